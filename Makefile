@@ -1,0 +1,45 @@
+# make demo    train the demonstration network and draw it (sets up first, when needed)
+# make test    run the tests (sets up first, when needed)
+# make lint | lock | clean
+
+BIN = .venv/bin
+RUN = runs/demo
+
+# Threads of the linear algebra hurt small systems.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+
+READY = .venv/.ready
+# A folder that was moved needs its environment again.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+.PHONY: demo test lint lock clean setup
+
+demo: $(READY)
+	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
+	@$(BIN)/mechlearn render $(RUN) $(RUN)/network.png
+	@$(BIN)/mechlearn render $(RUN) $(RUN)/states.png
+	@$(BIN)/mechlearn render $(RUN) $(RUN)/error.png
+	@echo "Open $(RUN)/network.png, $(RUN)/states.png and $(RUN)/error.png;" \
+	      "$(RUN)/summary.json has the numbers, $(RUN)/learned.vtu opens in ParaView."
+
+# Options of pytest: make test ARGS="-k packing -x"
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	@$(BIN)/python -m ruff check .
+
+lock: $(READY)
+	@scripts/lock.sh
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+clean:
+	rm -rf .venv .setup.log build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
