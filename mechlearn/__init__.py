@@ -1,0 +1,59 @@
+"""mechlearn: mechanical networks that learn a response by local rules.
+
+``import mechlearn as ml`` gives the names below; each is loaded when it is first used, so that
+reading a task does not wait for DOLFINx.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mechlearn import networks
+    from mechlearn.dofs import Learn
+    from mechlearn.energies import FiniteSpring, Spring
+    from mechlearn.errors import InputError, MechlearnError, SolveError
+    from mechlearn.network import Network
+    from mechlearn.rigidity import rigidity
+    from mechlearn.rules import CoupledLearning
+    from mechlearn.run import Run
+    from mechlearn.task import Source, Support, Target, Task
+    from mechlearn.training import train, train_file
+
+_HOMES = {
+    "CoupledLearning": "rules",
+    "FiniteSpring": "energies",
+    "InputError": "errors",
+    "Learn": "dofs",
+    "MechlearnError": "errors",
+    "Network": "network",
+    "Run": "run",
+    "SolveError": "errors",
+    "Source": "task",
+    "Spring": "energies",
+    "Support": "task",
+    "Target": "task",
+    "Task": "task",
+    "rigidity": "rigidity",
+    "train": "training",
+    "train_file": "training",
+}
+
+__all__ = [
+    "CoupledLearning", "FiniteSpring", "InputError", "Learn", "MechlearnError", "Network", "Run",
+    "SolveError", "Source", "Spring", "Support", "Target", "Task", "networks", "rigidity", "train",
+    "train_file",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "networks":
+        return import_module("mechlearn.networks")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mechlearn' has no attribute {name!r}")
+    return getattr(import_module(f"mechlearn.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

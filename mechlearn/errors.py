@@ -1,0 +1,27 @@
+"""The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
+
+
+class MechlearnError(Exception):
+    """Base of every error mechlearn raises on purpose; its text is one sentence for the user."""
+
+    exit_code = 1
+
+
+class InputError(MechlearnError):
+    """A network, task, file or argument is wrong; the text says where and what would be right."""
+
+    exit_code = 2
+
+
+class SolveError(MechlearnError):
+    """An equilibrium could not be found or is not to be trusted; the text says which and why."""
+
+    exit_code = 1
+
+
+def listed(ids, limit: int = 8) -> str:
+    """Ids as a short readable list, "3, 7 and 12" or "3, 7, 12, ... (40 in all)"."""
+    ids = [str(i) for i in ids]
+    if len(ids) > limit:
+        return ", ".join(ids[:limit]) + f", ... ({len(ids)} in all)"
+    return ids[0] if len(ids) == 1 else ", ".join(ids[:-1]) + " and " + ids[-1] if ids else "none"

@@ -1,0 +1,312 @@
+"""The network: nodes in space, bonds between them, and nothing else.
+
+A :class:`Network` is plain, frozen NumPy data in the user's own order. It knows no energy and no
+finite elements; it is checked once, when it is made, so that everything after can rely on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from mechlearn.errors import InputError, listed
+
+#: Bonds shorter than this fraction of the network's extent count as having no length.
+SHORTEST_BOND = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Nodes joined by bonds, in 2D or 3D, finite or periodic.
+
+    Parameters
+    ----------
+    nodes : (n, d) array, d = 2 or 3
+        Coordinates, in the unit of length of your choice.
+    edges : (m, 2) integer array
+        The two node ids of every bond, counted from 0.
+    cell : (d, d) array, optional
+        Rows are the lattice vectors of a periodic cell.
+    shifts : (m, d) integer array, optional
+        Bond ``b`` runs from ``nodes[i]`` to ``nodes[j] + shifts[b] @ cell``. Left out, every bond
+        of a periodic network takes the nearest image.
+    node_sets, edge_sets : mapping of name to ids, optional
+    node_data, edge_data : mapping of name to an array with one row per node or bond, optional
+
+    Raises
+    ------
+    InputError
+        For coordinates that are not finite, ids out of range, duplicate bonds, bonds of no length,
+        nodes without bonds, or a network in several pieces; the message names the ids.
+    """
+
+    nodes: NDArray[np.float64]
+    edges: NDArray[np.int64]
+    cell: NDArray[np.float64] | None = None
+    shifts: NDArray[np.int64] | None = None
+    node_sets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    edge_sets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    node_data: Mapping[str, NDArray] = field(default_factory=dict)
+    edge_data: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nodes = _coordinates(self.nodes)
+        edges = _bonds(self.edges, len(nodes))
+        cell, shifts = _periodicity(self.cell, self.shifts, nodes, edges)
+        put = object.__setattr__
+        put(self, "nodes", _frozen(nodes))
+        put(self, "edges", _frozen(edges))
+        put(self, "cell", None if cell is None else _frozen(cell))
+        put(self, "shifts", None if shifts is None else _frozen(shifts))
+        put(self, "node_sets", _sets(self.node_sets, len(nodes), "node"))
+        put(self, "edge_sets", _sets(self.edge_sets, len(edges), "edge"))
+        put(self, "node_data", _data(self.node_data, len(nodes), "node"))
+        put(self, "edge_data", _data(self.edge_data, len(edges), "edge"))
+        _check_bonds(self)
+
+    # -- sizes ---------------------------------------------------------------------------------
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of bonds."""
+        return len(self.edges)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of space, 2 or 3."""
+        return self.nodes.shape[1]
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the network repeats in a periodic cell."""
+        return self.cell is not None
+
+    @property
+    def coordination(self) -> float:
+        """Mean number of bonds per node, ``2 m / n``."""
+        return 2 * self.n_edges / self.n_nodes
+
+    # -- geometry ------------------------------------------------------------------------------
+
+    @property
+    def vectors(self) -> NDArray[np.float64]:
+        """Bond vectors from first to second node, images included, shape (m, d)."""
+        v = self.nodes[self.edges[:, 1]] - self.nodes[self.edges[:, 0]]
+        return v if self.cell is None else v + self.shifts @ self.cell
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """Bond lengths in the reference configuration, shape (m,)."""
+        return np.linalg.norm(self.vectors, axis=1)
+
+    def separation(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+        """Vectors from nodes ``a`` to nodes ``b``, to the nearest image in a periodic network."""
+        v = self.nodes[np.asarray(b)] - self.nodes[np.asarray(a)]
+        return v if self.cell is None else v + nearest_image(v, self.cell) @ self.cell
+
+    def compatibility(self) -> sparse.csr_array:
+        """The sparse matrix that takes displacements to extensions of bonds, shape (m, n d).
+
+        Displacements are ordered node by node, ``u[d * i + c]``; small displacements.
+        """
+        t = self.vectors / self.lengths[:, None]
+        d, m = self.dim, self.n_edges
+        dofs = d * self.edges[:, :, None] + np.arange(d)
+        values = np.stack([-t, t], axis=1)
+        rows = np.broadcast_to(np.arange(m)[:, None, None], dofs.shape)
+        return sparse.csr_array(
+            (values.ravel(), (rows.ravel(), dofs.ravel())), shape=(m, self.n_nodes * d)
+        )
+
+    def neighbours(self) -> sparse.csr_array:
+        """Symmetric 0/1 adjacency of the nodes, shape (n, n)."""
+        return _adjacency(self.edges, self.n_nodes)
+
+    # -- changes -------------------------------------------------------------------------------
+
+    def keep_edges(self, keep: ArrayLike) -> "Network":
+        """The same nodes with only the bonds in ``keep`` (ids or a mask); edge sets follow."""
+        ids = np.arange(self.n_edges)[np.asarray(keep)]
+        return replace(
+            self,
+            edges=self.edges[ids],
+            shifts=None if self.shifts is None else self.shifts[ids],
+            edge_sets=_renumbered(self.edge_sets, ids, self.n_edges),
+            edge_data={k: v[ids] for k, v in self.edge_data.items()},
+        )
+
+    def with_data(self, **edge_data: ArrayLike) -> "Network":
+        """A copy that carries more per-bond data."""
+        return replace(self, edge_data={**self.edge_data, **edge_data})
+
+    def __repr__(self) -> str:
+        kind = "periodic " if self.periodic else ""
+        return (
+            f"<{kind}Network in {self.dim}D: {self.n_nodes} nodes, {self.n_edges} bonds, "
+            f"coordination {self.coordination:.3f}>"
+        )
+
+
+def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
+    """Integer shifts that bring each vector to its nearest periodic image, shape (..., d).
+
+    Exact for cells that are not strongly sheared: the fractional rounding is followed by a search
+    of the neighbouring images.
+    """
+    v = np.atleast_2d(vectors)
+    base = -np.rint(v @ np.linalg.inv(cell)).astype(np.int64)
+    d = cell.shape[0]
+    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
+    best, shortest = base.copy(), np.linalg.norm(v + base @ cell, axis=1)
+    for step in steps[1:]:
+        length = np.linalg.norm(v + (base + step) @ cell, axis=1)
+        closer = length < shortest * (1 - 1e-12)
+        best[closer], shortest[closer] = base[closer] + step, length[closer]
+    return best.reshape(np.shape(vectors))
+
+
+def pieces(edges: NDArray, n_nodes: int) -> NDArray[np.int64]:
+    """Label of the connected piece of every node, shape (n,), the largest piece labelled 0."""
+    _, labels = connected_components(_adjacency(edges, n_nodes), directed=False)
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[labels]
+
+
+def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
+    i, j = edges.T
+    one = np.ones(2 * len(edges))
+    a = sparse.csr_array((one, (np.r_[i, j], np.r_[j, i])), shape=(n, n))
+    a.data[:] = 1
+    return a
+
+
+def _frozen(a: NDArray) -> NDArray:
+    a = np.array(a, order="C")
+    a.setflags(write=False)
+    return a
+
+
+def _coordinates(nodes: ArrayLike) -> NDArray[np.float64]:
+    try:
+        x = np.asarray(nodes, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("The nodes of a network must be numbers, one row per node.") from None
+    if x.ndim != 2 or x.shape[1] not in (2, 3):
+        raise InputError(f"The nodes of a network must have shape (n, 2) or (n, 3), not {x.shape}.")
+    if len(x) < 2:
+        raise InputError(f"A network needs at least two nodes; this one has {len(x)}.")
+    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(bad):
+        raise InputError(f"The coordinates of node {listed(bad)} are not finite numbers.")
+    return x
+
+
+def _bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
+    e = np.asarray(edges)
+    if e.size == 0:
+        raise InputError("The network has no bonds.")
+    if e.ndim != 2 or e.shape[1] != 2:
+        raise InputError(f"The edges of a network must have shape (m, 2), not {e.shape}.")
+    if not np.issubdtype(e.dtype, np.integer):
+        if not (np.issubdtype(e.dtype, np.floating) and np.all(e == np.rint(e))):
+            raise InputError("The edges of a network must be whole numbers: ids of nodes.")
+        e = e.astype(np.int64)
+    bad = np.flatnonzero(((e < 0) | (e >= n)).any(axis=1))
+    if len(bad):
+        raise InputError(
+            f"Edge {listed(bad)} names a node outside 0 to {n - 1} (edge {bad[0]} joins "
+            f"{e[bad[0], 0]} and {e[bad[0], 1]})."
+        )
+    bad = np.flatnonzero(e[:, 0] == e[:, 1])
+    if len(bad):
+        raise InputError(f"Edge {listed(bad)} joins a node to itself (node {e[bad[0], 0]}).")
+    return e.astype(np.int64)
+
+
+def _periodicity(cell, shifts, nodes, edges):
+    d = nodes.shape[1]
+    if cell is None:
+        if shifts is not None:
+            raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
+        return None, None
+    cell = np.asarray(cell, dtype=float)
+    if cell.shape != (d, d) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-300:
+        raise InputError(f"The periodic cell must be {d} independent, finite vectors of {d}D.")
+    if shifts is None:
+        return cell, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], cell)
+    shifts = np.asarray(shifts)
+    if shifts.shape != (len(edges), d) or not np.all(shifts == np.rint(shifts)):
+        raise InputError(f"The shifts must be whole numbers of shape ({len(edges)}, {d}).")
+    return cell, shifts.astype(np.int64)
+
+
+def _sets(sets, n, kind):
+    out = {}
+    for name, ids in sets.items():
+        ids = np.asarray(ids)
+        if ids.size == 0:
+            ids = ids.astype(np.int64)
+        if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
+            raise InputError(f"The {kind} set {name!r} must be a list of {kind} ids.")
+        bad = ids[(ids < 0) | (ids >= n)]
+        if len(bad):
+            raise InputError(f"The {kind} set {name!r} names {kind} {listed(bad)}, "
+                             f"outside 0 to {n - 1}.")
+        out[str(name)] = _frozen(np.unique(ids).astype(np.int64))
+    return MappingProxyType(out)
+
+
+def _data(data, n, kind):
+    out = {}
+    for name, values in data.items():
+        values = np.asarray(values)
+        if values.ndim == 0 or len(values) != n:
+            raise InputError(f"The {kind} data {name!r} must have one row for each of the {n} "
+                             f"{kind}s, not shape {values.shape}.")
+        out[str(name)] = _frozen(values)
+    return MappingProxyType(out)
+
+
+def _renumbered(sets, kept, n):
+    new = np.full(n, -1)
+    new[kept] = np.arange(len(kept))
+    return {name: new[ids][new[ids] >= 0] for name, ids in sets.items()}
+
+
+def _check_bonds(net: Network) -> None:
+    extent = max(np.ptp(net.nodes, axis=0).max(), 0 if net.cell is None else np.abs(net.cell).max())
+    bad = np.flatnonzero(net.lengths <= SHORTEST_BOND * extent)
+    if len(bad):
+        i, j = net.edges[bad[0]]
+        raise InputError(f"Edge {listed(bad)} has no length (nodes {i} and {j} coincide).")
+    first_low = net.edges[:, 0] < net.edges[:, 1]
+    pairs = np.where(first_low[:, None], net.edges, net.edges[:, ::-1])
+    if net.shifts is not None:
+        pairs = np.hstack([pairs, np.where(first_low[:, None], net.shifts, -net.shifts)])
+    _, first, inverse = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[inverse.ravel()] != np.arange(net.n_edges))
+    if len(again):
+        i, j = net.edges[again[0]]
+        raise InputError(f"Edge {listed(again)} repeats another bond (between nodes {i} and {j}).")
+    alone = np.setdiff1d(np.arange(net.n_nodes), net.edges)
+    if len(alone):
+        raise InputError(f"Node {listed(alone)} has no bond; remove it or join it to the others.")
+    labels = pieces(net.edges, net.n_nodes)
+    if labels.max() > 0:
+        small = np.flatnonzero(labels != 0)
+        raise InputError(
+            f"The network is in {labels.max() + 1} pieces, the largest with "
+            f"{np.count_nonzero(labels == 0)} nodes; outside it lie nodes {listed(small)}."
+        )

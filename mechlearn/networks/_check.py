@@ -1,0 +1,44 @@
+"""Checks of the arguments that several generators share; each error is one sentence."""
+
+import math
+from numbers import Integral, Real
+
+from mechlearn.errors import InputError
+
+
+def integer(what: str, value, low: int | None = None, high: int | None = None) -> int:
+    """``value`` as an int within ``low`` and ``high``, or an InputError that names ``what``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{what} must be a whole number, not {value!r}.")
+    _range(what, value, low, high)
+    return int(value)
+
+
+def number(what: str, value, low: float | None = None, high: float | None = None) -> float:
+    """``value`` as a finite float within ``low`` and ``high``, or an InputError."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InputError(f"{what} must be a finite number, not {value!r}.")
+    _range(what, value, low, high)
+    return float(value)
+
+
+def dimension(what: str, value) -> int:
+    """``value`` as 2 or 3, or an InputError."""
+    if isinstance(value, bool) or value not in (2, 3):
+        raise InputError(f"{what} must be 2 or 3, not {value!r}.")
+    return int(value)
+
+
+def seed_number(what: str, value) -> int:
+    """``value`` as a seed of a random generator, a whole number from 0, or an InputError."""
+    return integer(what, value, low=0)
+
+
+def _range(what, value, low, high):
+    if (low is None or value >= low) and (high is None or value <= high):
+        return
+    if high is None:
+        raise InputError(f"{what} must be at least {low:g}, not {value:g}.")
+    if low is None:
+        raise InputError(f"{what} must be at most {high:g}, not {value:g}.")
+    raise InputError(f"{what} must lie between {low:g} and {high:g}, not {value:g}.")

@@ -1,0 +1,282 @@
+"""Networks from files, and back: text, proteins, and every mesh format meshio reads.
+
+The text format is the one public coupled-learning codes use::
+
+    # comments and blank lines are ignored
+    N NE            (or  N NE L,  or  N NE Lx Ly [Lz]  for a periodic box)
+    x y [z]         N rows of coordinates
+    i j             NE rows of node ids from 0
+
+A comment ``# edge: stiffness rest_length`` names further columns of the bond rows.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mechlearn.errors import InputError
+from mechlearn.network import Network
+from mechlearn.networks.protein import protein
+
+TEXT = (".txt", ".net", ".dat", ".edges")
+PROTEIN = (".pdb", ".ent", ".cif")
+#: The edges of one cell of each type that has no lines of its own, as pairs of its corners.
+CELL_EDGES = {
+    "triangle": [(0, 1), (1, 2), (2, 0)],
+    "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],
+    "tetra": [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)],
+    "hexahedron": [(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4),
+                   (0, 4), (1, 5), (2, 6), (3, 7)],
+}
+
+
+def from_file(path: str | os.PathLike, **options) -> Network:
+    """The network in a file, by its suffix.
+
+    Parameters
+    ----------
+    path : path
+        ``.pdb .ent .cif`` (also ``.gz``): a protein. ``.txt .net .dat .edges``: the text format of
+        this module. Everything else is read by meshio: line cells are the bonds, or, where there
+        are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
+        bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
+        lines become node and edge data. Line data ``shift`` and field data ``cell`` (or
+        ``cell_0``, ...) make it periodic.
+    **options
+        For a protein ``cutoff`` and ``chains``; otherwise none.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, of unknown type, unreadable or holds no valid network; the
+        message names the file and, for text, the line.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file {path}.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not the file of a network.")
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix in PROTEIN:
+        unknown = sorted(set(options) - {"cutoff", "chains"})
+        if unknown:
+            raise InputError(f"{path}: a protein takes cutoff and chains, not {unknown[0]}.")
+        return protein(path, **options)
+    if options:
+        raise InputError(f"{path}: only proteins take options, so {min(options)} has no meaning.")
+    read = _from_text if suffix in TEXT else _from_mesh
+    try:
+        return read(path)
+    except InputError as problem:
+        text = str(problem)
+        raise InputError(text if str(path) in text else f"{path}: {text}") from None
+
+
+def to_text(network: Network, path: str | os.PathLike) -> None:
+    """Write the text format; coordinates and per-bond data keep every digit.
+
+    Parameters
+    ----------
+    network : Network
+        Periodic ones need an upright box and bonds to nearest images, which is all the format
+        knows. Per-bond data are written as named columns; node data and sets are not.
+
+    Raises
+    ------
+    InputError
+        When the format cannot hold the network.
+    """
+    header = [str(network.n_nodes), str(network.n_edges)]
+    if network.periodic:
+        box = np.diag(network.cell)
+        again = Network(network.nodes, network.edges, cell=network.cell)
+        if (network.cell != np.diag(box)).any() or (again.shifts != network.shifts).any():
+            raise InputError(
+                f"{path}: the text format holds periodic networks in an upright box with bonds to "
+                "nearest images only; save this one as a mesh (.vtu)."
+            )
+        header += [_digits(v) for v in box]
+    data = {k: v for k, v in network.edge_data.items() if v.ndim == 1 and v.dtype.kind in "fiu"}
+    lines = ["# edge: " + " ".join(k.replace(" ", "_") for k in data)] if data else []
+    lines.append(" ".join(header))
+    lines += [" ".join(map(_digits, row)) for row in network.nodes]
+    columns = list(data.values())
+    lines += [
+        " ".join([str(i), str(j), *(_digits(c[b]) for c in columns)])
+        for b, (i, j) in enumerate(network.edges.tolist())
+    ]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _digits(value) -> str:
+    return repr(float(value))
+
+
+# -- text --------------------------------------------------------------------------------------
+
+
+def _from_text(path: Path) -> Network:
+    names, rows, numbers = [], [], []
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path} is not a readable text file.") from None
+    for number, line in enumerate(content.splitlines(), 1):
+        body, _, comment = line.partition("#")
+        if not body.strip() and comment.strip().lower().startswith("edge:"):
+            names = comment.split(":", 1)[1].split()
+        if body.strip():
+            rows.append(body.replace(",", " ").split())
+            numbers.append(number)
+    if not rows:
+        raise InputError(f"{path} is empty; its first line must be 'N NE' or 'N NE L'.")
+    n, m, box = _header(path, rows[0], numbers[0])
+    # Before any memory is taken: a header may claim anything.
+    if n + m + 1 != len(rows):
+        raise InputError(f"{path}, line {numbers[0]}: announces {n} nodes and {m} bonds, so "
+                         f"{n + m + 1} lines of data, but the file has {len(rows)}.")
+    nodes = _table(path, rows[1:n + 1], numbers[1:], "coordinates")
+    if nodes.shape[1] not in (2, 3):
+        raise InputError(f"{path}, line {numbers[1]}: a node has 2 or 3 coordinates, "
+                         f"not {nodes.shape[1]}.")
+    bonds = _table(path, rows[n + 1:], numbers[n + 1:], "a bond")
+    if bonds.shape[1] < 2:
+        raise InputError(f"{path}, line {numbers[n + 1]}: a bond needs the ids of two nodes.")
+    odd = np.flatnonzero((bonds[:, :2] != np.rint(bonds[:, :2])).any(axis=1)
+                         | (bonds[:, :2] < 0).any(axis=1) | (bonds[:, :2] >= n).any(axis=1))
+    if len(odd):
+        raise InputError(f"{path}, line {numbers[n + 1 + odd[0]]}: a bond joins nodes numbered "
+                         f"from 0 to {n - 1}, not {' and '.join(rows[n + 1 + odd[0]][:2])}.")
+    if names and len(names) != bonds.shape[1] - 2:
+        raise InputError(f"{path}, line {numbers[n + 1]}: the comment '# edge:' names "
+                         f"{len(names)} columns, but a bond has {bonds.shape[1] - 2} after its "
+                         "nodes.")
+    cell = None
+    if box:
+        d = nodes.shape[1]
+        if len(box) not in (1, d):
+            raise InputError(f"{path}, line {numbers[0]}: the box of a {d}D network has 1 or {d} "
+                             f"sides, not {len(box)}.")
+        cell = np.eye(d) * box
+    return Network(nodes, bonds[:, :2].astype(np.int64), cell=cell,
+                   edge_data={k: bonds[:, 2 + c] for c, k in enumerate(names)})
+
+
+def _header(path, words, number):
+    try:
+        n, m = int(words[0]), int(words[1])
+        box = [float(w) for w in words[2:]]
+        if n < 2 or m < 1 or len(box) > 3 or not all(0 < b < np.inf for b in box):
+            raise ValueError
+    except (ValueError, IndexError):
+        raise InputError(
+            f"{path}, line {number}: the first line must be 'N NE' or 'N NE L' (numbers of nodes "
+            f"and bonds, sides of a periodic box), not '{' '.join(words)[:60]}'."
+        ) from None
+    return n, m, box
+
+
+def _table(path, rows, numbers, what):
+    width = len(rows[0])
+    for row, number in zip(rows, numbers, strict=False):
+        if len(row) != width:
+            raise InputError(f"{path}, line {number}: {what} here has {len(row)} columns, above "
+                             f"{width}.")
+    try:
+        table = np.array(rows, dtype=float)
+    except ValueError:
+        table = None
+    if table is not None and np.isfinite(table).all():
+        return table
+    for row, number in zip(rows, numbers, strict=False):
+        for word in row:
+            try:
+                good = np.isfinite(float(word))
+            except ValueError:
+                good = False
+            if not good:
+                raise InputError(f"{path}, line {number}: '{word[:40]}' is not a finite number.")
+    raise InputError(f"{path} holds numbers that cannot be read.")
+
+
+# -- meshes ------------------------------------------------------------------------------------
+
+
+def _from_mesh(path: Path) -> Network:
+    import contextlib
+    import io
+
+    import meshio
+
+    try:
+        # meshio prints what it does not like, and leaves some readers with sys.exit.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            mesh = meshio.read(path)
+    except (Exception, SystemExit) as problem:
+        if "deduce" in str(problem) or path.suffix.lower() not in meshio.extension_to_filetypes:
+            raise InputError(
+                f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
+                f"{' '.join(TEXT + PROTEIN)} or a mesh such as .vtu .msh .xdmf .obj."
+            ) from None
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
+        raise InputError(f"{path} cannot be read as a mesh: {reason}.") from None
+    edges, edge_data = _bonds(path, mesh)
+    points = np.asarray(mesh.points, dtype=float)
+    used = np.unique(edges)
+    if points.ndim == 2 and points.shape[1] == 3 and np.ptp(points[used, 2]) == 0:
+        points = points[:, :2]
+    cell, shifts = _cell(mesh, edge_data, points.shape[1])
+    return Network(
+        nodes=points[used],
+        edges=np.searchsorted(used, edges),
+        cell=cell,
+        shifts=shifts,
+        node_data={k: np.asarray(v)[used] for k, v in mesh.point_data.items() if np.ndim(v) == 1},
+        edge_data=edge_data,
+    )
+
+
+def _bonds(path, mesh):
+    """Edges and their data: of the lines, or else of all other cells."""
+    lines = [k for k, block in enumerate(mesh.cells) if block.type == "line" and len(block.data)]
+    if lines:
+        edges = np.vstack([mesh.cells[k].data for k in lines]).astype(np.int64)
+        data = {name: np.concatenate([np.asarray(blocks[k]) for k in lines])
+                for name, blocks in mesh.cell_data.items()}
+        data = {name: v.astype(float) for name, v in data.items()
+                if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")}
+        _known(path, edges, mesh)
+        # Meshers write a line once for every region it bounds.
+        first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])
+        return (edges, data) if "shift" in data else (
+            edges[first], {name: v[first] for name, v in data.items()})
+    pairs = [np.asarray(block.data)[:, corners].astype(np.int64)
+             for block in mesh.cells for corners in CELL_EDGES.get(block.type, []) ]
+    if not pairs:
+        kinds = ", ".join(dict.fromkeys(block.type for block in mesh.cells)) or "no cells"
+        raise InputError(f"{path} holds no lines, and no triangles, quadrilaterals, tetrahedra or "
+                         f"hexahedra whose edges could be bonds (it holds {kinds}).")
+    edges = np.unique(np.sort(np.vstack(pairs), axis=1), axis=0)
+    _known(path, edges, mesh)
+    return edges, {}
+
+
+def _known(path, edges, mesh):
+    if not len(edges):
+        raise InputError(f"{path} holds no bonds.")
+    if edges.min() < 0 or edges.max() >= len(mesh.points):
+        raise InputError(f"{path}: a cell names point {edges.max()}, but there are "
+                         f"{len(mesh.points)} points, numbered from 0.")
+
+
+def _cell(mesh, edge_data, d):
+    """The periodic cell and the shifts of the bonds, where the file has both."""
+    shift = edge_data.pop("shift", None)
+    cell = mesh.field_data.get("cell")
+    if shift is None or cell is None:
+        return None, None
+    # Formats that know only three dimensions pad with zeros.
+    cell = np.asarray(cell, dtype=float)
+    cell = cell.reshape(round(np.sqrt(cell.size)), -1)[:d, :d]
+    return cell, np.rint(shift[:, :d]).astype(np.int64)

@@ -1,0 +1,263 @@
+"""Regular lattices, finite or periodic, perfect or with disorder.
+
+Every lattice is a unit cell (lattice vectors and basis) whose sites are joined at given distances;
+one builder, :func:`_lattice`, makes them all. ``spacing`` is always the length of the shortest
+bond. Disorder moves nodes after the bonds are drawn, so the topology stays that of the lattice.
+
+Finite lattices carry the node sets ``left`` and ``right`` (along x), ``bottom`` and ``top`` (along
+the last axis), in 3D also ``front`` and ``back`` (along y): the nodes within half a spacing of
+that face.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mechlearn.errors import InputError
+from mechlearn.network import Network
+from mechlearn.networks import _check
+
+ROOT3 = np.sqrt(3.0)
+
+
+def triangular(
+    size: Sequence[int] = (8, 8),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+) -> Network:
+    """Triangular lattice, 6 bonds per bulk node: rigid, far above isostatic.
+
+    Parameters
+    ----------
+    size : (nx, ny)
+        Nodes per row, and rows. Every other row is shifted by half a spacing.
+    spacing : float
+        Length of a bond.
+    disorder : float
+        Each coordinate moves by a uniform random amount within this fraction of the spacing,
+        0 to 0.4.
+    seed : int
+        Of the disorder.
+    periodic : bool
+        Whether the lattice repeats (its cell is rectangular for even ``ny``).
+
+    Raises
+    ------
+    InputError
+        For arguments out of range, or a periodic lattice so small that two nodes would be joined
+        twice.
+    """
+    return _lattice("triangular", [[1, 0], [0.5, ROOT3 / 2]], [[0, 0]], [1], size, spacing,
+                    disorder, seed, periodic, stagger=True)
+
+
+def square(
+    size: Sequence[int] = (8, 8),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+    diagonals: bool = False,
+) -> Network:
+    """Square lattice of ``nx`` by ``ny`` nodes, 4 bonds per bulk node: floppy (it shears freely).
+
+    With ``diagonals=True`` both diagonals of every square are bonds as well (8 per bulk node,
+    crossing without a joint) and it is rigid. The other parameters and errors are those of
+    :func:`triangular`.
+    """
+    reach = [1, np.sqrt(2)] if diagonals else [1]
+    return _lattice("square", np.eye(2), [[0, 0]], reach, size, spacing, disorder, seed, periodic)
+
+
+def honeycomb(
+    size: Sequence[int] = (6, 6),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+) -> Network:
+    """Honeycomb of ``nx`` by ``ny`` cells of 2 nodes, 3 bonds per bulk node.
+
+    Far below isostatic: springs alone leave it floppy, it is meant for beams and solid struts.
+    Single nodes stick out at the rim of a finite one. The other parameters and errors are those of
+    :func:`triangular`.
+    """
+    return _lattice("honeycomb", [[ROOT3, 0], [ROOT3 / 2, 1.5]], [[0, 0], [0, 1]], [1], size,
+                    spacing, disorder, seed, periodic, stagger=True)
+
+
+def kagome(
+    size: Sequence[int] = (6, 6),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+) -> Network:
+    """Kagome lattice of ``nx`` by ``ny`` cells of 3 nodes, 4 bonds per bulk node.
+
+    Isostatic in the bulk, with as many zero modes as boundary bonds are missing; a perfect
+    periodic one has floppy modes that extend along its straight lines (K. Sun, A. Souslov, X. Mao
+    and T. C. Lubensky, PNAS 109, 12369 (2012), https://doi.org/10.1073/pnas.1119941109). The other
+    parameters and errors are those of :func:`triangular`.
+    """
+    return _lattice("kagome", [[2, 0], [1, ROOT3]], [[0, 0], [1, 0], [0.5, ROOT3 / 2]], [1], size,
+                    spacing, disorder, seed, periodic, stagger=True)
+
+
+def cubic(
+    size: Sequence[int] = (4, 4, 4),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+    diagonals: bool = False,
+) -> Network:
+    """Simple cubic lattice of ``nx`` by ``ny`` by ``nz`` nodes, 6 bonds per bulk node: floppy.
+
+    With ``diagonals=True`` both diagonals of every cube face are bonds as well (18 per bulk node)
+    and it is rigid. The other parameters and errors are those of :func:`triangular`.
+    """
+    reach = [1, np.sqrt(2)] if diagonals else [1]
+    return _lattice("cubic", np.eye(3), [[0, 0, 0]], reach, size, spacing, disorder, seed,
+                    periodic)
+
+
+def fcc(
+    size: Sequence[int] = (3, 3, 3),
+    spacing: float = 1.0,
+    disorder: float = 0.0,
+    seed: int = 0,
+    periodic: bool = False,
+    diagonals: bool = False,
+) -> Network:
+    """Face-centred cubic lattice of cubic cells of 4 nodes, 12 bonds per bulk node: rigid.
+
+    ``diagonals=True`` adds the bonds to next-nearest neighbours along the cube's edges (18 per
+    bulk node). ``spacing`` is the nearest-neighbour distance, so a cube's edge is sqrt(2) of it.
+    Some corner nodes of a finite one have only 3 bonds. The other parameters and errors are those
+    of :func:`triangular`.
+    """
+    edge = np.sqrt(2)
+    basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) * edge / 2
+    reach = [1, edge] if diagonals else [1]
+    return _lattice("fcc", np.eye(3) * edge, basis, reach, size, spacing, disorder, seed, periodic)
+
+
+def _lattice(name, vectors, basis, reach, size, spacing, disorder, seed, periodic, stagger=False):
+    """The one builder: cells on a grid, their bonds from the bonds of one cell.
+
+    ``stagger`` shifts row ``j`` back by ``j // 2`` cells, so that an oblique lattice fills an
+    upright box.
+    """
+    vectors, basis = np.array(vectors, dtype=float), np.array(basis, dtype=float)
+    d = len(vectors)
+    size = _size(name, size, d)
+    spacing = _check.number(f"The spacing of a {name} lattice", spacing)
+    if spacing <= 0:
+        raise InputError(f"The spacing of a {name} lattice must be positive, not {spacing:g}.")
+    disorder = _check.number(f"The disorder of a {name} lattice", disorder, 0, 0.4)
+    seed = _check.seed_number(f"The seed of a {name} lattice", seed)
+    first, second, offset = _bonds_of_cell(vectors, basis, reach)
+    edges, shifts = _grid_bonds(size, first, second, offset, len(basis), periodic, stagger)
+    if periodic and _joined_twice(edges):
+        raise InputError(
+            f"A periodic {name} lattice of {' x '.join(map(str, size))} joins nodes twice; the "
+            f"smallest is {_smallest(first, second, offset, len(basis), d, stagger)}."
+        )
+    if not len(edges):
+        raise InputError(f"A {name} lattice of {' x '.join(map(str, size))} has no bonds.")
+    grid = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, d)
+    cells = grid.copy()
+    cell = np.array(size)[:, None] * vectors
+    if stagger:
+        cells[:, 0] -= grid[:, 1] // 2
+        cell[1] -= (size[1] // 2) * vectors[0]
+    nodes = ((cells @ vectors)[:, None] + basis).reshape(-1, d)
+    used = np.unique(edges)
+    if len(used) < len(nodes):
+        # Corners of a thin lattice can be left without a bond.
+        edges = np.searchsorted(used, edges)
+        nodes = nodes[used]
+    sets = {} if periodic else _faces(nodes)
+    move = np.random.default_rng(seed).uniform(-1, 1, nodes.shape) * disorder
+    return Network(
+        nodes=(nodes + move) * spacing,
+        edges=edges,
+        cell=cell * spacing if periodic else None,
+        shifts=shifts if periodic else None,
+        node_sets=sets,
+    )
+
+
+def _size(name, size, d):
+    try:
+        size = tuple(size)
+    except TypeError:
+        size = (size,)
+    if len(size) != d:
+        axes = ", ".join(("nx", "ny", "nz")[:d])
+        raise InputError(f"The size of a {name} lattice must be ({axes}), not {size!r}.")
+    return tuple(_check.integer(f"The size of a {name} lattice", n, 1) for n in size)
+
+
+def _bonds_of_cell(vectors, basis, reach):
+    """Bonds that start in one cell: sites, and the offset of the cell they end in."""
+    d, b = len(vectors), len(basis)
+    steps = np.stack(np.meshgrid(*[range(-2, 3)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    apart = basis[None, :, None] + steps @ vectors - basis[:, None, None]
+    length = np.linalg.norm(apart, axis=-1)
+    i, j, k = np.nonzero(np.isclose(length[..., None], reach, atol=1e-9).any(axis=-1))
+    # Every bond turns up from both ends: keep the end that comes first.
+    zero = len(steps) // 2
+    one = (k > zero) | ((k == zero) & (i < j))
+    assert 2 * one.sum() == len(one) and b == len(basis)
+    return i[one], j[one], steps[k[one]]
+
+
+def _grid_bonds(size, first, second, offset, b, periodic, stagger):
+    """All bonds of a grid of cells: pairs of node ids, and the shifts across the periodic cell."""
+    d = len(size)
+    size = np.array(size)
+    start = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 1, d)
+    end = start + offset
+    shift = np.zeros_like(end)
+    for axis in reversed(range(d)):
+        if stagger and axis == 0:
+            # In the grid, cell (i, j) of the lattice stands in column i + j // 2; rows that wrap
+            # bring along the columns by which the periodic cell itself is set back.
+            end[..., 0] += -(start[..., 1] // 2) + end[..., 1] // 2
+            end[..., 0] += shift[..., 1] * (size[1] // 2)
+        shift[..., axis] = end[..., axis] // size[axis]
+        end[..., axis] -= shift[..., axis] * size[axis]
+    order = np.cumprod(np.append(1, size[:0:-1]))[::-1]
+    i = np.broadcast_to((start @ order) * b + first, end.shape[:2])
+    j = (end @ order) * b + second
+    inside = np.ones(i.shape, dtype=bool) if periodic else (shift == 0).all(axis=-1)
+    return np.stack([i[inside], j[inside]], axis=1), shift[inside]
+
+
+def _joined_twice(edges) -> bool:
+    pairs = np.sort(edges, axis=1)
+    return bool((pairs[:, 0] == pairs[:, 1]).any()) or len(np.unique(pairs, axis=0)) < len(pairs)
+
+
+def _smallest(first, second, offset, b, d, stagger) -> str:
+    for n in range(1, 8):
+        edges, _ = _grid_bonds((n,) * d, first, second, offset, b, True, stagger)
+        if not _joined_twice(edges):
+            return " x ".join([str(n)] * d)
+    raise AssertionError("bonds reach no farther than two cells")
+
+
+def _faces(nodes):
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    names = (("left", "right"), ("bottom", "top"))
+    if nodes.shape[1] == 3:
+        names = (names[0], ("front", "back"), names[1])
+    sets = {}
+    for axis in range(nodes.shape[1]):
+        sets[names[axis][0]] = np.flatnonzero(nodes[:, axis] < low[axis] + 0.51)
+        sets[names[axis][1]] = np.flatnonzero(nodes[:, axis] > high[axis] - 0.51)
+    return sets

@@ -1,0 +1,312 @@
+"""Networks from jammed packings: the disordered solids most of the literature trains.
+
+Soft discs (2D) or spheres (3D) are brought to force balance under pressure; every contact becomes
+a bond. Pressure tunes how far above isostaticity the network lies. Finite networks are cut out of
+a larger packing as in J. W. Rocks et al., PNAS 114, 2520 (2017),
+https://doi.org/10.1073/pnas.1612139114.
+"""
+
+import math
+
+import numpy as np
+
+from mechlearn.errors import InputError, MechlearnError, SolveError
+from mechlearn.network import Network
+from mechlearn.networks import _check
+from mechlearn.networks.prune import prune_to_coordination
+from mechlearn.networks.spheres import Spheres, quench, random_spheres, relax
+from mechlearn.networks.trim import core, keep_nodes, largest_piece, trim_floppy
+
+#: The pressure of a periodic packing when no dial is set.
+PRESSURE = 1e-2
+#: That of a packing to cut a finite network from: the cut costs bonds, and close to isostaticity
+#: (above all in 3D, where surfaces weigh more) nothing rigid would be left.
+PRESSURE_TO_CUT = 1e-1
+#: Pressures packings are made at: jamming is slow to reach below, nothing like it is left above.
+LOWEST, HIGHEST = 1e-5, 0.3
+#: Smallest periodic packing: below, a particle may touch two images of another.
+FEWEST_PERIODIC = {2: 16, 3: 40}
+#: Smallest finite packing: below, what is cut out seldom holds a rigid part.
+FEWEST_FINITE = {2: 8, 3: 16}
+#: How many derived seeds are tried before giving up.
+TRIES = 8
+
+
+def packing(
+    nodes: int = 128,
+    dim: int = 2,
+    seed: int = 0,
+    periodic: bool = False,
+    pressure: float | None = None,
+    coordination: float | None = None,
+    excess: float | None = None,
+    polydispersity: float | None = None,
+) -> Network:
+    """The contact network of a jammed packing of discs or spheres, with exactly ``nodes`` nodes.
+
+    Particles start at random and minimise the enthalpy ``E + p V`` over positions and box, with
+    ``E`` the sum of ``(1 - r/s)^2 / 2`` over overlapping pairs (``s`` the sum of the radii).
+    Rattlers, with fewer than ``d + 1`` contacts, are no nodes. The unit of length is the mean
+    diameter of the network's particles, that of energy the contact's energy scale.
+
+    Parameters
+    ----------
+    nodes : int
+        At least 16 (2D) or 40 (3D) when periodic, 8 or 16 when finite.
+    dim : 2 or 3
+    seed : int
+        The same seed gives the same network.
+    periodic : bool
+        The periodic packing itself, or else a disc or ball cut out of a larger one, with bonds
+        across the cut dropped and nodes removed until no floppy mode is left.
+    pressure : float, optional
+        Pressure of the packing, 1e-5 to 0.3. When no dial is set 0.01 for a periodic network and
+        0.1 for a finite one, whose cut surface takes bonds away.
+    coordination : float, optional
+        Exact mean coordination ``z = 2 m / n`` instead (to the nearest whole number of bonds): a
+        packing at least so well connected is made, and bonds without which it stays rigid are
+        removed at random.
+    excess : float, optional
+        The same, counted from the isostatic coordination of this size, ``2 d - 2 d / n`` when
+        periodic (fixed cell) and ``2 d - d (d + 1) / n`` when finite.
+    polydispersity : float, optional
+        Relative standard deviation of diameters spread evenly, 0.05 to 0.3. Left out, discs come
+        in two sizes of ratio 1.4, half and half, and spheres with 0.12.
+
+    Returns
+    -------
+    Network
+        With ``node_data["radius"]``. Rigid, and when given by pressure and periodic in force
+        balance under the contact forces ``(1 - r/s)/s``.
+
+    Raises
+    ------
+    InputError
+        For arguments out of range, more than one dial, or a coordination out of reach (the
+        message gives the range).
+    SolveError
+        When no force balance or exact count was found with any derived seed.
+    """
+    dim = _check.dimension("dim of a packing", dim)
+    low = (FEWEST_PERIODIC if periodic else FEWEST_FINITE)[dim]
+    nodes = _check.integer("The number of nodes of a packing", nodes, low=low)
+    seed = _check.seed_number("The seed of a packing", seed)
+    if sum(dial is not None for dial in (pressure, coordination, excess)) > 1:
+        raise InputError("A packing takes one of pressure, coordination and excess, not several.")
+    if polydispersity is not None:
+        polydispersity = _check.number("The polydispersity of a packing", polydispersity, 0.05, 0.3)
+    motions = dim if periodic else dim * (dim + 1) // 2
+    isostatic = 2 * (nodes * dim - motions) / nodes
+    if excess is not None:
+        coordination = isostatic + _check.number("The excess coordination of a packing", excess)
+    if coordination is None:
+        if pressure is None:
+            pressure = PRESSURE if periodic else PRESSURE_TO_CUT
+        pressure = _check.number("The pressure of a packing", pressure, LOWEST, HIGHEST)
+        return _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity)
+    coordination = _check.number("The coordination of a packing", coordination)
+    return _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydispersity)
+
+
+def _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydispersity):
+    wanted = round(coordination * nodes / 2)
+    if wanted < round(isostatic * nodes / 2):
+        _out_of_reach(nodes, dim, periodic, coordination, isostatic, None)
+    # Measured: z - z_iso is about 5 (2D) or 12 (3D) times the root of the pressure.
+    guess = 1.2 * (max(coordination - isostatic, 0.0) / {2: 5, 3: 12}[dim]) ** 2
+    lowest = PRESSURE if periodic else {2: 3e-2, 3: PRESSURE_TO_CUT}[dim]
+    pressure = float(np.clip(guess, lowest, HIGHEST))
+    while True:
+        network = _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity)
+        if network.n_edges >= wanted:
+            return prune_to_coordination(network, 2 * wanted / nodes, seed)
+        if pressure == HIGHEST:
+            _out_of_reach(nodes, dim, periodic, coordination, isostatic, network.coordination)
+        pressure = min(1.5 * pressure, HIGHEST)
+
+
+def _out_of_reach(nodes, dim, periodic, coordination, isostatic, highest):
+    top = f"about {highest:.3g}" if highest else {2: "5 to 6", 3: "9 to 10"}[dim]
+    kind = "periodic" if periodic else "finite"
+    raise InputError(
+        f"A {kind} packing of {nodes} nodes in {dim}D can have a coordination from "
+        f"{isostatic:.4g} (isostatic) up to {top}, not {coordination:.4g}."
+    )
+
+
+def _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity) -> Network:
+    problem = None
+    for attempt in range(TRIES):
+        rng = np.random.default_rng([seed, attempt])
+        try:
+            make = _periodic if periodic else _finite
+            network = make(nodes, dim, pressure, polydispersity, rng)
+        except MechlearnError as error:
+            problem = error
+            continue
+        if network is not None:
+            return network
+    raise SolveError(
+        f"No packing with exactly {nodes} nodes came out of {TRIES} tries at pressure "
+        f"{pressure:g}; try another seed or a higher pressure."
+        + (f" Last problem: {problem}" if problem else "")
+    )
+
+
+# -- jamming -----------------------------------------------------------------------------------
+
+
+def _jam(count: int, dim: int, pressure: float, polydispersity: float | None, rng) -> Spheres:
+    """A jammed packing of ``count`` particles, rattlers among them."""
+    if polydispersity is None and dim == 2:
+        diameters = rng.permutation(np.where(np.arange(count) % 2, 1.4, 1.0))
+    else:
+        # A uniform distribution of half-width w has the standard deviation w / sqrt(3).
+        half = math.sqrt(3) * (0.12 if polydispersity is None else polydispersity)
+        diameters = rng.permutation(np.linspace(1 - half, 1 + half, count))
+    spheres = random_spheres(diameters / diameters.mean(), dim, {2: 0.9, 3: 0.7}[dim], rng)
+    spheres = quench(spheres, None, 50)
+    start = max(pressure, PRESSURE)
+    spheres = relax(spheres, start)
+    # Down in steps: near jamming a packing is soft, and only small steps stay in its basin.
+    steps = math.ceil(math.log(start / pressure) / math.log(4))
+    for level in np.geomspace(start, pressure, steps + 1)[1:]:
+        spheres = relax(spheres, float(level))
+    return spheres
+
+
+def _backbone(spheres: Spheres, pressure: float) -> Spheres:
+    """Without rattlers, in units of the mean diameter of what is left, at the pressure again."""
+    while True:
+        n, d = spheres.positions.shape
+        keep = core(spheres.contacts().pairs, n, d + 1)
+        if keep.sum() < n / 2:
+            raise SolveError("The packing fell apart: it is not jammed.")
+        if keep.all() and abs(spheres.diameters.mean() - 1) < 1e-12:
+            return spheres
+        spheres = relax(spheres.only(keep).scaled(), pressure)
+
+
+def _periodic(nodes, dim, pressure, polydispersity, rng) -> Network | None:
+    # Rattlers: a few per cent, more near jamming. What is too many is taken out one by one.
+    share = 0.015 if pressure >= PRESSURE / 2 else 0.05
+    jammed = _jam(nodes + 2 + math.ceil(share * nodes), dim, pressure, polydispersity, rng)
+    spheres = _backbone(jammed, pressure)
+    misses = 0
+    while len(spheres.diameters) > nodes and misses < 20:
+        surplus = len(spheres.diameters) - nodes
+        # Neighbours may come loose with what is removed, so not all at once.
+        count = max(1, int(0.7 * surplus) >> misses)
+        # The ones held most weakly, nearest to being rattlers, disturb the others least; from
+        # the more numerous half of the sizes, so that the mix stays even.
+        large = spheres.diameters > 1
+        crowd = np.flatnonzero(large if large.mean() > 0.5 else ~large)
+        weakest = crowd[np.argsort(_grip(spheres)[crowd], kind="stable")]
+        keep = np.ones(len(large), dtype=bool)
+        keep[rng.choice(weakest[: count + 2 * misses], count, replace=False)] = False
+        try:
+            # Another choice is cheaper than a long rearrangement.
+            trial = relax(spheres.only(keep).scaled(), pressure, patience=4000)
+            trial = _backbone(trial, pressure)
+        except SolveError:
+            trial = None
+        if trial is None or len(trial.diameters) < nodes:
+            misses += 1
+        else:
+            spheres = trial
+    return _contact_network(spheres) if len(spheres.diameters) == nodes else None
+
+
+def _grip(spheres: Spheres) -> np.ndarray:
+    """Sum of the contact forces on every particle, shape (n,)."""
+    c = spheres.contacts()
+    return np.bincount(c.pairs.ravel(), np.repeat(c.forces, 2), len(spheres.diameters))
+
+
+def _contact_network(spheres: Spheres) -> Network:
+    c = spheres.contacts()
+    order = np.lexsort(np.sort(c.pairs, axis=1).T[::-1])
+    pairs = np.sort(c.pairs[order], axis=1)
+    between = spheres.positions[pairs[:, 1]] - spheres.positions[pairs[:, 0]]
+    return Network(
+        nodes=spheres.positions,
+        edges=pairs,
+        cell=np.eye(spheres.positions.shape[1]) * spheres.side,
+        shifts=-np.rint(between / spheres.side).astype(np.int64),
+        node_data={"radius": spheres.diameters / 2},
+    )
+
+
+# -- cutting -----------------------------------------------------------------------------------
+
+
+def _finite(nodes, dim, pressure, polydispersity, rng) -> Network | None:
+    # The share of a square (cube) that its inscribed disc (ball) fills, and what trimming takes.
+    margin = nodes + 4 * nodes ** ((dim - 1) / dim) + 8
+    share = {2: math.pi / 4, 3: math.pi / 6}[dim]
+    count = max(math.ceil(margin / share), 64)
+    spheres = _jam(count, dim, pressure, polydispersity, rng)
+    whole = _contact_network(spheres.only(core(spheres.contacts().pairs, count, dim + 1)))
+    centre, size, tried = rng.random(dim) * spheres.side, nodes, set()
+    for _ in range(60):
+        try:
+            network = trim_floppy(_cut(whole, centre, size))
+        except InputError:  # nothing rigid in so small a piece
+            found = nodes - 1
+        else:
+            network, found = _peeled(network, nodes), network.n_nodes
+            if network is not None and network.n_nodes == nodes:
+                unit = 2 * network.node_data["radius"].mean()
+                return Network(
+                    nodes=network.nodes / unit,
+                    edges=network.edges,
+                    node_data={"radius": network.node_data["radius"] / unit},
+                )
+        tried.add(size)
+        size += nodes - found
+        if size in tried or size > whole.n_nodes * share:
+            # The count jumps over what is wanted here; elsewhere it will not.
+            centre, size, tried = rng.random(dim) * spheres.side, min(tried), set()
+    return None
+
+
+def _cut(whole: Network, centre, size: int) -> Network:
+    """The ``size`` nodes nearest to ``centre`` and the bonds that do not leave the disc or ball."""
+    side = whole.cell[0, 0]
+    at = whole.nodes - centre
+    at = at - side * np.rint(at / side)
+    inside = np.zeros(whole.n_nodes, dtype=bool)
+    inside[np.argsort((at**2).sum(axis=1), kind="stable")[:size]] = True
+    between = at[whole.edges[:, 1]] - at[whole.edges[:, 0]]
+    whole_bond = inside[whole.edges].all(axis=1) & (np.abs(between) < side / 2).all(axis=1)
+    edges = whole.edges[whole_bond]
+    # Bare arrays until the pieces are sorted out: a Network must be connected.
+    linked = core(edges, whole.n_nodes, whole.dim)
+    edges = edges[linked[edges].all(axis=1)]
+    keep = largest_piece(edges, linked)
+    edges = edges[keep[edges].all(axis=1)]
+    new = np.cumsum(keep) - 1
+    return Network(at[keep], new[edges], node_data={"radius": whole.node_data["radius"][keep]})
+
+
+def _peeled(network: Network, nodes: int) -> Network | None:
+    """Down to ``nodes`` by removing outer nodes with exactly d bonds; None when there are none.
+
+    Such a node hangs on statically determinate bonds: the rest is as rigid without it.
+    """
+    d = network.dim
+    surplus = network.n_nodes - nodes
+    if surplus <= 0:
+        return network
+    keep = np.ones(network.n_nodes, dtype=bool)
+    far = (network.nodes**2).sum(axis=1)
+    degree = np.bincount(network.edges.ravel(), minlength=network.n_nodes)
+    links = network.neighbours()
+    for _ in range(surplus):
+        loose = np.flatnonzero(keep & (degree == d))
+        if not len(loose):
+            return None
+        node = loose[np.argmax(far[loose])]
+        keep[node] = False
+        degree[links.indices[links.indptr[node]:links.indptr[node + 1]]] -= 1
+    return keep_nodes(network, keep)

@@ -1,0 +1,159 @@
+"""Removing bonds without creating zero modes, down to a wanted coordination.
+
+A bond can go without a new zero mode exactly when it takes part in a state of self-stress. With
+unit stiffnesses, ``C`` the compatibility matrix and ``K = C^T C``, that part is read off
+``1 - c_b K^+ c_b^T``, the squared weight of bond ``b`` in the self-stress space; removing bonds
+one after another makes a Cholesky factorisation of ``I - C_B K^+ C_B^T`` over the bonds ``B``,
+whose pivots are these weights at each turn. K itself is factored once per batch.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import qr
+from scipy.sparse.linalg import splu
+
+from mechlearn.errors import InputError, SolveError
+from mechlearn.network import Network
+from mechlearn.networks import _check
+from mechlearn.rigidity import rigid_motions
+
+#: A bond counts as part of a state of self-stress from this squared weight on. Far above
+#: rounding, far below what real self-stress has; a network pruned below it would be nearly floppy.
+WEIGHT = 1e-6
+
+
+def prune_to_coordination(
+    network: Network, coordination: float, seed: int = 0, keep: ArrayLike = ()
+) -> Network:
+    """Remove random bonds, never creating a zero mode, until the mean coordination is reached.
+
+    Bonds between well connected nodes go first (the smaller of the two coordinations counts), so
+    that the network thins evenly and no node is left with fewer than ``d + 1`` bonds while others
+    can give; never with fewer than ``d``.
+
+    Parameters
+    ----------
+    network : Network
+        Rigid: without zero modes beyond rigid motions.
+    coordination : float
+        The wanted ``2 m / n``; the number of bonds is rounded to the nearest whole number.
+    seed : int
+    keep : array of bond ids, optional
+        Bonds that must stay.
+
+    Returns
+    -------
+    Network
+        The same nodes; bonds keep their order, sets and data follow.
+
+    Raises
+    ------
+    InputError
+        For a floppy network, or a coordination above the network's own or below what can be
+        reached; the message gives the range.
+    """
+    coordination = _check.number("The coordination to prune to", coordination)
+    seed = _check.seed_number("The seed of the pruning", seed)
+    keep = np.asarray(keep, dtype=np.int64).ravel()
+    if len(keep) and (keep.min() < 0 or keep.max() >= network.n_edges):
+        raise InputError(f"keep must list bonds from 0 to {network.n_edges - 1}.")
+    wanted = round(coordination * network.n_nodes / 2)
+    lowest = 2 * fewest_bonds(network) / network.n_nodes
+    if wanted > network.n_edges or wanted < fewest_bonds(network):
+        raise InputError(
+            f"Pruning this network of {network.n_nodes} nodes reaches coordinations from "
+            f"{lowest:.4g} (isostatic) to {network.coordination:.4g}, not {coordination:.4g}."
+        )
+    alive = remove_bonds(network, network.n_edges - wanted, np.random.default_rng(seed), keep)
+    if np.count_nonzero(alive) > wanted:
+        raise InputError(
+            f"Pruning stops at coordination {2 * np.count_nonzero(alive) / network.n_nodes:.4g} "
+            f"instead of {coordination:.4g}: every bond left is kept or needed for rigidity."
+        )
+    return network.keep_edges(alive)
+
+
+def fewest_bonds(network: Network) -> int:
+    """Number of bonds of an isostatic network of these nodes: ``n d`` less the rigid motions."""
+    return network.n_nodes * network.dim - rigid_motions(network).shape[1]
+
+
+def remove_bonds(
+    network: Network, count: int, rng, keep: NDArray, order: NDArray | None = None
+) -> NDArray[np.bool_]:
+    """Mask of the bonds left when up to ``count`` removable bonds are gone.
+
+    With ``order`` (bond ids) only these are tried, in that order; otherwise bonds are drawn at
+    random among those between the best connected nodes.
+    """
+    d = network.dim
+    c, edges = network.compatibility(), network.edges
+    free = _unpinned(network)
+    c = c[:, free].tocsr()
+    alive = np.ones(network.n_edges, dtype=bool)
+    open_ = np.ones(network.n_edges, dtype=bool)
+    open_[keep] = False
+    if order is not None:
+        open_[np.setdiff1d(np.arange(network.n_edges), order)] = False
+    degree = np.bincount(edges.ravel(), minlength=network.n_nodes)
+    gone = 0
+    factors = _factors(c)
+    if factors is None:
+        raise InputError("The network to prune has floppy modes already; only a rigid one can be.")
+    while gone < count:
+        level = degree[edges].min(axis=1)
+        ids = np.flatnonzero(alive & open_ & (level > d))
+        if not len(ids):
+            break
+        size = min(count - gone + 32, 256)
+        if order is None:
+            # Whole layers of equal coordination, best connected first, random within a layer.
+            ids = rng.permutation(ids)
+            ids = ids[np.argsort(-level[ids], kind="stable")][:size]
+            floor = level[ids[0]]
+        else:
+            ids = order[(alive & open_ & (level > d))[order]][:size]
+            floor = d + 1
+        batch = c[ids]
+        weight = np.eye(len(ids)) - batch @ factors.solve(batch.T.toarray())
+        before = gone
+        for k, bond in enumerate(ids):
+            if gone == count:
+                break
+            if degree[edges[bond]].min() < floor:
+                # Others of its layer went before it: it waits for its turn in a lower one.
+                continue
+            pivot = weight[k, k]
+            open_[bond] = False
+            if pivot > WEIGHT:
+                alive[bond] = False
+                degree[edges[bond]] -= 1
+                gone += 1
+                rest = weight[k + 1:, k] / np.sqrt(pivot)
+                weight[k + 1:, k + 1:] -= np.outer(rest, rest)
+        if gone > before:
+            factors = _factors(c[np.flatnonzero(alive)])
+            if factors is None:
+                raise SolveError("Pruning lost rigidity to rounding; another seed will do.")
+    return alive
+
+
+def _unpinned(network: Network) -> NDArray[np.int64]:
+    """Degrees of freedom left when a statically determinate support stops the rigid motions."""
+    motions = rigid_motions(network)
+    pinned = qr(motions.T, mode="r", pivoting=True)[1][: motions.shape[1]]
+    return np.setdiff1d(np.arange(len(motions)), pinned)
+
+
+def _factors(c):
+    """Factors of ``C^T C``, or None when it is singular to rounding."""
+    stiffness = (c.T @ c).tocsc()
+    if (stiffness.diagonal() <= 0).any():
+        return None
+    try:
+        factors = splu(stiffness, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                       options={"SymmetricMode": True})
+    except RuntimeError:
+        return None
+    pivots = factors.U.diagonal()
+    return factors if pivots.min() > 1e-12 * pivots.max() else None

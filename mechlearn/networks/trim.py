@@ -1,0 +1,97 @@
+"""Parts of a network: chosen nodes, the largest piece, and what is left without floppy modes."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.network import Network, pieces
+from mechlearn.rigidity import rigidity
+
+
+def keep_nodes(network: Network, keep: ArrayLike) -> Network:
+    """The network of the nodes in ``keep`` (ids or a mask) and the bonds between them.
+
+    Nodes keep their order and are numbered anew; sets and data follow.
+
+    Raises
+    ------
+    InputError
+        When what is left is no network: no bonds, lone nodes or several pieces.
+    """
+    ids = np.unique(np.arange(network.n_nodes)[np.asarray(keep)])
+    new = np.full(network.n_nodes, -1)
+    new[ids] = np.arange(len(ids))
+    bonds = np.flatnonzero((new[network.edges] >= 0).all(axis=1))
+    new_bond = np.full(network.n_edges, -1)
+    new_bond[bonds] = np.arange(len(bonds))
+    return Network(
+        nodes=network.nodes[ids],
+        edges=new[network.edges[bonds]],
+        cell=network.cell,
+        shifts=None if network.shifts is None else network.shifts[bonds],
+        node_sets={k: new[v][new[v] >= 0] for k, v in network.node_sets.items()},
+        edge_sets={k: new_bond[v][new_bond[v] >= 0] for k, v in network.edge_sets.items()},
+        node_data={k: v[ids] for k, v in network.node_data.items()},
+        edge_data={k: v[bonds] for k, v in network.edge_data.items()},
+    )
+
+
+def core(edges: NDArray, n_nodes: int, degree: int) -> NDArray[np.bool_]:
+    """Mask of the nodes left when those with fewer than ``degree`` bonds go, again and again."""
+    keep = np.ones(n_nodes, dtype=bool)
+    while True:
+        inside = keep[edges].all(axis=1)
+        low = keep & (np.bincount(edges[inside].ravel(), minlength=n_nodes) < degree)
+        if not low.any():
+            return keep
+        keep &= ~low
+
+
+def largest_piece(edges: NDArray, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the nodes in the mask ``keep``, those in the largest connected piece, as a mask."""
+    inside = keep[edges].all(axis=1)
+    labels = pieces(edges[inside], len(keep))
+    return keep & (labels == labels[np.flatnonzero(keep)[0]] if keep.sum() == 1 else labels == 0)
+
+
+def trim_floppy(network: Network) -> Network:
+    """Remove nodes until no motion but a rigid one is free; the largest piece is kept.
+
+    Nodes with fewer than ``d`` bonds go first; then, again and again, those that move most in
+    the floppy modes, as in J. W. Rocks et al., PNAS 114, 2520 (2017),
+    https://doi.org/10.1073/pnas.1612139114. A node's motion is summed over all floppy modes (the
+    diagonal of their projector), so the choice does not depend on how modes are combined.
+
+    Raises
+    ------
+    InputError
+        When nothing rigid is left.
+    """
+    d = network.dim
+    while True:
+        keep = largest_piece(network.edges, core(network.edges, network.n_nodes, d))
+        if np.count_nonzero(keep) <= d:
+            raise InputError("No rigid part is left of the network once its floppy nodes are gone.")
+        if not keep.all():
+            network = keep_nodes(network, keep)
+            continue
+        modes = rigidity(network).floppy_modes
+        if not len(modes):
+            return network
+        motion = (modes**2).sum(axis=(0, 2))
+        order = np.argsort(-motion, kind="stable")
+        # Several at once where many modes are free, but never two that share a bond: taking one
+        # away often frees or settles the other.
+        count = max(1, len(modes) // 4)
+        taken = np.zeros(network.n_nodes, dtype=bool)
+        beside = np.zeros(network.n_nodes, dtype=bool)
+        links = network.neighbours()
+        for node in order[: 4 * count]:
+            if not beside[node] and taken.sum() < count and motion[node] > 0.5 * motion[order[0]]:
+                taken[node] = beside[node] = True
+                beside[links.indices[links.indptr[node]:links.indptr[node + 1]]] = True
+        keep = largest_piece(network.edges, core(network.edges, network.n_nodes, d) & ~taken)
+        keep = keep & core(network.edges[keep[network.edges].all(axis=1)], network.n_nodes, d)
+        if np.count_nonzero(keep) <= d:
+            raise InputError("No rigid part is left of the network once its floppy nodes are gone.")
+        network = keep_nodes(network, largest_piece(network.edges, keep))

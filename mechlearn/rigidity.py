@@ -1,0 +1,147 @@
+"""Zero modes and states of self-stress: what a network can do for free, and what it can store.
+
+Maxwell and Calladine: a network of ``n`` nodes and ``m`` bonds in ``d`` dimensions, whose
+compatibility matrix ``C`` (extensions = ``C u``) has rank ``r``, has ``n d - r`` zero modes and
+``m - r`` states of self-stress. Rigid motions are zero modes of every network; the others are
+floppy modes, and a task on a floppy network has no unique answer.
+C. R. Calladine, Int. J. Solids Struct. 14, 161 (1978), https://doi.org/10.1016/0020-7683(78)90052-5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from mechlearn.errors import listed
+from mechlearn.network import Network
+
+#: Up to this many unknowns the modes come from a dense factorisation.
+DENSE_LIMIT = 600
+#: Eigenvalues of C^T C below this fraction of the largest count as zero.
+ZERO = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class Rigidity:
+    """What counting says of a network.
+
+    Attributes
+    ----------
+    zero_modes : int
+        Independent motions that stretch no bond, rigid motions included.
+    rigid_motions : int
+        Those of them that move the network as a whole (and that no support stops).
+    self_stress_states : int
+        Independent sets of bond tensions in balance with no load.
+    floppy_modes : (k, n, d) array
+        The ``k = zero_modes - rigid_motions`` others, orthonormal.
+    """
+
+    zero_modes: int
+    rigid_motions: int
+    self_stress_states: int
+    floppy_modes: NDArray[np.float64]
+
+    @property
+    def floppy(self) -> bool:
+        """Whether some motion other than a rigid one is free."""
+        return len(self.floppy_modes) > 0
+
+    @property
+    def floppy_nodes(self) -> NDArray[np.int64]:
+        """The nodes that floppy modes move, those that move most first."""
+        motion = np.sqrt((self.floppy_modes**2).sum(axis=(0, 2)))
+        order = np.argsort(-motion, kind="stable")
+        return order[motion[order] > 1e-6 * max(motion.max(initial=0), 1e-300)]
+
+    def __str__(self) -> str:
+        text = (f"{self.zero_modes} zero modes ({self.rigid_motions} rigid, "
+                f"{len(self.floppy_modes)} floppy), {self.self_stress_states} states of self-stress")
+        return text + (f"; floppy nodes {listed(self.floppy_nodes)}" if self.floppy else "")
+
+
+def rigidity(network: Network, held: ArrayLike = ()) -> Rigidity:
+    """Count the zero modes and states of self-stress of a network.
+
+    ``held`` lists degrees of freedom ``d * node + component`` that supports hold at zero.
+    """
+    c = network.compatibility()
+    free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
+    c = c[:, free]
+    null = _null_space(c, hint=rigid_motions(network).shape[1])
+    motions = rigid_motions(network)
+    stopped = np.setdiff1d(np.arange(len(motions)), free)
+    if len(stopped):
+        motions = motions @ _dense_null(motions[stopped])
+    motions = motions[free]
+    if motions.shape[1]:
+        basis = np.linalg.qr(motions)[0]
+        rest = null - basis @ (basis.T @ null)
+        u, s, _ = np.linalg.svd(rest, full_matrices=False)
+        floppy = u[:, s > 0.5]
+    else:
+        floppy = null
+    modes = np.zeros((floppy.shape[1], network.n_nodes * network.dim))
+    modes[:, free] = floppy.T
+    return Rigidity(
+        zero_modes=null.shape[1],
+        rigid_motions=null.shape[1] - floppy.shape[1],
+        self_stress_states=network.n_edges - (len(free) - null.shape[1]),
+        floppy_modes=modes.reshape(-1, network.n_nodes, network.dim),
+    )
+
+
+def rigid_motions(network: Network) -> NDArray[np.float64]:
+    """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
+    x = network.nodes - network.nodes.mean(axis=0)
+    n, d = x.shape
+    motions = [np.tile(np.eye(d)[c], (n, 1)) for c in range(d)]
+    if not network.periodic:
+        for a in range(d):
+            for b in range(a + 1, d):
+                spin = np.zeros((n, d))
+                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
+                motions.append(spin)
+    q, r = np.linalg.qr(np.stack([m.ravel() for m in motions], axis=1))
+    size = np.abs(np.diag(r))
+    return q[:, size > 1e-9 * size.max()]
+
+
+def _null_space(c: sparse.csr_array, hint: int) -> NDArray[np.float64]:
+    """Orthonormal null space of ``c``, shape (columns, k)."""
+    n = c.shape[1]
+    if n == 0:
+        return np.zeros((0, 0))
+    gram = (c.T @ c).tocsc()
+    top = abs(gram).sum(axis=0).max()
+    if n <= DENSE_LIMIT:
+        value, vector = np.linalg.eigh(gram.toarray())
+        return vector[:, value < ZERO * top]
+    # Inverse iteration on a block: the shift keeps the factors regular, and each pass enlarges
+    # zero modes over others by (eigenvalue + shift) / shift. A block, because Lanczos methods
+    # lose copies of an eigenvalue as often repeated as zero is in a floppy network.
+    shift = sparse.eye_array(n, format="csc") * (1e-9 * top)
+    factors = splu(gram + shift, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                   options={"SymmetricMode": True})
+    rng = np.random.default_rng(0)
+    block, k = np.zeros((n, 0)), hint + 8
+    while True:
+        fresh = rng.standard_normal((n, min(k, n) - block.shape[1]))
+        block = np.hstack([block, fresh])
+        for _ in range(3):
+            block = np.linalg.qr(factors.solve(block))[0]
+        _, stretch, mix = np.linalg.svd(c @ block, full_matrices=False)
+        zero = stretch**2 < ZERO * top
+        if not zero.all() or block.shape[1] == n:
+            # Fewer bonds than columns: the singular values left out are zero as well.
+            left_out = _dense_null(mix) if len(mix) < block.shape[1] else np.zeros((len(mix.T), 0))
+            return block @ np.hstack([mix[zero].T, left_out])
+        k *= 3
+
+
+def _dense_null(a: NDArray) -> NDArray:
+    _, s, vt = np.linalg.svd(a, full_matrices=True)
+    rank = np.count_nonzero(s > 1e-9 * max(s.max(initial=0), 1e-300))
+    return vt[rank:].T
