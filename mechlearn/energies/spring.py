@@ -1,0 +1,41 @@
+"""Springs: bonds that resist a change of their length, and nothing else."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mechlearn.energies.element import Bond, BondEnergy, Parameter
+
+
+@dataclass(frozen=True)
+class Spring(BondEnergy):
+    """Linear springs at small displacement, ``u = k (e - (l - L))^2 / 2``.
+
+    ``e`` is the change of length to first order in the displacements, ``L`` the distance of the
+    bond's nodes in the reference configuration, ``k`` the stiffness (force per length) and ``l``
+    the rest length (``L`` unless given).
+    """
+
+    name: ClassVar[str] = "spring"
+    linear: ClassVar[bool] = True
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("stiffness", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("rest_length", default=lambda net: net.lengths, positive=True, scale="linear"),
+    )
+
+    def strain(self, bond: Bond):
+        return bond.dot(bond.direction, bond.jump)
+
+    def energy(self, strain, length, stiffness, rest_length):
+        return stiffness * (strain - (rest_length - length)) ** 2 / 2
+
+
+@dataclass(frozen=True)
+class FiniteSpring(Spring):
+    """Hookean springs at any displacement, ``u = k (r - l)^2 / 2`` with ``r`` the actual length."""
+
+    name: ClassVar[str] = "finite_spring"
+    linear: ClassVar[bool] = False
+
+    def strain(self, bond: Bond):
+        now = bond.vector + bond.jump
+        return bond.dot(now, now) ** 0.5 - bond.length

@@ -1,0 +1,22 @@
+"""The one place where DOLFINx and PETSc come in, from a wheel or from conda alike.
+
+The PyPI wheel must set itself up before DOLFINx or petsc4py is imported; conda's package has no
+such step. Everything that needs them says ``from mechlearn.fenics import PETSc, fem, mesh, ufl``.
+"""
+
+import importlib.util
+
+if importlib.util.find_spec("dolfinx_solver"):
+    import dolfinx_solver  # noqa: F401
+
+import basix.ufl as basix_ufl
+import dolfinx
+import dolfinx.fem.petsc
+import ufl
+from dolfinx import fem, la, mesh
+from mpi4py import MPI
+from petsc4py import PETSc
+
+dolfinx.log.set_log_level(dolfinx.log.LogLevel.WARNING)
+
+__all__ = ["MPI", "PETSc", "basix_ufl", "dolfinx", "fem", "la", "mesh", "ufl"]

@@ -1,0 +1,64 @@
+"""Networks that many tests share. Small, rigid, and made without any generator under test."""
+
+import os
+
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from mechlearn.network import Network
+
+
+def random_network(nodes=40, dim=2, seed=0):
+    """A finite Delaunay network of random points."""
+    x = np.random.default_rng(seed).random((nodes, dim))
+    simplices = Delaunay(x).simplices
+    pairs = np.vstack([simplices[:, [a, b]] for a in range(dim + 1) for b in range(a)])
+    return Network(x, np.unique(np.sort(pairs, axis=1), axis=0))
+
+
+def periodic_network(size=5, seed=0):
+    """A disordered triangular lattice on a torus."""
+    rng = np.random.default_rng(seed)
+    cell = size * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    i, j = np.divmod(np.arange(size * size), size)
+    x = np.stack([i, j], axis=1) @ cell / size
+    edges, shifts = [], []
+    for di, dj in ((1, 0), (0, 1), (1, -1)):
+        a, b = i + di, j + dj
+        edges.append(np.stack([i * size + j, (a % size) * size + b % size], axis=1))
+        shifts.append(np.stack([a // size, b // size], axis=1))
+    x = x + 0.15 * rng.uniform(-1, 1, x.shape)
+    return Network(x, np.vstack(edges), cell=cell, shifts=np.vstack(shifts))
+
+
+@pytest.fixture(scope="session")
+def plane():
+    """A finite network in 2D."""
+    return random_network()
+
+
+@pytest.fixture(scope="session")
+def space():
+    """A finite network in 3D."""
+    return random_network(30, dim=3, seed=3)
+
+
+@pytest.fixture(scope="session")
+def torus():
+    """A periodic network in 2D."""
+    return periodic_network()
+
+
+@pytest.fixture(scope="session")
+def stiffnesses():
+    """Random stiffnesses over two decades for a network."""
+
+    def make(net, seed=5):
+        return 10 ** np.random.default_rng(seed).uniform(-1, 1, net.n_edges)
+
+    return make
+
+
