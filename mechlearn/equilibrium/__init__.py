@@ -1,0 +1,23 @@
+"""Equilibrium: the block method for linear elements, Newton for all others."""
+
+from mechlearn.equilibrium.base import Equilibrium, PhaseState, Settled
+from mechlearn.equilibrium.linear import LinearEquilibrium
+from mechlearn.equilibrium.newton import NewtonEquilibrium
+from mechlearn.model import Model
+from mechlearn.problem import Problem
+
+
+def equilibrium(model: Model, problem: Problem) -> Equilibrium:
+    """The method that fits the model's energy."""
+    kind = LinearEquilibrium if model.energy.linear else NewtonEquilibrium
+    return kind(model, problem)
+
+
+__all__ = [
+    "Equilibrium",
+    "LinearEquilibrium",
+    "NewtonEquilibrium",
+    "PhaseState",
+    "Settled",
+    "equilibrium",
+]

@@ -1,0 +1,338 @@
+"""Equilibrium at finite displacement: a bordered Newton method that only stops at stable states.
+
+The state minimises ``U(u)`` less the work of the loads, subject to the values at which ports are
+held. Every iteration factorises the stiffness once and condenses it onto the ports' rows, so that
+held distances, their curvature and loads along pairs are a small dense system. Two safeguards make
+the answer trustworthy: the inertia of that system says whether the point is a minimum under the
+constraints (if not, the stiffness is shifted until the step leads downhill), and where Newton fails
+the load is stepped from the last state that converged.
+J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.equilibrium.base import Equilibrium, Settled
+from mechlearn.errors import SolveError
+from mechlearn.fenics import MPI, PETSc
+from mechlearn.model import Model
+from mechlearn.phase import FREE
+from mechlearn.problem import Problem
+from mechlearn.solver import DirectSolver
+
+#: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
+TOLERANCE = 1e-11
+#: Newton iterations before the load is stepped instead.
+ITERATIONS = 40
+#: The first load step from rest moves no held pair by more than this strain.
+FIRST_STRAIN = 0.05
+#: The smallest load step, as a fraction of the whole load.
+SMALLEST_STEP = 1 / 1024
+
+
+class _NotConverged(Exception):
+    """Newton gave up; the caller steps the load."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """One equilibrium: owned displacements, forces and readings at the ports, energy."""
+
+    u: NDArray
+    forces: NDArray
+    readings: NDArray
+    energy: float
+
+
+@dataclass
+class NewtonCounts:
+    """What the solver had to do since it was made."""
+
+    solves: int = 0
+    iterations: int = 0
+    load_steps: int = 0
+    shifts: int = 0
+
+
+class NewtonEquilibrium(Equilibrium):
+    """Finite displacements, one example after the other, each warm-started from its last state."""
+
+    def __init__(self, model: Model, problem: Problem) -> None:
+        super().__init__(model, problem)
+        rows, self._reference, self._spans = problem.functionals()
+        self._rows = model.local_rows(rows)
+        self._columns = self._rows.T.toarray()
+        self._distance = np.array([np.linalg.norm(self._reference[s]) for s in self._spans])
+        self._grounded_rows = [self._spans[k].start for k in problem.grounded]
+        self._solver = DirectSolver(model.matrix, definite=False)
+        self._length = float(model.network.lengths.mean())
+        self._stiffness = 0.0
+        self._warm: dict[tuple, _Point] = {}
+        self._free_before: dict[int, _Point] = {}
+        self.counts = NewtonCounts()
+
+    def update(self, **parameters: ArrayLike) -> None:
+        self.model.set(**parameters)
+        if not self._stiffness:
+            matrix = self.model.assemble_stiffness()
+            self._stiffness = abs(matrix.getDiagonal().sum()) / matrix.size[0]
+        self._free = None
+
+    def forget(self) -> bool:
+        self._warm.clear()
+        self._free_before.clear()
+        return True
+
+    def _settle(self, held: NDArray, values: NDArray, key: object) -> "NewtonSettled":
+        points = []
+        for e in range(len(values)):
+            start = self._start(key, e)
+            point = self._reach(start, held[e], values[e], e)
+            if key == FREE and (FREE, e) in self._warm:
+                self._free_before[e] = self._warm[FREE, e]
+            self._warm[key, e] = point
+            points.append(point)
+        return NewtonSettled(self.model, points)
+
+    def _start(self, key: object, e: int) -> _Point:
+        """The best guess there is: the free state, moved as the clamped one differed last time."""
+        if key == FREE or (FREE, e) not in self._warm:
+            return self._warm.get((key, e)) or self._at_rest()
+        now = self._warm[FREE, e]
+        last, before = self._warm.get((key, e)), self._free_before.get(e)
+        if last is None or before is None:
+            return now
+        u = now.u + (last.u - before.u)
+        return _Point(u, last.forces, self._read(u)[0], last.energy)
+
+    def _at_rest(self) -> _Point:
+        n = len(self._spans)
+        return _Point(np.zeros(self._rows.shape[1]), np.zeros(n), np.zeros(n), 0.0)
+
+    # -- load stepping -------------------------------------------------------------------------
+
+    def _reach(self, start: _Point, held: NDArray, values: NDArray, example: int) -> _Point:
+        """Go from one equilibrium to the loads and values of another."""
+        first = np.where(held, start.readings, start.forces)
+        change = np.abs(values - first)[held] / np.maximum(self._distance, self._length)[held]
+        step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
+        done, point = 0.0, start
+        self.counts.solves += 1
+        while done < 1.0:
+            step = min(step, 1.0 - done)
+            goal = first + (done + step) * (values - first) if done + step < 1.0 else values
+            try:
+                point = self._newton(point, held, goal)
+            except _NotConverged as failure:
+                step /= 2
+                self.counts.load_steps += 1
+                if step < SMALLEST_STEP:
+                    raise SolveError(
+                        f"No equilibrium was found in example {example + 1} beyond "
+                        f"{100 * done:.3g} % of the load ({failure}); the structure may collapse "
+                        "there: ask for less strain, or allow less soft bonds."
+                    ) from None
+                continue
+            done += step
+            step *= 2
+        return point
+
+    # -- Newton --------------------------------------------------------------------------------
+
+    def _newton(self, start: _Point, held: NDArray, values: NDArray) -> _Point:
+        u = start.u.copy()
+        f = np.where(held, start.forces, values)
+        h = np.flatnonzero(held)
+        state = self._evaluate(u, f, h, values)
+        for _ in range(ITERATIONS):
+            if state.miss < TOLERANCE:
+                return _Point(u, f, state.readings, state.energy)
+            self.counts.iterations += 1
+            direction = self._direction(state, f, h)
+            u, f, state = self._advance(u, f, state, direction, h, values)
+        raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
+
+    def _evaluate(self, u, f, h, values) -> "_Residual":
+        self.model.put_state(u)
+        readings, slopes = self._read(u)
+        pull = self.model.local_force() - self._rows.T @ (slopes.T @ f)
+        gap = (values - readings)[h]
+        miss = max(
+            self._largest(pull) / (self._stiffness * self._length),
+            np.abs(gap).max(initial=0.0) / self._length,
+        )
+        loaded = np.ones(len(f), dtype=bool)
+        loaded[h] = False
+        energy = self.model.total_energy()
+        potential = energy - f[loaded] @ readings[loaded]
+        if not np.isfinite(miss + potential):
+            raise _NotConverged("the forces are not finite numbers")
+        return _Residual(pull, gap, readings, slopes, energy, potential, miss)
+
+    def _direction(self, state: "_Residual", f: NDArray, h: NDArray) -> "_Direction":
+        """A Newton step that leads to a minimum: unshifted wherever that is where it leads."""
+        curvature = -self._curvature(f)
+        slopes = state.slopes[h]
+        r = len(self._reference)
+        shift = 0.0
+        for _ in range(60):
+            matrix = self.model.assemble_stiffness()
+            ground = self._tie_to_ground(matrix)
+            if shift:
+                matrix.shift(shift)
+            try:
+                self._solver.factor()
+                negative, zero, _ = self._solver.inertia()
+                solution = self._solver.solve(np.column_stack([self._columns, -state.pull]))
+                reads = self.model.comm.allreduce(self._rows @ solution, op=MPI.SUM)
+                a, z = reads[:, :r], reads[:, r]
+                small = np.block([
+                    [curvature, -np.eye(r), slopes.T],
+                    [-np.eye(r), -(a + a.T) / 2, np.zeros((r, len(h)))],
+                    [slopes, np.zeros((len(h), r + len(h)))],
+                ])
+                eigenvalues = np.linalg.eigvalsh(small)
+                below = np.count_nonzero(eigenvalues < 0)
+                size = np.abs(eigenvalues)
+                regular = zero == 0 and size.min() > 1e-13 * size.max()
+                minimum = regular and negative + below == r + len(h)
+            except SolveError:
+                minimum = False
+            if minimum:
+                invert = np.linalg.inv(small)
+                y = invert @ np.concatenate([np.zeros(r), -z, state.gap])
+                along, df = y[r : 2 * r], -y[2 * r :]
+                du = solution[:, r] - solution[:, :r] @ along
+                tied = np.isin(h, self.problem.grounded)
+                df[tied] -= ground * state.gap[tied]
+                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :])
+            shift = 4 * shift if shift else 1e-4 * self._stiffness
+            self.counts.shifts += 1
+        raise _NotConverged("no direction leads downhill")
+
+    def _advance(self, u, f, state, direction, h, values):
+        """Take the step, or the part of it that makes things better.
+
+        Every trial is brought back to the curved surface on which held distances are as they
+        should be (a second-order correction): else the merit forbids long steps along it.
+        """
+        du, df = direction.du, direction.df
+        longest = self._largest(du)
+        t = min(1.0, 0.5 * self._length / longest) if longest else 1.0
+        weight = 2 * np.abs(f[h] + df).max(initial=0.0)
+        moved = state.slopes @ self._read_rows(du)
+        slope = self._total(state.pull @ du) + f[h] @ moved[h] - weight * np.abs(state.gap).sum()
+        merit = state.potential + weight * np.abs(state.gap).sum()
+        for _ in range(25):
+            trial_u = u + t * du
+            beside = (values - self._read(trial_u)[0])[h] - (1 - t) * state.gap
+            trial_u += direction.restore @ beside
+            trial_f = f.copy()
+            trial_f[h] += t * df
+            try:
+                trial = self._evaluate(trial_u, trial_f, h, values)
+                better = trial.potential + weight * np.abs(trial.gap).sum()
+                # Close to the solution the merit is lost in rounding; the residual is not.
+                if trial.miss < 0.5 * state.miss or better <= merit + 1e-4 * t * min(slope, 0.0):
+                    return trial_u, trial_f, trial
+            except _NotConverged:
+                pass
+            t /= 2
+        raise _NotConverged(f"no progress at residual {state.miss:.1e}")
+
+    # -- ports ---------------------------------------------------------------------------------
+
+    def _read_rows(self, u: NDArray) -> NDArray:
+        return self.model.comm.allreduce(self._rows @ u, op=MPI.SUM)
+
+    def _read(self, u: NDArray) -> tuple[NDArray, NDArray]:
+        """Readings of the ports at a state, and their slopes by the raw rows."""
+        raw = self._read_rows(u)
+        readings = np.empty(len(self._spans))
+        slopes = np.zeros((len(self._spans), len(raw)))
+        for k, span in enumerate(self._spans):
+            if self._distance[k]:
+                now = self._reference[span] + raw[span]
+                distance = np.linalg.norm(now)
+                readings[k], slopes[k, span] = distance - self._distance[k], now / distance
+            else:
+                readings[k], slopes[k, span] = raw[span.start], 1.0
+        self._now = self._reference + raw
+        return readings, slopes
+
+    def _curvature(self, forces: NDArray) -> NDArray:
+        """Second derivative, by the raw rows, of forces times readings."""
+        out = np.zeros((len(self._reference),) * 2)
+        for k, span in enumerate(self._spans):
+            if self._distance[k]:
+                now = self._now[span]
+                distance = np.linalg.norm(now)
+                n = now / distance
+                out[span, span] = forces[k] * (np.eye(len(n)) - np.outer(n, n)) / distance
+        return out
+
+    def _tie_to_ground(self, matrix: PETSc.Mat) -> float:
+        """See LinearEquilibrium: grounded ports are held, so this changes no state."""
+        for row in self._grounded_rows:
+            for dof in self._rows[[row]].nonzero()[1].astype(np.int32):
+                matrix.setValuesLocal([dof], [dof], [self._stiffness],
+                                      addv=PETSc.InsertMode.ADD_VALUES)
+        if self._grounded_rows:
+            matrix.assemble()
+        return self._stiffness if self._grounded_rows else 0.0
+
+    def _largest(self, local: NDArray) -> float:
+        return self.model.comm.allreduce(float(np.abs(local).max(initial=0.0)), op=MPI.MAX)
+
+    def _total(self, local: float) -> float:
+        return self.model.comm.allreduce(float(local), op=MPI.SUM)
+
+
+@dataclass(frozen=True, eq=False)
+class _Residual:
+    """What is left to balance at a state."""
+
+    pull: NDArray = field(repr=False)
+    gap: NDArray
+    readings: NDArray
+    slopes: NDArray
+    energy: float
+    potential: float
+    miss: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Direction:
+    """A Newton step, and the displacements that move each held port by one and nothing else."""
+
+    du: NDArray
+    df: NDArray
+    restore: NDArray
+
+
+class NewtonSettled(Settled):
+    """States at finite displacement, one per example."""
+
+    def __init__(self, model: Model, points: list[_Point]) -> None:
+        self._model, self._points = model, points
+        self.forces = np.array([p.forces for p in points])
+        self.readings = np.array([p.readings for p in points])
+        self.energies = np.array([p.energy for p in points])
+
+    def _each(self, evaluate) -> NDArray[np.float64]:
+        out = []
+        for point in self._points:
+            self._model.put_state(point.u)
+            out.append(evaluate())
+        return np.array(out)
+
+    def strain(self) -> NDArray[np.float64]:
+        return self._each(self._model.local_strain)
+
+    def sensitivity(self, name: str) -> NDArray[np.float64]:
+        return self._each(lambda: self._model.local_sensitivity(name))
+
+    def displacements(self) -> NDArray[np.float64]:
+        return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self._points]).T), -1, 0)

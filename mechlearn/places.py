@@ -1,0 +1,132 @@
+"""Where things are: from names, labels and rough places to explicit node ids."""
+
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError, listed
+from mechlearn.network import Network
+from mechlearn.task import Nodes, Task, Terminal
+
+
+def resolve(task: Task, network: Network) -> Task:
+    """The same task with explicit node ids everywhere.
+
+    Raises
+    ------
+    InputError
+        For ids out of range, unknown labels and sets, and places where no node or pair is left.
+    """
+    taken: set[int] = set()
+    supports = [
+        s.model_copy(update={"nodes": node_ids(s.nodes, network, f"support {k}")})
+        for k, s in enumerate(task.supports, 1)
+    ]
+    explicit = [
+        None if t.nodes is None else node_ids(t.nodes, network, _what(t, task))
+        for t in (*task.sources, *task.targets)
+    ]
+    for ids in (*[s.nodes for s in supports], *[ids for ids in explicit if ids is not None]):
+        taken.update(ids)
+    placed = []
+    for terminal, ids in zip((*task.sources, *task.targets), explicit, strict=True):
+        if ids is None:
+            ids = _near(terminal, network, taken, _what(terminal, task))
+            taken.update(ids)
+        placed.append(terminal.model_copy(update={"nodes": ids, "near": None}))
+    n = len(task.sources)
+    return task.model_copy(
+        update={"supports": supports, "sources": placed[:n], "targets": placed[n:]}
+    )
+
+
+def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
+    """Explicit ids of the nodes that ids, labels or the name of a node set mean."""
+    if isinstance(nodes, str):
+        if nodes in network.node_sets:
+            return network.node_sets[nodes].tolist()
+        nodes = [nodes]
+    labels = None
+    ids = []
+    for node in nodes:
+        if isinstance(node, str):
+            labels = _labels(network) if labels is None else labels
+            if node not in labels:
+                known = [*network.node_sets, *labels]
+                near = get_close_matches(node, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else (
+                    f"sets are {listed(network.node_sets)}." if network.node_sets
+                    else "the network has none.")
+                raise InputError(f"{what}: no node set or label is called {node!r}; {hint}")
+            node = labels[node]
+        if node >= network.n_nodes:
+            raise InputError(f"{what}: node {node} does not exist; the network has nodes 0 to "
+                             f"{network.n_nodes - 1}.")
+        ids.append(int(node))
+    if not ids:
+        raise InputError(f"{what}: it names no node.")
+    if len(set(ids)) < len(ids):
+        again = next(i for i in ids if ids.count(i) > 1)
+        raise InputError(f"{what}: node {again} is named twice.")
+    return ids
+
+
+def _labels(network: Network) -> dict[str, int]:
+    """Nodes of a protein by chain and residue, such as "A:36"."""
+    if not {"chain", "residue"} <= set(network.node_data):
+        return {}
+    pairs = zip(network.node_data["chain"], network.node_data["residue"], strict=True)
+    return {f"{chain}:{residue}": i for i, (chain, residue) in enumerate(pairs)}
+
+
+def _what(terminal: Terminal, task: Task) -> str:
+    kind = "source" if any(terminal is s for s in task.sources) else "target"
+    return f"{kind} {terminal.name!r}"
+
+
+def _near(terminal: Terminal, network: Network, taken: set[int], what: str) -> list[int]:
+    """The free node, or pair of close unbonded nodes, nearest to the place that is wanted."""
+    if len(terminal.near) != network.dim:
+        raise InputError(f"{what}: near needs {network.dim} numbers in {network.dim}D.")
+    if network.periodic:
+        place = np.asarray(terminal.near) @ network.cell
+    else:
+        low = network.nodes.min(axis=0)
+        place = low + np.asarray(terminal.near) * np.ptp(network.nodes, axis=0)
+    free = np.setdiff1d(np.arange(network.n_nodes), sorted(taken))
+    pair = terminal.quantity == "strain" or isinstance(terminal.force, float)
+    candidates = close_pairs(network, free) if pair else free[:, None]
+    if len(candidates) == 0:
+        raise InputError(f"{what}: no {'pair of nodes' if pair else 'node'} is left near "
+                         f"{list(terminal.near)}.")
+    a, b = candidates[:, 0], candidates[:, -1]
+    middle = network.nodes[a] + network.separation(a, b) / 2
+    away = _distance(middle, place, network)
+    return candidates[np.argmin(away)].tolist()
+
+
+def close_pairs(network: Network, among: NDArray | None = None) -> NDArray[np.int64]:
+    """Pairs of nodes that share a neighbour and no bond, shape (k, 2), as pinched by hand.
+
+    Only pairs at least half a mean bond apart, so that their direction means something.
+    """
+    adjacency = network.neighbours()
+    twice = (adjacency @ adjacency).tocoo()
+    i, j = twice.coords
+    pairs = np.stack([i, j], axis=1)[i < j]
+    pairs = pairs[adjacency[pairs[:, 0], pairs[:, 1]] == 0]
+    if among is not None:
+        pairs = pairs[np.isin(pairs, among).all(axis=1)]
+    apart = np.linalg.norm(network.separation(pairs[:, 0], pairs[:, 1]), axis=1)
+    mean = network.lengths.mean()
+    return pairs[(apart > 0.5 * mean) & (apart < 2.5 * mean)]
+
+
+def _distance(points: NDArray, place: NDArray, network: Network) -> NDArray:
+    from mechlearn.network import nearest_image
+
+    away = points - place
+    if network.periodic:
+        away = away + nearest_image(away, network.cell) @ network.cell
+    return np.linalg.norm(away, axis=1)

@@ -1,0 +1,387 @@
+"""The task in numbers: ports, what happens at them in every example, and what is wanted there.
+
+Whatever touches a network from outside does so at a *port*: one number read off the state (a
+displacement component of a node, the extension of a pair's distance) together with the force that
+is its partner. In every state of the network each port is either *held* at a value, and its force
+follows, or *loaded* with a force, and its value follows. Supports that never move are no ports;
+they are taken out of the equations altogether.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import qr
+
+from mechlearn.errors import InputError, listed
+from mechlearn.network import Network
+from mechlearn.places import resolve
+from mechlearn.rigidity import rigid_motions
+from mechlearn.task import Source, Target, Task, Terminal
+
+
+@dataclass(frozen=True)
+class Port:
+    """One scalar that is read off the state: a node's component, or a pair's extension.
+
+    ``unit`` turns the port's value into the user's quantity: a pair's distance for strains, else 1.
+    """
+
+    terminal: str
+    nodes: tuple[int, ...]
+    component: int | None
+    unit: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A task on a network, ready to be solved. Made by :func:`pose`.
+
+    Attributes
+    ----------
+    network, task : the network, and the task with explicit node ids
+    ports : tuple of Port
+        Those of sources first, then those of targets.
+    held : (examples, ports) bool array
+        Which ports are held in the free state.
+    values : (examples, ports) array
+        Their values where held, their forces where loaded.
+    targets : (t,) integer array
+        The ports that targets ask about.
+    wanted : (examples, t) array
+        What is wanted there (values, or forces where ``through``).
+    asked : (examples, t) bool array
+        Whether it is asked for in that example.
+    match : (t, t) array
+        Wanted values that follow the free outputs: they add ``match @ outputs``.
+    through : (t,) bool array
+        Whether the output is the port's force rather than its value.
+    scale : (t,) array
+        What errors are measured in.
+    supported, gauge : (k,) integer arrays
+        Degrees of freedom ``d * node + component`` that never move: those of supports, and those
+        pinned where nothing holds the network as a whole (they take no force).
+    grounded : (g,) integer array
+        Ports that hold the network as a whole and may be tied to the ground: they never move freely.
+    """
+
+    network: Network
+    task: Task
+    ports: tuple[Port, ...]
+    held: NDArray[np.bool_]
+    values: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    wanted: NDArray[np.float64]
+    asked: NDArray[np.bool_]
+    match: NDArray[np.float64]
+    through: NDArray[np.bool_]
+    scale: NDArray[np.float64]
+    supported: NDArray[np.int64]
+    gauge: NDArray[np.int64]
+    grounded: NDArray[np.int64]
+
+    @property
+    def n_examples(self) -> int:
+        """Number of examples."""
+        return len(self.values)
+
+    @property
+    def fixed(self) -> NDArray[np.int64]:
+        """All degrees of freedom that never move: supports and gauge."""
+        return np.union1d(self.supported, self.gauge)
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """Per target: outputs over units are what the user asked for (strains)."""
+        per_port = np.array([p.unit for p in self.ports])[self.targets]
+        return np.where(self.through, 1.0, per_port)
+
+    def residual(self, outputs: NDArray) -> NDArray[np.float64]:
+        """Wanted minus reached, zero where nothing is asked, shape (examples, t)."""
+        return np.where(self.asked, self.wanted + outputs @ self.match.T - outputs, 0.0)
+
+    def error(self, outputs: NDArray) -> float:
+        """The largest relative target error."""
+        return float(np.max(np.abs(self.residual(outputs)) / self.scale, initial=0.0))
+
+    def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
+        """Raw rows that ports are made of, and how.
+
+        Returns
+        -------
+        rows : (r, n d) sparse array
+            A node port has one row, its displacement; a pair has ``d``, the change of its vector.
+        reference : (r,) array
+            The pair's vector in the reference configuration; zero for node ports.
+        spans : list of slices
+            Which rows belong to each port.
+        """
+        d = self.network.dim
+        entries, reference, spans = [], [], []
+        row = 0
+        for port in self.ports:
+            if port.component is not None:
+                entries.append((row, d * port.nodes[0] + port.component, 1.0))
+                reference.append(0.0)
+                spans.append(slice(row, row + 1))
+                row += 1
+                continue
+            a, b = port.nodes
+            for c in range(d):
+                entries += [(row + c, d * b + c, 1.0), (row + c, d * a + c, -1.0)]
+            reference += list(self.network.separation(a, b))
+            spans.append(slice(row, row + d))
+            row += d
+        r, c, v = np.array(entries).T
+        shape = (row, self.network.n_nodes * d)
+        rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
+        return rows, np.array(reference), spans
+
+
+def pose(task: Task, network: Network) -> Problem:
+    """Turn a task into a problem on a network.
+
+    Raises
+    ------
+    InputError
+        Where the task contradicts itself or the network; the message names the source or target.
+    """
+    task = resolve(task, network)
+    supported = _supported(task, network)
+    ports: list[Port] = []
+    terminals: list[Terminal] = []
+    seen: dict[tuple, str] = {}
+    for terminal in (*task.sources, *task.targets):
+        for port in _ports(terminal, network):
+            key = (frozenset(port.nodes), port.component)
+            if key in seen:
+                raise InputError(f"{_name(terminal)} is the same as {seen[key]}: both are about "
+                                 f"{_place(port)}.")
+            seen[key] = _name(terminal)
+            ports.append(port)
+            terminals.append(terminal)
+    through = np.array([t.quantity == "force" for t in terminals])
+    is_target = np.array([isinstance(t, Target) for t in terminals])
+    dofs = np.array([_dof(p, network.dim) for p in ports])
+    for port, terminal, dof, reads_force in zip(ports, terminals, dofs, through, strict=True):
+        measures_reaction = isinstance(terminal, Target) and reads_force
+        if dof >= 0 and dof in supported and not measures_reaction:
+            raise InputError(f"{_name(terminal)} is about {_place(port)}, which a support holds.")
+    # The reaction of a support is read at a port, so the support becomes one.
+    supported = np.setdiff1d(supported, dofs[is_target & through])
+    held, values, wanted, asked = _examples(task, ports, terminals, network)
+    gauge, grounded = _gauge(network, supported, dofs, held, terminals, ports)
+    problem = Problem(
+        network=network,
+        task=task,
+        ports=tuple(ports),
+        held=held,
+        values=values,
+        targets=np.flatnonzero(is_target),
+        wanted=wanted,
+        asked=asked,
+        match=_match(task, terminals),
+        through=through[is_target],
+        scale=_scale(task, ports, terminals, values, wanted, asked),
+        supported=supported.astype(np.int64),
+        gauge=gauge.astype(np.int64),
+        grounded=grounded,
+    )
+    return problem
+
+
+def _supported(task: Task, network: Network) -> NDArray[np.int64]:
+    dofs: list[int] = []
+    for number, support in enumerate(task.supports, 1):
+        components = _components(support.components, network.dim, f"support {number}")
+        dofs += [network.dim * i + c for i in support.nodes for c in components]
+    return np.unique(np.array(dofs, dtype=np.int64))
+
+
+def _components(names, dim: int, what: str) -> list[int]:
+    if names is None:
+        return list(range(dim))
+    if not names:
+        raise InputError(f"{what}: components names none; leave it out for all.")
+    if len(set(names)) < len(names):
+        raise InputError(f"{what}: a component is named twice.")
+    indices = ["xyz".index(c) for c in names]
+    if max(indices) >= dim:
+        raise InputError(f"{what}: component 'z' does not exist in a network in 2D.")
+    return indices
+
+
+def _is_pair(terminal: Terminal) -> bool:
+    return terminal.quantity == "strain" or isinstance(terminal.force, float)
+
+
+def _ports(terminal: Terminal, network: Network) -> list[Port]:
+    nodes, name = terminal.nodes, _name(terminal)
+    if _is_pair(terminal):
+        if len(nodes) != 2:
+            raise InputError(f"{name}: a {terminal.quantity} of one number needs a pair of nodes, "
+                             f"not {len(nodes)}.")
+        if terminal.components is not None:
+            raise InputError(f"{name}: components go with a displacement, not with a pair.")
+        distance = float(np.linalg.norm(network.separation(*nodes)))
+        if distance == 0:
+            raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
+        if terminal.quantity == "strain" and terminal.value <= -1:
+            raise InputError(f"{name}: strain = {terminal.value} would pull the nodes through one "
+                             "another; it must be above -1.")
+        unit = distance if terminal.quantity == "strain" else 1.0
+        return [Port(terminal.name, tuple(nodes), None, unit)]
+    components = _components(terminal.components, network.dim, name)
+    if len(terminal.value) != len(components):
+        raise InputError(f"{name}: {terminal.quantity} has {len(terminal.value)} numbers where "
+                         f"{len(components)} components need one each.")
+    return [Port(terminal.name, (i,), c) for i in nodes for c in components]
+
+
+def _examples(task, ports, terminals, network):
+    """Held ports, values, and wanted outputs of every example."""
+    examples = task.examples or [{}]
+    index: dict[str, list[int]] = {}
+    for k, port in enumerate(ports):
+        index.setdefault(port.terminal, []).append(k)
+    held = np.zeros((len(examples), len(ports)), dtype=bool)
+    values = np.zeros((len(examples), len(ports)))
+    asked = np.zeros((len(examples), len(ports)), dtype=bool)
+    for e, example in enumerate(examples):
+        for name, where in index.items():
+            terminal = terminals[where[0]]
+            given = example.get(name, terminal.value)
+            reads_force = terminal.quantity == "force"
+            if isinstance(terminal, Target) and reads_force:
+                held[e, where] = True  # held where it is, so that there is a force to read
+            if given == "free":
+                continue
+            value = _value(given, terminal, len(where), f"example {e + 1}")
+            value = value * np.array([ports[k].unit for k in where])
+            if isinstance(terminal, Source):
+                held[e, where] = not reads_force
+                values[e, where] = value
+            else:
+                asked[e, where] = True
+                # Kept apart from values below: what is wanted is not what is imposed.
+                values[e, where] = value
+    is_target = np.array([isinstance(t, Target) for t in terminals])
+    wanted = np.where(asked, values, 0.0)[:, is_target]
+    values = np.where(is_target, 0.0, values)
+    if not asked.any():
+        raise InputError("No example asks for any target.")
+    return held, values, wanted, asked[:, is_target]
+
+
+def _value(given, terminal: Terminal, ports: int, where: str) -> NDArray:
+    value = np.atleast_1d(np.asarray(given, dtype=float))
+    expected = np.size(terminal.value)
+    if len(value) != expected:
+        raise InputError(f"{where}: {terminal.name!r} needs {expected} "
+                         f"number{'s' if expected > 1 else ''}, not {len(value)}.")
+    return np.tile(value, ports // expected)
+
+
+def _match(task: Task, terminals) -> NDArray:
+    """Two targets that shall match are both drawn to their mean."""
+    names = [t.name for t in terminals if isinstance(t, Target)]
+    matrix = np.zeros((len(names), len(names)))
+    for target in task.targets:
+        if target.match is None:
+            continue
+        a, b = names.index(target.name), names.index(target.match)
+        matrix[a, [a, b]] = 0.5
+        if task.targets[[t.name for t in task.targets].index(target.match)].match == target.name:
+            matrix[b, [a, b]] = 0.5
+    return matrix
+
+
+def _scale(task, ports, terminals, values, wanted, asked) -> NDArray:
+    sizes: dict[str, float] = {}
+    is_target = [isinstance(t, Target) for t in terminals]
+    column = iter(range(wanted.shape[1]))
+    largest = np.zeros(len(terminals))
+    for k, target in enumerate(is_target):
+        largest[k] = np.abs(wanted[:, next(column)] if target else values[:, k]).max()
+    for k, terminal in enumerate(terminals):
+        quantity = terminal.quantity
+        sizes[quantity] = max(sizes.get(quantity, 0.0), largest[k] / _unit(ports[k], terminal))
+    scale = []
+    for k, terminal in enumerate(terminals):
+        if not is_target[k]:
+            continue
+        unit = _unit(ports[k], terminal)
+        mates = [m for m, t in enumerate(terminals) if t is terminal]
+        own = np.linalg.norm(largest[mates])
+        if terminal.scale is not None:
+            scale.append(terminal.scale * unit)
+        elif own > 0:
+            scale.append(own)
+        else:
+            scale.append((sizes[terminal.quantity] or 1.0) * unit)
+    return np.array(scale)
+
+
+def _unit(port: Port, terminal: Terminal) -> float:
+    return port.unit if terminal.quantity == "strain" else 1.0
+
+
+def _gauge(network, supported, dofs, held, terminals, ports):
+    """Degrees of freedom to pin, and ports to ground, so that the network does not float.
+
+    Where supports leave rigid motions, displaced nodes may stop some of them; the rest is a gauge,
+    which takes no force because what is left then balances itself.
+    """
+    motions = rigid_motions(network)
+    loose = _left(motions, supported)
+    if loose.shape[1] == 0:
+        return np.empty(0, int), np.empty(0, int)
+    always = held.all(axis=0) & (dofs >= 0)
+    is_source = np.array([isinstance(t, Source) for t in terminals])
+    driven = np.flatnonzero(always & is_source)
+    grounded = driven[_independent(loose[dofs[driven]])]
+    floating = _left(loose, np.unique(dofs[grounded]))
+    if floating.shape[1]:
+        for terminal, dof, port in zip(terminals, dofs, ports, strict=True):
+            if dof >= 0 and dof not in dofs[grounded]:
+                raise InputError(
+                    f"{_name(terminal)} is about {_place(port)}, but nothing holds the network as "
+                    "a whole; add a [[supports]] table."
+                )
+        # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
+        pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
+        return pivots, grounded
+    return np.empty(0, int), grounded
+
+
+def _left(motions: NDArray, stopped: NDArray) -> NDArray:
+    """The rigid motions that stay possible when some degrees of freedom are stopped."""
+    if motions.shape[1] == 0 or len(stopped) == 0:
+        return motions
+    _, s, vt = np.linalg.svd(motions[stopped], full_matrices=True)
+    rank = np.count_nonzero(s > 1e-8 * max(s.max(initial=0.0), np.abs(motions).max()))
+    return motions @ vt[rank:].T
+
+
+def _independent(rows: NDArray) -> NDArray[np.int64]:
+    """Indices of rows that together have the rank of all."""
+    if rows.size == 0:
+        return np.empty(0, dtype=int)
+    r, pivots = qr(rows.T, mode="r", pivoting=True)
+    size = np.abs(np.diag(r))
+    return np.sort(pivots[: np.count_nonzero(size > 1e-8 * size.max())])
+
+
+def _dof(port: Port, dim: int) -> int:
+    return -1 if port.component is None else dim * port.nodes[0] + port.component
+
+
+def _name(terminal: Terminal) -> str:
+    return f"{'source' if isinstance(terminal, Source) else 'target'} {terminal.name!r}"
+
+
+def _place(port: Port) -> str:
+    if port.component is None:
+        return f"the pair of nodes {listed(port.nodes)}"
+    return f"component {'xyz'[port.component]} of node {port.nodes[0]}"

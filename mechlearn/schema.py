@@ -1,0 +1,65 @@
+"""Validation errors as sentences: the file, the key, what is wrong, and what would be right."""
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from mechlearn.errors import InputError
+
+
+def input_error(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
+    """The first problem pydantic found, as one sentence about ``where``."""
+    problems = error.errors(include_url=False)
+    # An unknown key explains more than the missing one it was meant to be.
+    problem = min(problems, key=lambda p: p["type"] != "extra_forbidden")
+    path = [p for p in problem["loc"] if isinstance(p, int) or p.isidentifier()]
+    key = key_path(path)
+    kind, value = problem["type"], problem.get("input")
+    if kind == "extra_forbidden":
+        known = _keys(model, path[:-1])
+        near = get_close_matches(str(path[-1]), known, 1, 0.6)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+        text = f"{key} is not a known key; {hint}"
+    elif kind == "missing":
+        text = f"{key} is missing."
+    elif kind == "value_error":
+        text = str(problem["ctx"]["error"])
+        text = (f"{key}: " if key else "") + text[0].lower() + text[1:] + "."
+    else:
+        given = repr(value) if len(repr(value)) < 60 else type(value).__name__
+        message = problem["msg"]
+        message = message[0].lower() + message[1:]
+        text = f"{key} = {given}: {message.replace('input should', 'it should')}."
+    return InputError(f"{where}: {text}")
+
+
+def key_path(path) -> str:
+    """A key as written in TOML with tables counted from 1, such as ``targets[2].strain``."""
+    out = ""
+    for part in path:
+        out += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if out else str(part)
+    return out
+
+
+def _keys(model: type[BaseModel], path) -> list[str]:
+    """The keys that are known in the table that a path leads to."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        current = _model_in(current.model_fields[part].annotation) if hasattr(
+            current, "model_fields") and part in current.model_fields else None
+        if current is None:
+            return []
+    return sorted(current.model_fields)
+
+
+def _model_in(annotation) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,183 @@
+"""The task: what holds the network, what drives it, and what it is asked to do.
+
+The classes here are the tables of a task file, key for key, and the arguments of the Python API at
+once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in numbers.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Component = Literal["x", "y", "z"]
+#: One value: a strain, or one number per component of a displacement or force.
+Value = float | list[float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _as_list(value):
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+#: Node ids, labels such as "A:36" (chain:residue of a protein), or the name of a node set.
+Nodes = Annotated[list[Annotated[int, Field(ge=0)] | str] | str, BeforeValidator(_as_list)]
+
+
+class Table(BaseModel):
+    """A table of a task file: unknown keys are errors, and nothing changes after."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **data):
+        # Python callers get the same one-sentence errors as readers of files.
+        from pydantic import ValidationError
+
+        from mechlearn.schema import input_error
+
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise input_error(error, type(self), type(self).__name__) from None
+
+
+class Support(Table):
+    """Nodes held where they are."""
+
+    nodes: Nodes = Field(description="Node ids, labels, or the name of a node set.")
+    components: list[Component] | None = Field(
+        None, description="Which components are held; all where left out."
+    )
+
+
+class Terminal(Table):
+    """What sources and targets share: a place, and a quantity there."""
+
+    name: str | None = Field(None, description="For results and examples; numbered if left out.")
+    nodes: Nodes | None = Field(
+        None, description="One node, a pair whose distance is meant, or a node set."
+    )
+    near: list[Finite] | None = Field(
+        None,
+        description="Instead of nodes: the place, in fractions of the network's extent, where a "
+        "node (or a pair of close, unbonded nodes) is looked for.",
+    )
+    components: list[Component] | None = Field(
+        None, description="Which components a displacement or force lists; all where left out."
+    )
+    strain: Finite | None = Field(
+        None, description="Change of a pair's distance over its reference distance."
+    )
+    displacement: list[Finite] | None = Field(
+        None, description="Displacement of a node, one number per component."
+    )
+    force: Finite | list[Finite] | None = Field(
+        None,
+        description="Force on a node, one number per component; or one number for a pair, positive "
+        "where it pulls the nodes apart.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self):
+        if (self.nodes is None) == (self.near is None):
+            raise ValueError("give either nodes or near, not both and not neither")
+        return self
+
+    @property
+    def quantity(self) -> str:
+        """Which quantity it is about: "strain", "displacement" or "force"."""
+        return next(q for q in ("strain", "displacement", "force") if getattr(self, q) is not None)
+
+    @property
+    def value(self) -> Value:
+        """The value of that quantity."""
+        return getattr(self, self.quantity)
+
+
+class Source(Terminal):
+    """Where the network is driven: a strain or displacement imposed, or a force applied."""
+
+    @model_validator(mode="after")
+    def _one_quantity(self):
+        given = [q for q in ("strain", "displacement", "force") if getattr(self, q) is not None]
+        if len(given) != 1:
+            raise ValueError("a source needs exactly one of strain, displacement and force")
+        return self
+
+
+class Target(Terminal):
+    """Where the network is asked to answer: a strain, displacement or reaction force.
+
+    A ``force`` target is held where it is, and the force that takes is the answer.
+    """
+
+    match: str | None = Field(
+        None, description="Instead of a value: the target whose strain this one shall equal."
+    )
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="What errors are measured in; the size of the wanted value if left out, and "
+        "the largest value of any source or target of the kind where that is zero.",
+    )
+
+    @model_validator(mode="after")
+    def _one_quantity(self):
+        given = [q for q in ("strain", "displacement", "force") if getattr(self, q) is not None]
+        if len(given) + (self.match is not None) != 1:
+            raise ValueError("a target needs exactly one of strain, displacement, force and match")
+        return self
+
+    @property
+    def quantity(self) -> str:
+        """Which quantity is asked for; a match is one of strains."""
+        return "strain" if self.match is not None else super().quantity
+
+    @property
+    def value(self) -> Value:
+        """The wanted value; zero for a match, which has none of its own."""
+        return 0.0 if self.match is not None else super().value
+
+
+#: One situation to learn: values by the name of a source or target; "free" switches one off.
+Example = dict[str, Finite | list[Finite] | Literal["free"]]
+
+
+class Task(Table):
+    """What a network shall learn.
+
+    With ``examples``, every example gives values to sources and targets by name and keeps the value
+    written with the source or target for the others; without, there is the one example they make.
+    """
+
+    supports: list[Support] = Field(default_factory=list, description="What holds the network.")
+    sources: list[Source] = Field(default_factory=list, description="What drives it.")
+    targets: list[Target] = Field(min_length=1, description="What it is asked to do.")
+    examples: list[Example] = Field(
+        default_factory=list, description="Several situations, each with values by name."
+    )
+
+    @model_validator(mode="after")
+    def _names(self):
+        named = []
+        for kind, terminals in (("source", self.sources), ("target", self.targets)):
+            for number, terminal in enumerate(terminals, 1):
+                if terminal.name is None:
+                    object.__setattr__(
+                        terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
+                    )
+                named.append(terminal.name)
+        twice = {n for n in named if named.count(n) > 1}
+        if twice:
+            raise ValueError(f"two sources or targets have the name {min(twice)!r}")
+        targets = {t.name for t in self.targets}
+        for target in self.targets:
+            if target.match is not None and target.match not in targets - {target.name}:
+                raise ValueError(
+                    f"target {target.name!r} shall match {target.match!r}, which is no other target"
+                )
+        for number, example in enumerate(self.examples, 1):
+            for name in example:
+                if name not in named:
+                    raise ValueError(
+                        f"example {number} names {name!r}, which is no source or target "
+                        f"({', '.join(named)})"
+                    )
+        return self

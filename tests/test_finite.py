@@ -1,0 +1,143 @@
+"""Equilibria at finite displacement, against an independent constrained minimisation."""
+
+import numpy as np
+import pytest
+
+from mechlearn.energies import FiniteSpring
+from mechlearn.equilibrium import equilibrium
+from mechlearn.errors import SolveError
+from mechlearn.model import Model
+from mechlearn.network import Network
+from mechlearn.phase import Phase
+from mechlearn.problem import pose
+from mechlearn.task import Source, Support, Target, Task
+from reference import finite_energy, minimise_finite
+
+
+def solver_for(net, task, k=1.0, **more):
+    problem = pose(task, net)
+    solver = equilibrium(Model(net, FiniteSpring(), problem.fixed), problem)
+    solver.update(stiffness=k, **more)
+    return solver
+
+
+PINCH = Task(sources=[Source(nodes=[0, 7], strain=0.2)], targets=[Target(nodes=[3, 12], strain=0.2)])
+
+
+@pytest.mark.parametrize("which", ["plane", "space", "torus"])
+def test_free_and_clamped_minimise_the_energy(request, which, stiffnesses):
+    net = request.getfixturevalue(which)
+    k = stiffnesses(net)
+    solver = solver_for(net, PINCH, k)
+    free = solver.free()
+    u, energy = minimise_finite(net, k, [(0, 7)], [0.2], free.displacements()[0] * 0.9)
+    assert free.energies[0] == pytest.approx(energy, rel=1e-8)
+    x = net.separation(3, 12) + u[12] - u[3]
+    strain = np.linalg.norm(x) / np.linalg.norm(net.separation(3, 12)) - 1
+    assert solver.outputs(free)[0, 0] / solver.problem.units[0] == pytest.approx(strain, abs=1e-5)
+    clamped = solver.solve(Phase(clamp=0.5)).parts[0][1]
+    halfway = (strain + 0.2) / 2
+    _, energy = minimise_finite(
+        net, k, [(0, 7), (3, 12)], [0.2, halfway], clamped.displacements()[0] * 0.9
+    )
+    assert clamped.energies[0] == pytest.approx(energy, rel=1e-7)
+
+
+def test_forces_balance_and_are_the_slope_of_the_energy(plane, stiffnesses):
+    k = stiffnesses(plane)
+    energies, forces = [], []
+    for strain in (0.2 - 1e-4, 0.2, 0.2 + 1e-4):
+        task = Task(sources=[Source(nodes=[0, 7], strain=strain)], targets=PINCH.targets)
+        settled = solver_for(plane, task, k).free()
+        energies.append(settled.energies[0])
+        forces.append(settled.forces[0, 0])
+    length = np.linalg.norm(plane.separation(0, 7))
+    assert forces[1] == pytest.approx((energies[2] - energies[0]) / (2e-4 * length), rel=1e-5)
+    u = settled.displacements()[0]
+    _, gradient = finite_energy(plane, k, plane.lengths, u)
+    inside = np.setdiff1d(np.arange(plane.n_nodes), [0, 7])
+    assert np.abs(gradient.reshape(-1, 2)[inside]).max() < 1e-9 * np.abs(gradient).max()
+
+
+def test_answer_does_not_depend_on_the_gauge(plane, stiffnesses):
+    k = stiffnesses(plane)
+    free = solver_for(plane, PINCH, k).free()
+    a = int(np.argmax(plane.nodes[:, 0]))
+    held = Task(supports=[Support(nodes=[a])], sources=PINCH.sources, targets=PINCH.targets)
+    again = solver_for(plane, held, k).free()
+    assert again.energies == pytest.approx(free.energies, rel=1e-9)
+    assert again.readings == pytest.approx(free.readings, rel=1e-8)
+
+
+def test_displaced_nodes_and_loads(plane, stiffnesses):
+    k = stiffnesses(plane)
+    task = Task(
+        sources=[Source(nodes=[4], displacement=[0.1, 0.0]),
+                 Source(nodes=[9], displacement=[0.0, 0.1]),
+                 Source(name="load", nodes=[20], force=[0.05, -0.1])],
+        targets=[Target(nodes=[3, 12], strain=0.1)],
+    )
+    solver = solver_for(plane, task, k)
+    free = solver.free()
+    _, gradient = finite_energy(plane, k, plane.lengths, free.displacements()[0])
+    g = gradient.reshape(-1, 2)
+    assert g[20] == pytest.approx([0.05, -0.1], abs=1e-9)
+    assert free.forces[0, :4] == pytest.approx([*g[4], *g[9]], abs=1e-9)
+    others = np.setdiff1d(np.arange(plane.n_nodes), [4, 9, 20])
+    assert np.abs(g[others]).max() < 1e-9
+    assert free.displacements()[0][4] == pytest.approx([0.1, 0.0], abs=1e-12)
+
+
+def test_small_strains_agree_with_linear_springs_to_second_order(plane, stiffnesses):
+    from mechlearn.energies import Spring
+
+    k = stiffnesses(plane)
+    differences = []
+    for strain in (1e-2, 1e-3):
+        task = Task(sources=[Source(nodes=[0, 7], strain=strain)], targets=PINCH.targets)
+        problem = pose(task, plane)
+        linear = equilibrium(Model(plane, Spring(), problem.fixed), problem)
+        linear.update(stiffness=k)
+        finite = solver_for(plane, task, k).free()
+        differences.append(abs(linear.free().readings[0, 1] - finite.readings[0, 1]))
+    assert differences[0] / differences[1] == pytest.approx(100, rel=0.1)
+
+
+def test_compressed_column_buckles_to_the_side_instead_of_standing():
+    """Two springs in line, pushed together, with soft springs at their joint: the straight state is
+    an equilibrium but no minimum beyond the critical load, and Newton alone would stay there."""
+    net = Network(
+        [[0, 0], [1, 1e-9], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]]
+    )
+    k = np.array([1.0, 1.0, 0.01, 0.01])
+    task = Task(
+        supports=[Support(nodes=[0, 3, 4]), Support(nodes=[2], components=["y"])],
+        sources=[Source(nodes=[2], components=["x"], displacement=[-0.4])],
+        targets=[Target(nodes=[1], components=["y"], displacement=[0.5])],
+    )
+    free = solver_for(net, task, k).free()
+    straight = 2 * 0.5 * 1.0 * 0.2**2
+    assert free.energies[0] < 0.5 * straight
+    assert abs(free.readings[0, 1]) > 0.3
+
+
+def test_floppy_network_is_held_by_prestress(plane):
+    """A square with stretched sides and one diagonal missing has a mechanism that tension stiffens;
+    a cross of stretched springs does too."""
+    net = Network([[0, 0], [1, 0], [2, 0.0]], [[0, 1], [1, 2]])
+    task = Task(
+        supports=[Support(nodes=[0, 2])],
+        sources=[Source(nodes=[1], components=["y"], force=[0.01])],
+        targets=[Target(nodes=[1], components=["x"], displacement=[0.0])],
+    )
+    solver = solver_for(net, task, 1.0, rest_length=0.5)
+    u = solver.free().displacements()[0]
+    lateral = u[1, 1]
+    length = np.hypot(1, lateral)
+    assert 2 * (length - 0.5) * lateral / length == pytest.approx(0.01, rel=1e-9)
+
+
+def test_impossible_load_ends_in_a_sentence(plane):
+    task = Task(supports=[Support(nodes=[0, 7])], sources=PINCH.sources, targets=PINCH.targets)
+    with pytest.raises(SolveError, match=r"example 1 beyond 0 % of the load"):
+        solver_for(plane, task).free()
