@@ -1,0 +1,69 @@
+"""Looking at a task before training it: does it make sense, and can the network do it at all?"""
+
+from pathlib import Path
+
+import numpy as np
+
+from mechlearn.dofs import LearningDof
+from mechlearn.errors import InputError, listed
+from mechlearn.learner import check_rigidity
+from mechlearn.problem import Problem, pose
+from mechlearn.setup import Setup, build_energy, build_network, build_rule
+
+
+def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -> str:
+    """Everything a training would check, and what the network is, as text.
+
+    Raises
+    ------
+    InputError
+        Where a training would.
+    """
+    network = build_network(setup.network, folder)
+    energy, material = build_energy(setup.energy, network)
+    rule = build_rule(setup.rule)
+    problem = pose(setup.task, network)
+    rng = np.random.default_rng(setup.train.seed)
+    for name, learn in setup.learn.items():
+        LearningDof(name, learn, energy, network, rng, material.get(name))
+    kind = "periodic" if network.periodic else "finite"
+    lines = [
+        *([setup.title] if setup.title else []),
+        f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
+        f"coordination {network.coordination:.3f}",
+        f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
+    ]
+    counts = check_rigidity(network, problem.supported, energy)
+    lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
+    if counts and counts.floppy:
+        lines.append("          floppy at rest: only prestress can hold it")
+    lines += [f"{'support' if not k else '':9} {text}" for k, text in enumerate(_supports(problem))]
+    lines += _terminals(problem)
+    if problem.n_examples > 1:
+        lines.append(f"examples  {problem.n_examples}")
+    if draw is not None:
+        if draw.suffix != ".png":
+            raise InputError(f"{draw}: the picture must be a .png.")
+        from mechlearn.render import draw_setup
+
+        draw_setup(network, problem, draw)
+        lines.append(f"drawn in  {draw}")
+    return "\n".join(lines)
+
+
+def _supports(problem: Problem) -> list[str]:
+    out = [
+        f"nodes {listed(s.nodes)}" + (f", components {listed(s.components)}" if s.components else "")
+        for s in problem.task.supports
+    ]
+    return out or ["none; the network floats" if not len(problem.grounded) else
+                   "none; held by displaced nodes"]
+
+
+def _terminals(problem: Problem) -> list[str]:
+    lines = []
+    for kind, terminals in (("source", problem.task.sources), ("target", problem.task.targets)):
+        for t in terminals:
+            value = f"match {t.match!r}" if getattr(t, "match", None) else f"{t.quantity} {t.value}"
+            lines.append(f"{kind}    {t.name!r} at nodes {listed(t.nodes)}: {value}")
+    return lines

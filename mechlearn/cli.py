@@ -1,0 +1,235 @@
+"""The command line: ``mechlearn check | train | evaluate | render | export``.
+
+A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
+Heavy imports wait until a command needs them.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from mechlearn import __version__
+from mechlearn.errors import InputError, MechlearnError
+
+app = App(
+    name="mechlearn",
+    help="Teach a mechanical network a response by local rules: check a task, train it, look at "
+    "the result, take the learned network elsewhere.",
+    version=__version__,
+    version_flags=["--version"],
+)
+
+Quiet = Annotated[bool, Parameter(negative="")]
+
+
+@app.command
+def check(task: Path, *, draw: Path | None = None) -> None:
+    """Validate a task file, count zero modes, and draw the set-up.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    draw
+        A png to draw the network, its supports, sources and targets in.
+    """
+    from mechlearn.check import check_setup
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    with _about(task):
+        text = check_setup(setup, task.parent, draw)
+    print(text)
+
+
+@app.command
+def train(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    overwrite: Quiet = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network as a task file says, and write the run as a folder.
+
+    Ends with exit code 0 whether or not the targets were reached; summary.json says which.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder to write; it must be new or empty.
+    overwrite
+        Write over a run that is there.
+    quiet
+        Say nothing but errors.
+    """
+    from mechlearn.run import new_folder
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    if _rank() == 0:
+        new_folder(output, overwrite)
+    from mechlearn.progress import Progress
+    from mechlearn.training import train_setup
+
+    with _about(task), Progress(setup, quiet=quiet or _rank() > 0) as progress:
+        run = train_setup(setup, task.parent, watch=progress)
+    if _rank() == 0:
+        run.save(output, overwrite=True)
+        if not quiet:
+            print(_report(run))
+            print(f"Written to {output}{'/' if not str(output).endswith('/') else ''}")
+
+
+@app.command
+def evaluate(run: Path) -> None:
+    """Solve a learned network anew, from rest, and print what its targets read.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    with _about(run):
+        rows = loaded.evaluate()
+    if _rank() == 0:
+        print(_table(rows))
+
+
+@app.command
+def render(
+    run: Path, out: Path, *, what: str | None = None, example: int = 1, colour: str | None = None
+) -> None:
+    """Draw a run: the network, its free and clamped states, or the error against the step.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    out
+        The picture to write (png).
+    what
+        "network", "states" or "error"; taken from the picture's name where that is one of them,
+        else "network".
+    example
+        Which example to draw, counted from 1.
+    colour
+        What colours the bonds: a learned parameter, "strain" or "change".
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    if _rank() == 0:
+        from mechlearn.render import render as draw
+
+        draw(loaded, out, what=what, example=example, colour=colour)
+        print(f"Written to {out}")
+
+
+@app.command
+def export(run: Path, out: Path) -> None:
+    """Write the learned network in another format.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    out
+        The file to write; its suffix (.vtu, .vtk, .xdmf, .msh, .inp, ...) says the format.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    if _rank() == 0:
+        loaded.export(out)
+        print(f"Written to {out}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
+    except MechlearnError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("Stopped.", 130)
+
+
+class _about:
+    """Errors inside name the file they are about, once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, MechlearnError) and not str(error).startswith(str(self.path)):
+            raise type(error)(f"{self.path}: {error}") from None
+
+
+def _fail(text: str, code: int) -> None:
+    """One message from one rank, and the end of all of them."""
+    if _rank() == 0 or "mpi4py" not in sys.modules:
+        print(f"mechlearn: {text}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _rank() -> int:
+    """This process's rank, without starting MPI for it where nobody has."""
+    import os
+
+    for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def _report(run) -> str:
+    summary = run.summary
+    verdict = "learned" if run.converged else "NOT learned"
+    lines = [
+        _table(run.targets),
+        f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s "
+        f"(largest relative error {summary['error']:.2e}).",
+    ]
+    return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
+
+
+def _table(rows: list[dict]) -> str:
+    """Targets as columns of text, at most twenty rows."""
+    head = ["target", "wanted", "initial", "reached", "relative error"]
+    body = [
+        [
+            row["name"] + (f" ({row['example']})" if "example" in row else ""),
+            *(_number(row[key]) for key in ("wanted", "initial", "reached")),
+            f"{row['relative_error']:.2e}",
+        ]
+        for row in rows[:20]
+    ]
+    widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+             for line in [head, *body]]
+    if len(rows) > 20:
+        lines.append(f"... and {len(rows) - 20} more in summary.json")
+    return "\n".join(lines)
+
+
+def _number(value) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(f"{v:+.6g}" for v in value) + ")"
+    return f"{value:+.6g}"
+
+
+if __name__ == "__main__":
+    main()

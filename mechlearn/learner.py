@@ -1,0 +1,195 @@
+"""The learning loop: settle, compare, change, again.
+
+A :class:`Learner` owns the parameters that learn and nothing about files or pictures; what happens
+step by step goes into its :class:`History`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.dofs import Learn, LearningDof
+from mechlearn.energies import BondEnergy
+from mechlearn.equilibrium import Settled, equilibrium
+from mechlearn.errors import InputError, SolveError
+from mechlearn.fenics import MPI
+from mechlearn.model import Model
+from mechlearn.network import Network
+from mechlearn.problem import pose
+from mechlearn.rigidity import rigidity
+from mechlearn.rules import Rule
+from mechlearn.steps import Adam, Step, steps
+from mechlearn.task import Task
+
+#: Networks up to this size are searched for floppy modes before training.
+RIGIDITY_LIMIT = 20_000
+#: Step size of Adam where the user gives none: relative change of a bond in one step.
+ADAM_RATE = {"log": 0.05, "linear": 0.002}
+
+
+@dataclass
+class History:
+    """What every step saw, before its update: one entry per step, the last after the last update.
+
+    Attributes
+    ----------
+    error : largest relative target error
+    cost : half the squared target errors in the user's units, summed over targets, mean over examples
+    contrast : potential of the second phase less that of the first, mean over examples
+    outputs : (examples, targets) arrays in the user's units
+    """
+
+    error: list[float] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
+    contrast: list[float] = field(default_factory=list)
+    outputs: list[NDArray] = field(default_factory=list)
+
+
+class Learner:
+    """A network that learns a task.
+
+    Parameters
+    ----------
+    network, task, energy, rule : what learns what, and how
+    learn : mapping of parameter names to Learn
+        Which parameters of the bonds learn, and within which bounds.
+    material : mapping of parameter names to values, optional
+        Parameters of the bonds that do not learn, where they differ from the default.
+    optimiser : "adam", "momentum" or "plain"
+        How a signal becomes a step, for every bond by itself.
+    rate : float, optional
+        Step size. Adam has a default; it is then the largest relative change of a bond per step.
+    seed : int
+        Of everything random.
+
+    Raises
+    ------
+    InputError
+        For a task that does not fit the network, or a network with floppy modes.
+    """
+
+    def __init__(
+        self, network: Network, task: Task, energy: BondEnergy, learn: Mapping[str, Learn],
+        rule: Rule, *, material: Mapping[str, ArrayLike] = MappingProxyType({}), optimiser: str = "adam", rate: float | None = None, seed: int = 0,
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> None:
+        if not learn:
+            raise InputError("learn: nothing learns; name at least one parameter.")
+        if optimiser not in steps:
+            raise InputError(f"train: optimiser = {optimiser!r} must be {' or '.join(steps)}.")
+        self.network, self.energy, self.rule = network, energy, rule
+        self.problem = pose(task, network)
+        rng = np.random.default_rng(seed)
+        self.dofs = [
+            LearningDof(name, table, energy, network, rng, material.get(name))
+            for name, table in learn.items()
+        ]
+        self.rigidity = check_rigidity(network, self.problem.supported, energy)
+        self._steps = [self._step(dof, optimiser, rate) for dof in self.dofs]
+        self.model = Model(network, energy, self.problem.fixed, comm)
+        self.model.set(**material)
+        self.equilibrium = equilibrium(self.model, self.problem)
+        self.history = History()
+        self.updates = 0
+
+    @property
+    def parameters(self) -> dict[str, NDArray[np.float64]]:
+        """The learning parameters as they are now, by name, in bond order."""
+        return {dof.name: dof.values.copy() for dof in self.dofs}
+
+    def settle(self) -> Settled:
+        """The free state with the parameters as they are now."""
+        self.equilibrium.update(**self.parameters)
+        return self.equilibrium.free()
+
+    def train(
+        self, steps: int, tolerance: float, watch: Callable[["Learner"], None] | None = None
+    ) -> bool:
+        """Learn until the largest relative target error is at most ``tolerance``.
+
+        Returns whether it got there within that many updates. ``watch`` is called after every
+        entry to the history. Where the state depends on where it came from, an answer counts only
+        if the network gives it from rest; if not, learning goes on from there.
+        """
+        while True:
+            free = self.settle()
+            if self._error(free) <= tolerance:
+                free = self.settle_from_rest()
+            states = self._compare()
+            self._note(free, states)
+            if watch:
+                watch(self)
+            done = self.history.error[-1] <= tolerance
+            if done or self.updates >= steps:
+                return done
+            self._update(states)
+
+    def settle_from_rest(self) -> Settled:
+        """The free state as the unloaded network reaches it, whatever came before."""
+        if not self.equilibrium.forget():
+            return self.equilibrium.free()
+        return self.settle()
+
+    def _error(self, free: Settled) -> float:
+        return self.problem.error(self.equilibrium.outputs(free))
+
+    def _compare(self) -> list:
+        return [self.equilibrium.solve(phase) for phase in self.rule.phases]
+
+    def _update(self, states: list) -> None:
+        moves = []
+        for dof, step in zip(self.dofs, self._steps, strict=True):
+            local = self.rule.signal([state.sensitivity(dof.name) for state in states])
+            signal = self.model.to_bonds(local.mean(axis=0))
+            moves.append(step(dof.on_scale(signal)))
+        for dof, move in zip(self.dofs, moves, strict=True):
+            if not np.isfinite(move).all():
+                raise SolveError(
+                    f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
+                    "finite number; use a smaller rate."
+                )
+            dof.move(move)
+        self.updates += 1
+
+    def _note(self, free: Settled, states: list) -> None:
+        outputs = self.equilibrium.outputs(free)
+        problem, history = self.problem, self.history
+        residual = problem.residual(outputs) / problem.units
+        history.outputs.append(outputs / problem.units)
+        history.error.append(problem.error(outputs))
+        history.cost.append(float(0.5 * (residual**2).sum(axis=1).mean()))
+        contrast = states[-1].potentials - states[0].potentials
+        history.contrast.append(float(contrast.mean()))
+
+    def _step(self, dof: LearningDof, optimiser: str, rate: float | None) -> Step:
+        kind = steps[optimiser]
+        rate = dof.rate or rate
+        if kind is Adam:
+            rate = rate or ADAM_RATE["log" if dof.log else "linear"]
+            typical = 1.0 if dof.log else float(np.abs(dof.values).mean())
+            return kind(rate * typical)
+        if rate is None:
+            raise InputError(f"train: the optimiser {optimiser!r} needs a rate.")
+        return kind(rate)
+
+
+def check_rigidity(network: Network, supported: NDArray, energy: BondEnergy):
+    """Count the zero modes under the supports; raises InputError for a floppy network.
+
+    Prestress can make a floppy network rigid at finite displacement, so there the count is only
+    reported.
+    """
+    if network.n_nodes > RIGIDITY_LIMIT:
+        return None
+    counts = rigidity(network, held=supported)
+    if counts.floppy and energy.linear:
+        from mechlearn.errors import listed
+
+        raise InputError(
+            f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "
+            f"they move nodes {listed(counts.floppy_nodes)}; add bonds or supports there."
+        )
+    return counts

@@ -1,0 +1,72 @@
+"""Progress of a training: a bar on a terminal, a few plain lines elsewhere."""
+
+import math
+import sys
+import time
+
+from mechlearn.learner import Learner
+from mechlearn.setup import Setup
+
+#: Where there is no terminal, a line is printed this often (seconds).
+EVERY = 10.0
+
+
+class Progress:
+    """Shows the current error while a learner trains; hand it to ``train`` as ``watch``.
+
+    The bar follows the error on a logarithmic scale from where it began to the tolerance, or the
+    steps, whichever is further: both can end a training.
+    """
+
+    def __init__(self, setup: Setup, quiet: bool = False) -> None:
+        self.steps, self.tolerance = setup.train.steps, setup.train.tolerance
+        self.title = setup.title or "training"
+        self.quiet = quiet
+        self.terminal = sys.stderr.isatty() and not quiet
+        self._bar = None
+        self._first: float | None = None
+        self._printed = 0.0
+
+    def __enter__(self) -> "Progress":
+        if self.terminal:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"), BarColumn(),
+                TextColumn("step {task.fields[step]}/{task.fields[steps]}  "
+                           "error {task.fields[error]:.2e}  (wanted {task.fields[tolerance]:.0e})"),
+                TimeElapsedColumn(), console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(
+                self.title, total=1.0, step=0, steps=self.steps, error=math.nan,
+                tolerance=self.tolerance,
+            )
+        elif not self.quiet:
+            print(f"{self.title}: setting up", file=sys.stderr, flush=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, learner: Learner) -> None:
+        if self.quiet:
+            return
+        step, error = learner.updates, learner.history.error[-1]
+        if self._bar:
+            self._bar.update(self._task, completed=self._done(step, error), step=step, error=error)
+        elif time.monotonic() - self._printed > EVERY or step == 0:
+            self._printed = time.monotonic()
+            print(f"{self.title}: step {step} of at most {self.steps}, error {error:.2e} "
+                  f"(wanted {self.tolerance:.0e})", file=sys.stderr, flush=True)
+
+    def _done(self, step: int, error: float) -> float:
+        if self._first is None:
+            self._first = max(error, self.tolerance)
+        by_steps = step / self.steps if self.steps else 1.0
+        span = math.log(self._first / self.tolerance)
+        gained = math.log(self._first / max(error, self.tolerance)) if span else 1.0
+        return max(by_steps, gained / span if span else 1.0)

@@ -1,0 +1,68 @@
+"""Steps: how far an element moves, given its own signal and its own past.
+
+Every step is element-wise, so that a local rule stays local.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Step(ABC):
+    """Turns signals into moves; keeps what it must remember between steps in ``memory``."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.memory: dict[str, NDArray] = {}
+
+    @abstractmethod
+    def __call__(self, signal: NDArray) -> NDArray[np.float64]:
+        """The move of every element."""
+
+
+class Plain(Step):
+    """``-rate * signal``."""
+
+    def __call__(self, signal: NDArray) -> NDArray[np.float64]:
+        return -self.rate * signal
+
+
+class Momentum(Step):
+    """Heavy ball with friction 0.9: ``v <- 0.9 v - rate * signal``, and ``v`` is the move."""
+
+    def __call__(self, signal: NDArray) -> NDArray[np.float64]:
+        v = 0.9 * self.memory.get("velocity", np.zeros_like(signal)) - self.rate * signal
+        self.memory["velocity"] = v
+        return v
+
+
+class Adam(Step):
+    """Adam on each element's own signal (Kingma and Ba, https://arxiv.org/abs/1412.6980).
+
+    The constant in the denominator is what an element can just feel: ``FLOOR`` times the typical
+    signal of the first step, fixed from then on. Without it, elements that no task reaches would
+    turn rounding errors into full steps.
+    """
+
+    FLOOR = 1e-6
+    FORGET = (0.9, 0.99)
+
+    def __call__(self, signal: NDArray) -> NDArray[np.float64]:
+        memory = self.memory
+        if not memory:
+            typical = np.sqrt(np.mean(signal**2))
+            memory.update(mean=np.zeros_like(signal), square=np.zeros_like(signal),
+                          count=np.array(0), floor=np.array(self.FLOOR * typical))
+        a, b = self.FORGET
+        memory["count"] = memory["count"] + 1
+        memory["mean"] = a * memory["mean"] + (1 - a) * signal
+        memory["square"] = b * memory["square"] + (1 - b) * signal**2
+        mean = memory["mean"] / (1 - a ** int(memory["count"]))
+        square = memory["square"] / (1 - b ** int(memory["count"]))
+        floor = memory["floor"]
+        return -self.rate * mean / (np.sqrt(square) + np.where(floor > 0, floor, 1.0))
+
+
+#: Steps by the name that task files use.
+steps: dict[str, type[Step]] = {"adam": Adam, "momentum": Momentum, "plain": Plain}

@@ -1,0 +1,164 @@
+"""Learning: published numbers, exact laws, and success on random packings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import mechlearn as ml
+from mechlearn.setup import read_setup
+from mechlearn.training import train_setup
+
+TASKS = Path(__file__).parent.parent / "tasks"
+
+
+def li_mao():
+    setup = read_setup(TASKS / "li-mao.toml")
+    return setup, train_setup(setup, TASKS)
+
+
+def test_li_mao_lattice_before_and_after_training():
+    """Nat. Commun. 15, 10528 (2024), doi 10.1038/s41467-024-54849-z: figure 2 before training
+    -0.524292929 mm at both nodes; the pair (-0.5, -0.6) mm is within the bounds."""
+    _, run = li_mao()
+    assert [t["initial"] for t in run.targets] == pytest.approx([-0.524292929e-3] * 2, rel=1e-8)
+    assert run.converged
+    assert [t["reached"] for t in run.targets] == pytest.approx([-0.5e-3, -0.6e-3], rel=1e-3)
+    assert run.learned["stiffness"].min() >= 103.125
+    assert run.learned["stiffness"].max() <= 171.875
+
+
+def test_li_mao_default_targets_are_out_of_reach():
+    """The authors' default pair (-0.5, -0.8) mm cannot be reached within the bounds."""
+    setup, _ = li_mao()
+    far = setup.targets[1].model_copy(update={"displacement": [-0.8e-3]})
+    setup = setup.model_copy(update={"targets": [setup.targets[0], far]})
+    setup = setup.model_copy(update={"train": setup.train.model_copy(update={"steps": 300})})
+    run = train_setup(setup, TASKS)
+    assert not run.converged
+    assert run.summary["error"] > 0.14
+
+
+@pytest.mark.parametrize("model", ["spring", "finite_spring"])
+@pytest.mark.parametrize(("eta", "rate"), [(1.0, 0.16), (1.0, 0.32), (1.0, 0.48), (0.25, 0.4)])
+def test_motion_divider_error_shrinks_by_an_exact_factor(model, eta, rate):
+    """Phys. Rev. Applied 22, 024053 (2024): with unit stiffness, each step shrinks the error by
+    1 - rate * eta."""
+    setup = read_setup(TASKS / "motion-divider.toml")
+    setup = setup.model_copy(update={
+        "energy": setup.energy.model_validate({"model": model}),
+        "rule": setup.rule.model_validate(
+            {"name": "coupled_learning", "eta": eta, "normalise": False}),
+        "train": setup.train.model_copy(update={"rate": rate, "steps": 12, "tolerance": 1e-9}),
+    })
+    error = train_setup(setup, TASKS).history["error"].values
+    assert error[1:] / error[:-1] == pytest.approx(1 - rate * eta, abs=1e-10)
+
+
+def test_self_symmetrising_network_becomes_its_mirror_image():
+    run = ml.train_file(TASKS / "self-symmetrising.toml")
+    error = run.history["error"].values
+    assert run.converged
+    assert error[-1] < 1e-3 * error[0]
+    x = run.network.nodes + run.displacements[0]
+    distance = {n: np.linalg.norm(x[a] - x[b]) for n, (a, b) in
+                {"AE": (0, 4), "BE": (1, 4), "CF": (2, 5), "DF": (3, 5)}.items()}
+    assert distance["AE"] == pytest.approx(distance["DF"], abs=2e-6)
+    assert distance["BE"] == pytest.approx(distance["CF"], abs=2e-6)
+
+
+def test_coupled_learning_reaches_far_targets_in_random_packings():
+    """At least 47 of 50 packings of 64 nodes learn a strain ratio of +1 or -1 to 1e-2."""
+    reached, steps = 0, []
+    for seed in range(50):
+        run = allostery(seed, strain=0.1)
+        reached += run.converged
+        steps.append(run.summary["steps"])
+    interval = binomtest(reached, 50).proportion_ci(0.95, method="wilson")
+    print(f"{reached} of 50, Wilson interval {interval.low:.3f} to {interval.high:.3f}")
+    assert reached >= 47
+    assert np.median(steps) < 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_finite_springs_learn_at_large_strain(seed):
+    run = allostery(seed, strain=0.2, energy=ml.FiniteSpring())
+    assert run.converged
+    assert abs(run.targets[0]["initial"]) < 0.1
+    assert run.evaluate()[0]["reached"] == pytest.approx(run.targets[0]["reached"], abs=1e-9)
+
+
+def allostery(seed, strain, energy=None):
+    """A packing of 64 nodes whose random pinched pair shall strain one far from it."""
+    import sys
+
+    sys.path.insert(0, str(TASKS.parent / "benchmarks"))
+    try:
+        from success_rate import trial
+    finally:
+        sys.path.pop(0)
+    return trial(seed, nodes=64, strain=strain, finite=energy is not None, tolerance=1e-2,
+                 steps=2000, coordination=4.5, bounds=(0.01, 10.0))
+
+
+def test_several_targets_and_examples_learn_together(plane):
+    task = ml.Task(
+        sources=[ml.Source(name="in", nodes=[0, 7], strain=0.1)],
+        targets=[ml.Target(name="a", nodes=[3, 12], strain=0.02),
+                 ml.Target(name="b", nodes=[20, 25], strain=-0.01)],
+        examples=[{}, {"in": -0.05, "a": -0.01, "b": 0.005}],
+    )
+    run = ml.train(plane, task, steps=2000, tolerance=1e-2)
+    assert run.converged
+    assert [(t["name"], t["example"]) for t in run.targets] == [
+        ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+
+
+def test_rest_lengths_learn_too(plane):
+    task = ml.Task(sources=[ml.Source(nodes=[0, 7], strain=0.05)],
+                   targets=[ml.Target(nodes=[3, 12], strain=0.05)])
+    for energy in (ml.Spring(), ml.FiniteSpring()):
+        run = ml.train(plane, task, energy=energy, steps=1000, tolerance=1e-3,
+                       learn={"rest_length": ml.Learn(bounds=(0.5, 1.5), relative=True)})
+        assert run.converged
+
+
+def test_force_targets_are_learned(plane):
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1, 2])],
+        sources=[ml.Source(nodes=[30], force=[0.1, 0.2])],
+        targets=[ml.Target(name="reaction", nodes=[1], components=["y"], force=[-0.02])],
+    )
+    run = ml.train(plane, task, steps=1000, tolerance=1e-3)
+    assert run.converged
+    assert run.targets[0]["reached"] == pytest.approx(-0.02, rel=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["positive", "negative", "centred"])
+@pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
+def test_every_variant_learns(plane, variant, energy):
+    task = ml.Task(sources=[ml.Source(nodes=[0, 7], strain=0.1)],
+                   targets=[ml.Target(nodes=[3, 12], strain=0.05)])
+    run = ml.train(plane, task, energy=energy, rule=ml.CoupledLearning(1e-2, variant), steps=1000)
+    assert run.converged
+
+
+def test_frozen_bonds_stay_and_bounds_hold(plane):
+    frozen = list(range(0, plane.n_edges, 3))
+    task = ml.Task(sources=[ml.Source(nodes=[0, 7], strain=0.1)],
+                   targets=[ml.Target(nodes=[3, 12], strain=0.1)])
+    run = ml.train(plane, task, steps=200, tolerance=1e-9,
+                   learn={"stiffness": ml.Learn(bounds=(0.5, 2), initial=1.0, frozen=frozen)})
+    assert np.all(run.learned["stiffness"][frozen] == 1)
+    assert run.learned["stiffness"].min() == 0.5
+    assert run.learned["stiffness"].max() == 2
+
+
+def test_training_repeats_itself_exactly(plane):
+    task = ml.Task(sources=[ml.Source(nodes=[0, 7], strain=0.1)],
+                   targets=[ml.Target(nodes=[3, 12], strain=0.1)])
+    learn = {"stiffness": ml.Learn(bounds=(0.1, 10), initial=1.0, spread=0.2)}
+    runs = [ml.train(plane, task, learn=learn, steps=30, seed=s) for s in (4, 4, 5)]
+    assert np.array_equal(runs[0].learned["stiffness"], runs[1].learned["stiffness"])
+    assert not np.array_equal(runs[0].learned["stiffness"], runs[2].learned["stiffness"])
