@@ -31,6 +31,7 @@ test: $(READY)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
 
 lock: $(READY)
 	@scripts/lock.sh

@@ -25,8 +25,17 @@ def far_pairs(network: ml.Network, rng: np.random.Generator) -> tuple[list[int],
     return source.tolist(), others[rng.integers(len(others))].tolist()
 
 
-def trial(seed: int, *, nodes: int, strain: float, finite: bool, tolerance: float, steps: int,
-          coordination: float, bounds: tuple[float, float]) -> ml.Run:
+def trial(
+    seed: int,
+    *,
+    nodes: int,
+    strain: float,
+    finite: bool,
+    tolerance: float,
+    steps: int,
+    coordination: float,
+    bounds: tuple[float, float],
+) -> ml.Run:
     """Train packing number ``seed``; the strain ratio alternates between +1 and -1."""
     network = ml.networks.packing(nodes=nodes, periodic=True, coordination=coordination, seed=seed)
     source, target = far_pairs(network, np.random.default_rng([seed, 1]))
@@ -36,9 +45,13 @@ def trial(seed: int, *, nodes: int, strain: float, finite: bool, tolerance: floa
         targets=[ml.Target(nodes=target, strain=ratio * strain)],
     )
     return ml.train(
-        network, task, energy=ml.FiniteSpring() if finite else ml.Spring(),
+        network,
+        task,
+        energy=ml.FiniteSpring() if finite else ml.Spring(),
         learn={"stiffness": ml.Learn(bounds=bounds, initial=1.0)},
-        rule=ml.CoupledLearning(eta=1e-2), steps=steps, tolerance=tolerance,
+        rule=ml.CoupledLearning(eta=1e-2),
+        steps=steps,
+        tolerance=tolerance,
     )
 
 
@@ -64,15 +77,21 @@ def main() -> None:
             print(f"{seed:4d}  failed: {error}", flush=True)
             continue
         [target] = run.targets
-        print(f"{seed:4d}  {'reached' if run.converged else 'MISSED '}  steps {run.summary['steps']:5d}"
-              f"  wanted {target['wanted']:+.3f}  reached {target['reached']:+.5f}"
-              f"  {run.summary['wall_s']:6.2f} s", flush=True)
+        print(
+            f"{seed:4d}  {'reached' if run.converged else 'MISSED '}"
+            f"  steps {run.summary['steps']:5d}"
+            f"  wanted {target['wanted']:+.3f}  reached {target['reached']:+.5f}"
+            f"  {run.summary['wall_s']:6.2f} s",
+            flush=True,
+        )
         if run.converged:
             steps.append(run.summary["steps"])
     interval = binomtest(len(steps), packings).proportion_ci(0.95, method="wilson")
-    print(f"{len(steps)} of {packings} reached: rate {len(steps) / packings:.3f}, 95 % Wilson interval "
-          f"{interval.low:.3f} to {interval.high:.3f}; steps median {np.median(steps):.0f}, "
-          f"90th percentile {np.quantile(steps, 0.9):.0f}")
+    print(
+        f"{len(steps)} of {packings} reached: rate {len(steps) / packings:.3f}, "
+        f"95 % Wilson interval {interval.low:.3f} to {interval.high:.3f}; steps median {np.median(steps):.0f}, "
+        f"90th percentile {np.quantile(steps, 0.9):.0f}"
+    )
 
 
 if __name__ == "__main__":

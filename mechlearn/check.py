@@ -1,4 +1,4 @@
-"""Looking at a task before training it: does it make sense, and can the network do it at all?"""
+"""Looking at a task before training it: what it asks, and of what network."""
 
 from pathlib import Path
 
@@ -6,9 +6,10 @@ import numpy as np
 
 from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
-from mechlearn.learner import check_rigidity
 from mechlearn.problem import Problem, pose
+from mechlearn.rigidity import check_rigidity
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
+from mechlearn.steps import make_step
 
 
 def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -> str:
@@ -25,7 +26,8 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     problem = pose(setup.task, network)
     rng = np.random.default_rng(setup.train.seed)
     for name, learn in setup.learn.items():
-        LearningDof(name, learn, energy, network, rng, material.get(name))
+        dof = LearningDof(name, learn, energy, network, rng, material.get(name))
+        make_step(setup.train.optimiser, setup.train.rate, dof)
     kind = "periodic" if network.periodic else "finite"
     lines = [
         *([setup.title] if setup.title else []),
@@ -33,7 +35,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
     ]
-    counts = check_rigidity(network, problem.supported, energy)
+    counts = check_rigidity(network, problem.supported, linear=energy.linear)
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
@@ -53,11 +55,13 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
 
 def _supports(problem: Problem) -> list[str]:
     out = [
-        f"nodes {listed(s.nodes)}" + (f", components {listed(s.components)}" if s.components else "")
+        f"nodes {listed(s.nodes)}"
+        + (f", components {listed(s.components)}" if s.components else "")
         for s in problem.task.supports
     ]
-    return out or ["none; the network floats" if not len(problem.grounded) else
-                   "none; held by displaced nodes"]
+    return out or [
+        "none; the network floats" if not len(problem.grounded) else "none; held by displaced nodes"
+    ]
 
 
 def _terminals(problem: Problem) -> list[str]:

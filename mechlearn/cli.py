@@ -186,7 +186,7 @@ def _fail(text: str, code: int) -> None:
 
 
 def _rank() -> int:
-    """This process's rank, without starting MPI for it where nobody has."""
+    """Rank of the process, without starting MPI for it where nobody has."""
     import os
 
     for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"):
@@ -218,8 +218,10 @@ def _table(rows: list[dict]) -> str:
         for row in rows[:20]
     ]
     widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-             for line in [head, *body]]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *body]
+    ]
     if len(rows) > 20:
         lines.append(f"... and {len(rows) - 20} more in summary.json")
     return "\n".join(lines)

@@ -42,9 +42,7 @@ class Learn(Table):
     @model_validator(mode="after")
     def _ordered(self):
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(
-                f"bounds = {list(self.bounds)} must be a smaller and a larger number"
-            )
+            raise ValueError(f"bounds = {list(self.bounds)} must be a smaller and a larger number")
         return self
 
 
@@ -61,8 +59,13 @@ class LearningDof:
     """
 
     def __init__(
-        self, name: str, learn: Learn, energy: BondEnergy, network: Network,
-        rng: np.random.Generator, start: ArrayLike | None = None,
+        self,
+        name: str,
+        learn: Learn,
+        energy: BondEnergy,
+        network: Network,
+        rng: np.random.Generator,
+        start: ArrayLike | None = None,
     ) -> None:
         where = f"learn.{name}"
         try:
@@ -84,16 +87,20 @@ class LearningDof:
         self.low, self.high = low * unit, high * unit
         self.log = (learn.scale or parameter.scale) == "log"
         if parameter.positive and (low < 0 or (learn.bounds is not None and low == 0 and self.log)):
-            raise InputError(f"{where}: bounds = {list(learn.bounds)}: the lower bound must be "
-                             "above 0.")
+            raise InputError(
+                f"{where}: bounds = {list(learn.bounds)}: the lower bound must be above 0."
+            )
         if learn.bounds is None and self.log:
             self.low = np.full(m, np.finfo(float).tiny)
-        bad = np.flatnonzero((initial < self.low) | (initial > self.high) | (
-            parameter.positive & (initial <= 0)))
+        bad = np.flatnonzero(
+            (initial < self.low) | (initial > self.high) | (parameter.positive & (initial <= 0))
+        )
         if len(bad):
-            raise InputError(f"{where}: the initial value of bond {listed(bad)} "
-                             f"({initial[bad[0]]:.4g}) lies outside the bounds "
-                             f"({self.low[bad[0]]:.4g} to {self.high[bad[0]]:.4g}).")
+            raise InputError(
+                f"{where}: the initial value of bond {listed(bad)} "
+                f"({initial[bad[0]]:.4g}) lies outside the bounds "
+                f"({self.low[bad[0]]:.4g} to {self.high[bad[0]]:.4g})."
+            )
         self.values = np.array(initial)
         self.learns = _mask(learn.frozen, network, where)
 
@@ -113,17 +120,20 @@ def values_per_bond(given: object, network: Network, where: str) -> NDArray[np.f
     if isinstance(given, str):
         if given not in network.edge_data:
             known = listed(network.edge_data) if network.edge_data else "none"
-            raise InputError(f"{where} = {given!r} is no edge data of the network "
-                             f"(it has {known}).")
+            raise InputError(
+                f"{where} = {given!r} is no edge data of the network (it has {known})."
+            )
         given = network.edge_data[given]
     try:
         values = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"{where} must be a number, one per bond, or the name of edge "
-                         "data.") from None
+        raise InputError(
+            f"{where} must be a number, one per bond, or the name of edge data."
+        ) from None
     if values.ndim > 1 or (values.ndim == 1 and len(values) != network.n_edges):
-        raise InputError(f"{where} lists {len(values)} numbers; the network has "
-                         f"{network.n_edges} bonds.")
+        raise InputError(
+            f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
+        )
     if not np.isfinite(values).all():
         raise InputError(f"{where} must be finite numbers.")
     return np.broadcast_to(values, network.n_edges)
@@ -133,14 +143,17 @@ def _mask(frozen, network: Network, where: str) -> NDArray[np.bool_]:
     if isinstance(frozen, str):
         if frozen not in network.edge_sets:
             known = listed(network.edge_sets) if network.edge_sets else "none"
-            raise InputError(f"{where}: frozen = {frozen!r} is no edge set of the network "
-                             f"(it has {known}).")
+            raise InputError(
+                f"{where}: frozen = {frozen!r} is no edge set of the network (it has {known})."
+            )
         frozen = network.edge_sets[frozen]
     ids = np.asarray(frozen, dtype=int)
     bad = ids[ids >= network.n_edges]
     if len(bad):
-        raise InputError(f"{where}: frozen names bond {listed(bad)}; the network has bonds 0 to "
-                         f"{network.n_edges - 1}.")
+        raise InputError(
+            f"{where}: frozen names bond {listed(bad)}; the network has bonds 0 to "
+            f"{network.n_edges - 1}."
+        )
     learns = np.ones(network.n_edges, dtype=bool)
     learns[ids] = False
     return learns

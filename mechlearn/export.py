@@ -13,10 +13,21 @@ from mechlearn.network import Network
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
-#: Suffixes we write, and meshio's name of the format where the suffix alone is ambiguous.
+#: Formats by suffix: meshio's name, and whether the file can carry data of nodes and bonds.
 FORMATS = {
-    ".vtu": "vtu", ".vtk": "vtk", ".xdmf": "xdmf", ".msh": "gmsh", ".inp": "abaqus", ".med": "med",
-    ".bdf": "nastran", ".mesh": "medit",
+    ".vtu": ("vtu", True),
+    ".vtk": ("vtk", True),
+    ".xdmf": ("xdmf", True),
+    ".msh": ("gmsh", True),
+    ".med": ("med", True),
+    ".inp": ("abaqus", False),
+    ".mesh": ("medit", False),
+    ".meshb": ("medit", False),
+    ".avs": ("avsucd", False),
+    ".h5m": ("h5m", False),
+    ".mdpa": ("mdpa", False),
+    ".post": ("permas", False),
+    ".vol": ("netgen", False),
 }
 
 
@@ -52,8 +63,9 @@ def write_network(
 
     path = Path(path)
     if path.suffix not in FORMATS:
-        raise InputError(f"{path}: the format {path.suffix or '(none)'!r} is not one of "
-                         f"{', '.join(FORMATS)}.")
+        raise InputError(
+            f"{path}: the format {path.suffix or '(none)'!r} is not one of {', '.join(FORMATS)}."
+        )
     lines = {**network.edge_data, **(cell_data or {})}
     points = {"node": np.arange(network.n_nodes), **_storable(network.node_data)}
     if network.periodic:
@@ -62,14 +74,13 @@ def write_network(
             points[f"cell_{k}"] = np.tile(_three(vector[None]), (network.n_nodes, 1))
     for name, values in (point_data or {}).items():
         points[name] = _three(np.asarray(values))
-    mesh = meshio.Mesh(
-        _three(network.nodes), [("line", network.edges)], point_data=points,
-        cell_data={name: [np.asarray(v)] for name, v in _storable(lines).items()},
-    )
-    if path.suffix not in (".vtu", ".vtk", ".xdmf", ".msh"):
-        mesh.point_data, mesh.cell_data = {}, {}
+    kind, carries_data = FORMATS[path.suffix]
+    mesh = meshio.Mesh(_three(network.nodes), [("line", network.edges)])
+    if carries_data:
+        mesh.point_data = points
+        mesh.cell_data = {name: [np.asarray(v)] for name, v in _storable(lines).items()}
     try:
-        meshio.write(path, mesh, file_format=FORMATS[path.suffix])
+        meshio.write(path, mesh, file_format=kind)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
 

@@ -19,15 +19,10 @@ from mechlearn.fenics import MPI
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.problem import pose
-from mechlearn.rigidity import rigidity
+from mechlearn.rigidity import check_rigidity
 from mechlearn.rules import Rule
-from mechlearn.steps import Adam, Step, steps
+from mechlearn.steps import make_step
 from mechlearn.task import Task
-
-#: Networks up to this size are searched for floppy modes before training.
-RIGIDITY_LIMIT = 20_000
-#: Step size of Adam where the user gives none: relative change of a bond in one step.
-ADAM_RATE = {"log": 0.05, "linear": 0.002}
 
 
 @dataclass
@@ -37,7 +32,7 @@ class History:
     Attributes
     ----------
     error : largest relative target error
-    cost : half the squared target errors in the user's units, summed over targets, mean over examples
+    cost : half the squared target errors (user's units) summed over targets, mean over examples
     contrast : potential of the second phase less that of the first, mean over examples
     outputs : (examples, targets) arrays in the user's units
     """
@@ -72,14 +67,21 @@ class Learner:
     """
 
     def __init__(
-        self, network: Network, task: Task, energy: BondEnergy, learn: Mapping[str, Learn],
-        rule: Rule, *, material: Mapping[str, ArrayLike] = MappingProxyType({}), optimiser: str = "adam", rate: float | None = None, seed: int = 0,
+        self,
+        network: Network,
+        task: Task,
+        energy: BondEnergy,
+        learn: Mapping[str, Learn],
+        rule: Rule,
+        *,
+        material: Mapping[str, ArrayLike] = MappingProxyType({}),
+        optimiser: str = "adam",
+        rate: float | None = None,
+        seed: int = 0,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> None:
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
-        if optimiser not in steps:
-            raise InputError(f"train: optimiser = {optimiser!r} must be {' or '.join(steps)}.")
         self.network, self.energy, self.rule = network, energy, rule
         self.problem = pose(task, network)
         rng = np.random.default_rng(seed)
@@ -87,8 +89,8 @@ class Learner:
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.rigidity = check_rigidity(network, self.problem.supported, energy)
-        self._steps = [self._step(dof, optimiser, rate) for dof in self.dofs]
+        self.rigidity = check_rigidity(network, self.problem.supported, linear=energy.linear)
+        self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
         self.model.set(**material)
         self.equilibrium = equilibrium(self.model, self.problem)
@@ -163,33 +165,3 @@ class Learner:
         history.cost.append(float(0.5 * (residual**2).sum(axis=1).mean()))
         contrast = states[-1].potentials - states[0].potentials
         history.contrast.append(float(contrast.mean()))
-
-    def _step(self, dof: LearningDof, optimiser: str, rate: float | None) -> Step:
-        kind = steps[optimiser]
-        rate = dof.rate or rate
-        if kind is Adam:
-            rate = rate or ADAM_RATE["log" if dof.log else "linear"]
-            typical = 1.0 if dof.log else float(np.abs(dof.values).mean())
-            return kind(rate * typical)
-        if rate is None:
-            raise InputError(f"train: the optimiser {optimiser!r} needs a rate.")
-        return kind(rate)
-
-
-def check_rigidity(network: Network, supported: NDArray, energy: BondEnergy):
-    """Count the zero modes under the supports; raises InputError for a floppy network.
-
-    Prestress can make a floppy network rigid at finite displacement, so there the count is only
-    reported.
-    """
-    if network.n_nodes > RIGIDITY_LIMIT:
-        return None
-    counts = rigidity(network, held=supported)
-    if counts.floppy and energy.linear:
-        from mechlearn.errors import listed
-
-        raise InputError(
-            f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "
-            f"they move nodes {listed(counts.floppy_nodes)}; add bonds or supports there."
-        )
-    return counts

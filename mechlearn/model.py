@@ -65,8 +65,9 @@ class Model:
             self.comm, cells, ufl.Mesh(element), points, max_facet_to_cell_links=most
         )
         if self.mesh.topology.index_map(0).size_global != net.n_nodes:
-            raise SolveError("The mesh lost the connection of some bonds between ranks; "
-                             "use fewer ranks.")
+            raise SolveError(
+                "The mesh lost the connection of some bonds between ranks; use fewer ranks."
+            )
         self.space = fem.functionspace(self.mesh, ("Lagrange", 1, (net.dim,)))
         self._per_bond = fem.functionspace(self.mesh, ("DG", 0))
         self._per_bond_vector = fem.functionspace(self.mesh, ("DG", 0, (net.dim,)))
@@ -184,9 +185,7 @@ class Model:
 
         Supports do not move, so their columns are dropped.
         """
-        return sparse.csr_array(
-            functionals.tocsc()[:, self._dof_of_local] * self.local_free
-        )
+        return sparse.csr_array(functionals.tocsc()[:, self._dof_of_local] * self.local_free)
 
     # -- evaluation ----------------------------------------------------------------------------
 
@@ -228,7 +227,7 @@ class Model:
         return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
     def assemble_stiffness(self) -> PETSc.Mat:
-        """``d2U/du2`` at the state, with unit rows and columns at supports (the same Mat always)."""
+        """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat."""
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
         self.matrix.assemble()

@@ -262,8 +262,9 @@ def _sets(sets, n, kind):
             raise InputError(f"The {kind} set {name!r} must be a list of {kind} ids.")
         bad = ids[(ids < 0) | (ids >= n)]
         if len(bad):
-            raise InputError(f"The {kind} set {name!r} names {kind} {listed(bad)}, "
-                             f"outside 0 to {n - 1}.")
+            raise InputError(
+                f"The {kind} set {name!r} names {kind} {listed(bad)}, outside 0 to {n - 1}."
+            )
         out[str(name)] = _frozen(np.unique(ids).astype(np.int64))
     return MappingProxyType(out)
 
@@ -273,8 +274,10 @@ def _data(data, n, kind):
     for name, values in data.items():
         values = np.asarray(values)
         if values.ndim == 0 or len(values) != n:
-            raise InputError(f"The {kind} data {name!r} must have one row for each of the {n} "
-                             f"{kind}s, not shape {values.shape}.")
+            raise InputError(
+                f"The {kind} data {name!r} must have one row for each of the {n} "
+                f"{kind}s, not shape {values.shape}."
+            )
         out[str(name)] = _frozen(values)
     return MappingProxyType(out)
 

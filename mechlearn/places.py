@@ -55,14 +55,22 @@ def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
             if node not in labels:
                 known = [*network.node_sets, *labels]
                 near = get_close_matches(node, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else (
-                    f"sets are {listed(network.node_sets)}." if network.node_sets
-                    else "the network has none.")
+                hint = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else (
+                        f"sets are {listed(network.node_sets)}."
+                        if network.node_sets
+                        else "the network has none."
+                    )
+                )
                 raise InputError(f"{what}: no node set or label is called {node!r}; {hint}")
             node = labels[node]
         if node >= network.n_nodes:
-            raise InputError(f"{what}: node {node} does not exist; the network has nodes 0 to "
-                             f"{network.n_nodes - 1}.")
+            raise InputError(
+                f"{what}: node {node} does not exist; the network has nodes 0 to "
+                f"{network.n_nodes - 1}."
+            )
         ids.append(int(node))
     if not ids:
         raise InputError(f"{what}: it names no node.")
@@ -98,8 +106,9 @@ def _near(terminal: Terminal, network: Network, taken: set[int], what: str) -> l
     pair = terminal.quantity == "strain" or isinstance(terminal.force, float)
     candidates = close_pairs(network, free) if pair else free[:, None]
     if len(candidates) == 0:
-        raise InputError(f"{what}: no {'pair of nodes' if pair else 'node'} is left near "
-                         f"{list(terminal.near)}.")
+        raise InputError(
+            f"{what}: no {'pair of nodes' if pair else 'node'} is left near {list(terminal.near)}."
+        )
     a, b = candidates[:, 0], candidates[:, -1]
     middle = network.nodes[a] + network.separation(a, b) / 2
     away = _distance(middle, place, network)

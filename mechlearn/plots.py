@@ -44,8 +44,13 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     _style(ax)
     (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
     tolerance = run.setup.train.tolerance
-    line = ax.axhline(tolerance, color=LIMIT, linewidth=1.6, linestyle=(0, (5, 3)),
-                      label=f"tolerance {_short(tolerance)}")
+    line = ax.axhline(
+        tolerance,
+        color=LIMIT,
+        linewidth=1.6,
+        linestyle=(0, (5, 3)),
+        label=f"tolerance {_short(tolerance)}",
+    )
     # The contrast goes with the square of the error: on a log scale the two would coincide, so
     # one curve is given the upper and the other the lower part of the frame.
     _log(ax, np.append(error, tolerance), below=0.25)
@@ -53,8 +58,15 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("largest relative target error")
     contrast = history.contrast.values
-    (other,) = below.plot(step, contrast, color=CONTRAST, linewidth=1.8, alpha=0.85,
-                          label="contrast (right axis)", **alone)
+    (other,) = below.plot(
+        step,
+        contrast,
+        color=CONTRAST,
+        linewidth=1.8,
+        alpha=0.85,
+        label="contrast (right axis)",
+        **alone,
+    )
     _log(below, contrast, above=0.3)
     below.set_ylabel("contrast: clamped less free energy", color=CONTRAST)
     below.tick_params(axis="y", which="both", colors=CONTRAST)
@@ -63,9 +75,15 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     below.spines["right"].set_color(CONTRAST)
     _sizes(below)
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-    ax.legend(handles=[curve, other, line], frameon=False, loc="lower left",
-              bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2,
-              fontsize=_size(ax) * 0.95)
+    ax.legend(
+        handles=[curve, other, line],
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        borderaxespad=0.2,
+        fontsize=_size(ax) * 0.95,
+    )
     return ax
 
 
@@ -106,8 +124,14 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
         ax.set_xscale("log")
     ax.set_xlabel(dof.replace("_", " "))
     ax.set_ylabel("bonds")
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2,
-              fontsize=_size(ax) * 0.95)
+    ax.legend(
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        borderaxespad=0.2,
+        fontsize=_size(ax) * 0.95,
+    )
     return ax
 
 

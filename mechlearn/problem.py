@@ -63,7 +63,7 @@ class Problem:
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
     grounded : (g,) integer array
-        Ports that hold the network as a whole and may be tied to the ground: they never move freely.
+        Ports that hold the network as a whole and may be tied to the ground, being always held.
     """
 
     network: Network
@@ -156,8 +156,9 @@ def pose(task: Task, network: Network) -> Problem:
         for port in _ports(terminal, network):
             key = (frozenset(port.nodes), port.component)
             if key in seen:
-                raise InputError(f"{_name(terminal)} is the same as {seen[key]}: both are about "
-                                 f"{_place(port)}.")
+                raise InputError(
+                    f"{_name(terminal)} is the same as {seen[key]}: both are about {_place(port)}."
+                )
             seen[key] = _name(terminal)
             ports.append(port)
             terminals.append(terminal)
@@ -220,22 +221,28 @@ def _ports(terminal: Terminal, network: Network) -> list[Port]:
     nodes, name = terminal.nodes, _name(terminal)
     if _is_pair(terminal):
         if len(nodes) != 2:
-            raise InputError(f"{name}: a {terminal.quantity} of one number needs a pair of nodes, "
-                             f"not {len(nodes)}.")
+            raise InputError(
+                f"{name}: a {terminal.quantity} of one number needs a pair of nodes, "
+                f"not {len(nodes)}."
+            )
         if terminal.components is not None:
             raise InputError(f"{name}: components go with a displacement, not with a pair.")
         distance = float(np.linalg.norm(network.separation(*nodes)))
         if distance == 0:
             raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
         if terminal.quantity == "strain" and terminal.value <= -1:
-            raise InputError(f"{name}: strain = {terminal.value} would pull the nodes through one "
-                             "another; it must be above -1.")
+            raise InputError(
+                f"{name}: strain = {terminal.value} would pull the nodes through one "
+                "another; it must be above -1."
+            )
         unit = distance if terminal.quantity == "strain" else 1.0
         return [Port(terminal.name, tuple(nodes), None, unit)]
     components = _components(terminal.components, network.dim, name)
     if len(terminal.value) != len(components):
-        raise InputError(f"{name}: {terminal.quantity} has {len(terminal.value)} numbers where "
-                         f"{len(components)} components need one each.")
+        raise InputError(
+            f"{name}: {terminal.quantity} has {len(terminal.value)} numbers where "
+            f"{len(components)} components need one each."
+        )
     return [Port(terminal.name, (i,), c) for i in nodes for c in components]
 
 
@@ -278,8 +285,10 @@ def _value(given, terminal: Terminal, ports: int, where: str) -> NDArray:
     value = np.atleast_1d(np.asarray(given, dtype=float))
     expected = np.size(terminal.value)
     if len(value) != expected:
-        raise InputError(f"{where}: {terminal.name!r} needs {expected} "
-                         f"number{'s' if expected > 1 else ''}, not {len(value)}.")
+        raise InputError(
+            f"{where}: {terminal.name!r} needs {expected} "
+            f"number{'s' if expected > 1 else ''}, not {len(value)}."
+        )
     return np.tile(value, ports // expected)
 
 

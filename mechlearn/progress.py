@@ -34,14 +34,22 @@ class Progress:
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
-                TextColumn("{task.description}"), BarColumn(),
-                TextColumn("step {task.fields[step]}/{task.fields[steps]}  "
-                           "error {task.fields[error]:.2e}  (wanted {task.fields[tolerance]:.0e})"),
-                TimeElapsedColumn(), console=Console(stderr=True),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn(
+                    "step {task.fields[step]}/{task.fields[steps]}  "
+                    "error {task.fields[error]:.2e}  (wanted {task.fields[tolerance]:.0e})"
+                ),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
             )
             self._bar.start()
             self._task = self._bar.add_task(
-                self.title, total=1.0, step=0, steps=self.steps, error=math.nan,
+                self.title,
+                total=1.0,
+                step=0,
+                steps=self.steps,
+                error=math.nan,
                 tolerance=self.tolerance,
             )
         elif not self.quiet:
@@ -53,6 +61,7 @@ class Progress:
             self._bar.stop()
 
     def __call__(self, learner: Learner) -> None:
+        """Show where the learner is."""
         if self.quiet:
             return
         step, error = learner.updates, learner.history.error[-1]
@@ -60,8 +69,12 @@ class Progress:
             self._bar.update(self._task, completed=self._done(step, error), step=step, error=error)
         elif time.monotonic() - self._printed > EVERY or step == 0:
             self._printed = time.monotonic()
-            print(f"{self.title}: step {step} of at most {self.steps}, error {error:.2e} "
-                  f"(wanted {self.tolerance:.0e})", file=sys.stderr, flush=True)
+            print(
+                f"{self.title}: step {step} of at most {self.steps}, error {error:.2e} "
+                f"(wanted {self.tolerance:.0e})",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _done(self, step: int, error: float) -> float:
         if self._first is None:

@@ -99,8 +99,9 @@ def render(
     if what == "error":
         return _error_picture(run, path, size)
     if what == "setup":
-        return draw_setup(run.network, run.problem, path, example=example, size=size,
-                          title=_title(run))
+        return draw_setup(
+            run.network, run.problem, path, example=example, size=size, title=_title(run)
+        )
     draw = _network_picture if what == "network" else _states_picture
     return draw(run, path, example - 1, colour, amplify, size)
 
@@ -131,8 +132,12 @@ def draw_setup(
     path = Path(path)
     _suffix(path, "setup")
     scene = Scene(
-        network, network.nodes, np.tile(_rgb(BOND), (network.n_edges, 1)),
-        np.full(network.n_edges, 0.28), marks(problem, example - 1), _held_nodes(problem),
+        network,
+        network.nodes,
+        np.tile(_rgb(BOND), (network.n_edges, 1)),
+        np.full(network.n_edges, 0.28),
+        marks(problem, example - 1),
+        _held_nodes(problem),
     )
     sheet = _Sheet(size)
     sheet.title(title or _sizes(network))
@@ -147,8 +152,14 @@ def draw_setup(
     return sheet.save(path)
 
 
-def show(run: "Run", *, example: int = 1, colour: str | None = None, amplify: float | None = None,
-         **options: Any) -> Any:
+def show(
+    run: "Run",
+    *,
+    example: int = 1,
+    colour: str | None = None,
+    amplify: float | None = None,
+    **options: Any,
+) -> Any:
     """Show the learned network, deformed, in a window or a notebook (pyvista).
 
     Parameters
@@ -177,19 +188,32 @@ def show(run: "Run", *, example: int = 1, colour: str | None = None, amplify: fl
     mapper = pv.DataSetMapper()
     mapper.lookup_table = table
     mapper.scalar_range = (shades.low, shades.high)
-    plotter.add_scalar_bar(shades.title + "\n", mapper=mapper, color=INK, vertical=True,
-                           position_x=0.87, position_y=0.2, height=0.6, width=0.06, fmt="%.3g")
+    plotter.add_scalar_bar(
+        shades.title + "\n",
+        mapper=mapper,
+        color=INK,
+        vertical=True,
+        position_x=0.87,
+        position_y=0.2,
+        height=0.6,
+        width=0.06,
+        fmt="%.3g",
+    )
     for mark in scene.marks[:LABELS]:
         plotter.add_point_labels(
-            scene.nodes_of(mark)[:1], [f"  {mark.terminal.name}"], always_visible=True, show_points=False,
-            text_color=mark.colour, shape_color="white", shape_opacity=0.6, font_size=18,
+            scene.nodes_of(mark)[:1],
+            [f"  {mark.terminal.name}"],
+            text_color=mark.colour,
             shape=None,
+            font_size=18,
+            always_visible=True,
+            show_points=False,
         )
     plotter.add_text(drawn.caption(), font_size=11, color=QUIET, position="lower_left")
     size = tuple(plotter.window_size)
     view(scene.points(), run.network.dim, size, scene.mark_points(), (0.17, 0.08)).aim(plotter)
     plotter.camera_set = True
-    if run.network.dim == 2 and not hidden:
+    if run.network.dim == 2 and not (hidden or notebook):
         plotter.enable_2d_style()
     if notebook:
         return plotter.show(**({} if _has_module("trame") else {"jupyter_backend": "static"}))
@@ -202,8 +226,9 @@ def show(run: "Run", *, example: int = 1, colour: str | None = None, amplify: fl
 class _Shades:
     """Colours and widths of bonds by their values."""
 
-    def __init__(self, values: NDArray, title: str, diverging: bool = False,
-                 log: bool | None = None) -> None:
+    def __init__(
+        self, values: NDArray, title: str, diverging: bool = False, log: bool | None = None
+    ) -> None:
         from matplotlib import colors
 
         finite = values[np.isfinite(values)]
@@ -225,7 +250,8 @@ class _Shades:
                 self.low, self.high = middle - most, middle + most
             self.log = bool(log)
             self.map = colors.LinearSegmentedColormap.from_list(
-                "strain", ["#00463F", "#0E8C80", "#D3D6DA", "#B87413", "#5C2E00"])
+                "strain", ["#00463F", "#0E8C80", "#D3D6DA", "#B87413", "#5C2E00"]
+            )
         else:
             self.log = spans_decades(finite) if log is None else log
             self.low, self.high = float(finite.min()), float(finite.max())
@@ -252,8 +278,7 @@ class _Shades:
 class _Drawn:
     """What of a run is drawn: displacements amplified, and values that colour the bonds."""
 
-    def __init__(self, run: "Run", example: int, colour: str | None,
-                 amplify: float | None) -> None:
+    def __init__(self, run: "Run", example: int, colour: str | None, amplify: float | None) -> None:
         self.run, self.example = run, example
         network, problem, linear = run.network, run.problem, run.energy.linear
         u = run.displacements[example]
@@ -265,9 +290,13 @@ class _Drawn:
     def scene(self) -> Scene:
         run = self.run
         return Scene(
-            run.network, self.nodes, self.shades.colours(self.values),
-            self.shades.widths(self.values), marks(run.problem, self.example),
-            _held_nodes(run.problem), ghost=run.network.nodes,
+            run.network,
+            self.nodes,
+            self.shades.colours(self.values),
+            self.shades.widths(self.values),
+            marks(run.problem, self.example),
+            _held_nodes(run.problem),
+            ghost=run.network.nodes,
         )
 
     def caption(self) -> str:
@@ -308,9 +337,7 @@ def _network_picture(run, path, example, colour, amplify, size) -> Path:
     bar = 0.55 * sheet.body
     sheet.bar(column, sheet.top, bar, drawn.shades)
     sheet.legend(column, sheet.top + bar + sheet.unit * 30, scene)
-    reached = {
-        t["name"]: t["reached"] for t in run.targets if t.get("example", 1) == example + 1
-    }
+    reached = {t["name"]: t["reached"] for t in run.targets if t.get("example", 1) == example + 1}
     _labelled_panel(sheet, scene, (0, sheet.top, size[0] - column, sheet.body), reached)
     return sheet.save(path)
 
@@ -334,14 +361,24 @@ def _states_picture(run, path, example, colour, amplify, size) -> Path:
         values = [old, old, new, new]
         shades = _Shades(np.concatenate([old, new]), _words(dof))
     scenes = [
-        Scene(network, network.nodes + factor * u, shades.colours(v), shades.widths(v),
-              marks(problem, example), _held_nodes(problem), ghost=network.nodes)
+        Scene(
+            network,
+            network.nodes + factor * u,
+            shades.colours(v),
+            shades.widths(v),
+            marks(problem, example),
+            _held_nodes(problem),
+            ghost=network.nodes,
+        )
         for u, v in zip(seen, values, strict=True)
     ]
     sheet = _Sheet(size)
     sheet.title(_title(run))
-    parts = ["Free: sources only", "clamped: outputs also held at their targets",
-             _scale_text(factor)]
+    parts = [
+        "Free: sources only",
+        "clamped: outputs also held at their targets",
+        _scale_text(factor),
+    ]
     if problem.n_examples > 1:
         parts.append(f"example {example + 1} of {problem.n_examples}")
     sheet.caption("; ".join(parts[:2]) + "; " + ", ".join(parts[2:]))
@@ -349,11 +386,15 @@ def _states_picture(run, path, example, colour, amplify, size) -> Path:
     bar = 0.55 * sheet.body
     sheet.bar(column, sheet.top, bar, shades)
     sheet.legend(column, sheet.top + bar + sheet.unit * 30, scenes[0])
-    w, h = (size[0] - column) / 2, sheet.body / 2
+    w, h = (size[0] - column) // 2, sheet.body // 2
     points = np.concatenate([s.points() for s in scenes])
     towards = scenes[0].mark_points()
-    names = ("Before training: free", "Before training: clamped",
-             "After training: free", "After training: clamped")
+    names = (
+        "Before training: free",
+        "Before training: clamped",
+        "After training: free",
+        "After training: clamped",
+    )
     for k, (scene, name, u) in enumerate(zip(scenes, names, fields, strict=True)):
         left, top = (k % 2) * w, sheet.top + (k // 2) * h
         words = sheet.text(left + 32 * sheet.unit, top + head / 2, name, 21, weight="bold")
@@ -386,12 +427,19 @@ def _error_picture(run, path, size) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="constrained",
-                    facecolor="white")
+    figure = Figure(
+        figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="constrained", facecolor="white"
+    )
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.25, h_pad=0.25)
-    figure.suptitle(_title(run), x=0.02, ha="left", fontsize=21.6 * min(size) / 1000,
-                    fontweight="bold", color=INK)
+    figure.suptitle(
+        _title(run),
+        x=0.02,
+        ha="left",
+        fontsize=21.6 * min(size) / 1000,
+        fontweight="bold",
+        color=INK,
+    )
     plot_error(run, figure.add_subplot())
     _write(path, lambda: figure.savefig(path))
     return path
@@ -454,7 +502,7 @@ def _held_nodes(problem: Problem) -> NDArray[np.int64]:
 
 
 def _rgb(colour: str) -> list[int]:
-    return [int(colour[k:k + 2], 16) for k in (1, 3, 5)]
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
 
 
 # -- the sheet: pictures, and words around them --------------------------------------------------
@@ -480,8 +528,18 @@ class _Sheet:
 
     def text(self, x, y, text, size, colour=INK, ha="left", va="center", weight="normal", **more):
         w, h = self.size
-        artist = self.figure.text(x / w, 1 - y / h, text, fontsize=self.points(size), color=colour,
-                                  ha=ha, va=va, weight=weight, parse_math=False, **more)
+        artist = self.figure.text(
+            x / w,
+            1 - y / h,
+            text,
+            fontsize=self.points(size),
+            color=colour,
+            ha=ha,
+            va=va,
+            weight=weight,
+            parse_math=False,
+            **more,
+        )
         return artist
 
     def fit(self, artist, width: float) -> None:
@@ -512,10 +570,12 @@ class _Sheet:
         lines = shades.title.count("\n") + 1
         head = (22 * lines + 24) * self.unit
         self.text(left, top, shades.title, 21, va="top", weight="bold", linespacing=1.25)
-        axes = self.figure.add_axes((
-            left / w, 1 - (top + height) / h, 30 * self.unit / w, (height - head) / h))
+        axes = self.figure.add_axes(
+            (left / w, 1 - (top + height) / h, 30 * self.unit / w, (height - head) / h)
+        )
         bar = self.figure.colorbar(
-            ScalarMappable(shades.norm, shades.map), cax=axes, extend=shades.clipped)
+            ScalarMappable(shades.norm, shades.map), cax=axes, extend=shades.clipped
+        )
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=self.points(18), length=5 * self.unit, colors=INK)
         if shades.title == "strain":
@@ -528,8 +588,15 @@ class _Sheet:
         from matplotlib.lines import Line2D
 
         def dot(colour, text, marker="o"):
-            return Line2D([], [], color=colour, marker=marker, linestyle="", label=text,
-                          markersize=self.points(17))
+            return Line2D(
+                [],
+                [],
+                color=colour,
+                marker=marker,
+                linestyle="",
+                label=text,
+                markersize=self.points(17),
+            )
 
         entries = []
         if any(m.is_source for m in scene.marks):
@@ -540,13 +607,21 @@ class _Sheet:
         if scene.ghost is not None:
             entries.append(Line2D([], [], color=GHOST, linewidth=2.5 * self.unit, label="at rest"))
         if scene.network.periodic:
-            entries.append(Line2D([], [], color=CELL, linewidth=2.5 * self.unit,
-                                  label="periodic cell"))
+            entries.append(
+                Line2D([], [], color=CELL, linewidth=2.5 * self.unit, label="periodic cell")
+            )
         w, h = self.size
         self.figure.legend(
-            handles=entries, loc="upper left", frameon=False, borderpad=0, borderaxespad=0,
+            handles=entries,
+            loc="upper left",
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
             bbox_to_anchor=((w - column + 14 * self.unit) / w, 1 - top / h),
-            fontsize=self.points(19), labelcolor=INK, handlelength=1.4, labelspacing=0.7,
+            fontsize=self.points(19),
+            labelcolor=INK,
+            handlelength=1.4,
+            labelspacing=0.7,
         )
 
     def save(self, path: Path) -> Path:
@@ -601,8 +676,9 @@ def _leader(sheet: _Sheet, mark: Mark, place, box, anchors: NDArray) -> None:
     from matplotlib.lines import Line2D
 
     x, y, bw, bh = box
-    nearest = np.column_stack([
-        np.clip(anchors[:, 0], x, x + bw), np.clip(anchors[:, 1], y, y + bh)])
+    nearest = np.column_stack(
+        [np.clip(anchors[:, 0], x, x + bw), np.clip(anchors[:, 1], y, y + bh)]
+    )
     gaps = np.linalg.norm(nearest - anchors, axis=1)
     k = int(gaps.argmin())
     if gaps[k] < 30 * sheet.unit:
@@ -611,15 +687,20 @@ def _leader(sheet: _Sheet, mark: Mark, place, box, anchors: NDArray) -> None:
     start, end = nearest[k], anchors[k]
     start = start + (end - start) * min(1, 5 * sheet.unit / gaps[k])
     end = end + (start - end) * min(1, 14 * sheet.unit / gaps[k])
-    xs, ys = (place[0] + np.array([start[0], end[0]])) / w, 1 - (
-        place[1] + np.array([start[1], end[1]])) / h
+    xs, ys = (
+        (place[0] + np.array([start[0], end[0]])) / w,
+        1 - (place[1] + np.array([start[1], end[1]])) / h,
+    )
     for colour, width in (("white", 3.5), (mark.colour, 1.5)):
-        sheet.figure.add_artist(Line2D(xs, ys, color=colour, linewidth=width * sheet.unit,
-                                       solid_capstyle="round"))
+        sheet.figure.add_artist(
+            Line2D(xs, ys, color=colour, linewidth=width * sheet.unit, solid_capstyle="round")
+        )
 
 
 def free_places(
-    ink: NDArray[np.bool_], sizes: Sequence[tuple[float, float]], anchors: Sequence[NDArray],
+    ink: NDArray[np.bool_],
+    sizes: Sequence[tuple[float, float]],
+    anchors: Sequence[NDArray],
     gap: float,
 ) -> list[tuple[float, float]]:
     """Top left corners of boxes that cover nothing drawn and not each other, near their anchors.
@@ -641,8 +722,9 @@ def free_places(
     grid = padded.reshape(rows, coarse, columns, coarse).any(axis=(1, 3))
     out = []
     for (w, h), points in zip(sizes, anchors, strict=True):
-        bw, bh = (min(int(np.ceil((s + 2 * gap) / coarse)), most)
-                  for s, most in ((w, columns), (h, rows)))
+        bw, bh = (
+            min(int(np.ceil((s + 2 * gap) / coarse)), most) for s, most in ((w, columns), (h, rows))
+        )
         total = np.pad(grid.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
         covered = total[bh:, bw:] - total[:-bh, bw:] - total[bh:, :-bw] + total[:-bh, :-bw]
         top, left = np.indices(covered.shape) * coarse + gap
@@ -654,7 +736,7 @@ def free_places(
         cost = distance + np.where(covered > 0, 1e5 + 1e3 * covered, 0)
         r, c = np.unravel_index(int(cost.argmin()), cost.shape)
         out.append((float(left[r, c]), float(top[r, c])))
-        grid[r:r + bh, c:c + bw] = True
+        grid[r : r + bh, c : c + bw] = True
     return out
 
 
@@ -664,6 +746,7 @@ def _picture(scene: Scene, sight: View) -> NDArray[np.uint8]:
     w, h = sight.size
     plotter = pv.Plotter(off_screen=True, window_size=(2 * w, 2 * h), lighting="light kit")
     plotter.background_color = "white"
+    plotter.disable_anti_aliasing()  # averaging does it
     try:
         scene.draw_bonds(plotter, None if scene.flat else -sight.out)
         bonds = list(plotter.actors.values())
@@ -678,7 +761,7 @@ def _picture(scene: Scene, sight: View) -> NDArray[np.uint8]:
             marked = plotter.screenshot(return_img=True)[..., :3]
             there = (marked < 255).any(axis=2)
             image = image.copy()
-            image[there] = 0.2 * image[there] + 0.8 * marked[there]
+            image[there] = 0.12 * image[there] + 0.88 * marked[there]
     finally:
         plotter.close()
     sums = image.reshape(h, 2, w, 2, 3).sum(axis=(1, 3), dtype=np.uint16)
@@ -726,22 +809,27 @@ def _check(run, path, what, example, colour, amplify, size) -> None:
     if not isinstance(example, (int, np.integer)) or not 1 <= example <= count:
         raise InputError(f"example = {example} is not one of the run's: 1 to {count}.")
     if what == "network" and example > len(run.displacements):
-        raise InputError(f"example = {example}: the run keeps the displacements of the first "
-                         f"{len(run.displacements)} examples only.")
+        raise InputError(
+            f"example = {example}: the run keeps the displacements of the first "
+            f"{len(run.displacements)} examples only."
+        )
     known = [*run.learned, "change", "strain"]
     if colour is not None and colour not in known:
         raise InputError(f"colour = {colour!r} is not known; known are {', '.join(known)}.")
     if amplify is not None and not (np.isfinite(amplify) and amplify > 0):
         raise InputError(f"amplify = {amplify} must be a number above 0.")
     if len(size) != 2 or min(size) < 300 or max(size) > 8000:
-        raise InputError(f"size = {tuple(size)} must be a width and a height of 300 to 8000 "
-                         "pixels.")
+        raise InputError(
+            f"size = {tuple(size)} must be a width and a height of 300 to 8000 pixels."
+        )
 
 
 def _suffix(path: Path, what: str) -> None:
     if path.suffix.lower() not in PICTURES[what]:
-        raise InputError(f"{path}: a picture of kind {what!r} is written as "
-                         f"{' or '.join(PICTURES[what])}, not {path.suffix or 'without suffix'!r}.")
+        raise InputError(
+            f"{path}: a picture of kind {what!r} is written as "
+            f"{' or '.join(PICTURES[what])}, not {path.suffix or 'without suffix'!r}."
+        )
 
 
 def _write(path: Path, save) -> None:

@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from mechlearn.errors import listed
+from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 
 #: Up to this many unknowns the modes come from a dense factorisation.
 DENSE_LIMIT = 600
+#: Above this many nodes a training does without the count.
+LARGE = 20_000
 #: Eigenvalues of C^T C below this fraction of the largest count as zero.
 ZERO = 1e-11
 
@@ -57,8 +59,11 @@ class Rigidity:
         return order[motion[order] > 1e-6 * max(motion.max(initial=0), 1e-300)]
 
     def __str__(self) -> str:
-        text = (f"{self.zero_modes} zero modes ({self.rigid_motions} rigid, "
-                f"{len(self.floppy_modes)} floppy), {self.self_stress_states} states of self-stress")
+        text = (
+            f"{self.zero_modes} zero modes ({self.rigid_motions} rigid, "
+            f"{len(self.floppy_modes)} floppy), "
+            f"{self.self_stress_states} states of self-stress"
+        )
         return text + (f"; floppy nodes {listed(self.floppy_nodes)}" if self.floppy else "")
 
 
@@ -93,6 +98,29 @@ def rigidity(network: Network, held: ArrayLike = ()) -> Rigidity:
     )
 
 
+def check_rigidity(network: Network, supported: ArrayLike, *, linear: bool) -> Rigidity | None:
+    """Count the zero modes under the supports, and refuse what has no unique answer.
+
+    Returns None for networks above ``LARGE`` nodes, which are not counted; there the factorisation
+    itself finds a floppy mode. Prestress can hold a floppy network at finite displacement, so only
+    ``linear`` ones are refused.
+
+    Raises
+    ------
+    InputError
+        For a floppy network of linear elements; the message names the nodes that move.
+    """
+    if network.n_nodes > LARGE:
+        return None
+    counts = rigidity(network, held=supported)
+    if counts.floppy and linear:
+        raise InputError(
+            f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "
+            f"they move nodes {listed(counts.floppy_nodes)}; add bonds or supports there."
+        )
+    return counts
+
+
 def rigid_motions(network: Network) -> NDArray[np.float64]:
     """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
     x = network.nodes - network.nodes.mean(axis=0)
@@ -123,8 +151,12 @@ def _null_space(c: sparse.csr_array, hint: int) -> NDArray[np.float64]:
     # zero modes over others by (eigenvalue + shift) / shift. A block, because Lanczos methods
     # lose copies of an eigenvalue as often repeated as zero is in a floppy network.
     shift = sparse.eye_array(n, format="csc") * (1e-9 * top)
-    factors = splu(gram + shift, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                   options={"SymmetricMode": True})
+    factors = splu(
+        gram + shift,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
     rng = np.random.default_rng(0)
     block, k = np.zeros((n, 0)), hint + 8
     while True:

@@ -7,7 +7,7 @@ of every element's energy in each, says in which direction every element's param
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, override
 
 from numpy.typing import NDArray
 
@@ -67,16 +67,19 @@ class CoupledLearning(Rule):
         if not 0 < self.eta <= 1:
             raise InputError(f"rule: eta = {self.eta} must be above 0 and at most 1.")
         if self.variant not in ("positive", "negative", "centred"):
-            raise InputError(f"rule: variant = {self.variant!r} must be positive, negative or "
-                             "centred.")
+            raise InputError(
+                f"rule: variant = {self.variant!r} must be positive, negative or centred."
+            )
 
     @property
+    @override
     def phases(self) -> tuple[Phase, ...]:
         away, towards = Phase(clamp=-self.eta), Phase(clamp=self.eta)
-        return {
-            "positive": (FREE, towards), "negative": (away, FREE), "centred": (away, towards)
-        }[self.variant]
+        return {"positive": (FREE, towards), "negative": (away, FREE), "centred": (away, towards)}[
+            self.variant
+        ]
 
+    @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
         first, second = sensitivities
         if not self.normalise:

@@ -127,7 +127,9 @@ class Run:
         (folder / "task.toml").write_text(to_toml(resolved))
         self.history.to_netcdf(folder / "history.nc", engine="h5netcdf")
         write_network(
-            folder / "learned.vtu", self.network, cell_data=self.learned,
+            folder / "learned.vtu",
+            self.network,
+            cell_data=self.learned,
             point_data=displacement_fields(self.displacements),
         )
         text = json.dumps(self.summary, indent=2, allow_nan=False)

@@ -138,19 +138,19 @@ def segments(network: Network, nodes: NDArray | None = None) -> Segments:
     v = x[j] - x[i]
     ids = np.arange(network.n_edges)
     if not network.periodic:
-        return Segments(
-            space(np.stack([x[i], x[j]], 1)), ids, np.zeros((len(ids), 2), dtype=bool)
-        )
+        return Segments(space(np.stack([x[i], x[j]], 1)), ids, np.zeros((len(ids), 2), dtype=bool))
     v = v + network.shifts @ network.cell
     crossing = network.shifts.any(axis=1)
     whole, cut = ids[~crossing], ids[crossing]
-    ends = np.concatenate([
-        np.stack([x[i[whole]], x[j[whole]]], 1),
-        np.stack([x[i[cut]], x[i[cut]] + v[cut] / 2], 1),
-        np.stack([x[j[cut]], x[j[cut]] - v[cut] / 2], 1),
-    ])
+    ends = np.concatenate(
+        [
+            np.stack([x[i[whole]], x[j[whole]]], 1),
+            np.stack([x[i[cut]], x[i[cut]] + v[cut] / 2], 1),
+            np.stack([x[j[cut]], x[j[cut]] - v[cut] / 2], 1),
+        ]
+    )
     hangs = np.zeros((len(ends), 2), dtype=bool)
-    hangs[len(whole):, 1] = True
+    hangs[len(whole) :, 1] = True
     return Segments(space(ends), np.concatenate([whole, cut, cut]), hangs)
 
 
@@ -172,7 +172,7 @@ def cell_outline(network: Network) -> NDArray[np.float64]:
         corner = (fractions.min(axis=0) + fractions.max(axis=0) - 1) / 2
     corners = np.stack(np.meshgrid(*[(0, 1)] * d, indexing="ij"), -1).reshape(-1, d)
     pairs = [
-        (a, b) for k, a in enumerate(corners) for b in corners[k + 1:] if np.abs(a - b).sum() == 1
+        (a, b) for k, a in enumerate(corners) for b in corners[k + 1 :] if np.abs(a - b).sum() == 1
     ]
     return space((corner + np.array(pairs)) @ network.cell)
 
@@ -234,8 +234,10 @@ class Mark:
             axis = axis / np.linalg.norm(axis)
             if value:
                 apart = value > 0
-                out += [(nodes[a], -axis if apart else axis, not apart),
-                        (nodes[b], axis if apart else -axis, not apart)]
+                out += [
+                    (nodes[a], -axis if apart else axis, not apart),
+                    (nodes[b], axis if apart else -axis, not apart),
+                ]
         for node, vector in vectors.items():
             if size := np.linalg.norm(vector):
                 out.append((nodes[node], vector / size, False))
@@ -306,7 +308,10 @@ class View:
 
 
 def view(
-    points: NDArray, dim: int, size: tuple[int, int], towards: NDArray | None = None,
+    points: NDArray,
+    dim: int,
+    size: tuple[int, int],
+    towards: NDArray | None = None,
     margin: tuple[float, float] = (0.06, 0.06),
 ) -> View:
     """A view of all points: straight on in 2D, isometric in 3D.
@@ -318,8 +323,11 @@ def view(
         right, up, out = np.eye(3)
     else:
         sides = [np.array([a, b, 0.8]) for a, b in ((1, -1), (1, 1), (-1, 1), (-1, -1))]
-        front = np.zeros(3) if towards is None or not len(towards) else (
-            np.mean(towards, axis=0) - np.mean(points, axis=0))
+        front = (
+            np.zeros(3)
+            if towards is None or not len(towards)
+            else (np.mean(towards, axis=0) - np.mean(points, axis=0))
+        )
         out = max(sides, key=lambda s: s @ front)
         out = out / np.linalg.norm(out)
         right = np.cross([0, 0, 1], out)
@@ -420,8 +428,11 @@ class Scene:
     def draw_bonds(self, plotter: "pyvista.Plotter", away: NDArray | None = None) -> None:
         """Put the bonds, deformed and at rest, and the periodic cell into a plotter."""
         layer = self._layer
-        pale = (lambda ends, colours: colours) if away is None or self.flat else (
-            lambda ends, colours: _paled(ends, colours, away))
+        pale = (
+            (lambda ends, colours: colours)
+            if away is None or self.flat
+            else (lambda ends, colours: _paled(ends, colours, away))
+        )
         if self.network.periodic:
             outline = _tubes(cell_outline(self.network), 0.0016 * self.extent)
             plotter.add_mesh(_raised(outline, -4 * layer), color=CELL, lighting=False)
@@ -435,8 +446,9 @@ class Scene:
         radius = self.thick * (0.16 + 0.84 * np.clip(self.widths, 0, 1))
         colours = np.repeat(self.colours[pieces.bond][:, None], 2, axis=1).astype(float)
         colours[pieces.open] = 0.12 * colours[pieces.open] + 0.88 * 255
-        self._lines(plotter, pieces, radius[pieces.bond], pale(pieces.ends, colours), 0.0,
-                    **self._solid)
+        self._lines(
+            plotter, pieces, radius[pieces.bond], pale(pieces.ends, colours), 0.0, **self._solid
+        )
         if self.network.n_edges <= JOINTS:
             self._joints(plotter, radius, pale)
 
@@ -462,10 +474,17 @@ class Scene:
         balls["radius"] = radius[widest]
         colours = self.colours[widest][:, None].astype(float)
         balls["colour"] = pale(space(self.nodes)[:, None], colours)[:, 0].astype(np.uint8)
-        shape = pv.Disc(inner=0, outer=1, c_res=16) if self.flat else pv.Sphere(
-            radius=1, theta_resolution=12, phi_resolution=12)
-        plotter.add_mesh(balls.glyph(geom=shape, scale="radius", orient=False), scalars="colour",
-                         rgb=True, **self._solid)
+        shape = (
+            pv.Disc(inner=0, outer=1, c_res=16)
+            if self.flat
+            else pv.Sphere(radius=1, theta_resolution=12, phi_resolution=12)
+        )
+        plotter.add_mesh(
+            balls.glyph(geom=shape, scale="radius", orient=False),
+            scalars="colour",
+            rgb=True,
+            **self._solid,
+        )
 
     def _lines(self, plotter, pieces, radius, colours, z, **options) -> None:
         if self.flat or len(pieces.bond) <= TUBES:
@@ -475,9 +494,7 @@ class Scene:
             return
         mesh = _lines(pieces.ends)
         mesh["colour"] = colours.reshape(-1, 3).astype(np.uint8)
-        plotter.add_mesh(
-            _raised(mesh, z), scalars="colour", rgb=True, line_width=2, lighting=False
-        )
+        plotter.add_mesh(_raised(mesh, z), scalars="colour", rgb=True, line_width=2, lighting=False)
 
     def _supports(self, plotter, z) -> None:
         import pyvista as pv
@@ -485,8 +502,11 @@ class Scene:
         places = pv.PolyData(_lifted(self.nodes[self.supports], z))
         side = 1.7 * self.mark
         box = pv.Cube(x_length=side, y_length=side, z_length=side / 50 if self.flat else side)
-        plotter.add_mesh(places.glyph(geom=box, scale=False, orient=False), color=SUPPORT,
-                         **{**self._solid, "smooth_shading": False})
+        plotter.add_mesh(
+            places.glyph(geom=box, scale=False, orient=False),
+            color=SUPPORT,
+            **{**self._solid, "smooth_shading": False},
+        )
 
     def _mark(self, plotter, mark: Mark, z, tubes) -> None:
         import pyvista as pv
@@ -495,18 +515,21 @@ class Scene:
         ball = pv.Sphere(radius=self.mark, theta_resolution=24, phi_resolution=24)
         halo = self.mark / 2 if self.flat else 0.0
         if pairs := mark.pairs:
-            ends = np.array([
-                [self.nodes[a], self.nodes[a] + self._apart(a, b)] for a, b in pairs
-            ])
-            plotter.add_mesh(_raised(_tubes(space(ends), 0.32 * self.mark), z), color=mark.colour,
-                             **tubes)
+            ends = np.array([[self.nodes[a], self.nodes[a] + self._apart(a, b)] for a, b in pairs])
+            plotter.add_mesh(
+                _raised(_tubes(space(ends), 0.32 * self.mark), z), color=mark.colour, **tubes
+            )
         if self.flat:
             rim = pv.Disc(inner=0, outer=1.3 * self.mark, c_res=40)
-            plotter.add_mesh(_raised(places.glyph(geom=rim, scale=False, orient=False), -halo),
-                             color="white", lighting=False)
+            plotter.add_mesh(
+                _raised(places.glyph(geom=rim, scale=False, orient=False), -halo),
+                color="white",
+                lighting=False,
+            )
             ball = pv.Disc(inner=0 if mark.active else 0.6 * self.mark, outer=self.mark, c_res=40)
-        plotter.add_mesh(places.glyph(geom=ball, scale=False, orient=False), color=mark.colour,
-                         **tubes)
+        plotter.add_mesh(
+            places.glyph(geom=ball, scale=False, orient=False), color=mark.colour, **tubes
+        )
         starts, directions = self._arrows([mark])
         if not len(starts):
             return
@@ -515,14 +538,19 @@ class Scene:
             if wider > 1 and not self.flat:
                 continue
             shape = pv.Arrow(
-                tip_length=min(0.5, 2.4 * self.mark / self.arrow), tip_resolution=30,
-                tip_radius=(2.4 + wider) / 3.4 * 2.9 * shaft, shaft_radius=wider * shaft,
+                tip_length=min(0.5, 2.4 * self.mark / self.arrow),
+                tip_resolution=30,
+                tip_radius=(2.4 + wider) / 3.4 * 2.9 * shaft,
+                shaft_radius=wider * shaft,
                 shaft_resolution=20,
             )
             points = pv.PolyData(starts + np.array([0, 0, z + lift]))
             points["along"] = directions
-            plotter.add_mesh(points.glyph(geom=shape, orient="along", scale=False,
-                                          factor=self.arrow), color=colour, **tubes)
+            plotter.add_mesh(
+                points.glyph(geom=shape, orient="along", scale=False, factor=self.arrow),
+                color=colour,
+                **tubes,
+            )
 
     def _apart(self, a: int, b: int) -> NDArray[np.float64]:
         v = self.nodes[b] - self.nodes[a]
@@ -602,4 +630,4 @@ def _paled(ends: NDArray, colours: NDArray, away: NDArray) -> NDArray[np.float64
 
 
 def _rgb(colour: str) -> NDArray[np.uint8]:
-    return np.array([int(colour[k:k + 2], 16) for k in (1, 3, 5)], dtype=np.uint8)
+    return np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)], dtype=np.uint8)

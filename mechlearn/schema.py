@@ -48,8 +48,11 @@ def _keys(model: type[BaseModel], path) -> list[str]:
     for part in path:
         if isinstance(part, int):
             continue
-        current = _model_in(current.model_fields[part].annotation) if hasattr(
-            current, "model_fields") and part in current.model_fields else None
+        current = (
+            _model_in(current.model_fields[part].annotation)
+            if hasattr(current, "model_fields") and part in current.model_fields
+            else None
+        )
         if current is None:
             return []
     return sorted(current.model_fields)

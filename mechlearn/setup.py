@@ -1,8 +1,8 @@
 """The task file: everything that makes a training repeatable, read, checked and written as TOML."""
 
-import inspect
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +56,9 @@ class Train(Table):
         1e-3, description="On the largest relative target error."
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of everything random in training.")
-    optimiser: str = Field("adam", description="How a signal becomes a step: adam, momentum, plain.")
+    optimiser: str = Field(
+        "adam", description="How a signal becomes a step: adam, momentum, plain."
+    )
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Step size; adam has a default for every parameter."
     )
@@ -79,8 +81,12 @@ class Setup(Table):
     @property
     def task(self) -> Task:
         """Supports, sources, targets and examples."""
-        return Task(supports=self.supports, sources=self.sources, targets=self.targets,
-                    examples=self.examples)
+        return Task(
+            supports=self.supports,
+            sources=self.sources,
+            targets=self.targets,
+            examples=self.examples,
+        )
 
 
 def read_setup(path: str | Path) -> Setup:
@@ -89,8 +95,9 @@ def read_setup(path: str | Path) -> Setup:
     try:
         text = path.read_bytes()
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder; a task file such as tasks/allostery.toml is "
-                         "needed.") from None
+        raise InputError(
+            f"{path} is a folder; a task file such as tasks/allostery.toml is needed."
+        ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {(error.strerror or error)}.") from None
     try:
@@ -137,17 +144,15 @@ def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict
 def build_rule(table: RuleTable) -> Rule:
     """The learning rule with its parameters checked."""
     kind = _pick(rules, table.name, "rule: name")
+    given = table.model_extra or {}
+    known = [field.name for field in fields(kind)]
+    for key in given:
+        if key not in known:
+            raise InputError(f"rule: {key} is not a known key; {_hint(key, ['name', *known])}")
     try:
-        return TypeAdapter(kind).validate_python(table.model_extra or {})
+        return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = problem["loc"][0]
-        if problem["type"] == "unexpected_keyword_argument":
-            known = ["name", *inspect.signature(kind).parameters]
-            text = f"{key} is not a known key; {_hint(str(key), known)}"
-        else:
-            text = f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
-        raise InputError(f"rule: {text}") from None
+        raise input_error(error, kind, "rule") from None
 
 
 def to_toml(setup: Setup) -> str:

@@ -79,7 +79,8 @@ class DirectSolver:
             return np.empty((rows, 0))
         total = self.matrix.size[0]
         b = PETSc.Mat().createDense(
-            ((rows, total), (PETSc.DECIDE, k)), array=np.asfortranarray(columns),
+            ((rows, total), (PETSc.DECIDE, k)),
+            array=np.asfortranarray(columns),
             comm=self.matrix.comm,
         )
         x = PETSc.Mat().createDense(((rows, total), (PETSc.DECIDE, k)), comm=self.matrix.comm)

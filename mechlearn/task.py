@@ -6,7 +6,16 @@ once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in n
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from mechlearn.schema import input_error
 
 Component = Literal["x", "y", "z"]
 #: One value: a strain, or one number per component of a displacement or force.
@@ -22,21 +31,20 @@ def _as_list(value):
 Nodes = Annotated[list[Annotated[int, Field(ge=0)] | str] | str, BeforeValidator(_as_list)]
 
 
-class Table(BaseModel):
+class _Sentences(type(BaseModel)):
+    """Python callers get the same one-sentence errors as readers of files."""
+
+    def __call__(cls, *args, **data):
+        try:
+            return super().__call__(*args, **data)
+        except ValidationError as error:
+            raise input_error(error, cls, cls.__name__) from None
+
+
+class Table(BaseModel, metaclass=_Sentences):
     """A table of a task file: unknown keys are errors, and nothing changes after."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def __init__(self, **data):
-        # Python callers get the same one-sentence errors as readers of files.
-        from pydantic import ValidationError
-
-        from mechlearn.schema import input_error
-
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise input_error(error, type(self), type(self).__name__) from None
 
 
 class Support(Table):

@@ -78,8 +78,10 @@ def train(
     setup = Setup(
         title=title,
         network={"file": "network.vtu"},
-        energy={"model": energy.name, **{
-            k: np.asarray(v, dtype=float).tolist() for k, v in (material or {}).items()}},
+        energy={
+            "model": energy.name,
+            **{k: np.asarray(v, dtype=float).tolist() for k, v in (material or {}).items()},
+        },
         learn=dict(learn),
         **{k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")},
         rule={"name": rule.name, **vars(rule)},
@@ -111,14 +113,26 @@ def train_setup(
 
 
 def make_learner(
-    setup: Setup, network: Network, energy: BondEnergy, material: Mapping[str, ArrayLike],
-    rule: Rule, comm: MPI.Comm = MPI.COMM_WORLD,
+    setup: Setup,
+    network: Network,
+    energy: BondEnergy,
+    material: Mapping[str, ArrayLike],
+    rule: Rule,
+    comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Learner:
     """The learner that a set-up describes."""
     options = setup.train
     return Learner(
-        network, setup.task, energy, setup.learn, rule, material=material,
-        optimiser=options.optimiser, rate=options.rate, seed=options.seed, comm=comm,
+        network,
+        setup.task,
+        energy,
+        setup.learn,
+        rule,
+        material=material,
+        optimiser=options.optimiser,
+        rate=options.rate,
+        seed=options.seed,
+        comm=comm,
     )
 
 
@@ -148,9 +162,9 @@ def _train(setup, network, energy, material, rule, watch, comm) -> Run:
         )
         converged = problem.error(outputs * problem.units) <= setup.train.tolerance
     task = problem.task
-    resolved = setup.model_copy(update={
-        k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")
-    })
+    resolved = setup.model_copy(
+        update={k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")}
+    )
     summary = {
         "title": setup.title,
         "targets": target_table(problem, outputs, learner.history.outputs[0]),
@@ -162,8 +176,11 @@ def _train(setup, network, energy, material, rule, watch, comm) -> Run:
         "started": started,
         "warnings": warnings,
         "network": {
-            "nodes": network.n_nodes, "bonds": network.n_edges, "dimension": network.dim,
-            "periodic": network.periodic, "coordination": network.coordination,
+            "nodes": network.n_nodes,
+            "bonds": network.n_edges,
+            "dimension": network.dim,
+            "periodic": network.periodic,
+            "coordination": network.coordination,
             "rigidity": str(learner.rigidity) if learner.rigidity else "not counted (large)",
         },
         "solver": _solver_facts(learner),
@@ -172,9 +189,13 @@ def _train(setup, network, energy, material, rule, watch, comm) -> Run:
         "versions": versions(),
     }
     return Run(
-        setup=resolved, network=network, initial=initial, learned=learner.parameters,
+        setup=resolved,
+        network=network,
+        initial=initial,
+        learned=learner.parameters,
         displacements=displacements,
-        history=_history(learner, snapshots), summary=summary,
+        history=_history(learner, snapshots),
+        summary=summary,
     )
 
 
@@ -262,7 +283,8 @@ def _history(learner: Learner, snapshots: Snapshots):
     history, problem = learner.history, learner.problem
     names = [problem.ports[k].terminal for k in problem.targets]
     labels = [
-        name if problem.ports[k].component is None
+        name
+        if problem.ports[k].component is None
         else f"{name}.{'xyz'[problem.ports[k].component]}"
         for name, k in zip(names, problem.targets, strict=True)
     ]

@@ -60,5 +60,3 @@ def stiffnesses():
         return 10 ** np.random.default_rng(seed).uniform(-1, 1, net.n_edges)
 
     return make
-
-

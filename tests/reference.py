@@ -88,8 +88,9 @@ def minimise_finite(net, k, pairs, strains, start, held=()):
     constraints = [
         {
             "type": "eq",
-            "fun": lambda y, a=a, b=b, s=s: distance(put(y), a, b)
-            - (1 + s) * np.linalg.norm(net.separation(a, b)),
+            "fun": lambda y, a=a, b=b, s=s: (
+                distance(put(y), a, b) - (1 + s) * np.linalg.norm(net.separation(a, b))
+            ),
             "jac": lambda y, a=a, b=b: slope(put(y), a, b),
         }
         for (a, b), s in zip(pairs, strains, strict=True)

@@ -1,12 +1,12 @@
-"""Every energy is one expression: its forces, stiffness and sensitivities must be its derivatives."""
+"""An energy is one expression: forces, stiffness and sensitivities must be its derivatives."""
 
 import numpy as np
 import pytest
+from reference import bond_matrix, finite_energy
 
 from mechlearn.energies import energies
 from mechlearn.errors import InputError
 from mechlearn.model import Model
-from reference import bond_matrix, finite_energy
 
 ALL = sorted(energies)
 
@@ -92,8 +92,10 @@ def test_local_sensitivity_is_the_slope_of_each_bonds_own_energy(net, energy, st
 def test_batch_derivatives_agree_with_finite_differences(energy, by):
     rng = np.random.default_rng(3)
     at = {
-        "strain": rng.uniform(-0.2, 0.2, (4, 6)), "length": rng.uniform(0.5, 2, 6),
-        "stiffness": rng.uniform(0.1, 3, 6), "rest_length": rng.uniform(0.5, 2, 6),
+        "strain": rng.uniform(-0.2, 0.2, (4, 6)),
+        "length": rng.uniform(0.5, 2, 6),
+        "stiffness": rng.uniform(0.1, 3, 6),
+        "rest_length": rng.uniform(0.5, 2, 6),
     }
     h = 1e-6
     high, low = ({**at, by: at[by] + s * h} for s in (1, -1))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from reference import finite_energy, minimise_finite
 
 from mechlearn.energies import FiniteSpring
 from mechlearn.equilibrium import equilibrium
@@ -11,7 +12,6 @@ from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.problem import pose
 from mechlearn.task import Source, Support, Target, Task
-from reference import finite_energy, minimise_finite
 
 
 def solver_for(net, task, k=1.0, **more):
@@ -21,7 +21,9 @@ def solver_for(net, task, k=1.0, **more):
     return solver
 
 
-PINCH = Task(sources=[Source(nodes=[0, 7], strain=0.2)], targets=[Target(nodes=[3, 12], strain=0.2)])
+PINCH = Task(
+    sources=[Source(nodes=[0, 7], strain=0.2)], targets=[Target(nodes=[3, 12], strain=0.2)]
+)
 
 
 @pytest.mark.parametrize("which", ["plane", "space", "torus"])
@@ -72,9 +74,11 @@ def test_answer_does_not_depend_on_the_gauge(plane, stiffnesses):
 def test_displaced_nodes_and_loads(plane, stiffnesses):
     k = stiffnesses(plane)
     task = Task(
-        sources=[Source(nodes=[4], displacement=[0.1, 0.0]),
-                 Source(nodes=[9], displacement=[0.0, 0.1]),
-                 Source(name="load", nodes=[20], force=[0.05, -0.1])],
+        sources=[
+            Source(nodes=[4], displacement=[0.1, 0.0]),
+            Source(nodes=[9], displacement=[0.0, 0.1]),
+            Source(name="load", nodes=[20], force=[0.05, -0.1]),
+        ],
         targets=[Target(nodes=[3, 12], strain=0.1)],
     )
     solver = solver_for(plane, task, k)
@@ -106,9 +110,7 @@ def test_small_strains_agree_with_linear_springs_to_second_order(plane, stiffnes
 def test_compressed_column_buckles_to_the_side_instead_of_standing():
     """Two springs in line, pushed together, with soft springs at their joint: the straight state is
     an equilibrium but no minimum beyond the critical load, and Newton alone would stay there."""
-    net = Network(
-        [[0, 0], [1, 1e-9], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]]
-    )
+    net = Network([[0, 0], [1, 1e-9], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]])
     k = np.array([1.0, 1.0, 0.01, 0.01])
     task = Task(
         supports=[Support(nodes=[0, 3, 4]), Support(nodes=[2], components=["y"])],

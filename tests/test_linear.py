@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from reference import bond_matrix, pair_row, solve_linear
 
 from mechlearn.energies import Spring
 from mechlearn.equilibrium import equilibrium
@@ -11,7 +12,6 @@ from mechlearn.network import Network
 from mechlearn.phase import FREE, Phase
 from mechlearn.problem import pose
 from mechlearn.task import Source, Support, Target, Task
-from reference import bond_matrix, pair_row, solve_linear
 
 
 def solver_for(net, task, k, **more):
@@ -113,15 +113,21 @@ def test_one_displaced_node_leaves_a_gauge(plane, stiffnesses):
 def test_examples_may_hold_different_things(plane, stiffnesses):
     k = stiffnesses(plane)
     task = Task(
-        sources=[Source(name="a", nodes=[0, 7], strain=0.1),
-                 Source(name="b", nodes=[8, 15], strain=0.2)],
+        sources=[
+            Source(name="a", nodes=[0, 7], strain=0.1),
+            Source(name="b", nodes=[8, 15], strain=0.2),
+        ],
         targets=[Target(name="t", nodes=[3, 12], strain=0.1)],
         examples=[{}, {"b": "free"}, {"a": -0.3, "t": 0.4}, {"a": "free", "t": "free"}],
     )
     solver = solver_for(plane, task, k)
     (a, la), (b, lb), (t, _) = (pair_row(plane, *p) for p in ((0, 7), (8, 15), (3, 12)))
-    cases = [([a, b], [0.1 * la, 0.2 * lb]), ([a], [0.1 * la]),
-             ([a, b], [-0.3 * la, 0.2 * lb]), ([b], [0.2 * lb])]
+    cases = [
+        ([a, b], [0.1 * la, 0.2 * lb]),
+        ([a], [0.1 * la]),
+        ([a, b], [-0.3 * la, 0.2 * lb]),
+        ([b], [0.2 * lb]),
+    ]
     expected = [t @ solve_linear(plane, k, *case)[0] for case in cases]
     assert solver.free().readings[:, 2] == pytest.approx(expected, abs=1e-12)
     clamped = solver.solve(Phase(clamp=1.0)).parts[0][1]
@@ -132,8 +138,9 @@ def test_examples_may_hold_different_things(plane, stiffnesses):
 def test_prestress_moves_the_network_at_rest(plane, stiffnesses):
     k = stiffnesses(plane)
     rest = plane.lengths * np.random.default_rng(2).uniform(0.9, 1.1, plane.n_edges)
-    task = Task(sources=[Source(nodes=[0, 7], strain=0.1)],
-                targets=[Target(nodes=[3, 12], strain=0.1)])
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)], targets=[Target(nodes=[3, 12], strain=0.1)]
+    )
     solver = solver_for(plane, task, k, rest_length=rest)
     row, length = pair_row(plane, 0, 7)
     u, _ = solve_linear(plane, k, [row], [0.1 * length], rest=rest)
@@ -146,12 +153,15 @@ def test_prestress_moves_the_network_at_rest(plane, stiffnesses):
     assert sensitivity == pytest.approx(-k * (strain - rest + plane.lengths), abs=1e-11)
 
 
-@pytest.mark.parametrize("targets", [
-    [Target(nodes=[3, 12], strain=0.3)],
-    [Target(nodes=[3, 12], strain=0.3), Target(nodes=[20, 25], strain=-0.1)],
-    [Target(nodes=[5, 30], force=0.4)],
-    [Target(nodes=[3, 12], strain=0.3), Target(nodes=[5, 30], force=0.4)],
-])
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [Target(nodes=[3, 12], strain=0.3)],
+        [Target(nodes=[3, 12], strain=0.3), Target(nodes=[20, 25], strain=-0.1)],
+        [Target(nodes=[5, 30], force=0.4)],
+        [Target(nodes=[3, 12], strain=0.3), Target(nodes=[5, 30], force=0.4)],
+    ],
+)
 def test_contrast_is_quadratic_in_the_nudge(plane, stiffnesses, targets):
     """U_c - U_f = eta^2 f(L, task) exactly, at every eta, for linear networks; f is not negative
     for outputs of either kind."""
@@ -167,10 +177,14 @@ def test_contrast_is_quadratic_in_the_nudge(plane, stiffnesses, targets):
     assert contrast == pytest.approx([contrast[0]] * 5, rel=1e-8)
 
 
-@pytest.mark.parametrize("target", [
-    Target(nodes=[3, 12], strain=0.3), Target(nodes=[5, 30], force=0.4),
-    Target(nodes=[1], components=["y"], force=[0.2]),
-])
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(nodes=[3, 12], strain=0.3),
+        Target(nodes=[5, 30], force=0.4),
+        Target(nodes=[1], components=["y"], force=[0.2]),
+    ],
+)
 @pytest.mark.parametrize("name", ["stiffness", "rest_length"])
 def test_local_rule_is_the_gradient_of_the_stationary_potential(plane, stiffnesses, target, name):
     """With what is held and loaded in the clamped state kept fixed, the sum of all local
@@ -219,26 +233,31 @@ def test_dependent_constraints_are_refused(plane):
     net = Network([[0, 0], [1, 0], [2, 0.0]], [[0, 1], [1, 2]])
     task = Task(
         supports=[Support(nodes=[0, 1, 2], components=["y"])],
-        sources=[Source(name="long", nodes=[0, 2], strain=0.1),
-                 Source(name="left", nodes=[0, 1], strain=0.1)],
+        sources=[
+            Source(name="long", nodes=[0, 2], strain=0.1),
+            Source(name="left", nodes=[0, 1], strain=0.1),
+        ],
         targets=[Target(name="right", nodes=[1, 2], strain=0.2)],
     )
     solver = solver_for(net, task, 1.0)
     solver.free()
-    with pytest.raises(SolveError, match="'?long, left and right'? cannot be held independently"):
+    with pytest.raises(SolveError, match="long, left and right cannot be held independently"):
         solver.solve(Phase(clamp=0.5))
 
 
 def test_floating_network_refuses_loads_it_cannot_carry(plane):
-    task = Task(sources=[Source(name="push", nodes=[3], force=[1.0, 0.0])],
-                targets=[Target(nodes=[3, 12], strain=0.1)])
+    task = Task(
+        sources=[Source(name="push", nodes=[3], force=[1.0, 0.0])],
+        targets=[Target(nodes=[3, 12], strain=0.1)],
+    )
     with pytest.raises(InputError, match=r"source 'push'.*nothing holds the network"):
         pose(task, plane)
 
 
 def test_singular_stiffness_is_an_error_not_a_number():
     square = Network([[0, 0], [1, 0], [1, 1], [0, 1.0]], [[0, 1], [1, 2], [2, 3], [3, 0]])
-    task = Task(sources=[Source(nodes=[0, 2], strain=0.1)], targets=[Target(nodes=[1, 3],
-                strain=0.1)])
-    with pytest.raises(SolveError, match="floppy|singular"):
+    task = Task(
+        sources=[Source(nodes=[0, 2], strain=0.1)], targets=[Target(nodes=[1, 3], strain=0.1)]
+    )
+    with pytest.raises(SolveError, match=r"floppy|singular"):
         solver_for(square, task, 1.0)

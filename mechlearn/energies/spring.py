@@ -1,7 +1,7 @@
 """Springs: bonds that resist a change of their length, and nothing else."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, override
 
 from mechlearn.energies.element import Bond, BondEnergy, Parameter
 
@@ -22,9 +22,11 @@ class Spring(BondEnergy):
         Parameter("rest_length", default=lambda net: net.lengths, positive=True, scale="linear"),
     )
 
+    @override
     def strain(self, bond: Bond):
         return bond.dot(bond.direction, bond.jump)
 
+    @override
     def energy(self, strain, length, stiffness, rest_length):
         return stiffness * (strain - (rest_length - length)) ** 2 / 2
 
@@ -36,6 +38,7 @@ class FiniteSpring(Spring):
     name: ClassVar[str] = "finite_spring"
     linear: ClassVar[bool] = False
 
+    @override
     def strain(self, bond: Bond):
         now = bond.vector + bond.jump
         return bond.dot(now, now) ** 0.5 - bond.length

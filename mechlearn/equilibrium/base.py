@@ -99,8 +99,10 @@ class Equilibrium(ABC):
         p = self.problem
         read = np.where(p.through, settled.forces[:, p.targets], settled.readings[:, p.targets])
         if not np.isfinite(read).all():
-            raise SolveError("The response is not a finite number; the stiffness is singular or a "
-                             "learning step was far too large.")
+            raise SolveError(
+                "The response is not a finite number; the stiffness is singular or a "
+                "learning step was far too large."
+            )
         return read
 
     def solve(self, phase: Phase) -> PhaseState:

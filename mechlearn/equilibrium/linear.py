@@ -6,6 +6,8 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
+from typing import override
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -40,6 +42,7 @@ class LinearEquilibrium(Equilibrium):
         self._solver = DirectSolver(model.matrix, definite=True)
         self._strains = model.strain_operator()
 
+    @override
     def update(self, **parameters: ArrayLike) -> None:
         model = self.model
         model.set(**parameters)
@@ -103,8 +106,9 @@ class LinearEquilibrium(Equilibrium):
             if len(h) == 0:
                 continue
             block = np.ix_(examples, h)
-            known = self.reading_at_rest[h] + forces[np.ix_(examples, free)] @ (
-                self.compliance[np.ix_(free, h)]
+            known = (
+                self.reading_at_rest[h]
+                + forces[np.ix_(examples, free)] @ (self.compliance[np.ix_(free, h)])
             )
             forces[block] = self._hold(h, (values[block] - known).T).T
         readings = self.reading_at_rest + forces @ self.compliance
@@ -144,13 +148,16 @@ class LinearSettled(Settled):
         per_bond = energy.density(strain=self.strain(), **self._parameters)
         self.energies = at.model.comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
 
+    @override
     def strain(self) -> NDArray[np.float64]:
         return self._at.strain_at_rest + self._with_ground @ self._at.strains.T
 
+    @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
         derivative = self._at.model.energy.derivative(name)
         return derivative(strain=self.strain(), **self._parameters)
 
+    @override
     def displacements(self) -> NDArray[np.float64]:
         at = self._at
         local = at.column_at_rest[:, None] + at.columns @ self._with_ground.T

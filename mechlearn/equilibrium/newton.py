@@ -10,6 +10,7 @@ J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 """
 
 from dataclasses import dataclass, field
+from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +74,7 @@ class NewtonEquilibrium(Equilibrium):
         self._free_before: dict[int, _Point] = {}
         self.counts = NewtonCounts()
 
+    @override
     def update(self, **parameters: ArrayLike) -> None:
         self.model.set(**parameters)
         if not self._stiffness:
@@ -80,6 +82,7 @@ class NewtonEquilibrium(Equilibrium):
             self._stiffness = abs(matrix.getDiagonal().sum()) / matrix.size[0]
         self._free = None
 
+    @override
     def forget(self) -> bool:
         self._warm.clear()
         self._free_before.clear()
@@ -188,11 +191,13 @@ class NewtonEquilibrium(Equilibrium):
                 solution = self._solver.solve(np.column_stack([self._columns, -state.pull]))
                 reads = self.model.comm.allreduce(self._rows @ solution, op=MPI.SUM)
                 a, z = reads[:, :r], reads[:, r]
-                small = np.block([
-                    [curvature, -np.eye(r), slopes.T],
-                    [-np.eye(r), -(a + a.T) / 2, np.zeros((r, len(h)))],
-                    [slopes, np.zeros((len(h), r + len(h)))],
-                ])
+                small = np.block(
+                    [
+                        [curvature, -np.eye(r), slopes.T],
+                        [-np.eye(r), -(a + a.T) / 2, np.zeros((r, len(h)))],
+                        [slopes, np.zeros((len(h), r + len(h)))],
+                    ]
+                )
                 eigenvalues = np.linalg.eigvalsh(small)
                 below = np.count_nonzero(eigenvalues < 0)
                 size = np.abs(eigenvalues)
@@ -277,8 +282,9 @@ class NewtonEquilibrium(Equilibrium):
         """See LinearEquilibrium: grounded ports are held, so this changes no state."""
         for row in self._grounded_rows:
             for dof in self._rows[[row]].nonzero()[1].astype(np.int32):
-                matrix.setValuesLocal([dof], [dof], [self._stiffness],
-                                      addv=PETSc.InsertMode.ADD_VALUES)
+                matrix.setValuesLocal(
+                    [dof], [dof], [self._stiffness], addv=PETSc.InsertMode.ADD_VALUES
+                )
         if self._grounded_rows:
             matrix.assemble()
         return self._stiffness if self._grounded_rows else 0.0
@@ -328,11 +334,14 @@ class NewtonSettled(Settled):
             out.append(evaluate())
         return np.array(out)
 
+    @override
     def strain(self) -> NDArray[np.float64]:
         return self._each(self._model.local_strain)
 
+    @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
         return self._each(lambda: self._model.local_sensitivity(name))
 
+    @override
     def displacements(self) -> NDArray[np.float64]:
         return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self._points]).T), -1, 0)

@@ -65,7 +65,8 @@ def generate(name: str, **parameters) -> Network:
         kind = allowed[key].annotation
         if not _fits(value, kind):
             raise InputError(
-                f"The parameter {key} of {name} must be {_in_words(kind)}, not {value!r}.")
+                f"The parameter {key} of {name} must be {_in_words(kind)}, not {value!r}."
+            )
     return generator(**parameters)
 
 
@@ -86,8 +87,11 @@ def _fits(value, kind) -> bool:
         return False
     if typing.get_origin(kind) is Sequence:
         of = typing.get_args(kind)[0]
-        return not isinstance(value, str) and isinstance(value, Sequence) and all(
-            _fits(v, of) for v in value)
+        return (
+            not isinstance(value, str)
+            and isinstance(value, Sequence)
+            and all(_fits(v, of) for v in value)
+        )
     return isinstance(value, {int: Integral, float: Real}.get(kind, kind))
 
 

@@ -122,8 +122,10 @@ def _periodic(points, side) -> Network:
     home = (step[a] == 0).all(axis=1)
     edges, shifts = np.stack([node[a], node[b]], axis=1)[home], step[b][home]
     if (edges[:, 0] == edges[:, 1]).any():
-        raise InputError(f"A periodic Delaunay network of {n} points has a bond from a node to its "
-                         "own image; take more nodes or a larger separation.")
+        raise InputError(
+            f"A periodic Delaunay network of {n} points has a bond from a node to its "
+            "own image; take more nodes or a larger separation."
+        )
     return Network(points, edges, cell=np.eye(d) * side, shifts=shifts)
 
 

@@ -26,8 +26,20 @@ CELL_EDGES = {
     "triangle": [(0, 1), (1, 2), (2, 0)],
     "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],
     "tetra": [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)],
-    "hexahedron": [(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4),
-                   (0, 4), (1, 5), (2, 6), (3, 7)],
+    "hexahedron": [
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (3, 0),
+        (4, 5),
+        (5, 6),
+        (6, 7),
+        (7, 4),
+        (0, 4),
+        (1, 5),
+        (2, 6),
+        (3, 7),
+    ],
 }
 
 
@@ -41,8 +53,8 @@ def from_file(path: str | os.PathLike, **options) -> Network:
         this module. Everything else is read by meshio: line cells are the bonds, or, where there
         are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
         bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
-        lines become node and edge data. Line data ``shift`` and field data ``cell`` (or
-        ``cell_0``, ...) make it periodic.
+        lines become node and edge data. Line data ``shift`` and point data ``cell_1``,
+        ``cell_2``, ... (the lattice vectors, as mechlearn writes them) make it periodic.
     **options
         For a protein ``cutoff`` and ``chains``; otherwise none.
 
@@ -134,33 +146,49 @@ def _from_text(path: Path) -> Network:
     n, m, box = _header(path, rows[0], numbers[0])
     # Before any memory is taken: a header may claim anything.
     if n + m + 1 != len(rows):
-        raise InputError(f"{path}, line {numbers[0]}: announces {n} nodes and {m} bonds, so "
-                         f"{n + m + 1} lines of data, but the file has {len(rows)}.")
-    nodes = _table(path, rows[1:n + 1], numbers[1:], "coordinates")
+        raise InputError(
+            f"{path}, line {numbers[0]}: announces {n} nodes and {m} bonds, so "
+            f"{n + m + 1} lines of data, but the file has {len(rows)}."
+        )
+    nodes = _table(path, rows[1 : n + 1], numbers[1:], "coordinates")
     if nodes.shape[1] not in (2, 3):
-        raise InputError(f"{path}, line {numbers[1]}: a node has 2 or 3 coordinates, "
-                         f"not {nodes.shape[1]}.")
-    bonds = _table(path, rows[n + 1:], numbers[n + 1:], "a bond")
+        raise InputError(
+            f"{path}, line {numbers[1]}: a node has 2 or 3 coordinates, not {nodes.shape[1]}."
+        )
+    bonds = _table(path, rows[n + 1 :], numbers[n + 1 :], "a bond")
     if bonds.shape[1] < 2:
         raise InputError(f"{path}, line {numbers[n + 1]}: a bond needs the ids of two nodes.")
-    odd = np.flatnonzero((bonds[:, :2] != np.rint(bonds[:, :2])).any(axis=1)
-                         | (bonds[:, :2] < 0).any(axis=1) | (bonds[:, :2] >= n).any(axis=1))
+    odd = np.flatnonzero(
+        (bonds[:, :2] != np.rint(bonds[:, :2])).any(axis=1)
+        | (bonds[:, :2] < 0).any(axis=1)
+        | (bonds[:, :2] >= n).any(axis=1)
+    )
     if len(odd):
-        raise InputError(f"{path}, line {numbers[n + 1 + odd[0]]}: a bond joins nodes numbered "
-                         f"from 0 to {n - 1}, not {' and '.join(rows[n + 1 + odd[0]][:2])}.")
+        raise InputError(
+            f"{path}, line {numbers[n + 1 + odd[0]]}: a bond joins nodes numbered "
+            f"from 0 to {n - 1}, not {' and '.join(rows[n + 1 + odd[0]][:2])}."
+        )
     if names and len(names) != bonds.shape[1] - 2:
-        raise InputError(f"{path}, line {numbers[n + 1]}: the comment '# edge:' names "
-                         f"{len(names)} columns, but a bond has {bonds.shape[1] - 2} after its "
-                         "nodes.")
+        raise InputError(
+            f"{path}, line {numbers[n + 1]}: the comment '# edge:' names "
+            f"{len(names)} columns, but a bond has {bonds.shape[1] - 2} after its "
+            "nodes."
+        )
     cell = None
     if box:
         d = nodes.shape[1]
         if len(box) not in (1, d):
-            raise InputError(f"{path}, line {numbers[0]}: the box of a {d}D network has 1 or {d} "
-                             f"sides, not {len(box)}.")
+            raise InputError(
+                f"{path}, line {numbers[0]}: the box of a {d}D network has 1 or {d} "
+                f"sides, not {len(box)}."
+            )
         cell = np.eye(d) * box
-    return Network(nodes, bonds[:, :2].astype(np.int64), cell=cell,
-                   edge_data={k: bonds[:, 2 + c] for c, k in enumerate(names)})
+    return Network(
+        nodes,
+        bonds[:, :2].astype(np.int64),
+        cell=cell,
+        edge_data={k: bonds[:, 2 + c] for c, k in enumerate(names)},
+    )
 
 
 def _header(path, words, number):
@@ -181,8 +209,9 @@ def _table(path, rows, numbers, what):
     width = len(rows[0])
     for row, number in zip(rows, numbers, strict=False):
         if len(row) != width:
-            raise InputError(f"{path}, line {number}: {what} here has {len(row)} columns, above "
-                             f"{width}.")
+            raise InputError(
+                f"{path}, line {number}: {what} here has {len(row)} columns, above {width}."
+            )
     try:
         table = np.array(rows, dtype=float)
     except ValueError:
@@ -242,21 +271,34 @@ def _bonds(path, mesh):
     lines = [k for k, block in enumerate(mesh.cells) if block.type == "line" and len(block.data)]
     if lines:
         edges = np.vstack([mesh.cells[k].data for k in lines]).astype(np.int64)
-        data = {name: np.concatenate([np.asarray(blocks[k]) for k in lines])
-                for name, blocks in mesh.cell_data.items()}
-        data = {name: v.astype(float) for name, v in data.items()
-                if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")}
+        data = {
+            name: np.concatenate([np.asarray(blocks[k]) for k in lines])
+            for name, blocks in mesh.cell_data.items()
+        }
+        data = {
+            name: v.astype(float)
+            for name, v in data.items()
+            if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")
+        }
         _known(path, edges, mesh)
         # Meshers write a line once for every region it bounds.
         first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])
-        return (edges, data) if "shift" in data else (
-            edges[first], {name: v[first] for name, v in data.items()})
-    pairs = [np.asarray(block.data)[:, corners].astype(np.int64)
-             for block in mesh.cells for corners in CELL_EDGES.get(block.type, []) ]
+        return (
+            (edges, data)
+            if "shift" in data
+            else (edges[first], {name: v[first] for name, v in data.items()})
+        )
+    pairs = [
+        np.asarray(block.data)[:, corners].astype(np.int64)
+        for block in mesh.cells
+        for corners in CELL_EDGES.get(block.type, [])
+    ]
     if not pairs:
         kinds = ", ".join(dict.fromkeys(block.type for block in mesh.cells)) or "no cells"
-        raise InputError(f"{path} holds no lines, and no triangles, quadrilaterals, tetrahedra or "
-                         f"hexahedra whose edges could be bonds (it holds {kinds}).")
+        raise InputError(
+            f"{path} holds no lines, and no triangles, quadrilaterals, tetrahedra or "
+            f"hexahedra whose edges could be bonds (it holds {kinds})."
+        )
     edges = np.unique(np.sort(np.vstack(pairs), axis=1), axis=0)
     _known(path, edges, mesh)
     return edges, {}
@@ -266,17 +308,19 @@ def _known(path, edges, mesh):
     if not len(edges):
         raise InputError(f"{path} holds no bonds.")
     if edges.min() < 0 or edges.max() >= len(mesh.points):
-        raise InputError(f"{path}: a cell names point {edges.max()}, but there are "
-                         f"{len(mesh.points)} points, numbered from 0.")
+        raise InputError(
+            f"{path}: a cell names point {edges.max()}, but there are "
+            f"{len(mesh.points)} points, numbered from 0."
+        )
 
 
 def _cell(mesh, edge_data, d):
     """The periodic cell and the shifts of the bonds, where the file has both."""
     shift = edge_data.pop("shift", None)
-    cell = mesh.field_data.get("cell")
-    if shift is None or cell is None:
+    # Few formats keep field data, so mechlearn writes each lattice vector as data of all points.
+    rows = [mesh.point_data.get(f"cell_{k}") for k in range(1, d + 1)]
+    if shift is None or any(row is None for row in rows):
         return None, None
+    cell = np.array([np.asarray(row, dtype=float)[0] for row in rows])
     # Formats that know only three dimensions pad with zeros.
-    cell = np.asarray(cell, dtype=float)
-    cell = cell.reshape(round(np.sqrt(cell.size)), -1)[:d, :d]
-    return cell, np.rint(shift[:, :d]).astype(np.int64)
+    return cell[:, :d], np.rint(shift[:, :d]).astype(np.int64)

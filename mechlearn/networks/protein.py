@@ -50,8 +50,10 @@ def protein(
         of range or leaves the network in pieces.
     """
     cutoff = _check.number(
-        f"The cutoff of a protein network (in angstrom; 8 to 12 are usual) for {file}", cutoff,
-        *CUTOFFS)
+        f"The cutoff of a protein network (in angstrom; 8 to 12 are usual) for {file}",
+        cutoff,
+        *CUTOFFS,
+    )
     path = Path(file)
     atoms = _alpha_carbons(path)
     if not atoms:
@@ -61,8 +63,10 @@ def protein(
         wanted = [chains] if isinstance(chains, str) else [str(c) for c in chains]
         unknown = [c for c in wanted if c not in chain]
         if unknown or not wanted:
-            raise InputError(f"{path} has no chain {listed(unknown)} with C-alpha atoms; "
-                             f"its chains are {listed(dict.fromkeys(chain.tolist()))}.")
+            raise InputError(
+                f"{path} has no chain {listed(unknown)} with C-alpha atoms; "
+                f"its chains are {listed(dict.fromkeys(chain.tolist()))}."
+            )
         use = np.isin(chain, wanted)
         chain, residue, name, place = chain[use], residue[use], name[use], place[use]
     edges = cKDTree(place).query_pairs(cutoff, output_type="ndarray")
@@ -70,7 +74,8 @@ def protein(
     edges = edges[np.lexsort(edges.T[::-1])]
     try:
         return Network(
-            nodes=place, edges=edges,
+            nodes=place,
+            edges=edges,
             node_data={"residue": residue.astype(np.int64), "chain": chain, "name": name},
         )
     except InputError as problem:

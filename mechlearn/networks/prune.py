@@ -129,8 +129,8 @@ def remove_bonds(
                 alive[bond] = False
                 degree[edges[bond]] -= 1
                 gone += 1
-                rest = weight[k + 1:, k] / np.sqrt(pivot)
-                weight[k + 1:, k + 1:] -= np.outer(rest, rest)
+                rest = weight[k + 1 :, k] / np.sqrt(pivot)
+                weight[k + 1 :, k + 1 :] -= np.outer(rest, rest)
         if gone > before:
             factors = _factors(c[np.flatnonzero(alive)])
             if factors is None:
@@ -151,8 +151,12 @@ def _factors(c):
     if (stiffness.diagonal() <= 0).any():
         return None
     try:
-        factors = splu(stiffness, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                       options={"SymmetricMode": True})
+        factors = splu(
+            stiffness,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
     except RuntimeError:
         return None
     pivots = factors.U.diagonal()

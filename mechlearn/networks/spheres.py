@@ -23,6 +23,9 @@ TOLERANCE = 1e-10
 FACTOR_LIMIT_3D = 1500
 #: How far beyond contact the neighbour lists reach, in mean diameters.
 SKIN = 0.3
+#: Length of the first quasi-Newton step (L-BFGS-B makes it 1 in its own variables), small so that a
+#: packing already close to balance is not thrown out of its basin.
+START_STEP = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +164,7 @@ def quench(spheres: Spheres, pressure: float | None, iterations: int) -> Spheres
 
     def enthalpy(y):
         nonlocal near, origin
-        x, stretch = y[:-1].reshape(n, d), np.exp(y[-1] / weight)
+        x, stretch = START_STEP * y[:-1].reshape(n, d), np.exp(START_STEP * y[-1] / weight)
         # A pair left out of the list was farther than reach: it cannot touch before this.
         moved = np.sqrt(((x - origin) ** 2).sum(axis=1).max())
         reach = diameters.max()
@@ -173,27 +176,42 @@ def quench(spheres: Spheres, pressure: float | None, iterations: int) -> Spheres
         slope[:-1] = -c.net_forces(n).ravel() * stretch
         if pressure is None:
             slope[-1] = 0.0
-            return c.energy, slope
+            return c.energy, START_STEP * slope
         # Counted from the first volume: p V itself would drown the energy of slight overlaps in
         # rounding. In units of the pressure forces are of order one.
-        work = pressure * side**d * np.expm1(d * y[-1] / weight)
+        work = pressure * side**d * np.expm1(d * START_STEP * y[-1] / weight)
         slope[-1] = (d * (work + pressure * side**d) - c.virial()) / weight
-        return (c.energy + work) / pressure, slope / pressure
+        return (c.energy + work) / pressure, slope * (START_STEP / pressure)
 
-    start = np.append(spheres.positions.ravel(), 0.0)
-    gtol = 1e-9 if pressure is None else 1e-4
-    y = minimize(enthalpy, start, jac=True, method="L-BFGS-B",
-                 options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 12,
-                          "gtol": gtol, "ftol": 0.0}).x
-    stretch = np.exp(y[-1] / weight)
-    x, side = y[:-1].reshape(n, d) * stretch, side * stretch
+    start = np.append(spheres.positions.ravel() / START_STEP, 0.0)
+    gtol = START_STEP * (1e-9 if pressure is None else 1e-4)
+    y = minimize(
+        enthalpy,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={
+            "maxiter": iterations,
+            "maxfun": 2 * iterations,
+            "maxcor": 12,
+            "gtol": gtol,
+            "ftol": 0.0,
+        },
+    ).x
+    stretch = np.exp(START_STEP * y[-1] / weight)
+    x, side = START_STEP * y[:-1].reshape(n, d) * stretch, side * stretch
     return Spheres(_wrapped(x, side), float(side), diameters)
 
 
 def _nearly_balanced(spheres: Spheres, pressure: float) -> bool:
     """Whether net forces are small enough beside contact forces for Newton's method to pay."""
-    c, _, slope, strain_slope = _evaluate(spheres.positions, spheres.side, spheres.diameters,
-                                          pressure, spheres.side ** spheres.positions.shape[1])
+    c, _, slope, strain_slope = _evaluate(
+        spheres.positions,
+        spheres.side,
+        spheres.diameters,
+        pressure,
+        spheres.side ** spheres.positions.shape[1],
+    )
     error = max(np.abs(slope).max(), abs(strain_slope) / len(slope))
     return len(c.pairs) > 0 and error < 1e-2 * c.forces.mean()
 
@@ -231,8 +249,9 @@ def _newton(spheres: Spheres, pressure: float, steps: int) -> tuple[Spheres, boo
                 trial_error = max(np.abs(trial[2]).max(), abs(trial[3]) / n)
                 # At the end the enthalpy changes by less than rounding: there forces decide.
                 lower = trial[1] < value - 1e-13 * abs(value)
-                if cut > 0 and (lower or (trial_error < 0.5 * error
-                                          and trial[1] < value + 1e-12 * abs(value))):
+                if cut > 0 and (
+                    lower or (trial_error < 0.5 * error and trial[1] < value + 1e-12 * abs(value))
+                ):
                     x, side, now = trial_x, trial_side, trial
                     damping = max(damping / 10, 1e-9)
                     break
@@ -270,7 +289,8 @@ def _hessian(c: Contacts, n: int, work: float):
     stiffness = sparse.csc_array((blocks.ravel(), (r.ravel(), k.ravel())), shape=(n * d, n * d))
     mixed = (stiff * c.lengths + tension)[:, None] * t
     coupling = np.stack(
-        [np.bincount(j, m, n) - np.bincount(i, m, n) for m in mixed.T], axis=1).ravel()
+        [np.bincount(j, m, n) - np.bincount(i, m, n) for m in mixed.T], axis=1
+    ).ravel()
     strain = float(stiff @ c.lengths**2 + tension @ c.lengths) + d * d * work
     return stiffness, coupling, strain
 
@@ -280,12 +300,17 @@ def _solve(stiffness, damping, right, d, n):
     matrix = stiffness + sparse.eye_array(n * d, format="csc") * damping
     if d == 3 and n > FACTOR_LIMIT_3D:
         inverse = sparse.diags_array(1 / np.maximum(np.abs(matrix.diagonal()), 1e-3))
-        return np.stack([cg(matrix, b, rtol=1e-7, maxiter=1000, M=inverse)[0] for b in right.T],
-                        axis=1)
+        return np.stack(
+            [cg(matrix, b, rtol=1e-7, maxiter=1000, M=inverse)[0] for b in right.T], axis=1
+        )
     try:
         # Almost always positive definite: diagonal pivots in a symmetric order keep it sparse.
-        return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                    options={"SymmetricMode": True}).solve(right)
+        return splu(
+            matrix,
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        ).solve(right)
     except RuntimeError:
         return None
 

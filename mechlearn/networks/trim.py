@@ -89,7 +89,7 @@ def trim_floppy(network: Network) -> Network:
         for node in order[: 4 * count]:
             if not beside[node] and taken.sum() < count and motion[node] > 0.5 * motion[order[0]]:
                 taken[node] = beside[node] = True
-                beside[links.indices[links.indptr[node]:links.indptr[node + 1]]] = True
+                beside[links.indices[links.indptr[node] : links.indptr[node + 1]]] = True
         keep = largest_piece(network.edges, core(network.edges, network.n_nodes, d) & ~taken)
         keep = keep & core(network.edges[keep[network.edges].all(axis=1)], network.n_nodes, d)
         if np.count_nonzero(keep) <= d:

@@ -1,0 +1,246 @@
+"""Broken input: one line with the file, the key and what would be right, and exit code 2."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mechlearn.cli import main
+
+GOOD = {
+    "network": '[network]\ngenerator = "triangular"\nsize = [5, 5]\n',
+    "energy": '[energy]\nmodel = "spring"\n',
+    "learn": "[learn.stiffness]\nbounds = [0.1, 10.0]\ninitial = 1.0\n",
+    "sources": '[[sources]]\nname = "in"\nnodes = [0, 7]\nstrain = 0.1\n',
+    "targets": '[[targets]]\nname = "out"\nnodes = [18, 24]\nstrain = 0.1\n',
+    "rule": '[rule]\nname = "coupled_learning"\neta = 0.01\n',
+    "train": "[train]\nsteps = 3\n",
+}
+
+TWO = "[network]\npoints = [[0, 0], [1, 0], [{x}, 1]]\nedges = {edges}\n"
+
+CASES = {
+    "unknown key": (
+        "train",
+        "[train]\nstep = 3\n",
+        r"train\.step is not a known key; did you mean",
+    ),
+    "unknown key in a list": (
+        "sources",
+        "[[sources]]\nnodes = [0, 7]\nstrian = 0.1\n",
+        r"strian.*did you mean 'strain'",
+    ),
+    "unknown table": ("train", "[trian]\nsteps = 3\n", r"trian is not a known key.*'train'"),
+    "wrong type": ("train", '[train]\nsteps = "many"\n', r"train\.steps = 'many'.*integer"),
+    "negative steps": ("train", "[train]\nsteps = -1\n", r"train\.steps = -1.*greater"),
+    "not toml": ("train", "[train\nsteps = 3\n", r"not valid TOML.*line"),
+    "unknown generator": (
+        "network",
+        '[network]\ngenerator = "triangle"\n',
+        r"did you mean 'triangular'",
+    ),
+    "unknown generator parameter": (
+        "network",
+        '[network]\ngenerator = "triangular"\nsizes = [5, 5]\n',
+        r"sizes.*'size'",
+    ),
+    "no network": ("network", "[network]\n", r"exactly one of generator, file and points"),
+    "missing file": ("network", '[network]\nfile = "gone.vtu"\n', r"gone\.vtu"),
+    "missing table": ("learn", "", r"learn is missing"),
+    "unknown dof": ("learn", "[learn.stifness]\n", r"no parameter 'stifness'"),
+    "bound below zero": (
+        "learn",
+        "[learn.stiffness]\nbounds = [-0.1, 10.0]\n",
+        r"stiffness: bounds.*above 0",
+    ),
+    "bounds swapped": (
+        "learn",
+        "[learn.stiffness]\nbounds = [10.0, 0.1]\n",
+        r"smaller and a larger",
+    ),
+    "initial outside bounds": (
+        "learn",
+        "[learn.stiffness]\nbounds = [0.1, 10.0]\ninitial = 20.0\n",
+        r"outside the bounds",
+    ),
+    "node out of range": (
+        "targets",
+        "[[targets]]\nnodes = [18, 99]\nstrain = 0.1\n",
+        r"node 99 does not exist.*0 to",
+    ),
+    "target equal to source": (
+        "targets",
+        "[[targets]]\nnodes = [7, 0]\nstrain = 0.1\n",
+        r"the same as source 'in'",
+    ),
+    "node twice": ("targets", "[[targets]]\nnodes = [7, 7]\nstrain = 0.1\n", r"7 is named twice"),
+    "one node strained": ("targets", "[[targets]]\nnodes = [7]\nstrain = 0.1\n", r"pair of nodes"),
+    "two quantities": (
+        "targets",
+        "[[targets]]\nnodes = [8, 9]\nstrain = 0.1\nforce = 1.0\n",
+        r"exactly one of",
+    ),
+    "strain of a string": (
+        "sources",
+        '[[sources]]\nnodes = [0, 7]\nstrain = "10 %"\n',
+        r"strain = '10 %'",
+    ),
+    "NaN strain": (
+        "sources",
+        "[[sources]]\nnodes = [0, 7]\nstrain = nan\n",
+        r"strain = nan.*finite",
+    ),
+    "strain below -1": ("sources", "[[sources]]\nnodes = [0, 7]\nstrain = -2.0\n", r"above -1"),
+    "wrong number of components": (
+        "targets",
+        "[[targets]]\nnodes = [3]\ndisplacement = [0.1]\n",
+        r"1 numbers where 2",
+    ),
+    "nothing holds it": (
+        "targets",
+        "[[targets]]\nnodes = [3]\ndisplacement = [0.1, 0.0]\n",
+        r"nothing holds",
+    ),
+    "NaN coordinate": (
+        "network",
+        TWO.format(x="nan", edges="[[0, 1], [1, 2], [0, 2]]"),
+        r"points.*finite",
+    ),
+    "floppy network": (
+        "network",
+        '[network]\ngenerator = "honeycomb"\nsize = [4, 4]\n',
+        r"floppy.*nodes",
+    ),
+    "edge out of range": (
+        "network",
+        TWO.format(x=0, edges="[[0, 1], [1, 5]]"),
+        r"Edge 1 names a node outside 0 to 2",
+    ),
+    "duplicate edge": (
+        "network",
+        TWO.format(x=0, edges="[[0, 1], [1, 2], [1, 0]]"),
+        r"Edge 2 repeats",
+    ),
+    "no edges": ("network", TWO.format(x=0, edges="[]"), r"no bonds"),
+    "isolated node": ("network", TWO.format(x=0, edges="[[0, 1]]"), r"Node 2 has no bond"),
+    "unknown energy": ("energy", '[energy]\nmodel = "sprong"\n', r"did you mean 'spring'"),
+    "unknown energy key": ("energy", "[energy]\nstifness = 1.0\n", r"did you mean 'stiffness'"),
+    "unknown rule": (
+        "rule",
+        '[rule]\nname = "copuled_learning"\n',
+        r"did you mean 'coupled_learning'",
+    ),
+    "unknown rule key": ("rule", "[rule]\netta = 0.1\n", r"did you mean 'eta'"),
+    "eta too large": ("rule", "[rule]\neta = 2.0\n", r"eta = 2\.0.*at most 1"),
+    "unknown variant": ("rule", '[rule]\nvariant = "postive"\n', r"positive"),
+    "unknown example name": ("train", "[[examples]]\nput = 0.1\n", r"example 1 names 'put'"),
+    "plain step without rate": ("train", '[train]\noptimiser = "plain"\n', r"'plain' needs a rate"),
+}
+
+
+def task_file(folder, part=None, text=""):
+    path = folder / "task.toml"
+    path.write_text("".join({**GOOD, **({part: text} if part else {})}.values()))
+    return path
+
+
+def fail(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.err
+
+
+def test_the_unbroken_task_is_fine(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(task_file(tmp_path)), "-o", str(tmp_path / "run"), "--quiet"])
+    assert stop.value.code in (0, None)
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_broken_task_files(case, command, tmp_path, capsys):
+    part, text, pattern = CASES[case]
+    path = task_file(tmp_path, part, text)
+    output = ["-o", tmp_path / "run"] if command == "train" else []
+    code, err = fail(capsys, command, path, *output)
+    lines = [line for line in err.splitlines() if not line.endswith(": setting up")]
+    assert code == 2
+    assert len(lines) == 1, err
+    assert lines[0].startswith(f"mechlearn: {path}: ") or "not valid TOML" in lines[0]
+    assert re.search(pattern, lines[0]), lines[0]
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+MESHES = {
+    "empty.vtu": "",
+    "garbage.txt": "3 2\n0 0\n1 zero\n0 1\n0 1\n1 2\n",
+    "huge.txt": "1000000000000 3\n0 0\n",
+    "short.txt": "3 3\n0 0\n1 0\n0 1\n0 1\n1 2\n",
+    "empty.pdb": "HEADER\nEND\n",
+    "mesh.unknown": "hello",
+    "nan.txt": "3 3\n0 0\n1 nan\n0 1\n0 1\n1 2\n0 2\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(MESHES))
+def test_broken_network_files(name, tmp_path, capsys):
+    (tmp_path / name).write_text(MESHES[name])
+    path = task_file(tmp_path, "network", f'[network]\nfile = "{name}"\n')
+    code, err = fail(capsys, "check", path)
+    assert code == 2
+    assert len(err.splitlines()) == 1, err
+    assert name in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["train"], "TASK|task|requires"),
+        (["trian", "x.toml"], "trian"),
+        (["check", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["check", "."], "is a folder"),
+        (["evaluate", "."], "no finished run"),
+        (["export", ".", "out.vtu"], "no finished run"),
+        (["render", ".", "out.png"], "no finished run"),
+    ],
+)
+def test_broken_arguments(arguments, pattern, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, err = fail(capsys, *arguments)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert re.search(pattern, err)
+
+
+def test_a_run_in_the_way_is_kept(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("data")
+    code, err = fail(capsys, "train", task_file(tmp_path), "-o", tmp_path / "run")
+    assert code == 2
+    assert "not empty" in err
+    assert (tmp_path / "run" / "precious").read_text() == "data"
+
+
+def test_unknown_export_format(tmp_path, capsys):
+    path = task_file(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["train", str(path), "-o", str(tmp_path / "run"), "--quiet"])
+    code, err = fail(capsys, "export", tmp_path / "run", tmp_path / "out.xyz")
+    assert code == 2
+    assert ".vtu" in err
+
+
+def test_real_process_prints_one_line_and_no_traceback(tmp_path):
+    path = task_file(tmp_path, "train", "[train]\nstep = 3\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "mechlearn.cli", "check", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "did you mean 'steps'" in result.stderr
