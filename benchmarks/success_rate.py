@@ -89,8 +89,8 @@ def main() -> None:
     interval = binomtest(len(steps), packings).proportion_ci(0.95, method="wilson")
     print(
         f"{len(steps)} of {packings} reached: rate {len(steps) / packings:.3f}, "
-        f"95 % Wilson interval {interval.low:.3f} to {interval.high:.3f}; steps median {np.median(steps):.0f}, "
-        f"90th percentile {np.quantile(steps, 0.9):.0f}"
+        f"95 % Wilson interval {interval.low:.3f} to {interval.high:.3f}; "
+        f"steps median {np.median(steps):.0f}, 90th percentile {np.quantile(steps, 0.9):.0f}"
     )
 
 

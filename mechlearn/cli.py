@@ -49,6 +49,7 @@ def train(
     task: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    resume: Quiet = False,
     overwrite: Quiet = False,
     quiet: Quiet = False,
 ) -> None:
@@ -62,6 +63,9 @@ def train(
         A task file (TOML).
     output
         The folder to write; it must be new or empty.
+    resume
+        Go on from the checkpoint that an earlier training of the same task left in the folder;
+        train.steps and train.tolerance may have changed since.
     overwrite
         Write over a run that is there.
     quiet
@@ -72,17 +76,19 @@ def train(
 
     setup = read_setup(task)
     if _rank() == 0:
-        new_folder(output, overwrite)
+        new_folder(output, overwrite or resume)
+    from mechlearn.checkpoint import Checkpoints
     from mechlearn.progress import Progress
     from mechlearn.training import train_setup
 
+    checkpoints = Checkpoints(output / "checkpoint.npz", setup)
     with _about(task), Progress(setup, quiet=quiet or _rank() > 0) as progress:
-        run = train_setup(setup, task.parent, watch=progress)
+        run = train_setup(setup, task.parent, progress, checkpoints, resume)
     if _rank() == 0:
         run.save(output, overwrite=True)
         if not quiet:
             print(_report(run))
-            print(f"Written to {output}{'/' if not str(output).endswith('/') else ''}")
+            print(f"Written to {output}/")
 
 
 @app.command

@@ -5,7 +5,6 @@ step by step goes into its :class:`History`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy
-from mechlearn.equilibrium import Settled, equilibrium
+from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
+from mechlearn.history import History
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.problem import pose
@@ -23,24 +23,6 @@ from mechlearn.rigidity import check_rigidity
 from mechlearn.rules import Rule
 from mechlearn.steps import make_step
 from mechlearn.task import Task
-
-
-@dataclass
-class History:
-    """What every step saw, before its update: one entry per step, the last after the last update.
-
-    Attributes
-    ----------
-    error : largest relative target error
-    cost : half the squared target errors (user's units) summed over targets, mean over examples
-    contrast : potential of the second phase less that of the first, mean over examples
-    outputs : (examples, targets) arrays in the user's units
-    """
-
-    error: list[float] = field(default_factory=list)
-    cost: list[float] = field(default_factory=list)
-    contrast: list[float] = field(default_factory=list)
-    outputs: list[NDArray] = field(default_factory=list)
 
 
 class Learner:
@@ -84,6 +66,7 @@ class Learner:
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.network, self.energy, self.rule = network, energy, rule
         self.problem = pose(task, network)
+        self.seed = seed
         rng = np.random.default_rng(seed)
         self.dofs = [
             LearningDof(name, table, energy, network, rng, material.get(name))
@@ -135,13 +118,45 @@ class Learner:
             return self.equilibrium.free()
         return self.settle()
 
+    def state(self) -> dict[str, NDArray]:
+        """Everything that decides how learning goes on, as plain arrays."""
+        out = {"updates": np.array(self.updates)}
+        out |= {f"history/{name}": values for name, values in self.history.state().items()}
+        for dof, step in zip(self.dofs, self._steps, strict=True):
+            out[f"dof/{dof.name}"] = dof.values
+            out |= {f"step/{dof.name}/{name}": v for name, v in step.memory.items()}
+        out |= {f"memory/{name}": values for name, values in self.equilibrium.memory().items()}
+        return out
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go back to a :meth:`state` of a learner of the same task.
+
+        Raises
+        ------
+        InputError
+            Where the state does not fit this learner.
+        """
+        try:
+            for dof, step in zip(self.dofs, self._steps, strict=True):
+                values = np.asarray(state[f"dof/{dof.name}"], dtype=float)
+                if values.shape != dof.values.shape:
+                    raise KeyError(dof.name)
+                dof.values = values
+                step.memory = _within(state, f"step/{dof.name}/")
+            self.equilibrium.recall(_within(state, "memory/"))
+            self.updates = int(state["updates"])
+            # The last entry was made before its update; it will be made again.
+            self.history.restore(_within(state, "history/"), self.updates)
+        except KeyError as error:
+            raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
+
     def _error(self, free: Settled) -> float:
         return self.problem.error(self.equilibrium.outputs(free))
 
-    def _compare(self) -> list:
+    def _compare(self) -> list[PhaseState]:
         return [self.equilibrium.solve(phase) for phase in self.rule.phases]
 
-    def _update(self, states: list) -> None:
+    def _update(self, states: list[PhaseState]) -> None:
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
             local = self.rule.signal([state.sensitivity(dof.name) for state in states])
@@ -156,12 +171,15 @@ class Learner:
             dof.move(move)
         self.updates += 1
 
-    def _note(self, free: Settled, states: list) -> None:
-        outputs = self.equilibrium.outputs(free)
-        problem, history = self.problem, self.history
-        residual = problem.residual(outputs) / problem.units
-        history.outputs.append(outputs / problem.units)
-        history.error.append(problem.error(outputs))
-        history.cost.append(float(0.5 * (residual**2).sum(axis=1).mean()))
-        contrast = states[-1].potentials - states[0].potentials
-        history.contrast.append(float(contrast.mean()))
+    def _note(self, free: Settled, states: list[PhaseState]) -> None:
+        self.history.note(
+            self.problem,
+            self.equilibrium.outputs(free),
+            states[-1].potentials - states[0].potentials,
+            self.parameters,
+        )
+
+
+def _within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
+    """The entries whose names begin with ``start``, without it."""
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

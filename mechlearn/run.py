@@ -1,7 +1,6 @@
 """A run: what was asked, what was learned, and how; in memory and as a folder."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -191,8 +190,3 @@ def displacement_fields(displacements: NDArray) -> dict[str, NDArray]:
     if len(displacements) == 1:
         return {"displacement": displacements[0]}
     return {f"displacement_{e}": u for e, u in enumerate(displacements[:FIELDS], 1)}
-
-
-def timestamp() -> str:
-    """Now, as in summary.json."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -1,6 +1,7 @@
 """Run folders: what others read from them must be enough to repeat every number."""
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -205,3 +206,55 @@ def test_two_ranks_give_the_same_history(tmp_path):
             a, b = one.history[name].values, two.history[name].values
             assert b == pytest.approx(a, rel=1e-8, abs=1e-8 * np.abs(a).max())
         assert two.displacements == pytest.approx(one.displacements, abs=1e-8)
+
+
+@pytest.mark.parametrize("model", ["spring", "finite_spring"])
+def test_a_stopped_training_goes_on_as_if_nothing_had_happened(model, tmp_path):
+    task = tmp_path / "small.toml"
+    text = SMALL.format(periodic="false", model=model).replace("0.05\n", "0.08\n")
+    task.write_text(text + "tolerance = 1e-5\n")
+    succeed("train", task, "-o", tmp_path / "whole", "--quiet")
+    task.write_text(text.replace("steps = 200", "steps = 7") + "tolerance = 1e-5\n")
+    succeed("train", task, "-o", tmp_path / "parts", "--quiet")
+    task.write_text(text + "tolerance = 1e-5\n")
+    succeed("train", task, "-o", tmp_path / "parts", "--quiet", "--resume")
+    whole, parts = ml.Run.load(tmp_path / "whole"), ml.Run.load(tmp_path / "parts")
+    assert whole.summary["steps"] > 10
+    for name in ("error", "cost", "stiffness"):
+        assert parts.history[name].values == pytest.approx(whole.history[name].values, rel=1e-10)
+
+
+def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
+    task = tmp_path / "long.toml"
+    text = SMALL.format(periodic="false", model="spring").replace("0.05\n", "0.9\n")
+    task.write_text(text.replace("steps = 200", "steps = 1000000\ntolerance = 1e-15"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mechlearn.cli", "train", task, "-o", tmp_path / "run"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "step 0" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in err.splitlines()[-1]
+    assert (tmp_path / "run" / "checkpoint.npz").is_file()
+
+
+def test_resume_refuses_another_task_and_damage(runs, tmp_path, capsys):
+    folder = runs()
+    task = tmp_path / "other.toml"
+    other = SMALL.format(periodic="false", model="spring").replace("strain = 0.1", "strain = 0.2")
+    task.write_text(other)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(task), "-o", str(folder), "--resume", "--quiet"])
+    assert stop.value.code == 2
+    assert "belongs to another task" in capsys.readouterr().err
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.npz").write_bytes(b"PK rubbish")
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(task), "-o", str(tmp_path / "run"), "--resume", "--quiet"])
+    assert stop.value.code == 2
+    assert "damaged" in capsys.readouterr().err

@@ -6,6 +6,7 @@ A. J. Liu, Phys. Rev. X 11, 021045 (2021), https://doi.org/10.1103/PhysRevX.11.0
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,17 +83,24 @@ class Equilibrium(ABC):
         """Take over new parameters of the bonds (user's order)."""
 
     @abstractmethod
-    def _settle(self, held: NDArray, values: NDArray, key: object) -> Settled:
+    def _settle(self, held: NDArray, values: NDArray, key: str) -> Settled:
         """Equilibrium with ports held at, or loaded with, the values of every example."""
 
     def free(self) -> Settled:
         """The free state: only sources act."""
-        self._free = self._settle(self.problem.held, self.problem.values, FREE)
+        self._free = self._settle(self.problem.held, self.problem.values, key="free")
         return self._free
 
     def forget(self) -> bool:
         """Start the next states from rest; returns whether that can make any difference."""
         return False
+
+    def memory(self) -> dict[str, NDArray]:
+        """What the next states start from, whole on every rank; nothing where nothing matters."""
+        return {}
+
+    def recall(self, memory: Mapping[str, NDArray]) -> None:
+        """Go back to a :meth:`memory`."""
 
     def outputs(self, settled: Settled) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""
@@ -116,7 +124,8 @@ class Equilibrium(ABC):
         else:
             settings = {sign: self._clamped(phase, sign, free) for sign in self._signs}
             parts = tuple(
-                (sign, self._settle(*settings[sign], key=(phase, sign))) for sign in self._signs
+                (sign, self._settle(*settings[sign], key=f"clamp {phase.clamp!r} {sign:+g}"))
+                for sign in self._signs
             )
         potentials = sum(
             sign * self._potential(settled, *settings[sign]) for sign, settled in parts

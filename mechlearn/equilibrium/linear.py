@@ -97,7 +97,7 @@ class LinearEquilibrium(Equilibrium):
                 "network is floppy, or its stiffnesses differ by too many orders of magnitude."
             )
 
-    def _settle(self, held: NDArray, values: NDArray, key: object) -> "LinearSettled":
+    def _settle(self, held: NDArray, values: NDArray, key: str) -> "LinearSettled":
         forces = np.where(held, 0.0, values)
         patterns, which = np.unique(held, axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):

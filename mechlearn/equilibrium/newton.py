@@ -9,6 +9,7 @@ the load is stepped from the last state that converged.
 J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import override
 
@@ -19,7 +20,6 @@ from mechlearn.equilibrium.base import Equilibrium, Settled
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
-from mechlearn.phase import FREE
 from mechlearn.problem import Problem
 from mechlearn.solver import DirectSolver
 
@@ -70,8 +70,8 @@ class NewtonEquilibrium(Equilibrium):
         self._solver = DirectSolver(model.matrix, definite=False)
         self._length = float(model.network.lengths.mean())
         self._stiffness = 0.0
-        self._warm: dict[tuple, _Point] = {}
-        self._free_before: dict[int, _Point] = {}
+        self._warm: dict[str, list[_Point]] = {}
+        self._free_before: list[_Point] | None = None
         self.counts = NewtonCounts()
 
     @override
@@ -85,29 +85,46 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def forget(self) -> bool:
         self._warm.clear()
-        self._free_before.clear()
+        self._free_before = None
         return True
 
-    def _settle(self, held: NDArray, values: NDArray, key: object) -> "NewtonSettled":
-        points = []
-        for e in range(len(values)):
-            start = self._start(key, e)
-            point = self._reach(start, held[e], values[e], e)
-            if key == FREE and (FREE, e) in self._warm:
-                self._free_before[e] = self._warm[FREE, e]
-            self._warm[key, e] = point
-            points.append(point)
+    @override
+    def memory(self) -> dict[str, NDArray]:
+        out = {}
+        for key, points in self._warm.items():
+            out[f"{key}/u"] = self.model.to_nodes(np.array([p.u for p in points]).T)
+            out[f"{key}/forces"] = np.array([p.forces for p in points])
+        return out
+
+    @override
+    def recall(self, memory: Mapping[str, NDArray]) -> None:
+        self.forget()
+        for key in {name.rpartition("/")[0] for name in memory}:
+            points = []
+            for e, forces in enumerate(memory[f"{key}/forces"]):
+                u = self.model.to_local(memory[f"{key}/u"][..., e])
+                points.append(_Point(u, forces, self._read(u)[0], 0.0))
+            self._warm[key] = points
+
+    @override
+    def _settle(self, held: NDArray, values: NDArray, key: str) -> "NewtonSettled":
+        points = [
+            self._reach(self._start(key, e), held[e], values[e], e) for e in range(len(values))
+        ]
+        if key == "free":
+            self._free_before = self._warm.get("free")
+        self._warm[key] = points
         return NewtonSettled(self.model, points)
 
-    def _start(self, key: object, e: int) -> _Point:
+    def _start(self, key: str, e: int) -> _Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""
-        if key == FREE or (FREE, e) not in self._warm:
-            return self._warm.get((key, e)) or self._at_rest()
-        now = self._warm[FREE, e]
-        last, before = self._warm.get((key, e)), self._free_before.get(e)
-        if last is None or before is None:
+        if key == "free" or "free" not in self._warm:
+            return self._warm[key][e] if key in self._warm else self._at_rest()
+        now = self._warm["free"][e]
+        if key not in self._warm or self._free_before is None:
             return now
-        u = now.u + (last.u - before.u)
+        last = self._warm[key][e]
+        u = now.u + (last.u - self._free_before[e].u)
         return _Point(u, last.forces, self._read(u)[0], last.energy)
 
     def _at_rest(self) -> _Point:

@@ -1,0 +1,123 @@
+"""The history of a training: what every step saw, as labelled arrays."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray
+
+#: Parameters are kept at no more than twice this many steps.
+SNAPSHOTS = 200
+
+
+class History:
+    """One entry per step, made before its update, and one more after the last update.
+
+    Attributes
+    ----------
+    error : list of float
+        Largest relative target error.
+    cost : list of float
+        Half the squared target errors in the user's units, summed over targets, mean over examples.
+    contrast : list of float
+        Potential of the rule's last phase less that of its first, mean over examples.
+    outputs : list of (examples, targets) arrays
+        What the targets read in the free state, in the user's units.
+    snapshots : list of (step, parameters)
+        Learning parameters by name at some steps, evenly spaced.
+    """
+
+    def __init__(self) -> None:
+        self.error: list[float] = []
+        self.cost: list[float] = []
+        self.contrast: list[float] = []
+        self.outputs: list[NDArray[np.float64]] = []
+        self.snapshots: list[tuple[int, dict[str, NDArray[np.float64]]]] = []
+        self._every = 1
+
+    def note(
+        self,
+        problem: Problem,
+        outputs: NDArray,
+        contrast: NDArray,
+        parameters: Mapping[str, NDArray],
+    ) -> None:
+        """Enter a step: outputs and contrast of every example, and the parameters behind them."""
+        step = len(self.error)
+        residual = problem.residual(outputs) / problem.units
+        self.outputs.append(outputs / problem.units)
+        self.error.append(problem.error(outputs))
+        self.cost.append(float(0.5 * (residual**2).sum(axis=1).mean()))
+        self.contrast.append(float(contrast.mean()))
+        if step % self._every == 0:
+            self.snapshots.append((step, dict(parameters)))
+            if len(self.snapshots) >= 2 * SNAPSHOTS:
+                self._every *= 2
+                self.snapshots = [s for s in self.snapshots if s[0] % self._every == 0]
+
+    def state(self) -> dict[str, NDArray]:
+        """Everything, as plain arrays."""
+        out = {
+            name: np.array(getattr(self, name)) for name in ("error", "cost", "contrast", "outputs")
+        }
+        out["snapshot_steps"] = np.array([step for step, _ in self.snapshots], dtype=int)
+        for name in self.snapshots[0][1] if self.snapshots else ():
+            out[f"snapshots/{name}"] = np.array([values[name] for _, values in self.snapshots])
+        out["every"] = np.array(self._every)
+        return out
+
+    def restore(self, state: Mapping[str, NDArray], steps: int) -> None:
+        """Go back to a :meth:`state`, as it was before the entry of step ``steps``."""
+        for name in ("error", "cost", "contrast", "outputs"):
+            setattr(self, name, list(state[name][:steps]))
+        names = [k.partition("/")[2] for k in state if k.startswith("snapshots/")]
+        self.snapshots = [
+            (int(step), {name: state[f"snapshots/{name}"][k] for name in names})
+            for k, step in enumerate(state["snapshot_steps"])
+            if step < steps
+        ]
+        self._every = int(state["every"])
+
+    def dataset(self, problem: Problem, parameters: Mapping[str, NDArray]) -> "xarray.Dataset":
+        """Labelled arrays; the parameters as they are now become the last snapshot."""
+        import xarray
+
+        last = len(self.error) - 1
+        snapshots = [s for s in self.snapshots if s[0] < last] + [(last, dict(parameters))]
+        labels = []
+        for k in problem.targets:
+            port = problem.ports[k]
+            component = "" if port.component is None else f".{'xyz'[port.component]}"
+            node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
+            labels.append(port.terminal + node + component)
+        data = {
+            "error": ("step", self.error, {"long_name": "largest relative target error"}),
+            "cost": ("step", self.cost, {"long_name": "half the squared target error"}),
+            "contrast": ("step", self.contrast, {"long_name": "potential, clamped less free"}),
+            "output": (("step", "example", "target"), np.array(self.outputs)),
+        }
+        for name in parameters:
+            values = np.array([values[name] for _, values in snapshots])
+            data[name] = (("snapshot", "bond"), values)
+        return xarray.Dataset(
+            data,
+            coords={
+                "step": np.arange(last + 1),
+                "example": np.arange(1, problem.n_examples + 1),
+                "target": labels,
+                "snapshot": (
+                    "snapshot",
+                    [step for step, _ in snapshots],
+                    {"long_name": "step of the snapshot"},
+                ),
+            },
+        )
+
+
+def _several_nodes(problem: Problem, terminal: str) -> bool:
+    return len({p.nodes for p in problem.ports if p.terminal == terminal}) > 1

@@ -1,0 +1,80 @@
+"""The summary of a run: what was wanted, what was reached, and by what means."""
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.equilibrium import NewtonEquilibrium
+from mechlearn.learner import Learner
+from mechlearn.problem import Problem
+
+
+def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str, Any]:
+    """What summary.json says of a learner whose targets read ``reached`` (user's units)."""
+    network, problem = learner.network, learner.problem
+    error = problem.error(reached * problem.units)
+    solver: dict[str, Any] = {"method": type(learner.equilibrium).__name__}
+    if isinstance(learner.equilibrium, NewtonEquilibrium):
+        solver |= vars(learner.equilibrium.counts)
+    return {
+        "targets": target_table(problem, reached, learner.history.outputs[0]),
+        "converged": bool(error <= tolerance),
+        "error": error,
+        "steps": learner.updates,
+        "network": {
+            "nodes": network.n_nodes,
+            "bonds": network.n_edges,
+            "dimension": network.dim,
+            "periodic": network.periodic,
+            "coordination": network.coordination,
+            "rigidity": str(learner.rigidity) if learner.rigidity else "not counted (large)",
+        },
+        "solver": solver,
+        "seeds": {"train": learner.seed},
+        "ranks": learner.model.comm.size,
+        "versions": versions(),
+    }
+
+
+def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[dict[str, Any]]:
+    """Rows of summary.json, one per target and example in which it is asked."""
+    rows = []
+    units = problem.units
+    wanted = (problem.residual(reached * units) + reached * units) / units
+    error = np.abs(wanted - reached) * units / problem.scale
+    names = [problem.ports[k].terminal for k in problem.targets]
+    several = problem.n_examples > 1
+    for e in range(problem.n_examples):
+        for name in dict.fromkeys(names):
+            mine = [k for k, n in enumerate(names) if n == name and problem.asked[e, k]]
+            if not mine:
+                continue
+            row: dict[str, Any] = {"name": name}
+            if several:
+                row["example"] = e + 1
+            for key, values in (("wanted", wanted), ("initial", initial), ("reached", reached)):
+                numbers = [float(values[e, k]) for k in mine]
+                row[key] = numbers[0] if len(numbers) == 1 else numbers
+            row["relative_error"] = float(error[e, mine].max())
+            rows.append(row)
+    return rows
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    out = {"python": platform.python_version()}
+    for package in ("mechlearn", "dolfinx-solver-real", "fenics-dolfinx", "numpy", "scipy"):
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return out
+
+
+def timestamp() -> str:
+    """Now, as in summary.json."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
