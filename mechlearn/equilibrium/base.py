@@ -99,7 +99,7 @@ class Equilibrium(ABC):
         """What the next states start from, whole on every rank; nothing where nothing matters."""
         return {}
 
-    def recall(self, memory: Mapping[str, NDArray]) -> None:
+    def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
         """Go back to a :meth:`memory`."""
 
     def outputs(self, settled: Settled) -> NDArray[np.float64]:
