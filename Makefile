@@ -19,9 +19,7 @@ endif
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
-	@$(BIN)/mechlearn render $(RUN) $(RUN)/network.png
-	@$(BIN)/mechlearn render $(RUN) $(RUN)/states.png
-	@$(BIN)/mechlearn render $(RUN) $(RUN)/error.png
+	@$(BIN)/mechlearn render $(RUN) $(RUN)/network.png $(RUN)/states.png $(RUN)/error.png
 	@echo "Open $(RUN)/network.png, $(RUN)/states.png and $(RUN)/error.png;" \
 	      "$(RUN)/summary.json has the numbers, $(RUN)/learned.vtu opens in ParaView."
 

@@ -51,7 +51,7 @@ def train(
     output: Annotated[Path, Parameter(alias="-o")],
     resume: Quiet = False,
     overwrite: Quiet = False,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> None:
     """Train a network as a task file says, and write the run as a folder.
 
@@ -111,7 +111,12 @@ def evaluate(run: Path) -> None:
 
 @app.command
 def render(
-    run: Path, out: Path, *, what: str | None = None, example: int = 1, colour: str | None = None
+    run: Path,
+    /,
+    *out: Path,
+    what: str | None = None,
+    example: int = 1,
+    colour: str | None = None,
 ) -> None:
     """Draw a run: the network, its free and clamped states, or the error against the step.
 
@@ -120,10 +125,10 @@ def render(
     run
         The folder of a finished run.
     out
-        The picture to write (png).
+        The pictures to write (png).
     what
-        "network", "states" or "error"; taken from the picture's name where that is one of them,
-        else "network".
+        "network", "states", "error" or "setup"; taken from the picture's name where that is one of
+        them, else "network".
     example
         Which example to draw, counted from 1.
     colour
@@ -131,12 +136,15 @@ def render(
     """
     from mechlearn.run import Run
 
+    if not out:
+        raise InputError("render needs a picture to write, such as network.png.")
     loaded = Run.load(run)
     if _rank() == 0:
         from mechlearn.render import render as draw
 
-        draw(loaded, out, what=what, example=example, colour=colour)
-        print(f"Written to {out}")
+        for path in out:
+            draw(loaded, path, what=what, example=example, colour=colour)
+            print(f"Written to {path}")
 
 
 @app.command

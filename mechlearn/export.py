@@ -1,34 +1,12 @@
-"""Networks as files: learned.vtu, and every line-mesh format that meshio writes."""
+"""Learned networks in other formats."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from mechlearn.errors import InputError
-from mechlearn.network import Network
+from mechlearn.meshfile import displacement_fields, write_network
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
-
-#: Formats by suffix: meshio's name, and whether the file can carry data of nodes and bonds.
-FORMATS = {
-    ".vtu": ("vtu", True),
-    ".vtk": ("vtk", True),
-    ".xdmf": ("xdmf", True),
-    ".msh": ("gmsh", True),
-    ".med": ("med", True),
-    ".inp": ("abaqus", False),
-    ".mesh": ("medit", False),
-    ".meshb": ("medit", False),
-    ".avs": ("avsucd", False),
-    ".h5m": ("h5m", False),
-    ".mdpa": ("mdpa", False),
-    ".post": ("permas", False),
-    ".vol": ("netgen", False),
-}
 
 
 def export(run: "Run", path: str | Path) -> Path:
@@ -39,72 +17,8 @@ def export(run: "Run", path: str | Path) -> Path:
     InputError
         For a format that cannot carry a network of bonds; the message lists those that can.
     """
-    from mechlearn.run import displacement_fields
-
     path = Path(path)
     write_network(
         path, run.network, cell_data=run.learned, point_data=displacement_fields(run.displacements)
     )
     return path
-
-
-def write_network(
-    path: str | Path,
-    network: Network,
-    cell_data: Mapping[str, ArrayLike] | None = None,
-    point_data: Mapping[str, ArrayLike] | None = None,
-) -> None:
-    """Write nodes and bonds in the reference configuration, in the network's order.
-
-    Edge data and node ids go along. A periodic network's bonds carry their integer ``shift``, and
-    its lattice vectors are the point data ``cell_1``, ``cell_2``, ...
-    """
-    import meshio
-
-    path = Path(path)
-    if path.suffix not in FORMATS:
-        raise InputError(
-            f"{path}: the format {path.suffix or '(none)'!r} is not one of {', '.join(FORMATS)}."
-        )
-    lines = {**network.edge_data, **(cell_data or {})}
-    points = {"node": np.arange(network.n_nodes), **_storable(network.node_data)}
-    if network.periodic:
-        lines["shift"] = _three(network.shifts)
-        for k, vector in enumerate(network.cell, 1):
-            points[f"cell_{k}"] = np.tile(_three(vector[None]), (network.n_nodes, 1))
-    for name, values in (point_data or {}).items():
-        points[name] = _three(np.asarray(values))
-    kind, carries_data = FORMATS[path.suffix]
-    mesh = meshio.Mesh(_three(network.nodes), [("line", network.edges)])
-    if carries_data:
-        mesh.point_data = points
-        mesh.cell_data = {name: [np.asarray(v)] for name, v in _storable(lines).items()}
-    try:
-        meshio.write(path, mesh, file_format=kind)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
-
-
-def read_fields(path: str | Path) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Point data and the lines' cell data of a file that we wrote."""
-    import meshio
-
-    try:
-        mesh = meshio.read(path)
-    except Exception as error:  # meshio raises many kinds for a damaged file
-        raise InputError(f"{path} is damaged: {error}.") from None
-    return dict(mesh.point_data), {k: v[0] for k, v in mesh.cell_data.items()}
-
-
-def _three(vectors: NDArray) -> NDArray:
-    """Vectors of the plane as VTK wants them, with a third component of zero."""
-    vectors = np.asarray(vectors)
-    if vectors.ndim == 2 and vectors.shape[1] == 2:
-        return np.column_stack([vectors, np.zeros(len(vectors), dtype=vectors.dtype)])
-    return vectors
-
-
-def _storable(data: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-    """Only numbers: mesh formats have no strings."""
-    arrays = {name: np.asarray(values) for name, values in data.items()}
-    return {name: a for name, a in arrays.items() if a.dtype.kind in "fiub"}

@@ -5,29 +5,31 @@ the strains of a thousand examples at hand as one array; this module turns the s
 differentiated by UFL, into arithmetic on such arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 
 import numpy as np
 
-from mechlearn.energies.element import BondEnergy
 from mechlearn.fenics import basix_ufl, ufl
 
 
-def compiled(energy: BondEnergy, by: str | None) -> Callable[..., np.ndarray]:
-    """The energy, or its derivative by ``by``, as ``f(strain, length, **parameters)`` on arrays."""
+def on_arrays(
+    function: Callable[..., ufl.core.expr.Expr], names: Sequence[str], by: str | None = None
+) -> Callable[..., np.ndarray]:
+    """Turn a scalar UFL function of named arguments into one of arrays of them.
+
+    With ``by``, its derivative by the argument of that name, taken by UFL.
+    """
     domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
-    names = ["strain", "length", *(p.name for p in energy.parameters)]
     symbols = {name: ufl.variable(ufl.Constant(domain)) for name in names}
-    expression = energy.energy(**symbols)
+    expression = function(**symbols)
     if by is not None:
         expression = ufl.diff(expression, symbols[by])
     expression = ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering(expression)
     expression = ufl.algorithms.apply_derivatives.apply_derivatives(expression)
     constants = {symbol.ufl_operands[0]: name for name, symbol in symbols.items()}
 
-    def evaluate(strain, length, **parameters):
-        values = {"strain": strain, "length": length, **parameters}
+    def evaluate(**values: np.ndarray) -> np.ndarray:
         return _value(expression, {c: values[name] for c, name in constants.items()})
 
     return evaluate

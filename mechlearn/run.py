@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
+from mechlearn.meshfile import displacement_fields, read_fields, write_network
 from mechlearn.network import Network
+from mechlearn.phase import Phase
 from mechlearn.problem import Problem, pose
 from mechlearn.setup import Setup, build_energy, build_network, read_setup, to_toml
 
 if TYPE_CHECKING:
     import xarray
 
-#: Examples beyond this number get no displacement field of their own in learned.vtu.
-FIELDS = 100
+    from mechlearn.equilibrium import Equilibrium
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +85,32 @@ class Run:
 
         ``learned=False`` gives those of the network before training.
         """
-        from mechlearn.training import settled_states
-
-        return settled_states(self, self.learned if learned else self.initial)
+        solver = self._solver()
+        solver.update(**(self.learned if learned else self.initial))
+        free = solver.free()
+        clamped = solver.solve(Phase(clamp=1.0))
+        return States(free.displacements(), clamped.parts[0][1].displacements())
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""
-        from mechlearn.training import evaluate
+        from mechlearn.summary import target_table
 
-        return evaluate(self)
+        solver = self._solver()
+        reads = []
+        for parameters in (self.learned, self.initial):
+            solver.forget()
+            solver.update(**parameters)
+            reads.append(solver.outputs(solver.free()) / self.problem.units)
+        return target_table(self.problem, *reads)
+
+    def _solver(self) -> "Equilibrium":
+        from mechlearn.equilibrium import equilibrium
+        from mechlearn.model import Model
+
+        energy, material = build_energy(self.setup.energy, self.network)
+        model = Model(self.network, energy, self.problem.fixed)
+        model.set(**material)
+        return equilibrium(model, self.problem)
 
     def plot(self, **options):
         """Error and contrast against the step; returns the matplotlib Axes."""
@@ -116,8 +134,6 @@ class Run:
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write the run as a folder; see the README for its files."""
-        from mechlearn.export import write_network
-
         folder = new_folder(folder, overwrite)
         write_network(folder / "network.vtu", self.network)
         resolved = self.setup.model_copy(
@@ -139,8 +155,6 @@ class Run:
     def load(cls, folder: str | Path) -> "Run":
         """Read a run folder; raises InputError where it is none, or is damaged."""
         import xarray
-
-        from mechlearn.export import read_fields
 
         folder = Path(folder)
         for name in ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json"):
@@ -183,10 +197,3 @@ def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
     return folder
-
-
-def displacement_fields(displacements: NDArray) -> dict[str, NDArray]:
-    """Point data of learned.vtu: ``displacement``, or ``displacement_1``, ... for examples."""
-    if len(displacements) == 1:
-        return {"displacement": displacements[0]}
-    return {f"displacement_{e}": u for e, u in enumerate(displacements[:FIELDS], 1)}

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,17 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn
 from mechlearn.energies import BondEnergy, Spring
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.learner import Learner
-from mechlearn.model import Model
 from mechlearn.network import Network
-from mechlearn.phase import Phase
 from mechlearn.problem import Problem
 from mechlearn.rules import CoupledLearning, Rule
-from mechlearn.run import Run, States
+from mechlearn.run import Run
 from mechlearn.setup import Setup, build_energy, build_network, build_rule, read_setup
-from mechlearn.summary import summarise, target_table, timestamp
+from mechlearn.summary import summarise, timestamp
 from mechlearn.task import Task
 
 #: A response found anew from rest may differ by this much before the summary warns.
@@ -203,27 +199,4 @@ def _from_rest(learner: Learner) -> tuple[NDArray, NDArray]:
     return learner.equilibrium.outputs(free) / learner.problem.units, free.displacements()
 
 
-def settled_states(run: Run, parameters: Mapping[str, ArrayLike]) -> States:
-    """Free and fully clamped displacements of a run's network with the given parameters."""
-    energy, material = build_energy(run.setup.energy, run.network)
-    model = Model(run.network, energy, run.problem.fixed)
-    model.set(**material)
-    solver = equilibrium(model, run.problem)
-    solver.update(**parameters)
-    free = solver.free()
-    clamped = solver.solve(Phase(clamp=1.0))
-    return States(free.displacements(), clamped.parts[0][1].displacements())
-
-
-def evaluate(run: Run) -> list[dict[str, Any]]:
-    """What the targets of a run read, solved anew from rest with the learned parameters."""
-    energy, material = build_energy(run.setup.energy, run.network)
-    model = Model(run.network, energy, run.problem.fixed)
-    model.set(**material)
-    solver = equilibrium(model, run.problem)
-    reads = []
-    for parameters in (run.learned, run.initial):
-        solver.forget()
-        solver.update(**parameters)
-        reads.append(solver.outputs(solver.free()) / run.problem.units)
-    return target_table(run.problem, *reads)
+__all__ = ["train", "train_file", "train_setup"]

@@ -14,7 +14,7 @@ import xarray
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.export import FORMATS
+from mechlearn.meshfile import FORMATS
 from mechlearn.setup import read_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"

@@ -92,7 +92,8 @@ class BondEnergy(ABC):
 
 
 @cache
-def _pointwise(kind: type[BondEnergy], by: str | None):
-    from mechlearn.pointwise import compiled
+def _pointwise(kind: type[BondEnergy], by: str | None) -> Callable[..., Any]:
+    from mechlearn.pointwise import on_arrays  # waits for UFL only when numbers are wanted
 
-    return compiled(kind(), by)
+    energy = kind()
+    return on_arrays(energy.energy, ["strain", "length", *(p.name for p in energy.parameters)], by)
