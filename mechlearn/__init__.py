@@ -16,14 +16,24 @@ if TYPE_CHECKING:
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.network import Network
     from mechlearn.rigidity import rigidity
-    from mechlearn.rules import CoupledLearning
+    from mechlearn.rules import (
+        ContrastiveLearning,
+        CoupledLearning,
+        DirectedAging,
+        EquilibriumPropagation,
+        GradientDescent,
+    )
     from mechlearn.run import Run
     from mechlearn.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
 
 _HOMES = {
+    "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
+    "DirectedAging": "rules",
+    "EquilibriumPropagation": "rules",
     "FiniteSpring": "energies",
+    "GradientDescent": "rules",
     "InputError": "errors",
     "Learn": "dofs",
     "MechlearnError": "errors",
@@ -41,10 +51,28 @@ _HOMES = {
 }
 
 __all__ = [
-    "CoupledLearning", "FiniteSpring", "InputError", "Learn", "MechlearnError", "Network", "Run",
-    "SolveError", "Source", "Spring", "Support", "Target", "Task", "networks", "rigidity", "train",
+    "ContrastiveLearning",
+    "CoupledLearning",
+    "DirectedAging",
+    "EquilibriumPropagation",
+    "FiniteSpring",
+    "GradientDescent",
+    "InputError",
+    "Learn",
+    "MechlearnError",
+    "Network",
+    "Run",
+    "SolveError",
+    "Source",
+    "Spring",
+    "Support",
+    "Target",
+    "Task",
+    "networks",
+    "rigidity",
+    "train",
     "train_file",
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str) -> Any:

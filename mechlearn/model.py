@@ -128,8 +128,11 @@ class Model:
             on_bonds(share * energy.energy(strain(u), self._length, **self._parameters))
         )
         self._strain_form = fem.form(on_bonds(share * strain(u)))
-        self._sensitivity_forms = {
-            name: fem.form(ufl.derivative(total, function, share))
+        self._rate = fem.Function(self.space)
+        self._sensitivity_forms: dict[str, fem.Form] = {}
+        self._sensitivity_rate_forms: dict[str, fem.Form] = {}
+        self._sensitivities = {
+            name: ufl.derivative(total, function, share)
             for name, function in self._parameters.items()
         }
         if energy.linear:
@@ -253,7 +256,24 @@ class Model:
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` of every owned cell at the state, displacements kept fixed."""
-        return self._per_cell(self._sensitivity_forms[name])
+        return self._per_cell(self._sensitivity_form(name))
+
+    def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
+        """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
+        self._rate.x.array[: self._n_owned] = rate
+        self._rate.x.scatter_forward()
+        return self._per_cell(self._sensitivity_rate_form(name))
+
+    def _sensitivity_form(self, name: str):
+        if name not in self._sensitivity_forms:
+            self._sensitivity_forms[name] = fem.form(self._sensitivities[name])
+        return self._sensitivity_forms[name]
+
+    def _sensitivity_rate_form(self, name: str):
+        if name not in self._sensitivity_rate_forms:
+            rate = ufl.derivative(self._sensitivities[name], self.state, self._rate)
+            self._sensitivity_rate_forms[name] = fem.form(rate)
+        return self._sensitivity_rate_forms[name]
 
     def _per_cell(self, form) -> NDArray[np.float64]:
         values = np.zeros(len(self._edge_of_cell))

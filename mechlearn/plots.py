@@ -57,33 +57,9 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel("step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("largest relative target error")
-    contrast = history.contrast.values
-    (other,) = below.plot(
-        step,
-        contrast,
-        color=CONTRAST,
-        linewidth=1.8,
-        alpha=0.85,
-        label="contrast (right axis)",
-        **alone,
-    )
-    _log(below, contrast, above=0.3)
-    below.set_ylabel("contrast: clamped less free energy", color=CONTRAST)
-    below.tick_params(axis="y", which="both", colors=CONTRAST)
-    for side in ("top", "left", "bottom"):
-        below.spines[side].set_visible(False)
-    below.spines["right"].set_color(CONTRAST)
-    _sizes(below)
+    other = _plot_contrast(below, step, history.contrast.values, **alone)
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-    ax.legend(
-        handles=[curve, other, line],
-        frameon=False,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=3,
-        borderaxespad=0.2,
-        fontsize=_size(ax) * 0.95,
-    )
+    _legend(ax, [curve, other, line])
     return ax
 
 
@@ -122,16 +98,9 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     ax.hist(after, bins=edges, color=AFTER, alpha=0.85, label="after")
     if log:
         ax.set_xscale("log")
-    ax.set_xlabel(dof.replace("_", " "))
+    ax.set_xlabel(in_words(dof))
     ax.set_ylabel("bonds")
-    ax.legend(
-        frameon=False,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=2,
-        borderaxespad=0.2,
-        fontsize=_size(ax) * 0.95,
-    )
+    _legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 
 
@@ -145,6 +114,11 @@ def pick_dof(run: "Run", name: str | None) -> str:
     return name
 
 
+def in_words(name: str) -> str:
+    """A parameter's name as people write it: "rest length"."""
+    return name.replace("_", " ")
+
+
 def spans_decades(values: np.ndarray) -> bool:
     """Whether values are best seen on a logarithmic scale."""
     values = values[np.isfinite(values)]
@@ -155,6 +129,40 @@ def _new_axes():
     from matplotlib import pyplot
 
     return pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+
+
+def _plot_contrast(ax, step, contrast, **options):
+    """The contrast on its own axis, in the colour of its curve."""
+    (curve,) = ax.plot(
+        step,
+        contrast,
+        color=CONTRAST,
+        linewidth=1.8,
+        alpha=0.85,
+        label="contrast (right axis)",
+        **options,
+    )
+    _log(ax, contrast, above=0.3)
+    ax.set_ylabel("contrast: clamped less free energy", color=CONTRAST)
+    ax.tick_params(axis="y", which="both", colors=CONTRAST)
+    for side in ("top", "left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.spines["right"].set_color(CONTRAST)
+    _sizes(ax)
+    return curve
+
+
+def _legend(ax, handles) -> None:
+    """The curves side by side, above the frame."""
+    ax.legend(
+        handles=handles,
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(handles),
+        borderaxespad=0.2,
+        fontsize=_size(ax) * 0.95,
+    )
 
 
 def _log(ax, values, below: float = 0.0, above: float = 0.0) -> None:

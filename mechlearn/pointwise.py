@@ -14,17 +14,17 @@ from mechlearn.fenics import basix_ufl, ufl
 
 
 def on_arrays(
-    function: Callable[..., ufl.core.expr.Expr], names: Sequence[str], by: str | None = None
+    function: Callable[..., ufl.core.expr.Expr], names: Sequence[str], by: Sequence[str] = ()
 ) -> Callable[..., np.ndarray]:
     """Turn a scalar UFL function of named arguments into one of arrays of them.
 
-    With ``by``, its derivative by the argument of that name, taken by UFL.
+    With ``by``, its derivative by the arguments of those names, one after the other, taken by UFL.
     """
     domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
     symbols = {name: ufl.variable(ufl.Constant(domain)) for name in names}
     expression = function(**symbols)
-    if by is not None:
-        expression = ufl.diff(expression, symbols[by])
+    for name in by:
+        expression = ufl.diff(expression, symbols[name])
     expression = ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering(expression)
     expression = ufl.algorithms.apply_derivatives.apply_derivatives(expression)
     constants = {symbol.ufl_operands[0]: name for name, symbol in symbols.items()}

@@ -1,7 +1,8 @@
-"""Learning rules: what an element does with what it feels in two states of the network.
+"""Learning rules: what an element does with what it feels in some states of the network.
 
 A rule knows no physics and no task. It names the phases it compares and, given the local derivative
 of every element's energy in each, says in which direction every element's parameter shall *fall*.
+Your own is a class with two members, ``phases`` and ``signal``; any object that has them will do.
 """
 
 from abc import ABC, abstractmethod
@@ -9,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, override
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.phase import FREE, Phase
+from mechlearn.phase import ADJOINT, Phase
+
+Variant = Literal["positive", "negative", "centred"]
+Response = Literal["proportional", "sign"]
 
 
 class Rule(ABC):
@@ -34,59 +39,215 @@ class Rule(ABC):
         """
 
 
-@dataclass(frozen=True)
-class CoupledLearning(Rule):
-    """Coupled learning: compare the free state with one whose outputs are nudged by ``eta``.
+@dataclass(frozen=True, kw_only=True)
+class Contrastive(Rule):
+    """Rules that compare two states: ``[(du/dL)_2 - (du/dL)_1] / (amount_2 - amount_1)``.
 
-    The signal is ``[(du/dL)_2 - (du/dL)_1] / (eta_2 - eta_1)`` with ``(eta_1, eta_2)`` equal to
-    ``(0, eta)`` for the positive variant (towards the target), ``(-eta, 0)`` for the negative (away
-    from it) and ``(-eta, eta)`` for the centred one.
+    The amounts are ``(0, b)`` for the positive variant (towards the target), ``(-b, 0)`` for the
+    negative (away from it) and ``(-b, b)`` for the centred one.
 
     Parameters
     ----------
-    eta : float
-        The nudge, above 0; 1 clamps the outputs at the target (contrastive learning).
     variant : "positive", "negative" or "centred"
     normalise : bool
-        Divide by the nudge, so that the rate does not depend on it. Without, as in Altman et al.
-
-    References
-    ----------
-    Stern, Hexner, Rocks, Liu, Phys. Rev. X 11, 021045 (2021), https://doi.org/10.1103/PhysRevX.11.021045;
-    variants: Scellier, Ernoult, Kendall, Kumar (2023), https://arxiv.org/abs/2312.15103;
-    not normalised: Altman, Stern, Liu, Durian, Phys. Rev. Applied 22, 024053 (2024),
-    https://doi.org/10.1103/PhysRevApplied.22.024053.
+        Divide by the difference of the amounts, so that the rate does not depend on it.
+    response : "proportional" or "sign"
+        ``sign``: an element that can only take steps of one size uses the sign of its signal.
+    dead_zone : float
+        Signals no larger than this are not felt.
     """
 
-    name: ClassVar[str] = "coupled_learning"
-    eta: float = 1e-2
-    variant: Literal["positive", "negative", "centred"] = "positive"
+    kind: ClassVar[Literal["clamp", "nudge"]]
+    variant: Variant = "positive"
     normalise: bool = True
+    response: Response = "proportional"
+    dead_zone: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.eta <= 1:
-            raise InputError(f"rule: eta = {self.eta} must be above 0 and at most 1.")
-        if self.variant not in ("positive", "negative", "centred"):
-            raise InputError(
-                f"rule: variant = {self.variant!r} must be positive, negative or centred."
-            )
+        for value, known in ((self.variant, Variant), (self.response, Response)):
+            if value not in known.__args__:
+                raise InputError(f"rule: {value!r} must be {' or '.join(known.__args__)}.")
+        if not self.dead_zone >= 0:
+            raise InputError(f"rule: dead_zone = {self.dead_zone} must not be below 0.")
+
+    @property
+    @abstractmethod
+    def amount(self) -> float:
+        """How far the second state is from the free one."""
 
     @property
     @override
     def phases(self) -> tuple[Phase, ...]:
-        away, towards = Phase(clamp=-self.eta), Phase(clamp=self.eta)
-        return {"positive": (FREE, towards), "negative": (away, FREE), "centred": (away, towards)}[
-            self.variant
-        ]
+        b = self.amount
+        low, high = {"positive": (0.0, b), "negative": (-b, 0.0), "centred": (-b, b)}[self.variant]
+        return Phase(self.kind, low), Phase(self.kind, high)
 
     @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
         first, second = sensitivities
-        if not self.normalise:
-            return second - first
-        low, high = self.phases
-        return (second - first) / (high.clamp - low.clamp)
+        contrast = second - first
+        if self.normalise:
+            low, high = self.phases
+            contrast = contrast / (high.amount - low.amount)
+        if self.dead_zone:
+            contrast = np.where(np.abs(contrast) > self.dead_zone, contrast, 0.0)
+        return np.sign(contrast) if self.response == "sign" else contrast
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoupledLearning(Contrastive):
+    """Coupled learning: clamp the outputs a fraction ``eta`` of the way to where they are wanted.
+
+    For ``eta`` to 0 and one output it follows the gradient of the squared error; for several, that
+    of the error measured in the stiffness of the network between the outputs.
+
+    Parameters
+    ----------
+    eta : float
+        The nudge, above 0 and at most 1.
+    variant, normalise, response, dead_zone
+        See :class:`Contrastive`. Without normalisation the rule is that of Altman et al.
+
+    References
+    ----------
+    Stern, Hexner, Rocks, Liu, Phys. Rev. X 11, 021045 (2021),
+    https://doi.org/10.1103/PhysRevX.11.021045; variants: Scellier, Ernoult, Kendall, Kumar (2023),
+    https://arxiv.org/abs/2312.15103; not normalised: Altman, Stern, Liu, Durian, Phys. Rev. Applied
+    22, 024053 (2024), https://doi.org/10.1103/PhysRevApplied.22.024053.
+    """
+
+    name: ClassVar[str] = "coupled_learning"
+    kind: ClassVar[Literal["clamp", "nudge"]] = "clamp"
+    eta: float = 1e-2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.eta <= 1:
+            raise InputError(f"rule: eta = {self.eta} must be above 0 and at most 1.")
+
+    @property
+    @override
+    def amount(self) -> float:
+        return self.eta
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveLearning(Contrastive):
+    """Contrastive learning: hold the outputs right at their targets (coupled learning, eta 1).
+
+    References
+    ----------
+    Movellan, "Contrastive Hebbian learning in the continuous Hopfield model" (1991),
+    https://doi.org/10.1016/B978-1-4832-1448-1.50007-X.
+    """
+
+    name: ClassVar[str] = "contrastive_learning"
+    kind: ClassVar[Literal["clamp", "nudge"]] = "clamp"
+
+    @property
+    @override
+    def amount(self) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EquilibriumPropagation(Contrastive):
+    """Equilibrium propagation: add ``beta`` times the cost to the energy.
+
+    For ``beta`` to 0 this is the exact gradient of the cost, for any number of outputs; the error
+    is of order ``beta`` for the positive and negative variants, ``beta^2`` for the centred one.
+
+    Parameters
+    ----------
+    beta : float
+        The nudge, above 0, in units of energy per cost.
+    variant, normalise, response, dead_zone
+        See :class:`Contrastive`.
+
+    References
+    ----------
+    Scellier, Bengio, Front. Comput. Neurosci. 11, 24 (2017),
+    https://doi.org/10.3389/fncom.2017.00024.
+    """
+
+    name: ClassVar[str] = "equilibrium_propagation"
+    kind: ClassVar[Literal["clamp", "nudge"]] = "nudge"
+    beta: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.beta > 0:
+            raise InputError(f"rule: beta = {self.beta} must be above 0.")
+
+    @property
+    @override
+    def amount(self) -> float:
+        return self.beta
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientDescent(Rule):
+    """The exact gradient of the cost, by an adjoint state that is itself an equilibrium.
+
+    The network responds to its error as a force at the outputs; for a stiffness the signal is the
+    product of an element's strains in the free and in the adjoint state. What in-situ
+    backpropagation measures: Li, Mao, Nat. Commun. 15, 10528 (2024),
+    https://doi.org/10.1038/s41467-024-54849-z.
+    """
+
+    name: ClassVar[str] = "gradient_descent"
+
+    @property
+    @override
+    def phases(self) -> tuple[Phase, ...]:
+        return (ADJOINT,)
+
+    @override
+    def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
+        return sensitivities[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectedAging(Rule):
+    """Directed aging: under a held load, every element relaxes its own energy. No target is known.
+
+    Parameters
+    ----------
+    clamp : float
+        How far the outputs are held towards their targets while the network ages; 0 ages it under
+        the sources alone.
+
+    References
+    ----------
+    Pashine, Hexner, Liu, Nagel, Sci. Adv. 5, eaax4215 (2019),
+    https://doi.org/10.1126/sciadv.aax4215.
+    """
+
+    name: ClassVar[str] = "directed_aging"
+    clamp: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clamp <= 1:
+            raise InputError(f"rule: clamp = {self.clamp} must lie between 0 and 1.")
+
+    @property
+    @override
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase("clamp", self.clamp),)
+
+    @override
+    def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
+        return sensitivities[0]
 
 
 #: Rules by the name that task files use.
-rules: dict[str, type[Rule]] = {r.name: r for r in (CoupledLearning,)}
+rules: dict[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        CoupledLearning,
+        ContrastiveLearning,
+        EquilibriumPropagation,
+        GradientDescent,
+        DirectedAging,
+    )
+}

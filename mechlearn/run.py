@@ -88,7 +88,7 @@ class Run:
         solver = self._solver()
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
-        clamped = solver.solve(Phase(clamp=1.0))
+        clamped = solver.solve(Phase("clamp", 1.0))
         return States(free.displacements(), clamped.parts[0][1].displacements())
 
     def evaluate(self) -> list[dict[str, Any]]:

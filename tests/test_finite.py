@@ -37,7 +37,7 @@ def test_free_and_clamped_minimise_the_energy(request, which, stiffnesses):
     x = net.separation(3, 12) + u[12] - u[3]
     strain = np.linalg.norm(x) / np.linalg.norm(net.separation(3, 12)) - 1
     assert solver.outputs(free)[0, 0] / solver.problem.units[0] == pytest.approx(strain, abs=1e-5)
-    clamped = solver.solve(Phase(clamp=0.5)).parts[0][1]
+    clamped = solver.solve(Phase("clamp", 0.5)).parts[0][1]
     halfway = (strain + 0.2) / 2
     _, energy = minimise_finite(
         net, k, [(0, 7), (3, 12)], [0.2, halfway], clamped.displacements()[0] * 0.9

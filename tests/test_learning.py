@@ -169,7 +169,9 @@ def test_every_variant_learns(plane, variant, energy):
         sources=[ml.Source(nodes=[0, 7], strain=0.1)],
         targets=[ml.Target(nodes=[3, 12], strain=0.05)],
     )
-    run = ml.train(plane, task, energy=energy, rule=ml.CoupledLearning(1e-2, variant), steps=1000)
+    run = ml.train(
+        plane, task, energy=energy, rule=ml.CoupledLearning(eta=1e-2, variant=variant), steps=1000
+    )
     assert run.converged
 
 

@@ -14,19 +14,15 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
 from mechlearn.problem import pose
-from mechlearn.render import _picture, _pyvista, draw_setup, free_places, render, show
-from mechlearn.scene import (
-    SOURCE,
-    SUPPORT,
-    TARGET,
-    Scene,
-    marks,
-    reading,
-    round_factor,
-    segments,
-    view,
-    without_rigid_motion,
-)
+from mechlearn.render import draw_setup, render, show
+from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
+from mechlearn.render.deformation import reading, round_factor, without_rigid_motion
+from mechlearn.render.labels import free_places
+from mechlearn.render.lines import segments
+from mechlearn.render.marks import marks
+from mechlearn.render.offscreen import load_pyvista, picture
+from mechlearn.render.scene import Scene
+from mechlearn.render.view import view
 from mechlearn.task import Source, Support, Target, Task
 from mechlearn.training import train
 
@@ -146,13 +142,13 @@ def test_the_plane_is_seen_straight_on_and_marks_lie_where_labels_look(run):
         marks(run.problem),
     )
     sight = view(scene.points(), 2, (640, 480))
-    plotter = _pyvista().Plotter(off_screen=True, window_size=sight.size)
+    plotter = load_pyvista().Plotter(off_screen=True, window_size=sight.size)
     sight.aim(plotter)
     assert plotter.camera.parallel_projection
     np.testing.assert_allclose(plotter.camera.direction, [0, 0, -1], atol=1e-12)
     np.testing.assert_allclose(plotter.camera.up, [0, 1, 0], atol=1e-12)
     plotter.close()
-    image = _picture(scene, sight)
+    image = picture(scene, sight)
     assert image.shape == (480, 640, 3)
     for mark in scene.marks:
         for x, y in sight.pixels(scene.nodes_of(mark)).astype(int):

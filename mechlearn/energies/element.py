@@ -77,22 +77,22 @@ class BondEnergy(ABC):
         names = " or ".join(p.name for p in self.parameters)
         raise InputError(f"A {self.name} has no parameter {name!r}; it has {names}.")
 
-    def derivative(self, by: str) -> Callable[..., Any]:
+    def derivative(self, *by: str) -> Callable[..., Any]:
         """``d energy / d by`` as a NumPy function of strain, length and the parameters.
 
-        ``by`` is a parameter's name or ``"strain"`` (which gives the *through* quantity: tension,
-        current). Differentiated once by UFL from :meth:`energy`.
+        ``by`` names parameters or ``"strain"`` (which gives the *through* quantity: tension,
+        current), one derivative after the other. Taken by UFL from :meth:`energy`.
         """
         return _pointwise(type(self), by)
 
     @property
     def density(self) -> Callable[..., Any]:
         """The energy as a NumPy function of strain, length and the parameters."""
-        return _pointwise(type(self), None)
+        return _pointwise(type(self), ())
 
 
 @cache
-def _pointwise(kind: type[BondEnergy], by: str | None) -> Callable[..., Any]:
+def _pointwise(kind: type[BondEnergy], by: tuple[str, ...]) -> Callable[..., Any]:
     from mechlearn.pointwise import on_arrays  # waits for UFL only when numbers are wanted
 
     energy = kind()

@@ -1,8 +1,11 @@
-"""Free and clamped states, whatever the energy: what is held, what is loaded, and what is read.
+"""Free, clamped and nudged states, whatever the energy: what is held, what is loaded, what is read.
 
 The clamped state of coupled learning holds the outputs at ``p_F + eta (p_T - p_F)``, or loads them
 with ``q_F + eta (q_T - q_F)`` where the output is a force. M. Stern, D. Hexner, J. W. Rocks,
 A. J. Liu, Phys. Rev. X 11, 021045 (2021), https://doi.org/10.1103/PhysRevX.11.021045, eq. 3.
+The nudged state of equilibrium propagation is stationary for the energy plus ``beta`` times the
+cost. B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11, 24 (2017),
+https://doi.org/10.3389/fncom.2017.00024.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +17,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
-from mechlearn.phase import FREE, Phase
+from mechlearn.phase import Phase
 from mechlearn.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What is imposed at the ports, arrays of shape (examples, ports).
+
+    A port that is held obeys ``reading + softness * force = value``: softness 0 fixes the reading,
+    any other is a spring to ``value``. A port that is not held carries the force ``value``.
+    """
+
+    held: NDArray[np.bool_]
+    values: NDArray[np.float64]
+    softness: NDArray[np.float64]
 
 
 class Settled(ABC):
@@ -43,7 +59,15 @@ class Settled(ABC):
 
     @abstractmethod
     def displacements(self) -> NDArray[np.float64]:
-        """Displacements in the user's order, shape (examples, n, d), whole on every rank."""
+        """The state in the user's order, shape (examples, n, components), whole on every rank."""
+
+
+class Rate(ABC):
+    """A rate of change of the state at an equilibrium, once per example."""
+
+    @abstractmethod
+    def sensitivity(self, name: str) -> NDArray[np.float64]:
+        """Rate of change of ``du_i/dL_i``, of every example and owned cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,22 +77,22 @@ class PhaseState:
     Outputs may be across-quantities (displacements), clamped by holding them, or through-quantities
     (forces), clamped by loading them. The two kinds are clamped one after the other, and the
     potential that is stationary in the second has the opposite sign: ``parts`` lists signs and
-    states.
+    states. ``potentials`` is the sum of those potentials per example.
     """
 
-    parts: tuple[tuple[float, Settled], ...]
+    parts: tuple[tuple[float, Settled | Rate], ...]
     potentials: NDArray[np.float64]
 
     def sensitivity(self, name: str) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned cells)."""
-        return sum(sign * settled.sensitivity(name) for sign, settled in self.parts)
+        return sum(sign * part.sensitivity(name) for sign, part in self.parts)
 
 
 class Equilibrium(ABC):
-    """Finds the free and clamped states of a problem on a model.
+    """Finds the states of a problem on a model.
 
     After every change of the parameters call :meth:`update`, then :meth:`free`, then
-    :meth:`solve` for other phases.
+    :meth:`solve` for phases.
     """
 
     def __init__(self, model: Model, problem: Problem) -> None:
@@ -76,6 +100,7 @@ class Equilibrium(ABC):
         across = (problem.asked & ~problem.through).any()
         through = (problem.asked & problem.through).any()
         self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there)
+        self._sources = Conditions(problem.held, problem.values, np.zeros(problem.values.shape))
         self._free: Settled | None = None
 
     @abstractmethod
@@ -83,12 +108,16 @@ class Equilibrium(ABC):
         """Take over new parameters of the bonds (user's order)."""
 
     @abstractmethod
-    def _settle(self, held: NDArray, values: NDArray, key: str) -> Settled:
-        """Equilibrium with ports held at, or loaded with, the values of every example."""
+    def _settle(self, conditions: Conditions, key: str) -> Settled:
+        """Equilibrium under the conditions of every example."""
+
+    @abstractmethod
+    def _rate(self, free: Settled, conditions: Conditions) -> Rate:
+        """How the free state changes when conditions change at the rates given."""
 
     def free(self) -> Settled:
         """The free state: only sources act."""
-        self._free = self._settle(self.problem.held, self.problem.values, key="free")
+        self._free = self._settle(self._sources, key="free")
         return self._free
 
     def forget(self) -> bool:
@@ -118,32 +147,68 @@ class Equilibrium(ABC):
         free = self._free
         if free is None:
             raise RuntimeError("Call free() before solve().")
-        if phase == FREE:
-            parts = tuple((sign, free) for sign in self._signs)
-            settings = {sign: (self.problem.held, self.problem.values) for sign in self._signs}
-        else:
-            settings = {sign: self._clamped(phase, sign, free) for sign in self._signs}
-            parts = tuple(
-                (sign, self._settle(*settings[sign], key=f"clamp {phase.clamp!r} {sign:+g}"))
-                for sign in self._signs
-            )
-        potentials = sum(
-            sign * self._potential(settled, *settings[sign]) for sign, settled in parts
-        )
-        return PhaseState(parts, potentials)
+        if phase.kind == "adjoint":
+            rate = self._rate(free, self._error_as_force(free))
+            return PhaseState(((1.0, rate),), np.zeros(self.problem.n_examples))
+        settings = {
+            "clamp": lambda sign: self._clamped(phase.amount, sign, free),
+            "nudge": lambda sign: self._nudged(phase.amount, free),
+        }[phase.kind]
+        parts, potentials = [], 0.0
+        for sign in self._signs if phase.kind == "clamp" else (1.0,):
+            conditions = settings(sign) if phase.amount else self._sources
+            key = f"{phase.kind} {phase.amount!r} {sign:+g}"
+            settled = self._settle(conditions, key) if phase.amount else free
+            parts.append((sign, settled))
+            potentials = potentials + sign * self._potential(settled, conditions)
+        return PhaseState(tuple(parts), potentials)
 
-    def _clamped(self, phase: Phase, sign: float, free: Settled) -> tuple[NDArray, NDArray]:
+    def _clamped(self, amount: float, sign: float, free: Settled) -> Conditions:
         """What is held and loaded when across outputs (+1) or through outputs (-1) are clamped."""
         p = self.problem
         outputs = self.outputs(free)
-        moved = outputs + phase.clamp * p.residual(outputs)
+        moved = outputs + amount * p.residual(outputs)
         held, values = p.held.copy(), p.values.copy()
         mine = p.asked & (p.through == (sign < 0))
         held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        return held, values
+        return Conditions(held, values, self._sources.softness)
 
-    def _potential(self, settled: Settled, held: NDArray, values: NDArray) -> NDArray:
-        """Energy less the work of the loads: stationary under the conditions in force."""
-        work = np.where(held, 0.0, settled.forces * settled.readings).sum(axis=1)
-        return settled.energies - work
+    def _nudged(self, amount: float, free: Settled) -> Conditions:
+        """Springs at the outputs whose energy is ``amount`` times the cost.
+
+        For an across output ``o`` wanted at ``T`` that is a force ``amount * w (T - o)``; for a
+        through output, a move of its port by ``amount * w (o - T)``, which makes the energy plus
+        the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
+        """
+        p = self.problem
+        outputs = self.outputs(free)
+        wanted = outputs + p.residual(outputs)
+        stiffness = amount / p.units**2
+        held, values = p.held.copy(), p.values.copy()
+        softness = np.zeros(values.shape)
+        held[:, p.targets] |= p.asked
+        new = np.where(p.through, -stiffness * wanted, wanted)
+        values[:, p.targets] = np.where(p.asked, new, values[:, p.targets])
+        soft = np.where(p.through, -stiffness, 1 / stiffness)
+        softness[:, p.targets] = np.where(p.asked, soft, 0.0)
+        return Conditions(held, values, softness)
+
+    def _error_as_force(self, free: Settled) -> Conditions:
+        """Rates of the conditions when a nudge is turned on at rate 1."""
+        p = self.problem
+        push = p.residual(self.outputs(free)) / p.units**2
+        values = np.zeros(p.values.shape)
+        values[:, p.targets] = np.where(p.through, -push, push)
+        return Conditions(p.held, values, self._sources.softness)
+
+    def _potential(self, settled: Settled, conditions: Conditions) -> NDArray:
+        """What is stationary under the conditions: energy, less work, plus that of soft ports."""
+        c, f, x = conditions, settled.forces, settled.readings
+        work = np.where(c.held, 0.0, f * x)
+        through = np.zeros(c.held.shape, dtype=bool)
+        through[:, self.problem.targets] = self.problem.through
+        across = np.where(through, 0.0, c.softness * f**2 / 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moved = np.where(through & (c.softness != 0), -f * x - x**2 / (2 * c.softness), 0.0)
+        return settled.energies + (across + moved - work).sum(axis=1)

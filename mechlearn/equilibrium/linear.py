@@ -11,9 +11,8 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from mechlearn.equilibrium.base import Equilibrium, Settled
+from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
@@ -97,44 +96,56 @@ class LinearEquilibrium(Equilibrium):
                 "network is floppy, or its stiffnesses differ by too many orders of magnitude."
             )
 
-    def _settle(self, held: NDArray, values: NDArray, key: str) -> "LinearSettled":
-        forces = np.where(held, 0.0, values)
-        patterns, which = np.unique(held, axis=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            examples = np.flatnonzero(which.ravel() == number)
-            h, free = np.flatnonzero(pattern), np.flatnonzero(~pattern)
-            if len(h) == 0:
-                continue
-            block = np.ix_(examples, h)
-            known = (
-                self.reading_at_rest[h]
-                + forces[np.ix_(examples, free)] @ (self.compliance[np.ix_(free, h)])
-            )
-            forces[block] = self._hold(h, (values[block] - known).T).T
+    @override
+    def _settle(self, conditions: Conditions, key: str) -> "LinearSettled":
+        forces = self._forces(conditions, self.reading_at_rest)
         readings = self.reading_at_rest + forces @ self.compliance
         grounded = self.problem.grounded
-        tied = self._ground * readings[:, grounded]
         true = forces.copy()
-        true[:, grounded] -= tied
+        true[:, grounded] -= self._ground * readings[:, grounded]
         return LinearSettled(self, forces, true, readings)
 
-    def _hold(self, h: NDArray, moves: NDArray) -> NDArray:
+    @override
+    def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
+        return LinearRate(free, self._forces(conditions, 0.0) @ self.strains.T)
+
+    def _forces(self, conditions: Conditions, at_rest: NDArray | float) -> NDArray[np.float64]:
+        """Forces at the ports (springs to the ground included) under the conditions."""
+        held, values, softness = conditions.held, conditions.values, conditions.softness
+        at_rest = np.broadcast_to(at_rest, held.shape[1])
+        forces = np.where(held, 0.0, values)
+        # Examples with the same ports held, equally softly, share one small factorisation.
+        patterns, which = np.unique(np.where(held, softness, np.inf), axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            examples = np.flatnonzero(which.ravel() == number)
+            h, free = np.flatnonzero(np.isfinite(pattern)), np.flatnonzero(np.isinf(pattern))
+            if len(h) == 0:
+                continue
+            known = at_rest[h] + forces[np.ix_(examples, free)] @ self.compliance[np.ix_(free, h)]
+            block = np.ix_(examples, h)
+            forces[block] = self._hold(h, pattern[h], (values[block] - known).T).T
+        return forces
+
+    def _hold(self, h: NDArray, softness: NDArray, moves: NDArray) -> NDArray:
         """Forces that move held ports by the columns of ``moves``."""
-        a = self.compliance[np.ix_(h, h)]
-        size = np.sqrt(np.diag(a))
+        a = self.compliance[np.ix_(h, h)] + np.diag(softness)
+        size = np.sqrt(np.abs(np.diag(a)))
         with np.errstate(divide="ignore", invalid="ignore"):
             scaled = a / np.outer(size, size)
-        try:
-            factor = cho_factor(scaled, lower=True)
-            if np.min(np.diag(factor[0])) ** 2 < DEPENDENT:
-                raise LinAlgError
-        except (LinAlgError, ValueError):
+        if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1 / DEPENDENT:
             names = list(dict.fromkeys(self.problem.ports[k].terminal for k in h))
             raise SolveError(
                 f"What is held at {listed(names)} cannot be held independently: one of them "
                 "follows from the others, or from the supports."
-            ) from None
-        return cho_solve(factor, moves / size[:, None]) / size[:, None]
+            )
+        through = self.problem.targets[self.problem.through]
+        away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
+        if away and np.count_nonzero(np.linalg.eigvalsh(scaled) < 0) != away:
+            raise SolveError(
+                "The nudge away from the targets is so strong that it topples the network; use a "
+                "smaller one."
+            )
+        return np.linalg.solve(scaled, moves / size[:, None]) / size[:, None]
 
 
 class LinearSettled(Settled):
@@ -143,9 +154,9 @@ class LinearSettled(Settled):
     def __init__(self, at: LinearEquilibrium, with_ground, forces, readings) -> None:
         self._at, self._with_ground = at, with_ground
         self.forces, self.readings = forces, readings
-        energy = at.model.energy
-        self._parameters = at.model.local_parameters()
-        per_bond = energy.density(strain=self.strain(), **self._parameters)
+        self.element = at.model.energy
+        self.parameters = at.model.local_parameters()
+        per_bond = self.element.density(strain=self.strain(), **self.parameters)
         self.energies = at.model.comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
 
     @override
@@ -154,11 +165,22 @@ class LinearSettled(Settled):
 
     @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
-        derivative = self._at.model.energy.derivative(name)
-        return derivative(strain=self.strain(), **self._parameters)
+        return self.element.derivative(name)(strain=self.strain(), **self.parameters)
 
     @override
     def displacements(self) -> NDArray[np.float64]:
         at = self._at
         local = at.column_at_rest[:, None] + at.columns @ self._with_ground.T
         return np.moveaxis(at.model.to_nodes(local), -1, 0)
+
+
+class LinearRate(Rate):
+    """A rate of change of a linear network, kept as that of its strains."""
+
+    def __init__(self, at: LinearSettled, strain: NDArray) -> None:
+        self._at, self._strain = at, strain
+
+    @override
+    def sensitivity(self, name: str) -> NDArray[np.float64]:
+        mixed = self._at.element.derivative(name, "strain")
+        return mixed(strain=self._at.strain(), **self._at.parameters) * self._strain

@@ -10,13 +10,13 @@ J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.base import Equilibrium, Settled
+from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
@@ -107,14 +107,37 @@ class NewtonEquilibrium(Equilibrium):
             self._warm[key] = points
 
     @override
-    def _settle(self, held: NDArray, values: NDArray, key: str) -> "NewtonSettled":
+    def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
         points = [
-            self._reach(self._start(key, e), held[e], values[e], e) for e in range(len(values))
+            self._reach(self._start(key, e), self._imposed(conditions, e), e)
+            for e in range(len(conditions.values))
         ]
         if key == "free":
             self._free_before = self._warm.get("free")
         self._warm[key] = points
         return NewtonSettled(self.model, points)
+
+    @override
+    def _rate(self, free: Settled, conditions: Conditions) -> "NewtonRate":
+        """Linearise the equilibrium about every free state."""
+        rates = []
+        for e, point in enumerate(free.points):
+            rate = self._imposed(conditions, e)
+            h = rate.ports
+            state = self._evaluate(point.u, point.forces, self._imposed(self._sources, e))
+            push = np.where(rate.held, 0.0, rate.values)
+            state = replace(
+                state, pull=-(self._rows.T @ (state.slopes.T @ push)), gap=rate.values[h]
+            )
+            rates.append(self._direction(state, point.forces, rate).du)
+        return NewtonRate(self.model, free.points, rates)
+
+    def _imposed(self, conditions: Conditions, e: int) -> "_Imposed":
+        """The conditions of one example."""
+        held, softness = conditions.held[e], conditions.softness[e]
+        through = np.isin(np.arange(len(held)), self.problem.targets[self.problem.through])
+        below = int(np.count_nonzero(held & (through | (softness >= 0))))
+        return _Imposed(held, conditions.values[e], softness, np.flatnonzero(held), below)
 
     def _start(self, key: str, e: int) -> _Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""
@@ -133,18 +156,22 @@ class NewtonEquilibrium(Equilibrium):
 
     # -- load stepping -------------------------------------------------------------------------
 
-    def _reach(self, start: _Point, held: NDArray, values: NDArray, example: int) -> _Point:
+    def _reach(self, start: _Point, imposed: "_Imposed", example: int) -> _Point:
         """Go from one equilibrium to the loads and values of another."""
-        first = np.where(held, start.readings, start.forces)
-        change = np.abs(values - first)[held] / np.maximum(self._distance, self._length)[held]
+        held = imposed.held
+        first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
+        path = imposed.values - first
+        rigid = held & (imposed.softness == 0)
+        change = np.abs(path)[rigid] / np.maximum(self._distance, self._length)[rigid]
         step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
         done, point = 0.0, start
         self.counts.solves += 1
         while done < 1.0:
             step = min(step, 1.0 - done)
-            goal = first + (done + step) * (values - first) if done + step < 1.0 else values
+            last = done + step >= 1.0
+            values = imposed.values if last else first + (done + step) * path
             try:
-                point = self._newton(point, held, goal)
+                point = self._newton(point, replace(imposed, values=values))
             except _NotConverged as failure:
                 step /= 2
                 self.counts.load_steps += 1
@@ -161,38 +188,37 @@ class NewtonEquilibrium(Equilibrium):
 
     # -- Newton --------------------------------------------------------------------------------
 
-    def _newton(self, start: _Point, held: NDArray, values: NDArray) -> _Point:
+    def _newton(self, start: _Point, imposed: "_Imposed") -> _Point:
         u = start.u.copy()
-        f = np.where(held, start.forces, values)
-        h = np.flatnonzero(held)
-        state = self._evaluate(u, f, h, values)
+        f = np.where(imposed.held, start.forces, imposed.values)
+        state = self._evaluate(u, f, imposed)
         for _ in range(ITERATIONS):
             if state.miss < TOLERANCE:
                 return _Point(u, f, state.readings, state.energy)
             self.counts.iterations += 1
-            direction = self._direction(state, f, h)
-            u, f, state = self._advance(u, f, state, direction, h, values)
+            direction = self._direction(state, f, imposed)
+            u, f, state = self._advance(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
-    def _evaluate(self, u, f, h, values) -> "_Residual":
+    def _evaluate(self, u: NDArray, f: NDArray, imposed: "_Imposed") -> "_Residual":
         self.model.put_state(u)
         readings, slopes = self._read(u)
         pull = self.model.local_force() - self._rows.T @ (slopes.T @ f)
-        gap = (values - readings)[h]
+        h = imposed.ports
+        gap = (imposed.values - readings - imposed.softness * f)[h]
         miss = max(
             self._largest(pull) / (self._stiffness * self._length),
             np.abs(gap).max(initial=0.0) / self._length,
         )
-        loaded = np.ones(len(f), dtype=bool)
-        loaded[h] = False
         energy = self.model.total_energy()
-        potential = energy - f[loaded] @ readings[loaded]
+        potential = energy - np.where(imposed.held, 0.0, f) @ readings
         if not np.isfinite(miss + potential):
             raise _NotConverged("the forces are not finite numbers")
         return _Residual(pull, gap, readings, slopes, energy, potential, miss)
 
-    def _direction(self, state: "_Residual", f: NDArray, h: NDArray) -> "_Direction":
+    def _direction(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> "_Direction":
         """A Newton step that leads to a minimum: unshifted wherever that is where it leads."""
+        h = imposed.ports
         curvature = -self._curvature(f)
         slopes = state.slopes[h]
         r = len(self._reference)
@@ -212,14 +238,14 @@ class NewtonEquilibrium(Equilibrium):
                     [
                         [curvature, -np.eye(r), slopes.T],
                         [-np.eye(r), -(a + a.T) / 2, np.zeros((r, len(h)))],
-                        [slopes, np.zeros((len(h), r + len(h)))],
+                        [slopes, np.zeros((len(h), r)), -np.diag(imposed.softness[h])],
                     ]
                 )
                 eigenvalues = np.linalg.eigvalsh(small)
                 below = np.count_nonzero(eigenvalues < 0)
                 size = np.abs(eigenvalues)
                 regular = zero == 0 and size.min() > 1e-13 * size.max()
-                minimum = regular and negative + below == r + len(h)
+                minimum = regular and negative + below == r + imposed.below
             except SolveError:
                 minimum = False
             if minimum:
@@ -234,12 +260,13 @@ class NewtonEquilibrium(Equilibrium):
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 
-    def _advance(self, u, f, state, direction, h, values):
+    def _advance(self, u, f, state, direction, imposed):
         """Take the step, or the part of it that makes things better.
 
         Every trial is brought back to the curved surface on which held distances are as they
         should be (a second-order correction): else the merit forbids long steps along it.
         """
+        h = imposed.ports
         du, df = direction.du, direction.df
         longest = self._largest(du)
         t = min(1.0, 0.5 * self._length / longest) if longest else 1.0
@@ -249,12 +276,12 @@ class NewtonEquilibrium(Equilibrium):
         merit = state.potential + weight * np.abs(state.gap).sum()
         for _ in range(25):
             trial_u = u + t * du
-            beside = (values - self._read(trial_u)[0])[h] - (1 - t) * state.gap
-            trial_u += direction.restore @ beside
             trial_f = f.copy()
             trial_f[h] += t * df
+            reached = self._read(trial_u)[0] + imposed.softness * trial_f
+            trial_u += direction.restore @ ((imposed.values - reached)[h] - (1 - t) * state.gap)
             try:
-                trial = self._evaluate(trial_u, trial_f, h, values)
+                trial = self._evaluate(trial_u, trial_f, imposed)
                 better = trial.potential + weight * np.abs(trial.gap).sum()
                 # Close to the solution the merit is lost in rounding; the residual is not.
                 if trial.miss < 0.5 * state.miss or better <= merit + 1e-4 * t * min(slope, 0.0):
@@ -314,6 +341,21 @@ class NewtonEquilibrium(Equilibrium):
 
 
 @dataclass(frozen=True, eq=False)
+class _Imposed:
+    """The conditions of one example.
+
+    ``ports`` are those held. ``below`` of them take a direction away from the minimum: all but the
+    springs that push away from their value.
+    """
+
+    held: NDArray
+    values: NDArray
+    softness: NDArray
+    ports: NDArray
+    below: int
+
+
+@dataclass(frozen=True, eq=False)
 class _Residual:
     """What is left to balance at a state."""
 
@@ -339,14 +381,14 @@ class NewtonSettled(Settled):
     """States at finite displacement, one per example."""
 
     def __init__(self, model: Model, points: list[_Point]) -> None:
-        self._model, self._points = model, points
+        self._model, self.points = model, points
         self.forces = np.array([p.forces for p in points])
         self.readings = np.array([p.readings for p in points])
         self.energies = np.array([p.energy for p in points])
 
     def _each(self, evaluate) -> NDArray[np.float64]:
         out = []
-        for point in self._points:
+        for point in self.points:
             self._model.put_state(point.u)
             out.append(evaluate())
         return np.array(out)
@@ -361,4 +403,19 @@ class NewtonSettled(Settled):
 
     @override
     def displacements(self) -> NDArray[np.float64]:
-        return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self._points]).T), -1, 0)
+        return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self.points]).T), -1, 0)
+
+
+class NewtonRate(Rate):
+    """Rates of change of states at finite displacement."""
+
+    def __init__(self, model: Model, points: list[_Point], rates: list[NDArray]) -> None:
+        self._model, self._points, self._rates = model, points, rates
+
+    @override
+    def sensitivity(self, name: str) -> NDArray[np.float64]:
+        out = []
+        for point, rate in zip(self._points, self._rates, strict=True):
+            self._model.put_state(point.u)
+            out.append(self._model.local_sensitivity_rate(name, rate))
+        return np.array(out)

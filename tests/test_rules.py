@@ -1,0 +1,255 @@
+"""What every rule claims of its direction, against finite differences and independent algebra."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+
+from mechlearn.energies import FiniteSpring, Spring
+from mechlearn.equilibrium import equilibrium
+from mechlearn.errors import InputError, SolveError
+from mechlearn.model import Model
+from mechlearn.phase import Phase
+from mechlearn.problem import pose
+from mechlearn.rules import (
+    ContrastiveLearning,
+    CoupledLearning,
+    DirectedAging,
+    EquilibriumPropagation,
+    GradientDescent,
+    rules,
+)
+from mechlearn.task import Source, Support, Target, Task
+from reference import bond_matrix, pair_row
+
+IN = Source(nodes=[0, 7], strain=0.1)
+STRAIN = Target(name="a", nodes=[3, 12], strain=0.2)
+TASKS = {
+    "one strain": Task(sources=[IN], targets=[STRAIN]),
+    "two strains": Task(sources=[IN], targets=[STRAIN, Target(nodes=[20, 25], strain=-0.1)]),
+    "coupled strains": Task(
+        sources=[IN],
+        targets=[
+            Target(nodes=[3, 12], strain=0.2),
+            Target(nodes=[3, 20], strain=-0.1),
+            Target(nodes=[12, 20], strain=0.3),
+        ],
+    ),
+    "force of a pair": Task(sources=[IN], targets=[Target(nodes=[5, 30], force=0.4)]),
+    "strain and force": Task(sources=[IN], targets=[STRAIN, Target(nodes=[5, 30], force=0.4)]),
+    "displacement": Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(nodes=[30], force=[0.1, -0.05])],
+        targets=[Target(nodes=[20], displacement=[0.1, 0.1])],
+    ),
+    "reaction": Task(
+        supports=[Support(nodes=[0, 1, 2])],
+        sources=[Source(nodes=[30], displacement=[0.1, -0.05])],
+        targets=[Target(nodes=[1], components=["y"], force=[0.1])],
+    ),
+    "two examples": Task(
+        sources=[Source(name="in", nodes=[0, 7], strain=0.1)],
+        targets=[STRAIN, Target(name="b", nodes=[20, 25], strain=-0.1)],
+        examples=[{}, {"in": -0.1, "a": 0.05, "b": "free"}],
+    ),
+}
+DOFS = ("stiffness", "rest_length")
+
+
+class Bench:
+    """A network, a task and an energy at a fixed point: signals of rules, and the cost."""
+
+    def __init__(self, net, task, energy, k):
+        self.problem = pose(task, net)
+        self.solver = equilibrium(Model(net, energy, self.problem.fixed), self.problem)
+        rng = np.random.default_rng(8)
+        self.at = {"stiffness": k, "rest_length": net.lengths * rng.uniform(0.99, 1.01, len(k))}
+        self.update()
+
+    def update(self, **change):
+        self.solver.update(**{**self.at, **change})
+        return self.solver.free()
+
+    def cost(self, **change):
+        outputs = self.solver.outputs(self.update(**change))
+        residual = self.problem.residual(outputs) / self.problem.units
+        return 0.5 * (residual**2).sum(axis=1).mean()
+
+    def signal(self, rule, name):
+        self.update()
+        local = rule.signal([self.solver.solve(p).sensitivity(name) for p in rule.phases])
+        return self.solver.model.to_bonds(local.mean(axis=0))
+
+
+@pytest.fixture(params=[Spring(), FiniteSpring()], ids=lambda e: e.name)
+def energy(request):
+    return request.param
+
+
+@pytest.fixture
+def bench(plane, stiffnesses, energy):
+    def make(task="one strain"):
+        return Bench(plane, TASKS[task], energy, stiffnesses(plane))
+
+    return make
+
+
+def cosine(a, b):
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("name", DOFS)
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_gradient_descent_is_the_gradient(bench, task, name):
+    """Taylor remainder of order 2 in a random direction."""
+    b = bench(task)
+    gradient = b.signal(GradientDescent(), name)
+    direction = np.random.default_rng(1).standard_normal(len(gradient)) * b.at[name]
+    base = b.cost()
+    steps = 4e-4 * 0.5 ** np.arange(4)
+    remainders = [
+        abs(b.cost(**{name: b.at[name] + h * direction}) - base - h * gradient @ direction)
+        for h in steps
+    ]
+    assert np.log2(remainders[0] / remainders[-1]) / 3 > 1.95
+
+
+@pytest.mark.parametrize("task", sorted(set(TASKS) - {"coupled strains"}))
+def test_equilibrium_propagation_tends_to_the_gradient(bench, task):
+    """The error falls with beta, with beta and with beta^2 for the variants P, N and C."""
+    b = bench(task)
+    for name in DOFS:
+        exact = b.signal(GradientDescent(), name)
+        for variant, order in (("positive", 1), ("negative", 1), ("centred", 2)):
+            errors = []
+            for beta in (4e-3, 1e-3):
+                rule = EquilibriumPropagation(beta=beta, variant=variant)
+                found = b.signal(rule, name)
+                errors.append(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+            assert np.log(errors[0] / errors[1]) / np.log(4) == pytest.approx(order, abs=0.1)
+
+
+def test_coupled_learning_of_one_output_follows_the_gradient(bench):
+    b = bench()
+    for name in DOFS:
+        exact = b.signal(GradientDescent(), name)
+        found = b.signal(CoupledLearning(eta=1e-3, variant="centred"), name)
+        assert 1 - cosine(found, exact) < 1e-6
+
+
+def test_coupled_learning_of_several_outputs_follows_the_error_in_the_networks_metric(
+    plane, stiffnesses
+):
+    """Its direction is J^T S r, not J^T r, with J the outputs' Jacobian, r the residual and
+    S = (O K^-1 O^T)^-1 the stiffness between the outputs, the source held."""
+    k = stiffnesses(plane)
+    b = Bench(plane, TASKS["coupled strains"], Spring(), k)
+    b.at["rest_length"] = plane.lengths
+    pairs = ((0, 7), (3, 12), (3, 20), (12, 20))
+    rows, lengths = zip(*(pair_row(plane, *p) for p in pairs), strict=True)
+    c = bond_matrix(plane)
+    inverse = np.linalg.pinv(c.T @ (k[:, None] * c), rcond=1e-12)
+    p, o = rows[0], np.array(rows[1:])
+    held = inverse - np.outer(inverse @ p, p @ inverse) / (p @ inverse @ p)
+    u = inverse @ p * 0.1 * lengths[0] / (p @ inverse @ p)
+    jacobian = -(o @ held @ c.T) * (c @ u)
+    residual = np.array([0.2, -0.1, 0.3]) * lengths[1:] - o @ u
+    metric = np.linalg.inv(o @ held @ o.T)
+    expected = cosine(jacobian.T @ metric @ residual, jacobian.T @ residual)
+    assert expected < 0.99
+    found = b.signal(CoupledLearning(eta=1e-6), "stiffness")
+    assert cosine(found, -jacobian.T @ metric @ residual) == pytest.approx(1, abs=1e-8)
+    assert cosine(found, -jacobian.T @ residual) == pytest.approx(expected, abs=1e-4)
+
+
+def test_update_of_coupled_learning_grows_with_eta_and_the_contrast_with_its_square(
+    plane, stiffnesses
+):
+    b = Bench(plane, TASKS["two strains"], Spring(), stiffnesses(plane))
+    etas = np.array([1.0, 0.1, 0.01, 1e-3, 1e-4])
+    contrast, update = [], []
+    for eta in etas:
+        rule = CoupledLearning(eta=eta, normalise=False)
+        update.append(np.linalg.norm(b.signal(rule, "stiffness")))
+        first, second = (b.solver.solve(p).potentials.sum() for p in rule.phases)
+        contrast.append(second - first)
+    assert np.polyfit(np.log(etas), np.log(contrast), 1)[0] == pytest.approx(2, abs=1e-3)
+    last = np.log(update[-2] / update[-1]) / np.log(etas[-2] / etas[-1])
+    assert last == pytest.approx(1, abs=0.01)
+
+
+def test_surrogates_of_equilibrium_propagation_bound_the_cost(bench):
+    """L_b = [min(E + b C) - min E] / b lies below the cost for b > 0 and above it for b < 0."""
+    b = bench("two strains")
+    cost = b.cost()
+    free = b.solver.solve(Phase("nudge")).potentials.sum()
+    for beta in (1e-2, 1e-3, 1e-4):
+        low, high = (
+            (b.solver.solve(Phase("nudge", s * beta)).potentials.sum() - free) / (s * beta)
+            for s in (1, -1)
+        )
+        assert low < cost < high
+    assert (low + high) / 2 == pytest.approx(cost, rel=1e-5)
+
+
+def test_a_nudge_that_topples_the_network_is_refused(bench):
+    """Energy less beta times the cost has no minimum for large beta; its saddle is no state."""
+    b = bench("two strains")
+    with pytest.raises(SolveError, match=r"nudge|No equilibrium"):
+        b.solver.solve(Phase("nudge", -10.0))
+
+
+def test_contrastive_learning_is_coupled_learning_at_the_target(bench):
+    b = bench()
+    found = b.signal(ContrastiveLearning(), "stiffness")
+    assert found == pytest.approx(b.signal(CoupledLearning(eta=1.0), "stiffness"), rel=1e-12)
+
+
+def test_directed_aging_is_the_elements_own_energy(plane, stiffnesses):
+    b = Bench(plane, TASKS["one strain"], Spring(), stiffnesses(plane))
+    clamped = b.solver.solve(Phase("clamp", 1.0)).parts[0][1]
+    own = b.solver.model.to_bonds(clamped.strain())[0] - b.at["rest_length"] + plane.lengths
+    assert b.signal(DirectedAging(), "stiffness") == pytest.approx(own**2 / 2, rel=1e-12)
+    assert b.signal(DirectedAging(), "rest_length") == pytest.approx(
+        -b.at["stiffness"] * own, rel=1e-10, abs=1e-14
+    )
+
+
+@pytest.mark.parametrize("rule", sorted(rules))
+def test_rules_are_local(rule):
+    """A rule sees arrays of elements' own numbers and treats every element alike: shuffling the
+    elements shuffles the signal, and changing one element changes no other's signal."""
+    made = rules[rule]()
+    rng = np.random.default_rng(3)
+    felt = [rng.standard_normal((2, 50)) for _ in made.phases]
+    signal = made.signal(felt)
+    order = rng.permutation(50)
+    assert np.array_equal(made.signal([f[:, order] for f in felt]), signal[:, order])
+    for f in felt:
+        f[:, 7] += 1.0
+    others = np.arange(50) != 7
+    assert np.array_equal(made.signal(felt)[:, others], signal[:, others])
+    assert set(inspect.signature(made.signal).parameters) == {"sensitivities"}
+    assert all(isinstance(v, float | str | bool) for v in dataclasses.asdict(made).values())
+
+
+def test_sign_and_dead_zone():
+    felt = [np.zeros(5), np.array([-2.0, -0.1, 0.0, 0.1, 2.0])]
+    assert CoupledLearning(eta=1.0, response="sign").signal(felt).tolist() == [-1, -1, 0, 1, 1]
+    assert CoupledLearning(eta=1.0, dead_zone=0.5).signal(felt).tolist() == [-2, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CoupledLearning(eta=0.0), "eta = 0.0 must be above 0"),
+        (lambda: CoupledLearning(variant="up"), "'up' must be positive"),
+        (lambda: EquilibriumPropagation(beta=-1.0), "beta = -1.0 must be above 0"),
+        (lambda: DirectedAging(clamp=2.0), "between 0 and 1"),
+        (lambda: CoupledLearning(dead_zone=-1.0), "must not be below 0"),
+    ],
+)
+def test_rules_refuse_nonsense(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
