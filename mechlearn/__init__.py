@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mechlearn import networks
     from mechlearn.dofs import Learn
-    from mechlearn.energies import FiniteSpring, Spring
+    from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.network import Network
     from mechlearn.rigidity import rigidity
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mechlearn.training import train, train_file
 
 _HOMES = {
+    "Capacitor": "energies",
+    "Channel": "energies",
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
     "DirectedAging": "rules",
@@ -38,6 +40,7 @@ _HOMES = {
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Network": "network",
+    "Resistor": "energies",
     "Run": "run",
     "SolveError": "errors",
     "Source": "task",
@@ -51,6 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Capacitor",
+    "Channel",
     "ContrastiveLearning",
     "CoupledLearning",
     "DirectedAging",
@@ -61,6 +66,7 @@ __all__ = [
     "Learn",
     "MechlearnError",
     "Network",
+    "Resistor",
     "Run",
     "SolveError",
     "Source",

@@ -23,7 +23,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     network = build_network(setup.network, folder)
     energy, material = build_energy(setup.energy, network)
     rule = build_rule(setup.rule)
-    problem = pose(setup.task, network)
+    problem = pose(setup.task, network, energy.kinematics)
     rng = np.random.default_rng(setup.train.seed)
     for name, learn in setup.learn.items():
         dof = LearningDof(name, learn, energy, network, rng, material.get(name))
@@ -35,7 +35,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
     ]
-    counts = check_rigidity(network, problem.supported, linear=energy.linear)
+    counts = check_rigidity(energy, network, problem.supported)
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")

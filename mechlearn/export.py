@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mechlearn.meshfile import displacement_fields, write_network
+from mechlearn.meshfile import state_fields, write_network
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -19,6 +19,9 @@ def export(run: "Run", path: str | Path) -> Path:
     """
     path = Path(path)
     write_network(
-        path, run.network, cell_data=run.learned, point_data=displacement_fields(run.displacements)
+        path,
+        run.network,
+        cell_data=run.learned,
+        point_data=state_fields(run.energy.kinematics.across, run.response),
     )
     return path

@@ -92,7 +92,9 @@ class History:
         labels = []
         for k in problem.targets:
             port = problem.ports[k]
-            component = "" if port.component is None else f".{'xyz'[port.component]}"
+            component = ""
+            if port.component is not None and len(problem.components) > 1:
+                component = f".{problem.components[port.component]}"
             node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
             labels.append(port.terminal + node + component)
         data = {

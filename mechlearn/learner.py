@@ -65,14 +65,14 @@ class Learner:
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.network, self.energy, self.rule = network, energy, rule
-        self.problem = pose(task, network)
+        self.problem = pose(task, network, energy.kinematics)
         self.seed = seed
         rng = np.random.default_rng(seed)
         self.dofs = [
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.rigidity = check_rigidity(network, self.problem.supported, linear=energy.linear)
+        self.rigidity = check_rigidity(energy, network, self.problem.supported)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
         self.model.set(**material)

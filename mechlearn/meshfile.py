@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 
-#: Of more examples than this, learned.vtu keeps only the first displacement fields.
+#: Of more examples than this, learned.vtu keeps only the first states.
 FIELDS = 100
 #: Formats by suffix: meshio's name, and whether the file can carry data of nodes and bonds.
 FORMATS = {
@@ -91,8 +91,23 @@ def _storable(data: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
     return {name: a for name, a in arrays.items() if a.dtype.kind in "fiub"}
 
 
-def displacement_fields(displacements: NDArray) -> dict[str, NDArray]:
-    """Point data of learned.vtu: ``displacement``, or ``displacement_1``, ... for examples."""
-    if len(displacements) == 1:
-        return {"displacement": displacements[0]}
-    return {f"displacement_{e}": u for e, u in enumerate(displacements[:FIELDS], 1)}
+def state_fields(name: str, states: NDArray) -> dict[str, NDArray]:
+    """Point data of learned.vtu, such as ``displacement``, or ``displacement_1``, ... by example.
+
+    ``states`` has shape (examples, n, components); a single component is written as one number.
+    """
+    states = states[..., 0] if states.shape[-1] == 1 else states
+    if len(states) == 1:
+        return {name: states[0]}
+    return {f"{name}_{e}": state for e, state in enumerate(states[:FIELDS], 1)}
+
+
+def states_of(name: str, points: Mapping[str, NDArray], components: int) -> NDArray[np.float64]:
+    """The states that :func:`state_fields` wrote, shape (examples, n, components)."""
+    numbered = {
+        int(key.removeprefix(f"{name}_")): values
+        for key, values in points.items()
+        if key.removeprefix(f"{name}_").isdigit()
+    }
+    fields = [numbered[e] for e in sorted(numbered)] or [points[name]]
+    return np.array([np.reshape(f, (len(f), -1))[:, :components] for f in fields])

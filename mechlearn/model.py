@@ -25,14 +25,16 @@ class Model:
     network : Network
     energy : BondEnergy
     held : iterable of int
-        Degrees of freedom ``dim * node + component`` that never move (supports and gauge).
+        Degrees of freedom ``width * node + component`` that never move (supports and gauge).
     comm : MPI communicator
         Over which the mesh is spread.
 
     Attributes
     ----------
     state : dolfinx.fem.Function
-        The displacement at which everything is evaluated.
+        The state at which everything is evaluated: displacements, or potentials.
+    width : int
+        How many numbers a node's state has.
     """
 
     def __init__(
@@ -68,14 +70,16 @@ class Model:
             raise SolveError(
                 "The mesh lost the connection of some bonds between ranks; use fewer ranks."
             )
-        self.space = fem.functionspace(self.mesh, ("Lagrange", 1, (net.dim,)))
+        self.width = len(self.energy.kinematics.components(net.dim))
+        shape = (self.width,) if self.width > 1 else ()
+        self.space = fem.functionspace(self.mesh, ("Lagrange", 1, shape))
         self._per_bond = fem.functionspace(self.mesh, ("DG", 0))
         self._per_bond_vector = fem.functionspace(self.mesh, ("DG", 0, (net.dim,)))
 
     def _make_orders(self) -> None:
         """Maps from local cells and degrees of freedom to the network's bonds and nodes."""
         topology, geometry = self.mesh.topology, self.mesh.geometry
-        d = self.network.dim
+        d = self.width
         cells = topology.index_map(1)
         self._n_cells = cells.size_local
         n_all = cells.size_local + cells.num_ghosts
@@ -100,17 +104,19 @@ class Model:
         self._parameters = {p.name: fem.Function(self._per_bond) for p in energy.parameters}
         self._length = self._bond_function(net.lengths)
         vector = fem.Function(self._per_bond_vector)
-        vector.x.array[:] = (net.vectors[self._edge_of_cell] * self._forward[:, None]).ravel()
+        vector.x.array[:] = net.vectors[self._edge_of_cell].ravel()
         direction = fem.Function(self._per_bond_vector)
         t = net.vectors / net.lengths[:, None]
-        direction.x.array[:] = (t[self._edge_of_cell] * self._forward[:, None]).ravel()
+        direction.x.array[:] = t[self._edge_of_cell].ravel()
+        forward = fem.Function(self._per_bond)
+        forward.x.array[:] = self._forward
         along = ufl.Jacobian(self.mesh)[:, 0]
         dx = ufl.Measure("dx", domain=self.mesh, metadata={"quadrature_degree": 0})
 
         def strain(w):
             # The difference along the bond, free of the mesh's geometry: so bonds that wrap
             # around a periodic cell need nothing special.
-            jump = ufl.dot(ufl.grad(w), along)
+            jump = forward * ufl.dot(ufl.grad(w), along)
             return energy.strain(Bond(vector, direction, self._length, jump, ufl.dot))
 
         def on_bonds(density):
@@ -143,12 +149,13 @@ class Model:
         self._vector = la.vector(self.space.dofmap.index_map, self.space.dofmap.index_map_bs)
 
     def _make_supports(self) -> None:
-        d = self.network.dim
+        d = self.width
         self._supports = []
         for c in range(d):
             blocks = self._block_of_node[self.held[self.held % d == c] // d]
             dofs = np.sort(blocks[blocks >= 0] * d + c).astype(np.int32)
-            self._supports.append(fem.dirichletbc(0.0, dofs, self.space.sub(c)))
+            space = self.space.sub(c) if d > 1 else self.space
+            self._supports.append(fem.dirichletbc(0.0, dofs, space))
         self.local_free = ~np.isin(self._dof_of_local, self.held)
 
     def _bond_function(self, values: ArrayLike) -> fem.Function:
@@ -171,16 +178,16 @@ class Model:
         return np.asarray(per_bond)[..., self._edge_of_cell[: self._n_cells]]
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom, shape (dofs, ...), as (n, d, ...) on every rank."""
-        net = self.network
-        out = np.zeros((net.n_nodes * net.dim, *local.shape[1:]))
+        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank."""
+        n = self.network.n_nodes
+        out = np.zeros((n * self.width, *local.shape[1:]))
         out[self._dof_of_local] = local[: self._n_owned]
         if self.comm.size > 1:
             self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.SUM)
-        return out.reshape(net.n_nodes, net.dim, *local.shape[1:])
+        return out.reshape(n, self.width, *local.shape[1:])
 
     def to_local(self, per_node: NDArray) -> NDArray[np.float64]:
-        """A field in node order, shape (n, d), as owned degrees of freedom."""
+        """A field in node order, shape (n, width), as owned degrees of freedom."""
         return per_node.reshape(-1)[self._dof_of_local]
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
@@ -242,7 +249,7 @@ class Model:
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
         matrix.destroy()
-        d, blocks = self.network.dim, self.space.dofmap.index_map
+        d, blocks = self.width, self.space.dofmap.index_map
         columns = d * blocks.global_to_local(columns.astype(np.int64) // d) + columns % d
         return sparse.csr_array((values, columns, rows), (self._n_cells, len(self.state.x.array)))
 

@@ -103,7 +103,7 @@ def _near(terminal: Terminal, network: Network, taken: set[int], what: str) -> l
         low = network.nodes.min(axis=0)
         place = low + np.asarray(terminal.near) * np.ptp(network.nodes, axis=0)
     free = np.setdiff1d(np.arange(network.n_nodes), sorted(taken))
-    pair = terminal.quantity == "strain" or isinstance(terminal.force, float)
+    pair = terminal.strain is not None or isinstance(terminal.force, float)
     candidates = close_pairs(network, free) if pair else free[:, None]
     if len(candidates) == 0:
         raise InputError(

@@ -15,9 +15,9 @@ from scipy import sparse
 from scipy.linalg import qr
 
 from mechlearn.errors import InputError, listed
+from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
 from mechlearn.places import resolve
-from mechlearn.rigidity import rigid_motions
 from mechlearn.task import Source, Target, Task, Terminal
 
 
@@ -40,7 +40,7 @@ class Problem:
 
     Attributes
     ----------
-    network, task : the network, and the task with explicit node ids
+    network, task, kinematics : the network, the task with explicit node ids, what nodes have
     ports : tuple of Port
         Those of sources first, then those of targets.
     held : (examples, ports) bool array
@@ -68,6 +68,7 @@ class Problem:
 
     network: Network
     task: Task
+    kinematics: Kinematics
     ports: tuple[Port, ...]
     held: NDArray[np.bool_]
     values: NDArray[np.float64]
@@ -80,6 +81,11 @@ class Problem:
     supported: NDArray[np.int64]
     gauge: NDArray[np.int64]
     grounded: NDArray[np.int64]
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Names of the numbers of a node's state."""
+        return self.kinematics.components(self.network.dim)
 
     @property
     def n_examples(self) -> int:
@@ -117,43 +123,52 @@ class Problem:
         spans : list of slices
             Which rows belong to each port.
         """
-        d = self.network.dim
+        width = len(self.components)
         entries, reference, spans = [], [], []
         row = 0
         for port in self.ports:
             if port.component is not None:
-                entries.append((row, d * port.nodes[0] + port.component, 1.0))
+                entries.append((row, width * port.nodes[0] + port.component, 1.0))
                 reference.append(0.0)
                 spans.append(slice(row, row + 1))
                 row += 1
                 continue
             a, b = port.nodes
-            for c in range(d):
-                entries += [(row + c, d * b + c, 1.0), (row + c, d * a + c, -1.0)]
-            reference += list(self.network.separation(a, b))
-            spans.append(slice(row, row + d))
-            row += d
+            vector = self.kinematics.pair(self.network, a, b)
+            for c in range(width):
+                sign = 1.0 if len(vector) else -1.0
+                entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
+            reference += list(vector) if len(vector) else [0.0]
+            spans.append(slice(row, row + width))
+            row += width
         r, c, v = np.array(entries).T
-        shape = (row, self.network.n_nodes * d)
+        shape = (row, self.network.n_nodes * width)
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
         return rows, np.array(reference), spans
 
 
-def pose(task: Task, network: Network) -> Problem:
-    """Turn a task into a problem on a network.
+def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Problem:
+    """Turn a task into a problem on a network whose nodes have what ``kinematics`` says.
 
     Raises
     ------
     InputError
         Where the task contradicts itself or the network; the message names the source or target.
     """
+    for terminal in (*task.sources, *task.targets):
+        if terminal.quantity not in kinematics.words:
+            raise InputError(
+                f"{_name(terminal)} is about a {terminal.quantity}, which this network does not "
+                f"know; it knows {listed(kinematics.words)}."
+            )
     task = resolve(task, network)
-    supported = _supported(task, network)
+    components = kinematics.components(network.dim)
+    supported = _supported(task, components)
     ports: list[Port] = []
     terminals: list[Terminal] = []
     seen: dict[tuple, str] = {}
     for terminal in (*task.sources, *task.targets):
-        for port in _ports(terminal, network):
+        for port in _ports(terminal, network, kinematics):
             key = (frozenset(port.nodes), port.component)
             if key in seen:
                 raise InputError(
@@ -162,20 +177,22 @@ def pose(task: Task, network: Network) -> Problem:
             seen[key] = _name(terminal)
             ports.append(port)
             terminals.append(terminal)
-    through = np.array([t.quantity == "force" for t in terminals])
+    through = np.array([t.quantity == kinematics.through for t in terminals])
     is_target = np.array([isinstance(t, Target) for t in terminals])
-    dofs = np.array([_dof(p, network.dim) for p in ports])
+    dofs = np.array([_dof(p, len(components)) for p in ports])
     for port, terminal, dof, reads_force in zip(ports, terminals, dofs, through, strict=True):
         measures_reaction = isinstance(terminal, Target) and reads_force
         if dof >= 0 and dof in supported and not measures_reaction:
             raise InputError(f"{_name(terminal)} is about {_place(port)}, which a support holds.")
     # The reaction of a support is read at a port, so the support becomes one.
     supported = np.setdiff1d(supported, dofs[is_target & through])
-    held, values, wanted, asked = _examples(task, ports, terminals, network)
-    gauge, grounded = _gauge(network, supported, dofs, held, terminals, ports)
-    problem = Problem(
+    held, values, wanted, asked = _examples(task, ports, terminals, through)
+    motions = kinematics.free_motions(network)
+    gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
+    return Problem(
         network=network,
         task=task,
+        kinematics=kinematics,
         ports=tuple(ports),
         held=held,
         values=values,
@@ -189,64 +206,73 @@ def pose(task: Task, network: Network) -> Problem:
         gauge=gauge.astype(np.int64),
         grounded=grounded,
     )
-    return problem
 
 
-def _supported(task: Task, network: Network) -> NDArray[np.int64]:
+def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
     dofs: list[int] = []
     for number, support in enumerate(task.supports, 1):
-        components = _components(support.components, network.dim, f"support {number}")
-        dofs += [network.dim * i + c for i in support.nodes for c in components]
+        components = _components(support.components, known, f"support {number}")
+        dofs += [len(known) * i + c for i in support.nodes for c in components]
     return np.unique(np.array(dofs, dtype=np.int64))
 
 
-def _components(names, dim: int, what: str) -> list[int]:
+def _components(names: list[str] | None, known: tuple[str, ...], what: str) -> list[int]:
     if names is None:
-        return list(range(dim))
+        return list(range(len(known)))
     if not names:
         raise InputError(f"{what}: components names none; leave it out for all.")
     if len(set(names)) < len(names):
         raise InputError(f"{what}: a component is named twice.")
-    indices = ["xyz".index(c) for c in names]
-    if max(indices) >= dim:
-        raise InputError(f"{what}: component 'z' does not exist in a network in 2D.")
-    return indices
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{what}: a node of this network has no component {name!r}; it has {listed(known)}."
+            )
+    return [known.index(name) for name in names]
 
 
-def _is_pair(terminal: Terminal) -> bool:
-    return terminal.quantity == "strain" or isinstance(terminal.force, float)
-
-
-def _ports(terminal: Terminal, network: Network) -> list[Port]:
+def _ports(terminal: Terminal, network: Network, kinematics: Kinematics) -> list[Port]:
     nodes, name = terminal.nodes, _name(terminal)
-    if _is_pair(terminal):
-        if len(nodes) != 2:
-            raise InputError(
-                f"{name}: a {terminal.quantity} of one number needs a pair of nodes, "
-                f"not {len(nodes)}."
-            )
-        if terminal.components is not None:
-            raise InputError(f"{name}: components go with a displacement, not with a pair.")
-        distance = float(np.linalg.norm(network.separation(*nodes)))
-        if distance == 0:
-            raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
-        if terminal.quantity == "strain" and terminal.value <= -1:
-            raise InputError(
-                f"{name}: strain = {terminal.value} would pull the nodes through one "
-                "another; it must be above -1."
-            )
-        unit = distance if terminal.quantity == "strain" else 1.0
-        return [Port(terminal.name, tuple(nodes), None, unit)]
-    components = _components(terminal.components, network.dim, name)
-    if len(terminal.value) != len(components):
+    known = kinematics.components(network.dim)
+    single = not isinstance(terminal.value, list)
+    if single and (len(nodes) == 2 or len(known) > 1):
+        return [_pair(terminal, network, kinematics)]
+    if single and len(nodes) != 1:
         raise InputError(
-            f"{name}: {terminal.quantity} has {len(terminal.value)} numbers where "
+            f"{name}: a {terminal.quantity} of one number needs one node, or a pair; write "
+            f"[{terminal.value}] for every one of the {len(nodes)} nodes."
+        )
+    components = _components(terminal.components, known, name)
+    if np.size(terminal.value) != len(components):
+        raise InputError(
+            f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "
             f"{len(components)} components need one each."
         )
     return [Port(terminal.name, (i,), c) for i in nodes for c in components]
 
 
-def _examples(task, ports, terminals, network):
+def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
+    nodes, name = terminal.nodes, _name(terminal)
+    if len(nodes) != 2:
+        raise InputError(
+            f"{name}: a {terminal.quantity} of one number needs a pair of nodes, not {len(nodes)}."
+        )
+    if terminal.components is not None:
+        raise InputError(f"{name}: components go with a displacement, not with a pair.")
+    vector = kinematics.pair(network, *nodes)
+    if len(vector) and not np.any(vector):
+        raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
+    if terminal.quantity != "strain":
+        return Port(terminal.name, tuple(nodes), None)
+    if terminal.value <= -1:
+        raise InputError(
+            f"{name}: strain = {terminal.value} would pull the nodes through one another; it must "
+            "be above -1."
+        )
+    return Port(terminal.name, tuple(nodes), None, float(np.linalg.norm(vector)))
+
+
+def _examples(task, ports, terminals, through):
     """Held ports, values, and wanted outputs of every example."""
     examples = task.examples or [{}]
     index: dict[str, list[int]] = {}
@@ -259,7 +285,7 @@ def _examples(task, ports, terminals, network):
         for name, where in index.items():
             terminal = terminals[where[0]]
             given = example.get(name, terminal.value)
-            reads_force = terminal.quantity == "force"
+            reads_force = bool(through[where[0]])
             if isinstance(terminal, Target) and reads_force:
                 held[e, where] = True  # held where it is, so that there is a force to read
             if given == "free":
@@ -336,13 +362,12 @@ def _unit(port: Port, terminal: Terminal) -> float:
     return port.unit if terminal.quantity == "strain" else 1.0
 
 
-def _gauge(network, supported, dofs, held, terminals, ports):
+def _gauge(motions, supported, dofs, held, terminals, ports):
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
     Where supports leave rigid motions, displaced nodes may stop some of them; the rest is a gauge,
     which takes no force because what is left then balances itself.
     """
-    motions = rigid_motions(network)
     loose = _left(motions, supported)
     if loose.shape[1] == 0:
         return np.empty(0, int), np.empty(0, int)
@@ -382,8 +407,8 @@ def _independent(rows: NDArray) -> NDArray[np.int64]:
     return np.sort(pivots[: np.count_nonzero(size > 1e-8 * size.max())])
 
 
-def _dof(port: Port, dim: int) -> int:
-    return -1 if port.component is None else dim * port.nodes[0] + port.component
+def _dof(port: Port, width: int) -> int:
+    return -1 if port.component is None else width * port.nodes[0] + port.component
 
 
 def _name(terminal: Terminal) -> str:
@@ -393,4 +418,4 @@ def _name(terminal: Terminal) -> str:
 def _place(port: Port) -> str:
     if port.component is None:
         return f"the pair of nodes {listed(port.nodes)}"
-    return f"component {'xyz'[port.component]} of node {port.nodes[0]}"
+    return f"component {port.component + 1} of node {port.nodes[0]}"

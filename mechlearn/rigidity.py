@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError, listed
+from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
 
 #: Up to this many unknowns the modes come from a dense factorisation.
@@ -37,7 +39,7 @@ class Rigidity:
         Those of them that move the network as a whole (and that no support stops).
     self_stress_states : int
         Independent sets of bond tensions in balance with no load.
-    floppy_modes : (k, n, d) array
+    floppy_modes : (k, n, components) array
         The ``k = zero_modes - rigid_motions`` others, orthonormal.
     """
 
@@ -67,16 +69,17 @@ class Rigidity:
         return text + (f"; floppy nodes {listed(self.floppy_nodes)}" if self.floppy else "")
 
 
-def rigidity(network: Network, held: ArrayLike = ()) -> Rigidity:
+def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SPACE) -> Rigidity:
     """Count the zero modes and states of self-stress of a network.
 
-    ``held`` lists degrees of freedom ``d * node + component`` that supports hold at zero.
+    ``held`` lists degrees of freedom ``c * node + component`` that supports hold at zero, ``c`` the
+    number of components that ``kinematics`` gives a node (``d`` displacements).
     """
-    c = network.compatibility()
+    c = kinematics.compatibility(network)
+    motions = kinematics.free_motions(network)
     free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
     c = c[:, free]
-    null = _null_space(c, hint=rigid_motions(network).shape[1])
-    motions = rigid_motions(network)
+    null = _null_space(c, hint=motions.shape[1])
     stopped = np.setdiff1d(np.arange(len(motions)), free)
     if len(stopped):
         motions = motions @ _dense_null(motions[stopped])
@@ -88,22 +91,24 @@ def rigidity(network: Network, held: ArrayLike = ()) -> Rigidity:
         floppy = u[:, s > 0.5]
     else:
         floppy = null
-    modes = np.zeros((floppy.shape[1], network.n_nodes * network.dim))
+    modes = np.zeros((floppy.shape[1], len(free) + len(stopped)))
     modes[:, free] = floppy.T
     return Rigidity(
         zero_modes=null.shape[1],
         rigid_motions=null.shape[1] - floppy.shape[1],
         self_stress_states=network.n_edges - (len(free) - null.shape[1]),
-        floppy_modes=modes.reshape(-1, network.n_nodes, network.dim),
+        floppy_modes=modes.reshape(
+            len(modes), network.n_nodes, len(kinematics.components(network.dim))
+        ),
     )
 
 
-def check_rigidity(network: Network, supported: ArrayLike, *, linear: bool) -> Rigidity | None:
+def check_rigidity(energy: BondEnergy, network: Network, supported: ArrayLike) -> Rigidity | None:
     """Count the zero modes under the supports, and refuse what has no unique answer.
 
     Returns None for networks above ``LARGE`` nodes, which are not counted; there the factorisation
     itself finds a floppy mode. Prestress can hold a floppy network at finite displacement, so only
-    ``linear`` ones are refused.
+    linear energies are refused.
 
     Raises
     ------
@@ -112,29 +117,13 @@ def check_rigidity(network: Network, supported: ArrayLike, *, linear: bool) -> R
     """
     if network.n_nodes > LARGE:
         return None
-    counts = rigidity(network, held=supported)
-    if counts.floppy and linear:
+    counts = rigidity(network, supported, energy.kinematics)
+    if counts.floppy and energy.linear:
         raise InputError(
             f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "
             f"they move nodes {listed(counts.floppy_nodes)}; add bonds or supports there."
         )
     return counts
-
-
-def rigid_motions(network: Network) -> NDArray[np.float64]:
-    """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
-    x = network.nodes - network.nodes.mean(axis=0)
-    n, d = x.shape
-    motions = [np.tile(np.eye(d)[c], (n, 1)) for c in range(d)]
-    if not network.periodic:
-        for a in range(d):
-            for b in range(a + 1, d):
-                spin = np.zeros((n, d))
-                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
-                motions.append(spin)
-    q, r = np.linalg.qr(np.stack([m.ravel() for m in motions], axis=1))
-    size = np.abs(np.diag(r))
-    return q[:, size > 1e-9 * size.max()]
 
 
 def _null_space(c: sparse.csr_array, hint: int) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
-from mechlearn.meshfile import displacement_fields, read_fields, write_network
+from mechlearn.kinematics import Displacements
+from mechlearn.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem, pose
@@ -43,8 +44,8 @@ class Run:
     network : Network
     initial, learned : mapping of parameter names to (m,) arrays
         The learning parameters before and after, in bond order.
-    displacements : (examples, n, d) array
-        The free state of the learned network, found anew from rest.
+    response : (examples, n, components) array
+        The free state of the learned network, found anew from rest: displacements, or potentials.
     history : xarray.Dataset
         Error, cost, contrast and outputs per step; parameters at some of the steps.
     summary : dict
@@ -55,7 +56,7 @@ class Run:
     network: Network
     initial: Mapping[str, NDArray[np.float64]]
     learned: Mapping[str, NDArray[np.float64]]
-    displacements: NDArray[np.float64]
+    response: NDArray[np.float64]
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
@@ -63,12 +64,22 @@ class Run:
     @cached_property
     def problem(self) -> Problem:
         """The task in numbers: ports, examples, wanted outputs."""
-        return pose(self.setup.task, self.network)
+        return pose(self.setup.task, self.network, self.energy.kinematics)
 
     @cached_property
     def energy(self) -> BondEnergy:
         """The element's energy."""
         return build_energy(self.setup.energy, self.network)[0]
+
+    @property
+    def displacements(self) -> NDArray[np.float64]:
+        """How far nodes move in the response, (examples, n, d); not at all with potentials."""
+        return self._moves(self.response)
+
+    def _moves(self, states: NDArray) -> NDArray[np.float64]:
+        if isinstance(self.energy.kinematics, Displacements):
+            return states
+        return np.zeros((len(states), *self.network.nodes.shape))
 
     @property
     def converged(self) -> bool:
@@ -89,7 +100,7 @@ class Run:
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
         clamped = solver.solve(Phase("clamp", 1.0))
-        return States(free.displacements(), clamped.parts[0][1].displacements())
+        return States(self._moves(free.states()), self._moves(clamped.parts[0][1].states()))
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""
@@ -145,7 +156,7 @@ class Run:
             folder / "learned.vtu",
             self.network,
             cell_data=self.learned,
-            point_data=displacement_fields(self.displacements),
+            point_data=state_fields(self.energy.kinematics.across, self.response),
         )
         text = json.dumps(self.summary, indent=2, allow_nan=False)
         (folder / "summary.json").write_text(text + "\n")
@@ -169,16 +180,14 @@ class Run:
             raise InputError(f"{folder} is damaged: {error}.") from None
         points, cells = read_fields(folder / "learned.vtu")
         names = list(setup.learn)
-        fields = sorted(
-            (k for k in points if k.startswith("displacement")),
-            key=lambda k: int(k.partition("_")[2] or 0),
-        )
+        kinematics = build_energy(setup.energy, network)[0].kinematics
+        width = len(kinematics.components(network.dim))
         return cls(
             setup=setup,
             network=network,
             initial={n: history[n].isel(snapshot=0).values for n in names},
             learned={n: np.asarray(cells[n]) for n in names},
-            displacements=np.array([points[k][:, : network.dim] for k in fields]),
+            response=states_of(kinematics.across, points, width),
             history=history,
             summary=summary,
             folder=folder,

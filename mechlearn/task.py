@@ -18,6 +18,10 @@ from pydantic import (
 from mechlearn.schema import input_error
 
 Component = Literal["x", "y", "z"]
+#: Words for what is imposed or asked for; which of them a network knows depends on its elements.
+QUANTITIES = (
+    "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
+)  # fmt: skip
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -82,6 +86,15 @@ class Terminal(Table):
         description="Force on a node, one number per component; or one number for a pair, positive "
         "where it pulls the nodes apart.",
     )
+    voltage: Finite | list[Finite] | None = Field(
+        None,
+        description="Of one node; of the first node of a pair less that of the second; or, as a "
+        "list of one number, of every node.",
+    )
+    current: Finite | list[Finite] | None = Field(None, description="The same, of what flows in.")
+    pressure: Finite | list[Finite] | None = Field(None, description="As voltage, in channels.")
+    flow: Finite | list[Finite] | None = Field(None, description="As current, in channels.")
+    charge: Finite | list[Finite] | None = Field(None, description="As current, in capacitors.")
 
     @model_validator(mode="after")
     def _one_place(self):
@@ -91,8 +104,13 @@ class Terminal(Table):
 
     @property
     def quantity(self) -> str:
-        """Which quantity it is about: "strain", "displacement" or "force"."""
-        return next(q for q in ("strain", "displacement", "force") if getattr(self, q) is not None)
+        """The word for what it is about, such as "strain"."""
+        return self.quantities[0]
+
+    @property
+    def quantities(self) -> list[str]:
+        """All such words that have a value; there should be one."""
+        return [word for word in QUANTITIES if getattr(self, word) is not None]
 
     @property
     def value(self) -> Value:
@@ -101,20 +119,20 @@ class Terminal(Table):
 
 
 class Source(Terminal):
-    """Where the network is driven: a strain or displacement imposed, or a force applied."""
+    """Where the network is driven: a strain or voltage imposed, or a force or current applied."""
 
     @model_validator(mode="after")
     def _one_quantity(self):
-        given = [q for q in ("strain", "displacement", "force") if getattr(self, q) is not None]
-        if len(given) != 1:
-            raise ValueError("a source needs exactly one of strain, displacement and force")
+        if len(self.quantities) != 1:
+            raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES)}")
         return self
 
 
 class Target(Terminal):
-    """Where the network is asked to answer: a strain, displacement or reaction force.
+    """Where the network is asked to answer: a strain, displacement, voltage or reaction.
 
-    A ``force`` target is held where it is, and the force that takes is the answer.
+    The target of a force (current, flow, charge) is held at zero, and what that takes is the
+    answer.
     """
 
     match: str | None = Field(
@@ -128,9 +146,8 @@ class Target(Terminal):
 
     @model_validator(mode="after")
     def _one_quantity(self):
-        given = [q for q in ("strain", "displacement", "force") if getattr(self, q) is not None]
-        if len(given) + (self.match is not None) != 1:
-            raise ValueError("a target needs exactly one of strain, displacement, force and match")
+        if len(self.quantities) + (self.match is not None) != 1:
+            raise ValueError(f"a target needs exactly one of {', '.join(QUANTITIES)}, match")
         return self
 
     @property

@@ -160,7 +160,7 @@ def _train(setup, network, energy, material, rule, watch, checkpoints, resume, c
     trained = time.perf_counter()
     problem = learner.problem
     history = learner.history.dataset(problem, learner.parameters)
-    outputs, displacements = _from_rest(learner)
+    outputs, response = _from_rest(learner)
     warnings = []
     if np.abs(outputs - learner.history.outputs[-1]).max() > BRANCH * _largest(problem):
         warnings.append(
@@ -176,7 +176,7 @@ def _train(setup, network, energy, material, rule, watch, checkpoints, resume, c
         network=network,
         initial=initial,
         learned=learner.parameters,
-        displacements=displacements,
+        response=response,
         history=history,
         summary={
             "title": setup.title,
@@ -194,9 +194,9 @@ def _largest(problem: Problem) -> float:
 
 
 def _from_rest(learner: Learner) -> tuple[NDArray, NDArray]:
-    """Outputs (user's units) and displacements of the free state, loaded from rest."""
+    """Outputs (user's units) and nodes' states in the free state, loaded from rest."""
     free = learner.settle_from_rest()
-    return learner.equilibrium.outputs(free) / learner.problem.units, free.displacements()
+    return learner.equilibrium.outputs(free) / learner.problem.units, free.states()
 
 
 __all__ = ["train", "train_file", "train_setup"]

@@ -8,7 +8,7 @@ from mechlearn.energies import energies
 from mechlearn.errors import InputError
 from mechlearn.model import Model
 
-ALL = sorted(energies)
+ALL = ["spring", "finite_spring"]
 
 
 @pytest.fixture(params=ALL)
@@ -118,7 +118,7 @@ def test_finite_and_linear_agree_to_first_order(plane, stiffnesses):
     differences = []
     for h in (1e-2, 1e-3):
         forces = []
-        for energy in energies.values():
+        for energy in (energies[name] for name in ALL):
             model = Model(plane, energy())
             model.set(stiffness=k)
             model.put_state(model.to_local(h * direction * 0.1))

@@ -72,7 +72,7 @@ def test_supports_loads_and_displaced_nodes(plane, stiffnesses):
     load += 0.7 * pair_row(plane, 12, 13)[0]
     u, force = solve_linear(plane, k, rows, [0] * 5 + [0.05], load)
     free = solver.free()
-    assert free.displacements()[0] == pytest.approx(u.reshape(-1, 2), abs=1e-11)
+    assert free.states()[0] == pytest.approx(u.reshape(-1, 2), abs=1e-11)
     move = [p.terminal for p in solver.problem.ports].index("move")
     assert free.forces[0, move] == pytest.approx(force[-1], rel=1e-8)
 
@@ -90,7 +90,7 @@ def test_displaced_nodes_alone_can_hold_a_network(plane, stiffnesses):
     rows = [unit_row(plane, n, c) for n in moves for c in (0, 1)]
     u, force = solve_linear(plane, k, rows, np.concatenate(list(moves.values())))
     free = solver.free()
-    assert free.displacements()[0] == pytest.approx(u.reshape(-1, 2), abs=1e-11)
+    assert free.states()[0] == pytest.approx(u.reshape(-1, 2), abs=1e-11)
     assert free.forces[0, :4] == pytest.approx(force, rel=1e-8)
     energy = 0.5 * np.sum(k * (bond_matrix(plane) @ u) ** 2)
     assert free.energies[0] == pytest.approx(energy, rel=1e-10)

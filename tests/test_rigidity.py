@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mechlearn import rigidity as rigidity_module
+from mechlearn.kinematics import rigid_motions
 from mechlearn.network import Network
 from mechlearn.networks import cubic, fcc, honeycomb, kagome, packing, square, triangular
-from mechlearn.rigidity import rigid_motions, rigidity
+from mechlearn.rigidity import rigidity
 
 
 def dense_counts(net):

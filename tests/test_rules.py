@@ -5,6 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
+from reference import bond_matrix, pair_row
 
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import equilibrium
@@ -21,7 +22,6 @@ from mechlearn.rules import (
     rules,
 )
 from mechlearn.task import Source, Support, Target, Task
-from reference import bond_matrix, pair_row
 
 IN = Source(nodes=[0, 7], strain=0.1)
 STRAIN = Target(name="a", nodes=[3, 12], strain=0.2)

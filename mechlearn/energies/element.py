@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike
 
 from mechlearn.errors import InputError
+from mechlearn.kinematics import Kinematics
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Bond:
     """The UFL description of one bond, handed to :meth:`BondEnergy.strain`.
 
     ``vector``, ``direction`` and ``length`` belong to the reference configuration (periodic images
-    included); ``jump`` is the state at the second node minus the state at the first.
+    included); ``jump`` is the state at the second node minus the state at the first (a
+    vector, or a scalar where a node has one number).
     """
 
     vector: Any
@@ -59,6 +61,8 @@ class BondEnergy(ABC):
     name: ClassVar[str]
     #: Whether the strain is linear and the energy quadratic in the state.
     linear: ClassVar[bool]
+    #: What a node's state is: a displacement, a potential.
+    kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
 
     @abstractmethod

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, override
 
 from mechlearn.energies.element import Bond, BondEnergy, Parameter
+from mechlearn.kinematics import SPACE, Kinematics
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Spring(BondEnergy):
 
     name: ClassVar[str] = "spring"
     linear: ClassVar[bool] = True
+    kinematics: ClassVar[Kinematics] = SPACE
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("stiffness", default=lambda net: 1.0, positive=True, scale="log"),
         Parameter("rest_length", default=lambda net: net.lengths, positive=True, scale="linear"),

@@ -58,7 +58,7 @@ class Settled(ABC):
         """The strain of every owned cell in every example."""
 
     @abstractmethod
-    def displacements(self) -> NDArray[np.float64]:
+    def states(self) -> NDArray[np.float64]:
         """The state in the user's order, shape (examples, n, components), whole on every rank."""
 
 

@@ -168,7 +168,7 @@ class LinearSettled(Settled):
         return self.element.derivative(name)(strain=self.strain(), **self.parameters)
 
     @override
-    def displacements(self) -> NDArray[np.float64]:
+    def states(self) -> NDArray[np.float64]:
         at = self._at
         local = at.column_at_rest[:, None] + at.columns @ self._with_ground.T
         return np.moveaxis(at.model.to_nodes(local), -1, 0)

@@ -402,7 +402,7 @@ class NewtonSettled(Settled):
         return self._each(lambda: self._model.local_sensitivity(name))
 
     @override
-    def displacements(self) -> NDArray[np.float64]:
+    def states(self) -> NDArray[np.float64]:
         return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self.points]).T), -1, 0)
 
 

@@ -13,9 +13,9 @@ from scipy.linalg import qr
 from scipy.sparse.linalg import splu
 
 from mechlearn.errors import InputError, SolveError
+from mechlearn.kinematics import rigid_motions
 from mechlearn.network import Network
 from mechlearn.networks import _check
-from mechlearn.rigidity import rigid_motions
 
 #: A bond counts as part of a state of self-stress from this squared weight on. Far above
 #: rounding, far below what real self-stress has; a network pruned below it would be nearly floppy.

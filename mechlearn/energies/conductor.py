@@ -1,0 +1,71 @@
+"""Scalar networks: resistors, flow channels and capacitors.
+
+A bond between potentials ``a`` and ``b`` has the energy ``u = k (b - a)^2 / 2`` (half the power
+dissipated, for resistors and channels), so that the derivative by the drop is what flows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, override
+
+from mechlearn.energies.element import Bond, BondEnergy, Parameter
+from mechlearn.kinematics import CHARGE, PRESSURE, VOLTAGE, Kinematics
+
+
+@dataclass(frozen=True)
+class Conductor(BondEnergy):
+    """What scalar bonds share: the strain is the difference of the potentials."""
+
+    linear: ClassVar[bool] = True
+
+    @override
+    def strain(self, bond: Bond) -> Any:
+        return bond.jump
+
+
+@dataclass(frozen=True)
+class Resistor(Conductor):
+    """Ohmic resistors: conductance times ``width``, which is 1 unless it learns."""
+
+    name: ClassVar[str] = "resistor"
+    kinematics: ClassVar[Kinematics] = VOLTAGE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("conductance", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("width", default=lambda net: 1.0, positive=True, scale="log"),
+    )
+
+    @override
+    def energy(self, strain, length, conductance, width):
+        return conductance * width * strain**2 / 2
+
+
+@dataclass(frozen=True)
+class Channel(Conductor):
+    """Poiseuille flow in channels: conductance times ``radius`` to the fourth power, 1 at first."""
+
+    name: ClassVar[str] = "flow"
+    kinematics: ClassVar[Kinematics] = PRESSURE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("conductance", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("radius", default=lambda net: 1.0, positive=True, scale="log"),
+    )
+
+    @override
+    def energy(self, strain, length, conductance, radius):
+        return conductance * radius**4 * strain**2 / 2
+
+
+@dataclass(frozen=True)
+class Capacitor(Conductor):
+    """Plate capacitors: capacitance times ``area`` over ``gap``, both 1 unless they learn."""
+
+    name: ClassVar[str] = "capacitor"
+    kinematics: ClassVar[Kinematics] = CHARGE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("capacitance", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("area", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("gap", default=lambda net: 1.0, positive=True, scale="log"),
+    )
+
+    @override
+    def energy(self, strain, length, capacitance, area, gap):
+        return capacitance * area / gap * strain**2 / 2

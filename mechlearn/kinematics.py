@@ -1,0 +1,120 @@
+"""What a node has: a displacement, or a potential. Everything that depends on it is here.
+
+A network of springs and one of resistors differ in three things: how many numbers a node's state
+has, which motions of the whole network cost nothing, and what is meant by "the difference of two
+nodes". The words in which tasks speak of them differ too.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import override
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from mechlearn.network import Network
+
+
+@dataclass(frozen=True)
+class Kinematics(ABC):
+    """The state of a node.
+
+    Attributes
+    ----------
+    across, drop, through : str
+        The words of tasks: the state of a node, its difference over a pair, and the flux or force
+        that is their partner.
+    """
+
+    across: str
+    drop: str
+    through: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words in which a task may speak."""
+        return tuple(dict.fromkeys((self.drop, self.across, self.through)))
+
+    @abstractmethod
+    def components(self, dim: int) -> tuple[str, ...]:
+        """Names of the numbers of a node's state, in a network of that dimension."""
+
+    @abstractmethod
+    def free_motions(self, network: Network) -> NDArray[np.float64]:
+        """Orthonormal motions of the whole network that cost nothing, shape (n c, k)."""
+
+    @abstractmethod
+    def compatibility(self, network: Network) -> sparse.csr_array:
+        """From states, ``c`` numbers per node, to the strains of bonds (small), (m, n c)."""
+
+    @abstractmethod
+    def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
+        """The vector whose length a pair's reading follows; empty where it just is a difference."""
+
+
+class Displacements(Kinematics):
+    """Nodes move in space; a pair reads the change of its distance."""
+
+    @override
+    def components(self, dim: int) -> tuple[str, ...]:
+        return ("x", "y", "z")[:dim]
+
+    @override
+    def free_motions(self, network: Network) -> NDArray[np.float64]:
+        return rigid_motions(network)
+
+    @override
+    def compatibility(self, network: Network) -> sparse.csr_array:
+        return network.compatibility()
+
+    @override
+    def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
+        return network.separation(a, b)
+
+
+class Potentials(Kinematics):
+    """Nodes have a potential; a pair reads that of its first node less that of its second."""
+
+    @override
+    def components(self, dim: int) -> tuple[str, ...]:
+        return (self.across,)
+
+    @override
+    def free_motions(self, network: Network) -> NDArray[np.float64]:
+        return np.full((network.n_nodes, 1), network.n_nodes**-0.5)
+
+    @override
+    def compatibility(self, network: Network) -> sparse.csr_array:
+        m = network.n_edges
+        ones = np.ones(m)
+        rows = np.tile(np.arange(m), 2)
+        return sparse.csr_array(
+            (np.r_[-ones, ones], (rows, network.edges.T.ravel())), shape=(m, network.n_nodes)
+        )
+
+    @override
+    def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
+        return np.empty(0)
+
+
+def rigid_motions(network: Network) -> NDArray[np.float64]:
+    """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
+    x = network.nodes - network.nodes.mean(axis=0)
+    n, d = x.shape
+    motions = [np.tile(np.eye(d)[c], (n, 1)) for c in range(d)]
+    if not network.periodic:
+        for a in range(d):
+            for b in range(a + 1, d):
+                spin = np.zeros((n, d))
+                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
+                motions.append(spin)
+    q, r = np.linalg.qr(np.stack([m.ravel() for m in motions], axis=1))
+    size = np.abs(np.diag(r))
+    return q[:, size > 1e-9 * size.max()]
+
+
+SPACE = Displacements("displacement", "strain", "force")
+VOLTAGE = Potentials("voltage", "voltage", "current")
+PRESSURE = Potentials("pressure", "pressure", "flow")
+CHARGE = Potentials("voltage", "voltage", "charge")

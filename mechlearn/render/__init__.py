@@ -1,0 +1,10 @@
+"""Pictures of runs: the learned network, its free and clamped states, the error, the set-up.
+
+pyvista draws the networks; titles, colour bars and labels are set around its picture, where they
+cover nothing. Neither pyvista nor matplotlib is imported before something is drawn.
+"""
+
+from mechlearn.render.pictures import draw_setup, render
+from mechlearn.render.window import show
+
+__all__ = ["draw_setup", "render", "show"]

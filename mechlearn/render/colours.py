@@ -1,0 +1,87 @@
+"""Colours: those of the marks and of what is behind, and those of bonds by their values."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.plots import INK, spans_decades
+
+#: Grey words.
+QUIET = "#5B626D"
+#: Colours that stay apart for the colour-blind, and apart from the colour maps used with them.
+SOURCE, TARGET, SUPPORT = "#E8590C", "#C2188B", INK
+BOND, GHOST, CELL = "#7D8590", "#BCC2CB", "#AEB4BD"
+
+
+def rgb(colour: str) -> NDArray[np.uint8]:
+    """A colour such as "#7D8590" as three bytes."""
+    return np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)], dtype=np.uint8)
+
+
+class Shades:
+    """Colours and widths of bonds by their values.
+
+    Parameters
+    ----------
+    values : array
+        All that must have a colour.
+    title : str
+        What the values are.
+    diverging : bool
+        Whether they go both ways from 0, or from 1 where ``log``; else from small to large, on a
+        logarithmic scale where they span decades.
+    log : bool
+        Whether diverging values are ratios.
+
+    Attributes
+    ----------
+    map, norm : matplotlib's
+    low, high, log : the range of the colours, and whether they go with the logarithm
+    clipped : {"neither", "both"}
+        Whether values lie outside the range.
+    """
+
+    def __init__(
+        self, values: NDArray, title: str, diverging: bool = False, log: bool = False
+    ) -> None:
+        from matplotlib import colormaps, colors
+
+        values = values[np.isfinite(values)]
+        self.title, self.diverging = title, diverging
+        self.clipped = "neither"
+        if diverging:
+            self.log = log
+            most, self.clipped = _reach(np.abs(np.log(values) if log else values))
+            self.low, self.high = (np.exp(-most), np.exp(most)) if log else (-most, most)
+            self.map = colors.LinearSegmentedColormap.from_list(
+                "strain", ["#00463F", "#0E8C80", "#D3D6DA", "#B87413", "#5C2E00"]
+            )
+        else:
+            self.log = spans_decades(values)
+            self.low, self.high = float(values.min()), float(values.max())
+            # Dark is much: the bright end would vanish on white, so it is cut off.
+            self.map = colors.ListedColormap(colormaps["viridis_r"](np.linspace(0.06, 1, 256)))
+        if self.high - self.low <= 1e-9 * max(abs(self.low), abs(self.high)):
+            pad = 0.05 * abs(self.high) or 1e-3
+            self.low, self.high = self.low - pad, self.high + pad
+        self.norm = (colors.LogNorm if self.log else colors.Normalize)(
+            self.low, self.high, clip=True
+        )
+
+    def colours(self, values: NDArray) -> NDArray[np.uint8]:
+        """One colour per bond, as (m, 3) bytes."""
+        return np.asarray(self.map(self.norm(values), bytes=True))[:, :3]
+
+    def widths(self, values: NDArray) -> NDArray[np.float64]:
+        """From 0, thinnest, to 1, thickest."""
+        t = np.asarray(self.norm(values), dtype=float)
+        return 0.25 + 0.75 * np.abs(2 * t - 1) if self.diverging else t
+
+
+def _reach(sizes: NDArray) -> tuple[float, str]:
+    """How far from the middle the colours go, and which ends are clipped by that."""
+    most = float(sizes.max(initial=0.0))
+    # A few bonds far beyond the others would leave those without colour.
+    reach = float(np.percentile(sizes, 98.0)) if len(sizes) else 0.0
+    if most > 1.5 * reach > 0:
+        return reach, "both"
+    return most or 1e-3, "neither"

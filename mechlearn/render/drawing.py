@@ -1,0 +1,239 @@
+"""Drawing: a scene put into a pyvista plotter.
+
+Flat things are stacked along z: at rest behind, marks in front; z = 0 are the bonds.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.render.colours import CELL, GHOST, SUPPORT, rgb
+from mechlearn.render.lines import cell_outline, segments, space
+from mechlearn.render.marks import Mark
+from mechlearn.render.scene import Scene
+
+if TYPE_CHECKING:
+    import pyvista
+
+#: Beyond this many bonds, lines are drawn instead of tubes; up to that many, joints are rounded.
+TUBES, JOINTS = 60_000, 6_000
+#: How much of a bond's colour is lost at the far side of a network in space.
+FADE = 0.6
+
+
+def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = None) -> None:
+    """Put the bonds, deformed and at rest, and the periodic cell into a plotter.
+
+    ``away`` points away from the viewer; where given, bonds in space pale with distance.
+    """
+    layer = _layer(scene)
+    away = None if scene.flat else away
+    if scene.network.periodic:
+        outline = _tubes(cell_outline(scene.network), 0.0016 * scene.extent)
+        _add(plotter, outline, -4 * layer, color=CELL, lighting=False)
+    if scene.ghost is not None:
+        rest = segments(scene.network, scene.ghost)
+        colours = np.full((len(rest.bond), 2, 3), rgb(GHOST), dtype=float)
+        colours[rest.open] = 255
+        colours = _paled(rest.ends, colours, away)
+        thin = max(0.15 * scene.thick, 0.0007 * scene.extent) * (1 if scene.flat else 0.5)
+        _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
+    pieces = segments(scene.network, scene.nodes)
+    colours = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1).astype(float)
+    colours[pieces.open] = 0.12 * colours[pieces.open] + 0.88 * 255
+    colours = _paled(pieces.ends, colours, away)
+    _add_lines(
+        plotter, scene, pieces.ends, scene.radii[pieces.bond], colours, 0.0, **_surface(scene)
+    )
+    if scene.network.n_edges <= JOINTS:
+        _draw_joints(plotter, scene, away)
+
+
+def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
+    """Put supports, sources and targets into a plotter."""
+    if len(scene.supports):
+        _draw_supports(plotter, scene)
+    for mark in scene.marks:
+        _draw_pairs(plotter, scene, mark)
+        _draw_nodes(plotter, scene, mark)
+        _draw_arrows(plotter, scene, mark)
+
+
+# -- the parts -----------------------------------------------------------------------------------
+
+
+def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None) -> None:
+    """Round the joints: on every node a ball as thick as its thickest bond."""
+    import pyvista as pv
+
+    radii = scene.radii
+    ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
+    order = np.lexsort((radii[bonds], ends))
+    widest = bonds[order][np.diff(ends[order], append=-1) != 0]
+    places = space(scene.nodes)
+    colours = _paled(places, scene.colours[widest].astype(float), away)
+    if scene.flat:
+        # A disc lies just below the top of its thickest bond, above the others.
+        places[:, 2] += 0.98 * radii[widest]
+        shape = pv.Disc(inner=0, outer=1, c_res=16)
+    else:
+        shape = pv.Sphere(radius=1, theta_resolution=12, phi_resolution=12)
+    balls = pv.PolyData(places)
+    balls["radius"] = radii[widest]
+    balls["colour"] = colours.astype(np.uint8)
+    _add(plotter, balls.glyph(geom=shape, scale="radius", orient=False), 0.0, **_surface(scene))
+
+
+def _draw_supports(plotter: "pyvista.Plotter", scene: Scene) -> None:
+    import pyvista as pv
+
+    side = 1.7 * scene.mark
+    box = pv.Cube(x_length=side, y_length=side, z_length=side / 50 if scene.flat else side)
+    boxes = _copies(box, scene.nodes[scene.supports])
+    options = _surface(scene) | {"smooth_shading": False}
+    _add(plotter, boxes, 2 * _layer(scene), color=SUPPORT, **options)
+
+
+def _draw_pairs(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Bars between the two nodes of every pair."""
+    if len(pairs := scene.pairs_of(mark)):
+        bars = _tubes(pairs, 0.32 * scene.mark)
+        _add(plotter, bars, 3 * _layer(scene), color=mark.colour, **_surface(scene))
+
+
+def _draw_nodes(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Balls; in the plane discs with a white rim, open where the mark is switched off."""
+    import pyvista as pv
+
+    size, z = scene.mark, 3 * _layer(scene)
+    places = scene.nodes_of(mark)
+    shape = pv.Sphere(radius=size, theta_resolution=24, phi_resolution=24)
+    if scene.flat:
+        rim = pv.Disc(inner=0, outer=1.3 * size, c_res=40)
+        _add(plotter, _copies(rim, places), z - size / 2, color="white", lighting=False)
+        shape = pv.Disc(inner=0 if mark.active else 0.6 * size, outer=size, c_res=40)
+    _add(plotter, _copies(shape, places), z, color=mark.colour, **_surface(scene))
+
+
+def _draw_arrows(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Arrows; in the plane with a white rim."""
+    import pyvista as pv
+
+    starts, directions = scene.arrows(mark)
+    if not len(starts):
+        return
+    points = pv.PolyData(starts)
+    points["along"] = directions
+    z, shaft = 3 * _layer(scene), 0.38 * scene.mark / scene.arrow
+    rim = [(1.9, "white", z - scene.mark / 2)] if scene.flat else []
+    for wider, colour, height in (*rim, (1.0, mark.colour, z)):
+        shape = pv.Arrow(
+            tip_length=min(0.5, 2.4 * scene.mark / scene.arrow),
+            tip_resolution=30,
+            tip_radius=(2.4 + wider) / 3.4 * 2.9 * shaft,
+            shaft_radius=wider * shaft,
+            shaft_resolution=20,
+        )
+        arrows = points.glyph(geom=shape, orient="along", scale=False, factor=scene.arrow)
+        _add(plotter, arrows, height, color=colour, **_surface(scene))
+
+
+# -- what they are made of -----------------------------------------------------------------------
+
+
+def _layer(scene: Scene) -> float:
+    """How far apart along z flat things are stacked."""
+    return scene.mark if scene.flat else 0.0
+
+
+def _surface(scene: Scene) -> dict[str, Any]:
+    """How surfaces take the light: in the plane not at all."""
+    if scene.flat:
+        return {"lighting": False}
+    return {"smooth_shading": True, "ambient": 0.35, "diffuse": 0.7, "specular": 0.0}
+
+
+def _add(plotter: "pyvista.Plotter", mesh: "pyvista.PolyData", z: float, **options: Any) -> None:
+    """Add a mesh, raised by ``z``, in one ``color`` or else in its own."""
+    if z:
+        mesh.points = np.asarray(mesh.points) + np.array([0, 0, z])
+    if "color" not in options:
+        options |= {"scalars": "colour", "rgb": True}
+    plotter.add_mesh(mesh, **options)
+
+
+def _add_lines(
+    plotter: "pyvista.Plotter",
+    scene: Scene,
+    ends: NDArray,
+    radius: ArrayLike,
+    colours: NDArray,
+    z: float,
+    **options: Any,
+) -> None:
+    """Add lines as thick as they are; in space, where there are very many, all alike."""
+    if scene.flat:
+        mesh = _ribbons(ends, radius, colours)
+    elif len(ends) <= TUBES:
+        mesh = _tubes(ends, radius, colours)
+    else:
+        mesh = _lines(ends, colours)
+        options = {"line_width": 2, "lighting": False}
+    _add(plotter, mesh, z, **options)
+
+
+def _lines(ends: NDArray, colours: NDArray | None = None) -> "pyvista.PolyData":
+    """Lines without thickness; ``colours`` per end."""
+    import pyvista as pv
+
+    n = len(ends)
+    cells = np.column_stack([np.full(n, 2), np.arange(2 * n).reshape(-1, 2)])
+    mesh = pv.PolyData(ends.reshape(-1, 3), lines=cells.ravel())
+    if colours is not None:
+        mesh["colour"] = colours.reshape(-1, 3).astype(np.uint8)
+    return mesh
+
+
+def _ribbons(ends: NDArray, radius: ArrayLike, colours: NDArray) -> "pyvista.PolyData":
+    """What tubes in the plane look like from straight on, the thicker above the thinner."""
+    import pyvista as pv
+
+    n = len(ends)
+    r = np.broadcast_to(radius, n)[:, None]
+    along = ends[:, 1] - ends[:, 0]
+    across = np.stack([-along[:, 1], along[:, 0], np.zeros(n)], axis=1)
+    across *= r / np.linalg.norm(along, axis=1, keepdims=True)
+    lift = r * np.array([0.0, 0.0, 1.0])
+    a, b = ends[:, 0] + lift, ends[:, 1] + lift
+    corners = np.stack([a - across, a + across, b + across, b - across], axis=1)
+    faces = np.column_stack([np.full(n, 4), np.arange(4 * n).reshape(-1, 4)])
+    mesh = pv.PolyData(corners.reshape(-1, 3), faces=faces.ravel())
+    mesh["colour"] = colours[:, [0, 0, 1, 1]].reshape(-1, 3).astype(np.uint8)
+    return mesh
+
+
+def _tubes(ends: NDArray, radius: ArrayLike, colours: NDArray | None = None) -> "pyvista.PolyData":
+    """Tubes along lines, one radius each; ``colours`` per end."""
+    mesh = _lines(ends, colours)
+    mesh["radius"] = np.repeat(np.broadcast_to(radius, len(ends)), 2).astype(float)
+    mesh.set_active_scalars("radius")
+    sides = 10 if len(ends) < 5000 else 6
+    return mesh.tube(scalars="radius", absolute=True, n_sides=sides, capping=True)
+
+
+def _copies(shape: "pyvista.PolyData", places: NDArray) -> "pyvista.PolyData":
+    """The same shape at several places."""
+    import pyvista as pv
+
+    return pv.PolyData(space(places)).glyph(geom=shape, scale=False, orient=False)
+
+
+def _paled(points: NDArray, colours: NDArray, away: NDArray | None) -> NDArray[np.float64]:
+    """Colours nearer to white the farther they are from the viewer."""
+    if away is None:
+        return colours
+    depth = points @ away
+    depth = (depth - depth.min()) / (np.ptp(depth) or 1.0)
+    keep = 1 - FADE * depth[..., None] ** 1.3
+    return colours * keep + 255 * (1 - keep)

@@ -1,0 +1,94 @@
+"""Marks: where the network is driven, asked and held."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.network import Network
+from mechlearn.problem import Port, Problem
+from mechlearn.render.colours import SOURCE, TARGET
+from mechlearn.task import Source, Terminal
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """One source or target in one example.
+
+    Attributes
+    ----------
+    terminal : Source or Target
+    ports : tuple of Port
+    values : (ports,) array
+        Imposed or wanted, in the user's quantity.
+    active : bool
+        Whether it takes part in the example.
+    """
+
+    terminal: Terminal
+    ports: tuple[Port, ...]
+    values: NDArray[np.float64]
+    active: bool
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it drives the network rather than reads it."""
+        return isinstance(self.terminal, Source)
+
+    @property
+    def colour(self) -> str:
+        """The colour of its kind."""
+        return SOURCE if self.is_source else TARGET
+
+    @property
+    def nodes(self) -> list[int]:
+        """Its nodes, each once."""
+        return list(dict.fromkeys(n for p in self.ports for n in p.nodes))
+
+    @property
+    def pairs(self) -> list[tuple[int, ...]]:
+        """Pairs of nodes whose distance it is about."""
+        return [p.nodes for p in self.ports if p.component is None]
+
+    def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
+        """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
+        if not self.active or getattr(self.terminal, "match", None):
+            return []
+        out = []
+        vectors: dict[int, NDArray] = {}
+        for port, value in zip(self.ports, self.values, strict=True):
+            if port.component is not None:
+                vectors.setdefault(port.nodes[0], np.zeros(network.dim))[port.component] = value
+                continue
+            a, b = port.nodes
+            axis = network.separation(a, b)
+            if value:
+                way = np.sign(value) * axis / np.linalg.norm(axis)
+                out += [(nodes[a], -way, value < 0), (nodes[b], way, value < 0)]
+        for node, vector in vectors.items():
+            if size := np.linalg.norm(vector):
+                out.append((nodes[node], vector / size, False))
+        return out
+
+
+def marks(problem: Problem, example: int = 0) -> list[Mark]:
+    """The sources and targets of a problem as they are in one example, counted from 0."""
+    out = []
+    column = {port: k for k, port in enumerate(problem.targets)}
+    for terminal in (*problem.task.sources, *problem.task.targets):
+        ks = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
+        if isinstance(terminal, Source):
+            values = problem.values[example, ks]
+            active = bool(problem.held[example, ks].any() or terminal.quantity == "force")
+        else:
+            values = problem.wanted[example, [column[k] for k in ks]]
+            active = bool(problem.asked[example, [column[k] for k in ks]].any())
+        ports = tuple(problem.ports[k] for k in ks)
+        units = [p.unit if terminal.quantity == "strain" else 1.0 for p in ports]
+        out.append(Mark(terminal, ports, values / units, active))
+    return out
+
+
+def held_nodes(problem: Problem) -> NDArray[np.int64]:
+    """The nodes of all supports."""
+    return np.unique(np.array([n for s in problem.task.supports for n in s.nodes], dtype=np.int64))

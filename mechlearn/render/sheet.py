@@ -1,0 +1,181 @@
+"""The sheet around a picture: title, caption, colour bar and legend, set by matplotlib."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.plots import INK
+from mechlearn.render.colours import CELL, GHOST, QUIET, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.scene import Scene
+from mechlearn.render.words import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+#: Left, top, width and height in pixels.
+Place = tuple[int, int, int, int]
+
+
+class Sheet:
+    """A page in pixels from the top left: a title, a body with a column on its right, a caption.
+
+    Parameters
+    ----------
+    size : width and height in pixels
+    title, caption : a line each
+    column : float
+        Width of the column on a sheet of 1600 by 1000 pixels.
+
+    Attributes
+    ----------
+    unit : float
+        Pixels per pixel of a sheet of 1600 by 1000.
+    top, width, height : float
+        Where the body starts, and how large it is without the column.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], title: str, caption: str, column: float = 250.0
+    ) -> None:
+        self.size = size
+        self.unit = min(size[0] / 1600, size[1] / 1000)
+        self.figure = new_figure(size)
+        self.top = 78 * self.unit
+        self.width = size[0] - column * self.unit
+        self.height = size[1] - self.top - 64 * self.unit
+        left, right = 32 * self.unit, size[0] - 32 * self.unit
+        self.fit(self.text(left, 40 * self.unit, title, 30, weight="bold"), right - left)
+        low = size[1] - 32 * self.unit
+        self.fit(self.text(left, low, caption, 20, QUIET), right - left)
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+        """A place in pixels as matplotlib has it: fractions of the figure from the bottom left."""
+        return x / self.size[0], 1 - y / self.size[1]
+
+    def points(self, pixels: float) -> float:
+        """Font size for a height in pixels of a sheet of 1600 by 1000."""
+        return pixels * self.unit * 0.72
+
+    def text(
+        self, x: float, y: float, text: str, size: float, colour: str = INK, **more: Any
+    ) -> "Text":
+        """Write a text at a place in pixels."""
+        options = {"ha": "left", "va": "center", "parse_math": False, **more}
+        fontsize = self.points(size)
+        return self.figure.text(*self.at(x, y), text, fontsize=fontsize, color=colour, **options)
+
+    def fit(self, text: "Text", width: float) -> None:
+        """Make a line of text no wider than ``width`` pixels."""
+        extent = text.get_window_extent().width
+        if extent > width:
+            text.set_fontsize(text.get_fontsize() * width / extent)
+
+    def picture(self, image: NDArray[np.uint8], place: Place) -> None:
+        """Set a picture into its place."""
+        left, top, _, height = place
+        self.figure.figimage(image, left, self.size[1] - top - height, origin="upper")
+
+    def explain(self, scene: Scene, shades: Shades | None = None) -> None:
+        """Fill the column: a colour bar, and what the marks mean below it."""
+        top = self.top
+        if shades is not None:
+            height = 0.55 * self.height
+            self._bar(top, height, shades)
+            top += height + 30 * self.unit
+        self._legend(top, scene)
+
+    def _bar(self, top: float, height: float, shades: Shades) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.ticker import FuncFormatter
+
+        w, h = self.size
+        left = self.width + 20 * self.unit
+        self.text(left, top, shades.title, 21, va="top", weight="bold", linespacing=1.25)
+        head = (22 * (shades.title.count("\n") + 1) + 24) * self.unit
+        axes = self.figure.add_axes(
+            (*self.at(left, top + height), 30 * self.unit / w, (height - head) / h)
+        )
+        bar = self.figure.colorbar(
+            ScalarMappable(shades.norm, shades.map), cax=axes, extend=shades.clipped
+        )
+        bar.outline.set_visible(False)
+        axes.tick_params(labelsize=self.points(18), length=5 * self.unit, colors=INK)
+        if shades.title == "strain":
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: percent(round(v, 9))))
+        elif shades.log:
+            _log_ticks(axes.yaxis, shades.low, shades.high)
+
+    def _legend(self, top: float, scene: Scene) -> None:
+        from matplotlib.lines import Line2D
+
+        def dot(colour: str, text: str, marker: str = "o") -> Line2D:
+            dots = {"marker": marker, "markersize": self.points(17), "linestyle": ""}
+            return Line2D([], [], color=colour, label=text, **dots)
+
+        def line(colour: str, text: str) -> Line2D:
+            return Line2D([], [], color=colour, label=text, linewidth=2.5 * self.unit)
+
+        entries = [
+            (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
+            (True, dot(TARGET, "target")),
+            (len(scene.supports), dot(SUPPORT, "support", "s")),
+            (scene.ghost is not None, line(GHOST, "at rest")),
+            (scene.network.periodic, line(CELL, "periodic cell")),
+        ]
+        self.figure.legend(
+            handles=[entry for there, entry in entries if there],
+            loc="upper left",
+            frameon=False,
+            borderpad=0,
+            borderaxespad=0,
+            bbox_to_anchor=self.at(self.width + 14 * self.unit, top),
+            fontsize=self.points(19),
+            labelcolor=INK,
+            handlelength=1.4,
+            labelspacing=0.7,
+        )
+
+
+def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
+    """A white figure of so many pixels, on no screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    inches = (size[0] / 100, size[1] / 100)
+    figure = Figure(figsize=inches, dpi=100, facecolor="white", **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure, and the folder it is in; raises InputError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=100)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _log_ticks(axis: "Axis", low: float, high: float) -> None:
+    """Round numbers on a log axis, in plain digits where those are short."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    decades = np.log10(high / low)
+    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        ticks = np.array([s * 10**p for p in powers for s in steps])
+        ticks = ticks[(ticks >= low * 0.999) & (ticks <= high * 1.001)]
+        if len(ticks) >= 4:
+            break
+    if decades > 7:
+        ticks = ticks[:: int(np.ceil(decades / 6))]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())

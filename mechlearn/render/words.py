@@ -1,0 +1,84 @@
+"""The words in and around a picture."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.network import Network
+from mechlearn.problem import Problem
+from mechlearn.render.deformation import reading
+from mechlearn.render.marks import Mark, marks
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+
+def heading(run: "Run") -> str:
+    """The title of a run's pictures."""
+    return run.setup.title or sizes(run.network)
+
+
+def sizes(network: Network) -> str:
+    """How large a network is."""
+    kind = "periodic, " if network.periodic else ""
+    return f"{network.n_nodes:,} nodes, {network.n_edges:,} bonds, {kind}{network.dim}D"
+
+
+def scale(factor: float) -> str:
+    """By how much a deformation is amplified."""
+    return "deformation to scale" if factor == 1 else f"deformation amplified ×{factor:g}"
+
+
+def which_example(problem: Problem, example: int) -> list[str]:
+    """Which example it is, counted from 0 here and from 1 in words; nothing where there is one."""
+    n = problem.n_examples
+    return [f"example {example + 1} of {n}"] if n > 1 else []
+
+
+def label(mark: Mark, reached: Any = None) -> str:
+    """Name of a mark, what is imposed or wanted, and what was reached."""
+    if not mark.active:
+        return f"{mark.terminal.name}\nswitched off"
+    match = getattr(mark.terminal, "match", None)
+    if match is not None:
+        text = f"as {match}"
+    else:
+        values, repeats = mark.values, max(1, len(mark.ports) // np.size(mark.terminal.value))
+        text = _amount(mark, values[: len(values) // repeats])
+    quantity = mark.terminal.quantity
+    if mark.terminal.components:
+        quantity += " " + ", ".join(mark.terminal.components)
+    asked = "" if mark.is_source else "wanted: "
+    text = f"{mark.terminal.name}\n{asked}{quantity} {text}"
+    if reached is not None and np.size(reached) <= 3:
+        text += f"\nreached: {_amount(mark, np.atleast_1d(reached))}"
+    return text
+
+
+def readings(run: "Run", example: int, displacements: NDArray) -> str:
+    """What the targets read in a state, in a few words."""
+    parts = []
+    for mark in marks(run.problem, example):
+        if mark.is_source or not mark.active or mark.terminal.quantity == "force":
+            continue
+        linear = run.energy.linear
+        reads = [reading(run.network, p, displacements, linear) for p in mark.ports]
+        if len(reads) <= 3:
+            parts.append(f"{mark.terminal.name} {_amount(mark, np.array(reads))}")
+    if len(parts) > 2:
+        parts = [*parts[:2], "…"]
+    return ",  ".join(parts)
+
+
+def percent(value: float, signed: bool = False) -> str:
+    """A part of 1 in percent."""
+    text = f"{100 * value:+.3g}" if signed else f"{100 * value:.3g}"
+    return text.replace("-", "\u2212") + " %"
+
+
+def _amount(mark: Mark, values: NDArray) -> str:
+    if mark.terminal.quantity == "strain":
+        return percent(float(values[0]), signed=True)
+    numbers = [f"{v:.3g}".replace("-", "\u2212") for v in values]
+    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
