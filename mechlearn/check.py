@@ -13,7 +13,7 @@ from mechlearn.steps import make_step
 
 
 def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -> str:
-    """Everything a training would check, and what the network is, as text.
+    """What a training would check before it solves anything, and what the network is, as text.
 
     Raises
     ------
@@ -35,16 +35,25 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
     ]
-    counts = check_rigidity(energy, network, problem.supported)
+    counts = check_rigidity(energy, network, problem.driven)
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
     lines += [f"{'support' if not k else '':9} {text}" for k, text in enumerate(_supports(problem))]
+    if not problem.task.sources:
+        lines.append("source    none; only prestress can move the network")
     lines += _terminals(problem)
+    unused = sorted(set(network.edge_data) & {p.name for p in energy.parameters} - set(material))
+    for name in unused:
+        if name not in setup.learn or setup.learn[name].initial is None:
+            lines.append(
+                f"note      the network brings {name}, which is used only if asked for "
+                f'by name: {name} = "{name}" in [energy], or initial = "{name}"'
+            )
     if problem.n_examples > 1:
         lines.append(f"examples  {problem.n_examples}")
     if draw is not None:
-        if draw.suffix != ".png":
+        if draw.suffix.lower() != ".png":
             raise InputError(f"{draw}: the picture must be a .png.")
         from mechlearn.render import draw_setup
 

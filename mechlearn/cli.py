@@ -5,6 +5,7 @@ Heavy imports wait until a command needs them.
 """
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from mechlearn import __version__
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.ranks import abort, on_first, rank, size
 
 app = App(
     name="mechlearn",
@@ -40,8 +42,8 @@ def check(task: Path, *, draw: Path | None = None) -> None:
 
     setup = read_setup(task)
     with _about(task):
-        text = check_setup(setup, task.parent, draw)
-    print(text)
+        text = check_setup(setup, task.parent, draw if rank() == 0 else None)
+    say(text)
 
 
 @app.command
@@ -75,20 +77,17 @@ def train(
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
-    if _rank() == 0:
-        new_folder(output, overwrite or resume)
+    on_first(lambda: new_folder(output, overwrite or resume))
     from mechlearn.checkpoint import Checkpoints
     from mechlearn.progress import Progress
     from mechlearn.training import train_setup
 
     checkpoints = Checkpoints(output / "checkpoint.npz", setup)
-    with _about(task), Progress(setup, quiet=quiet or _rank() > 0) as progress:
+    with _about(task), Progress(setup, quiet=quiet or rank() > 0) as progress:
         run = train_setup(setup, task.parent, progress, checkpoints, resume)
-    if _rank() == 0:
-        run.save(output, overwrite=True)
-        if not quiet:
-            print(_report(run))
-            print(f"Written to {output}/")
+    on_first(lambda: run.save(output, overwrite=True))
+    if not quiet:
+        say(f"{_report(run)}\nWritten to {output}/")
 
 
 @app.command
@@ -105,8 +104,7 @@ def evaluate(run: Path) -> None:
     loaded = Run.load(run)
     with _about(run):
         rows = loaded.evaluate()
-    if _rank() == 0:
-        print(_table(rows))
+    say(_table(rows))
 
 
 @app.command
@@ -139,12 +137,15 @@ def render(
     if not out:
         raise InputError("render needs a picture to write, such as network.png.")
     loaded = Run.load(run)
-    if _rank() == 0:
-        from mechlearn.render import render as draw
+
+    def draw() -> None:
+        from mechlearn.render import render as picture
 
         for path in out:
-            draw(loaded, path, what=what, example=example, colour=colour)
-            print(f"Written to {path}")
+            picture(loaded, path, what=what, example=example, colour=colour)
+            say(f"Written to {path}")
+
+    on_first(draw)
 
 
 @app.command
@@ -161,9 +162,8 @@ def export(run: Path, out: Path) -> None:
     from mechlearn.run import Run
 
     loaded = Run.load(run)
-    if _rank() == 0:
-        loaded.export(out)
-        print(f"Written to {out}")
+    on_first(lambda: loaded.export(out))
+    say(f"Written to {out}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -174,8 +174,22 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
     except MechlearnError as error:
         _fail(str(error), error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}.", InputError.exit_code)
     except KeyboardInterrupt:
         _fail("Stopped.", 130)
+    except Exception:
+        if size() == 1:
+            raise
+        traceback.print_exc()
+        abort(1)
+
+
+def say(text: str) -> None:
+    """Print, once for all ranks."""
+    if rank() == 0:
+        print(text, flush=True)
 
 
 class _about:
@@ -188,25 +202,18 @@ class _about:
         return None
 
     def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, (MemoryError, OverflowError, RecursionError)):
+            raise InputError(
+                f"{self.path}: it asks for more than fits ({type(error).__name__}: {error})."
+            ) from None
         if isinstance(error, MechlearnError) and not str(error).startswith(str(self.path)):
             raise type(error)(f"{self.path}: {error}") from None
 
 
 def _fail(text: str, code: int) -> None:
-    """One message from one rank, and the end of all of them."""
-    if _rank() == 0 or "mpi4py" not in sys.modules:
+    if rank() == 0:
         print(f"mechlearn: {text}", file=sys.stderr, flush=True)
     sys.exit(code)
-
-
-def _rank() -> int:
-    """Rank of the process, without starting MPI for it where nobody has."""
-    import os
-
-    for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return 0
 
 
 def _report(run) -> str:

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import BondEnergy, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
-from mechlearn.task import Finite, Table
+from mechlearn.task import Finite, Id, Table
 
 
 class Learn(Table):
@@ -29,7 +29,7 @@ class Learn(Table):
     relative: bool = Field(
         False, description="Bounds and initial are in multiples of each bond's own length."
     )
-    frozen: list[Annotated[int, Field(ge=0)]] | str = Field(
+    frozen: list[Id] | str = Field(
         default_factory=list, description="Bonds that do not learn: ids, or an edge set."
     )
     scale: Literal["log", "linear"] | None = Field(
@@ -72,37 +72,34 @@ class LearningDof:
             parameter = energy.parameter(name)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
-        m = network.n_edges
-        start = parameter.default(network) if start is None else start
-        unit = network.lengths if learn.relative else np.ones(m)
-        if learn.initial is None:
-            initial = np.broadcast_to(start, m)
-        else:
-            initial = values_per_bond(learn.initial, network, f"{where}.initial") * unit
-        initial = initial * (1 + learn.spread * rng.uniform(-1, 1, m))
-        low, high = (0.0, np.inf) if learn.bounds is None else learn.bounds
-        if not parameter.positive and learn.bounds is None:
-            low = -np.inf
         self.name, self.rate = name, learn.rate
-        self.low, self.high = low * unit, high * unit
         self.log = (learn.scale or parameter.scale) == "log"
-        if parameter.positive and (low < 0 or (learn.bounds is not None and low == 0 and self.log)):
+        self.learns = _mask(learn.frozen, network, where)
+        unit = network.lengths if learn.relative else np.ones(network.n_edges)
+        self.low, self.high = (bound * unit for bound in self._bounds(learn, parameter, where))
+        if learn.initial is None:
+            initial = np.asarray(parameter.default(network) if start is None else start)
+        else:
+            initial = values_per_bond(learn.initial, network, f"{where}.initial", parameter) * unit
+        self.values = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
+        outside = (self.values < self.low) | (self.values > self.high)
+        bad = np.flatnonzero(self.learns & outside)
+        if len(bad):
+            b = bad[0]
+            raise InputError(
+                f"{where}: the initial value of bond {listed(bad)} ({self.values[b]:.4g}) lies "
+                f"outside the bounds ({self.low[b]:.4g} to {self.high[b]:.4g})."
+            )
+
+    def _bounds(self, learn: Learn, parameter: Parameter, where: str) -> tuple[float, float]:
+        if learn.bounds is None:
+            smallest = np.finfo(float).tiny if parameter.positive else -np.inf
+            return smallest, np.inf
+        if parameter.positive and learn.bounds[0] <= 0:
             raise InputError(
                 f"{where}: bounds = {list(learn.bounds)}: the lower bound must be above 0."
             )
-        if learn.bounds is None and self.log:
-            self.low = np.full(m, np.finfo(float).tiny)
-        bad = np.flatnonzero(
-            (initial < self.low) | (initial > self.high) | (parameter.positive & (initial <= 0))
-        )
-        if len(bad):
-            raise InputError(
-                f"{where}: the initial value of bond {listed(bad)} "
-                f"({initial[bad[0]]:.4g}) lies outside the bounds "
-                f"({self.low[bad[0]]:.4g} to {self.high[bad[0]]:.4g})."
-            )
-        self.values = np.array(initial)
-        self.learns = _mask(learn.frozen, network, where)
+        return learn.bounds
 
     def move(self, step: NDArray) -> None:
         """Take a step on the dof's own scale, and stop at the bounds."""
@@ -115,8 +112,16 @@ class LearningDof:
         return np.where(self.learns, signal * self.values if self.log else signal, 0.0)
 
 
-def values_per_bond(given: object, network: Network, where: str) -> NDArray[np.float64]:
-    """Values of a parameter from one number, one number per bond, or the name of edge data."""
+def values_per_bond(
+    given: object, network: Network, where: str, parameter: Parameter
+) -> NDArray[np.float64]:
+    """Values of a parameter from one number, one number per bond, or the name of edge data.
+
+    Raises
+    ------
+    InputError
+        For anything else, and for values that are not finite or make no sense for the parameter.
+    """
     if isinstance(given, str):
         if given not in network.edge_data:
             known = listed(network.edge_data) if network.edge_data else "none"
@@ -125,8 +130,11 @@ def values_per_bond(given: object, network: Network, where: str) -> NDArray[np.f
             )
         given = network.edge_data[given]
     try:
-        values = np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
+        values = np.asarray(given)
+        if values.dtype.kind not in "fiu":
+            raise TypeError
+        values = values.astype(float)
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{where} must be a number, one per bond, or the name of edge data."
         ) from None
@@ -134,9 +142,15 @@ def values_per_bond(given: object, network: Network, where: str) -> NDArray[np.f
         raise InputError(
             f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
         )
-    if not np.isfinite(values).all():
-        raise InputError(f"{where} must be finite numbers.")
-    return np.broadcast_to(values, network.n_edges)
+    values = np.broadcast_to(values, network.n_edges)
+    wrong = ~np.isfinite(values) | (parameter.positive & (values <= 0))
+    if wrong.any():
+        b = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{where} is {values[b]:g} at bond {b}; it must be "
+            f"{'above 0' if parameter.positive else 'a finite number'}."
+        )
+    return values
 
 
 def _mask(frozen, network: Network, where: str) -> NDArray[np.bool_]:

@@ -18,5 +18,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 dolfinx.log.set_log_level(dolfinx.log.LogLevel.WARNING)
+# Else PETSc prints a warning at the end of a run that stopped before its first factorisation.
+PETSc.Options().setValue("options_left", "no")
 
 __all__ = ["MPI", "PETSc", "basix_ufl", "dolfinx", "fem", "la", "mesh", "ufl"]

@@ -72,7 +72,7 @@ class Learner:
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.rigidity = check_rigidity(energy, network, self.problem.supported)
+        self.rigidity = check_rigidity(energy, network, self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
         self.model.set(**material)

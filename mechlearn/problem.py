@@ -57,13 +57,14 @@ class Problem:
         Wanted values that follow the free outputs: they add ``match @ outputs``.
     through : (t,) bool array
         Whether the output is the port's force rather than its value.
-    scale : (t,) array
+    scale : (examples, t) array
         What errors are measured in.
     supported, gauge : (k,) integer arrays
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
     grounded : (g,) integer array
-        Ports that hold the network as a whole and may be tied to the ground, being always held.
+        Ports of nodes that are displaced in every example: tied to the ground, which changes no
+        state, so that the stiffness is definite where they hold the network.
     """
 
     network: Network
@@ -91,6 +92,14 @@ class Problem:
     def n_examples(self) -> int:
         """Number of examples."""
         return len(self.values)
+
+    @property
+    def driven(self) -> NDArray[np.int64]:
+        """Degrees of freedom that never move freely: supports, and nodes that sources displace."""
+        width = len(self.components)
+        return np.union1d(
+            self.supported, [_dof(self.ports[k], width) for k in self.grounded]
+        ).astype(np.int64)
 
     @property
     def fixed(self) -> NDArray[np.int64]:
@@ -172,7 +181,13 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
             key = (frozenset(port.nodes), port.component)
             if key in seen:
                 raise InputError(
-                    f"{_name(terminal)} is the same as {seen[key]}: both are about {_place(port)}."
+                    f"{_name(terminal)} is the same as {seen[key]}: both are about {_place(port)}"
+                    + (
+                        "; the force there can be read where a support holds the network, not "
+                        "where a source drives it."
+                        if terminal.quantity == kinematics.through
+                        else "."
+                    )
                 )
             seen[key] = _name(terminal)
             ports.append(port)
@@ -199,9 +214,9 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         targets=np.flatnonzero(is_target),
         wanted=wanted,
         asked=asked,
-        match=_match(task, terminals),
+        match=_match(task, ports, terminals),
         through=through[is_target],
-        scale=_scale(task, ports, terminals, values, wanted, asked),
+        scale=_scale(ports, terminals, values, wanted),
         supported=supported.astype(np.int64),
         gauge=gauge.astype(np.int64),
         grounded=grounded,
@@ -262,14 +277,8 @@ def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
     vector = kinematics.pair(network, *nodes)
     if len(vector) and not np.any(vector):
         raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
-    if terminal.quantity != "strain":
-        return Port(terminal.name, tuple(nodes), None)
-    if terminal.value <= -1:
-        raise InputError(
-            f"{name}: strain = {terminal.value} would pull the nodes through one another; it must "
-            "be above -1."
-        )
-    return Port(terminal.name, tuple(nodes), None, float(np.linalg.norm(vector)))
+    unit = float(np.linalg.norm(vector)) if terminal.quantity == "strain" else 1.0
+    return Port(terminal.name, tuple(nodes), None, unit)
 
 
 def _examples(task, ports, terminals, through):
@@ -309,6 +318,11 @@ def _examples(task, ports, terminals, through):
 
 def _value(given, terminal: Terminal, ports: int, where: str) -> NDArray:
     value = np.atleast_1d(np.asarray(given, dtype=float))
+    if terminal.quantity == "strain" and value.min() <= -1:
+        raise InputError(
+            f"{where}: strain = {value.min():g} of {terminal.name!r} would pull the nodes through "
+            "one another; it must be above -1."
+        )
     expected = np.size(terminal.value)
     if len(value) != expected:
         raise InputError(
@@ -318,44 +332,60 @@ def _value(given, terminal: Terminal, ports: int, where: str) -> NDArray:
     return np.tile(value, ports // expected)
 
 
-def _match(task: Task, terminals) -> NDArray:
-    """Two targets that shall match are both drawn to their mean."""
-    names = [t.name for t in terminals if isinstance(t, Target)]
-    matrix = np.zeros((len(names), len(names)))
-    for target in task.targets:
+def _match(task: Task, ports, terminals) -> NDArray:
+    """Strains that shall match: two that name each other are both drawn to their mean."""
+    columns = [
+        (terminal, port)
+        for terminal, port in zip(terminals, ports, strict=True)
+        if isinstance(terminal, Target)
+    ]
+    names = [terminal.name for terminal, _ in columns]
+    matrix = np.zeros((len(columns), len(columns)))
+    for a, (target, port) in enumerate(columns):
         if target.match is None:
             continue
-        a, b = names.index(target.name), names.index(target.match)
-        matrix[a, [a, b]] = 0.5
-        if task.targets[[t.name for t in task.targets].index(target.match)].match == target.name:
-            matrix[b, [a, b]] = 0.5
+        b = names.index(target.match)
+        other, other_port = columns[b]
+        if other.quantity != "strain":
+            raise InputError(
+                f"{_name(target)} shall match {other.name!r}, which is about a {other.quantity}; "
+                "only strains can match."
+            )
+        mutual = other.match == target.name
+        matrix[a, b] = (0.5 if mutual else 1.0) * port.unit / other_port.unit
+        if mutual:
+            matrix[a, a] = 0.5
     return matrix
 
 
-def _scale(task, ports, terminals, values, wanted, asked) -> NDArray:
-    sizes: dict[str, float] = {}
-    is_target = [isinstance(t, Target) for t in terminals]
-    column = iter(range(wanted.shape[1]))
-    largest = np.zeros(len(terminals))
-    for k, target in enumerate(is_target):
-        largest[k] = np.abs(wanted[:, next(column)] if target else values[:, k]).max()
+def _scale(ports, terminals, values, wanted) -> NDArray:
+    """What the error of each target is measured in, (examples, t): see ``Target.scale``.
+
+    The size of what is wanted of the node (or pair) in the example; where that is zero, the largest
+    of the target; where that is zero too, the largest of the kind anywhere.
+    """
+    is_target = np.array([isinstance(t, Target) for t in terminals])
+    everything = values.copy()
+    everything[:, is_target] = wanted
+    unit = np.array([_unit(p, t) for p, t in zip(ports, terminals, strict=True)])
+    largest: dict[str, float] = {}
     for k, terminal in enumerate(terminals):
-        quantity = terminal.quantity
-        sizes[quantity] = max(sizes.get(quantity, 0.0), largest[k] / _unit(ports[k], terminal))
+        size = np.abs(everything[:, k]).max() / unit[k]
+        largest[terminal.quantity] = max(largest.get(terminal.quantity, 0.0), size)
     scale = []
-    for k, terminal in enumerate(terminals):
-        if not is_target[k]:
-            continue
-        unit = _unit(ports[k], terminal)
-        mates = [m for m, t in enumerate(terminals) if t is terminal]
-        own = np.linalg.norm(largest[mates])
+    for k in np.flatnonzero(is_target):
+        terminal = terminals[k]
         if terminal.scale is not None:
-            scale.append(terminal.scale * unit)
-        elif own > 0:
-            scale.append(own)
-        else:
-            scale.append((sizes[terminal.quantity] or 1.0) * unit)
-    return np.array(scale)
+            scale.append(np.full(len(values), terminal.scale * unit[k]))
+            continue
+        same_node = [
+            m for m, t in enumerate(terminals) if t is terminal and ports[m].nodes == ports[k].nodes
+        ]
+        own = np.linalg.norm(everything[:, same_node], axis=1)
+        of_target = np.abs(everything[:, [t is terminal for t in terminals]]).max()
+        of_kind = (largest[terminal.quantity] or 1.0) * unit[k]
+        scale.append(np.where(own > 0, own, of_target or of_kind))
+    return np.array(scale).T
 
 
 def _unit(port: Port, terminal: Terminal) -> float:
@@ -368,43 +398,29 @@ def _gauge(motions, supported, dofs, held, terminals, ports):
     Where supports leave rigid motions, displaced nodes may stop some of them; the rest is a gauge,
     which takes no force because what is left then balances itself.
     """
-    loose = _left(motions, supported)
-    if loose.shape[1] == 0:
-        return np.empty(0, int), np.empty(0, int)
-    always = held.all(axis=0) & (dofs >= 0)
     is_source = np.array([isinstance(t, Source) for t in terminals])
-    driven = np.flatnonzero(always & is_source)
-    grounded = driven[_independent(loose[dofs[driven]])]
-    floating = _left(loose, np.unique(dofs[grounded]))
-    if floating.shape[1]:
-        for terminal, dof, port in zip(terminals, dofs, ports, strict=True):
-            if dof >= 0 and dof not in dofs[grounded]:
-                raise InputError(
-                    f"{_name(terminal)} is about {_place(port)}, but nothing holds the network as "
-                    "a whole; add a [[supports]] table."
-                )
-        # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
-        pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
-        return pivots, grounded
-    return np.empty(0, int), grounded
+    grounded = np.flatnonzero(held.all(axis=0) & (dofs >= 0) & is_source)
+    floating = _left(motions, np.union1d(supported, dofs[grounded]))
+    if floating.shape[1] == 0:
+        return np.empty(0, int), grounded
+    for k, (terminal, port) in enumerate(zip(terminals, ports, strict=True)):
+        if dofs[k] >= 0 and k not in grounded:
+            raise InputError(
+                f"{_name(terminal)} is about {_place(port)}, but nothing holds the network as a "
+                "whole; add a [[supports]] table (the target of a force does not hold it)."
+            )
+    # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
+    pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
+    return pivots, grounded
 
 
 def _left(motions: NDArray, stopped: NDArray) -> NDArray:
     """The rigid motions that stay possible when some degrees of freedom are stopped."""
     if motions.shape[1] == 0 or len(stopped) == 0:
         return motions
-    _, s, vt = np.linalg.svd(motions[stopped], full_matrices=True)
+    _, s, vt = np.linalg.svd(np.linalg.qr(motions[stopped], mode="r"), full_matrices=True)
     rank = np.count_nonzero(s > 1e-8 * max(s.max(initial=0.0), np.abs(motions).max()))
     return motions @ vt[rank:].T
-
-
-def _independent(rows: NDArray) -> NDArray[np.int64]:
-    """Indices of rows that together have the rank of all."""
-    if rows.size == 0:
-        return np.empty(0, dtype=int)
-    r, pivots = qr(rows.T, mode="r", pivoting=True)
-    size = np.abs(np.diag(r))
-    return np.sort(pivots[: np.count_nonzero(size > 1e-8 * size.max())])
 
 
 def _dof(port: Port, width: int) -> int:

@@ -163,6 +163,6 @@ def _null_space(c: sparse.csr_array, hint: int) -> NDArray[np.float64]:
 
 
 def _dense_null(a: NDArray) -> NDArray:
-    _, s, vt = np.linalg.svd(a, full_matrices=True)
+    _, s, vt = np.linalg.svd(np.linalg.qr(a, mode="r"), full_matrices=True)
     rank = np.count_nonzero(s > 1e-9 * max(s.max(initial=0), 1e-300))
     return vt[rank:].T

@@ -13,7 +13,10 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
     problems = error.errors(include_url=False)
     # An unknown key explains more than the missing one it was meant to be.
     problem = min(problems, key=lambda p: p["type"] != "extra_forbidden")
+    # Pydantic names the branch of a union too, such as "list[int]" or "float".
     path = [p for p in problem["loc"] if isinstance(p, int) or p.isidentifier()]
+    while path and path[-1] in ("float", "int", "str", "bool", "constrained"):
+        path.pop()
     key = key_path(path)
     kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":

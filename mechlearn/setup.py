@@ -18,7 +18,7 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.rules import Rule, rules
 from mechlearn.schema import input_error
-from mechlearn.task import Example, Finite, Source, Support, Table, Target, Task
+from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
 
 
 class NetworkTable(BaseModel):
@@ -31,7 +31,7 @@ class NetworkTable(BaseModel):
     generator: str | None = Field(None, description="Name of a generator, such as packing.")
     file: str | None = Field(None, description="A file, relative to the task file.")
     points: list[list[Finite]] | None = Field(None, description="Coordinates of every node.")
-    edges: list[tuple[int, int]] | None = Field(None, description="The two nodes of every bond.")
+    edges: list[tuple[Id, Id]] | None = Field(None, description="The two nodes of every bond.")
 
 
 class EnergyTable(BaseModel):
@@ -51,11 +51,15 @@ class RuleTable(BaseModel):
 class Train(Table):
     """How long, how exactly, and in what steps."""
 
-    steps: Annotated[int, Field(ge=0)] = Field(2000, description="At most this many updates.")
+    steps: Annotated[int, Field(ge=0, strict=True)] = Field(
+        2000, description="At most this many updates."
+    )
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         1e-3, description="On the largest relative target error."
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="Of everything random in training.")
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = Field(
+        0, description="Of everything random in training."
+    )
     optimiser: str = Field(
         "adam", description="How a signal becomes a step: adam, momentum, plain."
     )
@@ -101,8 +105,8 @@ def read_setup(path: str | Path) -> Setup:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {(error.strerror or error)}.") from None
     try:
-        data = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
     try:
         return Setup.model_validate(data)
@@ -132,12 +136,12 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
     energy = _pick(energies, table.model, "energy: model")()
-    known = [p.name for p in energy.parameters]
+    known = {p.name: p for p in energy.parameters}
     given = {}
     for name, value in (table.model_extra or {}).items():
         if name not in known:
             raise InputError(f"energy: {name} is not a known key; {_hint(name, ['model', *known])}")
-        given[name] = values_per_bond(value, network, f"energy.{name}")
+        given[name] = values_per_bond(value, network, f"energy.{name}", known[name])
     return energy, given
 
 

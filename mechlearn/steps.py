@@ -56,7 +56,7 @@ class Adam(Step):
     """
 
     FLOOR = 1e-6
-    FORGET = (0.5, 0.99)
+    FORGET = (0.5, 0.95)
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:

@@ -24,7 +24,9 @@ QUANTITIES = (
 )  # fmt: skip
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+#: The id of a node or bond.
+Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
 def _as_list(value):
@@ -32,7 +34,7 @@ def _as_list(value):
 
 
 #: Node ids, labels such as "A:36" (chain:residue of a protein), or the name of a node set.
-Nodes = Annotated[list[Annotated[int, Field(ge=0)] | str] | str, BeforeValidator(_as_list)]
+Nodes = Annotated[list[Id | str] | str, BeforeValidator(_as_list)]
 
 
 class _Sentences(type(BaseModel)):
@@ -138,10 +140,11 @@ class Target(Terminal):
     match: str | None = Field(
         None, description="Instead of a value: the target whose strain this one shall equal."
     )
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = Field(
         None,
-        description="What errors are measured in; the size of the wanted value if left out, and "
-        "the largest value of any source or target of the kind where that is zero.",
+        description="What errors are measured in; if left out, the size of the wanted value (of "
+        "that node, in that example), and where that is zero the largest value of the target, or "
+        "of any source or target of the kind.",
     )
 
     @model_validator(mode="after")

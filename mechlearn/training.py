@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.checkpoint import Checkpoints
-from mechlearn.dofs import Learn
+from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import BondEnergy, Spring
 from mechlearn.fenics import MPI
 from mechlearn.learner import Learner
@@ -49,7 +49,8 @@ def train(
     network, task : what learns what
     energy : element energy, linear springs unless given
     learn : which parameters learn, and their bounds; a mapping of names to :class:`Learn`
-        Stiffness between 0.01 and 10 unless given.
+        A :class:`Learn` alone is about the element's first parameter (stiffness); left out, that
+        learns between 0.01 and 10.
     rule : learning rule, coupled learning with eta 0.01 unless given
     material : values of parameters that do not learn, where they differ from the default
     steps, tolerance : stop after so many updates, or at this largest relative target error
@@ -71,13 +72,19 @@ def train(
     """
     energy = energy or Spring()
     rule = rule or CoupledLearning()
-    learn = {"stiffness": Learn(bounds=(0.01, 10.0), initial=1.0)} if learn is None else learn
+    first = energy.parameters[0].name
+    learn = Learn(bounds=(0.01, 10.0), initial=1.0) if learn is None else learn
+    learn = {first: learn} if isinstance(learn, Learn) else learn
+    material = {
+        name: values_per_bond(values, network, f"material {name!r}", energy.parameter(name))
+        for name, values in (material or {}).items()
+    }
     setup = Setup(
         title=title,
         network={"file": "network.vtu"},
         energy={
             "model": energy.name,
-            **{k: np.asarray(v, dtype=float).tolist() for k, v in (material or {}).items()},
+            **{name: values.tolist() for name, values in material.items()},
         },
         learn=dict(learn),
         **{k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")},

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +125,50 @@ CASES = {
     ),
     "no edges": ("network", TWO.format(x=0, edges="[]"), r"no bonds"),
     "isolated node": ("network", TWO.format(x=0, edges="[[0, 1]]"), r"Node 2 has no bond"),
+    "negative rest length": (
+        "energy",
+        "[energy]\nrest_length = -1.0\n",
+        r"energy\.rest_length is -1 at bond 0; it must be above 0",
+    ),
+    "stiffness is no number": ("energy", "[energy]\nstiffness = true\n", r"must be a number"),
+    "stiffness beyond all numbers": (
+        "energy",
+        f"[energy]\nstiffness = 1{'0' * 400}\n",
+        r"energy\.stiffness",
+    ),
+    "node is no number": (
+        "sources",
+        "[[sources]]\nnodes = [true, 7]\nstrain = 0.1\n",
+        r"sources\[1\]\.nodes",
+    ),
+    "bond id beyond all numbers": (
+        "network",
+        TWO.format(x=0, edges=f"[[0, 1], [1, 1{'0' * 20}]]"),
+        r"network\.edges",
+    ),
+    "parameter called name": (
+        "network",
+        '[network]\ngenerator = "triangular"\nname = "x"\n',
+        r"name",
+    ),
+    "enormous network": (
+        "network",
+        '[network]\ngenerator = "triangular"\nsize = [1000000, 1000000]\n',
+        r"more than fits|too|large|many",
+    ),
+    "nested too deeply": ("train", "a = " + "[" * 5000, r"not valid TOML"),
+    "strain below -1 in an example": (
+        "train",
+        "[[examples]]\nin = -1.5\n",
+        r"example 1: strain = -1\.5 of 'in'.*above -1",
+    ),
+    "match with a displacement": (
+        "targets",
+        '[[targets]]\nname = "a"\nnodes = [18, 24]\nmatch = "b"\n'
+        '[[targets]]\nname = "b"\nnodes = [3]\ndisplacement = [0.1, 0.0]\n'
+        "[[supports]]\nnodes = [20, 21]\n",
+        r"only strains can match",
+    ),
     "unknown energy": ("energy", '[energy]\nmodel = "sprong"\n', r"did you mean 'spring'"),
     "unknown energy key": ("energy", "[energy]\nstifness = 1.0\n", r"did you mean 'stiffness'"),
     "unknown rule": (
@@ -244,3 +289,25 @@ def test_real_process_prints_one_line_and_no_traceback(tmp_path):
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert "did you mean 'steps'" in result.stderr
+
+
+MPIEXEC = Path(sys.executable).parent / "mpiexec"
+
+
+@pytest.mark.parametrize("case", ["bad task", "folder in the way", "folder cannot be made"])
+def test_two_ranks_fail_together_with_one_message(case, tmp_path):
+    bad = "[train]\nstep = 3\n" if case == "bad task" else GOOD["train"]
+    path = task_file(tmp_path, "train", bad)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("data")
+    output = "/dev/null/x" if case == "folder cannot be made" else tmp_path / "run"
+    result = subprocess.run(
+        [MPIEXEC, "-n", "2", sys.executable, "-m", "mechlearn.cli", "train", path, "-o", output],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("mechlearn:") == 1, result.stderr
+    assert result.stdout == ""

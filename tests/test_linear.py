@@ -86,7 +86,7 @@ def test_displaced_nodes_alone_can_hold_a_network(plane, stiffnesses):
     )
     solver = solver_for(plane, task, k)
     assert len(solver.problem.fixed) == 0
-    assert len(solver.problem.grounded) == 3
+    assert len(solver.problem.grounded) == 4
     rows = [unit_row(plane, n, c) for n in moves for c in (0, 1)]
     u, force = solve_linear(plane, k, rows, np.concatenate(list(moves.values())))
     free = solver.free()

@@ -46,7 +46,7 @@ generators: dict[str, Callable[..., Network]] = {
 }
 
 
-def generate(name: str, **parameters) -> Network:
+def generate(name: str, /, **parameters) -> Network:
     """Call the generator ``name`` with its parameters, as a task file does.
 
     Raises

@@ -1,0 +1,101 @@
+"""What a task means in numbers: scales, matches, and what holds a network."""
+
+import numpy as np
+import pytest
+
+import mechlearn as ml
+from mechlearn.errors import InputError
+from mechlearn.problem import pose
+from mechlearn.task import Source, Support, Target, Task
+
+
+def test_matching_targets_equal_each_other_as_strains(plane):
+    """Also where their distances differ (0.346 and 0.231 here)."""
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)],
+        targets=[
+            Target(name="a", nodes=[3, 12], match="b", scale=0.01),
+            Target(name="b", nodes=[20, 25], match="a", scale=0.01),
+        ],
+    )
+    run = ml.train(plane, task, steps=500, tolerance=1e-4)
+    assert run.converged
+    u, net = run.displacements[0], run.network
+    strains = []
+    for i, j in ((3, 12), (20, 25)):
+        r = net.separation(i, j)
+        strains.append((u[j] - u[i]) @ r / (r @ r))
+    assert abs(strains[0]) > 1e-5
+    assert strains[0] == pytest.approx(strains[1], abs=2.1e-6)
+
+
+def test_one_sided_match_follows_the_whole_way(plane):
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)],
+        targets=[
+            Target(name="a", nodes=[3, 12], match="b"),
+            Target(name="b", nodes=[20, 25], strain=0.2),
+        ],
+    )
+    problem = pose(task, plane)
+    outputs = np.array([[0.01, 0.02]]) * problem.units
+    wanted = (problem.residual(outputs) + outputs) / problem.units
+    assert wanted[0] == pytest.approx([0.02, 0.2])
+
+
+def test_errors_are_relative_to_each_node_and_each_example(plane):
+    """A node, or an example, of which little is wanted does not hide behind the others."""
+    task = Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(nodes=[30], force=[0.1, 0.0])],
+        targets=[Target(name="t", nodes=[20, 21], displacement=[0.03, 0.04])],
+        examples=[{}, {"t": [0.0003, 0.0004]}],
+    )
+    problem = pose(task, plane)
+    assert problem.scale == pytest.approx(np.array([[0.05] * 4, [0.0005] * 4]))
+
+
+def test_scale_of_a_zero_target_is_that_of_the_others(plane):
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)], targets=[Target(nodes=[3, 12], strain=0.0)]
+    )
+    problem = pose(task, plane)
+    assert problem.scale / problem.units == pytest.approx(0.1)
+
+
+def test_a_dangling_node_may_be_moved(plane):
+    """A node on one bond is floppy by itself; a source that displaces it holds it."""
+    net = ml.Network(
+        np.vstack([plane.nodes, [[1.5, 0.5]]]),
+        np.vstack([plane.edges, [[int(np.argmax(plane.nodes[:, 0])), 40]]]),
+    )
+    target = Target(nodes=[3, 12], strain=0.01)
+    moved = Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(nodes=[40], displacement=[0.1, 0.05])],
+        targets=[target],
+    )
+    assert ml.train(net, moved, steps=1).summary["steps"] == 1
+    pulled = Task(sources=[Source(nodes=[0, 7], strain=0.1)], targets=[target])
+    with pytest.raises(InputError, match=r"floppy.*nodes 40"):
+        ml.train(net, pulled, steps=1)
+
+
+def test_thousands_of_supports_are_no_burden():
+    net = ml.networks.triangular((120, 120))
+    task = Task(
+        supports=[Support(nodes="left"), Support(nodes=list(range(7000, 14000)))],
+        sources=[Source(nodes=[500], force=[0.1, 0.0])],
+        targets=[Target(nodes=[510], displacement=[0.1, 0.0])],
+    )
+    assert len(pose(task, net).supported) > 14000
+
+
+def test_material_is_checked_in_python_too(plane):
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)], targets=[Target(nodes=[3, 12], strain=0.1)]
+    )
+    with pytest.raises(InputError, match="material 'rest_length' must be a number"):
+        ml.train(plane, task, material={"rest_length": [[1.0]] * 3 + ["x"]})
+    with pytest.raises(InputError, match="must be above 0"):
+        ml.train(plane, task, material={"rest_length": -1.0})
