@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """Displacements of the free and of the fully clamped network, shape (examples, n, d) each."""
+    """Nodes' states in the free and in the fully clamped network, (examples, n, components)."""
 
     free: NDArray[np.float64]
     clamped: NDArray[np.float64]
@@ -74,12 +74,9 @@ class Run:
     @property
     def displacements(self) -> NDArray[np.float64]:
         """How far nodes move in the response, (examples, n, d); not at all with potentials."""
-        return self._moves(self.response)
-
-    def _moves(self, states: NDArray) -> NDArray[np.float64]:
         if isinstance(self.energy.kinematics, Displacements):
-            return states
-        return np.zeros((len(states), *self.network.nodes.shape))
+            return self.response
+        return np.zeros((len(self.response), *self.network.nodes.shape))
 
     @property
     def converged(self) -> bool:
@@ -100,7 +97,7 @@ class Run:
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
         clamped = solver.solve(Phase("clamp", 1.0))
-        return States(self._moves(free.states()), self._moves(clamped.parts[0][1].states()))
+        return States(free.states(), clamped.parts[0][1].states())
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""

@@ -50,10 +50,15 @@ def amplification(
 def bond_strains(
     network: Network, displacements: NDArray, linear: bool = True
 ) -> NDArray[np.float64]:
-    """Change of every bond's length over its length, exactly or to first order."""
+    """Change of every bond's length over its length, exactly or to first order.
+
+    Where nodes have one number, a potential, the size of its drop along the bond.
+    """
     v, length = network.vectors, network.lengths
     i, j = network.edges.T
     jump = displacements[j] - displacements[i]
+    if jump.shape[1] == 1:
+        return np.abs(jump[:, 0])
     if linear:
         return np.einsum("bc,bc->b", v, jump) / length**2
     return np.linalg.norm(v + jump, axis=1) / length - 1
@@ -64,6 +69,8 @@ def reading(network: Network, port: Port, displacements: NDArray, linear: bool =
     if port.component is not None:
         return float(displacements[port.nodes[0], port.component])
     a, b = port.nodes
+    if displacements.shape[1] == 1:
+        return float(displacements[a, 0] - displacements[b, 0])
     v = network.separation(a, b)
     jump, length = displacements[b] - displacements[a], np.linalg.norm(v)
     if linear:

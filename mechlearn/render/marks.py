@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
 from mechlearn.render.colours import SOURCE, TARGET
@@ -23,12 +24,15 @@ class Mark:
         Imposed or wanted, in the user's quantity.
     active : bool
         Whether it takes part in the example.
+    moves : bool
+        Whether it is about motions and forces in space, which have a direction.
     """
 
     terminal: Terminal
     ports: tuple[Port, ...]
     values: NDArray[np.float64]
     active: bool
+    moves: bool
 
     @property
     def is_source(self) -> bool:
@@ -52,7 +56,7 @@ class Mark:
 
     def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
         """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
-        if not self.active or getattr(self.terminal, "match", None):
+        if not (self.active and self.moves) or getattr(self.terminal, "match", None):
             return []
         out = []
         vectors: dict[int, NDArray] = {}
@@ -79,13 +83,14 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
         ks = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
         if isinstance(terminal, Source):
             values = problem.values[example, ks]
-            active = bool(problem.held[example, ks].any() or terminal.quantity == "force")
+            active = bool(problem.held[example, ks].any() or values.any())
         else:
             values = problem.wanted[example, [column[k] for k in ks]]
             active = bool(problem.asked[example, [column[k] for k in ks]].any())
         ports = tuple(problem.ports[k] for k in ks)
         units = [p.unit if terminal.quantity == "strain" else 1.0 for p in ports]
-        out.append(Mark(terminal, ports, values / units, active))
+        moves = isinstance(problem.kinematics, Displacements)
+        out.append(Mark(terminal, ports, values / units, active, moves))
     return out
 
 

@@ -196,8 +196,8 @@ def _states_picture(
 ) -> Path:
     shown = four_states(run, example, colour, amplify)
     scenes = shown.scenes
-    states = "Free: sources only; clamped: outputs also held at their targets; "
-    sheet = Sheet(size, heading(run), states + ", ".join(shown.scale_and_example), column=215.0)
+    states = "Free: sources only; clamped: outputs also held at their targets"
+    sheet = Sheet(size, heading(run), "; ".join([states, *shown.scale_and_example]), column=215.0)
     sheet.explain(scenes[0], shown.shades)
     w, h, head = sheet.width // 2, sheet.height // 2, sheet.unit * 40
     points, towards = np.concatenate([s.points() for s in scenes]), scenes[0].mark_points()

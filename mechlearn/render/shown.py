@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words, pick_dof
 from mechlearn.render.colours import Shades
 from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
@@ -24,8 +25,8 @@ class Shown:
     run : Run
     example : int
         Counted from 0.
-    fields : list of (n, d) arrays
-        Displacements of every state.
+    fields : list of (n, components) arrays
+        Displacements, or potentials, of every state.
     values : list of (m,) arrays
         What colours the bonds of every state.
     shades : Shades
@@ -50,9 +51,13 @@ class Shown:
         amplify: float | None,
     ) -> None:
         network, problem, linear = run.network, run.problem, run.energy.linear
-        seen = [without_rigid_motion(network, problem, u, linear) for u in fields]
+        self.moves = isinstance(problem.kinematics, Displacements)
+        if self.moves:
+            seen = [without_rigid_motion(network, problem, u, linear) for u in fields]
+            self.factor = amplify or amplification(network, problem, seen, linear)
+        else:  # potentials move nothing
+            seen, self.factor = [np.zeros_like(network.nodes)] * len(fields), 1.0
         self.run, self.example, self.fields, self.shades = run, example, fields, shades
-        self.factor = amplify or amplification(network, problem, seen, linear)
         self.scenes = [
             Scene(
                 network,
@@ -69,12 +74,13 @@ class Shown:
     @property
     def scale_and_example(self) -> list[str]:
         """How much the deformation is amplified, and which of several examples it is."""
-        return [scale(self.factor), *which_example(self.run.problem, self.example)]
+        how = [scale(self.factor)] if self.moves else []
+        return [*how, *which_example(self.run.problem, self.example)]
 
 
 def learned_state(run: "Run", example: int, colour: str | None, amplify: float | None) -> Shown:
     """The learned network in its free state."""
-    field = run.displacements[example]
+    field = run.response[example]
     values, shades = _bond_values(run, colour, field)
     return Shown(run, example, [field], [values], shades, amplify)
 
@@ -85,7 +91,7 @@ def four_states(run: "Run", example: int, colour: str | None, amplify: float | N
     fields = [s[example] for s in (before.free, before.clamped, after.free, after.clamped)]
     if colour in (None, "strain"):
         values = [bond_strains(run.network, u, run.energy.linear) for u in fields]
-        shades = Shades(np.concatenate(values), "strain", diverging=True)
+        shades = _strain_shades(run, np.concatenate(values))
     elif colour == "change":
         changed, shades = _bond_values(run, colour, fields[2])
         none = np.ones_like(changed) if shades.log else np.zeros_like(changed)
@@ -107,11 +113,18 @@ def learned_caption(shown: Shown) -> str:
     return ", ".join(parts)
 
 
-def _bond_values(run: "Run", colour: str | None, displacements: NDArray) -> tuple[NDArray, Shades]:
+def _strain_shades(run: "Run", values: NDArray) -> Shades:
+    kinematics = run.energy.kinematics
+    if isinstance(kinematics, Displacements):
+        return Shades(values, "strain", diverging=True)
+    return Shades(values, f"{kinematics.drop} drop")
+
+
+def _bond_values(run: "Run", colour: str | None, field: NDArray) -> tuple[NDArray, Shades]:
     """What colours the bonds of the learned network, and the shades to show it in."""
     if colour == "strain":
-        values = bond_strains(run.network, displacements, run.energy.linear)
-        return values, Shades(values, "strain", diverging=True)
+        values = bond_strains(run.network, field, run.energy.linear)
+        return values, _strain_shades(run, values)
     dof = pick_dof(run, None if colour == "change" else colour)
     before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
     if colour != "change":

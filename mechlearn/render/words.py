@@ -60,7 +60,11 @@ def readings(run: "Run", example: int, displacements: NDArray) -> str:
     """What the targets read in a state, in a few words."""
     parts = []
     for mark in marks(run.problem, example):
-        if mark.is_source or not mark.active or mark.terminal.quantity == "force":
+        if (
+            mark.is_source
+            or not mark.active
+            or mark.terminal.quantity == run.energy.kinematics.through
+        ):
             continue
         linear = run.energy.linear
         reads = [reading(run.network, p, displacements, linear) for p in mark.ports]
