@@ -159,20 +159,44 @@ class Network:
 def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
     """Integer shifts that bring each vector to its nearest periodic image, shape (..., d).
 
-    Exact for cells that are not strongly sheared: the fractional rounding is followed by a search
-    of the neighbouring images.
+    Exact for any cell: the lattice vectors are reduced first, after which rounding and the
+    neighbouring images are enough.
     """
     v = np.atleast_2d(vectors)
-    base = -np.rint(v @ np.linalg.inv(cell)).astype(np.int64)
+    combine = _reduction(cell)
+    reduced = combine @ cell
+    base = -np.rint(v @ np.linalg.inv(reduced)).astype(np.int64)
     d = cell.shape[0]
     steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
-    best, shortest = base.copy(), np.linalg.norm(v + base @ cell, axis=1)
+    best, shortest = base.copy(), np.linalg.norm(v + base @ reduced, axis=1)
     for step in steps[1:]:
-        length = np.linalg.norm(v + (base + step) @ cell, axis=1)
+        length = np.linalg.norm(v + (base + step) @ reduced, axis=1)
         closer = length < shortest * (1 - 1e-12)
         best[closer], shortest[closer] = base[closer] + step, length[closer]
-    return best.reshape(np.shape(vectors))
+    return (best @ combine).reshape(np.shape(vectors))
+
+
+def _reduction(cell: NDArray) -> NDArray[np.int64]:
+    """The integer combinations of the lattice vectors that are as short as can be (Minkowski)."""
+    d = len(cell)
+    combine = np.eye(d, dtype=np.int64)
+    others = np.stack(np.meshgrid(*[(-1, 0, 1)] * (d - 1), indexing="ij"), axis=-1)
+    others = others.reshape(-1, d - 1)
+    while True:
+        before = combine.copy()
+        for k in range(d):
+            rest = np.arange(d) != k
+            short = combine[rest] @ cell
+            # Rounding makes the big steps, the neighbours the last ones.
+            nearest = np.rint(np.linalg.lstsq(short.T, combine[k] @ cell, rcond=None)[0])
+            tries = combine[k] - (nearest.astype(np.int64) + others) @ combine[rest]
+            lengths = np.linalg.norm(tries @ cell, axis=1)
+            own = np.linalg.norm(combine[k] @ cell)
+            if lengths.min() < own * (1 - 1e-12):
+                combine[k] = tries[np.argmin(lengths)]
+        if np.array_equal(before, combine):
+            return combine
 
 
 def pieces(edges: NDArray, n_nodes: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import pytest
 
 from mechlearn import networks
 from mechlearn.errors import InputError, MechlearnError
-from mechlearn.network import Network
+from mechlearn.network import Network, nearest_image
 from mechlearn.networks import (
     cubic,
     delaunay,
@@ -767,3 +767,15 @@ def test_import_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_nearest_image_is_the_nearest_in_any_cell(dim):
+    rng = np.random.default_rng(1)
+    far = np.stack(np.meshgrid(*[np.arange(-12, 13)] * dim), axis=-1).reshape(-1, dim)
+    for _ in range(10):
+        cell = np.eye(dim) + np.tril(rng.uniform(-4, 4, (dim, dim)), -1)
+        vectors = rng.uniform(-2, 2, (30, dim))
+        found = np.linalg.norm(vectors + nearest_image(vectors, cell) @ cell, axis=1)
+        images = vectors[:, None] + far @ cell
+        assert np.all(found <= np.linalg.norm(images, axis=2).min(axis=1) + 1e-9)
