@@ -1,4 +1,4 @@
-"""The command line: ``mechlearn check | train | evaluate | render | export``.
+"""The command line: ``mechlearn check | train | evaluate | compare | render | export``.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -105,6 +105,51 @@ def evaluate(run: Path) -> None:
     with _about(run):
         rows = loaded.evaluate()
     say(_table(rows))
+
+
+@app.command
+def compare(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    rules: list[str] | None = None,
+    seeds: int = 3,
+    overwrite: Quiet = False,
+) -> None:
+    """Train a task by several rules from the same starts, and measure each against the gradient.
+
+    Writes rules.csv (medians over the starts) and learning.png, nudges.csv and nudges.png: how
+    contrast, update and the angle to the exact gradient depend on the nudge.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder to write; it must be new or empty.
+    rules
+        Which rules: CL, "CpL P", "CpL N", "CpL C", "EP P", "EP N", "EP C", GD, aging; all if left
+        out. (contrastive and coupled learning, equilibrium propagation, gradient descent, directed
+        aging; positive, negative, centred)
+    seeds
+        Number of starts, which differ in the random spread of the initial values.
+    overwrite
+        Write over what is there.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds} must be at least 1.")
+    if size() > 1:
+        raise InputError("compare runs on one rank; its trainings are small.")
+    from mechlearn.run import new_folder
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    new_folder(output, overwrite)
+    from mechlearn.comparison import write_comparison
+
+    with _about(task):
+        text = write_comparison(setup, task.parent, output, rules or [], seeds)
+    say(f"{text}\nWritten to {output}/")
 
 
 @app.command

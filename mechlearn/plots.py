@@ -7,8 +7,11 @@ import numpy as np
 from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
+    from mechlearn.compare import NudgeStudy, Trial
     from mechlearn.run import Run
 
 ERROR, CONTRAST, LIMIT = "#1B1F24", "#0072B2", "#D55E00"
@@ -102,6 +105,76 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     ax.set_ylabel("bonds")
     _legend(ax, ax.get_legend_handles_labels()[0])
     return ax
+
+
+def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None" = None) -> "Axes":
+    """Draw error against step for several rules: medians over the starts, with their range."""
+    ax = _new_axes() if ax is None else ax
+    _style(ax)
+    for name in dict.fromkeys(t.rule for t in trials):
+        errors = [t.error for t in trials if t.rule == name and len(t.error)]
+        if not errors:
+            continue
+        # A training that has ended stays where it ended.
+        longest = max(len(e) for e in errors)
+        curves = np.array([np.pad(e, (0, longest - len(e)), mode="edge") for e in errors])
+        step, look = np.arange(longest), _look(name)
+        ax.plot(step, np.median(curves, axis=0), linewidth=2, label=name, **look)
+        low, high = curves.min(axis=0), curves.max(axis=0)
+        ax.fill_between(step, low, high, color=look["color"], alpha=0.15, linewidth=0)
+    ax.axhline(tolerance, color=LIMIT, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
+    ax.set_yscale("log")
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("step")
+    ax.set_ylabel("largest relative target error")
+    ax.legend(frameon=False, ncols=2)
+    return ax
+
+
+def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" = None):
+    """Draw contrast, update and angle to the exact gradient against the nudge; returns three Axes.
+
+    The legends give the fitted powers of the nudge.
+    """
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.subplots(1, 3, figsize=(15, 4.8), layout="constrained")[1]
+    panels = (
+        ("contrast: energy, second less first state", lambda s: np.abs(s.contrast), 0),
+        ("size of the update, not divided by the nudge", lambda s: s.update, 1),
+        ("1 - cosine to the exact gradient", lambda s: np.maximum(s.angle, 1e-16), None),
+    )
+    for ax, (label, values, power) in zip(axes, panels, strict=True):
+        _style(ax)
+        for study in studies:
+            name = study.rule
+            if power is not None:
+                fitted = study.powers[power]
+                if not np.isfinite(fitted):
+                    continue
+                name += f": power {fitted:.3f}"
+            ax.loglog(
+                study.amount, values(study), marker="o", markersize=4, label=name, **_look(name)
+            )
+        ax.set_xlabel("nudge (eta of CpL, beta of EP)")
+        ax.set_ylabel(label)
+        ax.legend(frameon=False, fontsize="small")
+    return axes
+
+
+#: Colours of the families of rules (Okabe and Ito's, safe for the colour-blind).
+FAMILIES = {
+    "CL": "#000000", "CpL": "#0072B2", "EP": "#D55E00", "GD": "#009E73", "aging": "#999999",
+}  # fmt: skip
+VARIANTS = {"P": "-", "N": "--", "C": ":"}
+
+
+def _look(rule: str) -> dict[str, str]:
+    """Colour by family, dashes by variant."""
+    family, _, variant = rule.partition(" ")
+    return {"color": FAMILIES.get(family, INK), "linestyle": VARIANTS.get(variant[:1], "-")}
 
 
 def pick_dof(run: "Run", name: str | None) -> str:

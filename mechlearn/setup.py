@@ -135,7 +135,7 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 
 def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
-    energy = _pick(energies, table.model, "energy: model")()
+    energy = pick(energies, table.model, "energy: model")()
     known = {p.name: p for p in energy.parameters}
     given = {}
     for name, value in (table.model_extra or {}).items():
@@ -147,7 +147,7 @@ def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict
 
 def build_rule(table: RuleTable) -> Rule:
     """The learning rule with its parameters checked."""
-    kind = _pick(rules, table.name, "rule: name")
+    kind = pick(rules, table.name, "rule: name")
     given = table.model_extra or {}
     known = [field.name for field in fields(kind)]
     for key in given:
@@ -172,7 +172,8 @@ def _rows(points: list[list[float]]) -> NDArray:
     return np.array(points, dtype=float)
 
 
-def _pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
+def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
+    """The entry of that name; raises InputError with the nearest one there is."""
     if name not in registry:
         raise InputError(f"{where} = {name!r} is not known; {_hint(name, list(registry))}")
     return registry[name]

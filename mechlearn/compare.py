@@ -1,0 +1,270 @@
+"""Rules side by side: the same network, the same starts, and the exact gradient as the measure."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import MechlearnError
+from mechlearn.learner import Learner
+from mechlearn.phase import Phase
+from mechlearn.rules import (
+    ContrastiveLearning,
+    CoupledLearning,
+    DirectedAging,
+    EquilibriumPropagation,
+    GradientDescent,
+    Rule,
+)
+from mechlearn.setup import Setup, build_energy, build_network
+from mechlearn.training import make_learner
+
+#: Spread of the initial values where the task has none and several starts are wanted.
+SPREAD = 0.1
+
+
+def all_rules(beta: float) -> dict[str, Rule]:
+    """Every rule in all its variants, by the short names of the literature.
+
+    ``beta`` is a nudge that equilibrium propagation can use on the task, see :func:`natural_beta`.
+    """
+    variants = {"P": "positive", "N": "negative", "C": "centred"}
+    return {
+        "CL": ContrastiveLearning(),
+        **{f"CpL {k}": CoupledLearning(eta=1e-2, variant=v) for k, v in variants.items()},
+        **{
+            f"EP {k}": EquilibriumPropagation(beta=1e-2 * beta, variant=v)
+            for k, v in variants.items()
+        },
+        "GD": GradientDescent(),
+        "aging": DirectedAging(),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One training by one rule from one start: errors and cosines of every step, and how it ended.
+
+    ``cosine`` is that between the rule's signal and the exact gradient of the cost.
+    """
+
+    rule: str
+    seed: int
+    error: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    converged: bool
+    wall_s: float
+    trouble: str = ""
+
+
+def compare(
+    setup: Setup,
+    folder: Path = Path(),
+    names: Sequence[str] = (),
+    seeds: int = 3,
+    watch: Callable[[str, int], None] | None = None,
+) -> list[Trial]:
+    """Train a task by several rules from the same starts.
+
+    Parameters
+    ----------
+    setup, folder : the task, and the folder its files are relative to
+    names : rules by the names of :func:`all_rules`; all where empty
+    seeds : number of starts, which differ in the random spread of the initial values
+    watch : called with the rule's name and the seed before each training
+
+    Raises
+    ------
+    InputError
+        For an unknown rule, and where the task itself is wrong.
+    """
+    from mechlearn.setup import pick
+
+    if seeds > 1:
+        learn = {
+            name: table if table.spread else table.model_copy(update={"spread": SPREAD})
+            for name, table in setup.learn.items()
+        }
+        setup = setup.model_copy(update={"learn": learn})
+    build = _Builder(setup, folder)
+    known = all_rules(natural_beta(build(GradientDescent(), 0)))
+    chosen = {name: pick(known, name, "rules") for name in names} or known
+    trials = []
+    for name, rule in chosen.items():
+        for seed in range(seeds):
+            if watch:
+                watch(name, seed)
+            trials.append(_trial(build(rule, seed), name, seed, setup))
+    return trials
+
+
+class _Builder:
+    """Learners of one task by any rule and from any start; the network is made once."""
+
+    def __init__(self, setup: Setup, folder: Path) -> None:
+        self.setup = setup
+        self.network = build_network(setup.network, folder)
+        self.energy, self.material = build_energy(setup.energy, self.network)
+
+    def __call__(self, rule: Rule, seed: int) -> Learner:
+        train = self.setup.train.model_copy(update={"seed": self.setup.train.seed + seed})
+        setup = self.setup.model_copy(update={"train": train})
+        return make_learner(setup, self.network, self.energy, self.material, rule)
+
+
+def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
+    import time
+
+    cosines: list[float] = []
+    spent = 0.0
+
+    def see(learner: Learner) -> None:
+        nonlocal spent
+        began = time.perf_counter()
+        cosines.append(cosine(signal(learner, learner.rule), signal(learner, GradientDescent())))
+        spent += time.perf_counter() - began
+
+    began, converged, trouble = time.perf_counter(), False, ""
+    try:
+        converged = learner.train(setup.train.steps, setup.train.tolerance, see)
+    except MechlearnError as error:
+        trouble = str(error)
+    wall = time.perf_counter() - began - spent
+    errors = np.array(learner.history.error)
+    return Trial(name, seed, errors, np.array(cosines), converged, wall, trouble)
+
+
+def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
+    """A rule's signal for all learning parameters of a settled learner, one after the other."""
+    states = [learner.equilibrium.solve(phase) for phase in rule.phases]
+    parts = []
+    for dof in learner.dofs:
+        local = rule.signal([state.sensitivity(dof.name) for state in states]).mean(axis=0)
+        parts.append(np.where(dof.learns, learner.model.to_bonds(local), 0.0))
+    return np.concatenate(parts)
+
+
+def cosine(a: NDArray, b: NDArray) -> float:
+    """Cosine of the angle between two vectors; not a number where one is zero."""
+    size = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / size) if size > 0 else float("nan")
+
+
+def natural_beta(learner: Learner) -> float:
+    """The nudge that would move the outputs about as far as they are from where they are wanted."""
+    solver = learner.equilibrium
+    outputs = solver.outputs(learner.settle())
+    tiny = 1e-8 * float(np.square(learner.problem.units).mean())
+    moved = solver.outputs(solver.solve(Phase("nudge", tiny)).parts[0][1]) - outputs
+    missing = np.abs(learner.problem.residual(outputs)).max()
+    largest = np.abs(moved).max()
+    return tiny * missing / largest if largest > 0 and missing > 0 else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class NudgeStudy:
+    """What a family of rules does as its nudge shrinks, at one state of the network.
+
+    Attributes
+    ----------
+    rule : str
+    amount : (k,) array
+        The nudge, eta or beta.
+    contrast, update : (k,) arrays
+        Energy difference of the two states, and size of the signal before dividing by the nudge.
+    angle : (k,) array
+        One less the cosine between the signal and the exact gradient.
+    """
+
+    rule: str
+    amount: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+    update: NDArray[np.float64]
+    angle: NDArray[np.float64]
+
+    @property
+    def powers(self) -> tuple[float, float]:
+        """Fitted powers of the nudge in contrast and update, over its smaller half.
+
+        Not a number where there is nothing to fit, as for the contrast of centred coupled learning.
+        """
+        return self._power(self.contrast), self._power(self.update)
+
+    def _power(self, values: NDArray) -> float:
+        half = slice(len(self.amount) // 2, None)
+        x, y = self.amount[half], np.abs(values[half])
+        if y.min() <= 1e-12 * np.abs(values).max():  # the contrast of centred rules cancels
+            return float("nan")
+        return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def nudge_study(setup: Setup, folder: Path = Path(), decades: float = 3.0) -> list[NudgeStudy]:
+    """Contrast, update and angle to the exact gradient of the untrained network, against the nudge.
+
+    For coupled learning ``eta`` runs down from 1; for equilibrium propagation ``beta`` from a tenth
+    of :func:`natural_beta`.
+    """
+    build = _Builder(setup, folder)
+    learner = build(GradientDescent(), 0)
+    beta = natural_beta(learner)
+    learner.settle()
+    exact = signal(learner, GradientDescent())
+    fractions = np.logspace(0, -decades, 13)
+    studies = []
+    for variant, letter in (("positive", "P"), ("negative", "N"), ("centred", "C")):
+        families: Mapping[str, Callable[[float], Rule]] = {
+            f"CpL {letter}": lambda x, v=variant: CoupledLearning(
+                eta=x, variant=v, normalise=False
+            ),
+            f"EP {letter}": lambda x, v=variant: EquilibriumPropagation(
+                beta=0.1 * beta * x, variant=v, normalise=False
+            ),
+        }
+        for name, make in families.items():
+            rows = [_nudged(learner, make(x), exact) for x in fractions]
+            studies.append(NudgeStudy(name, *np.array(rows).T))
+    return studies
+
+
+def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, float, float]:
+    found = signal(learner, rule)
+    first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
+    return rule.amount, second - first, float(np.linalg.norm(found)), 1 - cosine(found, exact)
+
+
+def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """One row per rule: successes, and medians over the starts."""
+    rows = []
+    for name in dict.fromkeys(t.rule for t in trials):
+        mine = [t for t in trials if t.rule == name]
+        rows.append(
+            {
+                "rule": name,
+                "reached": sum(t.converged for t in mine),
+                "starts": len(mine),
+                "final_error": float(np.median([t.error[-1] for t in mine if len(t.error)])),
+                "steps": float(np.median([max(len(t.error) - 1, 0) for t in mine])),
+                "wall_s": float(np.median([t.wall_s for t in mine])),
+                "first_cosine": _median([t.cosine[0] for t in mine if len(t.cosine)]),
+                "median_cosine": _median([np.nanmedian(t.cosine) for t in mine if len(t.cosine)]),
+                "trouble": next((t.trouble for t in mine if t.trouble), ""),
+            }
+        )
+    return rows
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows as a table that pandas and spreadsheets read."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _median(values: Sequence[float]) -> float:
+    finite = [v for v in values if np.isfinite(v)]
+    return float(np.median(finite)) if finite else float("nan")

@@ -1,0 +1,67 @@
+"""The comparison of rules as files: tables and figures in a folder."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
+from mechlearn.setup import Setup
+
+
+def write_comparison(
+    setup: Setup, folder: Path, output: Path, names: Sequence[str], seeds: int
+) -> str:
+    """Compare rules on a task, write tables and figures, and return the table as text."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from mechlearn.plots import plot_learning, plot_nudges
+
+    def tell(rule: str, seed: int) -> None:
+        print(f"{rule}, start {seed + 1} of {seeds}", file=sys.stderr, flush=True)
+
+    trials = compare(setup, folder, names, seeds, tell)
+    rows = table(trials)
+    write_csv(output / "rules.csv", rows)
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    plot_learning(trials, setup.train.tolerance, figure.subplots())
+    figure.savefig(output / "learning.png", dpi=150)
+    studies = nudge_study(setup, folder)
+    write_csv(output / "nudges.csv", _rows(studies))
+    figure = Figure(figsize=(16, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    plot_nudges(studies, figure.subplots(1, 3))
+    figure.savefig(output / "nudges.png", dpi=150)
+    return _text(rows, studies)
+
+
+def _rows(studies: Sequence[NudgeStudy]) -> list[dict]:
+    return [
+        {
+            "rule": s.rule,
+            "nudge": s.amount[k],
+            "contrast": s.contrast[k],
+            "update": s.update[k],
+            "one_less_cosine": s.angle[k],
+        }
+        for s in studies
+        for k in range(len(s.amount))
+    ]
+
+
+def _text(rows: list[dict], studies: Sequence[NudgeStudy]) -> str:
+    lines = [
+        "rule     reached  final error  steps   time/s  cosine to the gradient (first, median)",
+    ]
+    for r in rows:
+        lines.append(
+            f"{r['rule']:8} {r['reached']:2d} of {r['starts']:<2d} {r['final_error']:11.2e} "
+            f"{r['steps']:6.0f} {r['wall_s']:8.2f}  {r['first_cosine']:8.4f} "
+            f"{r['median_cosine']:8.4f}" + (f"  {r['trouble']}" if r["trouble"] else "")
+        )
+    lines.append("rule     power of the nudge in contrast, in update; 1 - cosine at the smallest")
+    for s in studies:
+        contrast, update = s.powers
+        lines.append(f"{s.rule:8} {contrast:8.4f} {update:8.4f} {s.angle[-1]:12.1e}")
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""Rules side by side on one task, and what their nudges do."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mechlearn.cli import main
+from mechlearn.compare import all_rules, compare, nudge_study, table
+from mechlearn.errors import InputError
+from mechlearn.setup import read_setup
+
+TASK = """
+title = "comparison"
+[network]
+generator = "triangular"
+size = [6, 6]
+disorder = 0.1
+seed = 2
+[learn.stiffness]
+bounds = [0.1, 10.0]
+initial = 1.0
+[[sources]]
+near = [0.2, 0.2]
+strain = 0.1
+[[targets]]
+name = "one"
+near = [0.8, 0.8]
+strain = 0.04
+{more}
+[train]
+steps = 150
+"""
+SECOND = '[[targets]]\nname = "two"\nnear = [0.8, 0.6]\nstrain = 0.02\n'
+
+
+@pytest.fixture
+def task(tmp_path):
+    def write(more="") -> Path:
+        path = tmp_path / "task.toml"
+        path.write_text(TASK.format(more=more))
+        return path
+
+    return write
+
+
+def test_all_rules_with_a_target_learn_it_and_aging_does_not(task):
+    rows = {row["rule"]: row for row in table(compare(read_setup(task()), seeds=2))}
+    assert set(rows) == set(all_rules(1.0))
+    for name, row in rows.items():
+        assert row["reached"] == (0 if name == "aging" else 2)
+    for name, angle in (("GD", 1e-12), ("EP C", 1e-4), ("CpL C", 1e-9)):
+        assert rows[name]["first_cosine"] > 1 - angle
+    assert rows["CL"]["first_cosine"] < 0.99
+
+
+def test_starts_are_the_same_for_all_rules(task):
+    trials = compare(read_setup(task()), names=["GD", "CpL C"], seeds=2)
+    first = {(t.rule, t.seed): t.error[0] for t in trials}
+    assert first["GD", 0] == first["CpL C", 0]
+    assert first["GD", 1] == first["CpL C", 1]
+    assert first["GD", 0] != first["GD", 1]
+
+
+@pytest.mark.parametrize("more", ["", SECOND])
+def test_powers_and_limits_of_the_nudge(task, more):
+    studies = {s.rule: s for s in nudge_study(read_setup(task(more)))}
+    assert studies["CpL P"].powers[0] == pytest.approx(2, abs=1e-3)
+    assert studies["CpL C"].powers[1] == pytest.approx(1, abs=0.01)
+    assert np.isnan(studies["CpL C"].powers[0])
+    assert studies["EP C"].angle[-1] < 1e-9
+    if more:  # with several outputs coupled learning does not tend to the gradient
+        assert studies["CpL C"].angle[-1] > 1e-5
+    else:
+        assert studies["CpL C"].angle[-1] < 1e-9
+
+
+def test_command_writes_tables_and_figures(task, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(
+            [
+                "compare",
+                str(task()),
+                "-o",
+                str(tmp_path / "out"),
+                "--seeds",
+                "1",
+                "--rules",
+                "GD",
+                "--rules",
+                "CpL P",
+            ]
+        )
+    assert stop.value.code in (0, None)
+    rows = list(csv.DictReader((tmp_path / "out" / "rules.csv").read_text().splitlines()))
+    assert [row["rule"] for row in rows] == ["GD", "CpL P"]
+    assert "GD" in capsys.readouterr().out
+    for name in ("learning.png", "nudges.png", "nudges.csv"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+
+
+def test_unknown_rule_is_named(task):
+    with pytest.raises(InputError, match="rules = 'CpL-P' is not known; did you mean 'CpL P'"):
+        compare(read_setup(task()), names=["CpL-P"])
