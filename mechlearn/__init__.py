@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from mechlearn.dofs import Learn
     from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
     from mechlearn.errors import InputError, MechlearnError, SolveError
+    from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
-    from mechlearn.rigidity import rigidity
+    from mechlearn.pruning import Pruning, prune
     from mechlearn.rules import (
         ContrastiveLearning,
         CoupledLearning,
@@ -40,6 +41,7 @@ _HOMES = {
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Network": "network",
+    "Pruning": "pruning",
     "Resistor": "energies",
     "Run": "run",
     "SolveError": "errors",
@@ -48,7 +50,8 @@ _HOMES = {
     "Support": "task",
     "Target": "task",
     "Task": "task",
-    "rigidity": "rigidity",
+    "prune": "pruning",
+    "rigidity": "maxwell",
     "train": "training",
     "train_file": "training",
 }
@@ -66,6 +69,7 @@ __all__ = [
     "Learn",
     "MechlearnError",
     "Network",
+    "Pruning",
     "Resistor",
     "Run",
     "SolveError",
@@ -75,6 +79,7 @@ __all__ = [
     "Target",
     "Task",
     "networks",
+    "prune",
     "rigidity",
     "train",
     "train_file",

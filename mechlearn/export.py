@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 def export(run: "Run", path: str | Path) -> Path:
     """Write the learned network of a run; the suffix says in which format.
 
+    Folders on the way are made.
+
     Raises
     ------
     InputError
-        For a format that cannot carry a network of bonds; the message lists those that can.
+        For a format that cannot carry the network, periodic bonds included; the message lists
+        those that can. Also where the file cannot be written.
     """
     path = Path(path)
     write_network(

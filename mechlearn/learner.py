@@ -16,10 +16,10 @@ from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
+from mechlearn.maxwell import check_rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.problem import pose
-from mechlearn.rigidity import check_rigidity
 from mechlearn.rules import Rule
 from mechlearn.steps import make_step
 from mechlearn.task import Task
@@ -168,6 +168,7 @@ class Learner:
                     f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
                     "finite number; use a smaller rate."
                 )
+        for dof, move in zip(self.dofs, moves, strict=True):
             dof.move(move)
         self.updates += 1
 

@@ -1,13 +1,21 @@
 """Networks with data on their nodes and bonds, as mesh files that others read."""
 
-from collections.abc import Mapping
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+
+if TYPE_CHECKING:
+    import meshio
 
 #: Of more examples than this, learned.vtu keeps only the first states.
 FIELDS = 100
@@ -37,58 +45,188 @@ def write_network(
 ) -> None:
     """Write nodes and bonds in the reference configuration, in the network's order.
 
-    Edge data and node ids go along. A periodic network's bonds carry their integer ``shift``, and
-    its lattice vectors are the point data ``cell_1``, ``cell_2``, ...
+    Numbers among the data of bonds and nodes go along, and what a network is beside them:
+    ``dimension`` and ids of the nodes, a 0/1 field for every set (``node_set:left``), the integer
+    ``shift`` of periodic bonds, and the lattice vectors as point data ``cell_1``, ``cell_2``, ...
+    Folders on the way are made.
+
+    Raises
+    ------
+    InputError
+        For an unknown suffix, a periodic network in a format that has no place for its shifts, or
+        a file that cannot be written.
     """
     import meshio
 
     path = Path(path)
-    if path.suffix not in FORMATS:
-        raise InputError(
-            f"{path}: the format {path.suffix or '(none)'!r} is not one of {', '.join(FORMATS)}."
-        )
-    lines = {**network.edge_data, **(cell_data or {})}
-    points = {"node": np.arange(network.n_nodes), **_storable(network.node_data)}
-    if network.periodic:
-        lines["shift"] = _three(network.shifts)
-        for k, vector in enumerate(network.cell, 1):
-            points[f"cell_{k}"] = np.tile(_three(vector[None]), (network.n_nodes, 1))
-    for name, values in (point_data or {}).items():
-        points[name] = _three(np.asarray(values))
-    kind, carries_data = FORMATS[path.suffix]
+    kind, carries_data = _format(path, network)
     mesh = meshio.Mesh(_three(network.nodes), [("line", network.edges)])
     if carries_data:
-        mesh.point_data = points
-        mesh.cell_data = {name: [np.asarray(v)] for name, v in _storable(lines).items()}
+        mesh.point_data = _point_fields(network) | _storable(point_data or {})
+        lines = _line_fields(network) | _storable(cell_data or {})
+        mesh.cell_data = {name: [values] for name, values in lines.items()}
     try:
-        meshio.write(path, mesh, file_format=kind)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _hushed():
+            meshio.write(path, mesh, file_format=kind)
+    except (OSError, meshio.WriteError) as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
-def read_fields(path: str | Path) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Point data and the lines' cell data of a file that we wrote."""
+def read_mesh(path: str | Path) -> "meshio.Mesh":
+    """What meshio reads from a file, of any format it knows.
+
+    Raises
+    ------
+    InputError
+        Where it cannot, or where data do not go with points and cells; meshio itself says nothing.
+    """
     import meshio
 
-    try:
-        mesh = meshio.read(path)
-    except Exception as error:  # meshio raises many kinds for a damaged file
-        raise InputError(f"{path} is damaged: {error}.") from None
-    return dict(mesh.point_data), {k: v[0] for k, v in mesh.cell_data.items()}
+    with _hushed() as printed:
+        try:
+            mesh = meshio.read(path)
+            mesh.points = np.asarray(mesh.points, dtype=float)
+            problem = _mismatch(mesh)
+        except (meshio.ReadError, SystemExit) as error:  # meshio prints, and leaves with sys.exit
+            said = printed.getvalue() if isinstance(error, SystemExit) else str(error)
+            problem = _first_line(said) or "it is empty, cut short, or not what its suffix says"
+        except OSError as error:
+            problem = failure(error)
+        except Exception as error:  # readers stumble over a damaged file in many ways
+            what = f"no {error}" if isinstance(error, KeyError) else _first_line(str(error))
+            problem = f"it is cut short or garbled ({what or type(error).__name__})"
+    if problem:
+        raise InputError(f"{path} cannot be read as a mesh: {problem}.")
+    return mesh
+
+
+def read_fields(
+    path: str | Path, network: Network
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Point data and the bonds' cell data of a file that we wrote of a network.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged, or holds other nodes or bonds than the network.
+    """
+    mesh = read_mesh(path)
+    if [block.type for block in mesh.cells] != ["line"]:
+        raise InputError(f"{path} is damaged: it should hold the bonds as lines, and nothing else.")
+    bonds = mesh.cells[0].data
+    if len(mesh.points) != network.n_nodes or not np.array_equal(bonds, network.edges):
+        raise InputError(
+            f"{path} does not belong to the network, whose {network.n_nodes} nodes and "
+            f"{network.n_edges} bonds it should hold; it has {len(mesh.points)} and {len(bonds)}"
+            f"{', joined otherwise' if len(bonds) == network.n_edges else ''}."
+        )
+    return dict(mesh.point_data), {name: blocks[0] for name, blocks in mesh.cell_data.items()}
+
+
+def failure(error: Exception) -> str:
+    """Why a file could not be read or written, in a few words and without a full stop."""
+    number = getattr(error, "errno", None)
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return os.strerror(number) if number else _first_line(str(text)) or type(error).__name__
+
+
+def set_field(kind: str, name: str) -> str:
+    """The name of the 0/1 field of a set; ``kind`` is "node" or "edge"."""
+    # Quoted, because some formats have no spaces or slashes in names.
+    return f"{kind}_set:{quote(name, safe='')}"
+
+
+def take_sets(kind: str, data: dict[str, NDArray]) -> dict[str, NDArray[np.int64]]:
+    """Take the fields that :func:`set_field` named out of some data, as sets of ids."""
+    start = set_field(kind, "")
+    fields = [name for name in data if name.startswith(start)]
+    return {unquote(name.removeprefix(start)): np.flatnonzero(data.pop(name)) for name in fields}
+
+
+def _format(path: Path, network: Network) -> tuple[str, bool]:
+    """What meshio calls the format of a file, and whether it carries data."""
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise InputError(f"{path}: the format {suffix or '(none)'!r} is not one of {_suffixes()}.")
+    kind, carries_data = FORMATS[suffix]
+    if network.periodic and not carries_data:
+        raise InputError(
+            f"{path}: the format {suffix!r} cannot say which bonds cross the cell of a periodic "
+            f"network; {_suffixes(with_data=True)} can."
+        )
+    return kind, carries_data
+
+
+def _suffixes(with_data: bool = False) -> str:
+    return ", ".join(suffix for suffix, (_, data) in FORMATS.items() if data or not with_data)
+
+
+def _point_fields(network: Network) -> dict[str, NDArray]:
+    fields = {
+        **_storable(network.node_data),
+        "node": np.arange(network.n_nodes),
+        "dimension": np.full(network.n_nodes, network.dim),
+        **_set_fields("node", network.node_sets, network.n_nodes),
+    }
+    if network.periodic:
+        for k, vector in enumerate(_three(network.cell), 1):
+            fields[f"cell_{k}"] = np.tile(vector, (network.n_nodes, 1))
+    return fields
+
+
+def _line_fields(network: Network) -> dict[str, NDArray]:
+    shift = {"shift": _three(network.shifts)} if network.periodic else {}
+    sets = _set_fields("edge", network.edge_sets, network.n_edges)
+    return _storable(network.edge_data) | sets | shift
+
+
+def _set_fields(kind: str, sets: Mapping[str, NDArray], n: int) -> dict[str, NDArray]:
+    return {
+        set_field(kind, name): np.isin(np.arange(n), ids).astype(int) for name, ids in sets.items()
+    }
 
 
 def _three(vectors: NDArray) -> NDArray:
     """Vectors of the plane as VTK wants them, with a third component of zero."""
-    vectors = np.asarray(vectors)
     if vectors.ndim == 2 and vectors.shape[1] == 2:
         return np.column_stack([vectors, np.zeros(len(vectors), dtype=vectors.dtype)])
     return vectors
 
 
 def _storable(data: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-    """Only numbers: mesh formats have no strings."""
+    """Only numbers, of the two widths that all formats have: none has strings or booleans."""
     arrays = {name: np.asarray(values) for name, values in data.items()}
-    return {name: a for name, a in arrays.items() if a.dtype.kind in "fiub"}
+    widths = {"f": float, "i": int, "u": int, "b": int}
+    return {
+        name: _three(a.astype(widths[a.dtype.kind]))
+        for name, a in arrays.items()
+        if a.dtype.kind in widths
+    }
+
+
+def _mismatch(mesh: "meshio.Mesh") -> str:
+    """What data of a mesh have another number of rows than there are points or cells, if any."""
+    for name, values in mesh.point_data.items():
+        if len(values) != len(mesh.points):
+            return f"its {name} has {len(values)} rows for {len(mesh.points)} points"
+    for name, blocks in mesh.cell_data.items():
+        rows, cells = [len(b) for b in blocks], [len(b.data) for b in mesh.cells]
+        if rows != cells:
+            return f"its {name} has {sum(rows)} rows for {sum(cells)} cells"
+    return ""
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[io.StringIO]:
+    """Keep what meshio prints from the user; gives what went to stdout."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        yield out
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "").rstrip(". ")
 
 
 def state_fields(name: str, states: NDArray) -> dict[str, NDArray]:
@@ -97,17 +235,32 @@ def state_fields(name: str, states: NDArray) -> dict[str, NDArray]:
     ``states`` has shape (examples, n, components); a single component is written as one number.
     """
     states = states[..., 0] if states.shape[-1] == 1 else states
-    if len(states) == 1:
-        return {name: states[0]}
-    return {f"{name}_{e}": state for e, state in enumerate(states[:FIELDS], 1)}
+    return dict(zip(_state_names(name, len(states)), states, strict=False))
 
 
-def states_of(name: str, points: Mapping[str, NDArray], components: int) -> NDArray[np.float64]:
-    """The states that :func:`state_fields` wrote, shape (examples, n, components)."""
-    numbered = {
-        int(key.removeprefix(f"{name}_")): values
-        for key, values in points.items()
-        if key.removeprefix(f"{name}_").isdigit()
-    }
-    fields = [numbered[e] for e in sorted(numbered)] or [points[name]]
-    return np.array([np.reshape(f, (len(f), -1))[:, :components] for f in fields])
+def states_of(
+    name: str, points: Mapping[str, NDArray], components: int, examples: int
+) -> NDArray[np.float64]:
+    """The states that :func:`state_fields` wrote, shape (examples, n, components).
+
+    Raises
+    ------
+    InputError
+        Where the state of an example is missing, or is not finite numbers of that many components.
+    """
+    return np.array([_state(field, points, components) for field in _state_names(name, examples)])
+
+
+def _state(name: str, points: Mapping[str, NDArray], components: int) -> NDArray[np.float64]:
+    if name not in points:
+        raise InputError(f"the nodes have no {name}.")
+    values = np.reshape(points[name], (len(points[name]), -1))[:, :components]
+    if values.shape[1] < components or not np.isfinite(values).all():
+        raise InputError(f"the {name} of a node should be {components} finite numbers.")
+    return values
+
+
+def _state_names(name: str, examples: int) -> list[str]:
+    if examples == 1:
+        return [name]
+    return [f"{name}_{e}" for e in range(1, min(examples, FIELDS) + 1)]

@@ -1,28 +1,38 @@
 """A run: what was asked, what was learned, and how; in memory and as a folder."""
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.energies import BondEnergy
+from mechlearn.dofs import values_per_bond
+from mechlearn.energies import BondEnergy, energies
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
-from mechlearn.meshfile import read_fields, state_fields, states_of, write_network
+from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem, pose
-from mechlearn.setup import Setup, build_energy, build_network, read_setup, to_toml
+from mechlearn.schema import key_path
+from mechlearn.setup import Setup, build_network, read_setup, to_toml
 
 if TYPE_CHECKING:
     import xarray
 
     from mechlearn.equilibrium import Equilibrium
+
+#: The files of a finished run.
+FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")
+#: What a training leaves beside them to go on from.
+CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +60,10 @@ class Run:
         Error, cost, contrast and outputs per step; parameters at some of the steps.
     summary : dict
         Targets wanted, initial and reached; whether it converged; versions, seeds, timings.
+    folder : Path, optional
+        Where it was loaded from.
+    energy : BondEnergy
+        What the bonds are made of; left out, the one of mechlearn's that the set-up names.
     """
 
     setup: Setup
@@ -60,16 +74,15 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
+    energy: BondEnergy | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "energy", _element(self.setup, self.energy))
 
     @cached_property
     def problem(self) -> Problem:
         """The task in numbers: ports, examples, wanted outputs."""
         return pose(self.setup.task, self.network, self.energy.kinematics)
-
-    @cached_property
-    def energy(self) -> BondEnergy:
-        """The element's energy."""
-        return build_energy(self.setup.energy, self.network)[0]
 
     @property
     def displacements(self) -> NDArray[np.float64]:
@@ -115,9 +128,8 @@ class Run:
         from mechlearn.equilibrium import equilibrium
         from mechlearn.model import Model
 
-        energy, material = build_energy(self.setup.energy, self.network)
-        model = Model(self.network, energy, self.problem.fixed)
-        model.set(**material)
+        model = Model(self.network, self.energy, self.problem.fixed)
+        model.set(**_material(self.setup, self.energy, self.network))
         return equilibrium(model, self.problem)
 
     def plot(self, **options):
@@ -141,14 +153,20 @@ class Run:
     # -- the folder ----------------------------------------------------------------------------
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
-        """Write the run as a folder; see the README for its files."""
+        """Write the run as a folder; see the README for its files.
+
+        Raises
+        ------
+        InputError
+            Where a folder is in the way, or a file of it cannot be written.
+        """
         folder = new_folder(folder, overwrite)
         write_network(folder / "network.vtu", self.network)
         resolved = self.setup.model_copy(
             update={"network": self.setup.network.model_validate({"file": "network.vtu"})}
         )
-        (folder / "task.toml").write_text(to_toml(resolved))
-        self.history.to_netcdf(folder / "history.nc", engine="h5netcdf")
+        _write(folder / "task.toml", to_toml(resolved).encode())
+        _write(folder / "history.nc", _netcdf(self.history))
         write_network(
             folder / "learned.vtu",
             self.network,
@@ -156,50 +174,217 @@ class Run:
             point_data=state_fields(self.energy.kinematics.across, self.response),
         )
         text = json.dumps(self.summary, indent=2, allow_nan=False)
-        (folder / "summary.json").write_text(text + "\n")
+        _write(folder / "summary.json", f"{text}\n".encode())
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Run":
-        """Read a run folder; raises InputError where it is none, or is damaged."""
-        import xarray
+    def load(cls, folder: str | Path, energy: BondEnergy | None = None) -> "Run":
+        """Read a run folder.
 
+        Parameters
+        ----------
+        folder : path
+        energy : BondEnergy, optional
+            What the bonds are made of, where that is none of mechlearn's own energies.
+
+        Raises
+        ------
+        InputError
+            Where the folder holds no run, or a file of it is damaged; the message names the file.
+        """
         folder = Path(folder)
-        for name in ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json"):
+        for name in FILES:
             if not (folder / name).is_file():
                 raise InputError(f"{folder} is no finished run: it has no {name}.")
         setup = read_setup(folder / "task.toml")
-        network = build_network(setup.network, folder)
-        try:
-            summary = json.loads((folder / "summary.json").read_text())
-            history = xarray.load_dataset(folder / "history.nc", engine="h5netcdf")
-        except (ValueError, OSError) as error:
-            raise InputError(f"{folder} is damaged: {error}.") from None
-        points, cells = read_fields(folder / "learned.vtu")
-        names = list(setup.learn)
-        kinematics = build_energy(setup.energy, network)[0].kinematics
-        width = len(kinematics.components(network.dim))
+        with _about(folder / (setup.network.file or "task.toml")):
+            network = build_network(setup.network, folder)
+        with _about(folder / "task.toml"):
+            energy = _element(setup, energy)
+            _material(setup, energy, network)
+            for name in setup.learn:
+                energy.parameter(name)
+        with _about(folder / "learned.vtu"):
+            learned, response = _read_learned(folder / "learned.vtu", setup, network, energy)
+        with _about(folder / "history.nc"):
+            history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
         return cls(
             setup=setup,
             network=network,
-            initial={n: history[n].isel(snapshot=0).values for n in names},
-            learned={n: np.asarray(cells[n]) for n in names},
-            response=states_of(kinematics.across, points, width),
+            initial={n: history[n].isel(snapshot=0).values for n in setup.learn},
+            learned=learned,
+            response=response,
             history=history,
-            summary=summary,
+            summary=_read_summary(folder / "summary.json"),
             folder=folder,
+            energy=energy,
         )
 
 
 def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
-    """Make the folder of a run; raises InputError where one is in the way."""
+    """Make the folder of a run, and see that a run can be written there.
+
+    Raises
+    ------
+    InputError
+        Where one is in the way, it cannot be made, or nothing can be written in it.
+    """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; a run needs a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise InputError(f"{folder} exists and is not empty; choose another, or --overwrite.")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; a run needs a folder.")
         folder.mkdir(parents=True, exist_ok=True)
+        taken = any(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
+        raise InputError(f"{folder} cannot be made: {failure(error)}.") from None
+    if taken and not overwrite:
+        if (folder / CHECKPOINT).is_file():
+            raise InputError(
+                f"{folder} holds a training that --resume can go on with; or choose another "
+                "folder, or --overwrite."
+            )
+        raise InputError(f"{folder} exists and is not empty; choose another, or --overwrite.")
+    _try_writing(folder)
     return folder
+
+
+def _try_writing(folder: Path) -> None:
+    """Raise InputError where a file of a run cannot be written; changes nothing."""
+    path = folder
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            probe.write(b"probe")
+        for path in (folder / name for name in (*FILES, CHECKPOINT)):
+            if path.exists():
+                path.open("ab").close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+
+
+def _netcdf(history: "xarray.Dataset") -> bytes:
+    """A history as the bytes of its file, made in memory: HDF5 fails badly on a full disk."""
+    # HDF5 ends a text at its first null character.
+    labels = [str(label).replace("\0", "\\0") for label in history["target"].values]
+    return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Errors inside name the file they are about, once."""
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
+
+
+def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
+    """The energy of a set-up, by its name, or the given one if it is of that name."""
+    model = setup.energy.model
+    if energy is None and model not in energies:
+        raise InputError(
+            f"energy: model = {model!r} is none of {', '.join(energies)}; give the one it was "
+            "trained with, as in Run.load(folder, energy=MyEnergy())."
+        )
+    if energy is None:
+        return energies[model]()
+    if not isinstance(energy, BondEnergy) or energy.name != model:
+        raise InputError(f"energy = {energy!r} must be a BondEnergy whose name is {model!r}.")
+    return energy
+
+
+def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, NDArray]:
+    """Values of the parameters that do not learn, as far as a set-up gives them."""
+    given = setup.energy.model_extra or {}
+    return {
+        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
+        for name, value in given.items()
+    }
+
+
+def _read_learned(
+    path: Path, setup: Setup, network: Network, energy: BondEnergy
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """The learned parameters and the response in learned.vtu."""
+    points, lines = read_fields(path, network)
+    learned = {}
+    for name in setup.learn:
+        if name not in lines:
+            raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
+        learned[name] = _per_bond(name, lines[name], network.n_edges)
+    width = len(energy.kinematics.components(network.dim))
+    examples = max(1, len(setup.examples))
+    return learned, states_of(energy.kinematics.across, points, width, examples)
+
+
+def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:
+    values = np.asarray(values)
+    if values.shape != (bonds,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(f"its {name} should be {bonds} finite numbers, one per bond.")
+    return values
+
+
+def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
+    """The history of a run, with all that a run needs of it."""
+    import h5py
+    import xarray
+
+    try:
+        with h5py.File(path) as file:  # where this fails, h5netcdf would print a traceback
+            dict(file.attrs)
+        history = xarray.load_dataset(path, engine="h5netcdf")
+    except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
+        raise InputError(f"{path} is damaged: {failure(error)}.") from None
+    dims = dict.fromkeys(("error", "cost", "contrast"), ("step",))
+    dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
+    for name, wanted in dims.items():
+        if name not in history.data_vars:
+            raise InputError(f"{path} is damaged: it holds no {name}.")
+        values = history[name]
+        if values.dims != wanted or not values.size or values.dtype.kind not in "fiu":
+            raise InputError(f"{path} is damaged: its {name} should be numbers by {wanted}.")
+    for name in names:
+        _per_bond(name, history[name].values[0], bonds)
+    return history
+
+
+class _Row(TypedDict):
+    """What is read from a row of the targets in summary.json."""
+
+    name: str
+    wanted: float | list[float]
+    initial: float | list[float]
+    reached: float | list[float]
+    relative_error: float
+
+
+class _Summary(TypedDict):
+    """What is read from summary.json."""
+
+    targets: list[_Row]
+    converged: bool
+    steps: int
+    error: float
+    warnings: list[str]
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_bytes())
+        TypeAdapter(_Summary).validate_python(summary, strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = key_path(problem["loc"]) or "it"
+        text = problem["msg"][0].lower() + problem["msg"][1:]
+        raise InputError(f"{path} is damaged: {key}: {text}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {failure(error)}.") from None
+    return summary

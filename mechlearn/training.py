@@ -185,6 +185,7 @@ def _train(setup, network, energy, material, rule, watch, checkpoints, resume, c
         learned=learner.parameters,
         response=response,
         history=history,
+        energy=energy,
         summary={
             "title": setup.title,
             **summarise(learner, outputs, setup.train.tolerance),

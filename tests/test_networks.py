@@ -9,6 +9,7 @@ import pytest
 
 from mechlearn import networks
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import (
     cubic,
@@ -29,7 +30,6 @@ from mechlearn.networks import (
     trim_floppy,
 )
 from mechlearn.networks.spheres import random_spheres, relax
-from mechlearn.rigidity import rigidity
 
 LATTICES = [
     (triangular, {}, 6, 1),

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import meshio
@@ -14,7 +15,7 @@ import xarray
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.meshfile import FORMATS
+from mechlearn.meshfile import FORMATS, write_network
 from mechlearn.setup import read_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"
@@ -158,6 +159,58 @@ def test_every_export_is_read_back_the_same(runs, suffix, tmp_path):
     back = ml.networks.from_file(path)
     assert back.nodes == pytest.approx(run.network.nodes, abs=1e-11)
     assert np.array_equal(back.edges, run.network.edges)
+
+
+def _networks(plane, space, torus):
+    """Networks with everything a network can have, by name."""
+    everything = {
+        "node_sets": {"rim": [0, 3, 5], "my rim/2": [1], "none": []},
+        "edge_sets": {"rim": [2, 4], "ä%20": [0]},
+        "node_data": {"radius": np.linspace(0.1, 0.7, 25), "kind": np.arange(25) % 3},
+        "edge_data": {"area": np.geomspace(1e-3, 1e5, 75), "shift_of_mine": np.ones(75)},
+    }
+    flat = np.column_stack([plane.nodes, np.zeros(plane.n_nodes)])
+    tilted = np.vstack([np.column_stack([torus.cell, [0, 0]]), [0.1, 0.2, 3.0]])
+    return {
+        "plane": plane,
+        "space": space,
+        "flat in space": ml.Network(flat, plane.edges, edge_sets={"first": [0]}),
+        "torus": replace(torus, **everything),
+        "flat torus in space": ml.Network(
+            np.column_stack([torus.nodes, np.full(25, 0.5)]),
+            torus.edges,
+            cell=tilted,
+            shifts=np.column_stack([torus.shifts, np.zeros(75, dtype=int)]),
+            **everything,
+        ),
+        "data named shift": plane.with_data(shift=np.arange(plane.n_edges) / 3),
+    }
+
+
+@pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".xdmf"])
+@pytest.mark.parametrize(
+    "name",
+    ["plane", "space", "flat in space", "torus", "flat torus in space", "data named shift"],
+)
+def test_networks_come_back_exactly(plane, space, torus, name, suffix, tmp_path):
+    net = _networks(plane, space, torus)[name]
+    write_network(tmp_path / f"net{suffix}", net)
+    back = ml.networks.from_file(tmp_path / f"net{suffix}")
+    for part in ("nodes", "edges", "cell", "shifts"):
+        ours, theirs = getattr(net, part), getattr(back, part)
+        assert (ours is None) == (theirs is None)
+        assert ours is None or (np.array_equal(ours, theirs) and ours.dtype == theirs.dtype)
+    for part in ("node_sets", "edge_sets", "node_data", "edge_data"):
+        ours, theirs = getattr(net, part), getattr(back, part)
+        assert set(ours) == set(theirs)
+        for key in ours:
+            assert np.array_equal(ours[key], theirs[key])
+            assert ours[key].dtype == theirs[key].dtype
+
+
+def test_a_run_keeps_the_sets_of_its_network(runs):
+    run = ml.Run.load(runs())
+    assert set(run.network.node_sets) >= {"left", "right", "top", "bottom"}
 
 
 def test_examples_get_a_field_each(tmp_path, plane):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
-from mechlearn.errors import SolveError, listed
+from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
@@ -65,6 +65,20 @@ class LinearEquilibrium(Equilibrium):
         at_rest = (solution[:, n:], strain[:, n:], reading[:, n:]) if prestressed else nothing
         self.column_at_rest, self.strain_at_rest, self.reading_at_rest = (a[:, 0] for a in at_rest)
         self._free = None
+
+    def bond_compliance(self) -> NDArray[np.float64]:
+        """Strains of all bonds by unit tensions of all bonds, (m, m), on one rank.
+
+        Raises
+        ------
+        InputError
+            On several ranks.
+        """
+        if self.model.comm.size > 1:
+            raise InputError("The compliance between all bonds is found on one rank only.")
+        columns = self._strains.T.toarray() * self.model.local_free[:, None]
+        local = self._strains @ self._solver.solve(columns)
+        return self.model.to_bonds(self.model.to_bonds(local).T)
 
     def _tie_to_ground(self, matrix: PETSc.Mat) -> float:
         """Springs to the ground at ports that are always held: they change no state.

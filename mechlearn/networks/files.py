@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mechlearn.errors import InputError
+from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.protein import protein
 
@@ -43,7 +44,7 @@ CELL_EDGES = {
 }
 
 
-def from_file(path: str | os.PathLike, **options) -> Network:
+def from_file(path: str | os.PathLike, /, **options) -> Network:
     """The network in a file, by its suffix.
 
     Parameters
@@ -53,8 +54,10 @@ def from_file(path: str | os.PathLike, **options) -> Network:
         this module. Everything else is read by meshio: line cells are the bonds, or, where there
         are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
         bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
-        lines become node and edge data. Line data ``shift`` and point data ``cell_1``,
-        ``cell_2``, ... (the lattice vectors, as mechlearn writes them) make it periodic.
+        lines, one number each, become node and edge data. What mechlearn writes beside them is
+        honoured: point data ``dimension`` (3 keeps a flat mesh in space), ``cell_1``, ... (the
+        lattice vectors) and line data ``shift`` of a periodic network, 0/1 data ``node_set:name``
+        and ``edge_set:name``.
     **options
         For a protein ``cutoff`` and ``chains``; otherwise none.
 
@@ -233,37 +236,52 @@ def _table(path, rows, numbers, what):
 
 
 def _from_mesh(path: Path) -> Network:
-    import contextlib
-    import io
-
-    import meshio
-
-    try:
-        # meshio prints what it does not like, and leaves some readers with sys.exit.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            mesh = meshio.read(path)
-    except (Exception, SystemExit) as problem:
-        if "deduce" in str(problem) or path.suffix.lower() not in meshio.extension_to_filetypes:
-            raise InputError(
-                f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
-                f"{' '.join(TEXT + PROTEIN)} or a mesh such as .vtu .msh .xdmf .obj."
-            ) from None
-        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
-        raise InputError(f"{path} cannot be read as a mesh: {reason}.") from None
+    if not _known_to_meshio(path):
+        raise InputError(
+            f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
+            f"{' '.join(TEXT + PROTEIN)} or a mesh such as .vtu .msh .xdmf .obj."
+        )
+    mesh = read_mesh(path)
     edges, edge_data = _bonds(path, mesh)
-    points = np.asarray(mesh.points, dtype=float)
     used = np.unique(edges)
-    if points.ndim == 2 and points.shape[1] == 3 and np.ptp(points[used, 2]) == 0:
-        points = points[:, :2]
-    cell, shifts = _cell(mesh, edge_data, points.shape[1])
+    node_data = {k: _native(v)[used] for k, v in mesh.point_data.items() if np.ndim(v) == 1}
+    nodes = _in_plane(mesh.points[used], node_data.pop("dimension", None))
+    cell, shifts = _cell(path, mesh, edge_data, nodes.shape[1])
+    # The ids that mechlearn writes say nothing that the order does not.
+    if np.array_equal(node_data.get("node"), np.arange(len(nodes))):
+        del node_data["node"]
     return Network(
-        nodes=points[used],
+        nodes=nodes,
         edges=np.searchsorted(used, edges),
         cell=cell,
         shifts=shifts,
-        node_data={k: np.asarray(v)[used] for k, v in mesh.point_data.items() if np.ndim(v) == 1},
+        node_sets=take_sets("node", node_data),
+        edge_sets=take_sets("edge", edge_data),
+        node_data=node_data,
         edge_data=edge_data,
     )
+
+
+def _known_to_meshio(path: Path) -> bool:
+    import meshio
+
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    tails = {"".join(suffixes[k:]) for k in range(len(suffixes))}
+    return not tails.isdisjoint(meshio.extension_to_filetypes)
+
+
+def _native(values) -> np.ndarray:
+    """Numbers in the byte order of this machine."""
+    values = np.asarray(values)
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def _in_plane(points, dimension):
+    """Points in the plane where they lie in one, unless the file says that space has three."""
+    said = dimension is not None and (dimension == 3).all()
+    if points.ndim == 2 and points.shape[1] == 3 and not said and np.ptp(points[:, 2]) == 0:
+        return points[:, :2]
+    return points
 
 
 def _bonds(path, mesh):
@@ -314,13 +332,17 @@ def _known(path, edges, mesh):
         )
 
 
-def _cell(mesh, edge_data, d):
+def _cell(path, mesh, edge_data, d):
     """The periodic cell and the shifts of the bonds, where the file has both."""
-    shift = edge_data.pop("shift", None)
     # Few formats keep field data, so mechlearn writes each lattice vector as data of all points.
     rows = [mesh.point_data.get(f"cell_{k}") for k in range(1, d + 1)]
-    if shift is None or any(row is None for row in rows):
+    if "shift" not in edge_data or any(row is None for row in rows):
         return None, None
+    shift = edge_data.pop("shift")
+    if any(np.ndim(v) != 2 or np.shape(v)[1] < d for v in (shift, *rows)):
+        raise InputError(f"{path}: shift, cell_1, ... of a network in {d}D need {d} components.")
+    if not np.isfinite(shift).all():
+        raise InputError(f"{path}: the shift of a bond must be whole numbers.")
     cell = np.array([np.asarray(row, dtype=float)[0] for row in rows])
     # Formats that know only three dimensions pad with zeros.
     return cell[:, :d], np.rint(shift[:, :d]).astype(np.int64)

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, pieces
-from mechlearn.rigidity import rigidity
 
 
 def keep_nodes(network: Network, keep: ArrayLike) -> Network:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mechlearn import rigidity as rigidity_module
+from mechlearn import maxwell
 from mechlearn.kinematics import rigid_motions
+from mechlearn.maxwell import rigidity
 from mechlearn.network import Network
 from mechlearn.networks import cubic, fcc, honeycomb, kagome, packing, square, triangular
-from mechlearn.rigidity import rigidity
 
 
 def dense_counts(net):
@@ -90,7 +90,7 @@ def test_counts_agree_with_dense_rank_and_with_maxwell(net):
 )
 def test_sparse_and_dense_ways_count_alike(net, monkeypatch):
     dense = rigidity(net)
-    monkeypatch.setattr(rigidity_module, "DENSE_LIMIT", 0)
+    monkeypatch.setattr(maxwell, "DENSE_LIMIT", 0)
     sparse = rigidity(net)
     assert str(sparse).split(";")[0] == str(dense).split(";")[0]
     a = sparse.floppy_modes.reshape(-1, net.n_nodes * net.dim)
