@@ -57,7 +57,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
             raise InputError(f"{draw}: the picture must be a .png.")
         from mechlearn.render import draw_setup
 
-        draw_setup(network, problem, draw)
+        draw_setup(network, problem, draw, title=setup.title)
         lines.append(f"drawn in  {draw}")
     return "\n".join(lines)
 
