@@ -7,7 +7,8 @@ import numpy as np
 from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
 from mechlearn.maxwell import check_rigidity
-from mechlearn.problem import Problem, pose
+from mechlearn.posing import pose
+from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.steps import make_step
 

@@ -19,7 +19,7 @@ from mechlearn.history import History
 from mechlearn.maxwell import check_rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
-from mechlearn.problem import pose
+from mechlearn.posing import pose
 from mechlearn.rules import Rule
 from mechlearn.steps import make_step
 from mechlearn.task import Task

@@ -18,7 +18,8 @@ from mechlearn.errors import InputError
 from mechlearn.maxwell import check_rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
-from mechlearn.problem import Problem, pose
+from mechlearn.posing import pose
+from mechlearn.problem import Problem
 from mechlearn.task import Task
 
 #: More bonds than this would need a matrix of their number squared that does not fit.

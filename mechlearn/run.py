@@ -20,7 +20,8 @@ from mechlearn.kinematics import Displacements
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.problem import Problem, pose
+from mechlearn.posing import pose
+from mechlearn.problem import Problem
 from mechlearn.schema import key_path
 from mechlearn.setup import Setup, build_network, read_setup, to_toml
 

@@ -10,7 +10,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.problem import pose
+from mechlearn.posing import pose
 from mechlearn.task import Source, Support, Target, Task
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.problem import pose
+from mechlearn.posing import pose
 from mechlearn.task import Source, Support, Target, Task
 
 

@@ -13,7 +13,7 @@ from mechlearn.dofs import Learn
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
-from mechlearn.problem import pose
+from mechlearn.posing import pose
 from mechlearn.render import draw_setup, render, show
 from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import reading, round_factor, without_rigid_motion

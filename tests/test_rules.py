@@ -12,7 +12,7 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.model import Model
 from mechlearn.phase import Phase
-from mechlearn.problem import pose
+from mechlearn.posing import pose
 from mechlearn.rules import (
     ContrastiveLearning,
     CoupledLearning,
