@@ -243,6 +243,12 @@ class Model:
         self.matrix.assemble()
         return self.matrix
 
+    def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
+        """Add springs to the ground to an assembled matrix, at degrees of freedom (user's order)."""
+        for dof in np.flatnonzero(np.isin(self._dof_of_local, list(dofs))).astype(np.int32):
+            matrix.setValuesLocal([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
+        matrix.assemble()
+
     def strain_operator(self) -> sparse.csr_array:
         """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom."""
         matrix = fem.petsc.assemble_matrix(self._strain_operator_form)

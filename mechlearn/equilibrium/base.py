@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import SolveError
+from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem
@@ -130,6 +131,20 @@ class Equilibrium(ABC):
 
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
         """Go back to a :meth:`memory`."""
+
+    def _tie_to_ground(self, matrix: PETSc.Mat, stiffness: float) -> float:
+        """Springs to the ground at nodes that are always held: they change no state.
+
+        They make the matrix definite where only displaced nodes hold the network as a whole; what
+        they carry must be taken off the forces at their ports. Returns their stiffness.
+        """
+        p = self.problem
+        if len(p.grounded) == 0:
+            return 0.0
+        self.model.stiffen(
+            matrix, [p.ports[k].dof(self.model.width) for k in p.grounded], stiffness
+        )
+        return stiffness
 
     def outputs(self, settled: Settled) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""

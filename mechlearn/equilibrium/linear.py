@@ -10,9 +10,9 @@ from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
+from mechlearn.equilibrium.reading import PortReader
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
@@ -30,14 +30,7 @@ class LinearEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        rows, reference, spans = problem.functionals()
-        # To first order a pair's distance changes by the change of its vector along itself.
-        combine = np.zeros((len(problem.ports), rows.shape[0]))
-        for k, span in enumerate(spans):
-            r = reference[span]
-            combine[k, span] = r / np.linalg.norm(r) if np.any(r) else 1.0
-        self._rows = model.local_rows(sparse.csr_array(combine) @ rows)
-        self._ground_dofs = self._rows[problem.grounded].nonzero()[1].astype(np.int32)
+        self._rows = PortReader(model, problem).linearised()
         self._solver = DirectSolver(model.matrix, definite=True)
         self._strains = model.strain_operator()
 
@@ -47,7 +40,7 @@ class LinearEquilibrium(Equilibrium):
         model.set(**parameters)
         model.put_state(np.zeros(self._rows.shape[1]))
         matrix = model.assemble_stiffness()
-        self._ground = self._tie_to_ground(matrix)
+        self._ground = self._tie_to_ground(matrix, matrix.getDiagonal().sum() / matrix.size[0])
         self._solver.factor()
         load = -model.local_force()
         prestressed = model.comm.allreduce(bool(np.any(load)), op=MPI.LOR)
@@ -79,20 +72,6 @@ class LinearEquilibrium(Equilibrium):
         columns = self._strains.T.toarray() * self.model.local_free[:, None]
         local = self._strains @ self._solver.solve(columns)
         return self.model.to_bonds(self.model.to_bonds(local).T)
-
-    def _tie_to_ground(self, matrix: PETSc.Mat) -> float:
-        """Springs to the ground at ports that are always held: they change no state.
-
-        They make the matrix definite where only displaced nodes hold the network as a whole; the
-        force they take is put right in :meth:`_settle`.
-        """
-        if len(self.problem.grounded) == 0:
-            return 0.0
-        stiffness = matrix.getDiagonal().sum() / matrix.size[0]
-        for dof in self._ground_dofs:
-            matrix.setValuesLocal([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
-        matrix.assemble()
-        return stiffness
 
     def _check(self, matrix: PETSc.Mat, columns: NDArray, solution: NDArray) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""

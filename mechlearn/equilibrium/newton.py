@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
+from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.fenics import MPI, PETSc
+from mechlearn.fenics import MPI
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.solver import DirectSolver
@@ -62,11 +63,8 @@ class NewtonEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        rows, self._reference, self._spans = problem.functionals()
-        self._rows = model.local_rows(rows)
-        self._columns = self._rows.T.toarray()
-        self._distance = np.array([np.linalg.norm(self._reference[s]) for s in self._spans])
-        self._grounded_rows = [self._spans[k].start for k in problem.grounded]
+        self._ports = PortReader(model, problem)
+        self._columns = self._ports.rows.T.toarray()
         self._solver = DirectSolver(model.matrix, definite=False)
         self._length = float(model.network.lengths.mean())
         self._stiffness = 0.0
@@ -103,7 +101,7 @@ class NewtonEquilibrium(Equilibrium):
             points = []
             for e, forces in enumerate(memory[f"{key}/forces"]):
                 u = self.model.to_local(memory[f"{key}/u"][..., e])
-                points.append(_Point(u, forces, self._read(u)[0], 0.0))
+                points.append(_Point(u, forces, self._ports.read(u).values, 0.0))
             self._warm[key] = points
 
     @override
@@ -127,7 +125,7 @@ class NewtonEquilibrium(Equilibrium):
             state = self._evaluate(point.u, point.forces, self._imposed(self._sources, e))
             push = np.where(rate.held, 0.0, rate.values)
             state = replace(
-                state, pull=-(self._rows.T @ (state.slopes.T @ push)), gap=rate.values[h]
+                state, pull=-(self._ports.rows.T @ (state.read.slopes.T @ push)), gap=rate.values[h]
             )
             rates.append(self._direction(state, point.forces, rate).du)
         return NewtonRate(self.model, free.points, rates)
@@ -148,11 +146,11 @@ class NewtonEquilibrium(Equilibrium):
             return now
         last = self._warm[key][e]
         u = now.u + (last.u - self._free_before[e].u)
-        return _Point(u, last.forces, self._read(u)[0], last.energy)
+        return _Point(u, last.forces, self._ports.read(u).values, last.energy)
 
     def _at_rest(self) -> _Point:
-        n = len(self._spans)
-        return _Point(np.zeros(self._rows.shape[1]), np.zeros(n), np.zeros(n), 0.0)
+        n = len(self.problem.ports)
+        return _Point(np.zeros(len(self._columns)), np.zeros(n), np.zeros(n), 0.0)
 
     # -- load stepping -------------------------------------------------------------------------
 
@@ -162,7 +160,7 @@ class NewtonEquilibrium(Equilibrium):
         first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
         path = imposed.values - first
         rigid = held & (imposed.softness == 0)
-        change = np.abs(path)[rigid] / np.maximum(self._distance, self._length)[rigid]
+        change = np.abs(path)[rigid] / np.maximum(self._ports.distance, self._length)[rigid]
         step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
         done, point = 0.0, start
         self.counts.solves += 1
@@ -194,7 +192,7 @@ class NewtonEquilibrium(Equilibrium):
         state = self._evaluate(u, f, imposed)
         for _ in range(ITERATIONS):
             if state.miss < TOLERANCE:
-                return _Point(u, f, state.readings, state.energy)
+                return _Point(u, f, state.read.values, state.energy)
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
             u, f, state = self._advance(u, f, state, direction, imposed)
@@ -202,37 +200,37 @@ class NewtonEquilibrium(Equilibrium):
 
     def _evaluate(self, u: NDArray, f: NDArray, imposed: "_Imposed") -> "_Residual":
         self.model.put_state(u)
-        readings, slopes = self._read(u)
-        pull = self.model.local_force() - self._rows.T @ (slopes.T @ f)
+        read = self._ports.read(u)
+        pull = self.model.local_force() - self._ports.rows.T @ (read.slopes.T @ f)
         h = imposed.ports
-        gap = (imposed.values - readings - imposed.softness * f)[h]
+        gap = (imposed.values - read.values - imposed.softness * f)[h]
         miss = max(
             self._largest(pull) / (self._stiffness * self._length),
             np.abs(gap).max(initial=0.0) / self._length,
         )
         energy = self.model.total_energy()
-        potential = energy - np.where(imposed.held, 0.0, f) @ readings
+        potential = energy - np.where(imposed.held, 0.0, f) @ read.values
         if not np.isfinite(miss + potential):
             raise _NotConverged("the forces are not finite numbers")
-        return _Residual(pull, gap, readings, slopes, energy, potential, miss)
+        return _Residual(pull, gap, read, energy, potential, miss)
 
     def _direction(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> "_Direction":
         """A Newton step that leads to a minimum: unshifted wherever that is where it leads."""
         h = imposed.ports
-        curvature = -self._curvature(f)
-        slopes = state.slopes[h]
-        r = len(self._reference)
+        curvature = -self._ports.curvature(state.read.vectors, f)
+        slopes = state.read.slopes[h]
+        r = len(state.read.vectors)
         shift = 0.0
         for _ in range(60):
             matrix = self.model.assemble_stiffness()
-            ground = self._tie_to_ground(matrix)
+            ground = self._tie_to_ground(matrix, self._stiffness)
             if shift:
                 matrix.shift(shift)
             try:
                 self._solver.factor()
                 negative, zero, _ = self._solver.inertia()
                 solution = self._solver.solve(np.column_stack([self._columns, -state.pull]))
-                reads = self.model.comm.allreduce(self._rows @ solution, op=MPI.SUM)
+                reads = self._ports.raw(solution)
                 a, z = reads[:, :r], reads[:, r]
                 small = np.block(
                     [
@@ -271,14 +269,14 @@ class NewtonEquilibrium(Equilibrium):
         longest = self._largest(du)
         t = min(1.0, 0.5 * self._length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
-        moved = state.slopes @ self._read_rows(du)
+        moved = state.read.slopes @ self._ports.raw(du)
         slope = self._total(state.pull @ du) + f[h] @ moved[h] - weight * np.abs(state.gap).sum()
         merit = state.potential + weight * np.abs(state.gap).sum()
         for _ in range(25):
             trial_u = u + t * du
             trial_f = f.copy()
             trial_f[h] += t * df
-            reached = self._read(trial_u)[0] + imposed.softness * trial_f
+            reached = self._ports.read(trial_u).values + imposed.softness * trial_f
             trial_u += direction.restore @ ((imposed.values - reached)[h] - (1 - t) * state.gap)
             try:
                 trial = self._evaluate(trial_u, trial_f, imposed)
@@ -290,48 +288,6 @@ class NewtonEquilibrium(Equilibrium):
                 pass
             t /= 2
         raise _NotConverged(f"no progress at residual {state.miss:.1e}")
-
-    # -- ports ---------------------------------------------------------------------------------
-
-    def _read_rows(self, u: NDArray) -> NDArray:
-        return self.model.comm.allreduce(self._rows @ u, op=MPI.SUM)
-
-    def _read(self, u: NDArray) -> tuple[NDArray, NDArray]:
-        """Readings of the ports at a state, and their slopes by the raw rows."""
-        raw = self._read_rows(u)
-        readings = np.empty(len(self._spans))
-        slopes = np.zeros((len(self._spans), len(raw)))
-        for k, span in enumerate(self._spans):
-            if self._distance[k]:
-                now = self._reference[span] + raw[span]
-                distance = np.linalg.norm(now)
-                readings[k], slopes[k, span] = distance - self._distance[k], now / distance
-            else:
-                readings[k], slopes[k, span] = raw[span.start], 1.0
-        self._now = self._reference + raw
-        return readings, slopes
-
-    def _curvature(self, forces: NDArray) -> NDArray:
-        """Second derivative, by the raw rows, of forces times readings."""
-        out = np.zeros((len(self._reference),) * 2)
-        for k, span in enumerate(self._spans):
-            if self._distance[k]:
-                now = self._now[span]
-                distance = np.linalg.norm(now)
-                n = now / distance
-                out[span, span] = forces[k] * (np.eye(len(n)) - np.outer(n, n)) / distance
-        return out
-
-    def _tie_to_ground(self, matrix: PETSc.Mat) -> float:
-        """See LinearEquilibrium: grounded ports are held, so this changes no state."""
-        for row in self._grounded_rows:
-            for dof in self._rows[[row]].nonzero()[1].astype(np.int32):
-                matrix.setValuesLocal(
-                    [dof], [dof], [self._stiffness], addv=PETSc.InsertMode.ADD_VALUES
-                )
-        if self._grounded_rows:
-            matrix.assemble()
-        return self._stiffness if self._grounded_rows else 0.0
 
     def _largest(self, local: NDArray) -> float:
         return self.model.comm.allreduce(float(np.abs(local).max(initial=0.0)), op=MPI.MAX)
@@ -361,8 +317,7 @@ class _Residual:
 
     pull: NDArray = field(repr=False)
     gap: NDArray
-    readings: NDArray
-    slopes: NDArray
+    read: Reading
     energy: float
     potential: float
     miss: float
