@@ -244,7 +244,7 @@ class Model:
         return self.matrix
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
-        """Add springs to the ground to an assembled matrix, at degrees of freedom (user's order)."""
+        """Add springs to the ground, at degrees of freedom in the user's order, to a matrix."""
         for dof in np.flatnonzero(np.isin(self._dof_of_local, list(dofs))).astype(np.int32):
             matrix.setValuesLocal([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
         matrix.assemble()
