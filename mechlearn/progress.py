@@ -35,23 +35,13 @@ class Progress:
 
             self._bar = Bar(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn(
-                    "step {task.fields[step]}/{task.fields[steps]}  "
-                    "error {task.fields[error]:.2e}  (wanted {task.fields[tolerance]:.0e})"
-                ),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[where]}"),
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
             )
             self._bar.start()
-            self._task = self._bar.add_task(
-                self.title,
-                total=1.0,
-                step=0,
-                steps=self.steps,
-                error=math.nan,
-                tolerance=self.tolerance,
-            )
+            self._task = self._bar.add_task(self.title, total=1.0, where="setting up")
         elif not self.quiet:
             print(f"{self.title}: setting up", file=sys.stderr, flush=True)
         return self
@@ -66,7 +56,8 @@ class Progress:
             return
         step, error = learner.updates, learner.history.error[-1]
         if self._bar:
-            self._bar.update(self._task, completed=self._done(step, error), step=step, error=error)
+            where = f"step {step}, error {error:.1e} (wanted {self.tolerance:.0e})"
+            self._bar.update(self._task, completed=self._done(step, error), where=where)
         elif time.monotonic() - self._printed > EVERY or step == 0:
             self._printed = time.monotonic()
             print(
