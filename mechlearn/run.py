@@ -44,7 +44,7 @@ class States:
     clamped: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A finished training.
 
@@ -84,6 +84,14 @@ class Run:
     def problem(self) -> Problem:
         """The task in numbers: ports, examples, wanted outputs."""
         return pose(self.setup.task, self.network, self.energy.kinematics)
+
+    def __repr__(self) -> str:
+        verdict = "learned" if self.converged else "not learned"
+        title = f" {self.setup.title!r}" if self.setup.title else ""
+        return (
+            f"<Run{title}: {verdict} in {self.summary['steps']} steps, largest relative error "
+            f"{self.summary['error']:.2e}; {self.network!r}>"
+        )
 
     @property
     def displacements(self) -> NDArray[np.float64]:
