@@ -137,8 +137,8 @@ class ContrastiveLearning(Contrastive):
 
     References
     ----------
-    Movellan, "Contrastive Hebbian learning in the continuous Hopfield model" (1991),
-    https://doi.org/10.1016/B978-1-4832-1448-1.50007-X.
+    Movellan, "Contrastive Hebbian learning in the continuous Hopfield model" (1991); variants as in
+    Scellier, Ernoult, Kendall, Kumar (2023), https://arxiv.org/abs/2312.15103.
     """
 
     name: ClassVar[str] = "contrastive_learning"
