@@ -1,5 +1,6 @@
 """Learning degrees of freedom: which parameter of the elements learns, and within which bounds."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
@@ -123,12 +124,7 @@ def values_per_bond(
         For anything else, and for values that are not finite or make no sense for the parameter.
     """
     if isinstance(given, str):
-        if given not in network.edge_data:
-            known = listed(network.edge_data) if network.edge_data else "none"
-            raise InputError(
-                f"{where} = {given!r} is no edge data of the network (it has {known})."
-            )
-        given = network.edge_data[given]
+        given = _named(network.edge_data, given, where, "edge data")
     try:
         values = np.asarray(given)
         if values.dtype.kind not in "fiu":
@@ -155,12 +151,7 @@ def values_per_bond(
 
 def _mask(frozen, network: Network, where: str) -> NDArray[np.bool_]:
     if isinstance(frozen, str):
-        if frozen not in network.edge_sets:
-            known = listed(network.edge_sets) if network.edge_sets else "none"
-            raise InputError(
-                f"{where}: frozen = {frozen!r} is no edge set of the network (it has {known})."
-            )
-        frozen = network.edge_sets[frozen]
+        frozen = _named(network.edge_sets, frozen, f"{where}: frozen", "edge set")
     ids = np.asarray(frozen, dtype=int)
     bad = ids[ids >= network.n_edges]
     if len(bad):
@@ -171,3 +162,11 @@ def _mask(frozen, network: Network, where: str) -> NDArray[np.bool_]:
     learns = np.ones(network.n_edges, dtype=bool)
     learns[ids] = False
     return learns
+
+
+def _named(there: Mapping[str, NDArray], name: str, where: str, kind: str) -> NDArray:
+    """What the network has under that name; raises InputError with the names there are."""
+    if name not in there:
+        known = listed(there) if there else "none"
+        raise InputError(f"{where} = {name!r} is no {kind} of the network (it has {known}).")
+    return there[name]

@@ -173,10 +173,6 @@ class Model:
             self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.SUM)
         return out
 
-    def on_cells(self, per_bond: ArrayLike) -> NDArray[np.float64]:
-        """Values in bond order, shape (..., bonds), at the cells this rank owns."""
-        return np.asarray(per_bond)[..., self._edge_of_cell[: self._n_cells]]
-
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
         """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank."""
         n = self.network.n_nodes
@@ -219,10 +215,6 @@ class Model:
         """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
         self.state.x.array[: self._n_owned] = local
         self.state.x.scatter_forward()
-
-    def local_state(self) -> NDArray[np.float64]:
-        """The owned degrees of freedom of the state (a copy)."""
-        return self.state.x.array[: self._n_owned].copy()
 
     def total_energy(self) -> float:
         """Elastic energy of the whole network at the state."""

@@ -74,19 +74,9 @@ class DirectSolver:
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
-        rows, k = columns.shape
-        if k == 0:
-            return np.empty((rows, 0))
-        total = self.matrix.size[0]
-        b = PETSc.Mat().createDense(
-            ((rows, total), (PETSc.DECIDE, k)),
-            array=np.asfortranarray(columns),
-            comm=self.matrix.comm,
-        )
-        x = PETSc.Mat().createDense(((rows, total), (PETSc.DECIDE, k)), comm=self.matrix.comm)
-        x.setUp()
-        b.assemble()
-        x.assemble()
+        if columns.shape[1] == 0:
+            return np.empty(columns.shape)
+        b, x = _dense(self.matrix, columns), _dense(self.matrix, np.zeros(columns.shape))
         try:
             self._ksp.matSolve(b, x)
         except PETSc.Error as error:
@@ -95,3 +85,21 @@ class DirectSolver:
         b.destroy()
         x.destroy()
         return out
+
+
+def multiplied(matrix: PETSc.Mat, columns: NDArray) -> NDArray[np.float64]:
+    """A matrix times a block of columns, shape (owned rows, k)."""
+    x = _dense(matrix, columns)
+    y = matrix.matMult(x)
+    out = np.array(y.getDenseArray(), order="C")
+    x.destroy()
+    y.destroy()
+    return out
+
+
+def _dense(matrix: PETSc.Mat, columns: NDArray) -> PETSc.Mat:
+    """Columns as a PETSc matrix, distributed like the rows of ``matrix``."""
+    sizes = ((columns.shape[0], matrix.size[0]), (PETSc.DECIDE, columns.shape[1]))
+    dense = PETSc.Mat().createDense(sizes, array=np.asfortranarray(columns), comm=matrix.comm)
+    dense.assemble()
+    return dense

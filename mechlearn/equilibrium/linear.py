@@ -17,7 +17,7 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
-from mechlearn.solver import DirectSolver
+from mechlearn.solver import DirectSolver, multiplied
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
 DEPENDENT = 1e-11
@@ -75,14 +75,11 @@ class LinearEquilibrium(Equilibrium):
 
     def _check(self, matrix: PETSc.Mat, columns: NDArray, solution: NDArray) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
-        x, y = matrix.createVecs()
-        worst = 0.0
-        for load, u in zip(columns.T, solution.T, strict=True):
-            x.array[:] = u
-            matrix.mult(x, y)
-            miss = self.model.comm.allreduce(float(np.sum((y.array - load) ** 2)), op=MPI.SUM)
-            size = self.model.comm.allreduce(float(np.sum(load**2)), op=MPI.SUM)
-            worst = max(worst, np.sqrt(miss / size) if size else 0.0, 0.0)
+        comm = self.model.comm
+        missing = multiplied(matrix, solution) - columns
+        sums = [np.square(missing).sum(axis=0), np.square(columns).sum(axis=0)]
+        miss, size = comm.allreduce(np.array(sums), op=MPI.SUM)
+        worst = float(np.sqrt(np.max(miss[size > 0] / size[size > 0], initial=0.0)))
         if not worst < RESIDUAL:
             raise SolveError(
                 f"The equilibrium equations are not solved (relative residual {worst:.1e}): the "
@@ -149,16 +146,17 @@ class LinearSettled(Settled):
         self.forces, self.readings = forces, readings
         self.element = at.model.energy
         self.parameters = at.model.local_parameters()
-        per_bond = self.element.density(strain=self.strain(), **self.parameters)
+        self._strain = at.strain_at_rest + with_ground @ at.strains.T
+        per_bond = self.element.density(strain=self._strain, **self.parameters)
         self.energies = at.model.comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
 
     @override
     def strain(self) -> NDArray[np.float64]:
-        return self._at.strain_at_rest + self._with_ground @ self._at.strains.T
+        return self._strain
 
     @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self.element.derivative(name)(strain=self.strain(), **self.parameters)
+        return self.element.derivative(name)(strain=self._strain, **self.parameters)
 
     @override
     def states(self) -> NDArray[np.float64]:
