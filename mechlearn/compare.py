@@ -1,6 +1,7 @@
 """Rules side by side: the same network, the same starts, and the exact gradient as the measure."""
 
 import csv
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from mechlearn.rules import (
     GradientDescent,
     Rule,
 )
-from mechlearn.setup import Setup, build_energy, build_network
+from mechlearn.setup import Setup, build_energy, build_network, pick
 from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
@@ -82,8 +83,6 @@ def compare(
     InputError
         For an unknown rule, and where the task itself is wrong.
     """
-    from mechlearn.setup import pick
-
     if seeds > 1:
         learn = {
             name: table if table.spread else table.model_copy(update={"spread": SPREAD})
@@ -117,8 +116,6 @@ class _Builder:
 
 
 def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
-    import time
-
     cosines: list[float] = []
     spent = 0.0
 

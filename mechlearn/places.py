@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.network import Network
+from mechlearn.network import Network, nearest_image
 from mechlearn.task import Nodes, Task, Terminal
 
 
@@ -133,8 +133,6 @@ def close_pairs(network: Network, among: NDArray | None = None) -> NDArray[np.in
 
 
 def _distance(points: NDArray, place: NDArray, network: Network) -> NDArray:
-    from mechlearn.network import nearest_image
-
     away = points - place
     if network.periodic:
         away = away + nearest_image(away, network.cell) @ network.cell
