@@ -6,6 +6,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from mechlearn.energies import Bond, BondEnergy
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
 from mechlearn.network import Network
+from mechlearn.superposition import BondSuperposition
 
 
 class Model:
@@ -241,6 +243,7 @@ class Model:
             matrix.setValuesLocal([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
         matrix.assemble()
 
+    @cached_property
     def strain_operator(self) -> sparse.csr_array:
         """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom."""
         matrix = fem.petsc.assemble_matrix(self._strain_operator_form)
@@ -250,6 +253,10 @@ class Model:
         d, blocks = self.width, self.space.dofmap.index_map
         columns = d * blocks.global_to_local(columns.astype(np.int64) // d) + columns % d
         return sparse.csr_array((values, columns, rows), (self._n_cells, len(self.state.x.array)))
+
+    def superpose(self, columns: NDArray) -> BondSuperposition:
+        """What sums of some states (owned dofs, columns) make the bonds feel; linear elements."""
+        return BondSuperposition(self, columns)
 
     def local_strain(self) -> NDArray[np.float64]:
         """Strain of every owned cell at the state."""

@@ -121,10 +121,10 @@ class _Response:
         model = Model(network, energy, self.problem.fixed)
         solver = LinearEquilibrium(model, self.problem)
         solver.update(**material)
-        if np.any(solver.strain_at_rest):
+        if solver.prestressed:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
         self.between = solver.bond_compliance()
-        self.strains = model.to_bonds(solver.strains.T).T
+        self.strains = model.to_bonds(solver.superposition.strains.T).T
         self.compliance = solver.compliance
         local = energy.derivative("strain", "strain")(
             strain=np.zeros(network.n_edges), **model.local_parameters()

@@ -6,6 +6,7 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
+from functools import cached_property
 from typing import override
 
 import numpy as np
@@ -32,7 +33,6 @@ class LinearEquilibrium(Equilibrium):
         super().__init__(model, problem)
         self._rows = PortReader(model, problem).linearised()
         self._solver = DirectSolver(model.matrix, definite=True)
-        self._strains = model.strain_operator()
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
@@ -49,15 +49,20 @@ class LinearEquilibrium(Equilibrium):
             columns = np.column_stack([columns, load])
         solution = self._solver.solve(columns)
         self._check(matrix, columns, solution)
-        strain = self._strains @ model.with_ghosts(solution)
         reading = model.comm.allreduce(self._rows @ solution, op=MPI.SUM)
         n = len(self.problem.ports)
-        self.columns, self.compliance, self.strains = solution[:, :n], reading[:, :n], strain[:, :n]
-        self.compliance = (self.compliance + self.compliance.T) / 2
-        nothing = np.zeros((solution.shape[0], 1)), np.zeros((strain.shape[0], 1)), np.zeros((n, 1))
-        at_rest = (solution[:, n:], strain[:, n:], reading[:, n:]) if prestressed else nothing
-        self.column_at_rest, self.strain_at_rest, self.reading_at_rest = (a[:, 0] for a in at_rest)
+        # One column per unit force at a port and, in a prestressed network, the state without any.
+        self.columns, self.prestressed = solution, prestressed
+        self.compliance = (reading[:, :n] + reading[:, :n].T) / 2
+        self.reading_at_rest = reading[:, n] if prestressed else np.zeros(n)
+        self.superposition = model.superpose(solution)
         self._free = None
+
+    def amounts(self, forces: NDArray, at_rest: float) -> NDArray[np.float64]:
+        """How much of every column a state with such forces holds, and of the state at rest."""
+        if not self.prestressed:
+            return forces
+        return np.column_stack([forces, np.full(len(forces), at_rest)])
 
     def bond_compliance(self) -> NDArray[np.float64]:
         """Strains of all bonds by unit tensions of all bonds, (m, m), on one rank.
@@ -69,8 +74,9 @@ class LinearEquilibrium(Equilibrium):
         """
         if self.model.comm.size > 1:
             raise InputError("The compliance between all bonds is found on one rank only.")
-        columns = self._strains.T.toarray() * self.model.local_free[:, None]
-        local = self._strains @ self._solver.solve(columns)
+        operator = self.model.strain_operator
+        columns = operator.T.toarray() * self.model.local_free[:, None]
+        local = operator @ self._solver.solve(columns)
         return self.model.to_bonds(self.model.to_bonds(local).T)
 
     def _check(self, matrix: PETSc.Mat, columns: NDArray, solution: NDArray) -> None:
@@ -97,7 +103,7 @@ class LinearEquilibrium(Equilibrium):
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
-        return LinearRate(free, self._forces(conditions, 0.0) @ self.strains.T)
+        return LinearRate(free, self.amounts(self._forces(conditions, 0.0), 0.0))
 
     def _forces(self, conditions: Conditions, at_rest: NDArray | float) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
@@ -139,39 +145,37 @@ class LinearEquilibrium(Equilibrium):
 
 
 class LinearSettled(Settled):
-    """States of a linear network, kept as forces at the ports."""
+    """States of a linear network, kept as amounts of its columns."""
 
     def __init__(self, at: LinearEquilibrium, with_ground, forces, readings) -> None:
-        self._at, self._with_ground = at, with_ground
+        self._model, self._columns = at.model, at.columns
         self.forces, self.readings = forces, readings
-        self.element = at.model.energy
-        self.parameters = at.model.local_parameters()
-        self._strain = at.strain_at_rest + with_ground @ at.strains.T
-        per_bond = self.element.density(strain=self._strain, **self.parameters)
-        self.energies = at.model.comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
+        self.superposition, self.amounts = at.superposition, at.amounts(with_ground, 1.0)
+
+    @cached_property
+    def energies(self) -> NDArray[np.float64]:
+        """Elastic energy of the network in every example."""
+        return self.superposition.energies(self.amounts)
 
     @override
     def strain(self) -> NDArray[np.float64]:
-        return self._strain
+        return self.superposition.strain(self.amounts)
 
     @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self.element.derivative(name)(strain=self._strain, **self.parameters)
+        return self.superposition.sensitivity(name, self.amounts)
 
     @override
     def states(self) -> NDArray[np.float64]:
-        at = self._at
-        local = at.column_at_rest[:, None] + at.columns @ self._with_ground.T
-        return np.moveaxis(at.model.to_nodes(local), -1, 0)
+        return np.moveaxis(self._model.to_nodes(self._columns @ self.amounts.T), -1, 0)
 
 
 class LinearRate(Rate):
-    """A rate of change of a linear network, kept as that of its strains."""
+    """A rate of change of a linear network, kept as that of its amounts."""
 
-    def __init__(self, at: LinearSettled, strain: NDArray) -> None:
-        self._at, self._strain = at, strain
+    def __init__(self, at: LinearSettled, rates: NDArray) -> None:
+        self._at, self._rates = at, rates
 
     @override
     def sensitivity(self, name: str) -> NDArray[np.float64]:
-        mixed = self._at.element.derivative(name, "strain")
-        return mixed(strain=self._at.strain(), **self._at.parameters) * self._strain
+        return self._at.superposition.sensitivity_rate(name, self._at.amounts, self._rates)
