@@ -15,15 +15,15 @@ from success_rate import far_pairs
 import mechlearn as ml
 
 
-def trial(network: ml.Network, ratio: float, seed: int, tolerance: float) -> ml.Pruning:
+def trial(network: ml.Network, ratio: float, seed: int, tolerance: float) -> ml.Run:
     """Prune one packing for a random pair of pairs."""
     source, target = far_pairs(network, np.random.default_rng([seed, 2]))
     task = ml.Task(
         sources=[ml.Source(nodes=source, strain=0.1)],
         targets=[ml.Target(nodes=target, strain=0.1 * ratio)],
     )
-    stiffness = {"stiffness": 1 / network.lengths}
-    return ml.prune(network, task, material=stiffness, tolerance=tolerance)
+    learn = ml.Learn(initial=(1 / network.lengths).tolist())
+    return ml.train(network, task, learn=learn, rule=ml.GreedyPruning(), tolerance=tolerance)
 
 
 def main() -> None:
@@ -46,8 +46,8 @@ def main() -> None:
             for pair in range(options.pairs)
         ]
         reached = [r for r in results if r.converged]
-        removed = np.array([np.count_nonzero(~r.kept) for r in reached])
-        share = np.mean([np.mean(~r.kept) for r in reached])
+        removed = np.array([np.count_nonzero(r.learned["stiffness"] == 0) for r in reached])
+        share = np.mean([np.mean(r.learned["stiffness"] == 0) for r in reached])
         interval = binomtest(len(reached), len(results)).proportion_ci(0.95, method="wilson")
         print(
             f"ratio {ratio:+.2f}: {len(reached)} of {len(results)} reached "

@@ -11,18 +11,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mechlearn import networks
+    from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.dofs import Learn
     from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
     from mechlearn.errors import InputError, MechlearnError, SolveError
+    from mechlearn.imperfections import Imperfections
     from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
-    from mechlearn.pruning import Pruning, prune
     from mechlearn.rules import (
         ContrastiveLearning,
         CoupledLearning,
         DirectedAging,
         EquilibriumPropagation,
         GradientDescent,
+        GradientFree,
+        GreedyPruning,
     )
     from mechlearn.run import Run
     from mechlearn.task import Source, Support, Target, Task
@@ -33,24 +36,27 @@ _HOMES = {
     "Channel": "energies",
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
+    "CrossEntropy": "costs",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
     "FiniteSpring": "energies",
     "GradientDescent": "rules",
+    "GradientFree": "rules",
+    "GreedyPruning": "rules",
+    "Imperfections": "imperfections",
     "InputError": "errors",
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Network": "network",
-    "Pruning": "pruning",
     "Resistor": "energies",
     "Run": "run",
     "SolveError": "errors",
     "Source": "task",
     "Spring": "energies",
+    "SquaredError": "costs",
     "Support": "task",
     "Target": "task",
     "Task": "task",
-    "prune": "pruning",
     "rigidity": "maxwell",
     "train": "training",
     "train_file": "training",
@@ -61,25 +67,28 @@ __all__ = [
     "Channel",
     "ContrastiveLearning",
     "CoupledLearning",
+    "CrossEntropy",
     "DirectedAging",
     "EquilibriumPropagation",
     "FiniteSpring",
     "GradientDescent",
+    "GradientFree",
+    "GreedyPruning",
+    "Imperfections",
     "InputError",
     "Learn",
     "MechlearnError",
     "Network",
-    "Pruning",
     "Resistor",
     "Run",
     "SolveError",
     "Source",
     "Spring",
+    "SquaredError",
     "Support",
     "Target",
     "Task",
     "networks",
-    "prune",
     "rigidity",
     "train",
     "train_file",

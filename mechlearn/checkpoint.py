@@ -20,7 +20,7 @@ from mechlearn.network import Network
 from mechlearn.setup import Setup
 
 #: Bumped when the arrays of a checkpoint change their meaning.
-FORMAT = 2
+FORMAT = 3
 #: Seconds between checkpoints.
 EVERY = 30.0
 

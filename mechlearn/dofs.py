@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from mechlearn.energies import BondEnergy, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
+from mechlearn.scales import scales
 from mechlearn.task import Finite, Id, Table
 
 
@@ -33,8 +34,17 @@ class Learn(Table):
     frozen: list[Id] | str = Field(
         default_factory=list, description="Bonds that do not learn: ids, or an edge set."
     )
-    scale: Literal["log", "linear"] | None = Field(
-        None, description="Whether steps change the logarithm or the value itself."
+    scale: Literal["log", "linear", "sigmoid", "softplus"] | None = Field(
+        None,
+        description="What steps change: the logarithm, the value itself, or a coordinate that "
+        "never reaches the bounds (softplus: the lower one).",
+    )
+    steepness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        1.0, description="How sharply sigmoid and softplus turn, per unit of their coordinate."
+    )
+    chain: bool = Field(
+        True,
+        description="Whether a signal is multiplied by the slope of the scale before a step.",
     )
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Step size for this parameter, instead of train.rate."
@@ -55,8 +65,8 @@ class LearningDof:
     name : str
     values, low, high : (m,) arrays
     learns : (m,) bool array
-    log : bool
-        Whether steps are taken on the logarithm.
+    scale : Scale
+        The coordinate on which steps are taken.
     """
 
     def __init__(
@@ -74,10 +84,13 @@ class LearningDof:
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         self.name, self.rate = name, learn.rate
-        self.log = (learn.scale or parameter.scale) == "log"
+        self.scale = scales[learn.scale or parameter.scale](learn.steepness)
+        self._chain = learn.chain
         self.learns = _mask(learn.frozen, network, where)
         unit = network.lengths if learn.relative else np.ones(network.n_edges)
         self.low, self.high = (bound * unit for bound in self._bounds(learn, parameter, where))
+        if learn.bounds is None and learn.scale in ("sigmoid", "softplus"):
+            raise InputError(f"{where}: scale = {learn.scale!r} needs bounds.")
         if learn.initial is None:
             initial = np.asarray(parameter.default(network) if start is None else start)
         else:
@@ -104,13 +117,14 @@ class LearningDof:
 
     def move(self, step: NDArray) -> None:
         """Take a step on the dof's own scale, and stop at the bounds."""
-        step = np.where(self.learns, step, 0.0)
-        moved = self.values * np.exp(step) if self.log else self.values + step
+        x = self.scale.coordinate(self.values, self.low, self.high)
+        moved = self.scale.values(x + np.where(self.learns, step, 0.0), self.low, self.high)
         self.values = np.where(self.learns, np.clip(moved, self.low, self.high), self.values)
 
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
         """A derivative by the value, turned into one by what steps are taken of."""
-        return np.where(self.learns, signal * self.values if self.log else signal, 0.0)
+        slope = self.scale.slope(self.values, self.low, self.high) if self._chain else 1.0
+        return np.where(self.learns, signal * slope, 0.0)
 
 
 def values_per_bond(

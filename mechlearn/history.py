@@ -21,9 +21,9 @@ class History:
     Attributes
     ----------
     error : list of float
-        Largest relative target error.
+        Largest relative target error; the mean cost where nothing is wanted at a value.
     cost : list of float
-        Half the squared target errors in the user's units, summed over targets, mean over examples.
+        The task's cost in the user's units, mean over examples.
     contrast : list of float
         Potential of the rule's last phase less that of its first, mean over examples.
     outputs : list of (examples, targets) arrays
@@ -49,10 +49,9 @@ class History:
     ) -> None:
         """Enter a step: outputs and contrast of every example, and the parameters behind them."""
         step = len(self.error)
-        residual = problem.residual(outputs) / problem.units
         self.outputs.append(outputs / problem.units)
         self.error.append(problem.error(outputs))
-        self.cost.append(float(0.5 * (residual**2).sum(axis=1).mean()))
+        self.cost.append(float(problem.costs(outputs).mean()))
         self.contrast.append(float(contrast.mean()))
         if step % self._every == 0:
             self.snapshots.append((step, dict(parameters)))
@@ -99,7 +98,7 @@ class History:
             labels.append(port.terminal + node + component)
         data = {
             "error": ("step", self.error, {"long_name": "largest relative target error"}),
-            "cost": ("step", self.cost, {"long_name": "half the squared target error"}),
+            "cost": ("step", self.cost, {"long_name": "cost, mean over examples"}),
             "contrast": ("step", self.contrast, {"long_name": "potential, clamped less free"}),
             "output": (("step", "example", "target"), np.array(self.outputs)),
         }

@@ -1,11 +1,14 @@
 """The learning loop: settle, compare, change, again.
 
 A :class:`Learner` owns the parameters that learn and nothing about files or pictures; what happens
-step by step goes into its :class:`History`.
+step by step goes into its :class:`History`. How a step comes about differs: a :class:`RuleLearner`
+is a network of elements that each follow a local rule.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, Protocol, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,16 +19,27 @@ from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
+from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
-from mechlearn.rules import Rule
+from mechlearn.rules import Procedure, rule_name
 from mechlearn.steps import make_step
+from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
 
-class Learner:
+class Twin(Protocol):
+    """A device that is what the model only imitates; see :class:`mechlearn.device.Device`."""
+
+    def outputs(
+        self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int
+    ) -> NDArray[np.float64]:
+        """What its targets read when its elements are set to ``parameters``, (examples, t)."""
+
+
+class Learner(ABC):
     """A network that learns a task.
 
     Parameters
@@ -35,10 +49,18 @@ class Learner:
         Which parameters of the bonds learn, and within which bounds.
     material : mapping of parameter names to values, optional
         Parameters of the bonds that do not learn, where they differ from the default.
-    optimiser : "adam", "momentum" or "plain"
+    optimiser : "adam", "momentum" or "plain", or a mapping of that ``name`` and its parameters
         How a signal becomes a step, for every bond by itself.
     rate : float, optional
         Step size. Adam has a default; it is then the largest relative change of a bond per step.
+    batch : int, optional
+        Update after so many examples, drawn anew in every step, instead of after all of them; a
+        step still sees every example once.
+    imperfections : Imperfections, optional
+        What is wrong with the elements.
+    device : Twin, optional
+        Where the outputs, and so the errors, are measured; the network here is then only its model,
+        which says how to change.
     seed : int
         Of everything random.
 
@@ -54,31 +76,43 @@ class Learner:
         task: Task,
         energy: BondEnergy,
         learn: Mapping[str, Learn],
-        rule: Rule,
+        rule: Procedure,
         *,
         material: Mapping[str, ArrayLike] = MappingProxyType({}),
-        optimiser: str = "adam",
+        optimiser: str | Mapping[str, Any] = "adam",
         rate: float | None = None,
+        batch: int | None = None,
+        imperfections: Imperfections | None = None,
+        device: Twin | None = None,
         seed: int = 0,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> None:
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
-        self.network, self.energy, self.rule = network, energy, rule
+        self.network, self.energy, self.learn, self.rule = network, energy, learn, rule
         self.problem = pose(task, network, energy.kinematics)
-        self.seed = seed
+        self.seed, self.batch, self.device = seed, batch, device
         rng = np.random.default_rng(seed)
         self.dofs = [
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.rigidity = check_rigidity(energy, network, self.problem.driven)
+        self.flaws = Flaws(imperfections or Imperfections(), network, seed)
+        for dof in self.dofs:
+            self.flaws.spoil(dof)
+        whole = network if self.flaws.whole.all() else network.keep_edges(self.flaws.whole)
+        self.rigidity = check_rigidity(energy, whole, self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
-        self.model.set(**material)
+        first = energy.parameters[0]
+        material = {first.name: first.default(network), **material}
+        self.model.set(**material | self.flaws.true({first.name: material[first.name]}, first.name))
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0
+        if self.flaws.senses:
+            strains = self.model.to_bonds(self.settle().strain())
+            self.flaws.unit = float(np.sqrt(np.mean(strains**2)))
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
@@ -87,30 +121,40 @@ class Learner:
 
     def settle(self) -> Settled:
         """The free state with the parameters as they are now."""
-        self.equilibrium.update(**self.parameters)
+        true = self.flaws.true(self.parameters, self.energy.parameters[0].name)
+        self.equilibrium.update(**true)
         return self.equilibrium.free()
 
     def train(
         self, steps: int, tolerance: float, watch: Callable[["Learner"], None] | None = None
     ) -> bool:
-        """Learn until the largest relative target error is at most ``tolerance``.
+        """Learn until the error is at most ``tolerance``; see :meth:`Problem.error`.
 
         Returns whether it got there within that many updates. ``watch`` is called after every
         entry to the history. Where the state depends on where it came from, an answer counts only
-        if the network gives it from rest; if not, learning goes on from there.
+        if the network gives it from rest; if not, learning goes on from there. Ends early where no
+        further step is of any use.
         """
         while True:
-            free = self.settle()
-            if self._error(free) <= tolerance:
-                free = self.settle_from_rest()
-            states = self._compare()
-            self._note(free, states)
+            outputs = self._outputs(self.settle())
+            if self.problem.error(outputs) <= tolerance and self.device is None:
+                outputs = self._outputs(self.settle_from_rest())
+            contrast = self._look(outputs)
+            self.history.note(self.problem, outputs, contrast, self.parameters)
             if watch:
                 watch(self)
             done = self.history.error[-1] <= tolerance
-            if done or self.updates >= steps:
+            if done or self.updates >= steps or not self._step():
                 return done
-            self._update(states)
+            self.updates += 1
+
+    @abstractmethod
+    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        """See what a step needs of the settled network; returns the contrast of every example."""
+
+    @abstractmethod
+    def _step(self) -> bool:
+        """Change the parameters; returns False where nothing is left to change."""
 
     def settle_from_rest(self) -> Settled:
         """The free state as the unloaded network reaches it, whatever came before."""
@@ -150,35 +194,84 @@ class Learner:
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
 
-    def _error(self, free: Settled) -> float:
-        return self.problem.error(self.equilibrium.outputs(free))
+    def _outputs(self, free: Settled) -> NDArray[np.float64]:
+        """What the targets read: of the model, or of the device that it models."""
+        if self.device is None:
+            return self.equilibrium.outputs(free)
+        return self.device.outputs(self.parameters, self.equilibrium.examples, self.updates)
 
-    def _compare(self) -> list[PhaseState]:
-        return [self.equilibrium.solve(phase) for phase in self.rule.phases]
 
-    def _update(self, states: list[PhaseState]) -> None:
+class RuleLearner(Learner):
+    """A network whose elements follow a local rule."""
+
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
+        if not task.cost.has_values and any(p.kind == "clamp" for p in rule.phases):
+            raise InputError(
+                f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
+                "none; use equilibrium_propagation or gradient_descent."
+            )
+        self._moment = (0, 0)
+        self._states: list[PhaseState] = []
+
+    @override
+    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        self._moment = (self.updates, 0)
+        self._states = self._compare(outputs)
+        return self._states[-1].potentials - self._states[0].potentials
+
+    @override
+    def _step(self) -> bool:
+        if self.batch is None:
+            self._update()
+        else:
+            self._sweep()
+        return True
+
+    def _compare(self, outputs: NDArray) -> list[PhaseState]:
+        """The rule's phases, nudged by the errors that were measured."""
+        measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
+        return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]
+
+    def _sweep(self) -> None:
+        """Update after every batch of the examples, in random order."""
+        order = np.random.default_rng([self.seed, self.updates]).permutation(
+            self.problem.n_examples
+        )
+        for number, start in enumerate(range(0, len(order), self.batch), 1):
+            self._moment = (self.updates, number)
+            self.equilibrium.consider(np.sort(order[start : start + self.batch]))
+            self._states = self._compare(self._outputs(self.settle()))
+            self._update()
+        self.equilibrium.consider(None)
+
+    def _signal(self, name: str) -> NDArray[np.float64]:
+        """What the rule makes of what the elements feel, mean over examples, in bond order."""
+        felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
+        return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
+
+    def _sense(self, phase: int) -> Sense | None:
+        if not self.flaws.senses:
+            return None
+
+        def sense(strain: NDArray) -> NDArray:
+            said = self.flaws.sense(self.model.to_bonds(strain), self._moment, phase)
+            return self.model.to_local_bonds(said)
+
+        return sense
+
+    def _update(self) -> None:
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
-            local = self.rule.signal([state.sensitivity(dof.name) for state in states])
-            signal = self.model.to_bonds(local.mean(axis=0))
-            moves.append(step(dof.on_scale(signal)))
-        for dof, move in zip(self.dofs, moves, strict=True):
+            move = step(dof.on_scale(self._signal(dof.name)))
             if not np.isfinite(move).all():
                 raise SolveError(
                     f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
                     "finite number; use a smaller rate."
                 )
+            moves.append(move)
         for dof, move in zip(self.dofs, moves, strict=True):
-            dof.move(move)
-        self.updates += 1
-
-    def _note(self, free: Settled, states: list[PhaseState]) -> None:
-        self.history.note(
-            self.problem,
-            self.equilibrium.outputs(free),
-            states[-1].potentials - states[0].potentials,
-            self.parameters,
-        )
+            self.flaws.change(dof, move, self._moment)
 
 
 def _within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:

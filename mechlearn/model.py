@@ -135,7 +135,9 @@ class Model:
         self._bond_energy_form = fem.form(
             on_bonds(share * energy.energy(strain(u), self._length, **self._parameters))
         )
-        self._strain_form = fem.form(on_bonds(share * strain(u)))
+        self._strain_of_state = on_bonds(share * strain(u))
+        self._strain_form = fem.form(self._strain_of_state)
+        self._strain_rate_form: fem.Form | None = None
         self._rate = fem.Function(self.space)
         self._sensitivity_forms: dict[str, fem.Form] = {}
         self._sensitivity_rate_forms: dict[str, fem.Form] = {}
@@ -272,9 +274,29 @@ class Model:
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
+        self._put_rate(rate)
+        return self._per_cell(self._sensitivity_rate_form(name))
+
+    def local_strain_rate(self, rate: NDArray) -> NDArray[np.float64]:
+        """How :meth:`local_strain` changes when the state does, at ``rate`` (owned dofs)."""
+        self._put_rate(rate)
+        if self._strain_rate_form is None:
+            self._strain_rate_form = fem.form(
+                ufl.derivative(self._strain_of_state, self.state, self._rate)
+            )
+        return self._per_cell(self._strain_rate_form)
+
+    def sensitivity_of(self, name: str, strain: NDArray, *by: str) -> NDArray[np.float64]:
+        """``du_i/dL_i`` (differentiated ``by`` the strain) at given strains of owned cells."""
+        return self.energy.derivative(name, *by)(strain=strain, **self.local_parameters())
+
+    def to_local_bonds(self, values: NDArray) -> NDArray[np.float64]:
+        """Values of all bonds, shape (..., m), as those of owned cells."""
+        return values[..., self._edge_of_cell[: self._n_cells]]
+
+    def _put_rate(self, rate: NDArray) -> None:
         self._rate.x.array[: self._n_owned] = rate
         self._rate.x.scatter_forward()
-        return self._per_cell(self._sensitivity_rate_form(name))
 
     def _sensitivity_form(self, name: str):
         if name not in self._sensitivity_forms:

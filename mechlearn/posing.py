@@ -58,6 +58,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     # The reaction of a support is read at a port, so the support becomes one.
     supported = np.setdiff1d(supported, dofs[is_target & through])
     held, values, wanted, asked = _examples(task, ports, terminals, through)
+    task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
     gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
     return Problem(

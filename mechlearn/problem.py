@@ -7,7 +7,7 @@ follows, or *loaded* with a force, and its value follows. Supports that never mo
 they are taken out of the equations altogether.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ class Problem:
     gauge: NDArray[np.int64]
     grounded: NDArray[np.int64]
 
+    def take(self, examples: NDArray[np.int64]) -> "Problem":
+        """The same problem with only some of its examples."""
+        fields = ("held", "values", "wanted", "asked", "scale")
+        return replace(self, **{name: getattr(self, name)[examples] for name in fields})
+
     @property
     def components(self) -> tuple[str, ...]:
         """Names of the numbers of a node's state."""
@@ -118,8 +123,31 @@ class Problem:
         return np.where(self.asked, self.wanted + outputs @ self.match.T - outputs, 0.0)
 
     def error(self, outputs: NDArray) -> float:
-        """The largest relative target error."""
-        return float(np.max(np.abs(self.residual(outputs)) / self.scale, initial=0.0))
+        """What a tolerance is on: the largest relative target error, or the mean cost.
+
+        The mean cost where outputs are not wanted at values, as for a cross-entropy.
+        """
+        if self.task.cost.has_values:
+            return float(np.max(np.abs(self.residual(outputs)) / self.scale, initial=0.0))
+        return float(self.costs(outputs).mean())
+
+    def costs(self, outputs: NDArray) -> NDArray[np.float64]:
+        """The task's cost in every example, shape (examples,)."""
+        return self.task.cost.value(*self._in_units(outputs))
+
+    def slopes(self, outputs: NDArray) -> NDArray[np.float64]:
+        """Derivatives of the costs by the outputs, shape (examples, t)."""
+        return self.task.cost.slope(*self._in_units(outputs)) / self.units
+
+    def curvatures(self, outputs: NDArray) -> NDArray[np.float64]:
+        """Second derivatives of the costs by the outputs, shape (examples, t, t)."""
+        second = self.task.cost.curvature(*self._in_units(outputs))
+        return second / np.multiply.outer(self.units, self.units)
+
+    def _in_units(self, outputs: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Outputs, wanted values and the mask of those asked for, as the cost takes them."""
+        wanted = self.wanted + outputs @ self.match.T
+        return outputs / self.units, wanted / self.units, self.asked
 
     def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
         """Raw rows that ports are made of, and how.

@@ -6,21 +6,16 @@ https://doi.org/10.1073/pnas.1612139114; with bonds put back: Rocks et al., PNAS
 https://doi.org/10.1073/pnas.1806790116.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import override
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from mechlearn.energies import BondEnergy, Spring
-from mechlearn.equilibrium import LinearEquilibrium
+from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.errors import InputError
-from mechlearn.maxwell import check_rigidity
-from mechlearn.model import Model
-from mechlearn.network import Network
-from mechlearn.posing import pose
+from mechlearn.learner import Learner
 from mechlearn.problem import Problem
-from mechlearn.task import Task
+from mechlearn.rules import GreedyPruning
 
 #: More bonds than this would need a matrix of their number squared that does not fit.
 BONDS = 8000
@@ -28,74 +23,38 @@ BONDS = 8000
 HOLDING = 1e-8
 
 
-@dataclass(frozen=True, eq=False)
-class Pruning:
-    """What greedy pruning did.
+class PruningLearner(Learner):
+    """A network that loses, or gets back, one bond per step."""
 
-    Attributes
-    ----------
-    kept : (m,) bool array
-        Which bonds are left.
-    changes : list of int
-        The bonds removed, or put back, in that order.
-    error : list of float
-        Largest relative target error before every change, and after the last.
-    converged : bool
-    network : Network
-        The bonds that are left, on the same nodes.
-    """
+    rule: GreedyPruning
 
-    kept: NDArray[np.bool_]
-    changes: list[int]
-    error: list[float]
-    converged: bool
-    network: Network
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
+        first = energy.parameters[0].name
+        if [dof.name for dof in self.dofs] != [first]:
+            raise InputError(f"rule: {rule.name} is about the {first} of a {energy.name} alone.")
+        if not task.cost.has_values:
+            raise InputError(f"rule: {rule.name} needs targets at values, not a {task.cost.name}.")
+        self._dof = self.dofs[0]
+        self._whole = self._dof.values.copy()
+        self._response: _Response | None = None
 
+    @override
+    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        if self._response is None:
+            self._response = _Response(self.equilibrium, self._dof.values > 0, self._whole)
+        return np.zeros(self.problem.n_examples)
 
-def prune(
-    network: Network,
-    task: Task,
-    *,
-    energy: BondEnergy | None = None,
-    material: Mapping[str, ArrayLike] | None = None,
-    tolerance: float = 1e-2,
-    steps: int = 1000,
-    restore: bool = True,
-) -> Pruning:
-    """Reach a task by removing bonds.
-
-    Parameters
-    ----------
-    network, task : what shall respond how
-    energy : linear element energy, springs unless given
-    material : values of the elements' parameters, such as ``stiffness=1 / network.lengths``
-    tolerance : on the largest relative target error
-    steps : at most this many changes
-    restore : whether a removed bond may be put back
-
-    Returns
-    -------
-    Pruning
-        Not converged where no single change lowers the sum of squared relative errors any more.
-
-    Raises
-    ------
-    InputError
-        For elements that are not linear, prestress, floppy networks and too many bonds.
-    """
-    state = _Response(network, task, energy or Spring(), material or {})
-    changes: list[int] = []
-    errors = [state.problem.error(state.outputs(state.compliance[None])[0])]
-    while errors[-1] > tolerance and len(changes) < steps:
-        bond = state.best(restore)
+    @override
+    def _step(self) -> bool:
+        bond = self._response.best(self.rule.restore, self._dof.learns)
         if bond is None:
-            break
-        state.change(bond)
-        changes.append(bond)
-        errors.append(state.problem.error(state.outputs(state.compliance[None])[0]))
-    kept = state.kept.copy()
-    left = np.flatnonzero(kept)
-    return Pruning(kept, changes, errors, errors[-1] <= tolerance, network.keep_edges(left))
+            return False
+        self._response.change(bond)
+        values = self._dof.values.copy()
+        values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
+        self._dof.values = values
+        return True
 
 
 class _Response:
@@ -111,33 +70,31 @@ class _Response:
         Strains of the bonds by unit tensions of the bonds.
     """
 
-    def __init__(self, network: Network, task: Task, energy: BondEnergy, material) -> None:
-        if not energy.linear:
+    def __init__(self, at: Equilibrium, kept: NDArray, whole: NDArray) -> None:
+        model, energy, m = at.model, at.model.energy, at.model.network.n_edges
+        if not isinstance(at, LinearEquilibrium):
             raise InputError(f"Pruning follows linear responses; a {energy.name} is not linear.")
-        if network.n_edges > BONDS:
-            raise InputError(f"Pruning takes at most {BONDS} bonds, not {network.n_edges}.")
-        self.problem: Problem = pose(task, network, energy.kinematics)
-        check_rigidity(energy, network, self.problem.driven)
-        model = Model(network, energy, self.problem.fixed)
-        solver = LinearEquilibrium(model, self.problem)
-        solver.update(**material)
-        if solver.prestressed:
+        if m > BONDS:
+            raise InputError(f"Pruning takes at most {BONDS} bonds, not {m}.")
+        if at.prestressed:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
-        self.between = solver.bond_compliance()
-        self.strains = model.to_bonds(solver.superposition.strains.T).T
-        self.compliance = solver.compliance
-        local = energy.derivative("strain", "strain")(
-            strain=np.zeros(network.n_edges), **model.local_parameters()
-        )
-        self.stiffness = model.to_bonds(np.broadcast_to(local, network.n_edges))
-        self.kept = np.ones(network.n_edges, dtype=bool)
+        self.problem: Problem = at.problem
+        self.between = at.bond_compliance()
+        self.strains = model.to_bonds(at.superposition.strains.T).T
+        self.compliance = at.compliance
+        # What a bond is worth when it is there, be it now or not.
+        parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}
+        parameters |= {energy.parameters[0].name: whole, "length": model.network.lengths}
+        local = energy.derivative("strain", "strain")(strain=np.zeros(m), **parameters)
+        self.stiffness = np.broadcast_to(local, m)
+        self.kept = kept.copy()
 
-    def best(self, restore: bool) -> int | None:
-        """The change that lowers the cost most; None where none does."""
+    def best(self, restore: bool, may: NDArray[np.bool_]) -> int | None:
+        """The change that lowers the cost most, among bonds that may; None where none does."""
         own = np.diag(self.between)
         change = np.where(self.kept, -self.stiffness, self.stiffness)
         left = 1 + change * own
-        bonds = np.flatnonzero((left > HOLDING) & (self.kept | restore))
+        bonds = np.flatnonzero((left > HOLDING) & (self.kept | restore) & may)
         if len(bonds) == 0:
             return None
         factor = change[bonds] / left[bonds]

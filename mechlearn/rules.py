@@ -18,12 +18,17 @@ from mechlearn.phase import ADJOINT, Phase
 
 Variant = Literal["positive", "negative", "centred"]
 Response = Literal["proportional", "sign"]
+Method = Literal["evolution", "cma", "perturbation", "spsa", "pattern", "simplex"]
 
 
-class Rule(ABC):
-    """A local rule."""
+class Procedure(ABC):
+    """A way in which a network comes to change: a local rule, or a search that sees it whole."""
 
     name: ClassVar[str]
+
+
+class Rule(Procedure):
+    """A local rule."""
 
     @property
     @abstractmethod
@@ -240,8 +245,58 @@ class DirectedAging(Rule):
         return sensitivities[0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GreedyPruning(Procedure):
+    """Remove, or put back, the one bond that brings the response nearest to the wanted.
+
+    The bond's first parameter (stiffness, conductance, capacitance) becomes 0, or what it was.
+
+    Parameters
+    ----------
+    restore : bool
+        Whether a removed bond may be put back.
+
+    References
+    ----------
+    Rocks et al., PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1612139114; with bonds put
+    back: Rocks et al., PNAS 116, 2506 (2019), https://doi.org/10.1073/pnas.1806790116.
+    """
+
+    name: ClassVar[str] = "pruning"
+    restore: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientFree(Procedure):
+    """Search by trial alone, with an optimiser of Nevergrad; one step is one trial.
+
+    What networks of actively tuned beams were trained by: Lee, Mulder, Hopkins, Sci. Robot. 7,
+    eabq7278 (2022), https://doi.org/10.1126/scirobotics.abq7278.
+
+    Parameters
+    ----------
+    method : str
+        ``evolution`` (differential evolution), ``cma`` (evolution with an adapted covariance),
+        ``perturbation`` (keep a random change if it helps), ``spsa`` (gradient from two opposite
+        random changes of all elements), ``pattern`` (direct search) or ``simplex`` (Nelder-Mead).
+    """
+
+    name: ClassVar[str] = "gradient_free"
+    method: Method = "cma"
+
+    def __post_init__(self) -> None:
+        if self.method not in Method.__args__:
+            known = " or ".join(Method.__args__)
+            raise InputError(f"rule: method = {self.method!r} must be {known}.")
+
+
+def rule_name(rule: object) -> str:
+    """The name of a rule, or of the class of one that has none."""
+    return getattr(rule, "name", type(rule).__name__)
+
+
 #: Rules by the name that task files use.
-rules: dict[str, type[Rule]] = {
+rules: dict[str, type[Procedure]] = {
     rule.name: rule
     for rule in (
         CoupledLearning,
@@ -249,5 +304,7 @@ rules: dict[str, type[Rule]] = {
         EquilibriumPropagation,
         GradientDescent,
         DirectedAging,
+        GreedyPruning,
+        GradientFree,
     )
 }

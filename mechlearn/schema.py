@@ -1,9 +1,11 @@
 """Validation errors as sentences: the file, the key, what is wrong, and what would be right."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mechlearn.errors import InputError
 
@@ -20,10 +22,7 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
     key = key_path(path)
     kind, value = problem["type"], problem.get("input")
     if kind == "extra_forbidden":
-        known = _keys(model, path[:-1])
-        near = get_close_matches(str(path[-1]), known, 1, 0.6)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
-        text = f"{key} is not a known key; {hint}"
+        text = f"{key} is not a known key; {hint(str(path[-1]), _keys(model, path[:-1]))}"
     elif kind == "missing":
         text = f"{key} is missing."
     elif kind == "value_error":
@@ -35,6 +34,37 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
         message = message[0].lower() + message[1:]
         text = f"{key} = {given}: {message.replace('input should', 'it should')}."
     return InputError(f"{where}: {text}")
+
+
+def hint(name: str, known: Collection[str]) -> str:
+    """What may have been meant by a name that is not known."""
+    near = get_close_matches(name, known, 1, 0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
+
+
+def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
+    """The entry of that name; raises InputError with the nearest one there is."""
+    if name not in registry:
+        raise InputError(f"{where} = {name!r} is not known; {hint(name, registry)}")
+    return registry[name]
+
+
+def build(kind: type, given: Mapping[str, Any], where: str, reserved: Collection[str] = ()) -> Any:
+    """A dataclass from the keys of a table.
+
+    Raises
+    ------
+    InputError
+        For unknown keys (``reserved`` ones are named as known beside the fields) and wrong types.
+    """
+    known = [f.name for f in fields(kind) if f.init]
+    for key in given:
+        if key not in known:
+            raise InputError(f"{where}: {key} is not a known key; {hint(key, [*reserved, *known])}")
+    try:
+        return TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        raise input_error(error, kind, where) from None
 
 
 def key_path(path) -> str:

@@ -1,24 +1,26 @@
 """The task file: everything that makes a training repeatable, read, checked and written as TOML."""
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechlearn import networks
+from mechlearn.costs import costs
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import BondEnergy, energies
 from mechlearn.errors import InputError
+from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
-from mechlearn.rules import Rule, rules
-from mechlearn.schema import input_error
+from mechlearn.rules import Procedure, rules
+from mechlearn.schema import build, hint, input_error, pick
 from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
+
+#: The tables of a task file that are those of a task.
+TASK_TABLES = ("supports", "sources", "targets", "examples")
 
 
 class NetworkTable(BaseModel):
@@ -48,6 +50,13 @@ class RuleTable(BaseModel):
     name: str = Field("coupled_learning", description="The learning rule.")
 
 
+class CostTable(BaseModel):
+    """What is to be lowered at the targets. Further keys are the cost's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = Field("squared_error", description="The cost: squared_error or cross_entropy.")
+
+
 class Train(Table):
     """How long, how exactly, and in what steps."""
 
@@ -60,8 +69,15 @@ class Train(Table):
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = Field(
         0, description="Of everything random in training."
     )
-    optimiser: str = Field(
-        "adam", description="How a signal becomes a step: adam, momentum, plain."
+    optimiser: str | dict[str, Any] = Field(
+        "adam",
+        description="How a signal becomes a step: adam, momentum or plain; or a table of that name "
+        "and its own keys.",
+    )
+    batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None,
+        description="Update after so many examples, drawn anew in every step, instead of all; a "
+        "step still sees every example once.",
     )
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Step size; adam has a default for every parameter."
@@ -79,18 +95,21 @@ class Setup(Table):
     sources: list[Source] = Field(default_factory=list)
     targets: list[Target] = Field(min_length=1)
     examples: list[Example] = Field(default_factory=list)
+    cost: CostTable = Field(default_factory=CostTable)
     rule: RuleTable = Field(default_factory=RuleTable)
+    imperfections: Imperfections = Field(default_factory=Imperfections)
     train: Train = Field(default_factory=Train)
 
     @property
     def task(self) -> Task:
-        """Supports, sources, targets and examples."""
-        return Task(
-            supports=self.supports,
-            sources=self.sources,
-            targets=self.targets,
-            examples=self.examples,
-        )
+        """Supports, sources, targets, examples and cost."""
+        kind = pick(costs, self.cost.name, "cost: name")
+        cost = build(kind, self.cost.model_extra or {}, "cost", ["name"])
+        return Task(cost=cost, **{name: getattr(self, name) for name in TASK_TABLES})
+
+    def with_task(self, task: Task) -> "Setup":
+        """The same with the tables of another task."""
+        return self.model_copy(update={name: getattr(task, name) for name in TASK_TABLES})
 
 
 def read_setup(path: str | Path) -> Setup:
@@ -140,23 +159,14 @@ def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict
     given = {}
     for name, value in (table.model_extra or {}).items():
         if name not in known:
-            raise InputError(f"energy: {name} is not a known key; {_hint(name, ['model', *known])}")
+            raise InputError(f"energy: {name} is not a known key; {hint(name, ['model', *known])}")
         given[name] = values_per_bond(value, network, f"energy.{name}", known[name])
     return energy, given
 
 
-def build_rule(table: RuleTable) -> Rule:
+def build_rule(table: RuleTable) -> Procedure:
     """The learning rule with its parameters checked."""
-    kind = pick(rules, table.name, "rule: name")
-    given = table.model_extra or {}
-    known = [field.name for field in fields(kind)]
-    for key in given:
-        if key not in known:
-            raise InputError(f"rule: {key} is not a known key; {_hint(key, ['name', *known])}")
-    try:
-        return TypeAdapter(kind).validate_python(given)
-    except ValidationError as error:
-        raise input_error(error, kind, "rule") from None
+    return build(pick(rules, table.name, "rule: name"), table.model_extra or {}, "rule", ["name"])
 
 
 def to_toml(setup: Setup) -> str:
@@ -170,15 +180,3 @@ def _rows(points: list[list[float]]) -> NDArray:
     if len({len(p) for p in points}) > 1:
         raise InputError("network: points must all have two, or all three, coordinates.")
     return np.array(points, dtype=float)
-
-
-def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
-    """The entry of that name; raises InputError with the nearest one there is."""
-    if name not in registry:
-        raise InputError(f"{where} = {name!r} is not known; {_hint(name, list(registry))}")
-    return registry[name]
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 1, 0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."

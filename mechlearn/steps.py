@@ -4,20 +4,26 @@ Every step is element-wise, so that a local rule stays local.
 """
 
 from abc import ABC, abstractmethod
-from typing import override
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError
+from mechlearn.scales import Linear
+from mechlearn.schema import build
 
 
+@dataclass(kw_only=True)
 class Step(ABC):
     """Turns signals into moves; keeps what it must remember between steps in ``memory``."""
 
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
+    rate: float
+
+    def __post_init__(self) -> None:
         self.memory: dict[str, NDArray] = {}
 
     @abstractmethod
@@ -33,30 +39,49 @@ class Plain(Step):
         return -self.rate * signal
 
 
+@dataclass(kw_only=True)
 class Momentum(Step):
-    """Heavy ball with friction 0.9: ``v <- 0.9 v - rate * signal``, and ``v`` is the move."""
+    """Heavy ball: ``v <- keep * v - rate * signal``, and ``v`` is the move."""
+
+    keep: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(0 <= self.keep < 1, "keep", self.keep, "from 0 to below 1")
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
-        v = 0.9 * self.memory.get("velocity", np.zeros_like(signal)) - self.rate * signal
+        v = self.keep * self.memory.get("velocity", np.zeros_like(signal)) - self.rate * signal
         self.memory["velocity"] = v
         return v
 
 
+@dataclass(kw_only=True)
 class Adam(Step):
     """Adam on each element's own signal (Kingma and Ba, https://arxiv.org/abs/1412.6980).
 
-    The mean forgets faster than usual (0.5 instead of 0.9 per step). A network with few targets
-    moves along few directions, where momentum overshoots: on random packings (64 nodes, one target)
-    the median training takes 22 steps instead of 73.
-
-    The constant in the denominator is what an element can just feel: ``FLOOR`` times the typical
-    signal of the first step, fixed from then on. Without it, elements that no task reaches would
-    turn rounding errors into full steps.
+    Parameters
+    ----------
+    forget : two numbers
+        What is kept per step of the mean of the signal, and of its square. The mean forgets faster
+        than usual (0.5 instead of 0.9). A network with few targets moves along few directions,
+        where momentum overshoots: on random packings (64 nodes, one target) the median training
+        takes 22 steps instead of 73.
+    floor : float, optional
+        The constant in the denominator, in units of the signal: what an element can just feel. Left
+        out, it is ``FLOOR`` times the typical signal of the first step, fixed from then on. Without
+        it, elements that no task reaches would turn rounding errors into full steps.
     """
 
     FLOOR = 1e-6
-    FORGET = (0.5, 0.95)
+    forget: tuple[float, float] = (0.5, 0.95)
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        both = np.shape(self.forget) == (2,) and all(0 <= f < 1 for f in self.forget)
+        _check(both, "forget", self.forget, "two numbers from 0 to below 1")
+        _check(self.floor is None or self.floor >= 0, "floor", self.floor, "at least 0")
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
@@ -67,9 +92,9 @@ class Adam(Step):
                 mean=np.zeros_like(signal),
                 square=np.zeros_like(signal),
                 count=np.array(0),
-                floor=np.array(self.FLOOR * typical),
+                floor=np.array(self.FLOOR * typical if self.floor is None else self.floor),
             )
-        a, b = self.FORGET
+        a, b = self.forget
         memory["count"] = memory["count"] + 1
         memory["mean"] = a * memory["mean"] + (1 - a) * signal
         memory["square"] = b * memory["square"] + (1 - b) * signal**2
@@ -83,27 +108,39 @@ class Adam(Step):
 steps: dict[str, type[Step]] = {"adam": Adam, "momentum": Momentum, "plain": Plain}
 
 
-#: Adam's step where the user gives none: relative change of a bond in one step, by scale.
-ADAM_RATE = {True: 0.1, False: 0.005}
-
-
-def make_step(optimiser: str, rate: float | None, dof: LearningDof) -> Step:
+def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: LearningDof) -> Step:
     """The step of a learning dof; its own rate goes before the common one.
 
-    Adam's rate is a relative change per step: on a linear scale it is multiplied by the dof's mean
-    initial value. The others take the rate as it is.
+    Adam's rate is the step of the coordinate: a relative change on a log scale; on a linear one it
+    is multiplied by the dof's mean initial value. The others take the rate as it is.
+
+    Parameters
+    ----------
+    optimiser : a name, or a mapping of ``name`` and the step's own parameters
+    rate : float, optional
+    dof : LearningDof
 
     Raises
     ------
     InputError
-        For an unknown optimiser, or one without a rate that needs it.
+        For an unknown optimiser or parameter, or one without a rate that needs it.
     """
-    if optimiser not in steps:
-        raise InputError(f"train: optimiser = {optimiser!r} must be {' or '.join(steps)}.")
+    options = {"name": optimiser} if isinstance(optimiser, str) else dict(optimiser)
+    name = options.pop("name", None)
+    if name not in steps:
+        raise InputError(f"train: optimiser = {name!r} must be {' or '.join(steps)}.")
+    kind = steps[name]
     rate = dof.rate or rate
-    if optimiser == "adam":
-        typical = 1.0 if dof.log else float(np.abs(dof.values).mean())
-        return Adam((rate or ADAM_RATE[dof.log]) * typical)
+    if kind is Adam:
+        typical = float(np.abs(dof.values).mean()) if isinstance(dof.scale, Linear) else 1.0
+        rate = (rate or dof.scale.adam_rate / dof.scale.steepness) * typical
     if rate is None:
-        raise InputError(f"train: the optimiser {optimiser!r} needs a rate.")
-    return steps[optimiser](rate)
+        raise InputError(f"train: the optimiser {name!r} needs a rate.")
+    if "rate" in options:
+        raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
+    return build(kind, {**options, "rate": rate}, "train.optimiser", ["name"])
+
+
+def _check(right: bool, name: str, value: object, what: str) -> None:
+    if not right:
+        raise InputError(f"train.optimiser: {name} = {value} must be {what}.")

@@ -4,6 +4,7 @@ The states of all examples differ only in how much of every column they hold, so
 a thousand examples is a matrix product and arithmetic on its result.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,10 @@ from mechlearn.fenics import MPI
 
 if TYPE_CHECKING:
     from mechlearn.model import Model
+
+
+#: What sensors make of strains, (examples, owned cells); errors of measurement live here.
+Sense = Callable[[NDArray], NDArray]
 
 
 class BondSuperposition:
@@ -46,11 +51,21 @@ class BondSuperposition:
         per_bond = self._element.density(strain=self.strain(amounts), **self._parameters)
         return self._comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
 
-    def sensitivity(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
+    def sensitivity(
+        self, name: str, amounts: NDArray, sense: Sense | None = None
+    ) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed state, (examples, owned cells)."""
-        return self._element.derivative(name)(strain=self.strain(amounts), **self._parameters)
+        strain = _sensed(self.strain(amounts), sense)
+        return self._element.derivative(name)(strain=strain, **self._parameters)
 
-    def sensitivity_rate(self, name: str, amounts: NDArray, rates: NDArray) -> NDArray[np.float64]:
+    def sensitivity_rate(
+        self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
+    ) -> NDArray[np.float64]:
         """How that changes while the amounts change at some rates."""
+        strain = _sensed(self.strain(amounts), sense)
         mixed = self._element.derivative(name, "strain")
-        return mixed(strain=self.strain(amounts), **self._parameters) * self.strain(rates)
+        return mixed(strain=strain, **self._parameters) * _sensed(self.strain(rates), sense)
+
+
+def _sensed(strain: NDArray, sense: Sense | None) -> NDArray:
+    return strain if sense is None else sense(strain)

@@ -11,10 +11,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     ValidationError,
     model_validator,
 )
 
+from mechlearn.costs import Cost, SquaredError
 from mechlearn.schema import input_error
 
 Component = Literal["x", "y", "z"]
@@ -180,6 +182,9 @@ class Task(Table):
     targets: list[Target] = Field(min_length=1, description="What it is asked to do.")
     examples: list[Example] = Field(
         default_factory=list, description="Several situations, each with values by name."
+    )
+    cost: InstanceOf[Cost] = Field(
+        default_factory=SquaredError, description="What is to be lowered at the targets."
     )
 
     @model_validator(mode="after")

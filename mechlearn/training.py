@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +13,22 @@ from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import BondEnergy, Spring
 from mechlearn.fenics import MPI
-from mechlearn.learner import Learner
+from mechlearn.imperfections import Imperfections
+from mechlearn.learner import Learner, RuleLearner, Twin
 from mechlearn.network import Network
 from mechlearn.problem import Problem
-from mechlearn.rules import CoupledLearning, Rule
+from mechlearn.pruning import PruningLearner
+from mechlearn.rules import CoupledLearning, GradientFree, GreedyPruning, Procedure, rule_name
 from mechlearn.run import Run
-from mechlearn.setup import Setup, build_energy, build_network, build_rule, read_setup
+from mechlearn.searching import SearchLearner
+from mechlearn.setup import (
+    TASK_TABLES,
+    Setup,
+    build_energy,
+    build_network,
+    build_rule,
+    read_setup,
+)
 from mechlearn.summary import summarise, timestamp
 from mechlearn.task import Task
 
@@ -31,12 +42,15 @@ def train(
     *,
     energy: BondEnergy | None = None,
     learn: Learn | Mapping[str, Learn] | None = None,
-    rule: Rule | None = None,
+    rule: Procedure | None = None,
     material: Mapping[str, ArrayLike] | None = None,
     steps: int = 2000,
     tolerance: float = 1e-3,
-    optimiser: str = "adam",
+    optimiser: str | Mapping[str, Any] = "adam",
     rate: float | None = None,
+    batch: int | None = None,
+    imperfections: Imperfections | None = None,
+    device: Twin | None = None,
     seed: int = 0,
     title: str = "",
     watch: Callable[[Learner], None] | None = None,
@@ -55,6 +69,10 @@ def train(
     material : values of parameters that do not learn, where they differ from the default
     steps, tolerance : stop after so many updates, or at this largest relative target error
     optimiser, rate : how a bond's signal becomes its step
+        A name, or a mapping of ``name`` and parameters: see :mod:`mechlearn.steps`.
+    batch : update after so many examples, drawn anew in every step, instead of after all
+    imperfections : what is wrong with the elements, nothing unless given
+    device : where outputs are measured while the network, as its model, says how to change
     seed : of everything random
     title : for people
     watch : called with the learner at every step
@@ -87,12 +105,21 @@ def train(
             **{name: values.tolist() for name, values in material.items()},
         },
         learn=dict(learn),
-        **{k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")},
-        rule={"name": rule.name, **vars(rule)},
-        train={"steps": steps, "tolerance": tolerance, "optimiser": optimiser, "seed": seed}
-        | ({} if rate is None else {"rate": rate}),
+        **{name: getattr(task, name) for name in TASK_TABLES},
+        cost={"name": task.cost.name, **vars(task.cost)},
+        rule={"name": rule_name(rule), **vars(rule)},
+        imperfections=imperfections or Imperfections(),
+        train={
+            "steps": steps,
+            "tolerance": tolerance,
+            "optimiser": optimiser,
+            "batch": batch,
+            "seed": seed,
+            "rate": rate,
+        },
     )
-    return _train(setup, network, energy, material or {}, rule, watch, None, False, comm)
+    parts = setup, network, energy, material, rule, device, comm
+    return _train(setup, lambda: make_learner(*parts), watch)
 
 
 def train_file(
@@ -116,10 +143,13 @@ def train_setup(
 
     With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from there.
     """
-    network = build_network(setup.network, folder)
-    energy, material = build_energy(setup.energy, network)
-    rule = build_rule(setup.rule)
-    return _train(setup, network, energy, material, rule, watch, checkpoints, resume, comm)
+
+    def make() -> Learner:
+        network = build_network(setup.network, folder)
+        energy, material = build_energy(setup.energy, network)
+        return make_learner(setup, network, energy, material, build_rule(setup.rule), None, comm)
+
+    return _train(setup, make, watch, checkpoints, resume)
 
 
 def make_learner(
@@ -127,12 +157,14 @@ def make_learner(
     network: Network,
     energy: BondEnergy,
     material: Mapping[str, ArrayLike],
-    rule: Rule,
+    rule: Procedure,
+    device: Twin | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Learner:
-    """The learner that a set-up describes."""
+    """The learner that a set-up describes; its energy and rule may be the user's own."""
+    kind = {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
     options = setup.train
-    return Learner(
+    return kind(
         network,
         setup.task,
         energy,
@@ -141,14 +173,23 @@ def make_learner(
         material=material,
         optimiser=options.optimiser,
         rate=options.rate,
+        batch=options.batch,
+        imperfections=setup.imperfections,
+        device=device,
         seed=options.seed,
         comm=comm,
     )
 
 
-def _train(setup, network, energy, material, rule, watch, checkpoints, resume, comm) -> Run:
+def _train(
+    setup: Setup,
+    make: Callable[[], Learner],
+    watch: Callable[[Learner], None] | None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> Run:
     started, began = timestamp(), time.perf_counter()
-    learner = make_learner(setup, network, energy, material, rule, comm)
+    learner = make()
     initial = learner.parameters
     if resume:
         checkpoints.restore(learner)
@@ -169,23 +210,20 @@ def _train(setup, network, energy, material, rule, watch, checkpoints, resume, c
     history = learner.history.dataset(problem, learner.parameters)
     outputs, response = _from_rest(learner)
     warnings = []
-    if np.abs(outputs - learner.history.outputs[-1]).max() > BRANCH * _largest(problem):
+    moved = np.abs(outputs - learner.history.outputs[-1]).max()
+    if learner.device is None and moved > BRANCH * _largest(problem):
         warnings.append(
             "The learned network has several equilibria: reached from rest it answers differently "
             "than at the end of training. The response from rest is reported."
         )
-    task = problem.task
-    resolved = setup.model_copy(
-        update={k: getattr(task, k) for k in ("supports", "sources", "targets", "examples")}
-    )
     return Run(
-        setup=resolved,
-        network=network,
+        setup=setup.with_task(problem.task),
+        network=learner.network,
         initial=initial,
         learned=learner.parameters,
         response=response,
         history=history,
-        energy=energy,
+        energy=learner.energy,
         summary={
             "title": setup.title,
             **summarise(learner, outputs, setup.train.tolerance),

@@ -8,7 +8,10 @@ import pytest
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
+from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
+from mechlearn.model import Model
+from mechlearn.posing import pose
 from mechlearn.pruning import _Response
 
 TASK = ml.Task(
@@ -17,24 +20,38 @@ TASK = ml.Task(
 )
 
 
+def prune(net, task, k=None, tolerance=1e-2, steps=1000, **more):
+    learn = ml.Learn(initial=1.0 if k is None else k.tolist())
+    rule = ml.GreedyPruning()
+    return ml.train(net, task, learn=learn, rule=rule, tolerance=tolerance, steps=steps, **more)
+
+
+def removed(run):
+    return np.flatnonzero(run.learned["stiffness"] == 0)
+
+
 @pytest.mark.parametrize("which", ["plane", "space", "torus"])
 def test_pruned_response_is_that_of_the_pruned_network(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    pruned = ml.prune(net, TASK, material={"stiffness": k}, steps=6, tolerance=1e-6)
-    assert len(pruned.changes) > 0
+    run = prune(net, TASK, k, steps=6, tolerance=1e-6)
+    kept = run.learned["stiffness"] > 0
+    assert 0 < np.count_nonzero(~kept) <= 6
+    assert run.learned["stiffness"][kept].tolist() == k[kept].tolist()
     (p, length), (o, distance) = pair_row(net, 0, 7), pair_row(net, 3, 12)
-    u, _ = solve_linear(net, np.where(pruned.kept, k, 0.0), [p], [0.1 * length])
+    u, _ = solve_linear(net, np.where(kept, k, 0.0), [p], [0.1 * length])
     reached = o @ u / distance
-    assert abs(reached / 0.04 - 1) == pytest.approx(pruned.error[-1], abs=1e-8)
-    assert pruned.network.n_edges == pruned.kept.sum()
-    assert ml.rigidity(pruned.network).floppy is False
+    assert abs(reached / 0.04 - 1) == pytest.approx(run.history.error.values[-1], abs=1e-8)
+    assert ml.rigidity(net.keep_edges(kept)).floppy is False
 
 
 def test_all_compliances_follow_many_changes(plane, stiffnesses):
     """Also back and forth: after removing and restoring, everything is as it was."""
-    material = {"stiffness": stiffnesses(plane)}
-    state, fresh = (_Response(plane, TASK, ml.Spring(), material) for _ in range(2))
+    k = stiffnesses(plane)
+    problem = pose(TASK, plane)
+    at = equilibrium(Model(plane, ml.Spring(), problem.fixed), problem)
+    at.update(stiffness=k)
+    state, fresh = (_Response(at, k > 0, k) for _ in range(2))
     for bond in (3, 17, 40, 17, 3, 40):
         state.change(bond)
     for name in ("between", "strains", "compliance"):
@@ -44,7 +61,7 @@ def test_all_compliances_follow_many_changes(plane, stiffnesses):
 
 def test_each_change_is_the_best_single_one(plane, stiffnesses):
     k = stiffnesses(plane)
-    pruned = ml.prune(plane, TASK, material={"stiffness": k}, steps=1, tolerance=1e-9)
+    run = prune(plane, TASK, k, steps=1, tolerance=1e-9)
     (p, length), (o, distance) = pair_row(plane, 0, 7), pair_row(plane, 3, 12)
     errors = []
     for bond in range(plane.n_edges):
@@ -52,8 +69,8 @@ def test_each_change_is_the_best_single_one(plane, stiffnesses):
         less[bond] = 0
         u, _ = solve_linear(plane, less, [p], [0.1 * length])
         errors.append(abs(o @ u / distance / 0.04 - 1))
-    assert pruned.changes == [int(np.argmin(errors))]
-    assert pruned.error[-1] == pytest.approx(min(errors), abs=1e-9)
+    assert removed(run).tolist() == [int(np.argmin(errors))]
+    assert run.history.error.values[-1] == pytest.approx(min(errors), abs=1e-9)
 
 
 def test_several_targets_and_examples(plane):
@@ -62,8 +79,8 @@ def test_several_targets_and_examples(plane):
         targets=[*TASK.targets, ml.Target(name="b", nodes=[20, 25], strain=-0.005)],
         examples=[{}, {"in": -0.1, "a": -0.04, "b": 0.005}],
     )
-    pruned = ml.prune(plane, task, tolerance=0.3)
-    assert pruned.error[-1] < pruned.error[0]
+    error = prune(plane, task, tolerance=0.3).history.error.values
+    assert error[-1] < error[0]
 
 
 def test_packings_reach_response_ratios_of_plus_and_minus_one():
@@ -79,11 +96,15 @@ def test_packings_reach_response_ratios_of_plus_and_minus_one():
         net = ml.networks.packing(nodes=64, periodic=True, coordination=4.5, seed=seed)
         results += [trial(net, ratio, 100 * seed, 1e-2) for ratio in (1.0, -1.0)]
     assert sum(r.converged for r in results) >= 19
-    assert 2 < np.mean([np.count_nonzero(~r.kept) for r in results if r.converged]) < 8
+    assert 2 < np.mean([len(removed(r)) for r in results if r.converged]) < 8
 
 
 def test_what_is_not_linear_is_refused(plane):
     with pytest.raises(InputError, match="a finite_spring is not linear"):
-        ml.prune(plane, TASK, energy=ml.FiniteSpring())
+        prune(plane, TASK, energy=ml.FiniteSpring())
     with pytest.raises(InputError, match="prestressed"):
-        ml.prune(plane, TASK, material={"rest_length": 1.1 * plane.lengths})
+        prune(plane, TASK, material={"rest_length": 1.1 * plane.lengths})
+    with pytest.raises(InputError, match="about the stiffness of a spring alone"):
+        ml.train(
+            plane, TASK, learn={"rest_length": ml.Learn(bounds=(0.01, 9))}, rule=ml.GreedyPruning()
+        )

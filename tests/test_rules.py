@@ -19,6 +19,7 @@ from mechlearn.rules import (
     DirectedAging,
     EquilibriumPropagation,
     GradientDescent,
+    Rule,
     rules,
 )
 from mechlearn.task import Source, Support, Target, Task
@@ -216,7 +217,7 @@ def test_directed_aging_is_the_elements_own_energy(plane, stiffnesses):
     )
 
 
-@pytest.mark.parametrize("rule", sorted(rules))
+@pytest.mark.parametrize("rule", sorted(n for n in rules if issubclass(rules[n], Rule)))
 def test_rules_are_local(rule):
     """A rule sees arrays of elements' own numbers and treats every element alike: shuffling the
     elements shuffles the signal, and changing one element changes no other's signal."""

@@ -15,11 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.costs import SquaredError
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem
+from mechlearn.superposition import Sense
+
+#: A nudged state that takes more iterations on its pushes than this will not be found.
+PUSHES = 50
+#: What is said where a nudge makes the energy plus the cost lose its minimum.
+TOPPLED = (
+    "The nudge away from the targets is so strong that it topples the network; use a smaller one."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +60,18 @@ class Settled(ABC):
     energies: NDArray[np.float64]
 
     @abstractmethod
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        """``du_i/dL_i`` at fixed state, of every example and owned cell."""
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        """``du_i/dL_i`` at fixed state, of every example and owned cell.
+
+        With ``sense``, that of the strains that sensors report instead of the true ones.
+        """
+
+    def potential(self, loaded: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
+
+        What is stationary where those ports carry given forces and the others are held.
+        """
+        return self.energies - np.where(loaded, self.forces * self.readings, 0.0).sum(axis=1)
 
     @abstractmethod
     def strain(self) -> NDArray[np.float64]:
@@ -64,11 +83,20 @@ class Settled(ABC):
 
 
 class Rate(ABC):
-    """A rate of change of the state at an equilibrium, once per example."""
+    """A rate of change of the state at an equilibrium, once per example.
+
+    ``forces`` and ``readings`` are those of the ports, (examples, ports).
+    """
+
+    forces: NDArray[np.float64]
+    readings: NDArray[np.float64]
 
     @abstractmethod
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        """Rate of change of ``du_i/dL_i``, of every example and owned cell."""
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        """Rate of change of ``du_i/dL_i``, of every example and owned cell.
+
+        With ``sense``, that of the strains, and rates of strain, that sensors report.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,24 +112,40 @@ class PhaseState:
     parts: tuple[tuple[float, Settled | Rate], ...]
     potentials: NDArray[np.float64]
 
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned cells)."""
-        return sum(sign * part.sensitivity(name) for sign, part in self.parts)
+        return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
 
 
 class Equilibrium(ABC):
     """Finds the states of a problem on a model.
+
+    Attributes
+    ----------
+    problem : Problem
+        That of the examples under consideration.
+    examples : integer array
+        Their numbers among all, from 0.
 
     After every change of the parameters call :meth:`update`, then :meth:`free`, then
     :meth:`solve` for phases.
     """
 
     def __init__(self, model: Model, problem: Problem) -> None:
-        self.model, self.problem = model, problem
+        self.model, self._all = model, problem
+        self.consider(None)
+
+    def consider(self, examples: NDArray[np.int64] | None) -> None:
+        """Solve only these examples from now on; all of them where None."""
+        self.examples = np.arange(self._all.n_examples) if examples is None else examples
+        self.problem = problem = self._all if examples is None else self._all.take(examples)
         across = (problem.asked & ~problem.through).any()
         through = (problem.asked & problem.through).any()
         self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there)
         self._sources = Conditions(problem.held, problem.values, np.zeros(problem.values.shape))
+        # In nudged states sources work, and so do through outputs, whose ports may move.
+        self._working = ~problem.held
+        self._working[:, problem.targets] = problem.asked & problem.through
         self._free: Settled | None = None
 
     @abstractmethod
@@ -146,7 +190,7 @@ class Equilibrium(ABC):
         )
         return stiffness
 
-    def outputs(self, settled: Settled) -> NDArray[np.float64]:
+    def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""
         p = self.problem
         read = np.where(p.through, settled.forces[:, p.targets], settled.readings[:, p.targets])
@@ -157,48 +201,64 @@ class Equilibrium(ABC):
             )
         return read
 
-    def solve(self, phase: Phase) -> PhaseState:
-        """The network in a phase; :meth:`free` must have been called since the last update."""
+    def solve(self, phase: Phase, measured: NDArray | None = None) -> PhaseState:
+        """The network in a phase; :meth:`free` must have been called since the last update.
+
+        Clamps and nudges follow the errors of the free outputs, or of what was ``measured`` in
+        their place, (examples, t).
+        """
         free = self._free
         if free is None:
             raise RuntimeError("Call free() before solve().")
+        outputs = self.outputs(free)
+        offset = 0.0 if measured is None else measured - outputs
         if phase.kind == "adjoint":
-            rate = self._rate(free, self._error_as_force(free))
+            rate = self._rate(free, self._error_as_force(outputs + offset))
             return PhaseState(((1.0, rate),), np.zeros(self.problem.n_examples))
-        settings = {
-            "clamp": lambda sign: self._clamped(phase.amount, sign, free),
-            "nudge": lambda sign: self._nudged(phase.amount, free),
-        }[phase.kind]
+        if phase.kind == "nudge":
+            key = f"nudge {phase.amount!r}"
+            settled = self._nudged(phase.amount, free, offset, key) if phase.amount else free
+            costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
+            return PhaseState(((1.0, settled),), settled.potential(self._working) + costs)
         parts, potentials = [], 0.0
-        for sign in self._signs if phase.kind == "clamp" else (1.0,):
-            conditions = settings(sign) if phase.amount else self._sources
-            key = f"{phase.kind} {phase.amount!r} {sign:+g}"
-            settled = self._settle(conditions, key) if phase.amount else free
+        for sign in self._signs:
+            conditions, settled = self._sources, free
+            if phase.amount:
+                residual = self.problem.residual(outputs + offset)
+                conditions = self._clamped(sign, outputs + phase.amount * residual)
+                settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
             parts.append((sign, settled))
-            potentials = potentials + sign * self._potential(settled, conditions)
+            potentials = potentials + sign * settled.potential(~conditions.held)
         return PhaseState(tuple(parts), potentials)
 
-    def _clamped(self, amount: float, sign: float, free: Settled) -> Conditions:
-        """What is held and loaded when across outputs (+1) or through outputs (-1) are clamped."""
+    def _clamped(self, sign: float, moved: NDArray) -> Conditions:
+        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to."""
         p = self.problem
-        outputs = self.outputs(free)
-        moved = outputs + amount * p.residual(outputs)
         held, values = p.held.copy(), p.values.copy()
         mine = p.asked & (p.through == (sign < 0))
         held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
         return Conditions(held, values, self._sources.softness)
 
-    def _nudged(self, amount: float, free: Settled) -> Conditions:
-        """Springs at the outputs whose energy is ``amount`` times the cost.
+    def _nudged(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
+        """The state that is stationary for the energy plus ``amount`` times the cost.
+
+        The cost is that of the outputs plus an offset, (examples, t).
+        """
+        if isinstance(self.problem.task.cost, SquaredError):
+            outputs = self.outputs(free)
+            wanted = outputs + self.problem.residual(outputs + offset)
+            return self._settle(self._springs(amount, wanted), key)
+        return self._pushed(amount, free, offset, key)
+
+    def _springs(self, amount: float, wanted: NDArray) -> Conditions:
+        """Springs at the outputs whose energy is ``amount`` times the squared error.
 
         For an across output ``o`` wanted at ``T`` that is a force ``amount * w (T - o)``; for a
         through output, a move of its port by ``amount * w (o - T)``, which makes the energy plus
         the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
         """
         p = self.problem
-        outputs = self.outputs(free)
-        wanted = outputs + p.residual(outputs)
         stiffness = amount / p.units**2
         held, values = p.held.copy(), p.values.copy()
         softness = np.zeros(values.shape)
@@ -209,21 +269,48 @@ class Equilibrium(ABC):
         softness[:, p.targets] = np.where(p.asked, soft, 0.0)
         return Conditions(held, values, softness)
 
-    def _error_as_force(self, free: Settled) -> Conditions:
+    def _pushed(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
+        """The nudged state for any cost: pushes at the outputs that follow from its slope there.
+
+        A push is a force on an across output, ``-amount * slope``, and a move of a through output,
+        ``amount * slope``. Newton's method on the pushes, with the response of the free state.
+        """
+        p = self.problem
+        sign = np.where(p.through, amount, -amount)
+        response = self._response(free)
+        push, settled = np.zeros((p.n_examples, len(p.targets))), free
+        for _ in range(PUSHES):
+            outputs = self.outputs(settled) + offset
+            wanted = sign * p.slopes(outputs)
+            if np.abs(wanted - push).max() <= 1e-12 * np.abs(wanted).max(initial=1e-300):
+                return settled
+            feedback = sign[:, None] * (p.curvatures(outputs) @ response)
+            matrix = np.eye(len(p.targets)) - feedback
+            if np.linalg.eigvals(matrix).real.min() <= 0:
+                raise SolveError(TOPPLED)
+            push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
+            values = p.values.copy()
+            values[:, p.targets] += push
+            settled = self._settle(Conditions(p.held, values, self._sources.softness), key)
+        raise SolveError(
+            f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
+        )
+
+    def _response(self, free: Settled) -> NDArray[np.float64]:
+        """Rates of the outputs when the outputs are pushed, (examples, pushed, t) transposed."""
+        p = self.problem
+        columns = []
+        for k in p.targets:
+            values = np.zeros(p.values.shape)
+            values[:, k] = 1.0
+            rate = self._rate(free, Conditions(p.held, values, self._sources.softness))
+            columns.append(self.outputs(rate))
+        return np.stack(columns, axis=-1)
+
+    def _error_as_force(self, outputs: NDArray) -> Conditions:
         """Rates of the conditions when a nudge is turned on at rate 1."""
         p = self.problem
-        push = p.residual(self.outputs(free)) / p.units**2
+        slopes = p.slopes(outputs)
         values = np.zeros(p.values.shape)
-        values[:, p.targets] = np.where(p.through, -push, push)
+        values[:, p.targets] = np.where(p.through, slopes, -slopes)
         return Conditions(p.held, values, self._sources.softness)
-
-    def _potential(self, settled: Settled, conditions: Conditions) -> NDArray:
-        """What is stationary under the conditions: energy, less work, plus that of soft ports."""
-        c, f, x = conditions, settled.forces, settled.readings
-        work = np.where(c.held, 0.0, f * x)
-        through = np.zeros(c.held.shape, dtype=bool)
-        through[:, self.problem.targets] = self.problem.through
-        across = np.where(through, 0.0, c.softness * f**2 / 2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            moved = np.where(through & (c.softness != 0), -f * x - x**2 / (2 * c.softness), 0.0)
-        return settled.energies + (across + moved - work).sum(axis=1)

@@ -12,13 +12,14 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
+from mechlearn.equilibrium.base import TOPPLED, Conditions, Equilibrium, Rate, Settled
 from mechlearn.equilibrium.reading import PortReader
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.solver import DirectSolver, multiplied
+from mechlearn.superposition import Sense
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
 DEPENDENT = 1e-11
@@ -94,16 +95,21 @@ class LinearEquilibrium(Equilibrium):
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "LinearSettled":
-        forces = self._forces(conditions, self.reading_at_rest)
-        readings = self.reading_at_rest + forces @ self.compliance
-        grounded = self.problem.grounded
-        true = forces.copy()
-        true[:, grounded] -= self._ground * readings[:, grounded]
-        return LinearSettled(self, forces, true, readings)
+        forces, true, readings = self._carried(conditions, self.reading_at_rest)
+        return LinearSettled(self, self.amounts(forces, 1.0), true, readings)
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
-        return LinearRate(free, self.amounts(self._forces(conditions, 0.0), 0.0))
+        forces, true, readings = self._carried(conditions, 0.0)
+        return LinearRate(free, self.amounts(forces, 0.0), true, readings)
+
+    def _carried(self, conditions: Conditions, at_rest: NDArray | float) -> tuple[NDArray, ...]:
+        """Forces at the ports, with and without springs to the ground, and what the ports read."""
+        forces = self._forces(conditions, at_rest)
+        readings = at_rest + forces @ self.compliance
+        true, grounded = forces.copy(), self.problem.grounded
+        true[:, grounded] -= self._ground * readings[:, grounded]
+        return forces, true, readings
 
     def _forces(self, conditions: Conditions, at_rest: NDArray | float) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
@@ -137,20 +143,17 @@ class LinearEquilibrium(Equilibrium):
         through = self.problem.targets[self.problem.through]
         away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
         if away and np.count_nonzero(np.linalg.eigvalsh(scaled) < 0) != away:
-            raise SolveError(
-                "The nudge away from the targets is so strong that it topples the network; use a "
-                "smaller one."
-            )
+            raise SolveError(TOPPLED)
         return np.linalg.solve(scaled, moves / size[:, None]) / size[:, None]
 
 
 class LinearSettled(Settled):
     """States of a linear network, kept as amounts of its columns."""
 
-    def __init__(self, at: LinearEquilibrium, with_ground, forces, readings) -> None:
+    def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
         self._model, self._columns = at.model, at.columns
         self.forces, self.readings = forces, readings
-        self.superposition, self.amounts = at.superposition, at.amounts(with_ground, 1.0)
+        self.superposition, self.amounts = at.superposition, amounts
 
     @cached_property
     def energies(self) -> NDArray[np.float64]:
@@ -162,8 +165,8 @@ class LinearSettled(Settled):
         return self.superposition.strain(self.amounts)
 
     @override
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self.superposition.sensitivity(name, self.amounts)
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        return self.superposition.sensitivity(name, self.amounts, sense)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -173,9 +176,11 @@ class LinearSettled(Settled):
 class LinearRate(Rate):
     """A rate of change of a linear network, kept as that of its amounts."""
 
-    def __init__(self, at: LinearSettled, rates: NDArray) -> None:
+    def __init__(self, at: LinearSettled, rates, forces, readings) -> None:
         self._at, self._rates = at, rates
+        self.forces, self.readings = forces, readings
 
     @override
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self._at.superposition.sensitivity_rate(name, self._at.amounts, self._rates)
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        at = self._at
+        return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)

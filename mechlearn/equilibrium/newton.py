@@ -23,6 +23,7 @@ from mechlearn.fenics import MPI
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.solver import DirectSolver
+from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
 TOLERANCE = 1e-11
@@ -68,8 +69,9 @@ class NewtonEquilibrium(Equilibrium):
         self._solver = DirectSolver(model.matrix, definite=False)
         self._length = float(model.network.lengths.mean())
         self._stiffness = 0.0
-        self._warm: dict[str, list[_Point]] = {}
-        self._free_before: list[_Point] | None = None
+        # The last state found of every phase and example, and the free states before those.
+        self._warm: dict[str, dict[int, _Point]] = {}
+        self._free_before: dict[int, _Point] = {}
         self.counts = NewtonCounts()
 
     @override
@@ -83,42 +85,45 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def forget(self) -> bool:
         self._warm.clear()
-        self._free_before = None
+        self._free_before.clear()
         return True
 
     @override
     def memory(self) -> dict[str, NDArray]:
         out = {}
         for key, points in self._warm.items():
-            out[f"{key}/u"] = self.model.to_nodes(np.array([p.u for p in points]).T)
-            out[f"{key}/forces"] = np.array([p.forces for p in points])
+            out[f"{key}/examples"] = np.array(list(points))
+            out[f"{key}/u"] = self.model.to_nodes(np.array([p.u for p in points.values()]).T)
+            out[f"{key}/forces"] = np.array([p.forces for p in points.values()])
         return out
 
     @override
     def recall(self, memory: Mapping[str, NDArray]) -> None:
         self.forget()
         for key in {name.rpartition("/")[0] for name in memory}:
-            points = []
-            for e, forces in enumerate(memory[f"{key}/forces"]):
-                u = self.model.to_local(memory[f"{key}/u"][..., e])
-                points.append(_Point(u, forces, self._ports.read(u).values, 0.0))
+            points = {}
+            for k, e in enumerate(memory[f"{key}/examples"]):
+                u = self.model.to_local(memory[f"{key}/u"][..., k])
+                forces = memory[f"{key}/forces"][k]
+                points[int(e)] = _Point(u, forces, self._ports.read(u).values, 0.0)
             self._warm[key] = points
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
         points = [
-            self._reach(self._start(key, e), self._imposed(conditions, e), e)
-            for e in range(len(conditions.values))
+            self._reach(self._start(key, e), self._imposed(conditions, k), e)
+            for k, e in enumerate(self.examples)
         ]
+        warm = self._warm.setdefault(key, {})
         if key == "free":
-            self._free_before = self._warm.get("free")
-        self._warm[key] = points
+            self._free_before.update(warm)
+        warm.update(zip(self.examples.tolist(), points, strict=True))
         return NewtonSettled(self.model, points)
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "NewtonRate":
         """Linearise the equilibrium about every free state."""
-        rates = []
+        rates, forces, readings = [], [], []
         for e, point in enumerate(free.points):
             rate = self._imposed(conditions, e)
             h = rate.ports
@@ -127,8 +132,12 @@ class NewtonEquilibrium(Equilibrium):
             state = replace(
                 state, pull=-(self._ports.rows.T @ (state.read.slopes.T @ push)), gap=rate.values[h]
             )
-            rates.append(self._direction(state, point.forces, rate).du)
-        return NewtonRate(self.model, free.points, rates)
+            direction = self._direction(state, point.forces, rate)
+            push[h] = direction.df
+            rates.append(direction.du)
+            forces.append(push)
+            readings.append(state.read.slopes @ self._ports.raw(direction.du))
+        return NewtonRate(self.model, free.points, rates, np.array(forces), np.array(readings))
 
     def _imposed(self, conditions: Conditions, e: int) -> "_Imposed":
         """The conditions of one example."""
@@ -139,12 +148,11 @@ class NewtonEquilibrium(Equilibrium):
 
     def _start(self, key: str, e: int) -> _Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""
-        if key == "free" or "free" not in self._warm:
-            return self._warm[key][e] if key in self._warm else self._at_rest()
-        now = self._warm["free"][e]
-        if key not in self._warm or self._free_before is None:
+        now, last = (self._warm.get(k, {}).get(e) for k in ("free", key))
+        if key == "free" or now is None:
+            return last or self._at_rest()
+        if last is None or e not in self._free_before:
             return now
-        last = self._warm[key][e]
         u = now.u + (last.u - self._free_before[e].u)
         return _Point(u, last.forces, self._ports.read(u).values, last.energy)
 
@@ -353,8 +361,10 @@ class NewtonSettled(Settled):
         return self._each(self._model.local_strain)
 
     @override
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self._each(lambda: self._model.local_sensitivity(name))
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        if sense is None:
+            return self._each(lambda: self._model.local_sensitivity(name))
+        return self._model.sensitivity_of(name, sense(self.strain()))
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -364,13 +374,21 @@ class NewtonSettled(Settled):
 class NewtonRate(Rate):
     """Rates of change of states at finite displacement."""
 
-    def __init__(self, model: Model, points: list[_Point], rates: list[NDArray]) -> None:
+    def __init__(self, model: Model, points: list[_Point], rates, forces, readings) -> None:
         self._model, self._points, self._rates = model, points, rates
+        self.forces, self.readings = forces, readings
 
     @override
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        if sense is None:
+            return self._each(lambda du: self._model.local_sensitivity_rate(name, du))
+        strain = sense(self._each(lambda du: self._model.local_strain()))
+        rate = sense(self._each(self._model.local_strain_rate))
+        return self._model.sensitivity_of(name, strain, "strain") * rate
+
+    def _each(self, evaluate) -> NDArray[np.float64]:
         out = []
         for point, rate in zip(self._points, self._rates, strict=True):
             self._model.put_state(point.u)
-            out.append(self._model.local_sensitivity_rate(name, rate))
+            out.append(evaluate(rate))
         return np.array(out)

@@ -1,0 +1,150 @@
+"""Costs: how far the outputs of a network are from what is wanted, as one number to lower.
+
+A cost sees outputs and wanted values in the user's units, arrays of shape (examples, targets), and
+a mask of the targets that are asked for. It knows no physics. A new one is a class here and a line
+in ``costs``.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, override
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError, SolveError
+
+
+class Cost(ABC):
+    """A function of the outputs of every example."""
+
+    name: ClassVar[str]
+    #: Whether outputs are wanted at values, which a clamp can hold; else only at better places.
+    has_values: ClassVar[bool]
+
+    @abstractmethod
+    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """The cost of every example, (examples,)."""
+
+    @abstractmethod
+    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """Its derivative by the outputs, (examples, targets)."""
+
+    @abstractmethod
+    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """Its second derivative by the outputs, (examples, targets, targets)."""
+
+    def check(self, wanted: NDArray, asked: NDArray) -> None:  # noqa: B027 (most take anything)
+        """Raise InputError where nothing like that can be wanted."""
+
+
+@dataclass(frozen=True)
+class SquaredError(Cost):
+    """Half the squared distance to the wanted values, summed over the targets."""
+
+    name: ClassVar[str] = "squared_error"
+    has_values: ClassVar[bool] = True
+
+    @override
+    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        return 0.5 * np.square(self.slope(outputs, wanted, asked)).sum(axis=1)
+
+    @override
+    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        return np.where(asked, outputs - wanted, 0.0)
+
+    @override
+    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        return asked[:, :, None] * np.eye(asked.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy(Cost):
+    """Cross-entropy of the targets' shares with those that are wanted: classification.
+
+    What is wanted of the targets of an example are shares: numbers from 0 that sum to 1, such as 1
+    for the right class and 0 for all others.
+
+    Parameters
+    ----------
+    of : "shares" or "softmax"
+        ``shares`` are ``|o_j| / sum |o|`` (Li, Mao, Nat. Commun. 15, 10528 (2024),
+        https://doi.org/10.1038/s41467-024-54849-z); ``softmax`` are ``exp(o_j / T) / sum exp``.
+    temperature : float
+        ``T``, in the units of the outputs.
+    """
+
+    name: ClassVar[str] = "cross_entropy"
+    has_values: ClassVar[bool] = False
+    of: Literal["shares", "softmax"] = "shares"
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.of not in ("shares", "softmax"):
+            raise InputError(f"cost: of = {self.of!r} must be 'shares' or 'softmax'.")
+        if not self.temperature > 0:
+            raise InputError(f"cost: temperature = {self.temperature} must be above 0.")
+
+    @override
+    def check(self, wanted: NDArray, asked: NDArray) -> None:
+        shares = np.where(asked, wanted, 0.0)
+        wrong = (shares < 0).any(axis=1) | (np.abs(shares.sum(axis=1) - 1) > 1e-9)
+        if wrong.any():
+            e = int(np.flatnonzero(wrong)[0])
+            raise InputError(
+                f"cost: a cross-entropy needs shares, from 0 and 1 in all; the targets of example "
+                f"{e + 1} want {', '.join(f'{v:g}' for v in shares[e])}."
+            )
+
+    def shares(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """The share of every target that is asked for, (examples, targets)."""
+        if self.of == "shares":
+            weights = np.where(asked, np.abs(outputs), 0.0)
+        else:
+            z = np.where(asked, outputs / self.temperature, -np.inf)
+            weights = np.exp(z - z.max(axis=1, keepdims=True))
+        total = weights.sum(axis=1, keepdims=True)
+        if not (total > 0).all():
+            raise SolveError("The outputs of an example are all zero, so they have no shares.")
+        return weights / total
+
+    @override
+    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.shares(outputs, asked))
+        return -np.where(asked & (wanted > 0), wanted * logs, 0.0).sum(axis=1)
+
+    @override
+    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        if self.of == "softmax":
+            excess = self.shares(outputs, asked) - np.where(asked, wanted, 0.0)
+            return excess / self.temperature
+        sizes = self._sizes(outputs, wanted, asked)
+        total = np.where(asked, np.abs(outputs), 0.0).sum(axis=1, keepdims=True)
+        return np.where(asked, np.sign(outputs) * (1 / total - wanted / sizes), 0.0)
+
+    @override
+    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        one = np.eye(outputs.shape[1])
+        if self.of == "softmax":
+            s = self.shares(outputs, asked)
+            both = s[:, :, None] * one - s[:, :, None] * s[:, None, :]
+            return both / self.temperature**2
+        sizes = self._sizes(outputs, wanted, asked)
+        total = np.where(asked, np.abs(outputs), 0.0).sum(axis=1)[:, None, None]
+        sign = np.where(asked, np.sign(outputs), 0.0)
+        own = np.where(asked, wanted / sizes**2, 0.0)
+        return own[:, :, None] * one - sign[:, :, None] * sign[:, None, :] / total**2
+
+    def _sizes(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """Sizes of the outputs; those that matter nowhere count as one."""
+        sizes = np.abs(outputs)
+        if (asked & (wanted > 0) & (sizes == 0)).any():
+            raise SolveError(
+                "An output whose share shall grow is zero: its cross-entropy has no slope."
+            )
+        return np.where(sizes > 0, sizes, 1.0)
+
+
+#: Costs by the name that task files use.
+costs: dict[str, type[Cost]] = {cost.name: cost for cost in (SquaredError, CrossEntropy)}

@@ -1,0 +1,166 @@
+"""What is wrong with real elements: how they measure, how they change, what they are.
+
+Everything random is drawn for all elements of the network in their own order, from the seed and the
+number of the step alone: trainings repeat, resume, and do not depend on the number of ranks.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from mechlearn.dofs import LearningDof
+from mechlearn.errors import InputError, listed
+from mechlearn.network import Network
+from mechlearn.task import Id, Table
+
+_Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Part = Annotated[float, Field(ge=0, lt=1)]
+
+#: A step, and the number of the batch in it.
+Moment = tuple[int, int]
+
+
+class Imperfections(Table):
+    """How far the elements of a training are from ideal; the table ``[imperfections]``."""
+
+    noise: _Size = Field(
+        0.0,
+        description="Standard deviation of every measured strain, in units of the root mean square "
+        "strain of the network before training.",
+    )
+    bias: _Size = Field(
+        0.0,
+        description="Standard deviation of a constant offset of every strain sensor, in the same "
+        "units; the networks of two states have sensors of their own.",
+    )
+    read_noise: _Size = Field(
+        0.0,
+        description="Standard deviation of every measured output, in units of the target's scale: "
+        "clamps and nudges start from what was measured.",
+    )
+    drift: _Size = Field(
+        0.0, description="Standard deviation of a random relative change of every dof per step."
+    )
+    update_noise: _Size = Field(
+        0.0, description="Standard deviation of every change of a dof, relative to the change."
+    )
+    quantum: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Dofs change by whole multiples of this; smaller changes are lost."
+    )
+    levels: Annotated[int, Field(ge=2, strict=True)] | None = Field(
+        None,
+        description="Dofs only take so many values, evenly spaced between their bounds; changes "
+        "too small to reach the next are lost.",
+    )
+    spread: _Part = Field(
+        0.0,
+        description="Standard deviation of the true value of every dof, relative to the one aimed "
+        "at; fixed for every element.",
+    )
+    stuck: _Part = Field(0.0, description="Part of the elements, at random, that never change.")
+    broken: list[Id] = Field(default_factory=list, description="Bonds that are cut.")
+
+
+class Flaws:
+    """Imperfections of the elements of one network, drawn from a seed.
+
+    Parameters
+    ----------
+    given : Imperfections
+    network : Network
+    seed : int
+
+    Attributes
+    ----------
+    senses : bool
+        Whether strains are measured with errors.
+    whole : (m,) bool array
+        The bonds that are not cut.
+    """
+
+    def __init__(self, given: Imperfections, network: Network, seed: int) -> None:
+        self.given, self._m, self._seed = given, network.n_edges, seed
+        self.senses = given.noise > 0 or given.bias > 0
+        bad = [b for b in given.broken if b >= network.n_edges]
+        if bad:
+            raise InputError(
+                f"imperfections: broken names bond {listed(bad)}; the network has bonds 0 to "
+                f"{network.n_edges - 1}."
+            )
+        self.whole = np.ones(network.n_edges, dtype=bool)
+        self.whole[given.broken] = False
+        #: The unit of noise and bias of strains, once it is known.
+        self.unit = 0.0
+
+    def _random(self, *what: object) -> np.random.Generator:
+        """Random numbers for one purpose, the same whenever they are asked for."""
+        purpose = blake2b(repr(what).encode(), digest_size=8).digest()
+        return np.random.default_rng([self._seed, int.from_bytes(purpose)])
+
+    def spoil(self, dof: LearningDof) -> None:
+        """Freeze what is stuck, and put values where the elements can have them."""
+        if self.given.stuck:
+            dof.learns &= self._random("stuck").random(self._m) >= self.given.stuck
+        dof.values = np.where(dof.learns, self._possible(dof, dof.values), dof.values)
+
+    def true(self, values: Mapping[str, NDArray], first: str) -> dict[str, NDArray]:
+        """What the dofs really are where they are aimed at ``values``.
+
+        ``first`` names the parameter that is zero in a broken bond.
+        """
+        out = {}
+        for name, aimed in values.items():
+            out[name] = aimed
+            if self.given.spread:
+                error = self._random("spread", name).standard_normal(self._m)
+                out[name] = aimed * np.maximum(1 + self.given.spread * error, 0.01)
+            if name == first:
+                out[name] = np.where(self.whole, out[name], 0.0)
+        return out
+
+    def change(self, dof: LearningDof, step: NDArray, moment: Moment) -> None:
+        """Let a dof take a step as its elements can."""
+        g, before = self.given, dof.values
+        random = self._random("change", dof.name, moment)
+        if g.update_noise:
+            step = step * (1 + g.update_noise * random.standard_normal(self._m))
+        dof.move(step)
+        moved = dof.values
+        if g.quantum:
+            moved = before + g.quantum * np.rint((moved - before) / g.quantum)
+        moved = self._possible(dof, moved)
+        if g.drift:
+            moved = moved * (1 + g.drift * random.standard_normal(self._m))
+        inside = np.clip(moved, dof.low, dof.high)
+        dof.values = np.where(dof.learns, inside, before)
+
+    def _possible(self, dof: LearningDof, values: NDArray) -> NDArray[np.float64]:
+        if not self.given.levels:
+            return values
+        if not (np.isfinite(dof.low) & np.isfinite(dof.high)).all() or (dof.high > 1e300).any():
+            raise InputError(f"imperfections: levels needs bounds of {dof.name}.")
+        return at_levels(values, dof.low, dof.high, self.given.levels)
+
+    def sense(self, strain: NDArray, moment: Moment, phase: int) -> NDArray[np.float64]:
+        """What sensors say of the strains of all bonds, (examples, m)."""
+        g = self.given
+        noise = self._random("noise", moment, phase).standard_normal(strain.shape)
+        bias = self._random("bias", phase).standard_normal(self._m)
+        return strain + self.unit * (g.noise * noise + g.bias * bias)
+
+    def read(self, outputs: NDArray, scale: NDArray, moment: Moment) -> NDArray[np.float64]:
+        """What is measured of the outputs, (examples, t)."""
+        if not self.given.read_noise:
+            return outputs
+        noise = self._random("read", moment).standard_normal(outputs.shape)
+        return outputs + self.given.read_noise * scale * noise
+
+
+def at_levels(values: NDArray, low: NDArray, high: NDArray, levels: int) -> NDArray[np.float64]:
+    """Values rounded to the nearest of so many, evenly spaced from ``low`` to ``high``."""
+    spacing = (high - low) / (levels - 1)
+    return low + spacing * np.rint((values - low) / spacing)

@@ -1,0 +1,86 @@
+"""Learning by trial: gradient-free optimisers of Nevergrad on the parameters of all elements."""
+
+from typing import Any, override
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError, SolveError
+from mechlearn.learner import Learner
+from mechlearn.rules import GradientFree
+
+#: Nevergrad's optimisers behind the methods' names.
+OPTIMISERS = {
+    "evolution": "DE",
+    "cma": "CMA",
+    "perturbation": "OnePlusOne",
+    "spsa": "SPSA",
+    "pattern": "DSproba",
+    "simplex": "NelderMead",
+}
+#: Trials that an optimiser plans for; it may be asked for more.
+BUDGET = 10_000
+
+
+class SearchLearner(Learner):
+    """A network whose parameters are tried and judged by the cost; the best so far are kept."""
+
+    rule: GradientFree
+
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
+        self._cost = np.inf
+        self._search = self._start()
+
+    def _start(self) -> Any:
+        """The optimiser, on the coordinates of what learns, between the coordinates of bounds."""
+        try:
+            import nevergrad
+        except ImportError:
+            raise InputError(
+                "rule: gradient_free needs the package nevergrad: pip install mechlearn[search]."
+            ) from None
+        ranges = zip(*map(_range, self.dofs), strict=True)
+        start, low, high = (np.concatenate(part) for part in ranges)
+        if any(table.bounds is None for table in self.learn.values()):
+            raise InputError(f"rule: {self.rule.name} needs bounds of all that learns.")
+        space = nevergrad.p.Array(init=start).set_bounds(low, high)
+        space.random_state.seed(self.seed % 2**32)
+        kind = nevergrad.optimizers.registry[OPTIMISERS[self.rule.method]]
+        return kind(parametrization=space, budget=BUDGET)
+
+    @override
+    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        self._cost = float(self.problem.costs(outputs).mean())
+        return np.zeros(self.problem.n_examples)
+
+    @override
+    def _step(self) -> bool:
+        """Try once; a failed equilibrium is a bad trial."""
+        best = {dof.name: dof.values for dof in self.dofs}
+        trial = self._search.ask()
+        parts = np.split(trial.value, np.cumsum([d.learns.sum() for d in self.dofs])[:-1])
+        for dof, x in zip(self.dofs, parts, strict=True):
+            before = dof.scale.coordinate(dof.values, dof.low, dof.high)[dof.learns]
+            step = np.zeros(len(dof.values))
+            step[dof.learns] = x - before
+            self.flaws.change(dof, step, (self.updates, 0))
+        try:
+            cost = float(self.problem.costs(self._outputs(self.settle())).mean())
+        except SolveError:
+            cost = np.inf
+        self._search.tell(trial, cost if np.isfinite(cost) else 1e3 * self._cost)
+        if not cost < self._cost:
+            for dof in self.dofs:
+                dof.values = best[dof.name]
+        return True
+
+    @override
+    def restore(self, state) -> None:
+        raise InputError(f"rule: a {self.rule.name} search cannot resume; train it anew.")
+
+
+def _range(dof) -> tuple[NDArray, NDArray, NDArray]:
+    """Coordinates of what learns of a dof: where it is, and its bounds."""
+    at = [dof.scale.coordinate(v, dof.low, dof.high) for v in (dof.values, dof.low, dof.high)]
+    return tuple(x[dof.learns] for x in at)
