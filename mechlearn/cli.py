@@ -266,10 +266,15 @@ def _report(run) -> str:
     verdict = "learned" if run.converged else "NOT learned"
     lines = [
         _table(run.targets),
-        f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s "
-        f"(largest relative error {summary['error']:.2e}).",
+        f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s ({_error(summary)}).",
     ]
     return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
+
+
+def _error(summary: dict) -> str:
+    if "accuracy" not in summary:
+        return f"largest relative error {summary['error']:.2e}"
+    return f"mean cost {summary['error']:.4g}, {100 * summary['accuracy']:.1f} % classified right"
 
 
 def _table(rows: list[dict]) -> str:

@@ -108,7 +108,7 @@ class Flaws:
         dof.values = np.where(dof.learns, self._possible(dof, dof.values), dof.values)
 
     def true(self, values: Mapping[str, NDArray], first: str) -> dict[str, NDArray]:
-        """What the dofs really are where they are aimed at ``values``.
+        """What parameters really are where they are aimed at ``values``.
 
         ``first`` names the parameter that is zero in a broken bond.
         """

@@ -116,13 +116,17 @@ class Learner(ABC):
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
-        """The learning parameters as they are now, by name, in bond order."""
-        return {dof.name: dof.values.copy() for dof in self.dofs}
+        """The learning parameters as they are now, by name, in bond order.
+
+        What the elements really are, which imperfections may make another thing than what they
+        were set to.
+        """
+        first = self.energy.parameters[0].name
+        return self.flaws.true({dof.name: dof.values.copy() for dof in self.dofs}, first)
 
     def settle(self) -> Settled:
         """The free state with the parameters as they are now."""
-        true = self.flaws.true(self.parameters, self.energy.parameters[0].name)
-        self.equilibrium.update(**true)
+        self.equilibrium.update(**self.parameters)
         return self.equilibrium.free()
 
     def train(

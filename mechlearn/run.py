@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from mechlearn.data import write_examples
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import BondEnergy, energies
 from mechlearn.errors import InputError
+from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
@@ -23,7 +25,8 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.schema import key_path
-from mechlearn.setup import Setup, build_network, read_setup, to_toml
+from mechlearn.setup import TASK_TABLES, Setup, build_network, read_setup, to_toml
+from mechlearn.task import Task
 
 if TYPE_CHECKING:
     import xarray
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 #: The files of a finished run.
 FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")
+#: The examples, where there are more of them than the task file should list.
+EXAMPLES, IN_TASK_FILE = "examples.csv", 50
 #: What a training leaves beside them to go on from.
 CHECKPOINT = "checkpoint.npz"
 
@@ -89,8 +94,9 @@ class Run:
         verdict = "learned" if self.converged else "not learned"
         title = f" {self.setup.title!r}" if self.setup.title else ""
         return (
-            f"<Run{title}: {verdict} in {self.summary['steps']} steps, largest relative error "
-            f"{self.summary['error']:.2e}; {self.network!r}>"
+            f"<Run{title}: {verdict} in {self.summary['steps']} steps, "
+            f"{self.summary['error_is'].replace('_', ' ')} {self.summary['error']:.2e}; "
+            f"{self.network!r}>"
         )
 
     @property
@@ -121,6 +127,22 @@ class Run:
         clamped = solver.solve(Phase("clamp", 1.0))
         return States(free.states(), clamped.parts[0][1].states())
 
+    def respond(
+        self, examples: Sequence[Mapping[str, Any]], learned: bool = True
+    ) -> NDArray[np.float64]:
+        """What the targets read in other examples, from rest, in the user's units, (examples, t).
+
+        ``learned=False`` asks the network before training.
+        """
+        task = self.setup.task
+        other = Task(
+            cost=task.cost, **{n: getattr(task, n) for n in TASK_TABLES} | {"examples": examples}
+        )
+        problem = pose(other, self.network, self.energy.kinematics)
+        solver = self._solver(problem)
+        solver.update(**(self.learned if learned else self.initial))
+        return solver.outputs(solver.free()) / problem.units
+
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""
         from mechlearn.summary import target_table
@@ -133,13 +155,14 @@ class Run:
             reads.append(solver.outputs(solver.free()) / self.problem.units)
         return target_table(self.problem, *reads)
 
-    def _solver(self) -> "Equilibrium":
+    def _solver(self, problem: Problem | None = None) -> "Equilibrium":
         from mechlearn.equilibrium import equilibrium
         from mechlearn.model import Model
 
-        model = Model(self.network, self.energy, self.problem.fixed)
+        problem = problem or self.problem
+        model = Model(self.network, self.energy, problem.fixed)
         model.set(**_material(self.setup, self.energy, self.network))
-        return equilibrium(model, self.problem)
+        return equilibrium(model, problem)
 
     def plot(self, **options):
         """Error and contrast against the step; returns the matplotlib Axes."""
@@ -174,7 +197,10 @@ class Run:
         resolved = self.setup.model_copy(
             update={"network": self.setup.network.model_validate({"file": "network.vtu"})}
         )
-        _write(folder / "task.toml", to_toml(resolved).encode())
+        many = len(self.setup.examples) > IN_TASK_FILE
+        if many:
+            write_examples(folder / EXAMPLES, self.setup.examples)
+        _write(folder / "task.toml", to_toml(resolved, EXAMPLES if many else None).encode())
         _write(folder / "history.nc", _netcdf(self.history))
         write_network(
             folder / "learned.vtu",
@@ -311,12 +337,17 @@ def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
 
 
 def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, NDArray]:
-    """Values of the parameters that do not learn, as far as a set-up gives them."""
+    """Values of the parameters that do not learn, as far as they are not the default."""
     given = setup.energy.model_extra or {}
-    return {
+    out = {
         name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
         for name, value in given.items()
     }
+    first = energy.parameters[0]
+    if setup.imperfections.broken and first.name not in setup.learn:
+        out.setdefault(first.name, np.broadcast_to(first.default(network), network.n_edges))
+        out[first.name] = Flaws(setup.imperfections, network, 0).true(out, first.name)[first.name]
+    return out
 
 
 def _read_learned(
@@ -382,6 +413,7 @@ class _Summary(TypedDict):
     converged: bool
     steps: int
     error: float
+    error_is: str
     warnings: list[str]
 
 

@@ -14,7 +14,6 @@ OPTIMISERS = {
     "evolution": "DE",
     "cma": "CMA",
     "perturbation": "OnePlusOne",
-    "spsa": "SPSA",
     "pattern": "DSproba",
     "simplex": "NelderMead",
 }

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechlearn import networks
 from mechlearn.costs import costs
+from mechlearn.data import read_examples
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import BondEnergy, energies
 from mechlearn.errors import InputError
@@ -64,7 +65,7 @@ class Train(Table):
         2000, description="At most this many updates."
     )
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1e-3, description="On the largest relative target error."
+        1e-3, description="On the largest relative target error, or the mean cross-entropy."
     )
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = Field(
         0, description="Of everything random in training."
@@ -127,6 +128,8 @@ def read_setup(path: str | Path) -> Setup:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
+    if isinstance(data.get("examples"), str):
+        data["examples"] = read_examples(path.parent / data["examples"])
     try:
         return Setup.model_validate(data)
     except ValidationError as error:
@@ -169,11 +172,14 @@ def build_rule(table: RuleTable) -> Procedure:
     return build(pick(rules, table.name, "rule: name"), table.model_extra or {}, "rule", ["name"])
 
 
-def to_toml(setup: Setup) -> str:
-    """The set-up as TOML, every default written out."""
+def to_toml(setup: Setup, examples: str | None = None) -> str:
+    """The set-up as TOML, every default written out; its examples in a file, where one is named."""
     import tomli_w
 
-    return tomli_w.dumps(setup.model_dump(mode="json", exclude_none=True))
+    data = setup.model_dump(
+        mode="json", exclude_none=True, exclude={"examples"} if examples else None
+    )
+    return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
 
 
 def _rows(points: list[list[float]]) -> NDArray:
