@@ -104,7 +104,11 @@ def evaluate(run: Path) -> None:
     loaded = Run.load(run)
     with _about(run):
         rows = loaded.evaluate()
+        outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
     say(_table(rows))
+    accuracy = loaded.problem.accuracy(outputs)
+    if accuracy is not None:
+        say(_error({"error": loaded.problem.error(outputs), "accuracy": accuracy}))
 
 
 @app.command

@@ -101,6 +101,10 @@ class Flaws:
         purpose = blake2b(repr(what).encode(), digest_size=8).digest()
         return np.random.default_rng([self._seed, int.from_bytes(purpose)])
 
+    def left(self, network: Network) -> Network:
+        """The network without its broken bonds."""
+        return network if self.whole.all() else network.keep_edges(self.whole)
+
     def spoil(self, dof: LearningDof) -> None:
         """Freeze what is stuck, and put values where the elements can have them."""
         if self.given.stuck:

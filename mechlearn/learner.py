@@ -100,8 +100,7 @@ class Learner(ABC):
         self.flaws = Flaws(imperfections or Imperfections(), network, seed)
         for dof in self.dofs:
             self.flaws.spoil(dof)
-        whole = network if self.flaws.whole.all() else network.keep_edges(self.flaws.whole)
-        self.rigidity = check_rigidity(energy, whole, self.problem.driven)
+        self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
         first = energy.parameters[0]

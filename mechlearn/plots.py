@@ -22,7 +22,7 @@ DECADE = 10.0
 
 
 def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
-    """Draw the largest relative target error against the step, and the contrast on a second axis.
+    """Draw the error against the step, and the contrast, if there is any, on a second axis.
 
     Parameters
     ----------
@@ -41,9 +41,6 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     history = run.history
     step, error = history.step.values, history.error.values
     alone = {"marker": "o"} if len(step) == 1 else {}
-    below = ax.twinx()
-    ax.set_zorder(below.get_zorder() + 1)
-    ax.patch.set_visible(False)
     _style(ax)
     (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
     tolerance = run.setup.train.tolerance
@@ -54,15 +51,23 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
         linestyle=(0, (5, 3)),
         label=f"tolerance {_short(tolerance)}",
     )
-    # The contrast goes with the square of the error: on a log scale the two would coincide, so
-    # one curve is given the upper and the other the lower part of the frame.
-    _log(ax, np.append(error, tolerance), below=0.25)
+    contrast = history.contrast.values
+    curves = [curve, line]
+    if np.any(contrast):
+        # The contrast goes with the square of the error: on a log scale the two would coincide, so
+        # one curve is given the upper and the other the lower part of the frame.
+        _log(ax, np.append(error, tolerance), below=0.25)
+        below = ax.twinx()
+        ax.set_zorder(below.get_zorder() + 1)
+        ax.patch.set_visible(False)
+        curves.insert(1, _plot_contrast(below, step, contrast, **alone))
+    else:
+        _log(ax, np.append(error, tolerance))
     ax.set_xlabel("step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(history.error.attrs.get("long_name", "error").replace("_", " "))
-    other = _plot_contrast(below, step, history.contrast.values, **alone)
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-    _legend(ax, [curve, other, line])
+    _legend(ax, curves)
     return ax
 
 

@@ -120,7 +120,15 @@ class Run:
         """Solve the free state and the one with all outputs held at their targets.
 
         ``learned=False`` gives those of the network before training.
+
+        Raises
+        ------
+        InputError
+            Where outputs are not wanted at values, so that nothing can be held there.
         """
+        cost = self.setup.task.cost
+        if not cost.has_values:
+            raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
         solver = self._solver()
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
