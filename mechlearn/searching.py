@@ -14,7 +14,7 @@ OPTIMISERS = {
     "evolution": "DE",
     "cma": "CMA",
     "perturbation": "OnePlusOne",
-    "pattern": "DSproba",
+    "pattern": "DSbase",
     "simplex": "NelderMead",
 }
 #: Trials that an optimiser plans for; it may be asked for more.
