@@ -9,10 +9,11 @@ from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from mechlearn.dofs import LearningDof
+from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.task import Id, Table
@@ -104,6 +105,16 @@ class Flaws:
     def left(self, network: Network) -> Network:
         """The network without its broken bonds."""
         return network if self.whole.all() else network.keep_edges(self.whole)
+
+    def cut(
+        self, energy: BondEnergy, network: Network, material: Mapping[str, ArrayLike]
+    ) -> dict[str, ArrayLike]:
+        """Values of parameters that do not learn, with the first one zero in broken bonds."""
+        if self.whole.all():
+            return dict(material)
+        first = energy.parameters[0]
+        values = material.get(first.name, first.default(network))
+        return {**material, first.name: np.where(self.whole, values, 0.0)}
 
     def spoil(self, dof: LearningDof) -> None:
         """Freeze what is stuck, and put values where the elements can have them."""

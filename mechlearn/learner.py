@@ -103,9 +103,7 @@ class Learner(ABC):
         self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         self.model = Model(network, energy, self.problem.fixed, comm)
-        first = energy.parameters[0]
-        material = {first.name: first.default(network), **material}
-        self.model.set(**material | self.flaws.true({first.name: material[first.name]}, first.name))
+        self.model.set(**self.flaws.cut(energy, network, material))
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0

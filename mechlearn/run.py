@@ -351,11 +351,7 @@ def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, N
         name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
         for name, value in given.items()
     }
-    first = energy.parameters[0]
-    if setup.imperfections.broken and first.name not in setup.learn:
-        out.setdefault(first.name, np.broadcast_to(first.default(network), network.n_edges))
-        out[first.name] = Flaws(setup.imperfections, network, 0).true(out, first.name)[first.name]
-    return out
+    return Flaws(setup.imperfections, network, setup.train.seed).cut(energy, network, out)
 
 
 def _read_learned(
