@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import Element
 from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
 from mechlearn.maxwell import check_rigidity
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.rules import Rule
@@ -52,7 +51,7 @@ class Learner:
         self,
         network: Network,
         task: Task,
-        energy: BondEnergy,
+        energy: Element,
         learn: Mapping[str, Learn],
         rule: Rule,
         *,
@@ -74,8 +73,7 @@ class Learner:
         ]
         self.rigidity = check_rigidity(energy, network, self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
-        self.model = Model(network, energy, self.problem.fixed, comm)
-        self.model.set(**material)
+        self.model = energy.model(network, self.problem, {**material, **self.parameters}, comm)
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0

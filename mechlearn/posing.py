@@ -59,6 +59,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     supported = np.setdiff1d(supported, dofs[is_target & through])
     held, values, wanted, asked = _examples(task, ports, terminals, through)
     motions = kinematics.free_motions(network)
+    motions = kinematics.left_by_supports(network, motions, supported)
     gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
     return Problem(
         network=network,

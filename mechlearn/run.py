@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.dofs import values_per_bond
-from mechlearn.energies import BondEnergy, energies
+from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
@@ -23,7 +22,14 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.schema import key_path
-from mechlearn.setup import Setup, build_network, read_setup, to_toml
+from mechlearn.setup import (
+    Setup,
+    build_element,
+    build_material,
+    build_network,
+    read_setup,
+    to_toml,
+)
 
 if TYPE_CHECKING:
     import xarray
@@ -63,7 +69,7 @@ class Run:
         Targets wanted, initial and reached; whether it converged; versions, seeds, timings.
     folder : Path, optional
         Where it was loaded from.
-    energy : BondEnergy
+    energy : Element
         What the bonds are made of; left out, the one of mechlearn's that the set-up names.
     """
 
@@ -75,7 +81,7 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
-    energy: BondEnergy | None = field(default=None)
+    energy: Element | None = field(default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy))
@@ -135,10 +141,12 @@ class Run:
 
     def _solver(self) -> "Equilibrium":
         from mechlearn.equilibrium import equilibrium
-        from mechlearn.model import Model
+        from mechlearn.fenics import MPI
 
-        model = Model(self.network, self.energy, self.problem.fixed)
-        model.set(**_material(self.setup, self.energy, self.network))
+        material = build_material(self.setup.energy, self.energy, self.network)
+        model = self.energy.model(
+            self.network, self.problem, {**material, **self.learned}, MPI.COMM_WORLD
+        )
         return equilibrium(model, self.problem)
 
     def plot(self, **options):
@@ -187,13 +195,13 @@ class Run:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, energy: BondEnergy | None = None) -> "Run":
+    def load(cls, folder: str | Path, energy: Element | None = None) -> "Run":
         """Read a run folder.
 
         Parameters
         ----------
         folder : path
-        energy : BondEnergy, optional
+        energy : Element, optional
             What the bonds are made of, where that is none of mechlearn's own energies.
 
         Raises
@@ -210,7 +218,7 @@ class Run:
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
             energy = _element(setup, energy)
-            _material(setup, energy, network)
+            build_material(setup.energy, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
         with _about(folder / "learned.vtu"):
@@ -295,7 +303,7 @@ def _about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
+def _element(setup: Setup, energy: Element | None) -> Element:
     """The energy of a set-up, by its name, or the given one if it is of that name."""
     model = setup.energy.model
     if energy is None and model not in energies:
@@ -304,23 +312,14 @@ def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
             "trained with, as in Run.load(folder, energy=MyEnergy())."
         )
     if energy is None:
-        return energies[model]()
-    if not isinstance(energy, BondEnergy) or energy.name != model:
-        raise InputError(f"energy = {energy!r} must be a BondEnergy whose name is {model!r}.")
+        return build_element(setup.energy)
+    if not isinstance(energy, Element) or energy.name != model:
+        raise InputError(f"energy = {energy!r} must be an Element whose name is {model!r}.")
     return energy
 
 
-def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, NDArray]:
-    """Values of the parameters that do not learn, as far as a set-up gives them."""
-    given = setup.energy.model_extra or {}
-    return {
-        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
-        for name, value in given.items()
-    }
-
-
 def _read_learned(
-    path: Path, setup: Setup, network: Network, energy: BondEnergy
+    path: Path, setup: Setup, network: Network, energy: Element
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """The learned parameters and the response in learned.vtu."""
     points, lines = read_fields(path, network)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
-from mechlearn.energies import BondEnergy, Spring
+from mechlearn.energies import Element, Spring
 from mechlearn.fenics import MPI
 from mechlearn.learner import Learner
 from mechlearn.network import Network
@@ -29,7 +29,7 @@ def train(
     network: Network,
     task: Task,
     *,
-    energy: BondEnergy | None = None,
+    energy: Element | None = None,
     learn: Learn | Mapping[str, Learn] | None = None,
     rule: Rule | None = None,
     material: Mapping[str, ArrayLike] | None = None,
@@ -84,6 +84,7 @@ def train(
         network={"file": "network.vtu"},
         energy={
             "model": energy.name,
+            **energy.settings,
             **{name: values.tolist() for name, values in material.items()},
         },
         learn=dict(learn),
@@ -125,7 +126,7 @@ def train_setup(
 def make_learner(
     setup: Setup,
     network: Network,
-    energy: BondEnergy,
+    energy: Element,
     material: Mapping[str, ArrayLike],
     rule: Rule,
     comm: MPI.Comm = MPI.COMM_WORLD,
@@ -167,8 +168,7 @@ def _train(setup, network, energy, material, rule, watch, checkpoints, resume, c
     trained = time.perf_counter()
     problem = learner.problem
     history = learner.history.dataset(problem, learner.parameters)
-    outputs, response = _from_rest(learner)
-    warnings = []
+    outputs, response, warnings = _from_rest(learner)
     if np.abs(outputs - learner.history.outputs[-1]).max() > BRANCH * _largest(problem):
         warnings.append(
             "The learned network has several equilibria: reached from rest it answers differently "
@@ -201,10 +201,11 @@ def _largest(problem: Problem) -> float:
     return float((problem.scale / problem.units).max())
 
 
-def _from_rest(learner: Learner) -> tuple[NDArray, NDArray]:
-    """Outputs (user's units) and nodes' states in the free state, loaded from rest."""
+def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
+    """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
     free = learner.settle_from_rest()
-    return learner.equilibrium.outputs(free) / learner.problem.units, free.states()
+    outputs = learner.equilibrium.outputs(free) / learner.problem.units
+    return outputs, free.states(), learner.model.doubts(free.fields())
 
 
 __all__ = ["train", "train_file", "train_setup"]
