@@ -43,8 +43,8 @@ def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
     out = []
     for number, state in enumerate(states.T, 1):
         if model.width == 2:
-            points = model.moved_by(state)
-            pairs = overlaps(points, model.mesh.facets, model.mesh.facet_strut)
+            points = model.deformed(state)
+            pairs = overlaps(points, model.domain.drawn.facets, model.domain.drawn.facet_strut)
         else:
             nodes = model.network.nodes + model.to_nodes(state)
             pairs = rod_overlaps(nodes, model.network.edges, model.get("width"))

@@ -11,25 +11,18 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from mechlearn.energies.solid import Solid
-from mechlearn.errors import InputError, MechlearnError
-from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
+from mechlearn.errors import InputError
+from mechlearn.fenics import MPI, PETSc, fem, la, ufl
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
+from mechlearn.solids.domain import Domain
 from mechlearn.solids.materials import density
-from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
-from mechlearn.solids.patches import patch_means
-from mechlearn.solids.shape import centred, velocities
 from mechlearn.solids.struts import Struts
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solver import DirectSolver, IterativeSolver
 
-#: Moved cells must keep this quality (1 is equilateral), or half that of the worst cell there was.
-POOREST = 0.2
-#: Moved cells must keep this fraction of their volume.
-SMALLEST = 0.2
 #: From this many unknowns on, linear solids in 3D are solved iteratively.
 ITERATIVE_FROM = 60_000
 
@@ -51,10 +44,14 @@ class SolidModel:
 
     Attributes
     ----------
-    mesh : SolidMesh
-        Points, cells and the struts they belong to, whole on every rank.
-    domain, state, matrix
-        The mesh, the displacements and the stiffness in DOLFINx and PETSc.
+    domain : Domain
+        The mesh and everything that goes with it.
+    state : dolfinx.fem.Function
+        The displacements at which everything is evaluated.
+    matrix : PETSc.Mat
+        The stiffness.
+    width : int
+        How many numbers a node's state has.
     remeshed : int
         How often a new mesh was made because widths had moved too far.
 
@@ -92,84 +89,27 @@ class SolidModel:
     def _build(self, width: NDArray) -> None:
         """Everything from the mesh on, at widths that become the reference."""
         struts = Struts(self.network, width.copy(), self.energy.hinge)
-        points, cells, level, self._velocity = self._on_first(lambda: self._draw(struts))
-        self.mesh = SolidMesh(struts, points, cells, level)
-        self.reference_width = struts.width
-        self._worst = quality(self.mesh.points, self.mesh.cells).min()
-        self._volumes = volumes(self.mesh.points, self.mesh.cells)
-        self._make_domain()
+        self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
+        self._n_owned = self.domain.owned_blocks * self.width
         self._make_forms()
-        self._make_patches()
+        self.patches = self.domain.patches()
         self._make_supports()
         self._fill()
 
-    def _draw(self, struts: Struts) -> tuple[NDArray, NDArray, NDArray, sparse.csr_array]:
-        drawn = make_mesh(struts, self.energy.mesh_size)
-        points, velocity = drawn.points, velocities(drawn)
-        if struts.network.dim == 3:
-            wider = roundness(drawn)
-            points = points + (velocity @ ((wider - 1) * struts.width)).reshape(points.shape)
-            velocity = sparse.csr_array(velocity * wider)
-            drawn = SolidMesh(struts, points, drawn.cells, drawn.level)
-        return points, drawn.cells, drawn.level, centred(drawn, velocity)
-
-    def _on_first(self, action):
-        """What the first rank makes, on all ranks; an error it meets is raised on all."""
-        made = None
-        if self.comm.rank == 0:
-            try:
-                made = action()
-            except MechlearnError as error:
-                made = error
-        made = self.comm.bcast(made)
-        if isinstance(made, MechlearnError):
-            raise made
-        return made
-
-    def _make_domain(self) -> None:
-        d, drawn = self.network.dim, self.mesh
-        root = self.comm.rank == 0
-        cells = drawn.cells if root else np.empty((0, d + 1), dtype=np.int64)
-        points = drawn.points if root else np.empty((0, d))
-        shape = "triangle" if d == 2 else "tetrahedron"
-        element = basix_ufl.element("Lagrange", shape, 1, shape=(d,))
-        self.domain = mesh.create_mesh(self.comm, cells, ufl.Mesh(element), points)
-        topology = self.domain.topology
-        count = topology.index_map(d)
-        self._n_cells = count.size_local
-        everywhere = count.size_local + count.num_ghosts
-        self._cell = np.asarray(topology.original_cell_index[:everywhere])
-        self.space = fem.functionspace(self.domain, ("Lagrange", self.energy.order, (d,)))
-        self._n_owned = self.space.dofmap.index_map.size_local * d
-        self._per_cell = fem.functionspace(self.domain, ("DG", 0))
-        # The moves of the mesh's points, and which point each of them belongs to.
-        moves = fem.functionspace(self.domain, ("Lagrange", 1, (d,)))
-        self._moves = fem.Function(moves)
-        geometry = self.domain.geometry
-        block = np.empty(len(self._moves.x.array) // d, dtype=np.int64)
-        corners = geometry.dofmaps[0][:everywhere]
-        block[moves.dofmap.list[:everywhere]] = np.asarray(geometry.input_global_indices)[corners]
-        rows = (d * block[:, None] + np.arange(d)).ravel()
-        self._local_velocity = self._velocity[rows]
-        # Degrees of freedom at the points of the mesh; the others of P2 sit on edges.
-        self._block_of_point = np.full(len(drawn.points), -1)
-        blocks = self.space.dofmap.list[:everywhere, : d + 1]
-        self._block_of_point[np.asarray(geometry.input_global_indices)[corners]] = blocks
-        scalar = fem.functionspace(self.domain, ("Lagrange", self.energy.order))
-        self.places = scalar.tabulate_dof_coordinates()[:, :d]
-
     def _make_forms(self) -> None:
-        d, energy = self.network.dim, self.energy
-        self.state = fem.Function(self.space)
-        self._rate = fem.Function(self.space)
+        d, energy, domain = self.width, self.energy, self.domain.mesh
+        self._moves, self._velocity = self.domain.moves()
+        self._per_cell = fem.functionspace(domain, ("DG", 0))
+        self.state = fem.Function(self.domain.space)
+        self._rate = fem.Function(self.domain.space)
         names = [p.name for p in energy.parameters if p.name != "width"]
         functions = {name: fem.Function(self._per_cell) for name in names}
-        axis = fem.Function(fem.functionspace(self.domain, ("DG", 0, (d,))))
-        axis.x.array[:] = self.mesh.struts.axes[self.mesh.strut[self._cell]].ravel()
-        constant = [fem.Constant(self.domain, float(c)) for c in (energy.poisson, 0.0)]
+        axis = fem.Function(fem.functionspace(domain, ("DG", 0, (d,))))
+        axis.x.array[:] = self.domain.struts.axes[self.domain.strut_of_cells()].ravel()
+        constant = [fem.Constant(domain, float(c)) for c in (energy.poisson, 0.0)]
         law = density(energy.material, d == 2 and energy.plane == "stress", *constant)
         degree = 2 * (energy.order - 1)
-        dx = ufl.Measure("dx", domain=self.domain, metadata={"quadrature_degree": degree})
+        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree})
         shape = ufl.Identity(d) + ufl.grad(self._moves)
         gradient = ufl.grad(self.state) * ufl.inv(shape)
         scale = functions["modulus"] * ufl.det(shape)
@@ -177,11 +117,11 @@ class SolidModel:
             scale = scale * functions["thickness"]
         self._density = scale * law(gradient, functions["eigenstrain"], axis)
         total = self._density * dx
-        u, du, v = self.state, ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
-        force = ufl.derivative(total, u, v)
+        force = ufl.derivative(total, self.state, ufl.TestFunction(self.domain.space))
+        stiffness = ufl.derivative(force, self.state, ufl.TrialFunction(self.domain.space))
         self._energy_form = fem.form(total)
         self._force_form = fem.form(force)
-        self._stiffness_form = fem.form(ufl.derivative(force, u, du))
+        self._stiffness_form = fem.form(stiffness)
         share = ufl.TestFunction(self._per_cell)
         self._share_form = fem.form(share * self._density * dx)
         self._functions = functions
@@ -193,12 +133,12 @@ class SolidModel:
         self._sensitivity_forms: dict[str, fem.Form] = {}
         self._sensitivity_rate_forms: dict[str, fem.Form] = {}
         self.matrix = fem.petsc.create_matrix(self._stiffness_form)
-        self._vector = la.vector(self.space.dofmap.index_map, d)
+        self._vector = la.vector(self.domain.space.dofmap.index_map, d)
 
     def _make_patches(self) -> None:
         """Means over joints, as rows of the owned degrees of freedom: (n d, owned)."""
         d = self.network.dim
-        owned = self.space.dofmap.index_map.size_local
+        owned = self.domain.space.dofmap.index_map.size_local
         there = np.flatnonzero(self._block_of_point < owned)
         there = there[self._block_of_point[there] >= 0]
         weights = patch_means(self.mesh)[:, there].tocoo()
@@ -209,32 +149,21 @@ class SolidModel:
         self.patches = sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
 
     def _make_supports(self) -> None:
-        d, net = self.network.dim, self.network
-        blocks = len(self.places)
-        held = np.zeros((blocks, d), dtype=bool)
+        d = self.width
+        held = self.domain.held(self.supported, self.gauge)
+        self._supports = []
         for c in range(d):
-            nodes = self.supported[self.supported % d == c] // d
-            for node in nodes:
-                offset = np.square(self.places - net.nodes[node]).sum(axis=1)
-                held[:, c] |= offset <= self.mesh.struts.patch_radius[node] ** 2
-        centre = cKDTree(self.mesh.points).query(net.nodes[self.gauge // d])[1]
-        block = self._block_of_point[centre]
-        held[block[block >= 0], (self.gauge % d)[block >= 0]] = True
-        self._supports = [
-            fem.dirichletbc(
-                0.0, (d * np.flatnonzero(held[:, c]) + c).astype(np.int32), self.space.sub(c)
-            )
-            for c in range(d)
-        ]
+            dofs = (d * np.flatnonzero(held[:, c]) + c).astype(np.int32)
+            self._supports.append(fem.dirichletbc(0.0, dofs, self.domain.space.sub(c)))
         self.local_free = ~held.ravel()[: self._n_owned]
 
     def _fill(self) -> None:
         """Parameters into the functions of the forms."""
-        strut = self.mesh.strut[self._cell]
+        strut = self.domain.strut_of_cells()
         for name, function in self._functions.items():
             function.x.array[:] = self._values[name][strut]
-        change = self._values["width"] - self.reference_width
-        self._moves.x.array[:] = self._local_velocity @ change
+        change = self._values["width"] - self.domain.struts.width
+        self._moves.x.array[:] = self._velocity @ change
 
     # -- parameters ----------------------------------------------------------------------------
 
@@ -246,7 +175,7 @@ class SolidModel:
         for name, values in parameters.items():
             self.energy.parameter(name)
             self._values[name] = np.array(np.broadcast_to(values, self.network.n_edges), float)
-        if "width" in parameters and not self._bears(self._values["width"]):
+        if "width" in parameters and not self.domain.bears(self._values["width"]):
             self.remeshed += 1
             self._build(self._values["width"])
             return True
@@ -255,23 +184,10 @@ class SolidModel:
 
     def renew(self) -> bool:
         """Make the mesh anew if it was made at other widths; returns whether it was."""
-        if np.array_equal(self._values["width"], self.reference_width):
+        if np.array_equal(self._values["width"], self.domain.struts.width):
             return False
         self._build(self._values["width"])
         return True
-
-    def moved_points(self) -> NDArray[np.float64]:
-        """Points of the mesh at the present widths, (p, d), whole on every rank."""
-        change = self._values["width"] - self.reference_width
-        return self.mesh.points + (self._velocity @ change).reshape(self.mesh.points.shape)
-
-    def _bears(self, width: NDArray) -> bool:
-        """Whether the mesh is still good when its points move to those widths."""
-        moves = self._velocity @ (width - self.reference_width)
-        points = self.mesh.points + moves.reshape(self.mesh.points.shape)
-        volume = volumes(points, self.mesh.cells) / self._volumes
-        poorest = min(POOREST, self._worst / 2)
-        return volume.min() > SMALLEST and quality(points, self.mesh.cells).min() > poorest
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the struts in the user's order."""
@@ -279,12 +195,12 @@ class SolidModel:
 
     def memory(self) -> dict[str, NDArray]:
         """What decides about the mesh."""
-        return {"mesh/width": self.reference_width}
+        return {"mesh/width": self.domain.struts.width}
 
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
         """Go back to the mesh of a :meth:`memory`; whether it is another."""
         width = memory["mesh/width"]
-        if np.array_equal(width, self.reference_width):
+        if np.array_equal(width, self.domain.struts.width):
             return False
         self._build(width)
         return True
@@ -308,7 +224,7 @@ class SolidModel:
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The part of :meth:`pack` that this rank owns."""
-        first = self.space.dofmap.index_map.local_range[0] * self.width
+        first = self.domain.space.dofmap.index_map.local_range[0] * self.width
         return whole[first : first + self._n_owned]
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
@@ -347,7 +263,7 @@ class SolidModel:
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground that pull at the mean displacement of joints."""
         matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_ALLOCATION_ERR, False)
-        first = self.space.dofmap.index_map.local_range[0] * self.width
+        first = self.domain.space.dofmap.index_map.local_range[0] * self.width
         own = self.patches[np.asarray(list(dofs), dtype=int)].tocoo()
         parts = self.comm.gather((own.row, own.col + first, own.data * self.local_free[own.col]))
         if self.comm.rank == 0:
@@ -367,7 +283,7 @@ class SolidModel:
 
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
-        x = self.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
+        x = self.domain.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
         d = self.width
         motions = []
         for c in range(d):
@@ -389,12 +305,12 @@ class SolidModel:
         net = self.network
         change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
         if self.energy.linear:
-            return np.einsum("md,md->m", change, self.mesh.struts.axes)[self._mine]
+            return np.einsum("md,md->m", change, self.domain.struts.axes)[self._mine]
         return (np.linalg.norm(net.vectors + change, axis=1) - net.lengths)[self._mine]
 
     def local_energies(self) -> NDArray[np.float64]:
         """Energy of every strut this rank answers for."""
-        return self._per_strut(self._assembled(self._share_form, len(self._cell)))
+        return self._per_strut(self._assembled(self._share_form, len(self.domain.cell)))
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` of every strut this rank answers for, displacements kept fixed.
@@ -418,20 +334,18 @@ class SolidModel:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
         return contact_warnings(self, states)
 
-    def moved_by(self, local: NDArray) -> NDArray[np.float64]:
-        """Points of the mesh in a state of the present widths, (p, d), whole on every rank."""
+    def deformed(self, local: NDArray) -> NDArray[np.float64]:
+        """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""
         self.put_state(local)
-        here = self._block_of_point >= 0
-        out = np.full(self.mesh.points.shape, -np.inf)
-        out[here] = self.state.x.array.reshape(-1, self.width)[self._block_of_point[here]]
-        return self.moved_points() + self.comm.allreduce(out, op=MPI.MAX)
+        moved = self.domain.at_points(self.state.x.array)
+        return self.domain.points_at(self._values["width"]) + moved
 
     def _to_struts(self, name: str, form) -> NDArray[np.float64]:
         if name != "width":
-            return self._per_strut(self._assembled(form, len(self._cell)))
+            return self._per_strut(self._assembled(form, len(self.domain.cell)))
         # Every rank adds what its own cells contribute, to ghost points too.
         by_move = self._assembled(form, len(self._moves.x.array))
-        return self._summed(self._local_velocity.T @ by_move)
+        return self._summed(self._velocity.T @ by_move)
 
     def _assembled(self, form, size: int) -> NDArray[np.float64]:
         values = np.zeros(size)
@@ -439,9 +353,9 @@ class SolidModel:
         return values
 
     def _per_strut(self, values: NDArray) -> NDArray[np.float64]:
-        strut = self.mesh.strut[self._cell[: self._n_cells]]
+        strut = self.domain.strut_of_cells()[: self.domain.owned_cells]
         return self._summed(
-            np.bincount(strut, values[: self._n_cells], minlength=self.network.n_edges)
+            np.bincount(strut, values[: self.domain.owned_cells], minlength=self.network.n_edges)
         )
 
     def _summed(self, per_strut: NDArray) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from mechlearn.network import Network
 #: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
 #: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
 JOINT = 1.1
-#: Radius of what counts as the node, loaded and read as one, over the joint's: about where the struts
+#: Radius of what is held, loaded and read as the node, over the joint's: about where the struts
 #: that meet there have parted, and enough for the coarsest mesh to have points in it.
 PATCH = 1.5
 #: The p of that norm: close to the largest, but differentiable where several are equally wide.
