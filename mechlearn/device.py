@@ -14,11 +14,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import BondEnergy, Resistor
+from mechlearn.energies import Element, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
+from mechlearn.fenics import MPI
 from mechlearn.imperfections import at_levels
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.task import Task
@@ -34,7 +34,7 @@ class Device:
         have more, such as wires.
     task : Task
         That of the model; its sources and targets are at the same node ids.
-    energy : BondEnergy
+    energy : Element
         What the bonds are, resistors unless given; their first parameter is programmed.
     bounds : (low, high)
         The smallest and largest value that an element can be written to.
@@ -60,7 +60,7 @@ class Device:
         task: Task,
         *,
         bounds: tuple[float, float],
-        energy: BondEnergy | None = None,
+        energy: Element | None = None,
         material: Mapping[str, ArrayLike] = MappingProxyType({}),
         levels: int | None = None,
         write_noise: float = 0.0,
@@ -84,8 +84,7 @@ class Device:
         )
         energy = energy or Resistor()
         self.problem = pose(task, network, energy.kinematics)
-        model = Model(network, energy, self.problem.fixed)
-        model.set(**material)
+        model = energy.model(network, self.problem, material, MPI.COMM_WORLD)
         self._name = energy.parameters[0].name
         self._others = model.get(self._name)
         self._equilibrium = equilibrium(model, self.problem)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from mechlearn.dofs import LearningDof
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.task import Id, Table
@@ -79,8 +79,10 @@ class Flaws:
     ----------
     senses : bool
         Whether strains are measured with errors.
+    cuts : bool
+        Whether bonds are cut.
     whole : (m,) bool array
-        The bonds that are not cut.
+        The bonds that are not.
     """
 
     def __init__(self, given: Imperfections, network: Network, seed: int) -> None:
@@ -94,6 +96,7 @@ class Flaws:
             )
         self.whole = np.ones(network.n_edges, dtype=bool)
         self.whole[given.broken] = False
+        self.cuts = not self.whole.all()
         #: The unit of noise and bias of strains, once it is known.
         self.unit = 0.0
 
@@ -104,13 +107,13 @@ class Flaws:
 
     def left(self, network: Network) -> Network:
         """The network without its broken bonds."""
-        return network if self.whole.all() else network.keep_edges(self.whole)
+        return network.keep_edges(self.whole) if self.cuts else network
 
     def cut(
-        self, energy: BondEnergy, network: Network, material: Mapping[str, ArrayLike]
+        self, energy: Element, network: Network, material: Mapping[str, ArrayLike]
     ) -> dict[str, ArrayLike]:
         """Values of parameters that do not learn, with the first one zero in broken bonds."""
-        if self.whole.all():
+        if not self.cuts:
             return dict(material)
         first = energy.parameters[0]
         values = material.get(first.name, first.default(network))

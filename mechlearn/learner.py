@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import BondEnergy, Element
 from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.rules import Procedure, rule_name
@@ -74,7 +73,7 @@ class Learner(ABC):
         self,
         network: Network,
         task: Task,
-        energy: BondEnergy,
+        energy: Element,
         learn: Mapping[str, Learn],
         rule: Procedure,
         *,
@@ -98,12 +97,17 @@ class Learner(ABC):
             for name, table in learn.items()
         ]
         self.flaws = Flaws(imperfections or Imperfections(), network, seed)
+        if not isinstance(energy, BondEnergy) and (self.flaws.senses or self.flaws.cuts):
+            raise InputError(
+                f"imperfections: noise and bias of strains, and broken elements, are for bonds; a "
+                f"{energy.name} has more than one strain, and cannot lose a strut."
+            )
         for dof in self.dofs:
             self.flaws.spoil(dof)
         self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
-        self.model = Model(network, energy, self.problem.fixed, comm)
-        self.model.set(**self.flaws.cut(energy, network, material))
+        values = {**self.flaws.cut(energy, network, material), **self.parameters}
+        self.model = energy.model(network, self.problem, values, comm)
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0

@@ -60,6 +60,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     held, values, wanted, asked = _examples(task, ports, terminals, through)
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
+    motions = kinematics.left_by_supports(network, motions, supported)
     gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
     return Problem(
         network=network,

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from mechlearn.data import write_examples
-from mechlearn.dofs import values_per_bond
-from mechlearn.energies import BondEnergy, energies
+from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
@@ -25,7 +24,15 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.schema import key_path
-from mechlearn.setup import TASK_TABLES, Setup, build_network, read_setup, to_toml
+from mechlearn.setup import (
+    TASK_TABLES,
+    Setup,
+    build_element,
+    build_material,
+    build_network,
+    read_setup,
+    to_toml,
+)
 from mechlearn.task import Task
 
 if TYPE_CHECKING:
@@ -68,7 +75,7 @@ class Run:
         Targets wanted, initial and reached; whether it converged; versions, seeds, timings.
     folder : Path, optional
         Where it was loaded from.
-    energy : BondEnergy
+    energy : Element
         What the bonds are made of; left out, the one of mechlearn's that the set-up names.
     """
 
@@ -80,7 +87,7 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
-    energy: BondEnergy | None = field(default=None)
+    energy: Element | None = field(default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy))
@@ -165,11 +172,14 @@ class Run:
 
     def _solver(self, problem: Problem | None = None) -> "Equilibrium":
         from mechlearn.equilibrium import equilibrium
-        from mechlearn.model import Model
+        from mechlearn.fenics import MPI
 
         problem = problem or self.problem
-        model = Model(self.network, self.energy, problem.fixed)
-        model.set(**_material(self.setup, self.energy, self.network))
+        setup = self.setup
+        material = build_material(setup.energy, self.energy, self.network)
+        flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
+        values = {**flaws.cut(self.energy, self.network, material), **self.learned}
+        model = self.energy.model(self.network, problem, values, MPI.COMM_WORLD)
         return equilibrium(model, problem)
 
     def plot(self, **options):
@@ -221,13 +231,13 @@ class Run:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, energy: BondEnergy | None = None) -> "Run":
+    def load(cls, folder: str | Path, energy: Element | None = None) -> "Run":
         """Read a run folder.
 
         Parameters
         ----------
         folder : path
-        energy : BondEnergy, optional
+        energy : Element, optional
             What the bonds are made of, where that is none of mechlearn's own energies.
 
         Raises
@@ -244,7 +254,7 @@ class Run:
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
             energy = _element(setup, energy)
-            _material(setup, energy, network)
+            build_material(setup.energy, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
         with _about(folder / "learned.vtu"):
@@ -329,7 +339,7 @@ def _about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
+def _element(setup: Setup, energy: Element | None) -> Element:
     """The energy of a set-up, by its name, or the given one if it is of that name."""
     model = setup.energy.model
     if energy is None and model not in energies:
@@ -338,24 +348,14 @@ def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
             "trained with, as in Run.load(folder, energy=MyEnergy())."
         )
     if energy is None:
-        return energies[model]()
-    if not isinstance(energy, BondEnergy) or energy.name != model:
-        raise InputError(f"energy = {energy!r} must be a BondEnergy whose name is {model!r}.")
+        return build_element(setup.energy)
+    if not isinstance(energy, Element) or energy.name != model:
+        raise InputError(f"energy = {energy!r} must be an Element whose name is {model!r}.")
     return energy
 
 
-def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, NDArray]:
-    """Values of the parameters that do not learn, as far as they are not the default."""
-    given = setup.energy.model_extra or {}
-    out = {
-        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
-        for name, value in given.items()
-    }
-    return Flaws(setup.imperfections, network, setup.train.seed).cut(energy, network, out)
-
-
 def _read_learned(
-    path: Path, setup: Setup, network: Network, energy: BondEnergy
+    path: Path, setup: Setup, network: Network, energy: Element
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """The learned parameters and the response in learned.vtu."""
     points, lines = read_fields(path, network)

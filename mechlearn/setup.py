@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mechlearn import networks
 from mechlearn.costs import costs
 from mechlearn.data import read_examples
 from mechlearn.dofs import Learn, values_per_bond
-from mechlearn.energies import BondEnergy, energies
+from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
@@ -155,16 +155,38 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
     return Network(_rows(table.points), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
 
 
-def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict[str, NDArray]]:
+def build_element(table: EnergyTable) -> Element:
+    """What the network is made of, with its settings checked."""
+    kind = pick(energies, table.model, "energy: model")
+    names = kind.setting_names()
+    given = {k: v for k, v in (table.model_extra or {}).items() if k in names}
+    try:
+        return TypeAdapter(kind).validate_python(given) if given else kind()
+    except ValidationError as error:
+        raise input_error(error, kind, "energy") from None
+
+
+def build_energy(table: EnergyTable, network: Network) -> tuple[Element, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
-    energy = pick(energies, table.model, "energy: model")()
+    energy = build_element(table)
+    return energy, build_material(table, energy, network)
+
+
+def build_material(
+    table: EnergyTable, energy: Element, network: Network
+) -> dict[str, NDArray[np.float64]]:
+    """The values of an element's parameters that a table gives."""
     known = {p.name: p for p in energy.parameters}
+    settings = energy.setting_names()
     given = {}
     for name, value in (table.model_extra or {}).items():
+        if name in settings:
+            continue
         if name not in known:
-            raise InputError(f"energy: {name} is not a known key; {hint(name, ['model', *known])}")
+            names = ["model", *settings, *known]
+            raise InputError(f"energy: {name} is not a known key; {hint(name, names)}")
         given[name] = values_per_bond(value, network, f"energy.{name}", known[name])
-    return energy, given
+    return given
 
 
 def build_rule(table: RuleTable) -> Procedure:
