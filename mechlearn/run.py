@@ -23,7 +23,7 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.schema import key_path
-from mechlearn.setup import Setup, build_network, read_setup, to_toml
+from mechlearn.setup import Setup, build_energy, build_network, read_setup, to_toml
 
 if TYPE_CHECKING:
     import xarray
@@ -56,7 +56,8 @@ class Run:
     initial, learned : mapping of parameter names to (m,) arrays
         The learning parameters before and after, in bond order.
     response : (examples, n, components) array
-        The free state of the learned network, found anew from rest: displacements, or potentials.
+        The free state of the learned network, found anew from rest: displacements (then rotations,
+        where nodes turn), or potentials.
     history : xarray.Dataset
         Error, cost, contrast and outputs per step; parameters at some of the steps.
     summary : dict
@@ -78,7 +79,7 @@ class Run:
     energy: BondEnergy | None = field(default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "energy", _element(self.setup, self.energy))
+        object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
 
     @cached_property
     def problem(self) -> Problem:
@@ -97,7 +98,7 @@ class Run:
     def displacements(self) -> NDArray[np.float64]:
         """How far nodes move in the response, (examples, n, d); not at all with potentials."""
         if isinstance(self.energy.kinematics, Displacements):
-            return self.response
+            return self.response[..., : self.network.dim]
         return np.zeros((len(self.response), *self.network.nodes.shape))
 
     @property
@@ -180,7 +181,7 @@ class Run:
             folder / "learned.vtu",
             self.network,
             cell_data=self.learned,
-            point_data=state_fields(self.energy.kinematics.across, self.response),
+            point_data=state_fields(self.energy.kinematics.fields(self.network.dim), self.response),
         )
         text = json.dumps(self.summary, indent=2, allow_nan=False)
         _write(folder / "summary.json", f"{text}\n".encode())
@@ -209,7 +210,7 @@ class Run:
         with _about(folder / (setup.network.file or "task.toml")):
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
-            energy = _element(setup, energy)
+            energy = _element(setup, energy, network)
             _material(setup, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
@@ -295,7 +296,7 @@ def _about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
+def _element(setup: Setup, energy: BondEnergy | None, network: Network) -> BondEnergy:
     """The energy of a set-up, by its name, or the given one if it is of that name."""
     model = setup.energy.model
     if energy is None and model not in energies:
@@ -304,7 +305,7 @@ def _element(setup: Setup, energy: BondEnergy | None) -> BondEnergy:
             "trained with, as in Run.load(folder, energy=MyEnergy())."
         )
     if energy is None:
-        return energies[model]()
+        return build_energy(setup.energy, network)[0]
     if not isinstance(energy, BondEnergy) or energy.name != model:
         raise InputError(f"energy = {energy!r} must be a BondEnergy whose name is {model!r}.")
     return energy
@@ -316,6 +317,7 @@ def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, N
     return {
         name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
         for name, value in given.items()
+        if name not in energy.options
     }
 
 
@@ -329,9 +331,8 @@ def _read_learned(
         if name not in lines:
             raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
         learned[name] = _per_bond(name, lines[name], network.n_edges)
-    width = len(energy.kinematics.components(network.dim))
     examples = max(1, len(setup.examples))
-    return learned, states_of(energy.kinematics.across, points, width, examples)
+    return learned, states_of(energy.kinematics.fields(network.dim), points, examples)
 
 
 def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:

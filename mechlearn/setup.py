@@ -16,7 +16,7 @@ from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
 from mechlearn.rules import Procedure, rules
-from mechlearn.schema import build, hint, input_error, pick
+from mechlearn.schema import build, input_error, pick
 from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
 
 #: The tables of a task file that are those of a task.
@@ -37,7 +37,7 @@ class NetworkTable(BaseModel):
 
 
 class EnergyTable(BaseModel):
-    """What a bond is made of. Further keys are its parameters that do not learn."""
+    """What a bond is made of. Further keys are its options and parameters that do not learn."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     model: str = Field("spring", description="The element's energy, such as spring.")
@@ -154,13 +154,16 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 
 def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
-    energy = pick(energies, table.model, "energy: model")()
-    known = {p.name: p for p in energy.parameters}
-    given = {}
-    for name, value in (table.model_extra or {}).items():
-        if name not in known:
-            raise InputError(f"energy: {name} is not a known key; {hint(name, ['model', *known])}")
-        given[name] = values_per_bond(value, network, f"energy.{name}", known[name])
+    kind = pick(energies, table.model, "energy: model").in_dimension(network.dim)
+    known = {p.name: p for p in kind.parameters}
+    extra = table.model_extra or {}
+    options = {name: value for name, value in extra.items() if name not in known}
+    energy = build(kind, options, "energy", ["model", *known])
+    given = {
+        name: values_per_bond(extra[name], network, f"energy.{name}", known[name])
+        for name in extra
+        if name in known
+    }
     return energy, given
 
 

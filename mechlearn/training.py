@@ -102,6 +102,7 @@ def train(
         network={"file": "network.vtu"},
         energy={
             "model": energy.name,
+            **energy.options,
             **{name: values.tolist() for name, values in material.items()},
         },
         learn=dict(learn),

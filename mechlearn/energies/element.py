@@ -1,15 +1,15 @@
-"""What an element is: a strain of the state, and an energy of that strain.
+"""What an element is: strains of the state, and an energy of those strains.
 
 A physics is a subclass with two methods written in UFL. ``strain`` says how the state deforms the
-element (the *across* quantity: extension, voltage drop, ...), ``energy`` what that costs. All else
-is derived from them: forces, stiffness matrices, local sensitivities, adjoints.
+element (the *across* quantities: extension, bending, voltage drop, ...), ``energy`` what that
+costs. All else is derived from them: forces, stiffness matrices, local sensitivities, adjoints.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
@@ -44,19 +44,28 @@ class Bond:
     """The UFL description of one bond, handed to :meth:`BondEnergy.strain`.
 
     ``vector``, ``direction`` and ``length`` belong to the reference configuration (periodic images
-    included); ``jump`` is the state at the second node minus the state at the first (a
-    vector, or a scalar where a node has one number).
+    included), and so does ``normals``, the unit vectors across it (one in 2D, a quarter turn ahead
+    of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
+    potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
+    of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
     """
 
     vector: Any
     direction: Any
+    normals: tuple[Any, ...]
     length: Any
     jump: Any
+    turn: Any
+    rotation: Any
     dot: Callable[[Any, Any], Any]
 
 
 class BondEnergy(ABC):
-    """Energy of one bond. Subclasses say what a bond is made of; nothing else knows."""
+    """Energy of one bond. Subclasses say what a bond is made of; nothing else knows.
+
+    The fields of a subclass that is a dataclass are its options: keys of ``[energy]`` that are one
+    value for the whole network, and no parameters of its bonds.
+    """
 
     name: ClassVar[str]
     #: Whether the strain is linear and the energy quadratic in the state.
@@ -64,14 +73,28 @@ class BondEnergy(ABC):
     #: What a node's state is: a displacement, a potential.
     kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
+    #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
+    strains: ClassVar[tuple[str, ...]] = ("strain",)
+    #: Into how many elements a bond is divided.
+    segments: int = 1
+
+    @classmethod
+    def in_dimension(cls, dim: int) -> type[Self]:
+        """The form of this energy in 2D or 3D; raises InputError where it has none."""
+        return cls
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
-        """The bond's strain as a scalar UFL expression of ``bond.jump``."""
+        """The bond's strain as a scalar UFL expression, or a tuple of those in ``strains``."""
 
     @abstractmethod
-    def energy(self, strain: Any, length: Any, **parameters: Any) -> Any:
-        """The bond's energy as a scalar UFL expression of its strain, length and parameters."""
+    def energy(self, *, length: Any, **strains_and_parameters: Any) -> Any:
+        """The bond's energy as a scalar UFL expression of its strains, length and parameters."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The fields of a subclass that is a dataclass, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {}
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; raises InputError, naming those there are."""
@@ -82,22 +105,22 @@ class BondEnergy(ABC):
         raise InputError(f"A {self.name} has no parameter {name!r}; it has {names}.")
 
     def derivative(self, *by: str) -> Callable[..., Any]:
-        """``d energy / d by`` as a NumPy function of strain, length and the parameters.
+        """``d energy / d by`` as a NumPy function of strains, length and the parameters.
 
-        ``by`` names parameters or ``"strain"`` (which gives the *through* quantity: tension,
+        ``by`` names parameters or strains (which gives the *through* quantity: tension, moment,
         current), one derivative after the other. Taken by UFL from :meth:`energy`.
         """
-        return _pointwise(type(self), by)
+        return _pointwise(self, by)
 
     @property
     def density(self) -> Callable[..., Any]:
-        """The energy as a NumPy function of strain, length and the parameters."""
-        return _pointwise(type(self), ())
+        """The energy as a NumPy function of strains, length and the parameters."""
+        return _pointwise(self, ())
 
 
 @cache
-def _pointwise(kind: type[BondEnergy], by: tuple[str, ...]) -> Callable[..., Any]:
+def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> Callable[..., Any]:
     from mechlearn.pointwise import on_arrays  # waits for UFL only when numbers are wanted
 
-    energy = kind()
-    return on_arrays(energy.energy, ["strain", "length", *(p.name for p in energy.parameters)], by)
+    names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
+    return on_arrays(energy.energy, names, by)

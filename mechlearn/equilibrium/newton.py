@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.fenics import MPI
+from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.solver import DirectSolver
@@ -27,6 +27,9 @@ from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
 TOLERANCE = 1e-11
+#: The last step of frames relative to bond length: residual forces are small against what it takes
+#: to stretch a strut, but slender struts bend under far less.
+LAST_STEP = 1e-7
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: The first load step from rest moves no held pair by more than this strain.
@@ -68,6 +71,11 @@ class NewtonEquilibrium(Equilibrium):
         self._columns = self._ports.rows.T.toarray()
         self._solver = DirectSolver(model.matrix, definite=False)
         self._length = float(model.network.lengths.mean())
+        # Rotations count as what they move at the end of a bond, moments as forces there.
+        self._arm = np.where(model.local_turns, self._length, 1.0)
+        turns = [p.component is not None and p.component >= model.places for p in problem.ports]
+        self._port_arm = np.where(turns, self._length, 1.0)
+        self._last_step = LAST_STEP * self._length if model.places < model.width else np.inf
         self._stiffness = 0.0
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, _Point]] = {}
@@ -79,7 +87,8 @@ class NewtonEquilibrium(Equilibrium):
         self.model.set(**parameters)
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
-            self._stiffness = abs(matrix.getDiagonal().sum()) / matrix.size[0]
+            diagonal = matrix.getDiagonal().array / self._arm**2
+            self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
         self._free = None
 
     @override
@@ -93,7 +102,7 @@ class NewtonEquilibrium(Equilibrium):
         out = {}
         for key, points in self._warm.items():
             out[f"{key}/examples"] = np.array(list(points))
-            out[f"{key}/u"] = self.model.to_nodes(np.array([p.u for p in points.values()]).T)
+            out[f"{key}/u"] = self.model.to_points(np.array([p.u for p in points.values()]).T)
             out[f"{key}/forces"] = np.array([p.forces for p in points.values()])
         return out
 
@@ -168,7 +177,8 @@ class NewtonEquilibrium(Equilibrium):
         first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
         path = imposed.values - first
         rigid = held & (imposed.softness == 0)
-        change = np.abs(path)[rigid] / np.maximum(self._ports.distance, self._length)[rigid]
+        change = np.abs(path * self._port_arm) / np.maximum(self._ports.distance, self._length)
+        change = change[rigid]
         step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
         done, point = 0.0, start
         self.counts.solves += 1
@@ -197,13 +207,13 @@ class NewtonEquilibrium(Equilibrium):
     def _newton(self, start: _Point, imposed: "_Imposed") -> _Point:
         u = start.u.copy()
         f = np.where(imposed.held, start.forces, imposed.values)
-        state = self._evaluate(u, f, imposed)
+        state, moved = self._evaluate(u, f, imposed), np.inf
         for _ in range(ITERATIONS):
-            if state.miss < TOLERANCE:
+            if state.miss < TOLERANCE and moved <= self._last_step:
                 return _Point(u, f, state.read.values, state.energy)
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
-            u, f, state = self._advance(u, f, state, direction, imposed)
+            u, f, state, moved = self._advance(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
     def _evaluate(self, u: NDArray, f: NDArray, imposed: "_Imposed") -> "_Residual":
@@ -213,8 +223,8 @@ class NewtonEquilibrium(Equilibrium):
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.softness * f)[h]
         miss = max(
-            self._largest(pull) / (self._stiffness * self._length),
-            np.abs(gap).max(initial=0.0) / self._length,
+            self._largest(pull / self._arm) / (self._stiffness * self._length),
+            np.abs(gap * self._port_arm[h]).max(initial=0.0) / self._length,
         )
         energy = self.model.total_energy()
         potential = energy - np.where(imposed.held, 0.0, f) @ read.values
@@ -233,7 +243,7 @@ class NewtonEquilibrium(Equilibrium):
             matrix = self.model.assemble_stiffness()
             ground = self._tie_to_ground(matrix, self._stiffness)
             if shift:
-                matrix.shift(shift)
+                self._shift(matrix, shift)
             try:
                 self._solver.factor()
                 negative, zero, _ = self._solver.inertia()
@@ -274,7 +284,7 @@ class NewtonEquilibrium(Equilibrium):
         """
         h = imposed.ports
         du, df = direction.du, direction.df
-        longest = self._largest(du)
+        longest = self._largest(du * self._arm)
         t = min(1.0, 0.5 * self._length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
         moved = state.read.slopes @ self._ports.raw(du)
@@ -290,12 +300,20 @@ class NewtonEquilibrium(Equilibrium):
                 trial = self._evaluate(trial_u, trial_f, imposed)
                 better = trial.potential + weight * np.abs(trial.gap).sum()
                 # Close to the solution the merit is lost in rounding; the residual is not.
-                if trial.miss < 0.5 * state.miss or better <= merit + 1e-4 * t * min(slope, 0.0):
-                    return trial_u, trial_f, trial
+                close = trial.miss < max(0.5 * state.miss, TOLERANCE)
+                if close or better <= merit + 1e-4 * t * min(slope, 0.0):
+                    return trial_u, trial_f, trial, t * longest
             except _NotConverged:
                 pass
             t /= 2
         raise _NotConverged(f"no progress at residual {state.miss:.1e}")
+
+    def _shift(self, matrix: PETSc.Mat, stiffness: float) -> None:
+        """Add springs to the ground at every degree of freedom."""
+        springs = matrix.createVecLeft()
+        springs.array[:] = stiffness * self._arm**2
+        matrix.setDiagonal(springs, addv=PETSc.InsertMode.ADD_VALUES)
+        springs.destroy()
 
     def _largest(self, local: NDArray) -> float:
         return self.model.comm.allreduce(float(np.abs(local).max(initial=0.0)), op=MPI.MAX)
@@ -357,14 +375,14 @@ class NewtonSettled(Settled):
         return np.array(out)
 
     @override
-    def strain(self) -> NDArray[np.float64]:
-        return self._each(self._model.local_strain)
+    def strains(self) -> NDArray[np.float64]:
+        return self._each(self._model.local_strains).swapaxes(0, 1)
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda: self._model.local_sensitivity(name))
-        return self._model.sensitivity_of(name, sense(self.strain()))
+        return self._model.felt(sense(self.strains())).sensitivity(name)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -382,9 +400,9 @@ class NewtonRate(Rate):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda du: self._model.local_sensitivity_rate(name, du))
-        strain = sense(self._each(lambda du: self._model.local_strain()))
-        rate = sense(self._each(self._model.local_strain_rate))
-        return self._model.sensitivity_of(name, strain, "strain") * rate
+        strains = sense(self._each(lambda du: self._model.local_strains()).swapaxes(0, 1))
+        rates = sense(self._each(self._model.local_strain_rates).swapaxes(0, 1))
+        return self._model.felt(strains).sensitivity_rate(name, rates)
 
     def _each(self, evaluate) -> NDArray[np.float64]:
         out = []
