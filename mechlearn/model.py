@@ -162,6 +162,7 @@ class Model:
         def by_strain(values):
             return on_bonds(ufl.dot(each, ufl.as_vector(values) if several > 1 else values[0]))
 
+        self._by_strain, self._per_strain = by_strain, per_strain
         self._strain_of_state = by_strain(strains(u))
         self._strain_form = fem.form(self._strain_of_state)
         self._strain_rate_form: fem.Form | None = None
@@ -267,12 +268,43 @@ class Model:
         b.scatter_reverse(la.InsertMode.add)
         return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
-    def assemble_stiffness(self) -> PETSc.Mat:
-        """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat."""
+    def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
+        """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.
+
+        With ``expected`` strains of the owned cells, (k, cells), bonds pull as hard as those say,
+        which makes their geometric stiffness, instead of as hard as the state says.
+        """
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
+        if expected is not None:
+            pull, form = self._geometric_stiffness
+            change = self._stresses(expected) - self._stresses(self._per_cell(self._strain_form))
+            pull.x.array.reshape(-1, len(change))[: self._n_cells] = change.T
+            # Unit diagonals were inserted; without this, what is added next is dropped in silence.
+            self.matrix.assemble(PETSc.Mat.AssemblyType.FLUSH)
+            fem.petsc.assemble_matrix(self.matrix, form, bcs=self._supports)
         self.matrix.assemble()
         return self.matrix
+
+    @cached_property
+    def _geometric_stiffness(self) -> tuple[fem.Function, fem.Form]:
+        """Partners of the strains, and the stiffness that they make as strains are not linear."""
+        pull = fem.Function(self._per_strain)
+        work = ufl.replace(self._strain_of_state, {self._strain_of_state.arguments()[0]: pull})
+        force = ufl.derivative(work, self.state, ufl.TestFunction(self.space))
+        return pull, fem.form(ufl.derivative(force, self.state, ufl.TrialFunction(self.space)))
+
+    def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
+        """Partners of the strains of owned cells, (k, cells)."""
+        names = self.energy.strains
+        functions = {"length": self._length, **self._parameters}
+        at = {name: f.x.array[: self._n_cells] for name, f in functions.items()}
+        at |= zip(names, strains, strict=True)
+        return np.array([self.energy.derivative(s)(**at) for s in names])
+
+    def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
+        """Strains of owned cells, (k, cells), after a step (owned dofs), to first order in it."""
+        return self._per_cell(self._strain_form) + self._strain_rates(step)
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground, at degrees of freedom in the user's order, to a matrix."""
@@ -318,12 +350,15 @@ class Model:
 
     def local_strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         """How :meth:`local_strains` change when the state does, at ``rate`` (owned dofs)."""
+        return self._over_bonds(self._strain_rates(rate))
+
+    def _strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         self._put_rate(rate)
         if self._strain_rate_form is None:
             self._strain_rate_form = fem.form(
                 ufl.derivative(self._strain_of_state, self.state, self._rate)
             )
-        return self._summed(self._strain_rate_form)
+        return self._per_cell(self._strain_rate_form)
 
     def felt(self, strains: NDArray) -> FeltByBonds:
         """What the owned bonds feel at given strains, (k, examples, bonds)."""
@@ -353,12 +388,18 @@ class Model:
             self._sensitivity_rate_forms[name] = fem.form(rate)
         return self._sensitivity_rate_forms[name]
 
-    def _summed(self, form) -> NDArray[np.float64]:
-        """A form with one or several numbers per cell, summed over those of every owned bond."""
+    def _per_cell(self, form) -> NDArray[np.float64]:
+        """A form with one or several numbers per cell, (k, owned cells)."""
         dofmap = form.function_spaces[0].dofmap
         values = np.zeros((len(self._edge_of_cell), dofmap.index_map_bs))
         fem.assemble_vector(values.reshape(-1), form)
-        per_cell = values[: self._n_cells].T
+        return values[: self._n_cells].T
+
+    def _summed(self, form) -> NDArray[np.float64]:
+        return self._over_bonds(self._per_cell(form))
+
+    def _over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
+        """Numbers of owned cells, (k, cells), summed over those of every owned bond."""
         if self.energy.segments == 1:
             return per_cell
         # Cells of a bond may lie on several ranks.

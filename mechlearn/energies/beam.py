@@ -174,7 +174,7 @@ class FiniteBeam(BondEnergy):
     (2014), https://doi.org/10.1016/j.cma.2013.10.008; joints are rigid.
     """
 
-    segments: Annotated[int, Field(ge=1, le=1000, strict=True)] = 8
+    segments: Annotated[int, Field(ge=1, le=1000, strict=True)] = 12
 
     name: ClassVar[str] = "finite_beam"
     linear: ClassVar[bool] = False
@@ -211,7 +211,8 @@ class FiniteBeam(BondEnergy):
         return (
             _stretched(extension, length, rest_length / self.segments, modulus * area)
             + _bent(bending, length, modulus * second)
-            + _sheared(shear, length, modulus * second, softness * second / area)
+            # No residual flexibility here: a strut in tension would lose its shear stiffness.
+            + modulus * area / softness * shear**2 / (2 * length)
         )
 
 
@@ -225,7 +226,7 @@ def _bent(bending, length, rigidity, give=0.0) -> Any:
     return rigidity * bending**2 / (2 * length**2 * (length + 2 * give))
 
 
-def _sheared(shear, length, rigidity, slender, give=0.0) -> Any:
+def _sheared(shear, length, rigidity, slender, give) -> Any:
     """Energy of bending into an S and of shear, in series with both joints.
 
     ``slender`` is ``E I`` over the shear rigidity: ``12 slender / length^2`` is Timoshenko's Phi.

@@ -32,6 +32,11 @@ TOLERANCE = 1e-11
 LAST_STEP = 1e-7
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
+#: Newton iterations of frames that may make things worse before they get better, and by how much
+#: (radians) they may turn a node altogether.
+BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
+#: The step along the softest motion, relative to bond length, from an equilibrium that is not stable.
+KICK = 1e-3
 #: The first load step from rest moves no held pair by more than this strain.
 FIRST_STRAIN = 0.05
 #: The smallest load step, as a fraction of the whole load.
@@ -76,7 +81,8 @@ class NewtonEquilibrium(Equilibrium):
         turns = [p.component is not None and p.component >= model.places for p in problem.ports]
         self._port_arm = np.where(turns, self._length, 1.0)
         self._last_step = LAST_STEP * self._length if model.places < model.width else np.inf
-        self._stiffness = 0.0
+        # Typical stiffness, and that of the softer kind of motion: of bending, in frames.
+        self._stiffness = self._soft = 0.0
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, _Point]] = {}
         self._free_before: dict[int, _Point] = {}
@@ -89,6 +95,9 @@ class NewtonEquilibrium(Equilibrium):
             matrix = self.model.assemble_stiffness()
             diagonal = matrix.getDiagonal().array / self._arm**2
             self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
+            turns = diagonal[self.model.local_turns]
+            count = self._total(len(turns))
+            self._soft = self._total(turns.sum()) / count if count else self._stiffness
         self._free = None
 
     @override
@@ -205,6 +214,57 @@ class NewtonEquilibrium(Equilibrium):
     # -- Newton --------------------------------------------------------------------------------
 
     def _newton(self, start: _Point, imposed: "_Imposed") -> _Point:
+        if self.model.places < self.model.width:
+            try:
+                return self._bold(start, imposed)
+            except _NotConverged:
+                pass
+        return self._careful(start, imposed)
+
+    def _bold(self, start: _Point, imposed: "_Imposed") -> _Point:
+        """Newton steps in full length, close to the start and between stable states only.
+
+        A slender strut that bends by a Newton step is stretched by it to second order, at a cost
+        that is large against that of bending: downhill alone there are but tiny steps. Nor must the
+        stiffness believe in that stretch; it takes the tension that the step was meant to make.
+        D. Magisano, L. Leonetti, G. Garcea, Comput. Methods Appl. Mech. Eng. 313, 979 (2017),
+        https://doi.org/10.1016/j.cma.2016.10.024.
+        """
+        u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
+        h, moved, expected = imposed.ports, np.inf, None
+        for _ in range(BOLD_ITERATIONS):
+            state = self._evaluate(u, f, imposed)
+            if state.miss < TOLERANCE and moved <= self._last_step:
+                return _Point(u, f, state.read.values, state.energy)
+            self.counts.iterations += 1
+            direction = self._direction(state, f, imposed, expected)
+            du, moved = direction.du, self._largest(direction.du * self._arm)
+            if direction.shift and moved < self._last_step:
+                du = du + self._softest(state, f, imposed, expected)
+            # A shifted step comes from a state that is not stable.
+            moved = np.inf if direction.shift else moved
+            expected = self.model.expected_strains(du)
+            u, f = u + du, f.copy()
+            f[h] += direction.df
+            if self._largest((u - start.u)[self.model.local_turns]) > BOLD_TURN:
+                break
+        raise _NotConverged("full Newton steps lead too far")
+
+    def _softest(
+        self, state: "_Residual", f: NDArray, imposed: "_Imposed", expected: NDArray | None
+    ) -> NDArray[np.float64]:
+        """A small step along the motion that lowers the energy most, by inverse iteration."""
+        rng = np.random.default_rng(0)
+        points = self.model.to_points(state.pull).shape
+        along = self.model.to_local(rng.standard_normal(points)) * self.model.local_free
+        for _ in range(4):
+            push = replace(state, pull=-along * self._arm**2, gap=np.zeros_like(state.gap))
+            along = self._direction(push, f, imposed, expected).du
+            along = along / self._largest(along * self._arm)
+        return KICK * self._length * along
+
+    def _careful(self, start: _Point, imposed: "_Imposed") -> _Point:
+        """Newton steps that make things better, each time, until it is a stable equilibrium."""
         u = start.u.copy()
         f = np.where(imposed.held, start.forces, imposed.values)
         state, moved = self._evaluate(u, f, imposed), np.inf
@@ -232,15 +292,24 @@ class NewtonEquilibrium(Equilibrium):
             raise _NotConverged("the forces are not finite numbers")
         return _Residual(pull, gap, read, energy, potential, miss)
 
-    def _direction(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> "_Direction":
-        """A Newton step that leads to a minimum: unshifted wherever that is where it leads."""
+    def _direction(
+        self,
+        state: "_Residual",
+        f: NDArray,
+        imposed: "_Imposed",
+        expected: NDArray | None = None,
+    ) -> "_Direction":
+        """A Newton step that leads to a minimum: unshifted wherever that is where it leads.
+
+        ``expected`` are strains for :meth:`Model.assemble_stiffness`.
+        """
         h = imposed.ports
         curvature = -self._ports.curvature(state.read.vectors, f)
         slopes = state.read.slopes[h]
         r = len(state.read.vectors)
         shift = 0.0
         for _ in range(60):
-            matrix = self.model.assemble_stiffness()
+            matrix = self.model.assemble_stiffness(expected)
             ground = self._tie_to_ground(matrix, self._stiffness)
             if shift:
                 self._shift(matrix, shift)
@@ -257,6 +326,12 @@ class NewtonEquilibrium(Equilibrium):
                         [slopes, np.zeros((len(h), r)), -np.diag(imposed.softness[h])],
                     ]
                 )
+                # A congruence keeps the inertia, and makes it show where compliances are large.
+                compliant = np.sqrt(np.abs(np.diag(a)))
+                compliant[compliant == 0] = 1.0
+                bound = np.abs(slopes * compliant).max(axis=1)
+                scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
+                small *= np.outer(scale, scale)
                 eigenvalues = np.linalg.eigvalsh(small)
                 below = np.count_nonzero(eigenvalues < 0)
                 size = np.abs(eigenvalues)
@@ -265,14 +340,14 @@ class NewtonEquilibrium(Equilibrium):
             except SolveError:
                 minimum = False
             if minimum:
-                invert = np.linalg.inv(small)
+                invert = np.linalg.inv(small) * np.outer(scale, scale)
                 y = invert @ np.concatenate([np.zeros(r), -z, state.gap])
                 along, df = y[r : 2 * r], -y[2 * r :]
                 du = solution[:, r] - solution[:, :r] @ along
                 tied = np.isin(h, self.problem.grounded)
                 df[tied] -= ground * state.gap[tied]
-                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :])
-            shift = 4 * shift if shift else 1e-4 * self._stiffness
+                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :], shift)
+            shift = 4 * shift if shift else 1e-4 * self._soft
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 
@@ -302,7 +377,7 @@ class NewtonEquilibrium(Equilibrium):
                 # Close to the solution the merit is lost in rounding; the residual is not.
                 close = trial.miss < max(0.5 * state.miss, TOLERANCE)
                 if close or better <= merit + 1e-4 * t * min(slope, 0.0):
-                    return trial_u, trial_f, trial, t * longest
+                    return trial_u, trial_f, trial, np.inf if direction.shift else t * longest
             except _NotConverged:
                 pass
             t /= 2
@@ -351,11 +426,15 @@ class _Residual:
 
 @dataclass(frozen=True, eq=False)
 class _Direction:
-    """A Newton step, and the displacements that move each held port by one and nothing else."""
+    """A Newton step, and the displacements that move each held port by one and nothing else.
+
+    ``shift`` is the stiffness of the ground that it took to lead to a minimum.
+    """
 
     du: NDArray
     df: NDArray
     restore: NDArray
+    shift: float
 
 
 class NewtonSettled(Settled):
