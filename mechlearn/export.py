@@ -25,6 +25,6 @@ def export(run: "Run", path: str | Path) -> Path:
         path,
         run.network,
         cell_data=run.learned,
-        point_data=state_fields(run.energy.kinematics.across, run.response),
+        point_data=state_fields(run.energy.kinematics.fields(run.network.dim), run.response),
     )
     return path

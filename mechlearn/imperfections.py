@@ -97,8 +97,8 @@ class Flaws:
         self.whole = np.ones(network.n_edges, dtype=bool)
         self.whole[given.broken] = False
         self.cuts = not self.whole.all()
-        #: The unit of noise and bias of strains, once it is known.
-        self.unit = 0.0
+        #: The unit of noise and bias of every strain, (k, 1, 1), once it is known.
+        self.unit = np.zeros((1, 1, 1))
 
     def _random(self, *what: object) -> np.random.Generator:
         """Random numbers for one purpose, the same whenever they are asked for."""
@@ -164,10 +164,10 @@ class Flaws:
         return at_levels(values, dof.low, dof.high, self.given.levels)
 
     def sense(self, strain: NDArray, moment: Moment, phase: int) -> NDArray[np.float64]:
-        """What sensors say of the strains of all bonds, (examples, m)."""
+        """What sensors say of the strains of all bonds, (k, examples, m)."""
         g = self.given
         noise = self._random("noise", moment, phase).standard_normal(strain.shape)
-        bias = self._random("bias", phase).standard_normal(self._m)
+        bias = self._random("bias", phase).standard_normal((len(strain), 1, self._m))
         return strain + self.unit * (g.noise * noise + g.bias * bias)
 
     def read(self, outputs: NDArray, scale: NDArray, moment: Moment) -> NDArray[np.float64]:

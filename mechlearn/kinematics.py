@@ -1,4 +1,4 @@
-"""What a node has: a displacement, or a potential. Everything that depends on it is here.
+"""What a node has: a displacement, a rotation too, or a potential. What depends on it is here.
 
 A network of springs and one of resistors differ in three things: how many numbers a node's state
 has, which motions of the whole network cost nothing, and what is meant by "the difference of two
@@ -41,6 +41,14 @@ class Kinematics(ABC):
     def components(self, dim: int) -> tuple[str, ...]:
         """Names of the numbers of a node's state, in a network of that dimension."""
 
+    def fields(self, dim: int) -> dict[str, int]:
+        """What those numbers are, in the same order: fields of a mesh file and their widths."""
+        return {self.across: len(self.components(dim))}
+
+    def rotations(self, dim: int) -> int:
+        """How many of the numbers, the last, are rotations."""
+        return 0
+
     @abstractmethod
     def free_motions(self, network: Network) -> NDArray[np.float64]:
         """Orthonormal motions of the whole network that cost nothing, shape (n c, k)."""
@@ -53,7 +61,10 @@ class Kinematics(ABC):
 
     @abstractmethod
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """From states, ``c`` numbers per node, to the strains of bonds (small), (m, n c)."""
+        """From states, ``c`` numbers per node, to the strains of bonds (small), (k m, n c).
+
+        The null space matters and not the size of what is outside it.
+        """
 
     @abstractmethod
     def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
@@ -99,6 +110,60 @@ class Joints(Displacements):
         # A component that is held all over a joint has no slope there.
         slopes = gradient[np.unique(supported % d)].reshape(-1, motions.shape[1])
         return motions @ null_space(slopes, rcond=1e-8) if slopes.size else motions
+
+
+class Frames(Displacements):
+    """Nodes move in space and turn; a pair reads the change of its distance."""
+
+    @override
+    def components(self, dim: int) -> tuple[str, ...]:
+        return (*super().components(dim), *(("rz",) if dim == 2 else ("rx", "ry", "rz")))
+
+    @override
+    def fields(self, dim: int) -> dict[str, int]:
+        return {self.across: dim, "rotation": self.rotations(dim)}
+
+    @override
+    def rotations(self, dim: int) -> int:
+        return 1 if dim == 2 else 3
+
+    @override
+    def free_motions(self, network: Network) -> NDArray[np.float64]:
+        x = network.nodes - network.nodes.mean(axis=0)
+        n, d = x.shape
+        width = len(self.components(d))
+        motions = list(np.broadcast_to(np.eye(width)[:d, None], (d, n, width)))
+        if not network.periodic:
+            for k in range(width - d):
+                turn = np.zeros((n, width))
+                turn[:, d + k] = 1.0
+                turn[:, :d] = _turned(np.eye(width - d)[k], x)
+                motions.append(turn)
+        return np.linalg.qr(np.reshape(motions, (len(motions), -1)).T)[0]
+
+    @override
+    def compatibility(self, network: Network) -> sparse.csr_array:
+        """Turn of one end against the other, and movement against the turned line between them."""
+        n, m, d = network.n_nodes, network.n_edges, network.dim
+        width, r = len(self.components(d)), self.rotations(d)
+        one = sparse.csr_array((np.ones(m), (np.arange(m), network.edges[:, 0])), shape=(m, n))
+        two = sparse.csr_array((np.ones(m), (np.arange(m), network.edges[:, 1])), shape=(m, n))
+        rows = [sparse.kron(two - one, np.eye(width)[d + k][None]) for k in range(r)]
+        for c in range(d):
+            row = sparse.kron(two - one, np.eye(width)[c][None])
+            for k in range(r):
+                arm = _turned(np.eye(r)[k], network.vectors)[:, c]
+                about = np.eye(width)[d + k][None]
+                row = row - sparse.kron(sparse.diags_array(arm / 2) @ (one + two), about)
+            rows.append(row)
+        return sparse.csr_array(sparse.vstack(rows))
+
+
+def _turned(axis: NDArray, x: NDArray) -> NDArray[np.float64]:
+    """Velocities of places, (n, d), that turn about the origin: ``axis`` has 1 or 3 components."""
+    if len(axis) == 1:
+        return axis[0] * np.column_stack([-x[:, 1], x[:, 0]])
+    return np.cross(axis, x)
 
 
 class Potentials(Kinematics):
@@ -149,6 +214,7 @@ def _spin(network: Network, a: int, b: int) -> NDArray[np.float64]:
 
 SPACE = Displacements("displacement", "strain", "force")
 JOINTS = Joints("displacement", "strain", "force")
+FRAME = Frames("displacement", "strain", "force")
 VOLTAGE = Potentials("voltage", "voltage", "current")
 PRESSURE = Potentials("pressure", "pressure", "flow")
 CHARGE = Potentials("voltage", "voltage", "charge")

@@ -112,8 +112,8 @@ class Learner(ABC):
         self.history = History()
         self.updates = 0
         if self.flaws.senses:
-            strains = self.model.to_bonds(self.settle().strain())
-            self.flaws.unit = float(np.sqrt(np.mean(strains**2)))
+            strains = self.model.to_bonds(self.settle().strains())
+            self.flaws.unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:

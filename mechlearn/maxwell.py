@@ -2,12 +2,13 @@
 
 Maxwell and Calladine: a network of ``n`` nodes and ``m`` bonds in ``d`` dimensions, whose
 compatibility matrix ``C`` (extensions = ``C u``) has rank ``r``, has ``n d - r`` zero modes and
-``m - r`` states of self-stress. Rigid motions are zero modes of every network; the others are
-floppy modes, and a task on a floppy network has no unique answer.
+``m - r`` states of self-stress; nodes and bonds of frames have more degrees of freedom and strains.
+Rigid motions are zero modes of every network; the others are floppy modes, and a task on a floppy
+network has no unique answer.
 C. R. Calladine, Int. J. Solids Struct. 14, 161 (1978), https://doi.org/10.1016/0020-7683(78)90052-5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,11 +35,11 @@ class Rigidity:
     Attributes
     ----------
     zero_modes : int
-        Independent motions that stretch no bond, rigid motions included.
+        Independent motions that strain no bond, rigid motions included.
     rigid_motions : int
         Those of them that move the network as a whole (and that no support stops).
     self_stress_states : int
-        Independent sets of bond tensions in balance with no load.
+        Independent sets of bond tensions (and moments) in balance with no load.
     floppy_modes : (k, n, components) array
         The ``k = zero_modes - rigid_motions`` others, orthonormal.
     """
@@ -75,6 +76,11 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     ``held`` lists degrees of freedom ``c * node + component`` that supports hold at zero, ``c`` the
     number of components that ``kinematics`` gives a node (``d`` displacements).
     """
+    if kinematics.rotations(network.dim):
+        # Lengths over the mean one, so that turns and movements are of a size.
+        mean = network.lengths.mean()
+        cell = network.cell / mean if network.periodic else None
+        network = replace(network, nodes=network.nodes / mean, cell=cell)
     c = kinematics.compatibility(network)
     motions = kinematics.free_motions(network)
     free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
@@ -96,7 +102,7 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     return Rigidity(
         zero_modes=null.shape[1],
         rigid_motions=null.shape[1] - floppy.shape[1],
-        self_stress_states=network.n_edges - (len(free) - null.shape[1]),
+        self_stress_states=c.shape[0] - (len(free) - null.shape[1]),
         floppy_modes=modes.reshape(
             len(modes), network.n_nodes, len(kinematics.components(network.dim))
         ),

@@ -229,17 +229,23 @@ def _first_line(text: str) -> str:
     return next(iter(text.strip().splitlines()), "").rstrip(". ")
 
 
-def state_fields(name: str, states: NDArray) -> dict[str, NDArray]:
+def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArray]:
     """Point data of learned.vtu, such as ``displacement``, or ``displacement_1``, ... by example.
 
-    ``states`` has shape (examples, n, components); a single component is written as one number.
+    ``states`` has shape (examples, n, components); ``fields`` names successive components and says
+    how many they are. A single component is written as one number.
     """
-    states = states[..., 0] if states.shape[-1] == 1 else states
-    return dict(zip(_state_names(name, len(states)), states, strict=False))
+    out, first = {}, 0
+    for name, width in fields.items():
+        part = states[..., first : first + width]
+        part = part[..., 0] if width == 1 else part
+        out |= zip(_state_names(name, len(part)), part, strict=False)
+        first += width
+    return out
 
 
 def states_of(
-    name: str, points: Mapping[str, NDArray], components: int, examples: int
+    fields: Mapping[str, int], points: Mapping[str, NDArray], examples: int
 ) -> NDArray[np.float64]:
     """The states that :func:`state_fields` wrote, shape (examples, n, components).
 
@@ -248,7 +254,11 @@ def states_of(
     InputError
         Where the state of an example is missing, or is not finite numbers of that many components.
     """
-    return np.array([_state(field, points, components) for field in _state_names(name, examples)])
+    parts = [
+        [_state(field, points, width) for field in _state_names(name, examples)]
+        for name, width in fields.items()
+    ]
+    return np.concatenate([np.array(part) for part in parts], axis=-1)
 
 
 def _state(name: str, points: Mapping[str, NDArray], components: int) -> NDArray[np.float64]:

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.energies import Bond, BondEnergy
-from mechlearn.errors import SolveError
+from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
 from mechlearn.network import Network
 from mechlearn.solver import DirectSolver
-from mechlearn.superposition import BondSuperposition
+from mechlearn.superposition import BondSuperposition, FeltByBonds
 
 
 class Model:
@@ -38,6 +38,13 @@ class Model:
         The state at which everything is evaluated: displacements, or potentials.
     width : int
         How many numbers a node's state has.
+    places : int
+        How many of them are no rotations.
+    local_turns : (owned dofs,) bool array
+        Which degrees of freedom are rotations.
+
+    Bonds may be divided into several cells. *Points* are the nodes of the mesh: the network's own,
+    then those inside bonds, bond by bond. A rank owns a bond if it owns the bond's first cell.
     """
 
     def __init__(
@@ -60,83 +67,104 @@ class Model:
     def _make_mesh(self) -> None:
         net = self.network
         root = self.comm.rank == 0
-        cells = net.edges if root else np.empty((0, 2), dtype=np.int64)
-        points = net.nodes if root else np.empty((0, net.dim))
+        self._ends, points = _divided(net, self.energy.segments)
+        self._n_points = len(points)
+        cells = self._ends if root else np.empty((0, 2), dtype=np.int64)
+        points = points if root else np.empty((0, net.dim))
         # Without the true number of bonds that meet in a node, DOLFINx tears the network apart
         # between ranks and says nothing; the check below makes sure.
-        most = int(np.bincount(net.edges.ravel()).max())
+        most = int(np.bincount(self._ends.ravel()).max())
         element = basix_ufl.element("Lagrange", "interval", 1, shape=(net.dim,))
         self.mesh = mesh.create_mesh(
             self.comm, cells, ufl.Mesh(element), points, max_facet_to_cell_links=most
         )
-        if self.mesh.topology.index_map(0).size_global != net.n_nodes:
+        if self.mesh.topology.index_map(0).size_global != self._n_points:
             raise SolveError(
                 "The mesh lost the connection of some bonds between ranks; use fewer ranks."
             )
-        self.width = len(self.energy.kinematics.components(net.dim))
+        kinematics = self.energy.kinematics
+        self.width = len(kinematics.components(net.dim))
+        self.places = self.width - kinematics.rotations(net.dim)
         shape = (self.width,) if self.width > 1 else ()
         self.space = fem.functionspace(self.mesh, ("Lagrange", 1, shape))
         self._per_bond = fem.functionspace(self.mesh, ("DG", 0))
         self._per_bond_vector = fem.functionspace(self.mesh, ("DG", 0, (net.dim,)))
 
     def _make_orders(self) -> None:
-        """Maps from local cells and degrees of freedom to the network's bonds and nodes."""
+        """Maps from local cells and degrees of freedom to the network's bonds and to points."""
         topology, geometry = self.mesh.topology, self.mesh.geometry
+        segments = self.energy.segments
         d = self.width
         cells = topology.index_map(1)
         self._n_cells = cells.size_local
         n_all = cells.size_local + cells.num_ghosts
-        self._edge_of_cell = np.asarray(topology.original_cell_index[:n_all])
+        number = np.asarray(topology.original_cell_index[:n_all])
+        self._edge_of_cell = number // segments
+        self._first_cells = np.flatnonzero(number[: self._n_cells] % segments == 0)
+        self._owned_bonds = self._edge_of_cell[self._first_cells]
         points = geometry.dofmaps[0][:n_all]
         node_of_point = np.asarray(geometry.input_global_indices)
         # A cell runs the way its geometry does, which need not be the way of the user's bond.
         first = node_of_point[points[:, 0]]
-        self._forward = np.where(first == self.network.edges[self._edge_of_cell, 0], 1.0, -1.0)
+        self._forward = np.where(first == self._ends[number, 0], 1.0, -1.0)
         blocks = self.space.dofmap.index_map
         self._n_owned = blocks.size_local * d
         self._node_of_block = np.empty(blocks.size_local + blocks.num_ghosts, dtype=np.int64)
         self._node_of_block[self.space.dofmap.list[:n_all]] = node_of_point[points]
-        self._block_of_node = np.full(self.network.n_nodes, -1)
+        self._block_of_node = np.full(self._n_points, -1)
         self._block_of_node[self._node_of_block] = np.arange(len(self._node_of_block))
         node = self._node_of_block[: blocks.size_local, None]
         self._dof_of_local = (d * node + np.arange(d)).ravel()
+        self.local_turns = self._dof_of_local % d >= self.places
 
     def _make_forms(self) -> None:
         net, energy = self.network, self.energy
         self.state = fem.Function(self.space)
         self._parameters = {p.name: fem.Function(self._per_bond) for p in energy.parameters}
-        self._length = self._bond_function(net.lengths)
-        vector = fem.Function(self._per_bond_vector)
-        vector.x.array[:] = net.vectors[self._edge_of_cell].ravel()
-        direction = fem.Function(self._per_bond_vector)
+        self._length = self._bond_function(net.lengths / energy.segments)
+        vector = self._bond_vectors(net.vectors / energy.segments)
         t = net.vectors / net.lengths[:, None]
-        direction.x.array[:] = t[self._edge_of_cell].ravel()
+        direction = self._bond_vectors(t)
+        normals = tuple(self._bond_vectors(n) for n in _normals(t))
         forward = fem.Function(self._per_bond)
         forward.x.array[:] = self._forward
         along = ufl.Jacobian(self.mesh)[:, 0]
         dx = ufl.Measure("dx", domain=self.mesh, metadata={"quadrature_degree": 0})
 
-        def strain(w):
+        def strains(w):
             # The difference along the bond, free of the mesh's geometry: so bonds that wrap
             # around a periodic cell need nothing special.
-            jump = forward * ufl.dot(ufl.grad(w), along)
-            return energy.strain(Bond(vector, direction, self._length, jump, ufl.dot))
+            jump, turn, rotation = forward * ufl.dot(ufl.grad(w), along), None, None
+            if self.places < self.width:
+                (jump, turn), (_, rotation) = (_split(x, self.places) for x in (jump, w))
+            made = energy.strain(
+                Bond(vector, direction, normals, self._length, jump, turn, rotation, ufl.dot)
+            )
+            return made if isinstance(made, tuple) else (made,)
 
         def on_bonds(density):
             return density / ufl.CellVolume(self.mesh) * dx
 
         u = self.state
-        total = on_bonds(energy.energy(strain(u), self._length, **self._parameters))
+        felt = dict(zip(energy.strains, strains(u), strict=True))
+        density = energy.energy(**felt, length=self._length, **self._parameters)
+        total = on_bonds(density)
         force = ufl.derivative(total, u, ufl.TestFunction(self.space))
         stiffness = ufl.derivative(force, u, ufl.TrialFunction(self.space))
         self._energy_form = fem.form(total)
         self._force_form = fem.form(force)
         self._stiffness_form = fem.form(stiffness)
         share = ufl.TestFunction(self._per_bond)
-        self._bond_energy_form = fem.form(
-            on_bonds(share * energy.energy(strain(u), self._length, **self._parameters))
-        )
-        self._strain_of_state = on_bonds(share * strain(u))
+        self._bond_energy_form = fem.form(on_bonds(share * density))
+        several = len(energy.strains)
+        per_strain = fem.functionspace(self.mesh, ("DG", 0, (several,) if several > 1 else ()))
+        each = ufl.TestFunction(per_strain)
+
+        def by_strain(values):
+            return on_bonds(ufl.dot(each, ufl.as_vector(values) if several > 1 else values[0]))
+
+        self._by_strain, self._per_strain = by_strain, per_strain
+        self._strain_of_state = by_strain(strains(u))
         self._strain_form = fem.form(self._strain_of_state)
         self._strain_rate_form: fem.Form | None = None
         self._rate = fem.Function(self.space)
@@ -147,9 +175,7 @@ class Model:
             for name, function in self._parameters.items()
         }
         if energy.linear:
-            self._strain_operator_form = fem.form(
-                on_bonds(share * strain(ufl.TrialFunction(self.space)))
-            )
+            self._strain_operator_form = fem.form(by_strain(strains(ufl.TrialFunction(self.space))))
         self.matrix = fem.petsc.create_matrix(self._stiffness_form)
         self._vector = la.vector(self.space.dofmap.index_map, self.space.dofmap.index_map_bs)
 
@@ -168,43 +194,53 @@ class Model:
         function.x.array[:] = np.broadcast_to(values, self.network.n_edges)[self._edge_of_cell]
         return function
 
+    def _bond_vectors(self, values: NDArray) -> fem.Function:
+        function = fem.Function(self._per_bond_vector)
+        function.x.array[:] = values[self._edge_of_cell].ravel()
+        return function
+
     # -- the user's order ----------------------------------------------------------------------
 
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
-        """Values of owned cells, shape (..., cells), as one row per bond on every rank."""
+        """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
         out = np.zeros((*local.shape[:-1], self.network.n_edges))
-        out[..., self._edge_of_cell[: self._n_cells]] = local
+        out[..., self._owned_bonds] = local
         if self.comm.size > 1:
             self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.SUM)
         return out
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
         """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank."""
-        n = self.network.n_nodes
-        out = np.zeros((n * self.width, *local.shape[1:]))
+        return self.to_points(local)[: self.network.n_nodes]
+
+    def to_points(self, local: NDArray) -> NDArray[np.float64]:
+        """The same of all points, shape (points, width, ...)."""
+        out = np.zeros((self._n_points * self.width, *local.shape[1:]))
         out[self._dof_of_local] = local[: self._n_owned]
         if self.comm.size > 1:
             self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.SUM)
-        return out.reshape(n, self.width, *local.shape[1:])
+        return out.reshape(self._n_points, self.width, *local.shape[1:])
 
-    def to_local(self, per_node: NDArray) -> NDArray[np.float64]:
-        """A field in node order, shape (n, width), as owned degrees of freedom."""
-        return per_node.reshape(-1)[self._dof_of_local]
+    def to_local(self, per_point: NDArray) -> NDArray[np.float64]:
+        """A field in the order of points, shape (points, width), as owned degrees of freedom."""
+        return per_point.reshape(-1)[self._dof_of_local]
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
-        """A state (owned dofs, ...) whole on every rank, as :meth:`to_nodes` has it."""
-        return self.to_nodes(local)
+        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it."""
+        return self.to_points(local)
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The owned degrees of freedom of a :meth:`pack`."""
         return self.to_local(whole)
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
-        """Linear functionals of the user's degrees of freedom, restricted to those owned here.
+        """Linear functionals of the nodes' degrees of freedom, restricted to those owned here.
 
         Supports do not move, so their columns are dropped.
         """
-        return sparse.csr_array(functionals.tocsc()[:, self._dof_of_local] * self.local_free)
+        columns = functionals.tocsc()
+        columns.resize(functionals.shape[0], self._n_points * self.width)
+        return sparse.csr_array(columns[:, self._dof_of_local] * self.local_free)
 
     # -- evaluation ----------------------------------------------------------------------------
 
@@ -241,12 +277,12 @@ class Model:
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
-        return self.to_bonds(self._parameters[name].x.array[: self._n_cells])
+        return self.to_bonds(self._parameters[name].x.array[self._first_cells])
 
     def local_parameters(self) -> dict[str, NDArray[np.float64]]:
-        """All parameters and the length, at the cells this rank owns."""
+        """All parameters and the length (of a cell), of the bonds this rank owns."""
         functions = {"length": self._length, **self._parameters}
-        return {name: f.x.array[: self._n_cells] for name, f in functions.items()}
+        return {name: f.x.array[self._first_cells] for name, f in functions.items()}
 
     def put_state(self, local: NDArray) -> None:
         """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
@@ -265,12 +301,43 @@ class Model:
         b.scatter_reverse(la.InsertMode.add)
         return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
-    def assemble_stiffness(self) -> PETSc.Mat:
-        """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat."""
+    def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
+        """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.
+
+        With ``expected`` strains of the owned cells, (k, cells), bonds pull as hard as those say,
+        which makes their geometric stiffness, instead of as hard as the state says.
+        """
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
+        if expected is not None:
+            pull, form = self._geometric_stiffness
+            change = self._stresses(expected) - self._stresses(self._per_cell(self._strain_form))
+            pull.x.array.reshape(-1, len(change))[: self._n_cells] = change.T
+            # Unit diagonals were inserted; without this, what is added next is dropped in silence.
+            self.matrix.assemble(PETSc.Mat.AssemblyType.FLUSH)
+            fem.petsc.assemble_matrix(self.matrix, form, bcs=self._supports)
         self.matrix.assemble()
         return self.matrix
+
+    @cached_property
+    def _geometric_stiffness(self) -> tuple[fem.Function, fem.Form]:
+        """Partners of the strains, and the stiffness that they make as strains are not linear."""
+        pull = fem.Function(self._per_strain)
+        work = ufl.replace(self._strain_of_state, {self._strain_of_state.arguments()[0]: pull})
+        force = ufl.derivative(work, self.state, ufl.TestFunction(self.space))
+        return pull, fem.form(ufl.derivative(force, self.state, ufl.TrialFunction(self.space)))
+
+    def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
+        """Partners of the strains of owned cells, (k, cells)."""
+        names = self.energy.strains
+        functions = {"length": self._length, **self._parameters}
+        at = {name: f.x.array[: self._n_cells] for name, f in functions.items()}
+        at |= zip(names, strains, strict=True)
+        return np.array([self.energy.derivative(s)(**at) for s in names])
+
+    def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
+        """Strains of owned cells, (k, cells), after a step (owned dofs), to first order in it."""
+        return self._per_cell(self._strain_form) + self._strain_rates(step)
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground, at degrees of freedom in the user's order, to a matrix."""
@@ -280,38 +347,45 @@ class Model:
 
     @cached_property
     def strain_operator(self) -> sparse.csr_array:
-        """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom."""
+        """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom.
+
+        Of several strains, all those of the first cell come first.
+        """
         matrix = fem.petsc.assemble_matrix(self._strain_operator_form)
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
         matrix.destroy()
         d, blocks = self.width, self.space.dofmap.index_map
         columns = d * blocks.global_to_local(columns.astype(np.int64) // d) + columns % d
-        return sparse.csr_array((values, columns, rows), (self._n_cells, len(self.state.x.array)))
+        shape = self._n_cells * len(self.energy.strains), len(self.state.x.array)
+        return sparse.csr_array((values, columns, rows), shape)
 
     def superpose(self, columns: NDArray) -> BondSuperposition:
         """What sums of some states (owned dofs, columns) make the bonds feel; linear elements."""
         return BondSuperposition(self, columns)
 
-    def local_strain(self) -> NDArray[np.float64]:
-        """Strain of every owned cell at the state."""
-        return self._per_cell(self._strain_form)
+    def local_strains(self) -> NDArray[np.float64]:
+        """All strains of every owned bond at the state, summed over its cells, (k, bonds)."""
+        return self._summed(self._strain_form)
 
     def local_energies(self) -> NDArray[np.float64]:
-        """Energy of every owned cell at the state."""
-        return self._per_cell(self._bond_energy_form)
+        """Energy of every owned bond at the state."""
+        return self._summed(self._bond_energy_form)[0]
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """``du_i/dL_i`` of every owned cell at the state, displacements kept fixed."""
-        return self._per_cell(self._sensitivity_form(name))
+        """``du_i/dL_i`` of every owned bond at the state, displacements kept fixed."""
+        return self._summed(self._sensitivity_form(name))[0]
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
         self._put_rate(rate)
-        return self._per_cell(self._sensitivity_rate_form(name))
+        return self._summed(self._sensitivity_rate_form(name))[0]
 
-    def local_strain_rate(self, rate: NDArray) -> NDArray[np.float64]:
-        """How :meth:`local_strain` changes when the state does, at ``rate`` (owned dofs)."""
+    def local_strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
+        """How :meth:`local_strains` change when the state does, at ``rate`` (owned dofs)."""
+        return self._over_bonds(self._strain_rates(rate))
+
+    def _strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         self._put_rate(rate)
         if self._strain_rate_form is None:
             self._strain_rate_form = fem.form(
@@ -319,13 +393,18 @@ class Model:
             )
         return self._per_cell(self._strain_rate_form)
 
-    def sensitivity_of(self, name: str, strain: NDArray, *by: str) -> NDArray[np.float64]:
-        """``du_i/dL_i`` (differentiated ``by`` the strain) at given strains of owned cells."""
-        return self.energy.derivative(name, *by)(strain=strain, **self.local_parameters())
+    def felt(self, strains: NDArray) -> FeltByBonds:
+        """What the owned bonds feel at given strains, (k, examples, bonds)."""
+        if self.energy.segments > 1:
+            raise InputError(
+                f"Errors of measurement need bonds with one element; those of this "
+                f"{self.energy.name} have {self.energy.segments} segments."
+            )
+        return FeltByBonds(self.energy, self.local_parameters(), strains)
 
     def to_local_bonds(self, values: NDArray) -> NDArray[np.float64]:
-        """Values of all bonds, shape (..., m), as those of owned cells."""
-        return values[..., self._edge_of_cell[: self._n_cells]]
+        """Values of all bonds, shape (..., m), as those of owned bonds."""
+        return values[..., self._owned_bonds]
 
     def _put_rate(self, rate: NDArray) -> None:
         self._rate.x.array[: self._n_owned] = rate
@@ -343,9 +422,25 @@ class Model:
         return self._sensitivity_rate_forms[name]
 
     def _per_cell(self, form) -> NDArray[np.float64]:
-        values = np.zeros(len(self._edge_of_cell))
-        fem.assemble_vector(values, form)
-        return values[: self._n_cells]
+        """A form with one or several numbers per cell, (k, owned cells)."""
+        dofmap = form.function_spaces[0].dofmap
+        values = np.zeros((len(self._edge_of_cell), dofmap.index_map_bs))
+        fem.assemble_vector(values.reshape(-1), form)
+        return values[: self._n_cells].T
+
+    def _summed(self, form) -> NDArray[np.float64]:
+        return self._over_bonds(self._per_cell(form))
+
+    def _over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
+        """Numbers of owned cells, (k, cells), summed over those of every owned bond."""
+        if self.energy.segments == 1:
+            return per_cell
+        # Cells of a bond may lie on several ranks.
+        sums = np.zeros((len(per_cell), self.network.n_edges))
+        for total, cells in zip(sums, per_cell, strict=True):
+            np.add.at(total, self._edge_of_cell[: self._n_cells], cells)
+        self.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
+        return sums[:, self._owned_bonds]
 
     def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
         """Owned rows of a block of columns, completed by the rows that other ranks own."""
@@ -358,3 +453,36 @@ class Model:
             swap.scatter_forward()
             out[:, k] = swap.array
         return out
+
+
+def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The two points of every cell, bond by bond, and where the points are.
+
+    Those inside bonds lie between the nodes even if the bond is one to a periodic image: nothing
+    but the picture of the mesh depends on it.
+    """
+    a, b = network.edges.T
+    count = network.n_edges, segments - 1
+    inner = network.n_nodes + np.arange(count[0] * count[1]).reshape(count)
+    row = np.column_stack([a, inner, b])
+    part = (np.arange(1, segments) / segments)[:, None]
+    between = network.nodes[a, None] * (1 - part) + network.nodes[b, None] * part
+    cells = np.stack([row[:, :-1], row[:, 1:]], axis=-1).reshape(-1, 2)
+    return cells, np.vstack([network.nodes, between.reshape(-1, network.dim)])
+
+
+def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
+    """Unit vectors across some directions: one in 2D, two in 3D."""
+    if t.shape[1] == 2:
+        return (np.column_stack([-t[:, 1], t[:, 0]]),)
+    axis = np.eye(3)[np.argmin(np.abs(t), axis=1)]
+    one = np.cross(t, axis)
+    one /= np.linalg.norm(one, axis=1)[:, None]
+    return one, np.cross(t, one)
+
+
+def _split(w, places: int) -> tuple:
+    """The displacement in a state, and the rest, which is a rotation."""
+    rotation = [w[c] for c in range(places, len(w))]
+    turn = rotation[0] if len(rotation) == 1 else ufl.as_vector(rotation)
+    return ufl.as_vector([w[c] for c in range(places)]), turn

@@ -84,14 +84,17 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
 def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
     dofs: list[int] = []
     for number, support in enumerate(task.supports, 1):
-        components = _components(support.components, known, f"support {number}")
+        components = _components(support.components, known, len(known), f"support {number}")
         dofs += [len(known) * i + c for i in support.nodes for c in components]
     return np.unique(np.array(dofs, dtype=np.int64))
 
 
-def _components(names: list[str] | None, known: tuple[str, ...], what: str) -> list[int]:
+def _components(
+    names: list[str] | None, known: tuple[str, ...], first: int, what: str
+) -> list[int]:
+    """Numbers of the named components; of the ``first`` ones where none are named."""
     if names is None:
-        return list(range(len(known)))
+        return list(range(first))
     if not names:
         raise InputError(f"{what}: components names none; leave it out for all.")
     if len(set(names)) < len(names):
@@ -115,7 +118,8 @@ def _ports(terminal: Terminal, network: Network, kinematics: Kinematics) -> list
             f"{name}: a {terminal.quantity} of one number needs one node, or a pair; write "
             f"[{terminal.value}] for every one of the {len(nodes)} nodes."
         )
-    components = _components(terminal.components, known, name)
+    places = len(known) - kinematics.rotations(network.dim)
+    components = _components(terminal.components, known, places, name)
     if np.size(terminal.value) != len(components):
         raise InputError(
             f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "

@@ -178,8 +178,8 @@ class Problem:
 
         Returns
         -------
-        rows : (r, n d) sparse array
-            A node port has one row, its displacement; a pair has ``d``, the change of its vector.
+        rows : (r, n c) sparse array
+            A node port has one row, its component; a pair has ``d``, the change of its vector.
         reference : (r,) array
             The pair's vector in the reference configuration; zero for node ports.
         spans : list of slices
@@ -197,12 +197,13 @@ class Problem:
                 continue
             a, b = port.nodes
             vector = self.kinematics.pair(self.network, a, b)
-            for c in range(width):
+            size = max(len(vector), 1)
+            for c in range(size):
                 sign = 1.0 if len(vector) else -1.0
                 entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
             reference += list(vector) if len(vector) else [0.0]
-            spans.append(slice(row, row + width))
-            row += width
+            spans.append(slice(row, row + size))
+            row += size
         r, c, v = np.array(entries).T
         shape = (row, self.network.n_nodes * width)
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)

@@ -74,13 +74,15 @@ class _Response:
         model, energy, m = at.model, at.model.energy, at.model.network.n_edges
         if not isinstance(at, LinearEquilibrium):
             raise InputError(f"Pruning follows linear responses; a {energy.name} is not linear.")
+        if len(energy.strains) > 1:
+            raise InputError(f"Pruning follows bonds of one strain; a {energy.name} has several.")
         if m > BONDS:
             raise InputError(f"Pruning takes at most {BONDS} bonds, not {m}.")
         if at.prestressed:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
         self.problem: Problem = at.problem
         self.between = at.bond_compliance()
-        self.strains = model.to_bonds(at.superposition.strains.T).T
+        self.strains = model.to_bonds(at.superposition.columns[0].T).T
         self.compliance = at.compliance
         # What a bond is worth when it is there, be it now or not.
         parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}

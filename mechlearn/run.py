@@ -68,7 +68,8 @@ class Run:
     initial, learned : mapping of parameter names to (m,) arrays
         The learning parameters before and after, in bond order.
     response : (examples, n, components) array
-        The free state of the learned network, found anew from rest: displacements, or potentials.
+        The free state of the learned network, found anew from rest: displacements (then rotations,
+        where nodes turn), or potentials.
     history : xarray.Dataset
         Error, cost, contrast and outputs per step; parameters at some of the steps.
     summary : dict
@@ -90,7 +91,7 @@ class Run:
     energy: Element | None = field(default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "energy", _element(self.setup, self.energy))
+        object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
 
     @cached_property
     def problem(self) -> Problem:
@@ -110,7 +111,7 @@ class Run:
     def displacements(self) -> NDArray[np.float64]:
         """How far nodes move in the response, (examples, n, d); not at all with potentials."""
         if isinstance(self.energy.kinematics, Displacements):
-            return self.response
+            return self.response[..., : self.network.dim]
         return np.zeros((len(self.response), *self.network.nodes.shape))
 
     @property
@@ -224,7 +225,7 @@ class Run:
             folder / "learned.vtu",
             self.network,
             cell_data=self.learned,
-            point_data=state_fields(self.energy.kinematics.across, self.response),
+            point_data=state_fields(self.energy.kinematics.fields(self.network.dim), self.response),
         )
         text = json.dumps(self.summary, indent=2, allow_nan=False)
         _write(folder / "summary.json", f"{text}\n".encode())
@@ -253,7 +254,7 @@ class Run:
         with _about(folder / (setup.network.file or "task.toml")):
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
-            energy = _element(setup, energy)
+            energy = _element(setup, energy, network)
             build_material(setup.energy, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
@@ -339,7 +340,7 @@ def _about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _element(setup: Setup, energy: Element | None) -> Element:
+def _element(setup: Setup, energy: Element | None, network: Network) -> Element:
     """The energy of a set-up, by its name, or the given one if it is of that name."""
     model = setup.energy.model
     if energy is None and model not in energies:
@@ -348,7 +349,7 @@ def _element(setup: Setup, energy: Element | None) -> Element:
             "trained with, as in Run.load(folder, energy=MyEnergy())."
         )
     if energy is None:
-        return build_element(setup.energy)
+        return build_element(setup.energy, network.dim)
     if not isinstance(energy, Element) or energy.name != model:
         raise InputError(f"energy = {energy!r} must be an Element whose name is {model!r}.")
     return energy
@@ -364,9 +365,8 @@ def _read_learned(
         if name not in lines:
             raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
         learned[name] = _per_bond(name, lines[name], network.n_edges)
-    width = len(energy.kinematics.components(network.dim))
     examples = max(1, len(setup.examples))
-    return learned, states_of(energy.kinematics.across, points, width, examples)
+    return learned, states_of(energy.kinematics.fields(network.dim), points, examples)
 
 
 def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechlearn import networks
 from mechlearn.costs import costs
@@ -17,7 +17,7 @@ from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
 from mechlearn.rules import Procedure, rules
-from mechlearn.schema import build, hint, input_error, pick
+from mechlearn.schema import build, input_error, pick
 from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
 
 #: The tables of a task file that are those of a task.
@@ -38,7 +38,7 @@ class NetworkTable(BaseModel):
 
 
 class EnergyTable(BaseModel):
-    """What a bond is made of. Further keys are its parameters that do not learn."""
+    """What a bond is made of. Further keys are its options and parameters that do not learn."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     model: str = Field("spring", description="The element's energy, such as spring.")
@@ -155,20 +155,17 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
     return Network(_rows(table.points), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
 
 
-def build_element(table: EnergyTable) -> Element:
-    """What the network is made of, with its settings checked."""
-    kind = pick(energies, table.model, "energy: model")
-    names = kind.setting_names()
-    given = {k: v for k, v in (table.model_extra or {}).items() if k in names}
-    try:
-        return TypeAdapter(kind).validate_python(given) if given else kind()
-    except ValidationError as error:
-        raise input_error(error, kind, "energy") from None
+def build_element(table: EnergyTable, dim: int) -> Element:
+    """What a network of that dimension is made of, with its settings checked."""
+    kind = pick(energies, table.model, "energy: model").in_dimension(dim)
+    parameters = [p.name for p in kind.parameters]
+    given = {k: v for k, v in (table.model_extra or {}).items() if k not in parameters}
+    return build(kind, given, "energy", ["model", *parameters])
 
 
 def build_energy(table: EnergyTable, network: Network) -> tuple[Element, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
-    energy = build_element(table)
+    energy = build_element(table, network.dim)
     return energy, build_material(table, energy, network)
 
 
@@ -176,17 +173,12 @@ def build_material(
     table: EnergyTable, energy: Element, network: Network
 ) -> dict[str, NDArray[np.float64]]:
     """The values of an element's parameters that a table gives."""
-    known = {p.name: p for p in energy.parameters}
     settings = energy.setting_names()
-    given = {}
-    for name, value in (table.model_extra or {}).items():
-        if name in settings:
-            continue
-        if name not in known:
-            names = ["model", *settings, *known]
-            raise InputError(f"energy: {name} is not a known key; {hint(name, names)}")
-        given[name] = values_per_bond(value, network, f"energy.{name}", known[name])
-    return given
+    return {
+        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
+        for name, value in (table.model_extra or {}).items()
+        if name not in settings
+    }
 
 
 def build_rule(table: RuleTable) -> Procedure:

@@ -4,20 +4,57 @@ The states of all examples differ only in how much of every column they hold, so
 a thousand examples is a matrix product and arithmetic on its result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies import BondEnergy
 from mechlearn.fenics import MPI
 
 if TYPE_CHECKING:
     from mechlearn.model import Model
 
 
-#: What sensors make of strains, (examples, owned cells); errors of measurement live here.
+#: What sensors make of strains, (..., owned bonds); errors of measurement live here.
 Sense = Callable[[NDArray], NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class FeltByBonds:
+    """Strains of bonds of one element each, and what follows from them bond by bond.
+
+    Attributes
+    ----------
+    energy : BondEnergy
+    parameters : mapping of names to (bonds,) arrays
+        The length included.
+    strains : (k, examples, bonds) array
+        One row per strain of the element.
+    """
+
+    energy: BondEnergy
+    parameters: Mapping[str, NDArray]
+    strains: NDArray[np.float64]
+
+    def energies(self) -> NDArray[np.float64]:
+        """Energy of every bond, (examples, bonds)."""
+        return self._at(self.energy.density)
+
+    def sensitivity(self, name: str) -> NDArray[np.float64]:
+        """``du_i/dL_i`` at fixed strains, (examples, bonds)."""
+        return self._at(self.energy.derivative(name))
+
+    def sensitivity_rate(self, name: str, rates: NDArray) -> NDArray[np.float64]:
+        """How that changes while the strains change at ``rates``, an array like them."""
+        by_strain = (self._at(self.energy.derivative(name, s)) for s in self.energy.strains)
+        return sum(slope * rate for slope, rate in zip(by_strain, rates, strict=True))
+
+    def _at(self, function: Callable[..., NDArray]) -> NDArray[np.float64]:
+        return function(**dict(zip(self.energy.strains, self.strains, strict=True)),
+                        **self.parameters)  # fmt: skip
 
 
 class BondSuperposition:
@@ -32,40 +69,44 @@ class BondSuperposition:
 
     Attributes
     ----------
-    strains : (owned cells, columns) array
+    columns : (k, owned bonds, columns) array
         Strains of the bonds in every column.
     """
 
     def __init__(self, model: "Model", columns: NDArray) -> None:
-        self._element, self._comm = model.energy, model.comm
+        self._energy, self._comm = model.energy, model.comm
         # Copies: the model goes on to other parameters while these states are still asked about.
         self._parameters = {k: v.copy() for k, v in model.local_parameters().items()}
-        self.strains = model.strain_operator @ model.with_ghosts(columns)
+        strains = model.strain_operator @ model.with_ghosts(columns)
+        k = len(model.energy.strains)
+        self.columns = np.moveaxis(strains.reshape(-1, k, strains.shape[1]), 1, 0)
 
-    def strain(self, amounts: NDArray) -> NDArray[np.float64]:
-        """Strain of every owned cell, (examples, owned cells)."""
-        return amounts @ self.strains.T
+    def strains(self, amounts: NDArray) -> NDArray[np.float64]:
+        """All strains of every owned bond, (k, examples, owned bonds)."""
+        return np.array([amounts @ column.T for column in self.columns])
 
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole network in every example."""
-        per_bond = self._element.density(strain=self.strain(amounts), **self._parameters)
+        per_bond = self._felt(amounts).energies()
         return self._comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
-        """``du_i/dL_i`` at fixed state, (examples, owned cells)."""
-        strain = _sensed(self.strain(amounts), sense)
-        return self._element.derivative(name)(strain=strain, **self._parameters)
+        """``du_i/dL_i`` at fixed state, (examples, owned bonds)."""
+        return self._felt(amounts, sense).sensitivity(name)
 
     def sensitivity_rate(
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
         """How that changes while the amounts change at some rates."""
-        strain = _sensed(self.strain(amounts), sense)
-        mixed = self._element.derivative(name, "strain")
-        return mixed(strain=strain, **self._parameters) * _sensed(self.strain(rates), sense)
+        rate = _sensed(self.strains(rates), sense)
+        return self._felt(amounts, sense).sensitivity_rate(name, rate)
+
+    def _felt(self, amounts: NDArray, sense: Sense | None = None) -> FeltByBonds:
+        strains = _sensed(self.strains(amounts), sense)
+        return FeltByBonds(self._energy, self._parameters, strains)
 
 
-def _sensed(strain: NDArray, sense: Sense | None) -> NDArray:
-    return strain if sense is None else sense(strain)
+def _sensed(strains: NDArray, sense: Sense | None) -> NDArray:
+    return strains if sense is None else sense(strains)

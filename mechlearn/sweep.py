@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.schema import input_error
-from mechlearn.setup import Setup, build_element, build_rule
+from mechlearn.setup import Setup, build_rule
 
 #: More members than this are surely a mistake.
 MOST = 100_000
@@ -74,7 +74,6 @@ def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
             raise input_error(error, Setup, f"sweep: member {number}") from None
         with _about_member(number):
             build_rule(member.rule)
-            build_element(member.energy)
             _ = member.task
         out.append(Member(f"{number:0{len(str(count))}d}", varied, member))
     return out

@@ -19,7 +19,8 @@ from pydantic import (
 from mechlearn.costs import Cost, SquaredError
 from mechlearn.schema import input_error
 
-Component = Literal["x", "y", "z"]
+#: Displacements along the axes, and rotations about them where nodes turn.
+Component = Literal["x", "y", "z", "rx", "ry", "rz"]
 #: Words for what is imposed or asked for; which of them a network knows depends on its elements.
 QUANTITIES = (
     "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
@@ -60,7 +61,7 @@ class Support(Table):
 
     nodes: Nodes = Field(description="Node ids, labels, or the name of a node set.")
     components: list[Component] | None = Field(
-        None, description="Which components are held; all where left out."
+        None, description="Which components are held; all, rotations too, where left out."
     )
 
 
@@ -77,7 +78,9 @@ class Terminal(Table):
         "node (or a pair of close, unbonded nodes) is looked for.",
     )
     components: list[Component] | None = Field(
-        None, description="Which components a displacement or force lists; all where left out."
+        None,
+        description="Which components a displacement or force lists; where left out all but "
+        "rotations (a displacement of rz is an angle, a force on it a moment).",
     )
     strain: Finite | None = Field(
         None, description="Change of a pair's distance over its reference distance."

@@ -293,11 +293,7 @@ def test_a_summary_must_have_every_key(folder, key):
         ("[learn.stiffness]", "[learn.rest_length]", "learned.vtu: the bonds have no rest_length"),
         ("[learn.stiffness]", "[learn.weight]", "task.toml: A spring has no parameter 'weight'"),
         ('model = "spring"', 'model = "spring"\nrest_length = [1.0]', "task.toml: energy.rest_len"),
-        (
-            'model = "spring"',
-            'model = "spring"\nweight = 1.0',
-            "task.toml: energy: weight is not a known key",
-        ),
+        ('model = "spring"', 'model = "spring"\nweight = 1.0', "task.toml: energy: weight is no"),
         ('file = "network.vtu"', 'file = "gone.vtu"', "There is no file"),
         ('file = "network.vtu"', 'generator = "square"', "does not belong to the network"),
         ('file = "network.vtu"', 'generator = "squar"', "task.toml: There is no generator"),

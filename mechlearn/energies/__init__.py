@@ -1,21 +1,38 @@
 """Element energies, one physics each. A new one is a class here and a line in ``energies``."""
 
+from mechlearn.energies.beam import Bar, Bar3D, Beam, Beam3D, FiniteBeam
 from mechlearn.energies.conductor import Capacitor, Channel, Resistor
 from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
 from mechlearn.energies.solid import Hinge, Solid
 from mechlearn.energies.spring import FiniteSpring, Spring
 
-#: Energies by the name that task files use.
+#: Energies by the name that task files use; ``in_dimension`` gives the class for a network.
 energies: dict[str, type[Element]] = {
-    energy.name: energy for energy in (Spring, FiniteSpring, Resistor, Channel, Capacitor, Solid)
+    energy.name: energy
+    for energy in (
+        Spring,
+        FiniteSpring,
+        Bar,
+        Beam,
+        FiniteBeam,
+        Solid,
+        Resistor,
+        Channel,
+        Capacitor,
+    )
 }
 
 __all__ = [
+    "Bar",
+    "Bar3D",
+    "Beam",
+    "Beam3D",
     "Bond",
     "BondEnergy",
     "Capacitor",
     "Channel",
     "Element",
+    "FiniteBeam",
     "FiniteSpring",
     "Hinge",
     "Parameter",

@@ -1,15 +1,15 @@
-"""What an element is: a strain of the state, and an energy of that strain.
+"""What an element is: strains of the state, and an energy of those strains.
 
 A physics is a subclass with two methods written in UFL. ``strain`` says how the state deforms the
-element (the *across* quantity: extension, voltage drop, ...), ``energy`` what that costs. All else
-is derived from them: forces, stiffness matrices, local sensitivities, adjoints.
+element (the *across* quantities: extension, bending, voltage drop, ...), ``energy`` what that
+costs. All else is derived from them: forces, stiffness matrices, local sensitivities, adjoints.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, override
+from typing import TYPE_CHECKING, Any, ClassVar, Self, override
 
 from numpy.typing import ArrayLike
 
@@ -48,19 +48,28 @@ class Bond:
     """The UFL description of one bond, handed to :meth:`BondEnergy.strain`.
 
     ``vector``, ``direction`` and ``length`` belong to the reference configuration (periodic images
-    included); ``jump`` is the state at the second node minus the state at the first (a
-    vector, or a scalar where a node has one number).
+    included), and so does ``normals``, the unit vectors across it (one in 2D, a quarter turn ahead
+    of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
+    potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
+    of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
     """
 
     vector: Any
     direction: Any
+    normals: tuple[Any, ...]
     length: Any
     jump: Any
+    turn: Any
+    rotation: Any
     dot: Callable[[Any, Any], Any]
 
 
 class Element(ABC):
-    """What a network is made of, one between two nodes: a bond, or a solid strut."""
+    """What a network is made of, one between two nodes: a bond, or a solid strut.
+
+    The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
+    value for the whole network, and no parameters of its elements.
+    """
 
     name: ClassVar[str]
     #: Whether the strain is linear and the energy quadratic in the state.
@@ -70,6 +79,11 @@ class Element(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.
     rigid_joints: ClassVar[bool] = False
+
+    @classmethod
+    def in_dimension(cls, dim: int) -> type[Self]:
+        """The form of this element in 2D or 3D; raises InputError where it has none."""
+        return cls
 
     @abstractmethod
     def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
@@ -103,14 +117,18 @@ class BondEnergy(Element):
     """Energy of one bond. Subclasses say what a bond is made of; nothing else knows."""
 
     linear: ClassVar[bool]
+    #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
+    strains: ClassVar[tuple[str, ...]] = ("strain",)
+    #: Into how many elements a bond is divided.
+    segments: int = 1
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
-        """The bond's strain as a scalar UFL expression of ``bond.jump``."""
+        """The bond's strain as a scalar UFL expression, or a tuple of those in ``strains``."""
 
     @abstractmethod
-    def energy(self, strain: Any, length: Any, **parameters: Any) -> Any:
-        """The bond's energy as a scalar UFL expression of its strain, length and parameters."""
+    def energy(self, *, length: Any, **strains_and_parameters: Any) -> Any:
+        """The bond's energy as a scalar UFL expression of its strains, length and parameters."""
 
     @override
     def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
@@ -121,22 +139,22 @@ class BondEnergy(Element):
         return model
 
     def derivative(self, *by: str) -> Callable[..., Any]:
-        """``d energy / d by`` as a NumPy function of strain, length and the parameters.
+        """``d energy / d by`` as a NumPy function of strains, length and the parameters.
 
-        ``by`` names parameters or ``"strain"`` (which gives the *through* quantity: tension,
+        ``by`` names parameters or strains (which gives the *through* quantity: tension, moment,
         current), one derivative after the other. Taken by UFL from :meth:`energy`.
         """
-        return _pointwise(type(self), by)
+        return _pointwise(self, by)
 
     @property
     def density(self) -> Callable[..., Any]:
-        """The energy as a NumPy function of strain, length and the parameters."""
-        return _pointwise(type(self), ())
+        """The energy as a NumPy function of strains, length and the parameters."""
+        return _pointwise(self, ())
 
 
 @cache
-def _pointwise(kind: type[BondEnergy], by: tuple[str, ...]) -> Callable[..., Any]:
+def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> Callable[..., Any]:
     from mechlearn.pointwise import on_arrays  # waits for UFL only when numbers are wanted
 
-    energy = kind()
-    return on_arrays(energy.energy, ["strain", "length", *(p.name for p in energy.parameters)], by)
+    names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
+    return on_arrays(energy.energy, names, by)

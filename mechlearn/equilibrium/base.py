@@ -61,7 +61,7 @@ class Settled(ABC):
 
     @abstractmethod
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """``du_i/dL_i`` at fixed state, of every example and owned cell.
+        """``du_i/dL_i`` at fixed state, of every example and owned bond.
 
         With ``sense``, that of the strains that sensors report instead of the true ones.
         """
@@ -74,8 +74,12 @@ class Settled(ABC):
         return self.energies - np.where(loaded, self.forces * self.readings, 0.0).sum(axis=1)
 
     @abstractmethod
+    def strains(self) -> NDArray[np.float64]:
+        """All strains of every owned bond in every example, (k, examples, owned bonds)."""
+
     def strain(self) -> NDArray[np.float64]:
-        """The strain of every owned cell in every example."""
+        """The first strain, the change of length, (examples, owned bonds)."""
+        return self.strains()[0]
 
     @abstractmethod
     def states(self) -> NDArray[np.float64]:
@@ -97,7 +101,7 @@ class Rate(ABC):
 
     @abstractmethod
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """Rate of change of ``du_i/dL_i``, of every example and owned cell.
+        """Rate of change of ``du_i/dL_i``, of every example and owned bond.
 
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
@@ -117,7 +121,7 @@ class PhaseState:
     potentials: NDArray[np.float64]
 
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """Local derivative of the stationary potential by a parameter, (examples, owned cells)."""
+        """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
         return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
 
 

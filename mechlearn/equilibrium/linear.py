@@ -183,8 +183,8 @@ class LinearSettled(Settled):
         return self.superposition.energies(self.amounts)
 
     @override
-    def strain(self) -> NDArray[np.float64]:
-        return self.superposition.strain(self.amounts)
+    def strains(self) -> NDArray[np.float64]:
+        return self.superposition.strains(self.amounts)
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:

@@ -19,15 +19,23 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.fenics import MPI
+from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
 TOLERANCE = 1e-11
+#: The last step of frames relative to bond length: residual forces are small against what it takes
+#: to stretch a strut, but slender struts bend under far less.
+LAST_STEP = 1e-7
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
+#: Newton iterations of frames that may make things worse before they get better, and by how much
+#: (radians) they may turn a node altogether.
+BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
+#: The step along the softest motion from an unstable equilibrium, relative to bond length.
+KICK = 1e-3
 #: The first load step from rest moves no held pair by more than this strain.
 FIRST_STRAIN = 0.05
 #: The smallest load step, as a fraction of the whole load.
@@ -63,16 +71,22 @@ class NewtonEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        self._attach()
         self._length = float(model.network.lengths.mean())
-        self._stiffness = 0.0
+        # Rotations count as what they move at the end of a bond, moments as forces there.
+        turns = [p.component is not None and p.component >= model.places for p in problem.ports]
+        self._port_arm = np.where(turns, self._length, 1.0)
+        self._last_step = LAST_STEP * self._length if model.places < model.width else np.inf
+        # Typical stiffness, and that of the softer kind of motion: of bending, in frames.
+        self._stiffness = self._soft = 0.0
         self.counts = NewtonCounts()
+        self._attach()
 
     def _attach(self) -> None:
         """Take up the model's mesh; states on another one are of no use."""
         self._ports = PortReader(self.model, self.problem)
         self._columns = self._ports.rows.T.toarray()
         self._solver = self.model.solver(definite=False)
+        self._arm = np.where(self.model.local_turns, self._length, 1.0)
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, _Point]] = {}
         self._free_before: dict[int, _Point] = {}
@@ -83,7 +97,11 @@ class NewtonEquilibrium(Equilibrium):
             self._attach()
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
-            self._stiffness = abs(matrix.getDiagonal().sum()) / matrix.size[0]
+            diagonal = matrix.getDiagonal().array / self._arm**2
+            self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
+            turns = diagonal[self.model.local_turns]
+            count = self._total(len(turns))
+            self._soft = self._total(turns.sum()) / count if count else self._stiffness
         self._free = None
 
     @override
@@ -177,7 +195,8 @@ class NewtonEquilibrium(Equilibrium):
         first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
         path = imposed.values - first
         rigid = held & (imposed.softness == 0)
-        change = np.abs(path)[rigid] / np.maximum(self._ports.distance, self._length)[rigid]
+        change = np.abs(path * self._port_arm) / np.maximum(self._ports.distance, self._length)
+        change = change[rigid]
         step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
         done, point = 0.0, start
         self.counts.solves += 1
@@ -204,15 +223,66 @@ class NewtonEquilibrium(Equilibrium):
     # -- Newton --------------------------------------------------------------------------------
 
     def _newton(self, start: _Point, imposed: "_Imposed") -> _Point:
+        if self.model.places < self.model.width:
+            try:
+                return self._bold(start, imposed)
+            except _NotConverged:
+                pass
+        return self._careful(start, imposed)
+
+    def _bold(self, start: _Point, imposed: "_Imposed") -> _Point:
+        """Newton steps in full length, close to the start and between stable states only.
+
+        A slender strut that bends by a Newton step is stretched by it to second order, at a cost
+        that is large against that of bending: downhill alone there are but tiny steps. Nor must the
+        stiffness believe in that stretch; it takes the tension that the step was meant to make.
+        D. Magisano, L. Leonetti, G. Garcea, Comput. Methods Appl. Mech. Eng. 313, 979 (2017),
+        https://doi.org/10.1016/j.cma.2016.10.024.
+        """
+        u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
+        h, moved, expected = imposed.ports, np.inf, None
+        for _ in range(BOLD_ITERATIONS):
+            state = self._evaluate(u, f, imposed)
+            if state.miss < TOLERANCE and moved <= self._last_step:
+                return _Point(u, f, state.read.values, state.energy)
+            self.counts.iterations += 1
+            direction = self._direction(state, f, imposed, expected)
+            du, moved = direction.du, self._largest(direction.du * self._arm)
+            if direction.shift and moved < self._last_step:
+                du = du + self._softest(state, f, imposed, expected)
+            # A shifted step comes from a state that is not stable.
+            moved = np.inf if direction.shift else moved
+            expected = self.model.expected_strains(du)
+            u, f = u + du, f.copy()
+            f[h] += direction.df
+            if self._largest((u - start.u)[self.model.local_turns]) > BOLD_TURN:
+                break
+        raise _NotConverged("full Newton steps lead too far")
+
+    def _softest(
+        self, state: "_Residual", f: NDArray, imposed: "_Imposed", expected: NDArray | None
+    ) -> NDArray[np.float64]:
+        """A small step along the motion that lowers the energy most, by inverse iteration."""
+        rng = np.random.default_rng(0)
+        points = self.model.to_points(state.pull).shape
+        along = self.model.to_local(rng.standard_normal(points)) * self.model.local_free
+        for _ in range(4):
+            push = replace(state, pull=-along * self._arm**2, gap=np.zeros_like(state.gap))
+            along = self._direction(push, f, imposed, expected).du
+            along = along / self._largest(along * self._arm)
+        return KICK * self._length * along
+
+    def _careful(self, start: _Point, imposed: "_Imposed") -> _Point:
+        """Newton steps that make things better, each time, until it is a stable equilibrium."""
         u = start.u.copy()
         f = np.where(imposed.held, start.forces, imposed.values)
-        state = self._evaluate(u, f, imposed)
+        state, moved = self._evaluate(u, f, imposed), np.inf
         for _ in range(ITERATIONS):
-            if state.miss < TOLERANCE:
+            if state.miss < TOLERANCE and moved <= self._last_step:
                 return _Point(u, f, state.read.values, state.energy)
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
-            u, f, state = self._advance(u, f, state, direction, imposed)
+            u, f, state, moved = self._advance(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
     def _evaluate(self, u: NDArray, f: NDArray, imposed: "_Imposed") -> "_Residual":
@@ -222,8 +292,8 @@ class NewtonEquilibrium(Equilibrium):
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.softness * f)[h]
         miss = max(
-            self._largest(pull) / (self._stiffness * self._length),
-            np.abs(gap).max(initial=0.0) / self._length,
+            self._largest(pull / self._arm) / (self._stiffness * self._length),
+            np.abs(gap * self._port_arm[h]).max(initial=0.0) / self._length,
         )
         energy = self.model.total_energy()
         potential = energy - np.where(imposed.held, 0.0, f) @ read.values
@@ -231,18 +301,27 @@ class NewtonEquilibrium(Equilibrium):
             raise _NotConverged("the forces are not finite numbers")
         return _Residual(pull, gap, read, energy, potential, miss)
 
-    def _direction(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> "_Direction":
-        """A Newton step that leads to a minimum: unshifted wherever that is where it leads."""
+    def _direction(
+        self,
+        state: "_Residual",
+        f: NDArray,
+        imposed: "_Imposed",
+        expected: NDArray | None = None,
+    ) -> "_Direction":
+        """A Newton step that leads to a minimum: unshifted wherever that is where it leads.
+
+        ``expected`` are strains for :meth:`Model.assemble_stiffness`.
+        """
         h = imposed.ports
         curvature = -self._ports.curvature(state.read.vectors, f)
         slopes = state.read.slopes[h]
         r = len(state.read.vectors)
         shift = 0.0
         for _ in range(60):
-            matrix = self.model.assemble_stiffness()
+            matrix = self.model.assemble_stiffness(expected)
             ground = self._tie_to_ground(matrix, self._stiffness)
             if shift:
-                matrix.shift(shift)
+                self._shift(matrix, shift)
             try:
                 self._solver.factor()
                 negative, zero, _ = self._solver.inertia()
@@ -256,6 +335,12 @@ class NewtonEquilibrium(Equilibrium):
                         [slopes, np.zeros((len(h), r)), -np.diag(imposed.softness[h])],
                     ]
                 )
+                # A congruence keeps the inertia, and makes it show where compliances are large.
+                compliant = np.sqrt(np.abs(np.diag(a)))
+                compliant[compliant == 0] = 1.0
+                bound = np.abs(slopes * compliant).max(axis=1)
+                scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
+                small *= np.outer(scale, scale)
                 eigenvalues = np.linalg.eigvalsh(small)
                 below = np.count_nonzero(eigenvalues < 0)
                 size = np.abs(eigenvalues)
@@ -264,14 +349,14 @@ class NewtonEquilibrium(Equilibrium):
             except SolveError:
                 minimum = False
             if minimum:
-                invert = np.linalg.inv(small)
+                invert = np.linalg.inv(small) * np.outer(scale, scale)
                 y = invert @ np.concatenate([np.zeros(r), -z, state.gap])
                 along, df = y[r : 2 * r], -y[2 * r :]
                 du = solution[:, r] - solution[:, :r] @ along
                 tied = np.isin(h, self.problem.grounded)
                 df[tied] -= ground * state.gap[tied]
-                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :])
-            shift = 4 * shift if shift else 1e-4 * self._stiffness
+                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :], shift)
+            shift = 4 * shift if shift else 1e-4 * self._soft
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 
@@ -283,7 +368,7 @@ class NewtonEquilibrium(Equilibrium):
         """
         h = imposed.ports
         du, df = direction.du, direction.df
-        longest = self._largest(du)
+        longest = self._largest(du * self._arm)
         t = min(1.0, 0.5 * self._length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
         moved = state.read.slopes @ self._ports.raw(du)
@@ -299,12 +384,20 @@ class NewtonEquilibrium(Equilibrium):
                 trial = self._evaluate(trial_u, trial_f, imposed)
                 better = trial.potential + weight * np.abs(trial.gap).sum()
                 # Close to the solution the merit is lost in rounding; the residual is not.
-                if trial.miss < 0.5 * state.miss or better <= merit + 1e-4 * t * min(slope, 0.0):
-                    return trial_u, trial_f, trial
+                close = trial.miss < max(0.5 * state.miss, TOLERANCE)
+                if close or better <= merit + 1e-4 * t * min(slope, 0.0):
+                    return trial_u, trial_f, trial, np.inf if direction.shift else t * longest
             except _NotConverged:
                 pass
             t /= 2
         raise _NotConverged(f"no progress at residual {state.miss:.1e}")
+
+    def _shift(self, matrix: PETSc.Mat, stiffness: float) -> None:
+        """Add springs to the ground at every degree of freedom."""
+        springs = matrix.createVecLeft()
+        springs.array[:] = stiffness * self._arm**2
+        matrix.setDiagonal(springs, addv=PETSc.InsertMode.ADD_VALUES)
+        springs.destroy()
 
     def _largest(self, local: NDArray) -> float:
         return self.model.comm.allreduce(float(np.abs(local).max(initial=0.0)), op=MPI.MAX)
@@ -342,11 +435,15 @@ class _Residual:
 
 @dataclass(frozen=True, eq=False)
 class _Direction:
-    """A Newton step, and the displacements that move each held port by one and nothing else."""
+    """A Newton step, and the displacements that move each held port by one and nothing else.
+
+    ``shift`` is the stiffness of the ground that it took to lead to a minimum.
+    """
 
     du: NDArray
     df: NDArray
     restore: NDArray
+    shift: float
 
 
 class NewtonSettled(Settled):
@@ -366,14 +463,14 @@ class NewtonSettled(Settled):
         return np.array(out)
 
     @override
-    def strain(self) -> NDArray[np.float64]:
-        return self._each(self._model.local_strain)
+    def strains(self) -> NDArray[np.float64]:
+        return self._each(self._model.local_strains).swapaxes(0, 1)
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda: self._model.local_sensitivity(name))
-        return self._model.sensitivity_of(name, sense(self.strain()))
+        return self._model.felt(sense(self.strains())).sensitivity(name)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -395,9 +492,9 @@ class NewtonRate(Rate):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda du: self._model.local_sensitivity_rate(name, du))
-        strain = sense(self._each(lambda du: self._model.local_strain()))
-        rate = sense(self._each(self._model.local_strain_rate))
-        return self._model.sensitivity_of(name, strain, "strain") * rate
+        strains = sense(self._each(lambda du: self._model.local_strains()).swapaxes(0, 1))
+        rates = sense(self._each(self._model.local_strain_rates).swapaxes(0, 1))
+        return self._model.felt(strains).sensitivity_rate(name, rates)
 
     def _each(self, evaluate) -> NDArray[np.float64]:
         out = []

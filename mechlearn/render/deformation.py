@@ -56,7 +56,7 @@ def bond_strains(
     """
     v, length = network.vectors, network.lengths
     i, j = network.edges.T
-    jump = displacements[j] - displacements[i]
+    jump = (displacements[j] - displacements[i])[:, : network.dim]
     if jump.shape[1] == 1:
         return np.abs(jump[:, 0])
     if linear:
@@ -72,7 +72,8 @@ def reading(network: Network, port: Port, displacements: NDArray, linear: bool =
     if displacements.shape[1] == 1:
         return float(displacements[a, 0] - displacements[b, 0])
     v = network.separation(a, b)
-    jump, length = displacements[b] - displacements[a], np.linalg.norm(v)
+    jump = (displacements[b] - displacements[a])[: network.dim]
+    length = np.linalg.norm(v)
     if linear:
         return float(v @ jump / length**2)
     return float(np.linalg.norm(v + jump) / length - 1)

@@ -61,6 +61,8 @@ class Mark:
         out = []
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
+            if port.component is not None and port.component >= network.dim:
+                continue  # a rotation or a moment
             if port.component is not None:
                 vectors.setdefault(port.nodes[0], np.zeros(network.dim))[port.component] = value
                 continue

@@ -26,7 +26,7 @@ class Shown:
     example : int
         Counted from 0.
     fields : list of (n, components) arrays
-        Displacements, or potentials, of every state.
+        Displacements (and rotations), or potentials, of every state.
     values : list of (m,) arrays
         What colours the bonds of every state.
     shades : Shades
@@ -53,7 +53,8 @@ class Shown:
         network, problem, linear = run.network, run.problem, run.energy.linear
         self.moves = isinstance(problem.kinematics, Displacements)
         if self.moves:
-            seen = [without_rigid_motion(network, problem, u, linear) for u in fields]
+            moved = [u[:, : network.dim] for u in fields]
+            seen = [without_rigid_motion(network, problem, u, linear) for u in moved]
             self.factor = amplify or amplification(network, problem, seen, linear)
         else:  # potentials move nothing
             seen, self.factor = [np.zeros_like(network.nodes)] * len(fields), 1.0

@@ -72,7 +72,8 @@ class SolidModel:
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> None:
         self.network, self.energy, self.comm = network, energy, comm
-        self.width = network.dim
+        # No number of a node's state is a rotation.
+        self.width = self.places = network.dim
         self.supported = np.unique(np.fromiter(supported, dtype=np.int64))
         self.gauge = np.unique(np.fromiter(gauge, dtype=np.int64))
         if network.dim == 3 and energy.hinge is not None:
@@ -157,6 +158,7 @@ class SolidModel:
             dofs = (d * np.flatnonzero(held[:, c]) + c).astype(np.int32)
             self._supports.append(fem.dirichletbc(0.0, dofs, self.domain.space.sub(c)))
         self.local_free = ~held.ravel()[: self._n_owned]
+        self.local_turns = np.zeros(self._n_owned, dtype=bool)
 
     def _fill(self) -> None:
         """Parameters into the functions of the forms."""
@@ -300,14 +302,16 @@ class SolidModel:
         """What sums of some states (owned dofs, columns) make the struts feel; linear solids."""
         return SolidSuperposition(self, columns)
 
-    def local_strain(self) -> NDArray[np.float64]:
-        """Change of the distance of every strut's joints, to first order in linear solids."""
+    def local_strains(self) -> NDArray[np.float64]:
+        """Change of the distance of every strut's joints, (1, m); to first order where linear."""
         u = self.to_nodes(self.state.x.array[: self._n_owned])
         net = self.network
         change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
         if self.energy.linear:
-            return np.einsum("md,md->m", change, self.domain.struts.axes)[self._mine]
-        return (np.linalg.norm(net.vectors + change, axis=1) - net.lengths)[self._mine]
+            extension = np.einsum("md,md->m", change, self.domain.struts.axes)
+        else:
+            extension = np.linalg.norm(net.vectors + change, axis=1) - net.lengths
+        return extension[None, self._mine]
 
     def local_energies(self) -> NDArray[np.float64]:
         """Energy of every strut this rank answers for."""

@@ -34,9 +34,9 @@ class SolidSuperposition:
             out.append(evaluate())
         return np.array(out)
 
-    def strain(self, amounts: NDArray) -> NDArray[np.float64]:
-        """Extension of every strut this rank answers for, (examples, struts)."""
-        return self._each(amounts, self._model.local_strain)
+    def strains(self, amounts: NDArray) -> NDArray[np.float64]:
+        """Extension of every strut this rank answers for, (1, examples, struts)."""
+        return self._each(amounts, self._model.local_strains).swapaxes(0, 1)
 
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole solid in every example."""
