@@ -1,4 +1,4 @@
-"""The command line: ``mechlearn check | train | evaluate | compare | sweep | render | export``.
+"""The command line: check, train, evaluate, compare, sweep, verify, render, export.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -210,6 +210,89 @@ def sweep(
         print(f"mechlearn: {which}: {row['trouble']}", file=sys.stderr)
     if failed:
         sys.exit(1)
+
+
+@app.command
+def verify(
+    run: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    largest: float = 0.2,
+    smallest: float = 0.1,
+    keep: Quiet = False,
+    hinge: tuple[float, float] | None = None,
+    material: str = "neo_hookean",
+    poisson: float = 0.3,
+    order: int = 2,
+    mesh_size: float = 0.5,
+    tune: Quiet = False,
+    steps: int = 100,
+    tolerance: float = 5e-2,
+    overwrite: Quiet = False,
+) -> None:
+    """Make a solid of a learned network, and see how much of what it learned is left.
+
+    Prints what the targets read in bars, beams, a solid at small strain and one at finite strain;
+    writes verify.csv and struts.vtu, the network that is left with the widths of its struts.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run of springs, bars or beams.
+    output
+        The folder to write; it must be new or empty.
+    largest
+        Width of the widest strut over the mean length of the bonds (runs of springs).
+    smallest
+        The smallest width that can be made, over the largest.
+    keep
+        Make struts that should be thinner as wide as that, rather than leaving out those that the
+        network can do without.
+    hinge
+        Thinned ends of struts: their width over the strut's, and length over the strut's.
+    material
+        Of the solid at finite strain: neo_hookean or st_venant_kirchhoff.
+    poisson
+        Poisson's ratio.
+    order
+        Degree of the displacements in the solid's cells, 1 or 2.
+    mesh_size
+        Size of the solid's cells over the width of the strut.
+    tune
+        Go on training in the solid, whose widths learn, and write the run as the folder tuned.
+    steps
+        At most this many steps of tuning.
+    tolerance
+        On the largest relative target error of tuning.
+    overwrite
+        Write over what is there.
+    """
+    if size() > 1:
+        raise InputError("verify runs on one rank.")
+    from mechlearn.run import Run, new_folder
+
+    loaded = Run.load(run)
+    new_folder(output, overwrite)
+    from mechlearn import verify as verification
+    from mechlearn.energies.solid import Hinge
+
+    with _about(run):
+        made = verification.struts(loaded, largest=largest, smallest=smallest, drop=not keep)
+        options = {
+            "hinge": None if hinge is None else Hinge(*hinge),
+            "material": material,
+            "poisson": poisson,
+            "order": order,
+            "mesh_size": mesh_size,
+        }
+        found = verification.verify(loaded, made, **options)
+        say(verification.table(found))
+        verification.write(found, output)
+        if tune:
+            tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
+            tuned.save(output / "tuned", overwrite=True)
+            say(f"Tuned as a solid:\n{_report(tuned)}")
+    say(f"Written to {output}/")
 
 
 @app.command

@@ -120,6 +120,14 @@ class Run:
         return self.summary["converged"]
 
     @property
+    def parameters(self) -> dict[str, NDArray[np.float64]]:
+        """All parameters of the learned network's elements by name, in bond order."""
+        m = self.network.n_edges
+        values = {p.name: p.default(self.network) for p in self.energy.parameters}
+        values |= {**self._material(), **self.learned}
+        return {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()}
+
+    @property
     def targets(self) -> list[dict[str, Any]]:
         """Per target (and example): name, wanted, initial, reached, relative_error."""
         return self.summary["targets"]
@@ -176,12 +184,16 @@ class Run:
         from mechlearn.fenics import MPI
 
         problem = problem or self.problem
+        values = {**self._material(), **self.learned}
+        model = self.energy.model(self.network, problem, values, MPI.COMM_WORLD)
+        return equilibrium(model, problem)
+
+    def _material(self) -> dict[str, ArrayLike]:
+        """Values of parameters that do not learn, as far as they are not the default."""
         setup = self.setup
         material = build_material(setup.energy, self.energy, self.network)
         flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
-        values = {**flaws.cut(self.energy, self.network, material), **self.learned}
-        model = self.energy.model(self.network, problem, values, MPI.COMM_WORLD)
-        return equilibrium(model, problem)
+        return flaws.cut(self.energy, self.network, material)
 
     def plot(self, **options):
         """Error and contrast against the step; returns the matplotlib Axes."""

@@ -256,7 +256,7 @@ class SolidModel:
         b.scatter_reverse(la.InsertMode.add)
         return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
-    def assemble_stiffness(self) -> PETSc.Mat:
+    def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; the same Mat."""
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
