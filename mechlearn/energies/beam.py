@@ -49,6 +49,7 @@ class Bar(BondEnergy):
     name: ClassVar[str] = "bar"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST)
 
     @classmethod
@@ -69,6 +70,7 @@ class Bar(BondEnergy):
 class Bar3D(Bar):
     """Struts pinned to their nodes in space, of circular section."""
 
+    dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST)
 
     @override
@@ -89,6 +91,7 @@ class Beam(BondEnergy):
     name: ClassVar[str] = "beam"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = FRAME
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
 
@@ -128,6 +131,7 @@ class Beam3D(Beam):
     about the strut times its length. Springs in the joints give way to bending, not to twist.
     """
 
+    dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = (
         "extension", "twist", "bending_1", "bending_2", "shear_1", "shear_2",
@@ -179,6 +183,7 @@ class FiniteBeam(BondEnergy):
     name: ClassVar[str] = "finite_beam"
     linear: ClassVar[bool] = False
     kinematics: ClassVar[Kinematics] = FRAME
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
 
