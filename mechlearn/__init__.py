@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from mechlearn import networks
     from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.dofs import Learn
-    from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
+    from mechlearn.energies import (
+        Bar,
+        Bar3D,
+        Beam,
+        Beam3D,
+        Capacitor,
+        Channel,
+        FiniteBeam,
+        FiniteSpring,
+        Resistor,
+        Spring,
+    )
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.imperfections import Imperfections
     from mechlearn.maxwell import rigidity
@@ -32,6 +43,10 @@ if TYPE_CHECKING:
     from mechlearn.training import train, train_file
 
 _HOMES = {
+    "Bar": "energies",
+    "Bar3D": "energies",
+    "Beam": "energies",
+    "Beam3D": "energies",
     "Capacitor": "energies",
     "Channel": "energies",
     "ContrastiveLearning": "rules",
@@ -39,6 +54,7 @@ _HOMES = {
     "CrossEntropy": "costs",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
+    "FiniteBeam": "energies",
     "FiniteSpring": "energies",
     "GradientDescent": "rules",
     "GradientFree": "rules",
@@ -63,6 +79,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bar",
+    "Bar3D",
+    "Beam",
+    "Beam3D",
     "Capacitor",
     "Channel",
     "ContrastiveLearning",
@@ -70,6 +90,7 @@ __all__ = [
     "CrossEntropy",
     "DirectedAging",
     "EquilibriumPropagation",
+    "FiniteBeam",
     "FiniteSpring",
     "GradientDescent",
     "GradientFree",

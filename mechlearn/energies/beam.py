@@ -2,8 +2,7 @@
 
 A strut is one element with the exact stiffness of a straight Timoshenko beam: linear shape
 functions, one quadrature point (reduced integration, so that shear does not lock), and in series
-with the shear the bending that linear functions lack, MacNeal's residual bending flexibility.
-R. H. MacNeal, Comput. Struct. 8, 175 (1978), https://doi.org/10.1016/0045-7949(78)90020-2.
+with the shear the bending that linear functions lack: MacNeal's residual bending flexibility.
 Sections are rectangles in the plane (``width`` times ``thickness``) and circles in space
 (``radius``). Their shear corrections are 5/6, and 6 (1 + nu) / (7 + 6 nu) after G. R. Cowper, J.
 Appl. Mech. 33, 335 (1966), https://doi.org/10.1115/1.3625046.

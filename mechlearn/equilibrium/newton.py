@@ -227,8 +227,7 @@ class NewtonEquilibrium(Equilibrium):
         A slender strut that bends by a Newton step is stretched by it to second order, at a cost
         that is large against that of bending: downhill alone there are but tiny steps. Nor must the
         stiffness believe in that stretch; it takes the tension that the step was meant to make.
-        D. Magisano, L. Leonetti, G. Garcea, Comput. Methods Appl. Mech. Eng. 313, 979 (2017),
-        https://doi.org/10.1016/j.cma.2016.10.024.
+        This is the mixed-integration-point iteration of Magisano, Leonetti and Garcea (2017).
         """
         u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
         h, moved, expected = imposed.ports, np.inf, None
