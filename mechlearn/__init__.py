@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mechlearn import networks
+    from mechlearn import data, networks
     from mechlearn.costs import CrossEntropy, SquaredError
+    from mechlearn.device import Device
     from mechlearn.dofs import Learn
     from mechlearn.energies import (
         Bar,
@@ -52,6 +53,7 @@ _HOMES = {
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
     "CrossEntropy": "costs",
+    "Device": "device",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
     "FiniteBeam": "energies",
@@ -88,6 +90,7 @@ __all__ = [
     "ContrastiveLearning",
     "CoupledLearning",
     "CrossEntropy",
+    "Device",
     "DirectedAging",
     "EquilibriumPropagation",
     "FiniteBeam",
@@ -109,6 +112,7 @@ __all__ = [
     "Support",
     "Target",
     "Task",
+    "data",
     "networks",
     "rigidity",
     "train",
@@ -117,8 +121,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "networks":
-        return import_module("mechlearn.networks")
+    if name in ("data", "networks"):
+        return import_module(f"mechlearn.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'mechlearn' has no attribute {name!r}")
     return getattr(import_module(f"mechlearn.{_HOMES[name]}"), name)

@@ -6,6 +6,7 @@ import numpy as np
 
 from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
+from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
@@ -26,8 +27,10 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     rule = build_rule(setup.rule)
     problem = pose(setup.task, network, energy.kinematics)
     rng = np.random.default_rng(setup.train.seed)
+    flaws = Flaws(setup.imperfections, network, setup.train.seed)
     for name, learn in setup.learn.items():
         dof = LearningDof(name, learn, energy, network, rng, material.get(name))
+        flaws.spoil(dof)
         make_step(setup.train.optimiser, setup.train.rate, dof)
     kind = "periodic" if network.periodic else "finite"
     lines = [
@@ -36,7 +39,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
     ]
-    counts = check_rigidity(energy, network, problem.driven)
+    counts = check_rigidity(energy, flaws.left(network), problem.driven)
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
@@ -52,7 +55,13 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
                 f'by name: {name} = "{name}" in [energy], or initial = "{name}"'
             )
     if problem.n_examples > 1:
-        lines.append(f"examples  {problem.n_examples}")
+        batch = f", in batches of {setup.train.batch}" if setup.train.batch else ""
+        lines.append(f"examples  {problem.n_examples}{batch}")
+    if not problem.task.cost.has_values:
+        lines.append(f"cost      {problem.task.cost.name}: targets want shares")
+    if setup.imperfections != Imperfections():
+        given = setup.imperfections.model_dump(exclude_defaults=True)
+        lines.append("flaws     " + ", ".join(f"{k} = {v}" for k, v in given.items()))
     if draw is not None:
         if draw.suffix.lower() != ".png":
             raise InputError(f"{draw}: the picture must be a .png.")

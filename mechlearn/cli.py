@@ -1,4 +1,4 @@
-"""The command line: ``mechlearn check | train | evaluate | compare | render | export``.
+"""The command line: ``mechlearn check | train | evaluate | compare | sweep | render | export``.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -104,7 +104,11 @@ def evaluate(run: Path) -> None:
     loaded = Run.load(run)
     with _about(run):
         rows = loaded.evaluate()
+        outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
     say(_table(rows))
+    accuracy = loaded.problem.accuracy(outputs)
+    if accuracy is not None:
+        say(_error({"error": loaded.problem.error(outputs), "accuracy": accuracy}))
 
 
 @app.command
@@ -150,6 +154,62 @@ def compare(
     with _about(task):
         text = write_comparison(setup, task.parent, output, rules or [], seeds)
     say(f"{text}\nWritten to {output}/")
+
+
+@app.command
+def sweep(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    vary: list[str],
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> None:
+    """Train a task many times, with some keys varied; every combination is a run of its own.
+
+    Writes a run folder per member, and sweep.csv. The same command goes on with members that are
+    missing or failed.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder of the sweep.
+    vary
+        A key and its values, such as train.seed=0:64, rule.eta=0.01,0.1 or targets[1].strain=0.1;
+        several times for several keys.
+    workers
+        Processes on this machine; one for every core if left out.
+    scheduler
+        Address of a Dask scheduler, instead.
+    """
+    if size() > 1:
+        raise InputError("sweep runs on one rank; its workers are processes of their own.")
+    from mechlearn.progress import Counter
+    from mechlearn.setup import read_setup
+    from mechlearn.sweep import TABLE, parse
+    from mechlearn.sweep import sweep as train_all
+
+    setup = read_setup(task)
+    values = dict(parse(text) for text in vary)
+    with _about(task), Counter(setup.title or "sweep") as count:
+        rows = train_all(
+            setup,
+            output,
+            values,
+            folder=task.parent,
+            workers=workers,
+            scheduler=scheduler,
+            watch=count,
+        )
+    learned, failed = (sum(map(bool, (r[k] for r in rows))) for k in ("converged", "trouble"))
+    say(f"{learned} of {len(rows)} learned, {failed} failed. Written to {output / TABLE}")
+    for row in [r for r in rows if r["trouble"]][:5]:
+        which = ", ".join(f"{k} = {row[k]}" for k in values)
+        print(f"mechlearn: {which}: {row['trouble']}", file=sys.stderr)
+    if failed:
+        sys.exit(1)
 
 
 @app.command
@@ -266,10 +326,15 @@ def _report(run) -> str:
     verdict = "learned" if run.converged else "NOT learned"
     lines = [
         _table(run.targets),
-        f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s "
-        f"(largest relative error {summary['error']:.2e}).",
+        f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s ({_error(summary)}).",
     ]
     return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
+
+
+def _error(summary: dict) -> str:
+    if "accuracy" not in summary:
+        return f"largest relative error {summary['error']:.2e}"
+    return f"mean cost {summary['error']:.4g}, {100 * summary['accuracy']:.1f} % classified right"
 
 
 def _table(rows: list[dict]) -> str:

@@ -10,39 +10,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import MechlearnError
-from mechlearn.learner import Learner
-from mechlearn.phase import Phase
+from mechlearn.errors import InputError, MechlearnError
+from mechlearn.learner import Learner, RuleLearner
+from mechlearn.phase import ADJOINT
 from mechlearn.rules import (
     ContrastiveLearning,
     CoupledLearning,
     DirectedAging,
     EquilibriumPropagation,
     GradientDescent,
+    GradientFree,
+    GreedyPruning,
+    Procedure,
     Rule,
+    Variant,
 )
 from mechlearn.setup import Setup, build_energy, build_network, pick
 from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
+#: The letters of the literature for variants of a nudge.
+VARIANTS: dict[Variant, str] = {"positive": "P", "negative": "N", "centred": "C"}
+#: Errors and cosines of a training that did not begin.
+NOTHING = np.empty(0)
 
 
-def all_rules(beta: float) -> dict[str, Rule]:
-    """Every rule in all its variants, by the short names of the literature.
+def all_rules(beta: float) -> dict[str, Procedure]:
+    """Every rule in all its variants, and some searches, by the short names of the literature.
 
     ``beta`` is a nudge that equilibrium propagation can use on the task, see :func:`natural_beta`.
     """
-    variants = {"P": "positive", "N": "negative", "C": "centred"}
     return {
         "CL": ContrastiveLearning(),
-        **{f"CpL {k}": CoupledLearning(eta=1e-2, variant=v) for k, v in variants.items()},
+        **{f"CpL {k}": CoupledLearning(eta=1e-2, variant=v) for v, k in VARIANTS.items()},
         **{
             f"EP {k}": EquilibriumPropagation(beta=1e-2 * beta, variant=v)
-            for k, v in variants.items()
+            for v, k in VARIANTS.items()
         },
         "GD": GradientDescent(),
         "aging": DirectedAging(),
+        "prune": GreedyPruning(),
+        "CMA": GradientFree(method="cma"),
+        "1+1": GradientFree(method="perturbation"),
+        "pattern": GradientFree(method="pattern"),
     }
 
 
@@ -50,7 +61,7 @@ def all_rules(beta: float) -> dict[str, Rule]:
 class Trial:
     """One training by one rule from one start: errors and cosines of every step, and how it ended.
 
-    ``cosine`` is that between the rule's signal and the exact gradient of the cost.
+    ``cosine`` is that between a local rule's signal and the exact gradient of the cost.
     """
 
     rule: str
@@ -97,7 +108,15 @@ def compare(
         for seed in range(seeds):
             if watch:
                 watch(name, seed)
-            trials.append(_trial(build(rule, seed), name, seed, setup))
+            try:
+                learner = build(rule, seed)
+            except InputError as error:
+                if names:
+                    raise
+                # Not every rule is for every task: a cost without values, a nonlinear element.
+                trials.append(Trial(name, seed, NOTHING, NOTHING, False, 0.0, str(error)))
+            else:
+                trials.append(_trial(learner, name, seed, setup))
     return trials
 
 
@@ -109,7 +128,7 @@ class _Builder:
         self.network = build_network(setup.network, folder)
         self.energy, self.material = build_energy(setup.energy, self.network)
 
-    def __call__(self, rule: Rule, seed: int) -> Learner:
+    def __call__(self, rule: Procedure, seed: int) -> Learner:
         train = self.setup.train.model_copy(update={"seed": self.setup.train.seed + seed})
         setup = self.setup.model_copy(update={"train": train})
         return make_learner(setup, self.network, self.energy, self.material, rule)
@@ -121,6 +140,8 @@ def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
 
     def see(learner: Learner) -> None:
         nonlocal spent
+        if not isinstance(learner, RuleLearner):
+            return
         began = time.perf_counter()
         cosines.append(cosine(signal(learner, learner.rule), signal(learner, GradientDescent())))
         spent += time.perf_counter() - began
@@ -152,14 +173,16 @@ def cosine(a: NDArray, b: NDArray) -> float:
 
 
 def natural_beta(learner: Learner) -> float:
-    """The nudge that would move the outputs about as far as they are from where they are wanted."""
-    solver = learner.equilibrium
+    """The nudge that would move the outputs about as far as they are from where they are wanted.
+
+    About as far as they are from zero, where they are not wanted at values.
+    """
+    solver, problem = learner.equilibrium, learner.problem
     outputs = solver.outputs(learner.settle())
-    tiny = 1e-8 * float(np.square(learner.problem.units).mean())
-    moved = solver.outputs(solver.solve(Phase("nudge", tiny)).parts[0][1]) - outputs
-    missing = np.abs(learner.problem.residual(outputs)).max()
-    largest = np.abs(moved).max()
-    return tiny * missing / largest if largest > 0 and missing > 0 else 1.0
+    [(_, rate)] = solver.solve(ADJOINT).parts
+    missing = problem.residual(outputs) if problem.task.cost.has_values else outputs
+    size, largest = np.abs(missing).max(), np.abs(solver.outputs(rate)).max()
+    return float(size / largest) if largest > 0 and size > 0 else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,46 +208,56 @@ class NudgeStudy:
 
     @property
     def powers(self) -> tuple[float, float]:
-        """Fitted powers of the nudge in contrast and update, over its smaller half.
+        """Fitted powers of the nudge in contrast and update, over its smallest third.
 
         Not a number where there is nothing to fit, as for the contrast of centred coupled learning.
         """
         return self._power(self.contrast), self._power(self.update)
 
     def _power(self, values: NDArray) -> float:
-        half = slice(len(self.amount) // 2, None)
-        x, y = self.amount[half], np.abs(values[half])
+        last = slice(-(len(self.amount) // 3), None)
+        x, y = self.amount[last], np.abs(values[last])
         if y.min() <= 1e-12 * np.abs(values).max():  # the contrast of centred rules cancels
             return float("nan")
         return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def nudge_study(setup: Setup, folder: Path = Path(), decades: float = 3.0) -> list[NudgeStudy]:
+def nudge_study(setup: Setup, folder: Path = Path(), decades: float = 5.0) -> list[NudgeStudy]:
     """Contrast, update and angle to the exact gradient of the untrained network, against the nudge.
 
     For coupled learning ``eta`` runs down from 1; for equilibrium propagation ``beta`` from a tenth
-    of :func:`natural_beta`.
+    of :func:`natural_beta`. Coupled learning follows the gradient for one output only, so a task
+    with several is also studied with nothing but its first target.
     """
-    build = _Builder(setup, folder)
-    learner = build(GradientDescent(), 0)
-    beta = natural_beta(learner)
+    studies = _studies(setup, folder, decades, "")
+    if len(setup.targets) > 1 and not setup.targets[0].match and setup.task.cost.has_values:
+        studies += _studies(_first_target(setup), folder, decades, ", one output")
+    return studies
+
+
+def _studies(setup: Setup, folder: Path, decades: float, suffix: str) -> list[NudgeStudy]:
+    learner = _Builder(setup, folder)(GradientDescent(), 0)
+    beta = 0.1 * natural_beta(learner)
     learner.settle()
     exact = signal(learner, GradientDescent())
-    fractions = np.logspace(0, -decades, 13)
+    families: dict[str, Callable[[float, Variant], Rule]] = {
+        "EP": lambda x, v: EquilibriumPropagation(beta=beta * x, variant=v, normalise=False)
+    }
+    if learner.problem.task.cost.has_values:
+        families["CpL"] = lambda x, v: CoupledLearning(eta=x, variant=v, normalise=False)
     studies = []
-    for variant, letter in (("positive", "P"), ("negative", "N"), ("centred", "C")):
-        families: Mapping[str, Callable[[float], Rule]] = {
-            f"CpL {letter}": lambda x, v=variant: CoupledLearning(
-                eta=x, variant=v, normalise=False
-            ),
-            f"EP {letter}": lambda x, v=variant: EquilibriumPropagation(
-                beta=0.1 * beta * x, variant=v, normalise=False
-            ),
-        }
-        for name, make in families.items():
-            rows = [_nudged(learner, make(x), exact) for x in fractions]
-            studies.append(NudgeStudy(name, *np.array(rows).T))
-    return studies
+    for variant, letter in VARIANTS.items():
+        for family, make in families.items():
+            rows = [_nudged(learner, make(x, variant), exact) for x in np.logspace(0, -decades, 16)]
+            studies.append(NudgeStudy(f"{family} {letter}{suffix}", *np.array(rows).T))
+    return sorted(studies, key=lambda study: study.rule)
+
+
+def _first_target(setup: Setup) -> Setup:
+    """The same with no target but the first."""
+    gone = {t.name for t in setup.task.targets[1:]}
+    examples = [{k: v for k, v in e.items() if k not in gone} for e in setup.examples]
+    return setup.model_copy(update={"targets": setup.targets[:1], "examples": examples})
 
 
 def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, float, float]:
@@ -243,7 +276,7 @@ def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
                 "rule": name,
                 "reached": sum(t.converged for t in mine),
                 "starts": len(mine),
-                "final_error": float(np.median([t.error[-1] for t in mine if len(t.error)])),
+                "final_error": _median([t.error[-1] for t in mine if len(t.error)]),
                 "steps": float(np.median([max(len(t.error) - 1, 0) for t in mine])),
                 "wall_s": float(np.median([t.wall_s for t in mine])),
                 "first_cosine": _median([t.cosine[0] for t in mine if len(t.cosine)]),

@@ -51,17 +51,18 @@ def _rows(studies: Sequence[NudgeStudy]) -> list[dict]:
 
 
 def _text(rows: list[dict], studies: Sequence[NudgeStudy]) -> str:
-    lines = [
-        "rule     reached  final error  steps   time/s  cosine to the gradient (first, median)",
-    ]
+    names = [*(r["rule"] for r in rows), *(s.rule for s in studies)]
+    wide = max(map(len, ["rule", *names]))
+    head = f"{'rule':{wide}}"
+    lines = [f"{head} reached  final error  steps   time/s  cosine to the gradient (first, median)"]
     for r in rows:
         lines.append(
-            f"{r['rule']:8} {r['reached']:2d} of {r['starts']:<2d} {r['final_error']:11.2e} "
+            f"{r['rule']:{wide}} {r['reached']:2d} of {r['starts']:<2d} {r['final_error']:11.2e} "
             f"{r['steps']:6.0f} {r['wall_s']:8.2f}  {r['first_cosine']:8.4f} "
             f"{r['median_cosine']:8.4f}" + (f"  {r['trouble']}" if r["trouble"] else "")
         )
-    lines.append("rule     power of the nudge in contrast, in update; 1 - cosine at the smallest")
+    lines.append(f"{head} power of the nudge in contrast, in update; 1 - cosine at the smallest")
     for s in studies:
         contrast, update = s.powers
-        lines.append(f"{s.rule:8} {contrast:8.4f} {update:8.4f} {s.angle[-1]:12.1e}")
+        lines.append(f"{s.rule:{wide}} {contrast:8.4f} {update:8.4f} {s.angle[-1]:12.1e}")
     return "\n".join(lines)

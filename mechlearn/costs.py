@@ -34,6 +34,10 @@ class Cost(ABC):
     def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
         """Its second derivative by the outputs, (examples, targets, targets)."""
 
+    def reached(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """What of the outputs is compared with what is wanted, (examples, targets)."""
+        return outputs
+
     def check(self, wanted: NDArray, asked: NDArray) -> None:  # noqa: B027 (most take anything)
         """Raise InputError where nothing like that can be wanted."""
 
@@ -96,7 +100,8 @@ class CrossEntropy(Cost):
                 f"{e + 1} want {', '.join(f'{v:g}' for v in shares[e])}."
             )
 
-    def shares(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    @override
+    def reached(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
         """The share of every target that is asked for, (examples, targets)."""
         if self.of == "shares":
             weights = np.where(asked, np.abs(outputs), 0.0)
@@ -110,14 +115,15 @@ class CrossEntropy(Cost):
 
     @override
     def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        counts = asked & (wanted > 0)
         with np.errstate(divide="ignore"):
-            logs = np.log(self.shares(outputs, asked))
-        return -np.where(asked & (wanted > 0), wanted * logs, 0.0).sum(axis=1)
+            logs = np.log(np.where(counts, self.reached(outputs, asked), 1.0))
+        return -np.where(counts, wanted * logs, 0.0).sum(axis=1)
 
     @override
     def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
         if self.of == "softmax":
-            excess = self.shares(outputs, asked) - np.where(asked, wanted, 0.0)
+            excess = self.reached(outputs, asked) - np.where(asked, wanted, 0.0)
             return excess / self.temperature
         sizes = self._sizes(outputs, wanted, asked)
         total = np.where(asked, np.abs(outputs), 0.0).sum(axis=1, keepdims=True)
@@ -127,7 +133,7 @@ class CrossEntropy(Cost):
     def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
         one = np.eye(outputs.shape[1])
         if self.of == "softmax":
-            s = self.shares(outputs, asked)
+            s = self.reached(outputs, asked)
             both = s[:, :, None] * one - s[:, :, None] * s[:, None, :]
             return both / self.temperature**2
         sizes = self._sizes(outputs, wanted, asked)

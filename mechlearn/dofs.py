@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from mechlearn.energies import BondEnergy, Parameter
+from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.scales import scales
@@ -73,7 +73,7 @@ class LearningDof:
         self,
         name: str,
         learn: Learn,
-        energy: BondEnergy,
+        energy: Element,
         network: Network,
         rng: np.random.Generator,
         start: ArrayLike | None = None,

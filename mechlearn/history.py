@@ -97,7 +97,7 @@ class History:
             node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
             labels.append(port.terminal + node + component)
         data = {
-            "error": ("step", self.error, {"long_name": "largest relative target error"}),
+            "error": ("step", self.error, {"long_name": problem.error_name}),
             "cost": ("step", self.cost, {"long_name": "cost, mean over examples"}),
             "contrast": ("step", self.contrast, {"long_name": "potential, clamped less free"}),
             "output": (("step", "example", "target"), np.array(self.outputs)),

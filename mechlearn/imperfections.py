@@ -9,10 +9,11 @@ from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from mechlearn.dofs import LearningDof
+from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.task import Id, Table
@@ -78,8 +79,10 @@ class Flaws:
     ----------
     senses : bool
         Whether strains are measured with errors.
+    cuts : bool
+        Whether bonds are cut.
     whole : (m,) bool array
-        The bonds that are not cut.
+        The bonds that are not.
     """
 
     def __init__(self, given: Imperfections, network: Network, seed: int) -> None:
@@ -93,13 +96,28 @@ class Flaws:
             )
         self.whole = np.ones(network.n_edges, dtype=bool)
         self.whole[given.broken] = False
-        #: The unit of noise and bias of strains, once it is known.
-        self.unit = 0.0
+        self.cuts = not self.whole.all()
+        #: The unit of noise and bias of every strain, (k, 1, 1), once it is known.
+        self.unit = np.zeros((1, 1, 1))
 
     def _random(self, *what: object) -> np.random.Generator:
         """Random numbers for one purpose, the same whenever they are asked for."""
         purpose = blake2b(repr(what).encode(), digest_size=8).digest()
         return np.random.default_rng([self._seed, int.from_bytes(purpose)])
+
+    def left(self, network: Network) -> Network:
+        """The network without its broken bonds."""
+        return network.keep_edges(self.whole) if self.cuts else network
+
+    def cut(
+        self, energy: Element, network: Network, material: Mapping[str, ArrayLike]
+    ) -> dict[str, ArrayLike]:
+        """Values of parameters that do not learn, with the first one zero in broken bonds."""
+        if not self.cuts:
+            return dict(material)
+        first = energy.parameters[0]
+        values = material.get(first.name, first.default(network))
+        return {**material, first.name: np.where(self.whole, values, 0.0)}
 
     def spoil(self, dof: LearningDof) -> None:
         """Freeze what is stuck, and put values where the elements can have them."""
@@ -108,7 +126,7 @@ class Flaws:
         dof.values = np.where(dof.learns, self._possible(dof, dof.values), dof.values)
 
     def true(self, values: Mapping[str, NDArray], first: str) -> dict[str, NDArray]:
-        """What the dofs really are where they are aimed at ``values``.
+        """What parameters really are where they are aimed at ``values``.
 
         ``first`` names the parameter that is zero in a broken bond.
         """
@@ -146,10 +164,10 @@ class Flaws:
         return at_levels(values, dof.low, dof.high, self.given.levels)
 
     def sense(self, strain: NDArray, moment: Moment, phase: int) -> NDArray[np.float64]:
-        """What sensors say of the strains of all bonds, (examples, m)."""
+        """What sensors say of the strains of all bonds, (k, examples, m)."""
         g = self.given
         noise = self._random("noise", moment, phase).standard_normal(strain.shape)
-        bias = self._random("bias", phase).standard_normal(self._m)
+        bias = self._random("bias", phase).standard_normal((len(strain), 1, self._m))
         return strain + self.unit * (g.noise * noise + g.bias * bias)
 
     def read(self, outputs: NDArray, scale: NDArray, moment: Moment) -> NDArray[np.float64]:

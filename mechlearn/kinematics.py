@@ -12,6 +12,7 @@ from typing import override
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import null_space
 
 from mechlearn.network import Network
 
@@ -52,6 +53,12 @@ class Kinematics(ABC):
     def free_motions(self, network: Network) -> NDArray[np.float64]:
         """Orthonormal motions of the whole network that cost nothing, shape (n c, k)."""
 
+    def left_by_supports(
+        self, network: Network, motions: NDArray, supported: NDArray
+    ) -> NDArray[np.float64]:
+        """Those of some motions (n c, k) that supports leave, beyond what the nodes' state says."""
+        return motions
+
     @abstractmethod
     def compatibility(self, network: Network) -> sparse.csr_array:
         """From states, ``c`` numbers per node, to the strains of bonds (small), (k m, n c).
@@ -82,6 +89,27 @@ class Displacements(Kinematics):
     @override
     def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
         return network.separation(a, b)
+
+
+class Joints(Displacements):
+    """Nodes are joints of finite size: where one is held, it cannot turn either."""
+
+    @override
+    def left_by_supports(
+        self, network: Network, motions: NDArray, supported: NDArray
+    ) -> NDArray[np.float64]:
+        n, d = network.nodes.shape
+        planes = [(a, b) for a in range(d) for b in range(a + 1, d)]
+        spins = np.stack([_spin(network, a, b).ravel() for a, b in planes], axis=1)
+        fields = motions.reshape(n, d, -1)
+        drifting = (fields - fields.mean(axis=0)).reshape(n * d, -1)
+        amounts = np.linalg.lstsq(spins, drifting, rcond=None)[0]
+        gradient = np.zeros((d, d, motions.shape[1]))
+        for (a, b), amount in zip(planes, amounts, strict=True):
+            gradient[a, b], gradient[b, a] = -amount, amount
+        # A component that is held all over a joint has no slope there.
+        slopes = gradient[np.unique(supported % d)].reshape(-1, motions.shape[1])
+        return motions @ null_space(slopes, rcond=1e-8) if slopes.size else motions
 
 
 class Frames(Displacements):
@@ -165,21 +193,27 @@ class Potentials(Kinematics):
 
 def rigid_motions(network: Network) -> NDArray[np.float64]:
     """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
-    x = network.nodes - network.nodes.mean(axis=0)
-    n, d = x.shape
+    n, d = network.nodes.shape
     motions = [np.tile(np.eye(d)[c], (n, 1)) for c in range(d)]
     if not network.periodic:
         for a in range(d):
             for b in range(a + 1, d):
-                spin = np.zeros((n, d))
-                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
-                motions.append(spin)
+                motions.append(_spin(network, a, b))
     q, r = np.linalg.qr(np.stack([m.ravel() for m in motions], axis=1))
     size = np.abs(np.diag(r))
     return q[:, size > 1e-9 * size.max()]
 
 
+def _spin(network: Network, a: int, b: int) -> NDArray[np.float64]:
+    """The turn of all nodes about their centre in the plane of components a and b, (n, d)."""
+    x = network.nodes - network.nodes.mean(axis=0)
+    spin = np.zeros(x.shape)
+    spin[:, a], spin[:, b] = -x[:, b], x[:, a]
+    return spin
+
+
 SPACE = Displacements("displacement", "strain", "force")
+JOINTS = Joints("displacement", "strain", "force")
 FRAME = Frames("displacement", "strain", "force")
 VOLTAGE = Potentials("voltage", "voltage", "current")
 PRESSURE = Potentials("pressure", "pressure", "flow")

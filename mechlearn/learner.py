@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import BondEnergy, Element
 from mechlearn.equilibrium import PhaseState, Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.rules import Procedure, rule_name
@@ -74,7 +73,7 @@ class Learner(ABC):
         self,
         network: Network,
         task: Task,
-        energy: BondEnergy,
+        energy: Element,
         learn: Mapping[str, Learn],
         rule: Procedure,
         *,
@@ -98,31 +97,37 @@ class Learner(ABC):
             for name, table in learn.items()
         ]
         self.flaws = Flaws(imperfections or Imperfections(), network, seed)
+        if not isinstance(energy, BondEnergy) and (self.flaws.senses or self.flaws.cuts):
+            raise InputError(
+                f"imperfections: noise and bias of strains, and broken elements, are for bonds; a "
+                f"{energy.name} has more than one strain, and cannot lose a strut."
+            )
         for dof in self.dofs:
             self.flaws.spoil(dof)
-        whole = network if self.flaws.whole.all() else network.keep_edges(self.flaws.whole)
-        self.rigidity = check_rigidity(energy, whole, self.problem.driven)
+        self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
-        self.model = Model(network, energy, self.problem.fixed, comm)
-        first = energy.parameters[0]
-        material = {first.name: first.default(network), **material}
-        self.model.set(**material | self.flaws.true({first.name: material[first.name]}, first.name))
+        values = {**self.flaws.cut(energy, network, material), **self.parameters}
+        self.model = energy.model(network, self.problem, values, comm)
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0
         if self.flaws.senses:
-            strains = self.model.to_bonds(self.settle().strain())
-            self.flaws.unit = float(np.sqrt(np.mean(strains**2)))
+            strains = self.model.to_bonds(self.settle().strains())
+            self.flaws.unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
-        """The learning parameters as they are now, by name, in bond order."""
-        return {dof.name: dof.values.copy() for dof in self.dofs}
+        """The learning parameters as they are now, by name, in bond order.
+
+        What the elements really are, which imperfections may make another thing than what they
+        were set to.
+        """
+        first = self.energy.parameters[0].name
+        return self.flaws.true({dof.name: dof.values.copy() for dof in self.dofs}, first)
 
     def settle(self) -> Settled:
         """The free state with the parameters as they are now."""
-        true = self.flaws.true(self.parameters, self.energy.parameters[0].name)
-        self.equilibrium.update(**true)
+        self.equilibrium.update(**self.parameters)
         return self.equilibrium.free()
 
     def train(

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
@@ -109,19 +109,19 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     )
 
 
-def check_rigidity(energy: BondEnergy, network: Network, supported: ArrayLike) -> Rigidity | None:
+def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> Rigidity | None:
     """Count the zero modes under the supports, and refuse what has no unique answer.
 
-    Returns None for networks above ``LARGE`` nodes, which are not counted; there the factorisation
-    itself finds a floppy mode. Prestress can hold a floppy network at finite displacement, so only
-    linear energies are refused.
+    Returns None where nothing is counted: for elements with rigid joints, among which no floppy
+    mode is, and above ``LARGE`` nodes, where the factorisation itself finds a floppy mode.
+    Prestress can hold a floppy network at finite displacement, so only linear energies are refused.
 
     Raises
     ------
     InputError
         For a floppy network of linear elements; the message names the nodes that move.
     """
-    if network.n_nodes > LARGE:
+    if network.n_nodes > LARGE or energy.rigid_joints:
         return None
     counts = rigidity(network, supported, energy.kinematics)
     if counts.floppy and energy.linear:

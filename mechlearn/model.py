@@ -5,7 +5,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 ``local``. The forms are built once, when the model is made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from mechlearn.energies import Bond, BondEnergy
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
 from mechlearn.network import Network
+from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds
 
 
@@ -235,6 +236,14 @@ class Model:
         """A field in the order of points, shape (points, width), as owned degrees of freedom."""
         return per_point.reshape(-1)[self._dof_of_local]
 
+    def pack(self, local: NDArray) -> NDArray[np.float64]:
+        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it."""
+        return self.to_points(local)
+
+    def unpack(self, whole: NDArray) -> NDArray[np.float64]:
+        """The owned degrees of freedom of a :meth:`pack`."""
+        return self.to_local(whole)
+
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
         """Linear functionals of the nodes' degrees of freedom, restricted to those owned here.
 
@@ -246,12 +255,36 @@ class Model:
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def set(self, **parameters: ArrayLike) -> None:
-        """Set parameters of the bonds, each one number or one per bond in the user's order."""
+    def set(self, **parameters: ArrayLike) -> bool:
+        """Set parameters of the bonds, each one number or one per bond in the user's order.
+
+        Returns whether the mesh is another now, which it never is.
+        """
         for name, values in parameters.items():
             self.energy.parameter(name)
             values = np.broadcast_to(np.asarray(values, dtype=float), self.network.n_edges)
             self._parameters[name].x.array[:] = values[self._edge_of_cell]
+        return False
+
+    def renew(self) -> bool:
+        """Whether the mesh had to be made anew for the present parameters; here it never has."""
+        return False
+
+    def memory(self) -> dict[str, NDArray]:
+        """What decides about the mesh, beside network and parameters: nothing."""
+        return {}
+
+    def recall(self, memory: Mapping[str, NDArray]) -> bool:
+        """Go back to the mesh of a :meth:`memory`; whether it is another."""
+        return False
+
+    def doubts(self, states: NDArray) -> list[str]:
+        """What speaks against trusting some states (owned dofs, k), in sentences: nothing."""
+        return []
+
+    def solver(self, *, definite: bool) -> DirectSolver:
+        """The solver that suits the model."""
+        return DirectSolver(self.matrix, definite=definite)
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""

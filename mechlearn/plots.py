@@ -22,7 +22,7 @@ DECADE = 10.0
 
 
 def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
-    """Draw the largest relative target error against the step, and the contrast on a second axis.
+    """Draw the error against the step, and the contrast, if there is any, on a second axis.
 
     Parameters
     ----------
@@ -41,9 +41,6 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     history = run.history
     step, error = history.step.values, history.error.values
     alone = {"marker": "o"} if len(step) == 1 else {}
-    below = ax.twinx()
-    ax.set_zorder(below.get_zorder() + 1)
-    ax.patch.set_visible(False)
     _style(ax)
     (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
     tolerance = run.setup.train.tolerance
@@ -54,15 +51,23 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
         linestyle=(0, (5, 3)),
         label=f"tolerance {_short(tolerance)}",
     )
-    # The contrast goes with the square of the error: on a log scale the two would coincide, so
-    # one curve is given the upper and the other the lower part of the frame.
-    _log(ax, np.append(error, tolerance), below=0.25)
+    contrast = history.contrast.values
+    curves = [curve, line]
+    if np.any(contrast):
+        # The contrast goes with the square of the error: on a log scale the two would coincide, so
+        # one curve is given the upper and the other the lower part of the frame.
+        _log(ax, np.append(error, tolerance), below=0.25)
+        below = ax.twinx()
+        ax.set_zorder(below.get_zorder() + 1)
+        ax.patch.set_visible(False)
+        curves.insert(1, _plot_contrast(below, step, contrast, **alone))
+    else:
+        _log(ax, np.append(error, tolerance))
     ax.set_xlabel("step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylabel("largest relative target error")
-    other = _plot_contrast(below, step, history.contrast.values, **alone)
+    ax.set_ylabel(history.error.attrs.get("long_name", "error").replace("_", " "))
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
-    _legend(ax, [curve, other, line])
+    _legend(ax, curves)
     return ax
 
 
@@ -121,14 +126,14 @@ def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None"
         step, look = np.arange(longest), _look(name)
         ax.plot(step, np.median(curves, axis=0), linewidth=2, label=name, **look)
         low, high = curves.min(axis=0), curves.max(axis=0)
-        ax.fill_between(step, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        ax.fill_between(step, low, high, color=look["color"], alpha=0.1, linewidth=0)
     ax.axhline(tolerance, color=LIMIT, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(left=0)
-    ax.set_xlabel("step")
-    ax.set_ylabel("largest relative target error")
-    ax.legend(frameon=False, ncols=2)
+    ax.set_xlabel("step (of the searches CMA, 1+1 and pattern: trial)")
+    ax.set_ylabel("error, median and range over starts")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -155,9 +160,8 @@ def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" =
                 if not np.isfinite(fitted):
                     continue
                 name += f": power {fitted:.3f}"
-            ax.loglog(
-                study.amount, values(study), marker="o", markersize=4, label=name, **_look(name)
-            )
+            look = {"marker": "o", "markersize": 4, "label": name} | _look(study.rule)
+            ax.loglog(study.amount, values(study), **look)
         ax.set_xlabel("nudge (eta of CpL, beta of EP)")
         ax.set_ylabel(label)
         ax.legend(frameon=False, fontsize="small")
@@ -167,14 +171,16 @@ def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" =
 #: Colours of the families of rules (Okabe and Ito's, safe for the colour-blind).
 FAMILIES = {
     "CL": "#000000", "CpL": "#0072B2", "EP": "#D55E00", "GD": "#009E73", "aging": "#999999",
+    "prune": "#CC79A7", "CMA": "#56B4E9", "1+1": "#E69F00", "pattern": "#B8A900",
 }  # fmt: skip
 VARIANTS = {"P": "-", "N": "--", "C": ":"}
 
 
 def _look(rule: str) -> dict[str, str]:
-    """Colour by family, dashes by variant."""
+    """Colour by family, dashes by variant, hollow where only one of several outputs counts."""
     family, _, variant = rule.partition(" ")
-    return {"color": FAMILIES.get(family, INK), "linestyle": VARIANTS.get(variant[:1], "-")}
+    look = {"color": FAMILIES.get(family, INK), "linestyle": VARIANTS.get(variant[:1], "-")}
+    return look | ({"markerfacecolor": "white"} if "one output" in variant else {})
 
 
 def pick_dof(run: "Run", name: str | None) -> str:

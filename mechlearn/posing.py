@@ -60,6 +60,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     held, values, wanted, asked = _examples(task, ports, terminals, through)
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
+    motions = kinematics.left_by_supports(network, motions, supported)
     gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
     return Problem(
         network=network,
@@ -151,24 +152,19 @@ def _examples(task, ports, terminals, through):
     held = np.zeros((len(examples), len(ports)), dtype=bool)
     values = np.zeros((len(examples), len(ports)))
     asked = np.zeros((len(examples), len(ports)), dtype=bool)
-    for e, example in enumerate(examples):
-        for name, where in index.items():
-            terminal = terminals[where[0]]
-            given = example.get(name, terminal.value)
-            reads_force = bool(through[where[0]])
-            if isinstance(terminal, Target) and reads_force:
-                held[e, where] = True  # held where it is, so that there is a force to read
-            if given == "free":
-                continue
-            value = _value(given, terminal, len(where), f"example {e + 1}")
-            value = value * np.array([ports[k].unit for k in where])
-            if isinstance(terminal, Source):
-                held[e, where] = not reads_force
-                values[e, where] = value
-            else:
-                asked[e, where] = True
-                # Kept apart from values below: what is wanted is not what is imposed.
-                values[e, where] = value
+    for name, where in index.items():
+        terminal, reads_force = terminals[where[0]], bool(through[where[0]])
+        given = [example.get(name, terminal.value) for example in examples]
+        there = np.array([value != "free" for value in given])
+        block = np.ix_(there, where)
+        unit = np.array([ports[k].unit for k in where])
+        values[block] = _values(given, there, terminal, len(where)) * unit
+        if isinstance(terminal, Source):
+            held[block] = not reads_force
+        else:
+            asked[block] = True
+            if reads_force:
+                held[:, where] = True  # held where it is, so that there is a force to read
     is_target = np.array([isinstance(t, Target) for t in terminals])
     wanted = np.where(asked, values, 0.0)[:, is_target]
     values = np.where(is_target, 0.0, values)
@@ -177,20 +173,25 @@ def _examples(task, ports, terminals, through):
     return held, values, wanted, asked[:, is_target]
 
 
-def _value(given, terminal: Terminal, ports: int, where: str) -> NDArray:
-    value = np.atleast_1d(np.asarray(given, dtype=float))
-    if terminal.quantity == "strain" and value.min() <= -1:
-        raise InputError(
-            f"{where}: strain = {value.min():g} of {terminal.name!r} would pull the nodes through "
-            "one another; it must be above -1."
-        )
+def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDArray[np.float64]:
+    """What a terminal is given in the examples that switch it on, (examples, ports)."""
     expected = np.size(terminal.value)
-    if len(value) != expected:
+    numbers = [np.atleast_1d(v) for v, on in zip(given, there, strict=True) if on]
+    wrong = [k for k, v in enumerate(numbers) if len(v) != expected]
+    if wrong:
+        number = np.flatnonzero(there)[wrong[0]] + 1
         raise InputError(
-            f"{where}: {terminal.name!r} needs {expected} "
-            f"number{'s' if expected > 1 else ''}, not {len(value)}."
+            f"example {number}: {terminal.name!r} needs {expected} "
+            f"number{'s' if expected > 1 else ''}, not {len(numbers[wrong[0]])}."
         )
-    return np.tile(value, ports // expected)
+    values = np.array(numbers, dtype=float).reshape(-1, expected)
+    low = np.flatnonzero((values <= -1).any(axis=1)) if terminal.quantity == "strain" else []
+    if len(low):
+        raise InputError(
+            f"example {np.flatnonzero(there)[low[0]] + 1}: strain = {values[low[0]].min():g} of "
+            f"{terminal.name!r} would pull the nodes through one another; it must be above -1."
+        )
+    return np.tile(values, ports // expected)
 
 
 def _match(task: Task, ports, terminals) -> NDArray:

@@ -128,12 +128,36 @@ class Problem:
         The mean cost where outputs are not wanted at values, as for a cross-entropy.
         """
         if self.task.cost.has_values:
-            return float(np.max(np.abs(self.residual(outputs)) / self.scale, initial=0.0))
+            return float(self.misses(outputs).max(initial=0.0))
         return float(self.costs(outputs).mean())
+
+    @property
+    def error_name(self) -> str:
+        """What :meth:`error` is, in words."""
+        cost = self.task.cost
+        return "largest relative target error" if cost.has_values else f"mean {cost.name}"
 
     def costs(self, outputs: NDArray) -> NDArray[np.float64]:
         """The task's cost in every example, shape (examples,)."""
         return self.task.cost.value(*self._in_units(outputs))
+
+    def misses(self, outputs: NDArray) -> NDArray[np.float64]:
+        """How far from what is wanted, in parts of the scale of errors, shape (examples, t).
+
+        Of a cross-entropy: how far the shares are from those wanted.
+        """
+        raw, wanted, asked = self._in_units(outputs)
+        missing = np.abs(wanted - self.task.cost.reached(raw, asked))
+        scale = self.scale / self.units if self.task.cost.has_values else 1.0
+        return np.where(asked, missing / scale, 0.0)
+
+    def accuracy(self, outputs: NDArray) -> float | None:
+        """The part of the examples whose largest share is the one wanted; None without shares."""
+        if self.task.cost.has_values:
+            return None
+        raw, wanted, asked = self._in_units(outputs)
+        shares = np.where(asked, self.task.cost.reached(raw, asked), -1.0)
+        return float(np.mean(shares.argmax(axis=1) == wanted.argmax(axis=1)))
 
     def slopes(self, outputs: NDArray) -> NDArray[np.float64]:
         """Derivatives of the costs by the outputs, shape (examples, t)."""

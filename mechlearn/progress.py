@@ -74,3 +74,41 @@ class Progress:
         span = math.log(self._first / self.tolerance)
         gained = math.log(self._first / max(error, self.tolerance)) if span else 1.0
         return max(by_steps, gained / span if span else 1.0)
+
+
+class Counter:
+    """Shows how many members of a sweep are done; hand it to ``sweep`` as ``watch``."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._bar = None
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> "Counter":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=None)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int, row: dict) -> None:
+        """Show that one more is done."""
+        if self._bar:
+            self._bar.update(self._task, completed=done, total=total)
+        elif time.monotonic() - self._printed > EVERY or done == total:
+            self._printed = time.monotonic()
+            print(f"{self.title}: {done} of {total}", file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ from mechlearn.phase import ADJOINT, Phase
 
 Variant = Literal["positive", "negative", "centred"]
 Response = Literal["proportional", "sign"]
-Method = Literal["evolution", "cma", "perturbation", "spsa", "pattern", "simplex"]
+Method = Literal["evolution", "cma", "perturbation", "pattern", "simplex"]
 
 
 class Procedure(ABC):
@@ -277,8 +277,8 @@ class GradientFree(Procedure):
     ----------
     method : str
         ``evolution`` (differential evolution), ``cma`` (evolution with an adapted covariance),
-        ``perturbation`` (keep a random change if it helps), ``spsa`` (gradient from two opposite
-        random changes of all elements), ``pattern`` (direct search) or ``simplex`` (Nelder-Mead).
+        ``perturbation`` (keep a random change if it helps), ``pattern`` (direct search) or
+        ``simplex`` (Nelder-Mead, for few elements).
     """
 
     name: ClassVar[str] = "gradient_free"

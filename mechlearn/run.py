@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.dofs import values_per_bond
-from mechlearn.energies import BondEnergy, energies
+from mechlearn.data import write_examples
+from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
+from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
@@ -23,7 +24,16 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.schema import key_path
-from mechlearn.setup import Setup, build_energy, build_network, read_setup, to_toml
+from mechlearn.setup import (
+    TASK_TABLES,
+    Setup,
+    build_element,
+    build_material,
+    build_network,
+    read_setup,
+    to_toml,
+)
+from mechlearn.task import Task
 
 if TYPE_CHECKING:
     import xarray
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
 
 #: The files of a finished run.
 FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")
+#: The examples, where there are more of them than the task file should list.
+EXAMPLES, IN_TASK_FILE = "examples.csv", 50
 #: What a training leaves beside them to go on from.
 CHECKPOINT = "checkpoint.npz"
 
@@ -64,7 +76,7 @@ class Run:
         Targets wanted, initial and reached; whether it converged; versions, seeds, timings.
     folder : Path, optional
         Where it was loaded from.
-    energy : BondEnergy
+    energy : Element
         What the bonds are made of; left out, the one of mechlearn's that the set-up names.
     """
 
@@ -76,7 +88,7 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
-    energy: BondEnergy | None = field(default=None)
+    energy: Element | None = field(default=None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
@@ -90,8 +102,9 @@ class Run:
         verdict = "learned" if self.converged else "not learned"
         title = f" {self.setup.title!r}" if self.setup.title else ""
         return (
-            f"<Run{title}: {verdict} in {self.summary['steps']} steps, largest relative error "
-            f"{self.summary['error']:.2e}; {self.network!r}>"
+            f"<Run{title}: {verdict} in {self.summary['steps']} steps, "
+            f"{self.summary['error_is'].replace('_', ' ')} {self.summary['error']:.2e}; "
+            f"{self.network!r}>"
         )
 
     @property
@@ -115,12 +128,36 @@ class Run:
         """Solve the free state and the one with all outputs held at their targets.
 
         ``learned=False`` gives those of the network before training.
+
+        Raises
+        ------
+        InputError
+            Where outputs are not wanted at values, so that nothing can be held there.
         """
+        cost = self.setup.task.cost
+        if not cost.has_values:
+            raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
         solver = self._solver()
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
         clamped = solver.solve(Phase("clamp", 1.0))
         return States(free.states(), clamped.parts[0][1].states())
+
+    def respond(
+        self, examples: Sequence[Mapping[str, Any]], learned: bool = True
+    ) -> NDArray[np.float64]:
+        """What the targets read in other examples, from rest, in the user's units, (examples, t).
+
+        ``learned=False`` asks the network before training.
+        """
+        task = self.setup.task
+        other = Task(
+            cost=task.cost, **{n: getattr(task, n) for n in TASK_TABLES} | {"examples": examples}
+        )
+        problem = pose(other, self.network, self.energy.kinematics)
+        solver = self._solver(problem)
+        solver.update(**(self.learned if learned else self.initial))
+        return solver.outputs(solver.free()) / problem.units
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""
@@ -134,13 +171,17 @@ class Run:
             reads.append(solver.outputs(solver.free()) / self.problem.units)
         return target_table(self.problem, *reads)
 
-    def _solver(self) -> "Equilibrium":
+    def _solver(self, problem: Problem | None = None) -> "Equilibrium":
         from mechlearn.equilibrium import equilibrium
-        from mechlearn.model import Model
+        from mechlearn.fenics import MPI
 
-        model = Model(self.network, self.energy, self.problem.fixed)
-        model.set(**_material(self.setup, self.energy, self.network))
-        return equilibrium(model, self.problem)
+        problem = problem or self.problem
+        setup = self.setup
+        material = build_material(setup.energy, self.energy, self.network)
+        flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
+        values = {**flaws.cut(self.energy, self.network, material), **self.learned}
+        model = self.energy.model(self.network, problem, values, MPI.COMM_WORLD)
+        return equilibrium(model, problem)
 
     def plot(self, **options):
         """Error and contrast against the step; returns the matplotlib Axes."""
@@ -175,7 +216,10 @@ class Run:
         resolved = self.setup.model_copy(
             update={"network": self.setup.network.model_validate({"file": "network.vtu"})}
         )
-        _write(folder / "task.toml", to_toml(resolved).encode())
+        many = len(self.setup.examples) > IN_TASK_FILE
+        if many:
+            write_examples(folder / EXAMPLES, self.setup.examples)
+        _write(folder / "task.toml", to_toml(resolved, EXAMPLES if many else None).encode())
         _write(folder / "history.nc", _netcdf(self.history))
         write_network(
             folder / "learned.vtu",
@@ -188,13 +232,13 @@ class Run:
         return folder
 
     @classmethod
-    def load(cls, folder: str | Path, energy: BondEnergy | None = None) -> "Run":
+    def load(cls, folder: str | Path, energy: Element | None = None) -> "Run":
         """Read a run folder.
 
         Parameters
         ----------
         folder : path
-        energy : BondEnergy, optional
+        energy : Element, optional
             What the bonds are made of, where that is none of mechlearn's own energies.
 
         Raises
@@ -211,7 +255,7 @@ class Run:
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
             energy = _element(setup, energy, network)
-            _material(setup, energy, network)
+            build_material(setup.energy, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
         with _about(folder / "learned.vtu"):
@@ -296,7 +340,7 @@ def _about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _element(setup: Setup, energy: BondEnergy | None, network: Network) -> BondEnergy:
+def _element(setup: Setup, energy: Element | None, network: Network) -> Element:
     """The energy of a set-up, by its name, or the given one if it is of that name."""
     model = setup.energy.model
     if energy is None and model not in energies:
@@ -305,24 +349,14 @@ def _element(setup: Setup, energy: BondEnergy | None, network: Network) -> BondE
             "trained with, as in Run.load(folder, energy=MyEnergy())."
         )
     if energy is None:
-        return build_energy(setup.energy, network)[0]
-    if not isinstance(energy, BondEnergy) or energy.name != model:
-        raise InputError(f"energy = {energy!r} must be a BondEnergy whose name is {model!r}.")
+        return build_element(setup.energy, network.dim)
+    if not isinstance(energy, Element) or energy.name != model:
+        raise InputError(f"energy = {energy!r} must be an Element whose name is {model!r}.")
     return energy
 
 
-def _material(setup: Setup, energy: BondEnergy, network: Network) -> dict[str, NDArray]:
-    """Values of the parameters that do not learn, as far as a set-up gives them."""
-    given = setup.energy.model_extra or {}
-    return {
-        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
-        for name, value in given.items()
-        if name not in energy.options
-    }
-
-
 def _read_learned(
-    path: Path, setup: Setup, network: Network, energy: BondEnergy
+    path: Path, setup: Setup, network: Network, energy: Element
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """The learned parameters and the response in learned.vtu."""
     points, lines = read_fields(path, network)
@@ -383,6 +417,7 @@ class _Summary(TypedDict):
     converged: bool
     steps: int
     error: float
+    error_is: str
     warnings: list[str]
 
 

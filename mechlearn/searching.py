@@ -14,8 +14,7 @@ OPTIMISERS = {
     "evolution": "DE",
     "cma": "CMA",
     "perturbation": "OnePlusOne",
-    "spsa": "SPSA",
-    "pattern": "DSproba",
+    "pattern": "DSbase",
     "simplex": "NelderMead",
 }
 #: Trials that an optimiser plans for; it may be asked for more.

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechlearn import networks
 from mechlearn.costs import costs
+from mechlearn.data import read_examples
 from mechlearn.dofs import Learn, values_per_bond
-from mechlearn.energies import BondEnergy, energies
+from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
@@ -64,7 +65,7 @@ class Train(Table):
         2000, description="At most this many updates."
     )
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1e-3, description="On the largest relative target error."
+        1e-3, description="On the largest relative target error, or the mean cross-entropy."
     )
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = Field(
         0, description="Of everything random in training."
@@ -127,6 +128,8 @@ def read_setup(path: str | Path) -> Setup:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
+    if isinstance(data.get("examples"), str):
+        data["examples"] = read_examples(path.parent / data["examples"])
     try:
         return Setup.model_validate(data)
     except ValidationError as error:
@@ -152,19 +155,30 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
     return Network(_rows(table.points), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
 
 
-def build_energy(table: EnergyTable, network: Network) -> tuple[BondEnergy, dict[str, NDArray]]:
+def build_element(table: EnergyTable, dim: int) -> Element:
+    """What a network of that dimension is made of, with its settings checked."""
+    kind = pick(energies, table.model, "energy: model").in_dimension(dim)
+    parameters = [p.name for p in kind.parameters]
+    given = {k: v for k, v in (table.model_extra or {}).items() if k not in parameters}
+    return build(kind, given, "energy", ["model", *parameters])
+
+
+def build_energy(table: EnergyTable, network: Network) -> tuple[Element, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
-    kind = pick(energies, table.model, "energy: model").in_dimension(network.dim)
-    known = {p.name: p for p in kind.parameters}
-    extra = table.model_extra or {}
-    options = {name: value for name, value in extra.items() if name not in known}
-    energy = build(kind, options, "energy", ["model", *known])
-    given = {
-        name: values_per_bond(extra[name], network, f"energy.{name}", known[name])
-        for name in extra
-        if name in known
+    energy = build_element(table, network.dim)
+    return energy, build_material(table, energy, network)
+
+
+def build_material(
+    table: EnergyTable, energy: Element, network: Network
+) -> dict[str, NDArray[np.float64]]:
+    """The values of an element's parameters that a table gives."""
+    settings = energy.setting_names()
+    return {
+        name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
+        for name, value in (table.model_extra or {}).items()
+        if name not in settings
     }
-    return energy, given
 
 
 def build_rule(table: RuleTable) -> Procedure:
@@ -172,11 +186,14 @@ def build_rule(table: RuleTable) -> Procedure:
     return build(pick(rules, table.name, "rule: name"), table.model_extra or {}, "rule", ["name"])
 
 
-def to_toml(setup: Setup) -> str:
-    """The set-up as TOML, every default written out."""
+def to_toml(setup: Setup, examples: str | None = None) -> str:
+    """The set-up as TOML, every default written out; its examples in a file, where one is named."""
     import tomli_w
 
-    return tomli_w.dumps(setup.model_dump(mode="json", exclude_none=True))
+    data = setup.model_dump(
+        mode="json", exclude_none=True, exclude={"examples"} if examples else None
+    )
+    return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
 
 
 def _rows(points: list[list[float]]) -> NDArray:

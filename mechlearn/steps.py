@@ -130,14 +130,14 @@ def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: Learn
     if name not in steps:
         raise InputError(f"train: optimiser = {name!r} must be {' or '.join(steps)}.")
     kind = steps[name]
+    if "rate" in options:
+        raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
     rate = dof.rate or rate
     if kind is Adam:
         typical = float(np.abs(dof.values).mean()) if isinstance(dof.scale, Linear) else 1.0
         rate = (rate or dof.scale.adam_rate / dof.scale.steepness) * typical
     if rate is None:
         raise InputError(f"train: the optimiser {name!r} needs a rate.")
-    if "rate" in options:
-        raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
     return build(kind, {**options, "rate": rate}, "train.optimiser", ["name"])
 
 

@@ -5,7 +5,6 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.equilibrium import NewtonEquilibrium
@@ -17,6 +16,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
     """What summary.json says of a learner whose targets read ``reached`` (user's units)."""
     network, problem = learner.network, learner.problem
     error = problem.error(reached * problem.units)
+    accuracy = problem.accuracy(reached * problem.units)
     solver: dict[str, Any] = {"method": type(learner.equilibrium).__name__}
     if isinstance(learner.equilibrium, NewtonEquilibrium):
         solver |= vars(learner.equilibrium.counts)
@@ -24,6 +24,9 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
         "targets": target_table(problem, reached, learner.history.outputs[0]),
         "converged": bool(error <= tolerance),
         "error": error,
+        "error_is": problem.error_name,
+        "cost": problem.task.cost.name,
+        **({} if accuracy is None else {"accuracy": accuracy}),
         "steps": learner.updates,
         "network": {
             "nodes": network.n_nodes,
@@ -45,7 +48,7 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     rows = []
     units = problem.units
     wanted = (problem.residual(reached * units) + reached * units) / units
-    error = np.abs(wanted - reached) * units / problem.scale
+    error = problem.misses(reached * units)
     names = [problem.ports[k].terminal for k in problem.targets]
     several = problem.n_examples > 1
     for e in range(problem.n_examples):

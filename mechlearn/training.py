@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
-from mechlearn.energies import BondEnergy, Spring
+from mechlearn.energies import Element, Spring
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
 from mechlearn.learner import Learner, RuleLearner, Twin
@@ -40,7 +40,7 @@ def train(
     network: Network,
     task: Task,
     *,
-    energy: BondEnergy | None = None,
+    energy: Element | None = None,
     learn: Learn | Mapping[str, Learn] | None = None,
     rule: Procedure | None = None,
     material: Mapping[str, ArrayLike] | None = None,
@@ -102,7 +102,7 @@ def train(
         network={"file": "network.vtu"},
         energy={
             "model": energy.name,
-            **energy.options,
+            **energy.settings,
             **{name: values.tolist() for name, values in material.items()},
         },
         learn=dict(learn),
@@ -156,7 +156,7 @@ def train_setup(
 def make_learner(
     setup: Setup,
     network: Network,
-    energy: BondEnergy,
+    energy: Element,
     material: Mapping[str, ArrayLike],
     rule: Procedure,
     device: Twin | None = None,
@@ -209,8 +209,7 @@ def _train(
     trained = time.perf_counter()
     problem = learner.problem
     history = learner.history.dataset(problem, learner.parameters)
-    outputs, response = _from_rest(learner)
-    warnings = []
+    outputs, response, warnings = _from_rest(learner)
     moved = np.abs(outputs - learner.history.outputs[-1]).max()
     if learner.device is None and moved > BRANCH * _largest(problem):
         warnings.append(
@@ -240,10 +239,11 @@ def _largest(problem: Problem) -> float:
     return float((problem.scale / problem.units).max())
 
 
-def _from_rest(learner: Learner) -> tuple[NDArray, NDArray]:
-    """Outputs (user's units) and nodes' states in the free state, loaded from rest."""
+def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
+    """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
     free = learner.settle_from_rest()
-    return learner.equilibrium.outputs(free) / learner.problem.units, free.states()
+    outputs = learner.equilibrium.outputs(free) / learner.problem.units
+    return outputs, free.states(), learner.model.doubts(free.fields())
 
 
 __all__ = ["train", "train_file", "train_setup"]

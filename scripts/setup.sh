@@ -234,7 +234,7 @@ except ImportError:
 import dolfinx.fem.petsc, dolfinx.io, dolfinx.mesh, ufl
 import cyclopts, gemmi, h5netcdf, h5py, matplotlib.pyplot, meshio, pydantic, pyvista, rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
-import hypothesis.strategies, networkx, pytest
+import distributed, hypothesis.strategies, nevergrad, networkx, pytest, sklearn.datasets
 '
 
 start=$(date +%s)

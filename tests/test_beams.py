@@ -452,7 +452,7 @@ def test_noise_of_sensors_is_felt_in_every_strain(plane):
             {"width": ml.Learn(bounds=(0.01, 0.3), initial=0.1, scale="linear")},
             GradientDescent(),
             optimiser="plain",
-            rate=1e-3,
+            rate=1.0,
             imperfections=Imperfections(noise=noise),
         )
         learner.train(steps=1, tolerance=1e-9)

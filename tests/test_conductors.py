@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
+from mechlearn.costs import CrossEntropy, SquaredError
 from mechlearn.energies import Capacitor, Channel, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
@@ -76,29 +77,31 @@ def test_channel_conducts_with_the_fourth_power_of_its_radius(plane):
     ("energy", "name"), [(e, name) for e, names in PARAMETERS.items() for name in names]
 )
 @pytest.mark.parametrize("kind", ["across", "through"])
-def test_exact_gradient_of_every_parameter(plane, energy, name, kind):
+@pytest.mark.parametrize("cost", [SquaredError(), CrossEntropy(), CrossEntropy(of="softmax")])
+def test_exact_gradient_of_every_parameter(plane, energy, name, kind, cost):
     """Taylor remainder of order 2, for outputs that are potentials and outputs that are flows."""
     words = energy.kinematics
     word = words.across if kind == "across" else words.through
     task = Task(
         supports=[Support(nodes=[0])],
         sources=[Source(nodes=5, **{words.across: 1.0})],
-        targets=[Target(nodes=20, **{word: 0.3}), Target(nodes=[25], **{word: [0.1]})],
+        targets=[Target(nodes=20, **{word: 0.3}), Target(nodes=[25], **{word: [0.7]})],
+        cost=cost,
     )
     solver = solver_for(plane, task, energy())
     rng = np.random.default_rng(2)
     at, direction = rng.uniform(0.5, 2, plane.n_edges), rng.standard_normal(plane.n_edges)
 
-    def cost(values):
+    def value(values):
         solver.update(**{name: values})
-        return 0.5 * np.sum(solver.problem.residual(solver.outputs(solver.free())) ** 2)
+        return solver.problem.costs(solver.outputs(solver.free()))[0]
 
-    base = cost(at)
+    base = value(at)
     from mechlearn.phase import ADJOINT
 
     gradient = solver.model.to_bonds(solver.solve(ADJOINT).sensitivity(name))[0]
     steps = 1e-3 * 0.5 ** np.arange(4)
-    remainders = [abs(cost(at + h * direction) - base - h * gradient @ direction) for h in steps]
+    remainders = [abs(value(at + h * direction) - base - h * gradient @ direction) for h in steps]
     assert np.log2(remainders[0] / remainders[-1]) / 3 > 1.95
 
 

@@ -1,5 +1,6 @@
 """Learning: published numbers, exact laws, and success on random packings."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,29 @@ def test_li_mao_lattice_before_and_after_training():
     assert [t["reached"] for t in run.targets] == pytest.approx([-0.5e-3, -0.6e-3], rel=1e-3)
     assert run.learned["stiffness"].min() >= 103.125
     assert run.learned["stiffness"].max() <= 171.875
+
+
+def test_li_mao_classes_by_in_situ_backpropagation():
+    """The same figure after training by cross-entropy, target node 13: -0.625333116 and
+    -0.479973464 mm; the loss goes from ln 2 to 0.5696."""
+    run = train_setup(read_setup(TASKS / "li-mao-classes.toml"), TASKS)
+    assert [t["reached"] for t in run.targets] == pytest.approx(
+        [-0.625333116e-3, -0.479973464e-3], rel=1e-5
+    )
+    cost = run.history["cost"].values
+    assert cost[[0, -1]] == pytest.approx([np.log(2), 0.5696], abs=1e-4)
+    assert run.summary["accuracy"] == 1.0
+
+
+def test_iris_on_the_li_mao_lattice():
+    """Two of the splits of benchmarks/iris.py, which says what the constants are."""
+    sys.path.insert(0, str(TASKS.parent / "benchmarks"))
+    try:
+        import iris
+    finally:
+        sys.path.pop(0)
+    options = iris.parser().parse_args(["--epochs", "60"])
+    assert np.mean([iris.trial(seed, options)[1] for seed in (0, 1)]) >= 0.9
 
 
 def test_li_mao_default_targets_are_out_of_reach():

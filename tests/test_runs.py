@@ -46,6 +46,27 @@ steps = 200
 """
 
 
+#: In batches, by imperfect elements.
+FLAWED = """batch = 2
+[[examples]]
+in = 0.08
+out = 0.04
+[[examples]]
+in = -0.05
+out = -0.03
+[[examples]]
+[imperfections]
+noise = 0.01
+bias = 0.01
+read_noise = 0.01
+drift = 1e-3
+update_noise = 0.1
+spread = 0.1
+stuck = 0.1
+broken = [7]
+"""
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Small runs by (periodic, model), trained through the command line once."""
@@ -231,9 +252,10 @@ def test_examples_get_a_field_each(tmp_path, plane):
 
 def test_two_ranks_give_the_same_history(tmp_path):
     mpiexec = Path(sys.executable).parent / "mpiexec"
-    for model, periodic in (("spring", "false"), ("finite_spring", "true")):
+    for model, periodic, more in (("spring", "false", FLAWED), ("finite_spring", "true", "")):
         task = tmp_path / f"{model}.toml"
-        task.write_text(SMALL.format(periodic=periodic, model=model))
+        text = SMALL.format(periodic=periodic, model=model)
+        task.write_text(text.replace("steps = 200", "steps = 20") + more)
         for ranks in (1, 2):
             subprocess.run(
                 [
@@ -261,15 +283,19 @@ def test_two_ranks_give_the_same_history(tmp_path):
         assert two.displacements == pytest.approx(one.displacements, abs=1e-8)
 
 
-@pytest.mark.parametrize("model", ["spring", "finite_spring"])
-def test_a_stopped_training_goes_on_as_if_nothing_had_happened(model, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [("spring", ""), ("finite_spring", ""), ("spring", FLAWED), ("finite_spring", FLAWED)],
+)
+def test_a_stopped_training_goes_on_as_if_nothing_had_happened(model, more, tmp_path):
     task = tmp_path / "small.toml"
     text = SMALL.format(periodic="false", model=model).replace("0.05\n", "0.08\n")
-    task.write_text(text + "tolerance = 1e-5\n")
+    text = text.replace("steps = 200", "steps = 40") + "tolerance = 1e-5\n" + more
+    task.write_text(text)
     succeed("train", task, "-o", tmp_path / "whole", "--quiet")
-    task.write_text(text.replace("steps = 200", "steps = 7") + "tolerance = 1e-5\n")
+    task.write_text(text.replace("steps = 40", "steps = 7"))
     succeed("train", task, "-o", tmp_path / "parts", "--quiet")
-    task.write_text(text + "tolerance = 1e-5\n")
+    task.write_text(text)
     succeed("train", task, "-o", tmp_path / "parts", "--quiet", "--resume")
     whole, parts = ml.Run.load(tmp_path / "whole"), ml.Run.load(tmp_path / "parts")
     assert whole.summary["steps"] > 10

@@ -2,13 +2,24 @@
 
 from mechlearn.energies.beam import Bar, Bar3D, Beam, Beam3D, FiniteBeam
 from mechlearn.energies.conductor import Capacitor, Channel, Resistor
-from mechlearn.energies.element import Bond, BondEnergy, Parameter
+from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
+from mechlearn.energies.solid import Hinge, Solid
 from mechlearn.energies.spring import FiniteSpring, Spring
 
 #: Energies by the name that task files use; ``in_dimension`` gives the class for a network.
-energies: dict[str, type[BondEnergy]] = {
+energies: dict[str, type[Element]] = {
     energy.name: energy
-    for energy in (Spring, FiniteSpring, Bar, Beam, FiniteBeam, Resistor, Channel, Capacitor)
+    for energy in (
+        Spring,
+        FiniteSpring,
+        Bar,
+        Beam,
+        FiniteBeam,
+        Solid,
+        Resistor,
+        Channel,
+        Capacitor,
+    )
 }
 
 __all__ = [
@@ -20,10 +31,13 @@ __all__ = [
     "BondEnergy",
     "Capacitor",
     "Channel",
+    "Element",
     "FiniteBeam",
     "FiniteSpring",
+    "Hinge",
     "Parameter",
     "Resistor",
+    "Solid",
     "Spring",
     "energies",
 ]

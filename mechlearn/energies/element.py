@@ -6,15 +6,19 @@ costs. All else is derived from them: forces, stiffness matrices, local sensitiv
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, override
 
 from numpy.typing import ArrayLike
 
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Kinematics
+
+if TYPE_CHECKING:
+    from mechlearn.network import Network
+    from mechlearn.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -60,30 +64,65 @@ class Bond:
     dot: Callable[[Any, Any], Any]
 
 
-class BondEnergy(ABC):
-    """Energy of one bond. Subclasses say what a bond is made of; nothing else knows.
+class Element(ABC):
+    """What a network is made of, one between two nodes: a bond, or a solid strut.
 
-    The fields of a subclass that is a dataclass are its options: keys of ``[energy]`` that are one
-    value for the whole network, and no parameters of its bonds.
+    The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
+    value for the whole network, and no parameters of its elements.
     """
 
     name: ClassVar[str]
     #: Whether the strain is linear and the energy quadratic in the state.
-    linear: ClassVar[bool]
+    linear: bool
     #: What a node's state is: a displacement, a potential.
     kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
+    #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.
+    rigid_joints: ClassVar[bool] = False
+
+    @classmethod
+    def in_dimension(cls, dim: int) -> type[Self]:
+        """The form of this element in 2D or 3D; raises InputError where it has none."""
+        return cls
+
+    @abstractmethod
+    def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
+        """The finite-element model of a network of such elements, as a problem holds it.
+
+        ``parameters`` are values to start from, one number or one per element; those left out take
+        their default.
+        """
+
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """Keys of ``[energy]`` that say what all elements are made of, beside the parameters."""
+        return [f.name for f in fields(cls)] if is_dataclass(cls) else []
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of this element, as in a task file."""
+        values = asdict(self) if is_dataclass(self) else {}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name; raises InputError, naming those there are."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        names = " or ".join(p.name for p in self.parameters)
+        raise InputError(f"A {self.name} has no parameter {name!r}; it has {names}.")
+
+
+class BondEnergy(Element):
+    """Energy of one bond. Subclasses say what a bond is made of; nothing else knows."""
+
+    linear: ClassVar[bool]
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
     #: The dimension of space it is written for; None for any.
     dimension: ClassVar[int | None] = None
     #: Into how many elements a bond is divided.
     segments: int = 1
-
-    @classmethod
-    def in_dimension(cls, dim: int) -> type[Self]:
-        """The form of this energy in 2D or 3D; raises InputError where it has none."""
-        return cls
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
@@ -93,18 +132,13 @@ class BondEnergy(ABC):
     def energy(self, *, length: Any, **strains_and_parameters: Any) -> Any:
         """The bond's energy as a scalar UFL expression of its strains, length and parameters."""
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The fields of a subclass that is a dataclass, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {}
+    @override
+    def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
+        from mechlearn.model import Model  # waits for DOLFINx only when a network is solved
 
-    def parameter(self, name: str) -> Parameter:
-        """The parameter of that name; raises InputError, naming those there are."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        names = " or ".join(p.name for p in self.parameters)
-        raise InputError(f"A {self.name} has no parameter {name!r}; it has {names}.")
+        model = Model(network, self, problem.fixed, comm)
+        model.set(**parameters)
+        return model
 
     def derivative(self, *by: str) -> Callable[..., Any]:
         """``d energy / d by`` as a NumPy function of strains, length and the parameters.

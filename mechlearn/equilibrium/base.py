@@ -85,6 +85,10 @@ class Settled(ABC):
     def states(self) -> NDArray[np.float64]:
         """The state in the user's order, shape (examples, n, components), whole on every rank."""
 
+    @abstractmethod
+    def fields(self) -> NDArray[np.float64]:
+        """The owned degrees of freedom of the state, shape (dofs, examples)."""
+
 
 class Rate(ABC):
     """A rate of change of the state at an equilibrium, once per example.
@@ -170,7 +174,10 @@ class Equilibrium(ABC):
         return self._free
 
     def forget(self) -> bool:
-        """Start the next states from rest; returns whether that can make any difference."""
+        """Start the next states from rest, on a mesh made for the parameters as they are now.
+
+        Returns whether that can make any difference.
+        """
         return False
 
     def memory(self) -> dict[str, NDArray]:

@@ -6,6 +6,7 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import override
 
@@ -18,7 +19,7 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
-from mechlearn.solver import DirectSolver, multiplied
+from mechlearn.solver import multiplied
 from mechlearn.superposition import Sense
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
@@ -32,13 +33,18 @@ class LinearEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        self._rows = PortReader(model, problem).linearised()
-        self._solver = DirectSolver(model.matrix, definite=True)
+        self._attach()
+
+    def _attach(self) -> None:
+        """Take up the model's mesh."""
+        self._rows = PortReader(self.model, self.problem).linearised()
+        self._solver = self.model.solver(definite=True)
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
         model = self.model
-        model.set(**parameters)
+        if model.set(**parameters):
+            self._attach()
         model.put_state(np.zeros(self._rows.shape[1]))
         matrix = model.assemble_stiffness()
         self._ground = self._tie_to_ground(matrix, matrix.getDiagonal().sum() / matrix.size[0])
@@ -58,6 +64,22 @@ class LinearEquilibrium(Equilibrium):
         self.reading_at_rest = reading[:, n] if prestressed else np.zeros(n)
         self.superposition = model.superpose(solution)
         self._free = None
+
+    @override
+    def forget(self) -> bool:
+        renewed = self.model.renew()
+        if renewed:
+            self._attach()
+        return renewed
+
+    @override
+    def memory(self) -> dict[str, NDArray]:
+        return self.model.memory()
+
+    @override
+    def recall(self, memory: Mapping[str, NDArray]) -> None:
+        if self.model.recall(memory):
+            self._attach()
 
     def amounts(self, forces: NDArray, at_rest: float) -> NDArray[np.float64]:
         """How much of every column a state with such forces holds, and of the state at rest."""
@@ -170,7 +192,11 @@ class LinearSettled(Settled):
 
     @override
     def states(self) -> NDArray[np.float64]:
-        return np.moveaxis(self._model.to_nodes(self._columns @ self.amounts.T), -1, 0)
+        return np.moveaxis(self._model.to_nodes(self.fields()), -1, 0)
+
+    @override
+    def fields(self) -> NDArray[np.float64]:
+        return self._columns @ self.amounts.T
 
 
 class LinearRate(Rate):

@@ -22,7 +22,6 @@ from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
-from mechlearn.solver import DirectSolver
 from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
@@ -74,26 +73,31 @@ class NewtonEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        self._ports = PortReader(model, problem)
-        self._columns = self._ports.rows.T.toarray()
-        self._solver = DirectSolver(model.matrix, definite=False)
         self._length = float(model.network.lengths.mean())
         # Rotations count as what they move at the end of a bond, moments as forces there.
-        self._arm = np.where(model.local_turns, self._length, 1.0)
         turns = [p.component is not None and p.component >= model.places for p in problem.ports]
         self._port_arm = np.where(turns, self._length, 1.0)
         frames = model.places < model.width
         self._last_step = LAST_STEP * self._length if frames else np.inf
         self._first_shift = FIRST_SHIFT_OF_FRAMES if frames else FIRST_SHIFT
         self._stiffness = 0.0
+        self.counts = NewtonCounts()
+        self._attach()
+
+    def _attach(self) -> None:
+        """Take up the model's mesh; states on another one are of no use."""
+        self._ports = PortReader(self.model, self.problem)
+        self._columns = self._ports.rows.T.toarray()
+        self._solver = self.model.solver(definite=False)
+        self._arm = np.where(self.model.local_turns, self._length, 1.0)
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, _Point]] = {}
         self._free_before: dict[int, _Point] = {}
-        self.counts = NewtonCounts()
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
-        self.model.set(**parameters)
+        if self.model.set(**parameters):
+            self._attach()
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
             diagonal = matrix.getDiagonal().array / self._arm**2
@@ -104,24 +108,29 @@ class NewtonEquilibrium(Equilibrium):
     def forget(self) -> bool:
         self._warm.clear()
         self._free_before.clear()
+        if self.model.renew():
+            self._attach()
         return True
 
     @override
     def memory(self) -> dict[str, NDArray]:
-        out = {}
+        out = self.model.memory()
         for key, points in self._warm.items():
             out[f"{key}/examples"] = np.array(list(points))
-            out[f"{key}/u"] = self.model.to_points(np.array([p.u for p in points.values()]).T)
+            out[f"{key}/u"] = self.model.pack(np.array([p.u for p in points.values()]).T)
             out[f"{key}/forces"] = np.array([p.forces for p in points.values()])
         return out
 
     @override
     def recall(self, memory: Mapping[str, NDArray]) -> None:
-        self.forget()
-        for key in {name.rpartition("/")[0] for name in memory}:
+        if self.model.recall(memory):
+            self._attach()
+        self._warm.clear()
+        self._free_before.clear()
+        for key in {name.removesuffix("/forces") for name in memory if name.endswith("/forces")}:
             points = {}
             for k, e in enumerate(memory[f"{key}/examples"]):
-                u = self.model.to_local(memory[f"{key}/u"][..., k])
+                u = self.model.unpack(memory[f"{key}/u"][..., k])
                 forces = memory[f"{key}/forces"][k]
                 points[int(e)] = _Point(u, forces, self._ports.read(u).values, 0.0)
             self._warm[key] = points
@@ -465,7 +474,11 @@ class NewtonSettled(Settled):
 
     @override
     def states(self) -> NDArray[np.float64]:
-        return np.moveaxis(self._model.to_nodes(np.array([p.u for p in self.points]).T), -1, 0)
+        return np.moveaxis(self._model.to_nodes(self.fields()), -1, 0)
+
+    @override
+    def fields(self) -> NDArray[np.float64]:
+        return np.array([p.u for p in self.points]).T
 
 
 class NewtonRate(Rate):

@@ -1,4 +1,4 @@
-"""Networks to train: lattices, Delaunay triangulations, jammed packings, proteins, files.
+"""Networks to train: lattices, Delaunay triangulations, packings, proteins, crossbars, files.
 
 Every generator is a function that returns a :class:`~mechlearn.network.Network`; ``generators``
 holds those a task file can name, and :func:`generate` calls one by its name.
@@ -13,6 +13,7 @@ from numbers import Integral, Real
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
 from mechlearn.networks.lattice import cubic, fcc, honeycomb, kagome, square, triangular
@@ -22,6 +23,7 @@ from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
+    "crossbar",
     "cubic",
     "delaunay",
     "fcc",
@@ -42,7 +44,8 @@ __all__ = [
 
 #: Generators by the name a task file gives them.
 generators: dict[str, Callable[..., Network]] = {
-    f.__name__: f for f in (packing, delaunay, triangular, square, honeycomb, kagome, cubic, fcc)
+    f.__name__: f
+    for f in (packing, delaunay, triangular, square, honeycomb, kagome, cubic, fcc, crossbar)
 }
 
 

@@ -110,7 +110,10 @@ def learned_caption(shown: Shown) -> str:
     summary = shown.run.summary
     parts = [f"free state after {summary['steps']} steps", *shown.scale_and_example]
     if not shown.run.converged:
-        parts.append(f"not converged, largest error {percent(summary['error'])}")
+        if "accuracy" in summary:
+            parts.append(f"{percent(summary['accuracy'])} classified right")
+        else:
+            parts.append(f"not converged, largest error {percent(summary['error'])}")
     return ", ".join(parts)
 
 

@@ -1,0 +1,228 @@
+"""Data sets: tables of inputs and wanted outputs, split, scaled, and turned into examples.
+
+A data set becomes a task by naming a source for every input and a target for every output: the rows
+are then the task's examples.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.errors import InputError, listed
+
+#: Data sets of scikit-learn that come with it, by name.
+BUNDLED = ("iris", "digits", "wine", "breast_cancer")
+#: A larger table of examples than this many numbers is refused.
+LARGEST = 50_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Inputs and wanted outputs, one row per example.
+
+    Attributes
+    ----------
+    inputs : (n, f) array
+    wanted : (n, t) array
+        Values, or shares of classes (1 for the right one).
+    classes : tuple of str
+        Names of the classes, where it is a classification.
+    """
+
+    inputs: NDArray[np.float64]
+    wanted: NDArray[np.float64]
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "wanted"):
+            try:
+                values = np.asarray(getattr(self, name), dtype=float)
+            except (TypeError, ValueError):
+                raise InputError(f"data: {name} must be numbers, one row per example.") from None
+            if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+                raise InputError(
+                    f"data: {name} must be finite numbers, one row per example, not of shape "
+                    f"{values.shape}."
+                )
+            object.__setattr__(self, name, values)
+        if len(self.inputs) != len(self.wanted):
+            raise InputError(
+                f"data: {len(self.inputs)} rows of inputs, {len(self.wanted)} of wanted outputs."
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The number of every row's class."""
+        return self.wanted.argmax(axis=1)
+
+    def take(self, rows: ArrayLike) -> "DataSet":
+        """Only some rows, by number or mask."""
+        rows = np.asarray(rows)
+        return replace(self, inputs=self.inputs[rows], wanted=self.wanted[rows])
+
+    def split(self, test: float = 0.3, seed: int = 0) -> tuple["DataSet", "DataSet"]:
+        """Two parts at random: one to train on, and the part ``test`` to test on.
+
+        Raises
+        ------
+        InputError
+            Where one of them would be empty.
+        """
+        count = round(test * len(self))
+        if not 0 < count < len(self):
+            raise InputError(f"data: a test part of {test:g} of {len(self)} rows leaves one empty.")
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.take(np.sort(order[count:])), self.take(np.sort(order[:count]))
+
+    def scaled(self, size: float = 1.0, like: "DataSet | None" = None) -> "DataSet":
+        """Inputs over the largest of their column (in ``like``, else here), times ``size``."""
+        largest = np.abs((like or self).inputs).max(axis=0)
+        return replace(self, inputs=self.inputs / np.where(largest > 0, largest, 1.0) * size)
+
+    def complementary(self) -> "DataSet":
+        """Every input once more with the opposite sign.
+
+        What a crossbar, whose conductances are positive, needs in order to weigh inputs with
+        either sign.
+        """
+        return replace(self, inputs=np.hstack([self.inputs, -self.inputs]))
+
+    def examples(self, sources: Sequence[str], targets: Sequence[str]) -> list[dict[str, float]]:
+        """The rows as examples of a task, by the names of its sources and targets."""
+        for kind, names, values in (
+            ("sources", sources, self.inputs),
+            ("targets", targets, self.wanted),
+        ):
+            if len(names) != values.shape[1]:
+                raise InputError(
+                    f"data: {len(names)} {kind} for {values.shape[1]} columns of them."
+                )
+        names = [*sources, *targets]
+        rows = np.hstack([self.inputs, self.wanted]).tolist()
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def classification(inputs: ArrayLike, labels: ArrayLike, classes: Sequence[str] = ()) -> DataSet:
+    """A data set whose wanted outputs are 1 for the row's own class and 0 for the others."""
+    known, numbers = np.unique(np.asarray(labels), return_inverse=True)
+    names = tuple(classes) or tuple(str(k) for k in known)
+    if len(names) != len(known):
+        raise InputError(f"data: {len(names)} names for {len(known)} classes.")
+    return DataSet(np.asarray(inputs), np.eye(len(known))[numbers], names)
+
+
+def load(name: str) -> DataSet:
+    """A data set that comes with scikit-learn: ``iris``, ``digits``, ``wine``, ``breast_cancer``.
+
+    Raises
+    ------
+    InputError
+        For another name, and where scikit-learn is not installed.
+    """
+    if name not in BUNDLED:
+        raise InputError(f"data: {name!r} is not known; known are {listed(BUNDLED)}.")
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise InputError(
+            "data: it comes with scikit-learn: pip install mechlearn[studies]."
+        ) from None
+    bunch = getattr(datasets, f"load_{name}")()
+    return classification(bunch.data, bunch.target, [str(c) for c in bunch.target_names])
+
+
+def confusion(outputs: ArrayLike, wanted: ArrayLike) -> NDArray[np.int64]:
+    """How often a class (row) was taken for a class (column): largest wanted, largest output."""
+    outputs, wanted = np.asarray(outputs), np.asarray(wanted)
+    table = np.zeros((wanted.shape[1],) * 2, dtype=np.int64)
+    np.add.at(table, (wanted.argmax(axis=1), outputs.argmax(axis=1)), 1)
+    return table
+
+
+def accuracy(outputs: ArrayLike, wanted: ArrayLike) -> float:
+    """The part of the rows whose largest output is that of the class with the largest wanted."""
+    table = confusion(outputs, wanted)
+    return float(np.trace(table) / table.sum())
+
+
+def read_examples(path: Path) -> list[dict[str, Any]]:
+    """Examples from a CSV file: a column per source or target, a row per example.
+
+    The first row has their names; one with several numbers has columns ``name.1``, ``name.2``, ...
+    An empty cell leaves the value written with the source or target, "free" switches it off.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read, or a cell is neither; the message names the line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        what = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {what}.") from None
+    rows = [row for row in rows if row]
+    if len(rows) < 2:
+        raise InputError(
+            f"{path} holds no examples: it needs a line of names, and lines of values."
+        )
+    head = [name.strip() for name in rows[0]]
+    if len(set(head)) < len(head):
+        raise InputError(f"{path}: a column is named twice in its first line.")
+    if len(head) * len(rows) > LARGEST:
+        raise InputError(f"{path} holds more than {LARGEST} numbers.")
+    return [_example(head, row, f"{path}, line {k}") for k, row in enumerate(rows[1:], 2)]
+
+
+def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
+    """Write examples as a CSV file that :func:`read_examples` reads."""
+    columns: dict[str, None] = {}
+    rows = []
+    for example in examples:
+        row: dict[str, Any] = {}
+        for name, value in example.items():
+            if isinstance(value, list):
+                row |= {f"{name}.{k}": v for k, v in enumerate(value, 1)}
+            else:
+                row[name] = value
+        columns |= dict.fromkeys(row)
+        rows.append(row)
+    lines = [list(columns)]
+    lines += [["" if row.get(c) is None else row[c] for c in columns] for row in rows]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+
+
+def _example(head: list[str], row: list[str], where: str) -> dict[str, Any]:
+    if len(row) != len(head):
+        raise InputError(f"{where}: {len(row)} values in {len(head)} columns.")
+    out: dict[str, Any] = {}
+    for name, cell in zip(head, row, strict=True):
+        cell = cell.strip()
+        if not cell:
+            continue
+        base, _, number = name.rpartition(".")
+        if base and number.isdigit():
+            out.setdefault(base, []).append(_number(cell, where, name))
+        else:
+            out[name] = "free" if cell == "free" else _number(cell, where, name)
+    return out
+
+
+def _number(cell: str, where: str, name: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise InputError(f"{where}: {name} = {cell!r} is no finite number.")
+    return value

@@ -1,0 +1,96 @@
+"""Solid struts: bonds that are bodies of finite width, joined where they meet."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import ConfigDict, Field
+
+from mechlearn.energies.element import Element, Parameter
+from mechlearn.errors import InputError
+from mechlearn.kinematics import JOINTS, Kinematics
+
+Material = Literal["linear", "neo_hookean", "st_venant_kirchhoff"]
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """Thinned ends of struts.
+
+    Parameters
+    ----------
+    thin : float
+        Width of the hinge over the strut's width, between 0 and 1.
+    length : float
+        Length of the hinge over the strut's, from the node on; a ramp as long leads to the full
+        width. Below 0.25.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    thin: Annotated[float, Field(gt=0, le=1)] = 0.3
+    length: Annotated[float, Field(gt=0, lt=0.25)] = 0.15
+
+
+@dataclass(frozen=True)
+class Solid(Element):
+    """The network as a solid: struts of finite width, joined by discs (2D) or balls (3D).
+
+    Parameters of the struts are their Young's ``modulus``, their ``thickness`` out of the plane
+    (2D), their ``width``, learned as a true change of shape, and an ``eigenstrain`` along their
+    axis, by which they are longer (or shorter) when nothing pulls at them.
+
+    Parameters
+    ----------
+    material : "linear", "neo_hookean" or "st_venant_kirchhoff"
+        See :mod:`mechlearn.solids.materials`.
+    plane : "stress" or "strain"
+        In 2D: a thin sheet, or a slice of a long body.
+    poisson : float
+        Poisson's ratio at small strain. In 3D and in plane strain, P1 cells lock near 0.5.
+    order : 1 or 2
+        Degree of the displacements in every cell.
+    mesh_size : float
+        Size of the cells over the width of the strut.
+    hinge : Hinge, optional
+        Thinned ends (2D).
+    """
+
+    name: ClassVar[str] = "solid"
+    kinematics: ClassVar[Kinematics] = JOINTS
+    rigid_joints: ClassVar[bool] = True
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("modulus", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter(
+            "width", default=lambda net: 0.1 * net.lengths.mean(), positive=True, scale="log"
+        ),
+        Parameter("thickness", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter("eigenstrain", default=lambda net: 0.0, positive=False, scale="linear"),
+    )
+
+    material: Material = "linear"
+    plane: Literal["stress", "strain"] = "stress"
+    poisson: Annotated[float, Field(gt=-1, lt=0.5)] = 0.3
+    order: Literal[1, 2] = 2
+    mesh_size: Annotated[float, Field(gt=0, le=2)] = 0.5
+    hinge: Hinge | None = None
+
+    def __post_init__(self) -> None:
+        if not -1 < self.poisson < 0.5:
+            raise InputError(
+                f"energy: poisson = {self.poisson} must lie between -1 and 0.5; an incompressible "
+                "solid (0.5) needs another formulation, a rubber may take 0.49."
+            )
+
+    @property
+    def linear(self) -> bool:
+        """Whether strains are small, and the energy quadratic in the displacements."""
+        return self.material == "linear"
+
+    def model(self, network, problem, parameters, comm):
+        """The finite-element model; see :meth:`Element.model`."""
+        from mechlearn.solids.model import SolidModel
+
+        known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)
+        values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
+        return SolidModel(network, self, values, problem.supported, problem.gauge, comm)

@@ -1,0 +1,63 @@
+"""Crossbars: a device at every crossing of rows, which are driven, and columns, which are read."""
+
+import numpy as np
+
+from mechlearn.errors import InputError
+from mechlearn.network import Network
+
+#: Where column wires run beside the crossings, in units of the distance between rows.
+ASIDE = 0.4
+
+
+def crossbar(rows: int = 8, columns: int = 4, wires: bool = False) -> Network:
+    """Crossbar of ``rows`` by ``columns`` devices, for resistor networks.
+
+    Nodes 0 to ``rows - 1`` are the ends of the rows where voltages are applied, the next
+    ``columns`` nodes the ends of the columns where currents are read: node sets ``rows`` and
+    ``columns``. The first bonds are the devices, row by row (edge set ``devices``); so values of an
+    ideal crossbar fit one with wires.
+
+    Parameters
+    ----------
+    rows, columns : int
+    wires : bool
+        Whether rows and columns are wires with a resistance of their own: a segment between
+        neighbouring crossings, and one to the end. They are the edge set ``wires``.
+
+    Raises
+    ------
+    InputError
+        For fewer than one row or column.
+    """
+    if rows < 1 or columns < 1:
+        raise InputError(f"A crossbar needs at least one row and column, not {rows} by {columns}.")
+    i, j = np.divmod(np.arange(rows * columns), columns)
+    ends = [
+        np.stack([np.full(rows, -1.0), -np.arange(rows)], axis=1),
+        np.stack([np.arange(columns) + ASIDE, np.full(columns, -rows - ASIDE)], axis=1),
+    ]
+    sets = {"rows": np.arange(rows), "columns": rows + np.arange(columns)}
+    if not wires:
+        devices = np.stack([i, rows + j], axis=1)
+        return Network(
+            np.vstack(ends), devices, node_sets=sets, edge_sets={"devices": np.arange(len(devices))}
+        )
+    crossings = np.stack([j, -i], axis=1).astype(float)
+    nodes = np.vstack([*ends, crossings, crossings + np.array([ASIDE, -ASIDE])])
+    on_row = rows + columns + np.arange(rows * columns).reshape(rows, columns)
+    on_column = on_row + rows * columns
+    along_rows = np.hstack([np.arange(rows)[:, None], on_row])
+    along_columns = np.vstack([on_column, sets["columns"]])
+    devices = np.stack([on_row.ravel(), on_column.ravel()], axis=1)
+    edges = [
+        devices,
+        np.stack([along_rows[:, :-1].ravel(), along_rows[:, 1:].ravel()], axis=1),
+        np.stack([along_columns[:-1].ravel(), along_columns[1:].ravel()], axis=1),
+    ]
+    count = len(devices)
+    return Network(
+        nodes,
+        np.vstack(edges),
+        node_sets=sets,
+        edge_sets={"devices": np.arange(count), "wires": np.arange(count, 3 * count)},
+    )

@@ -1,0 +1,178 @@
+"""The mesh of a solid in DOLFINx, and who sits where: cells, points and degrees of freedom.
+
+gmsh's order of points and cells, whole on every rank, is what all of :mod:`mechlearn.solids` speaks
+of; DOLFINx renumbers them and spreads them over ranks, which ends here.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from mechlearn.errors import MechlearnError
+from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
+from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
+from mechlearn.solids.patches import patch_means
+from mechlearn.solids.shape import centred, velocities
+from mechlearn.solids.struts import Struts
+
+#: Moved cells must keep this quality (1 is equilateral), or half that of the worst cell there was.
+POOREST = 0.2
+#: Moved cells must keep this fraction of their volume.
+SMALLEST = 0.2
+
+
+def draw(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
+    """The mesh of a solid, and the velocity of its points by the struts' widths, (d p, m).
+
+    Raises
+    ------
+    InputError, SolveError
+        Where the struts cannot be meshed.
+    """
+    drawn = make_mesh(struts, size)
+    velocity = velocities(drawn)
+    if struts.network.dim == 3:
+        wider = roundness(drawn)
+        points = drawn.points + (velocity @ ((wider - 1) * struts.width)).reshape(-1, 3)
+        velocity = sparse.csr_array(velocity * wider)
+        drawn = SolidMesh(struts, points, drawn.cells, drawn.level)
+    return drawn, centred(drawn, velocity)
+
+
+class Domain:
+    """A solid at some widths, meshed and spread over ranks.
+
+    Parameters
+    ----------
+    struts : Struts
+    size : float
+        Of the cells, over the local width.
+    order : int
+        Degree of the displacements.
+    comm : MPI communicator
+
+    Attributes
+    ----------
+    drawn : SolidMesh
+        Points and cells, whole on every rank.
+    velocity : (d p, m) sparse array
+        How points move when widths change.
+    mesh, space : the mesh and the displacements in DOLFINx
+    cell : integer array
+        Which of ``drawn.cells`` each local cell is, ghosts included; the first ``owned_cells`` are
+        this rank's.
+    block_of_point : (p,) integer array
+        Local block of degrees of freedom at every point, -1 where this rank has none.
+    places : (blocks, d) array
+        Where local blocks of degrees of freedom sit.
+    """
+
+    def __init__(self, struts: Struts, size: float, order: int, comm: MPI.Comm) -> None:
+        self.comm, self.struts = comm, struts
+        d = struts.network.dim
+
+        def drawing():
+            drawn, velocity = draw(struts, size)
+            return drawn.points, drawn.cells, drawn.level, velocity
+
+        points, cells, level, self.velocity = _on_first(comm, drawing)
+        self.drawn = SolidMesh(struts, points, cells, level)
+        self._volumes = volumes(points, cells)
+        self._poorest = min(POOREST, quality(points, cells).min() / 2)
+        root = comm.rank == 0
+        shape = "triangle" if d == 2 else "tetrahedron"
+        element = basix_ufl.element("Lagrange", shape, 1, shape=(d,))
+        self.mesh = mesh.create_mesh(
+            comm,
+            cells if root else np.empty((0, d + 1), dtype=np.int64),
+            ufl.Mesh(element),
+            points if root else np.empty((0, d)),
+        )
+        topology, geometry = self.mesh.topology, self.mesh.geometry
+        count = topology.index_map(d)
+        self.owned_cells = count.size_local
+        everywhere = count.size_local + count.num_ghosts
+        self.cell = np.asarray(topology.original_cell_index[:everywhere])
+        self._corners = np.asarray(geometry.input_global_indices)[geometry.dofmaps[0][:everywhere]]
+        self.space = fem.functionspace(self.mesh, ("Lagrange", order, (d,)))
+        self.owned_blocks = self.space.dofmap.index_map.size_local
+        self.block_of_point = np.full(len(points), -1)
+        self.block_of_point[self._corners] = self.space.dofmap.list[:everywhere, : d + 1]
+        scalar = fem.functionspace(self.mesh, ("Lagrange", order))
+        self.places = scalar.tabulate_dof_coordinates()[:, :d]
+
+    def strut_of_cells(self) -> NDArray[np.int64]:
+        """The strut of every local cell, ghosts included."""
+        return self.drawn.strut[self.cell]
+
+    def moves(self) -> tuple[fem.Function, sparse.csr_array]:
+        """A field of moves of the mesh's points, and its values by the struts' widths."""
+        d = self.struts.network.dim
+        space = fem.functionspace(self.mesh, ("Lagrange", 1, (d,)))
+        field = fem.Function(space)
+        point = np.empty(len(field.x.array) // d, dtype=np.int64)
+        point[space.dofmap.list[: len(self._corners)]] = self._corners
+        return field, self.velocity[(d * point[:, None] + np.arange(d)).ravel()]
+
+    def patches(self) -> sparse.csr_array:
+        """Mean displacements of the nodes' patches as rows of the owned degrees of freedom."""
+        d = self.struts.network.dim
+        blocks = self.block_of_point
+        here = np.flatnonzero((blocks >= 0) & (blocks < self.owned_blocks))
+        weights = patch_means(self.drawn)[:, here].tocoo()
+        means = sparse.csr_array(
+            (weights.data, (weights.row, blocks[here][weights.col])),
+            shape=(self.struts.network.n_nodes, self.owned_blocks),
+        )
+        return sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
+
+    def held(self, supported: Iterable[int], gauge: Iterable[int]) -> NDArray[np.bool_]:
+        """Which components of local blocks never move, (blocks, d).
+
+        A support holds all of a node's patch; a gauge pins the one point at the node.
+        """
+        net, d = self.struts.network, self.struts.network.dim
+        out = np.zeros((len(self.places), d), dtype=bool)
+        tree, radius = cKDTree(self.places), self.struts.patch_radius
+        for dof in supported:
+            out[tree.query_ball_point(net.nodes[dof // d], radius[dof // d]), dof % d] = True
+        gauge = np.asarray(gauge, dtype=np.int64)
+        point = cKDTree(self.drawn.points).query(net.nodes[gauge // d])[1]
+        block = self.block_of_point[point]
+        out[block[block >= 0], (gauge % d)[block >= 0]] = True
+        return out
+
+    def points_at(self, width: NDArray) -> NDArray[np.float64]:
+        """Points of the mesh at some widths, (p, d)."""
+        moves = self.velocity @ (width - self.struts.width)
+        return self.drawn.points + moves.reshape(self.drawn.points.shape)
+
+    def bears(self, width: NDArray) -> bool:
+        """Whether the cells are still good when the points move to some widths."""
+        points, cells = self.points_at(width), self.drawn.cells
+        kept = volumes(points, cells) / self._volumes
+        return bool(kept.min() > SMALLEST and quality(points, cells).min() > self._poorest)
+
+    def at_points(self, field: NDArray) -> NDArray[np.float64]:
+        """Local degrees of freedom, ghosts included, at the points of the mesh, (p, d)."""
+        here = self.block_of_point >= 0
+        out = np.full(self.drawn.points.shape, -np.inf)
+        out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]
+        return self.comm.allreduce(out, op=MPI.MAX)
+
+
+def _on_first(comm: MPI.Comm, action: Callable):
+    """What the first rank makes, on all ranks; an error it meets is raised on all."""
+    made = None
+    if comm.rank == 0:
+        try:
+            made = action()
+        except MechlearnError as error:
+            made = error
+    made = comm.bcast(made) if comm.size > 1 else made
+    if isinstance(made, MechlearnError):
+        raise made
+    return made

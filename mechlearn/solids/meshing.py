@@ -1,0 +1,215 @@
+"""Meshes of solid networks by gmsh, as plain arrays: triangles in 2D, tetrahedra in 3D."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import SolveError
+from mechlearn.solids.outline import optional, outline
+from mechlearn.solids.struts import JOINT, Struts
+
+
+@dataclass(frozen=True, eq=False)
+class SolidMesh:
+    """A mesh of the struts, in gmsh's order.
+
+    Attributes
+    ----------
+    struts : Struts
+        What was meshed.
+    points : (p, d) array
+    cells : (c, d + 1) integer array
+        Corners of every cell, with positive volume.
+    level : (p,) integer array
+        Dimension of the geometric entity a point lies on: 0 for corners of the solid, 1 for its
+        edges, ``d`` inside it.
+    """
+
+    struts: Struts
+    points: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    level: NDArray[np.int64]
+
+    @cached_property
+    def strut(self) -> NDArray[np.int64]:
+        """The strut of every cell; joints are shared out to the nearest strut."""
+        return self.struts.nearest(self.points[self.cells].mean(axis=1))
+
+    @cached_property
+    def facets(self) -> NDArray[np.int64]:
+        """Facets on the surface, (f, d) points; in 2D the solid lies to the left of each."""
+        d = self.points.shape[1]
+        corners = np.array([[1, 2], [2, 0], [0, 1]] if d == 2 else
+                           [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # fmt: skip
+        every = self.cells[:, corners].reshape(-1, d)
+        _, first, count = np.unique(
+            np.sort(every, axis=1), axis=0, return_index=True, return_counts=True
+        )
+        self.__dict__["_facet_cell"] = first[count == 1] // (d + 1)
+        return every[first[count == 1]]
+
+    @property
+    def facet_strut(self) -> NDArray[np.int64]:
+        """The strut of every surface facet, (f,)."""
+        _ = self.facets
+        return self.strut[self.__dict__["_facet_cell"]]
+
+
+def volumes(points: NDArray, cells: NDArray) -> NDArray[np.float64]:
+    """Signed areas or volumes of simplices, (c,)."""
+    sides = points[cells[:, 1:]] - points[cells[:, :1]]
+    return np.linalg.det(sides) / (2 if points.shape[1] == 2 else 6)
+
+
+def quality(points: NDArray, cells: NDArray) -> NDArray[np.float64]:
+    """Mean-ratio quality of simplices: 1 for equilateral, 0 for flat, below for inverted; (c,).
+
+    A. Liu, B. Joe, BIT 34, 268 (1994), https://doi.org/10.1007/BF01955874.
+    """
+    d = points.shape[1]
+    a, b = np.triu_indices(d + 1, 1)
+    square = np.square(points[cells[:, a]] - points[cells[:, b]]).sum(axis=(1, 2))
+    volume = volumes(points, cells)
+    if d == 2:
+        return 4 * np.sqrt(3) * volume / square
+    return np.sign(volume) * 12 * (3 * np.abs(volume)) ** (2 / 3) / square
+
+
+def roundness(mesh: SolidMesh) -> NDArray[np.float64]:
+    """How much wider round struts must be drawn for their meshed cross-section to be right, (m,).
+
+    Facets between points of a cylinder cut some of it off: at a size of half the width, a sixth.
+    """
+    struts, net = mesh.struts, mesh.struts.network
+    corners, strut = mesh.points[mesh.facets], mesh.facet_strut
+    start, axis = net.nodes[net.edges[strut, 0]], struts.axes[strut]
+    offset = corners - start[:, None]
+    along = np.einsum("fkd,fd->fk", offset, axis)
+    radial = offset - along[..., None] * axis[:, None]
+    radius = struts.width[strut] / 2
+    on = (np.abs(np.linalg.norm(radial, axis=2) - radius[:, None]) < 1e-3 * radius[:, None]).all(1)
+    radial, along, axis, corners, strut = (a[on] for a in (radial, along, axis, corners, strut))
+    # The facet unrolled: angles from its first corner, and places along the axis.
+    first = radial[:, :1]
+    turn = np.arctan2(
+        np.einsum("fkd,fd->fk", np.cross(first, radial), axis), (first * radial).sum(axis=2)
+    )
+    du, ds = turn[:, 1:], along[:, 1:] - along[:, :1]
+    whole = np.abs(du[:, 0] * ds[:, 1] - du[:, 1] * ds[:, 0]) / 2 * (struts.width[strut] / 2) ** 2
+    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2
+    meshed = np.abs(np.einsum("fd,fd->f", area, radial.mean(axis=1)))
+    # Both are twice the volume between the facet and the axis.
+    ratio = np.bincount(strut, meshed, net.n_edges) / np.bincount(strut, whole, net.n_edges)
+    return ratio**-0.5
+
+
+def make_mesh(struts: Struts, size: float) -> SolidMesh:
+    """Mesh the solid.
+
+    Parameters
+    ----------
+    struts : Struts
+    size : float
+        Size of the cells over the local width of the strut.
+
+    Raises
+    ------
+    InputError
+        For struts that overlap without meeting (2D) and hinges in 3D.
+    SolveError
+        Where gmsh fails.
+    """
+    draw = _draw_plane if struts.network.dim == 2 else _draw_space
+    try:
+        with _gmsh() as gmsh:
+            draw(gmsh, struts, size)
+            gmsh.model.mesh.generate(struts.network.dim)
+            return _arrays(gmsh, struts)
+    except Exception as error:
+        if type(error) is not Exception:  # gmsh raises nothing but bare exceptions
+            raise
+        raise SolveError(
+            f"gmsh could not mesh the solid ({error}); change widths or mesh_size a little."
+        ) from None
+
+
+@contextmanager
+def _gmsh() -> Iterator:
+    gmsh = optional("gmsh")
+    gmsh.initialize(["mechlearn"], readConfigFiles=False, interruptible=False)
+    try:
+        for option in ("General.Terminal", "General.Verbosity"):
+            gmsh.option.setNumber(option, 0)
+        # Threads would make the mesh depend on chance.
+        gmsh.option.setNumber("General.NumThreads", 1)
+        yield gmsh
+    finally:
+        gmsh.finalize()
+
+
+def _draw_plane(gmsh, struts: Struts, size: float) -> None:
+    rim = outline(struts)
+    add = gmsh.model.geo
+    tags = [
+        add.addPoint(x, y, 0.0, 2 * size * half)
+        for (x, y), half in zip(rim.points, rim.half_width, strict=True)
+    ]
+    loops = []
+    for loop in rim.loops:
+        corners = tags[loop]
+        following = corners[1:] + corners[:1]
+        lines = [add.addLine(a, b) for a, b in zip(corners, following, strict=True)]
+        loops.append(add.addCurveLoop(lines))
+    surface = add.addPlaneSurface(loops)
+    centres = [
+        add.addPoint(x, y, 0.0, 2 * size * half)
+        for (x, y), half in zip(struts.network.nodes, struts.joint_radius / JOINT, strict=True)
+    ]
+    add.synchronize()
+    # A point at every node, which the design velocities can move freely.
+    gmsh.model.mesh.embed(0, centres, 2, surface)
+    gmsh.option.setNumber("Mesh.Algorithm", 6)  # frontal Delaunay: the best-shaped triangles
+
+
+def _draw_space(gmsh, struts: Struts, size: float) -> None:
+    net, add = struts.network, gmsh.model.occ
+    balls = [(3, add.addSphere(*x, r)) for x, r in zip(net.nodes, struts.joint_radius, strict=True)]
+    rods = [
+        (3, add.addCylinder(*net.nodes[i], *v, w / 2))
+        for (i, _), v, w in zip(net.edges, net.vectors, struts.width, strict=True)
+    ]
+    (body,) = add.fuse(balls, rods)[0]
+    centres = [add.addPoint(*x) for x in net.nodes]
+    add.synchronize()
+    gmsh.model.mesh.embed(0, centres, *body)
+    set_number = gmsh.option.setNumber
+    set_number("Mesh.MeshSizeFromPoints", 0)
+    set_number("Mesh.MeshSizeFromCurvature", np.pi / size)  # cells per turn: size follows width
+    set_number("Mesh.MeshSizeMax", size * 2 * struts.joint_radius.max())
+    set_number("Mesh.Algorithm3D", 10)
+
+
+def _arrays(gmsh, struts: Struts) -> SolidMesh:
+    d = struts.network.dim
+    tags, coordinates, _ = gmsh.model.mesh.getNodes()
+    points = coordinates.reshape(-1, 3)[:, :d]
+    kind, volume_cells = {2: (2, 3), 3: (4, 4)}[d]
+    _, corners = gmsh.model.mesh.getElementsByType(kind)
+    if len(corners) == 0:
+        raise SolveError("gmsh made no cells; change widths or mesh_size a little.")
+    row = np.full(int(tags.max()) + 1, -1)
+    row[tags.astype(np.int64)] = np.arange(len(tags))
+    cells = row[corners.astype(np.int64)].reshape(-1, volume_cells)
+    level = np.full(len(points), d)
+    for dim in range(d - 1, -1, -1):
+        there, _, _ = gmsh.model.mesh.getNodes(dim=dim)
+        level[row[there.astype(np.int64)]] = dim
+    used, cells = np.unique(cells, return_inverse=True)
+    points, cells = points[used], cells.reshape(-1, volume_cells)
+    turned = volumes(points, cells) < 0
+    cells[turned, :2] = cells[turned, 1::-1]
+    return SolidMesh(struts, points, cells, level[used])

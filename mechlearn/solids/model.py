@@ -1,0 +1,368 @@
+"""The finite-element model of a solid network; its interface is that of the model of bonds.
+
+Arrays that go in and come out are in the network's own order, one row per node or strut, whole on
+every rank; ``local`` ones hold the degrees of freedom, or the struts, that this rank answers for.
+The widths at which the mesh was made are the reference; other widths move its points by the design
+velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from mechlearn.energies.solid import Solid
+from mechlearn.errors import InputError
+from mechlearn.fenics import MPI, PETSc, fem, la, ufl
+from mechlearn.network import Network
+from mechlearn.solids.contact import contact_warnings
+from mechlearn.solids.domain import Domain
+from mechlearn.solids.materials import density
+from mechlearn.solids.patches import patch_means
+from mechlearn.solids.struts import Struts
+from mechlearn.solids.superposition import SolidSuperposition
+from mechlearn.solver import DirectSolver, IterativeSolver
+
+#: From this many unknowns on, linear solids in 3D are solved iteratively.
+ITERATIVE_FROM = 60_000
+
+
+class SolidModel:
+    """Energy, forces, stiffness and local sensitivities of a network of solid struts.
+
+    Parameters
+    ----------
+    network : Network
+    energy : Solid
+    parameters : mapping of names to (m,) arrays
+        All parameters of the struts; the mesh is made at their widths.
+    supported, gauge : iterables of int
+        Degrees of freedom ``d * node + component``. Where supported, the whole joint is held; a
+        gauge pins one point of the mesh, and takes no force.
+    comm : MPI communicator
+        Over which the mesh is spread.
+
+    Attributes
+    ----------
+    domain : Domain
+        The mesh and everything that goes with it.
+    state : dolfinx.fem.Function
+        The displacements at which everything is evaluated.
+    matrix : PETSc.Mat
+        The stiffness.
+    width : int
+        How many numbers a node's state has.
+    remeshed : int
+        How often a new mesh was made because widths had moved too far.
+
+    Raises
+    ------
+    InputError, SolveError
+        Where the network cannot be made solid.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        energy: Solid,
+        parameters: Mapping[str, NDArray],
+        supported: Iterable[int],
+        gauge: Iterable[int],
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> None:
+        self.network, self.energy, self.comm = network, energy, comm
+        # No number of a node's state is a rotation.
+        self.width = self.places = network.dim
+        self.supported = np.unique(np.fromiter(supported, dtype=np.int64))
+        self.gauge = np.unique(np.fromiter(gauge, dtype=np.int64))
+        if network.dim == 3 and energy.hinge is not None:
+            raise InputError("energy: hinge is for plane networks; 3D struts are round rods.")
+        if network.dim == 3 and np.any(parameters["thickness"] != 1):
+            raise InputError("energy: thickness is for plane networks; in 3D a strut has a width.")
+        self._values = {k: np.array(v, dtype=float) for k, v in parameters.items()}
+        self.remeshed = 0
+        bounds = np.linspace(0, network.n_edges, comm.size + 1).astype(int)
+        self._mine = slice(bounds[comm.rank], bounds[comm.rank + 1])
+        self._build(self._values["width"])
+
+    # -- construction --------------------------------------------------------------------------
+
+    def _build(self, width: NDArray) -> None:
+        """Everything from the mesh on, at widths that become the reference."""
+        struts = Struts(self.network, width.copy(), self.energy.hinge)
+        self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
+        self._n_owned = self.domain.owned_blocks * self.width
+        self._make_forms()
+        self.patches = self.domain.patches()
+        self._make_supports()
+        self._fill()
+
+    def _make_forms(self) -> None:
+        d, energy, domain = self.width, self.energy, self.domain.mesh
+        self._moves, self._velocity = self.domain.moves()
+        self._per_cell = fem.functionspace(domain, ("DG", 0))
+        self.state = fem.Function(self.domain.space)
+        self._rate = fem.Function(self.domain.space)
+        names = [p.name for p in energy.parameters if p.name != "width"]
+        functions = {name: fem.Function(self._per_cell) for name in names}
+        axis = fem.Function(fem.functionspace(domain, ("DG", 0, (d,))))
+        axis.x.array[:] = self.domain.struts.axes[self.domain.strut_of_cells()].ravel()
+        constant = [fem.Constant(domain, float(c)) for c in (energy.poisson, 0.0)]
+        law = density(energy.material, d == 2 and energy.plane == "stress", *constant)
+        degree = 2 * (energy.order - 1)
+        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree})
+        shape = ufl.Identity(d) + ufl.grad(self._moves)
+        gradient = ufl.grad(self.state) * ufl.inv(shape)
+        scale = functions["modulus"] * ufl.det(shape)
+        if d == 2:
+            scale = scale * functions["thickness"]
+        self._density = scale * law(gradient, functions["eigenstrain"], axis)
+        total = self._density * dx
+        force = ufl.derivative(total, self.state, ufl.TestFunction(self.domain.space))
+        stiffness = ufl.derivative(force, self.state, ufl.TrialFunction(self.domain.space))
+        self._energy_form = fem.form(total)
+        self._force_form = fem.form(force)
+        self._stiffness_form = fem.form(stiffness)
+        share = ufl.TestFunction(self._per_cell)
+        self._share_form = fem.form(share * self._density * dx)
+        self._functions = functions
+        by = {name: (function, share) for name, function in functions.items()}
+        by["width"] = (self._moves, ufl.TestFunction(self._moves.function_space))
+        self._sensitivities = {
+            name: ufl.derivative(total, function, test) for name, (function, test) in by.items()
+        }
+        self._sensitivity_forms: dict[str, fem.Form] = {}
+        self._sensitivity_rate_forms: dict[str, fem.Form] = {}
+        self.matrix = fem.petsc.create_matrix(self._stiffness_form)
+        self._vector = la.vector(self.domain.space.dofmap.index_map, d)
+
+    def _make_patches(self) -> None:
+        """Means over joints, as rows of the owned degrees of freedom: (n d, owned)."""
+        d = self.network.dim
+        owned = self.domain.space.dofmap.index_map.size_local
+        there = np.flatnonzero(self._block_of_point < owned)
+        there = there[self._block_of_point[there] >= 0]
+        weights = patch_means(self.mesh)[:, there].tocoo()
+        block = self._block_of_point[there][weights.col]
+        means = sparse.csr_array(
+            (weights.data, (weights.row, block)), shape=(self.network.n_nodes, owned)
+        )
+        self.patches = sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
+
+    def _make_supports(self) -> None:
+        d = self.width
+        held = self.domain.held(self.supported, self.gauge)
+        self._supports = []
+        for c in range(d):
+            dofs = (d * np.flatnonzero(held[:, c]) + c).astype(np.int32)
+            self._supports.append(fem.dirichletbc(0.0, dofs, self.domain.space.sub(c)))
+        self.local_free = ~held.ravel()[: self._n_owned]
+        self.local_turns = np.zeros(self._n_owned, dtype=bool)
+
+    def _fill(self) -> None:
+        """Parameters into the functions of the forms."""
+        strut = self.domain.strut_of_cells()
+        for name, function in self._functions.items():
+            function.x.array[:] = self._values[name][strut]
+        change = self._values["width"] - self.domain.struts.width
+        self._moves.x.array[:] = self._velocity @ change
+
+    # -- parameters ----------------------------------------------------------------------------
+
+    def set(self, **parameters: ArrayLike) -> bool:
+        """Set parameters of the struts, each one number or one per strut; whether it was remeshed.
+
+        Where the mesh does not bear the new widths, a new one is made of them.
+        """
+        for name, values in parameters.items():
+            self.energy.parameter(name)
+            self._values[name] = np.array(np.broadcast_to(values, self.network.n_edges), float)
+        if "width" in parameters and not self.domain.bears(self._values["width"]):
+            self.remeshed += 1
+            self._build(self._values["width"])
+            return True
+        self._fill()
+        return False
+
+    def renew(self) -> bool:
+        """Make the mesh anew if it was made at other widths; returns whether it was."""
+        if np.array_equal(self._values["width"], self.domain.struts.width):
+            return False
+        self._build(self._values["width"])
+        return True
+
+    def get(self, name: str) -> NDArray[np.float64]:
+        """A parameter of the struts in the user's order."""
+        return self._values[self.energy.parameter(name).name].copy()
+
+    def memory(self) -> dict[str, NDArray]:
+        """What decides about the mesh."""
+        return {"mesh/width": self.domain.struts.width}
+
+    def recall(self, memory: Mapping[str, NDArray]) -> bool:
+        """Go back to the mesh of a :meth:`memory`; whether it is another."""
+        width = memory["mesh/width"]
+        if np.array_equal(width, self.domain.struts.width):
+            return False
+        self._build(width)
+        return True
+
+    # -- the user's order ----------------------------------------------------------------------
+
+    def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
+        """Values of the struts this rank answers for, (..., k), for all struts on every rank."""
+        out = np.zeros((*local.shape[:-1], self.network.n_edges))
+        out[..., self._mine] = local
+        return self.comm.allreduce(out, op=MPI.SUM)
+
+    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
+        """Mean displacements of the joints, (n, d, ...), of owned degrees of freedom."""
+        out = self.comm.allreduce(self.patches @ local[: self._n_owned], op=MPI.SUM)
+        return out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
+
+    def pack(self, local: NDArray) -> NDArray[np.float64]:
+        """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank."""
+        return np.concatenate(self.comm.allgather(local[: self._n_owned]))
+
+    def unpack(self, whole: NDArray) -> NDArray[np.float64]:
+        """The part of :meth:`pack` that this rank owns."""
+        first = self.domain.space.dofmap.index_map.local_range[0] * self.width
+        return whole[first : first + self._n_owned]
+
+    def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
+        """Functionals of the nodes' displacements as ones of the owned degrees of freedom.
+
+        Supports do not move, so their columns are dropped.
+        """
+        return sparse.csr_array((functionals @ self.patches) * self.local_free)
+
+    # -- evaluation ----------------------------------------------------------------------------
+
+    def put_state(self, local: NDArray) -> None:
+        """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
+        self.state.x.array[: self._n_owned] = local
+        self.state.x.scatter_forward()
+
+    def total_energy(self) -> float:
+        """Elastic energy of the whole solid at the state."""
+        return self.comm.allreduce(fem.assemble_scalar(self._energy_form), op=MPI.SUM)
+
+    def local_force(self) -> NDArray[np.float64]:
+        """``dU/du`` at the owned degrees of freedom, zero at supports."""
+        b = self._vector
+        b.array[:] = 0
+        fem.assemble_vector(b.array, self._force_form)
+        b.scatter_reverse(la.InsertMode.add)
+        return np.where(self.local_free, b.array[: self._n_owned], 0.0)
+
+    def assemble_stiffness(self) -> PETSc.Mat:
+        """``d2U/du2`` at the state, with unit rows and columns at supports; the same Mat."""
+        self.matrix.zeroEntries()
+        fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
+        self.matrix.assemble()
+        return self.matrix
+
+    def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
+        """Add springs to the ground that pull at the mean displacement of joints."""
+        matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_ALLOCATION_ERR, False)
+        first = self.domain.space.dofmap.index_map.local_range[0] * self.width
+        own = self.patches[np.asarray(list(dofs), dtype=int)].tocoo()
+        parts = self.comm.gather((own.row, own.col + first, own.data * self.local_free[own.col]))
+        if self.comm.rank == 0:
+            row, column, value = (np.concatenate(x) for x in zip(*parts, strict=True))
+            for k in range(row.max() + 1):
+                mine = (row == k) & (value != 0)
+                index = column[mine].astype(PETSc.IntType)
+                block = stiffness * np.outer(value[mine], value[mine])
+                matrix.setValues(index, index, block, addv=PETSc.InsertMode.ADD_VALUES)
+        matrix.assemble()
+
+    def solver(self, *, definite: bool) -> DirectSolver | IterativeSolver:
+        """The solver that suits the solid's size and dimension."""
+        if definite and self.width == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
+            return IterativeSolver(self.matrix, self._rigid_motions())
+        return DirectSolver(self.matrix, definite=definite)
+
+    def _rigid_motions(self) -> list[NDArray[np.float64]]:
+        """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
+        x = self.domain.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
+        d = self.width
+        motions = []
+        for c in range(d):
+            motions.append(np.tile(np.eye(d)[c], (len(x), 1)))
+        for a in range(d):
+            for b in range(a + 1, d):
+                spin = np.zeros(x.shape)
+                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
+                motions.append(spin)
+        return [m.ravel() for m in motions]
+
+    def superpose(self, columns: NDArray) -> SolidSuperposition:
+        """What sums of some states (owned dofs, columns) make the struts feel; linear solids."""
+        return SolidSuperposition(self, columns)
+
+    def local_strains(self) -> NDArray[np.float64]:
+        """Change of the distance of every strut's joints, (1, m); to first order where linear."""
+        u = self.to_nodes(self.state.x.array[: self._n_owned])
+        net = self.network
+        change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
+        if self.energy.linear:
+            extension = np.einsum("md,md->m", change, self.domain.struts.axes)
+        else:
+            extension = np.linalg.norm(net.vectors + change, axis=1) - net.lengths
+        return extension[None, self._mine]
+
+    def local_energies(self) -> NDArray[np.float64]:
+        """Energy of every strut this rank answers for."""
+        return self._per_strut(self._assembled(self._share_form, len(self.domain.cell)))
+
+    def local_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """``du_i/dL_i`` of every strut this rank answers for, displacements kept fixed.
+
+        For the width, of the points of the reference mesh: they are carried along.
+        """
+        if name not in self._sensitivity_forms:
+            self._sensitivity_forms[name] = fem.form(self._sensitivities[name])
+        return self._to_struts(name, self._sensitivity_forms[name])
+
+    def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
+        """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
+        self._rate.x.array[: self._n_owned] = rate
+        self._rate.x.scatter_forward()
+        if name not in self._sensitivity_rate_forms:
+            form = ufl.derivative(self._sensitivities[name], self.state, self._rate)
+            self._sensitivity_rate_forms[name] = fem.form(form)
+        return self._to_struts(name, self._sensitivity_rate_forms[name])
+
+    def doubts(self, states: NDArray) -> list[str]:
+        """What speaks against trusting some states (owned dofs, k), in sentences."""
+        return contact_warnings(self, states)
+
+    def deformed(self, local: NDArray) -> NDArray[np.float64]:
+        """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""
+        self.put_state(local)
+        moved = self.domain.at_points(self.state.x.array)
+        return self.domain.points_at(self._values["width"]) + moved
+
+    def _to_struts(self, name: str, form) -> NDArray[np.float64]:
+        if name != "width":
+            return self._per_strut(self._assembled(form, len(self.domain.cell)))
+        # Every rank adds what its own cells contribute, to ghost points too.
+        by_move = self._assembled(form, len(self._moves.x.array))
+        return self._summed(self._velocity.T @ by_move)
+
+    def _assembled(self, form, size: int) -> NDArray[np.float64]:
+        values = np.zeros(size)
+        fem.assemble_vector(values, form)
+        return values
+
+    def _per_strut(self, values: NDArray) -> NDArray[np.float64]:
+        strut = self.domain.strut_of_cells()[: self.domain.owned_cells]
+        return self._summed(
+            np.bincount(strut, values[: self.domain.owned_cells], minlength=self.network.n_edges)
+        )
+
+    def _summed(self, per_strut: NDArray) -> NDArray[np.float64]:
+        """Contributions of all ranks, for the struts this rank answers for."""
+        return self.comm.allreduce(per_strut, op=MPI.SUM)[self._mine]

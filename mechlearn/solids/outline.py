@@ -1,0 +1,134 @@
+"""Outlines of plane solids: struts and joints united into one polygon with holes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError, MechlearnError
+from mechlearn.solids.struts import Struts
+
+#: Corners of the polygon that stands for a joint's disc.
+FACETS = 16
+#: Points on each ramp between a hinge and the full width.
+RAMP = 5
+#: Surfaces closer than this fraction of their half width count as touched by a corner.
+SLACK = 0.03
+#: Edges shorter than this fraction of the local half width are removed where that is harmless.
+SHORT = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The rim of a plane solid as closed loops.
+
+    Attributes
+    ----------
+    points : (k, 2) array
+        Corners of all loops, one loop after the other.
+    loops : list of slices
+        The outer loop first, then the holes.
+    half_width : (k,) array
+        Half width of the thinnest strut, or radius of the joint, at every corner.
+    """
+
+    points: NDArray[np.float64]
+    loops: list[slice]
+    half_width: NDArray[np.float64]
+
+
+def optional(module: str):
+    """A module of the extra ``solids``; raises MechlearnError that says how to install it."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        raise MechlearnError(
+            f"Solids need {module}, which cannot be loaded ({error}): install it with "
+            "pip install 'mechlearn[solids]'."
+        ) from None
+
+
+def strut_polygons(struts: Struts) -> NDArray:
+    """One shapely polygon per strut, flat at its ends."""
+    shapely = optional("shapely")
+    net = struts.network
+    place = _stations(struts)
+    half = struts.profile(place)[0] / 2
+    along = net.nodes[net.edges[:, 0], None] + place[:, None] * net.vectors[:, None]
+    normal = np.stack([-struts.axes[:, 1], struts.axes[:, 0]], axis=1)
+    offset = (struts.width[:, None] * half)[..., None] * normal[:, None]
+    return shapely.polygons(np.concatenate([along + offset, (along - offset)[:, ::-1]], axis=1))
+
+
+def _stations(struts: Struts) -> NDArray[np.float64]:
+    """Places along a strut (0 to 1) between which its sides are straight."""
+    if struts.hinge is None:
+        return np.array([0.0, 1.0])
+    ramp = struts.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
+    return np.concatenate([[0.0], ramp, 1 - ramp[::-1], [1.0]])
+
+
+def outline(struts: Struts) -> Outline:
+    """Unite struts and joints.
+
+    Raises
+    ------
+    InputError
+        Where struts overlap that do not meet at a node.
+    """
+    shapely = optional("shapely")
+    bodies = strut_polygons(struts)
+    _check_apart(struts, bodies)
+    angle = 2 * np.pi * np.arange(FACETS) / FACETS
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    nodes = struts.network.nodes[:, None]
+    joints = shapely.polygons(nodes + struts.joint_radius[:, None, None] * circle)
+    whole = shapely.union_all(np.concatenate([bodies, joints]))
+    rings = [shapely.get_exterior_ring(whole)]
+    rings += [shapely.get_interior_ring(whole, k) for k in range(whole.interiors.__len__())]
+    corners = [_tidied(struts, shapely.get_coordinates(ring)[:-1]) for ring in rings]
+    ends = np.cumsum([len(c) for c in corners])
+    loops = [slice(end - len(c), end) for c, end in zip(corners, ends, strict=True)]
+    points = np.vstack(corners)
+    return Outline(points, loops, _touched(struts, points)[1])
+
+
+def _touched(struts: Struts, points: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether corners lie on a joint's rim alone, and the smallest half width there."""
+    touch = struts.touching(points, np.full(len(points), SLACK))
+    half = np.full(len(points), np.inf)
+    np.minimum.at(half, touch.point, touch.half_widths)
+    several = np.bincount(touch.point, minlength=len(points)) > 1
+    on_strut = np.zeros(len(points), dtype=bool)
+    on_strut[touch.point[touch.on_strut]] = True
+    return ~several & ~on_strut, half
+
+
+def _tidied(struts: Struts, corners: NDArray) -> NDArray[np.float64]:
+    """A loop without corners of discs that crowd others, and without double corners."""
+    for factor in (SHORT, SLACK):
+        removable, half = _touched(struts, corners)
+        before = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
+        after = np.roll(before, -1)
+        if factor == SHORT:
+            keep = ~(removable & (np.minimum(before, after) < factor * half))
+        else:
+            keep = before >= factor * half
+        corners = corners[keep]
+    return corners
+
+
+def _check_apart(struts: Struts, bodies: NDArray) -> None:
+    shapely = optional("shapely")
+    a, b = shapely.STRtree(bodies).query(bodies, predicate="intersects")
+    edges = struts.network.edges
+    meet = (edges[a][:, :, None] == edges[b][:, None, :]).any(axis=(1, 2))
+    bad = np.flatnonzero((a < b) & ~meet)
+    if len(bad):
+        i, j = a[bad[0]], b[bad[0]]
+        raise InputError(
+            f"Struts {i} and {j} overlap without meeting at a node ({len(bad)} such pairs): solids "
+            "need a plane network without crossings, and widths that leave gaps."
+        )

@@ -1,0 +1,244 @@
+"""Struts as bodies: how thick they are where, and which of their surfaces a point lies on.
+
+A strut is straight and symmetric about its axis, ``width * profile`` thick; the profile is 1, or
+thinner near its ends (hinges). At every network node a joint, a disc or a ball, rounds off what
+meets there. The surface of the solid is made of the surfaces of these primitives, and each has a
+normal and moves at a known normal speed when a width changes; dimension 2 and 3 are the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from mechlearn.energies.solid import Hinge
+from mechlearn.errors import InputError, listed
+from mechlearn.network import Network
+
+#: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
+#: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
+JOINT = 1.1
+#: Radius of what is held, loaded and read as the node, over the joint's: about where the struts
+#: that meet there have parted, and enough for the coarsest mesh to have points in it.
+PATCH = 1.5
+#: The p of that norm: close to the largest, but differentiable where several are equally wide.
+NORM = 8
+#: Entries of the arrays that are made at once (points times primitives).
+CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Struts:
+    """The struts and joints of a network.
+
+    Parameters
+    ----------
+    network : Network
+        Finite, in 2D or 3D.
+    width : (m,) array
+        Full width (diameter in 3D) of every strut away from its hinges, in the network's unit.
+    hinge : Hinge, optional
+        Thinned ends.
+
+    Raises
+    ------
+    InputError
+        For a periodic network, and for struts wider than they are long.
+    """
+
+    network: Network
+    width: NDArray[np.float64]
+    hinge: Hinge | None = None
+
+    def __post_init__(self) -> None:
+        if self.network.periodic:
+            raise InputError("A periodic network cannot be made solid yet; use a finite one.")
+        ends = self.joint_radius[self.network.edges].sum(axis=1)
+        short = np.flatnonzero(ends >= self.network.lengths)
+        if len(short):
+            raise InputError(
+                f"The joints at both ends of bond {listed(short)} overlap: widths must be well "
+                "below the bonds' lengths."
+            )
+
+    @cached_property
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vectors along the struts, (m, d)."""
+        return self.network.vectors / self.network.lengths[:, None]
+
+    @cached_property
+    def end_width(self) -> NDArray[np.float64]:
+        """Width of every strut where it enters its joints."""
+        return self.width * (self.hinge.thin if self.hinge else 1.0)
+
+    @cached_property
+    def joint_radius(self) -> NDArray[np.float64]:
+        """Radius of the joint at every node, (n,)."""
+        return JOINT * np.power(self._power_sum, 1 / NORM)
+
+    @property
+    def patch_radius(self) -> NDArray[np.float64]:
+        """Radius of what is held, loaded and read as the node, (n,)."""
+        return PATCH * self.joint_radius
+
+    @cached_property
+    def _power_sum(self) -> NDArray[np.float64]:
+        ends = self.network.edges.ravel()
+        half = np.repeat(self.end_width / 2, 2)
+        return np.bincount(ends, half**NORM, self.network.n_nodes)
+
+    @cached_property
+    def joint_slopes(self) -> sparse.csr_array:
+        """Derivative of the joints' radii by the struts' widths, (n, m)."""
+        net = self.network
+        node = net.edges.ravel()
+        strut = np.repeat(np.arange(net.n_edges), 2)
+        ratio = self.end_width / self.width
+        radius = self.joint_radius[node] / JOINT
+        slope = JOINT * (self.end_width[strut] / 2 / radius) ** (NORM - 1) * ratio[strut] / 2
+        return sparse.csr_array((slope, (node, strut)), shape=(net.n_nodes, net.n_edges))
+
+    def profile(self, place: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Width over full width at places along a strut (0 to 1), and its slope by the place."""
+        if self.hinge is None:
+            return np.ones(np.shape(place)), np.zeros(np.shape(place))
+        thin, length = self.hinge.thin, self.hinge.length
+        nearer = np.minimum(place, 1 - place)
+        ramp = np.clip((nearer - length) / length, 0, 1)
+        value = thin + (1 - thin) * (1 - np.cos(np.pi * ramp)) / 2
+        slope = (1 - thin) * np.sin(np.pi * ramp) * np.pi / (2 * length)
+        return value, np.where(place <= 0.5, slope, -slope)
+
+    # -- points --------------------------------------------------------------------------------
+
+    def _along(self, points: NDArray) -> tuple[NDArray, NDArray]:
+        """Coordinates of points along every axis (0 to 1) and their distances from it, (k, m)."""
+        net = self.network
+        start = net.nodes[net.edges[:, 0]]
+        s = points @ self.axes.T - np.einsum("md,md->m", start, self.axes)
+        place = s / net.lengths
+        clamped = np.clip(s, 0, net.lengths)
+        square = np.zeros(place.shape)
+        for c in range(net.dim):
+            offset = points[:, c, None] - (start[:, c] + clamped * self.axes[:, c])
+            square += offset**2
+        return place, np.sqrt(square)
+
+    def _chunks(self, points: NDArray) -> Iterator[slice]:
+        rows = max(1, CHUNK // (self.network.n_edges + self.network.n_nodes))
+        for first in range(0, len(points), rows):
+            yield slice(first, first + rows)
+
+    def nearest(self, points: NDArray) -> NDArray[np.int64]:
+        """The strut that every point lies deepest in, (k,)."""
+        out = np.empty(len(points), dtype=np.int64)
+        for part in self._chunks(points):
+            place, distance = self._along(points[part])
+            half = self.profile(np.clip(place, 0, 1))[0] * self.width / 2
+            out[part] = np.argmin(distance - half, axis=1)
+        return out
+
+    def touching(self, points: NDArray, slack: NDArray) -> "Touch":
+        """The primitives whose surfaces points of the solid's surface lie on.
+
+        Parameters
+        ----------
+        points : (k, d) array
+        slack : (k,) array
+            Distance up to which a surface counts, as a fraction of the primitive's half width. The
+            nearest surface always counts.
+        """
+        m = self.network.n_edges
+        point, primitive, distance = [], [], []
+        for part in self._chunks(points):
+            x = points[part]
+            place, away = self._along(x)
+            half = self.profile(np.clip(place, 0, 1))[0] * self.width / 2
+            gap = np.where((place >= 0) & (place <= 1), np.abs(away - half), np.inf)
+            square = np.square(x[:, None, :] - self.network.nodes[None]).sum(axis=2)
+            rim = np.abs(np.sqrt(square) - self.joint_radius)
+            gap = np.hstack([gap, rim])
+            size = np.hstack([half, np.broadcast_to(self.joint_radius, rim.shape)])
+            on = gap <= slack[part, None] * size
+            on[np.arange(len(x)), np.argmin(gap, axis=1)] = True
+            row, column = np.nonzero(on)
+            point.append(row + part.start)
+            primitive.append(column)
+            distance.append(gap[row, column])
+        return Touch(
+            self, points, *(np.concatenate(a) for a in (point, primitive, distance)), split=m
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Touch:
+    """Pairs of a surface point and a primitive on whose surface it lies.
+
+    Attributes
+    ----------
+    point, primitive : (t,) integer arrays
+        Struts come first, then joints (from ``split`` on).
+    distance : (t,) array
+        How far the point is from that surface.
+    """
+
+    struts: Struts
+    points: NDArray[np.float64]
+    point: NDArray[np.int64]
+    primitive: NDArray[np.int64]
+    distance: NDArray[np.float64]
+    split: int
+
+    @cached_property
+    def on_strut(self) -> NDArray[np.bool_]:
+        """Whether the primitive is a strut, (t,)."""
+        return self.primitive < self.split
+
+    @cached_property
+    def _frames(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Unit normals (t, d), local half widths (t,), and normal speeds by width or radius."""
+        s, net = self.struts, self.struts.network
+        x = self.points[self.point]
+        strut = np.where(self.on_strut, self.primitive, 0)
+        joint = np.where(self.on_strut, 0, self.primitive - self.split)
+        from_node = x - net.nodes[joint]
+        from_start = x - net.nodes[net.edges[strut, 0]]
+        along = np.einsum("td,td->t", from_start, s.axes[strut])
+        radial = from_start - along[:, None] * s.axes[strut]
+        value, slope = s.profile(np.clip(along / net.lengths[strut], 0, 1))
+        outward = radial / np.maximum(np.linalg.norm(radial, axis=1), 1e-300)[:, None]
+        tilt = s.width[strut] / 2 * slope / net.lengths[strut]
+        normal = np.where(
+            self.on_strut[:, None], outward - tilt[:, None] * s.axes[strut], from_node
+        )
+        size = np.linalg.norm(normal, axis=1)
+        half = np.where(self.on_strut, s.width[strut] * value / 2, s.joint_radius[joint])
+        speed = np.where(self.on_strut, value / 2 / size, 1.0)
+        return normal / size[:, None], half, speed
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        """Outward unit normals of the primitives at the points, (t, d)."""
+        return self._frames[0]
+
+    @property
+    def half_widths(self) -> NDArray[np.float64]:
+        """Half width of the strut there, or radius of the joint, (t,)."""
+        return self._frames[1]
+
+    def speeds(self) -> sparse.csr_array:
+        """Normal speed of every pair's surface by the struts' widths, (t, m)."""
+        t, s = len(self.point), self.struts
+        rows = np.flatnonzero(self.on_strut)
+        own = sparse.csr_array(
+            (self._frames[2][rows], (rows, self.primitive[rows])), shape=(t, self.split)
+        )
+        rims = np.flatnonzero(~self.on_strut)
+        pick = sparse.csr_array(
+            (np.ones(len(rims)), (rims, self.primitive[rims] - self.split)),
+            shape=(t, s.network.n_nodes),
+        )
+        return sparse.csr_array(own + pick @ s.joint_slopes)

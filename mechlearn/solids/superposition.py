@@ -1,0 +1,59 @@
+"""States of a linear solid as sums of a few columns, and what its struts feel in them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.superposition import Sense
+
+if TYPE_CHECKING:
+    from mechlearn.solids.model import SolidModel
+
+
+class SolidSuperposition:
+    """Superpositions of some states of a solid, at its present parameters.
+
+    Amounts have shape (examples, columns) everywhere. Every example is put together and assembled:
+    a solid has few examples and many cells.
+
+    Parameters
+    ----------
+    model : SolidModel
+        Its parameters must stay as they are while this is in use.
+    columns : (owned dofs, columns) array
+    """
+
+    def __init__(self, model: "SolidModel", columns: NDArray) -> None:
+        self._model, self._columns = model, columns
+
+    def _each(self, amounts: NDArray, evaluate) -> NDArray[np.float64]:
+        out = []
+        for amount in amounts:
+            self._model.put_state(self._columns @ amount)
+            out.append(evaluate())
+        return np.array(out)
+
+    def strains(self, amounts: NDArray) -> NDArray[np.float64]:
+        """Extension of every strut this rank answers for, (1, examples, struts)."""
+        return self._each(amounts, self._model.local_strains).swapaxes(0, 1)
+
+    def energies(self, amounts: NDArray) -> NDArray[np.float64]:
+        """Elastic energy of the whole solid in every example."""
+        return self._each(amounts, self._model.total_energy)
+
+    def sensitivity(
+        self, name: str, amounts: NDArray, sense: Sense | None = None
+    ) -> NDArray[np.float64]:
+        """``du_i/dL_i`` at fixed state, (examples, struts)."""
+        return self._each(amounts, lambda: self._model.local_sensitivity(name))
+
+    def sensitivity_rate(
+        self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
+    ) -> NDArray[np.float64]:
+        """How that changes while the amounts change at some rates."""
+        out = []
+        for amount, rate in zip(amounts, rates, strict=True):
+            self._model.put_state(self._columns @ amount)
+            out.append(self._model.local_sensitivity_rate(name, self._columns @ rate))
+        return np.array(out)

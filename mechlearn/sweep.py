@@ -1,0 +1,289 @@
+"""Sweeps: one task trained many times, with some of its keys varied, on a cluster of workers.
+
+Every combination of the values is a *member*, a run in a folder of its own; ``sweep.csv`` has a row
+for each. Members are spread over Dask workers: of a cluster on this machine, or of a scheduler that
+runs elsewhere. A sweep that was interrupted goes on with the members that are missing or failed.
+"""
+
+import csv
+import itertools
+import logging
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mechlearn.errors import InputError, MechlearnError
+from mechlearn.schema import input_error
+from mechlearn.setup import Setup, build_rule
+
+#: More members than this are surely a mistake.
+MOST = 100_000
+#: The table of a sweep, in its folder.
+TABLE = "sweep.csv"
+#: Columns of the table after those that vary.
+RESULTS = ("converged", "error", "steps", "wall_s", "trouble")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of a sweep: its name, the keys that are its own, and the whole set-up."""
+
+    name: str
+    varied: Mapping[str, Any]
+    setup: Setup
+
+
+def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
+    """All combinations of the values, the last key varying fastest.
+
+    Parameters
+    ----------
+    setup : Setup
+    vary : mapping of keys such as ``"train.seed"`` or ``"targets[1].strain"`` to their values
+        Tables in lists are counted from 1.
+
+    Raises
+    ------
+    InputError
+        For a key that leads nowhere, a value that makes no sense there, and too many members.
+    """
+    count = 1
+    for key, values in vary.items():
+        if not values:
+            raise InputError(f"sweep: {key} has no values.")
+        count *= len(values)
+    if count > MOST:
+        raise InputError(f"sweep: {count} trainings are more than {MOST}.")
+    base = setup.model_dump(mode="json", exclude_none=True)
+    out = []
+    for number, values in enumerate(itertools.product(*vary.values()), 1):
+        varied = dict(zip(vary, values, strict=True))
+        data = base
+        for key, value in varied.items():
+            data = _replaced(data, _path(key), value, key)
+        try:
+            member = Setup.model_validate(data)
+        except ValidationError as error:
+            raise input_error(error, Setup, f"sweep: member {number}") from None
+        with _about_member(number):
+            build_rule(member.rule)
+            _ = member.task
+        out.append(Member(f"{number:0{len(str(count))}d}", varied, member))
+    return out
+
+
+def sweep(
+    setup: Setup,
+    output: Path,
+    vary: Mapping[str, Sequence[Any]],
+    *,
+    folder: Path = Path(),
+    workers: int | None = None,
+    scheduler: str | None = None,
+    watch: Callable[[int, int, dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Train all members, and write their runs and the table.
+
+    Parameters
+    ----------
+    setup, folder : the task, and the folder its files are relative to
+    output : path
+        The folder of the sweep. Members that it holds already, finished, are not trained again.
+    vary : what varies, see :func:`members`
+    workers : int, optional
+        Processes on this machine, as many as it has cores unless given.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same folders, instead.
+    watch : called with the numbers of members done and in all, and the row of the last
+
+    Returns
+    -------
+    list of dicts
+        The rows of the table: what varies, then ``converged``, ``error``, ``steps``, ``wall_s`` and
+        ``trouble``, the reason why a member failed.
+
+    Raises
+    ------
+    InputError
+        For keys that do not fit, and a folder that holds another sweep.
+    """
+    planned = members(setup, vary)
+    output.mkdir(parents=True, exist_ok=True)
+    rows = _finished(output, planned)
+    left = [m for m in planned if m.name not in rows]
+    try:
+        with _cluster(workers, scheduler) if left else _nothing() as client:
+            futures = {
+                client.submit(
+                    _train, m.setup, folder.absolute(), (output / m.name).absolute(), pure=False
+                ): m
+                for m in left
+            }
+            for future, result in _as_completed(futures):
+                member = futures[future]
+                rows[member.name] = {**member.varied, **result}
+                if watch:
+                    watch(len(rows), len(planned), rows[member.name])
+    finally:
+        _write(output / TABLE, planned, rows)
+    return [rows[m.name] for m in planned]
+
+
+def parse(assignment: str) -> tuple[str, list[Any]]:
+    """A key and its values from text such as ``train.seed=0:64`` or ``rule.eta=0.01,0.1``.
+
+    ``a:b`` counts from a to b - 1; values are as in TOML, and words need no quotes.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip() or not text.strip():
+        raise InputError(f"--vary {assignment!r} must be a key and values, such as train.seed=0:8.")
+    first, colon, last = text.partition(":")
+    if colon and first.strip().isdigit() and last.strip().isdigit():
+        return key.strip(), list(range(int(first), int(last)))
+    return key.strip(), _values(text)
+
+
+def _values(text: str) -> list[Any]:
+    try:
+        return tomllib.loads(f"values = [{text}]")["values"]
+    except tomllib.TOMLDecodeError:
+        return [word.strip() for word in text.split(",")]
+
+
+def _path(key: str) -> list[str | int]:
+    """The parts of a key: names, and places in lists from 0."""
+    path: list[str | int] = []
+    for part in key.split("."):
+        name, bracket, rest = part.partition("[")
+        path.append(name)
+        if bracket:
+            number = rest.rstrip("]")
+            if not rest.endswith("]") or not number.isdigit() or int(number) < 1:
+                raise InputError(f"sweep: {key} must be a key such as targets[1].strain.")
+            path.append(int(number) - 1)
+    return path
+
+
+def _replaced(data: Any, path: Sequence[str | int], value: Any, key: str) -> Any:
+    """A copy of nested tables with another value at the end of a path."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(head, int):
+        if not isinstance(data, list) or head >= len(data):
+            raise InputError(f"sweep: {key} names entry {head + 1} of a list that has not so many.")
+        return [*data[:head], _replaced(data[head], rest, value, key), *data[head + 1 :]]
+    if not isinstance(data, dict):
+        raise InputError(f"sweep: {key} leads nowhere: {head} is in no table.")
+    return {**data, head: _replaced(data.get(head, {}), rest, value, key)}
+
+
+def _train(setup: Setup, folder: Path, output: Path) -> dict[str, Any]:
+    """Train one member in a worker."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import dask
+
+    from mechlearn.fenics import MPI
+    from mechlearn.training import train_setup
+
+    try:
+        # Else xarray, in a Dask worker, asks the scheduler for a lock to write a file with.
+        with dask.config.set(scheduler="synchronous"):
+            run = train_setup(setup, folder, comm=MPI.COMM_SELF)
+            run.save(output, overwrite=True)
+    except MechlearnError as error:
+        return {"converged": False, "trouble": str(error)}
+    return _results(run.summary)
+
+
+def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": ""}
+
+
+def _finished(output: Path, planned: Sequence[Member]) -> dict[str, dict[str, Any]]:
+    """Rows of the members whose runs are there."""
+    from mechlearn.run import Run
+
+    rows = {}
+    for member in planned:
+        folder = output / member.name
+        if not (folder / "summary.json").is_file():
+            continue
+        run = Run.load(folder)
+        given = member.setup.model_dump(include={"learn", "rule", "train", "energy"})
+        if run.setup.model_dump(include=set(given)) != given:
+            raise InputError(
+                f"{folder} holds a run of another sweep; choose another folder, or the same values."
+            )
+        rows[member.name] = {**member.varied, **_results(run.summary)}
+    return rows
+
+
+@contextmanager
+def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise InputError("sweep needs Dask: pip install mechlearn[sweep].") from None
+    if scheduler is not None:
+        try:
+            with Client(scheduler, timeout=10) as client:
+                yield client
+        except OSError as error:
+            raise InputError(f"--scheduler {scheduler}: nobody answers ({error}).") from None
+        return
+    count = workers or len(os.sched_getaffinity(0))
+    # A member's arrays stay in its worker, and a worker that dies is a member that failed.
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _about_member(number: int) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"sweep: member {number}: {error}") from None
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield None
+
+
+def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Futures as they end, with their results; whatever goes wrong in one is its trouble."""
+    if not futures:
+        return
+    from distributed import as_completed
+
+    for future in as_completed(futures):
+        try:
+            yield future, future.result()
+        except (Exception, CancelledError) as error:
+            trouble = f"{type(error).__name__}: {error}".splitlines()[0]
+            yield future, {"converged": False, "trouble": trouble}
+
+
+def _write(path: Path, planned: Sequence[Member], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    names = ["member", *planned[0].varied, *RESULTS]
+    beside = path.with_suffix(".part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
+    beside.replace(path)

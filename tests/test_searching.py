@@ -1,0 +1,57 @@
+"""Gradient-free searches: they lower the cost, keep the best, and say what they cannot do."""
+
+import numpy as np
+import pytest
+
+import mechlearn as ml
+from mechlearn.cli import main
+from mechlearn.errors import InputError
+from mechlearn.rules import Method
+
+TASK = ml.Task(
+    sources=[ml.Source(nodes=[0, 7], strain=0.1)],
+    targets=[ml.Target(nodes=[3, 12], strain=0.06)],
+)
+
+
+@pytest.mark.parametrize("method", Method.__args__)
+def test_searches_never_get_worse_and_get_better(method):
+    net = ml.networks.triangular(size=[4, 3])
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 5], strain=0.1)],
+        targets=[ml.Target(nodes=[7, 10], strain=-0.05)],
+    )
+    run = ml.train(net, task, rule=ml.GradientFree(method=method), steps=500, seed=1)
+    cost = run.history.cost.values
+    assert (np.diff(cost) <= 1e-15).all()
+    assert cost[-1] < (0.99 if method == "simplex" else 0.8) * cost[0]
+
+
+def test_frozen_bonds_stay_and_the_seed_decides(plane):
+    learn = ml.Learn(bounds=(0.1, 10.0), initial=1.0, frozen=[0, 1, 2])
+    runs = [
+        ml.train(plane, TASK, learn=learn, rule=ml.GradientFree(), steps=50, seed=s)
+        for s in (1, 1, 2)
+    ]
+    first, same, other = (r.learned["stiffness"] for r in runs)
+    assert first.tolist() == same.tolist() != other.tolist()
+    assert first[:3].tolist() == [1.0] * 3
+
+
+def test_searches_need_bounds_and_cannot_resume(plane, tmp_path, capsys):
+    with pytest.raises(InputError, match="needs bounds of all that learns"):
+        ml.train(plane, TASK, learn=ml.Learn(initial=1.0), rule=ml.GradientFree())
+    with pytest.raises(InputError, match="method = 'genetic' must be evolution or cma"):
+        ml.GradientFree(method="genetic")
+    task = tmp_path / "task.toml"
+    task.write_text(
+        '[network]\ngenerator = "triangular"\nsize = [5, 5]\n[learn.stiffness]\n'
+        "bounds = [0.1, 10.0]\n[[sources]]\nnodes = [0, 6]\nstrain = 0.1\n"
+        "[[targets]]\nnodes = [18, 24]\nstrain = 0.05\n"
+        '[rule]\nname = "gradient_free"\nmethod = "pattern"\n[train]\nsteps = 20\n'
+    )
+    for more, code in (([], 0), (["--resume"], 2)):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", str(task), "-o", str(tmp_path / "run"), "-q", *more])
+        assert stop.value.code == code
+    assert "cannot resume" in capsys.readouterr().err

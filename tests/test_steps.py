@@ -1,0 +1,100 @@
+"""Scales and steps: bounds are kept, slopes are derivatives, optimisers do as published."""
+
+import numpy as np
+import pytest
+
+import mechlearn as ml
+from mechlearn.dofs import LearningDof
+from mechlearn.energies import Spring
+from mechlearn.errors import InputError
+from mechlearn.scales import scales
+from mechlearn.steps import make_step
+
+LOW, HIGH = 0.5, 4.0
+VALUES = np.linspace(0.6, 3.9, 7)
+
+
+@pytest.mark.parametrize("name", sorted(scales))
+def test_scales_go_there_and_back_with_the_right_slope(name):
+    scale = scales[name](3.0)
+    x = scale.coordinate(VALUES, LOW, HIGH)
+    assert scale.values(x, LOW, HIGH) == pytest.approx(VALUES, rel=1e-12)
+    h = 1e-6
+    slope = (scale.values(x + h, LOW, HIGH) - scale.values(x - h, LOW, HIGH)) / (2 * h)
+    assert scale.slope(VALUES, LOW, HIGH) == pytest.approx(slope, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", sorted(scales))
+def test_bounds_are_kept_and_left_again(plane, name):
+    """Steps of any size stay within bounds, and opposite ones lead back inside."""
+    dof = LearningDof(
+        "stiffness",
+        ml.Learn(bounds=(LOW, HIGH), initial=1.0, scale=name),
+        Spring(),
+        plane,
+        np.random.default_rng(0),
+    )
+    for step in (60.0, -60.0):
+        dof.move(np.full(plane.n_edges, step))
+        assert (dof.values >= LOW).all()
+        assert (dof.values <= HIGH).all()
+    dof.move(np.full(plane.n_edges, 50.0))
+    assert (dof.values > 1.1 * LOW).all()
+
+
+def test_sigmoid_of_li_and_mao():
+    """k = k_L + (k_U - k_L) / (1 + exp(-beta x))."""
+    scale = scales["sigmoid"](10.0)
+    x = np.array([0.0, 0.1])
+    expected = 103.125 + 68.75 / (1 + np.exp(-10 * x))
+    assert scale.values(x, 103.125, 171.875) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.fixture
+def dof(plane):
+    return LearningDof(
+        "stiffness",
+        ml.Learn(bounds=(LOW, HIGH), initial=1.0),
+        Spring(),
+        plane,
+        np.random.default_rng(0),
+    )
+
+
+def test_adam_is_the_published_one(dof):
+    """Kingma and Ba, algorithm 1, with its constants."""
+    step = make_step({"name": "adam", "forget": [0.9, 0.999], "floor": 1e-8}, 0.01, dof)
+    rng, m, v = np.random.default_rng(1), 0.0, 0.0
+    for t in range(1, 6):
+        g = rng.standard_normal(4)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        expected = -0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        assert step(g) == pytest.approx(expected, rel=1e-12)
+
+
+def test_momentum_is_a_heavy_ball(dof):
+    step = make_step({"name": "momentum", "keep": 0.5}, 0.1, dof)
+    assert [step(np.ones(1))[0] for _ in range(3)] == pytest.approx([-0.1, -0.15, -0.175])
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "rate", "message"),
+    [
+        ("adan", None, "must be adam or momentum or plain"),
+        ("plain", None, "needs a rate"),
+        ({"name": "adam", "forgett": [0.9, 0.9]}, None, "did you mean 'forget'"),
+        ({"name": "adam", "forget": [0.9, 1.0]}, None, "two numbers from 0 to below 1"),
+        ({"name": "adam", "forget": "much"}, None, "forget"),
+        ({"name": "momentum", "rate": 1.0}, None, "train.rate"),
+    ],
+)
+def test_optimisers_that_make_no_sense_are_refused(dof, optimiser, rate, message):
+    with pytest.raises(InputError, match=message):
+        make_step(optimiser, rate, dof)
+
+
+def test_saturating_scales_need_bounds(plane):
+    with pytest.raises(InputError, match="'sigmoid' needs bounds"):
+        LearningDof(
+            "stiffness", ml.Learn(scale="sigmoid"), Spring(), plane, np.random.default_rng(0)
+        )

@@ -1,0 +1,127 @@
+"""Sweeps: every member is the training it says, failures are told and tried again."""
+
+import csv
+
+import pytest
+
+import mechlearn as ml
+from mechlearn.cli import main
+from mechlearn.errors import InputError
+from mechlearn.setup import read_setup
+from mechlearn.sweep import members, parse, sweep
+from mechlearn.training import train_setup
+
+TASK = """
+title = "small"
+[network]
+generator = "triangular"
+size = [5, 5]
+disorder = 0.1
+[learn.stiffness]
+bounds = [0.1, 10.0]
+initial = 1.0
+spread = 0.1
+[[sources]]
+near = [0.2, 0.2]
+strain = 0.1
+[[targets]]
+near = [0.8, 0.8]
+strain = 0.04
+[train]
+steps = 100
+"""
+
+
+@pytest.fixture
+def task(tmp_path):
+    path = tmp_path / "task.toml"
+    path.write_text(TASK)
+    return path
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", *map(str, arguments)])
+    return stop.value.code
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("train.seed=0:3", [0, 1, 2]),
+        ("rule.eta=0.01, 0.1", [0.01, 0.1]),
+        ("rule.name=coupled_learning,gradient_descent", ["coupled_learning", "gradient_descent"]),
+        ("learn.stiffness.bounds=[0.1, 1.0],[0.1, 10]", [[0.1, 1.0], [0.1, 10]]),
+        ("network.periodic=true", [True]),
+    ],
+)
+def test_values_as_written(text, values):
+    assert parse(text) == (text.split("=")[0], values)
+
+
+def test_members_are_all_combinations(task):
+    found = members(read_setup(task), {"train.seed": [1, 2], "targets[1].strain": [0.1, 0.2, 0.3]})
+    assert [m.name for m in found] == list("123456")
+    assert [(m.setup.train.seed, m.setup.targets[0].strain) for m in found] == [
+        (s, v) for s in (1, 2) for v in (0.1, 0.2, 0.3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        ({"train.sed": [1]}, "member 1: train.sed is not a known key; did you mean 'seed'"),
+        ({"rule.etta": [1]}, "member 1: rule: etta is not a known key; did you mean 'eta'"),
+        ({"targets[2].strain": [1]}, r"targets\[2\].strain names entry 2 of a list that has not"),
+        ({"title.x": [1]}, "leads nowhere"),
+        ({"targets[x].strain": [1]}, "must be a key such as"),
+        ({"train.seed": []}, "has no values"),
+        ({"train.seed": range(10**6)}, "more than 100000"),
+    ],
+)
+def test_sweeps_that_make_no_sense_are_refused_before_they_start(task, tmp_path, vary, message):
+    with pytest.raises(InputError, match=message):
+        sweep(read_setup(task), tmp_path / "out", vary)
+    assert not (tmp_path / "out").exists()
+
+
+def test_members_are_the_trainings_they_say(task, tmp_path):
+    """On two workers, the numbers are those of training alone; a second call only reads them."""
+    vary = {"train.seed": [1, 2], "rule.eta": [0.01, 0.5]}
+    seen = []
+    rows = sweep(
+        read_setup(task),
+        tmp_path / "out",
+        vary,
+        workers=2,
+        watch=lambda done, total, row: seen.append((done, total)),
+    )
+    assert seen == [(k, 4) for k in (1, 2, 3, 4)]
+    for member, row in zip(members(read_setup(task), vary), rows, strict=True):
+        alone = train_setup(member.setup)
+        run = ml.Run.load(tmp_path / "out" / member.name)
+        assert row["train.seed"] == run.setup.train.seed
+        assert row["steps"] == alone.summary["steps"]
+        assert run.learned["stiffness"] == pytest.approx(alone.learned["stiffness"], rel=1e-12)
+    table = list(csv.DictReader((tmp_path / "out" / "sweep.csv").read_text().splitlines()))
+    assert [float(r["error"]) for r in table] == [r["error"] for r in rows]
+    assert sweep(read_setup(task), tmp_path / "out", vary) == rows
+
+
+def test_failed_members_are_reported_and_tried_again(task, tmp_path, capsys):
+    vary = "--vary", "network.size=[5, 5],[1, 1]"
+    assert command(task, "-o", tmp_path / "out", *vary, "--workers", 1) == 1
+    said = capsys.readouterr()
+    assert "1 of 2 learned, 1 failed" in said.out
+    assert "network.size = [1, 1]: " in said.err
+    written = (tmp_path / "out" / "1" / "summary.json").stat().st_mtime_ns
+    assert command(task, "-o", tmp_path / "out", *vary, "--workers", 1) == 1
+    assert (tmp_path / "out" / "1" / "summary.json").stat().st_mtime_ns == written
+    assert command(task, "-o", tmp_path / "out", "--vary", "train.seed=5") == 2
+    assert "a run of another sweep" in capsys.readouterr().err
+
+
+def test_nobody_at_the_scheduler(task, tmp_path, capsys):
+    where = "--scheduler", "tcp://127.0.0.1:9"
+    assert command(task, "-o", tmp_path / "out", "--vary", "train.seed=0:2", *where) == 2
+    assert "nobody answers" in capsys.readouterr().err
