@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
-    from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
+    from mechlearn.energies import (
+        Bar,
+        Bar3D,
+        Beam,
+        Beam3D,
+        Capacitor,
+        Channel,
+        FiniteBeam,
+        FiniteSpring,
+        Resistor,
+        Spring,
+    )
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.imperfections import Imperfections
     from mechlearn.maxwell import rigidity
@@ -33,6 +44,10 @@ if TYPE_CHECKING:
     from mechlearn.training import train, train_file
 
 _HOMES = {
+    "Bar": "energies",
+    "Bar3D": "energies",
+    "Beam": "energies",
+    "Beam3D": "energies",
     "Capacitor": "energies",
     "Channel": "energies",
     "ContrastiveLearning": "rules",
@@ -41,6 +56,7 @@ _HOMES = {
     "Device": "device",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
+    "FiniteBeam": "energies",
     "FiniteSpring": "energies",
     "GradientDescent": "rules",
     "GradientFree": "rules",
@@ -65,6 +81,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bar",
+    "Bar3D",
+    "Beam",
+    "Beam3D",
     "Capacitor",
     "Channel",
     "ContrastiveLearning",
@@ -73,6 +93,7 @@ __all__ = [
     "Device",
     "DirectedAging",
     "EquilibriumPropagation",
+    "FiniteBeam",
     "FiniteSpring",
     "GradientDescent",
     "GradientFree",

@@ -32,6 +32,11 @@ class Model:
     comm : MPI communicator
         Over which the mesh is spread.
 
+    Raises
+    ------
+    InputError
+        For an energy of another dimension.
+
     Attributes
     ----------
     state : dolfinx.fem.Function
@@ -54,6 +59,12 @@ class Model:
         held: Iterable[int] = (),
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> None:
+        if energy.dimension not in (None, network.dim):
+            right = energy.in_dimension(network.dim).__name__
+            raise InputError(
+                f"The network is in {network.dim}D, where a {energy.name} is a {right}, not a "
+                f"{type(energy).__name__}."
+            )
         self.network, self.energy, self.comm = network, energy, comm
         self.held = np.unique(np.fromiter(held, dtype=np.int64))
         self._make_mesh()

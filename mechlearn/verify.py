@@ -1,4 +1,4 @@
-"""Verification: does what a network of springs or beams has learned survive as a solid?
+"""Verification: what of that which a network of springs or beams has learned survives as a solid.
 
 The learned network becomes struts of finite width, and the same task is solved by models that know
 more and more of them: bars (no bending), beams (bending, joints), a solid at small strain and a

@@ -1,9 +1,10 @@
-"""Independent answers: dense NumPy for linear springs, SciPy minimisation for finite ones.
+"""Independent answers: dense NumPy for linear springs and frames, SciPy for finite springs.
 
 Nothing here uses the package beyond the plain arrays of a Network.
 """
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.optimize import minimize
 
 
@@ -105,3 +106,52 @@ def minimise_finite(net, k, pairs, strains, start, held=()):
     )
     assert result.success, result.message
     return put(result.x).reshape(-1, d).copy(), result.fun
+
+
+def frame_stiffness(net, modulus, section, shear, poisson, joint=np.inf):
+    """Dense stiffness of a frame by the force method, strut by strut, written as a loop on purpose.
+
+    ``section`` is (area, second moment) per strut, ``shear`` the correction factor; in 3D sections
+    are circles. ``joint`` is the stiffness of a rotational spring at both ends of every strut.
+    """
+    d = net.dim
+    width = 3 if d == 2 else 6
+    size = net.n_nodes * width
+    k = np.zeros((size, size))
+    parts = np.broadcast_arrays(modulus, *section, joint, net.lengths)
+    for b, (i, j) in enumerate(net.edges):
+        e, area, second, spring, length = (float(p[b]) for p in parts)
+        t = net.vectors[b] / length
+        bend, slide = length / (e * second), 1 / (shear * e / (2 * (1 + poisson)) * area * length)
+        flexible = np.array(
+            [
+                [bend / 3 + slide + 1 / spring, -bend / 6 + slide],
+                [-bend / 6 + slide, bend / 3 + slide + 1 / spring],
+            ]
+        )
+        rows, stiff = [_axial(net, width, t, i, j)], [np.array([[e * area / length]])]
+        if d == 2:
+            planes = [(np.array([-t[1], t[0]]), np.array([1.0]))]
+        else:
+            one = np.linalg.svd(t[None])[2][1]
+            two = np.cross(t, one)
+            planes = [(one, two), (two, -one)]  # moving along one is turning about the other
+            twist = np.zeros(size)
+            twist[width * j + 3 : width * j + 6], twist[width * i + 3 : width * i + 6] = t, -t
+            rows.append(twist)
+            stiff.append(np.array([[e / (2 * (1 + poisson)) * 2 * second / length]]))
+        for across, axis in planes:
+            for node in (i, j):
+                row = -_axial(net, width, across, i, j) / length
+                row[width * node + d : width * node + width] += axis
+                rows.append(row)
+            stiff.append(np.linalg.inv(flexible))
+        deform = np.array(rows)
+        k += deform.T @ block_diag(*stiff) @ deform
+    return k
+
+
+def _axial(net, width, t, i, j):
+    row = np.zeros(net.n_nodes * width)
+    row[width * j : width * j + net.dim], row[width * i : width * i + net.dim] = t, -t
+    return row

@@ -2,8 +2,7 @@
 
 A strut is one element with the exact stiffness of a straight Timoshenko beam: linear shape
 functions, one quadrature point (reduced integration, so that shear does not lock), and in series
-with the shear the bending that linear functions lack, MacNeal's residual bending flexibility.
-R. H. MacNeal, Comput. Struct. 8, 175 (1978), https://doi.org/10.1016/0045-7949(78)90020-2.
+with the shear the bending that linear functions lack: MacNeal's residual bending flexibility.
 Sections are rectangles in the plane (``width`` times ``thickness``) and circles in space
 (``radius``). Their shear corrections are 5/6, and 6 (1 + nu) / (7 + 6 nu) after G. R. Cowper, J.
 Appl. Mech. 33, 335 (1966), https://doi.org/10.1115/1.3625046.
@@ -49,6 +48,7 @@ class Bar(BondEnergy):
     name: ClassVar[str] = "bar"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST)
 
     @classmethod
@@ -69,6 +69,7 @@ class Bar(BondEnergy):
 class Bar3D(Bar):
     """Struts pinned to their nodes in space, of circular section."""
 
+    dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST)
 
     @override
@@ -89,6 +90,7 @@ class Beam(BondEnergy):
     name: ClassVar[str] = "beam"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = FRAME
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
 
@@ -128,6 +130,7 @@ class Beam3D(Beam):
     about the strut times its length. Springs in the joints give way to bending, not to twist.
     """
 
+    dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = (
         "extension", "twist", "bending_1", "bending_2", "shear_1", "shear_2",
@@ -179,6 +182,7 @@ class FiniteBeam(BondEnergy):
     name: ClassVar[str] = "finite_beam"
     linear: ClassVar[bool] = False
     kinematics: ClassVar[Kinematics] = FRAME
+    dimension: ClassVar[int | None] = 2
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
 

@@ -119,6 +119,8 @@ class BondEnergy(Element):
     linear: ClassVar[bool]
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
+    #: The dimension of space it is written for; None for any.
+    dimension: ClassVar[int | None] = None
     #: Into how many elements a bond is divided.
     segments: int = 1
 

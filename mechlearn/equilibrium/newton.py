@@ -29,12 +29,14 @@ TOLERANCE = 1e-11
 #: The last step of frames relative to bond length: residual forces are small against what it takes
 #: to stretch a strut, but slender struts bend under far less.
 LAST_STEP = 1e-7
+#: The first shift of an indefinite stiffness, relative to it; bending is soft against stretching.
+FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-4, 1e-10
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
 #: (radians) they may turn a node altogether.
 BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
-#: The step along the softest motion from an unstable equilibrium, relative to bond length.
+#: From a state that is not stable frames step at least that far, relative to bond length.
 KICK = 1e-3
 #: The first load step from rest moves no held pair by more than this strain.
 FIRST_STRAIN = 0.05
@@ -75,9 +77,10 @@ class NewtonEquilibrium(Equilibrium):
         # Rotations count as what they move at the end of a bond, moments as forces there.
         turns = [p.component is not None and p.component >= model.places for p in problem.ports]
         self._port_arm = np.where(turns, self._length, 1.0)
-        self._last_step = LAST_STEP * self._length if model.places < model.width else np.inf
-        # Typical stiffness, and that of the softer kind of motion: of bending, in frames.
-        self._stiffness = self._soft = 0.0
+        frames = model.places < model.width
+        self._last_step = LAST_STEP * self._length if frames else np.inf
+        self._first_shift = FIRST_SHIFT_OF_FRAMES if frames else FIRST_SHIFT
+        self._stiffness = 0.0
         self.counts = NewtonCounts()
         self._attach()
 
@@ -99,9 +102,6 @@ class NewtonEquilibrium(Equilibrium):
             matrix = self.model.assemble_stiffness()
             diagonal = matrix.getDiagonal().array / self._arm**2
             self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
-            turns = diagonal[self.model.local_turns]
-            count = self._total(len(turns))
-            self._soft = self._total(turns.sum()) / count if count else self._stiffness
         self._free = None
 
     @override
@@ -236,8 +236,7 @@ class NewtonEquilibrium(Equilibrium):
         A slender strut that bends by a Newton step is stretched by it to second order, at a cost
         that is large against that of bending: downhill alone there are but tiny steps. Nor must the
         stiffness believe in that stretch; it takes the tension that the step was meant to make.
-        D. Magisano, L. Leonetti, G. Garcea, Comput. Methods Appl. Mech. Eng. 313, 979 (2017),
-        https://doi.org/10.1016/j.cma.2016.10.024.
+        This is the mixed-integration-point iteration of Magisano, Leonetti and Garcea (2017).
         """
         u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
         h, moved, expected = imposed.ports, np.inf, None
@@ -248,7 +247,7 @@ class NewtonEquilibrium(Equilibrium):
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed, expected)
             du, moved = direction.du, self._largest(direction.du * self._arm)
-            if direction.shift and moved < self._last_step:
+            if direction.shift and moved < KICK * self._length:
                 du = du + self._softest(state, f, imposed, expected)
             # A shifted step comes from a state that is not stable.
             moved = np.inf if direction.shift else moved
@@ -270,7 +269,8 @@ class NewtonEquilibrium(Equilibrium):
             push = replace(state, pull=-along * self._arm**2, gap=np.zeros_like(state.gap))
             along = self._direction(push, f, imposed, expected).du
             along = along / self._largest(along * self._arm)
-        return KICK * self._length * along
+        uphill = self._total(state.pull @ along) > 0
+        return KICK * self._length * (-along if uphill else along)
 
     def _careful(self, start: _Point, imposed: "_Imposed") -> _Point:
         """Newton steps that make things better, each time, until it is a stable equilibrium."""
@@ -356,7 +356,7 @@ class NewtonEquilibrium(Equilibrium):
                 tied = np.isin(h, self.problem.grounded)
                 df[tied] -= ground * state.gap[tied]
                 return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :], shift)
-            shift = 4 * shift if shift else 1e-4 * self._soft
+            shift = 4 * shift if shift else self._first_shift * self._stiffness
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 
