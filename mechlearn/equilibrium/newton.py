@@ -9,7 +9,7 @@ the load is stepped from the last state that converged.
 J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import override
 
@@ -31,6 +31,10 @@ ITERATIONS = 40
 FIRST_STRAIN = 0.05
 #: The smallest load step, as a fraction of the whole load.
 SMALLEST_STEP = 1 / 1024
+
+
+#: The first shift over the mean stiffness: slender structures buckle by modes far softer than it.
+FIRST_SHIFT = 1e-9
 
 
 class _NotConverged(Exception):
@@ -68,7 +72,7 @@ class NewtonEquilibrium(Equilibrium):
         self.counts = NewtonCounts()
 
     def _attach(self) -> None:
-        """Take up the model's mesh; states on another one are of no use."""
+        """Take up the model's mesh."""
         self._ports = PortReader(self.model, self.problem)
         self._columns = self._ports.rows.T.toarray()
         self._solver = self.model.solver(definite=False)
@@ -77,12 +81,24 @@ class NewtonEquilibrium(Equilibrium):
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
-        if self.model.set(**parameters):
+        carried = self.model.set(**parameters)
+        if carried is not None:
+            before = self._warm, self._free_before
             self._attach()
+            self._warm = {k: self._carry(points, carried) for k, points in before[0].items()}
+            self._free_before = before[1] and self._carry(before[1], carried)
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
             self._stiffness = abs(matrix.getDiagonal().sum()) / matrix.size[0]
         self._free = None
+
+    def _carry(self, points: list[_Point], carried: Callable) -> list[_Point]:
+        """States of another mesh as first guesses on this one."""
+        out = []
+        for point in points:
+            u = carried(point.u)
+            out.append(replace(point, u=u, readings=self._ports.read(u).values))
+        return out
 
     @override
     def forget(self) -> bool:
@@ -115,7 +131,7 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
         points = [
-            self._reach(self._start(key, e), self._imposed(conditions, e), e)
+            self._found(self._start(key, e), self._imposed(conditions, e), e)
             for e in range(len(conditions.values))
         ]
         if key == "free":
@@ -159,6 +175,15 @@ class NewtonEquilibrium(Equilibrium):
     def _at_rest(self) -> _Point:
         n = len(self.problem.ports)
         return _Point(np.zeros(len(self._columns)), np.zeros(n), np.zeros(n), 0.0)
+
+    def _found(self, start: _Point, imposed: "_Imposed", example: int) -> _Point:
+        """The equilibrium, from the best guess; where no path leads on from there, from rest."""
+        try:
+            return self._reach(start, imposed, example)
+        except SolveError:
+            if self._largest(start.u) == 0:
+                raise
+            return self._reach(self._at_rest(), imposed, example)
 
     # -- load stepping -------------------------------------------------------------------------
 
@@ -262,7 +287,7 @@ class NewtonEquilibrium(Equilibrium):
                 tied = np.isin(h, self.problem.grounded)
                 df[tied] -= ground * state.gap[tied]
                 return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :])
-            shift = 4 * shift if shift else 1e-4 * self._stiffness
+            shift = 10 * shift if shift else FIRST_SHIFT * self._stiffness
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 

@@ -6,7 +6,7 @@ The widths at which the mesh was made are the reference; other widths move its p
 velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -167,20 +167,30 @@ class SolidModel:
 
     # -- parameters ----------------------------------------------------------------------------
 
-    def set(self, **parameters: ArrayLike) -> bool:
-        """Set parameters of the struts, each one number or one per strut; whether it was remeshed.
+    def set(self, **parameters: ArrayLike) -> Callable[[NDArray], NDArray] | None:
+        """Set parameters of the struts, each one number or one per strut in the user's order.
 
-        Where the mesh does not bear the new widths, a new one is made of them.
+        Where the mesh does not bear the new widths, a new one is made of them. Then what is
+        returned takes states (owned dofs) of the old mesh over to the new one, roughly.
         """
         for name, values in parameters.items():
             self.energy.parameter(name)
             self._values[name] = np.array(np.broadcast_to(values, self.network.n_edges), float)
         if "width" in parameters and not self.domain.bears(self._values["width"]):
             self.remeshed += 1
+            old, carrier = self.domain, fem.Function(self.domain.space)
+            owned = self._n_owned
             self._build(self._values["width"])
-            return True
+
+            def carried(local: NDArray) -> NDArray[np.float64]:
+                carrier.x.array[:owned] = local
+                carrier.x.scatter_forward()
+                moved = old.carry(carrier.x.array, self.domain)[: self._n_owned]
+                return np.where(self.local_free, moved, 0.0)
+
+            return carried
         self._fill()
-        return False
+        return None
 
     def renew(self) -> bool:
         """Make the mesh anew if it was made at other widths; returns whether it was."""
