@@ -225,6 +225,10 @@ class Model:
         """Go back to the mesh of a :meth:`memory`; whether it is another."""
         return False
 
+    def counts(self) -> dict[str, int]:
+        """What summary.json says of the mesh: nothing."""
+        return {}
+
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences: nothing."""
         return []

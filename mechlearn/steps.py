@@ -91,7 +91,7 @@ def make_step(optimiser: str, rate: float | None, dof: LearningDof) -> Step:
     """The step of a learning dof; its own rate goes before the common one.
 
     Adam's rate is a relative change per step: on a linear scale it is multiplied by the dof's mean
-    initial value. The others take the rate as it is.
+    initial value, unless all of them start at 0. The others take the rate as it is.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def make_step(optimiser: str, rate: float | None, dof: LearningDof) -> Step:
         raise InputError(f"train: optimiser = {optimiser!r} must be {' or '.join(steps)}.")
     rate = dof.rate or rate
     if optimiser == "adam":
-        typical = 1.0 if dof.log else float(np.abs(dof.values).mean())
+        typical = 1.0 if dof.log else float(np.abs(dof.values).mean()) or 1.0
         return Adam((rate or ADAM_RATE[dof.log]) * typical)
     if rate is None:
         raise InputError(f"train: the optimiser {optimiser!r} needs a rate.")

@@ -185,8 +185,9 @@ def manufactured_error(model):
     gradient = ufl.variable(ufl.grad(exact))
     axis = ufl.as_vector([1.0, 0.0])
     stress = ufl.diff(density(energy.material, True, poisson, zero)(gradient, zero, axis), gradient)
-    load = fem.assemble_vector(fem.form(ufl.inner(-ufl.div(stress), ufl.TestFunction(space))
-                                        * ufl.dx(metadata={"quadrature_degree": 6}))).array  # fmt: skip
+    dx = ufl.dx(metadata={"quadrature_degree": 6})
+    pushed = ufl.inner(-ufl.div(stress), ufl.TestFunction(space)) * dx
+    load = fem.assemble_vector(fem.form(pushed)).array
     at = fem.Function(space)
     at.interpolate(fem.Expression(exact, space.element.interpolation_points))
     inside = ~on_surface(model)
@@ -199,7 +200,6 @@ def manufactured_error(model):
         u[inside] -= spsolve(matrix(model)[inside][:, inside].tocsc(), pull)
     model.put_state(u)
     miss = model.state - exact
-    dx = ufl.dx(metadata={"quadrature_degree": 6})
     parts = (ufl.inner(miss, miss), ufl.inner(ufl.grad(miss), ufl.grad(miss)))
     return [np.sqrt(fem.assemble_scalar(fem.form(part * dx))) for part in parts]
 

@@ -50,6 +50,8 @@ class SolidModel:
         The displacements at which everything is evaluated.
     matrix : PETSc.Mat
         The stiffness.
+    meshes, remeshed : int
+        How many meshes there were, and how often one was made because widths had moved too far.
     width : int
         How many numbers a node's state has.
     remeshed : int
@@ -79,7 +81,7 @@ class SolidModel:
         if network.dim == 3 and np.any(parameters["thickness"] != 1):
             raise InputError("energy: thickness is for plane networks; in 3D a strut has a width.")
         self._values = {k: np.array(v, dtype=float) for k, v in parameters.items()}
-        self.remeshed = 0
+        self.meshes = self.remeshed = 0
         bounds = np.linspace(0, network.n_edges, comm.size + 1).astype(int)
         self._mine = slice(bounds[comm.rank], bounds[comm.rank + 1])
         self._build(self._values["width"])
@@ -88,6 +90,7 @@ class SolidModel:
 
     def _build(self, width: NDArray) -> None:
         """Everything from the mesh on, at widths that become the reference."""
+        self.meshes += 1
         struts = Struts(self.network, width.copy(), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
         self._n_owned = self.domain.owned_blocks * self.width
@@ -134,19 +137,6 @@ class SolidModel:
         self._sensitivity_rate_forms: dict[str, fem.Form] = {}
         self.matrix = fem.petsc.create_matrix(self._stiffness_form)
         self._vector = la.vector(self.domain.space.dofmap.index_map, d)
-
-    def _make_patches(self) -> None:
-        """Means over joints, as rows of the owned degrees of freedom: (n d, owned)."""
-        d = self.network.dim
-        owned = self.domain.space.dofmap.index_map.size_local
-        there = np.flatnonzero(self._block_of_point < owned)
-        there = there[self._block_of_point[there] >= 0]
-        weights = patch_means(self.mesh)[:, there].tocoo()
-        block = self._block_of_point[there][weights.col]
-        means = sparse.csr_array(
-            (weights.data, (weights.row, block)), shape=(self.network.n_nodes, owned)
-        )
-        self.patches = sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
 
     def _make_supports(self) -> None:
         d = self.width
@@ -339,6 +329,15 @@ class SolidModel:
             form = ufl.derivative(self._sensitivities[name], self.state, self._rate)
             self._sensitivity_rate_forms[name] = fem.form(form)
         return self._to_struts(name, self._sensitivity_rate_forms[name])
+
+    def counts(self) -> dict[str, int]:
+        """Sizes of the mesh, and how many meshes there were."""
+        return {
+            "unknowns": int(self.matrix.size[0]),
+            "cells": len(self.domain.drawn.cells),
+            "meshes": self.meshes,
+            "remeshed": self.remeshed,
+        }
 
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
