@@ -1,9 +1,9 @@
-"""A large solid in 3D, solved and differentiated: time, memory, and the numbers to compare ranks by.
+"""A large solid in 3D, solved and differentiated: time, memory, and numbers to compare ranks by.
 
     mpiexec -n 2 python benchmarks/solid_large.py [CELLS [MESH_SIZE]]
 
-A cubic lattice of CELLS x 2 x 2 cells with face diagonals, P2 tetrahedra; held at one end, pulled
-at the other. Prints one line of figures on the first rank.
+A bar of CELLS cubes with face diagonals (84 struts with 6 cubes), P2 tetrahedra; held at one end,
+pushed at the other. Prints one line of figures on the first rank.
 """
 
 import resource
@@ -38,8 +38,8 @@ def main(cells: int, size: float) -> None:
     start, end = range(4), range(4 * cells, 4 * cells + 4)
     task = ml.Task(
         supports=[ml.Support(nodes=list(start))],
-        sources=[ml.Source(nodes=[end[0]], force=[0.0, 0.0, 1e-4])],
-        targets=[ml.Target(nodes=[end[3]], displacement=[0.0, 0.0, 0.01])],
+        sources=[ml.Source(nodes=[end[0]], components=["z"], force=[1e-4])],
+        targets=[ml.Target(nodes=[end[3]], components=["z"], displacement=[0.01])],
     )
     comm, began = MPI.COMM_WORLD, time.perf_counter()
     learner = Learner(
@@ -66,4 +66,4 @@ def main(cells: int, size: float) -> None:
 
 if __name__ == "__main__":
     numbers = sys.argv[1:]
-    main(int(numbers[0]) if numbers else 4, float(numbers[1]) if len(numbers) > 1 else 0.4)
+    main(int(numbers[0]) if numbers else 6, float(numbers[1]) if len(numbers) > 1 else 0.35)

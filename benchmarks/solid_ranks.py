@@ -1,6 +1,6 @@
 """A small solid's response and gradients in numbers, the same on any number of ranks.
 
-    mpiexec -n 2 python benchmarks/solid_ranks.py DIMENSION
+mpiexec -n 2 python benchmarks/solid_ranks.py DIMENSION
 """
 
 import sys

@@ -12,7 +12,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mechlearn import networks
     from mechlearn.dofs import Learn
-    from mechlearn.energies import Capacitor, Channel, FiniteSpring, Resistor, Spring
+    from mechlearn.energies import (
+        Capacitor,
+        Channel,
+        FiniteSpring,
+        Hinge,
+        Resistor,
+        Solid,
+        Spring,
+    )
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
@@ -37,6 +45,7 @@ _HOMES = {
     "EquilibriumPropagation": "rules",
     "FiniteSpring": "energies",
     "GradientDescent": "rules",
+    "Hinge": "energies",
     "InputError": "errors",
     "Learn": "dofs",
     "MechlearnError": "errors",
@@ -44,6 +53,7 @@ _HOMES = {
     "Pruning": "pruning",
     "Resistor": "energies",
     "Run": "run",
+    "Solid": "energies",
     "SolveError": "errors",
     "Source": "task",
     "Spring": "energies",
@@ -65,6 +75,7 @@ __all__ = [
     "EquilibriumPropagation",
     "FiniteSpring",
     "GradientDescent",
+    "Hinge",
     "InputError",
     "Learn",
     "MechlearnError",
@@ -72,6 +83,7 @@ __all__ = [
     "Pruning",
     "Resistor",
     "Run",
+    "Solid",
     "SolveError",
     "Source",
     "Spring",

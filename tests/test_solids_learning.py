@@ -15,6 +15,7 @@ from mechlearn.learner import Learner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.setup import EnergyTable, build_element
+from mechlearn.solids.picture import draw_solid
 
 PINCH = ml.Task(
     sources=[ml.Source(nodes=[0, 5], strain=0.05)], targets=[ml.Target(nodes=[2, 6], strain=0.03)]
@@ -147,6 +148,44 @@ def test_a_solid_learns_with_every_parameter(name):
     assert run.evaluate()[0]["relative_error"] == pytest.approx(
         run.targets[0]["relative_error"], abs=1e-9
     )
+
+
+def test_hinged_rubber_learns_its_widths_at_finite_strain():
+    """A small copy of benchmarks/solid_allostery.py."""
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 5], strain=0.05)],
+        targets=[ml.Target(nodes=[2, 6], strain=-0.03)],
+    )
+    run = ml.train(
+        frame(), task,
+        energy=Solid(material="neo_hookean", mesh_size=1.2, hinge=HINGE),
+        learn={"width": ml.Learn(bounds=(0.05, 0.3), initial=0.15, relative=True)},
+        rule=CoupledLearning(eta=0.1), steps=30, tolerance=0.05, rate=0.1,
+    )  # fmt: skip
+    assert abs(run.targets[0]["initial"]) < 0.7 * 0.03
+    assert run.converged
+    assert run.summary["warnings"] == []
+
+
+def test_cells_too_coarse_for_round_struts_are_refused():
+    with pytest.raises(InputError, match="mesh_size = 1 is too coarse"):
+        Bench(tower(), SPREAD, Solid(mesh_size=1.0), "width")
+
+
+@pytest.mark.parametrize("make", [frame, tower])
+def test_a_solid_is_drawn(make, tmp_path):
+    from matplotlib.image import imread
+
+    task = PINCH if make is frame else SPREAD
+    bench = Bench(make(), task, Solid(order=1), "width")
+    bench.output(bench.start)
+    state = bench.at.free().fields()[:, 0]
+    path = draw_solid(bench.learner.model, state, tmp_path / "solid.png", width=400,
+                      marks={"#d62728": [0, 1]})  # fmt: skip
+    picture = imread(path)[..., :3]
+    assert picture.shape[1] == 400
+    ink = (picture < 0.98).any(axis=2).mean()
+    assert 0.03 < ink < 0.7
 
 
 def test_a_new_mesh_is_made_when_widths_leave_the_old_one():

@@ -19,10 +19,13 @@ from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.materials import density
+from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solver import DirectSolver, IterativeSolver
 
+#: Largest cells over the width of a round strut: five to a turn.
+COARSEST = 0.65
 #: From this many unknowns on, linear solids in 3D are solved iteratively.
 ITERATIVE_FROM = 60_000
 
@@ -80,6 +83,11 @@ class SolidModel:
             raise InputError("energy: hinge is for plane networks; 3D struts are round rods.")
         if network.dim == 3 and np.any(parameters["thickness"] != 1):
             raise InputError("energy: thickness is for plane networks; in 3D a strut has a width.")
+        if network.dim == 3 and energy.mesh_size > COARSEST:
+            raise InputError(
+                f"energy: mesh_size = {energy.mesh_size:g} is too coarse for round struts; it must "
+                f"be at most {COARSEST}."
+            )
         self._values = {k: np.array(v, dtype=float) for k, v in parameters.items()}
         self.meshes = self.remeshed = 0
         bounds = np.linspace(0, network.n_edges, comm.size + 1).astype(int)
@@ -307,6 +315,20 @@ class SolidModel:
         if self.energy.linear:
             return np.einsum("md,md->m", change, self.domain.struts.axes)[self._mine]
         return (np.linalg.norm(net.vectors + change, axis=1) - net.lengths)[self._mine]
+
+    def cell_energies(self) -> NDArray[np.float64]:
+        """Energy of every cell at the state, in gmsh's order, whole on every rank."""
+        return self._whole(self._assembled(self._share_form, len(self.domain.cell)))
+
+    def cell_volumes(self) -> NDArray[np.float64]:
+        """Area or volume of every cell at the present widths, in gmsh's order."""
+        return volumes(self.domain.points_at(self._values["width"]), self.domain.drawn.cells)
+
+    def _whole(self, per_cell: NDArray) -> NDArray[np.float64]:
+        out = np.zeros(len(self.domain.drawn.cells))
+        owned = self.domain.owned_cells
+        out[self.domain.cell[:owned]] = per_cell[:owned]
+        return self.comm.allreduce(out, op=MPI.SUM)
 
     def local_energies(self) -> NDArray[np.float64]:
         """Energy of every strut this rank answers for."""
