@@ -2,7 +2,7 @@
 
     mpiexec -n 2 python benchmarks/solid_large.py [CELLS [MESH_SIZE]]
 
-A bar of CELLS cubes with face diagonals (84 struts with 6 cubes), P2 tetrahedra; held at one end,
+A bar of CELLS cubes with face diagonals (83 struts with 6 cubes), P2 tetrahedra; held at one end,
 pushed at the other. Prints one line of figures on the first rank.
 """
 

@@ -248,6 +248,23 @@ def test_plane_stress_at_finite_strain_leaves_no_stress_across():
     assert model.total_energy() / area == pytest.approx(relaxed, rel=1e-9)
 
 
+def test_what_is_said_of_nearly_incompressible_solids():
+    def deflection(order, size, plane):
+        energy = Solid(order=order, mesh_size=size, plane=plane, poisson=0.49)
+        model = solid(frame(), energy, supported=(0, 1), width=0.2)
+        said = model.doubts(np.zeros((len(model.local_free), 1)))
+        return response(model, 8, np.array([0.0, 1e-3]))[1], said
+
+    fine, _ = deflection(2, 0.35, "strain")
+    coarse, quiet = deflection(2, 0.7, "strain")
+    locked, said = deflection(1, 0.5, "strain")
+    assert coarse == pytest.approx(fine, rel=0.03)
+    assert quiet == []
+    assert locked < 0.7 * fine
+    assert "order 1 lock" in said[0]
+    assert deflection(1, 0.5, "stress")[0] > 0.85 * deflection(2, 0.35, "stress")[0]
+
+
 def test_an_inverted_cell_has_no_energy():
     for material in ("neo_hookean", "st_venant_kirchhoff"):
         model = solid(rod(2), Solid(material=material, order=1), width=0.1)

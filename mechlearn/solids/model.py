@@ -18,7 +18,7 @@ from mechlearn.fenics import MPI, PETSc, fem, la, ufl
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
-from mechlearn.solids.materials import density
+from mechlearn.solids.materials import density, locking
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
 from mechlearn.solids.superposition import SolidSuperposition
@@ -363,7 +363,7 @@ class SolidModel:
 
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
-        return contact_warnings(self, states)
+        return [*locking(self.energy, self.width), *contact_warnings(self, states)]
 
     def deformed(self, local: NDArray) -> NDArray[np.float64]:
         """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""
