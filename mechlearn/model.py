@@ -255,16 +255,12 @@ class Model:
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def set(self, **parameters: ArrayLike) -> bool:
-        """Set parameters of the bonds, each one number or one per bond in the user's order.
-
-        Returns whether the mesh is another now, which it never is.
-        """
+    def set(self, **parameters: ArrayLike) -> None:
+        """Set parameters of the bonds, each one number or one per bond in the user's order."""
         for name, values in parameters.items():
             self.energy.parameter(name)
             values = np.broadcast_to(np.asarray(values, dtype=float), self.network.n_edges)
             self._parameters[name].x.array[:] = values[self._edge_of_cell]
-        return False
 
     def renew(self) -> bool:
         """Whether the mesh had to be made anew for the present parameters; here it never has."""
@@ -277,6 +273,10 @@ class Model:
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
         """Go back to the mesh of a :meth:`memory`; whether it is another."""
         return False
+
+    def counts(self) -> dict[str, int]:
+        """What summary.json says of the mesh: nothing."""
+        return {}
 
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences: nothing."""

@@ -112,7 +112,8 @@ def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: Learn
     """The step of a learning dof; its own rate goes before the common one.
 
     Adam's rate is the step of the coordinate: a relative change on a log scale; on a linear one it
-    is multiplied by the dof's mean initial value. The others take the rate as it is.
+    is multiplied by the dof's mean initial value, unless all of them start at 0. The others take
+    the rate as it is.
 
     Parameters
     ----------
@@ -134,7 +135,8 @@ def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: Learn
         raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
     rate = dof.rate or rate
     if kind is Adam:
-        typical = float(np.abs(dof.values).mean()) if isinstance(dof.scale, Linear) else 1.0
+        linear = isinstance(dof.scale, Linear)
+        typical = (float(np.abs(dof.values).mean()) or 1.0) if linear else 1.0
         rate = (rate or dof.scale.adam_rate / dof.scale.steepness) * typical
     if rate is None:
         raise InputError(f"train: the optimiser {name!r} needs a rate.")

@@ -20,6 +20,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
     solver: dict[str, Any] = {"method": type(learner.equilibrium).__name__}
     if isinstance(learner.equilibrium, NewtonEquilibrium):
         solver |= vars(learner.equilibrium.counts)
+    solver |= learner.model.counts()
     return {
         "targets": target_table(problem, reached, learner.history.outputs[0]),
         "converged": bool(error <= tolerance),

@@ -119,6 +119,18 @@ sys.exit(1)' >/dev/null 2>&1
 }
 gl_packages="libegl1 libgl1 libgl1-mesa-dri"
 
+# Whether gmsh can be loaded: it links to what its windows would need, and never opens one here.
+gmsh_loads() {
+    "$1" -c '
+import ctypes, sys
+try:
+    for name in ("GLU.so.1", "GL.so.1", "Xcursor.so.1", "Xft.so.2", "Xinerama.so.1"):
+        ctypes.CDLL("lib" + name)
+except OSError:
+    sys.exit(1)' >/dev/null 2>&1
+}
+gmsh_packages="libglu1-mesa libxcursor1 libxft2 libxinerama1"
+
 # -- what the machine lacks ------------------------------------------------------------------------
 
 if [ "${1:-}" = --debian ]; then
@@ -130,6 +142,7 @@ if [ "${1:-}" = --debian ]; then
     esac
     compiler || echo gcc libc6-dev
     [ "$verdict" != none ] && off_screen "$python" || echo "$gl_packages"
+    [ "$verdict" != none ] && gmsh_loads "$python" || echo "$gmsh_packages"
     exit 0
 fi
 
@@ -234,7 +247,7 @@ except ImportError:
 import dolfinx.fem.petsc, dolfinx.io, dolfinx.mesh, ufl
 import cyclopts, gemmi, h5netcdf, h5py, matplotlib.pyplot, meshio, pydantic, pyvista, rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
-import distributed, hypothesis.strategies, nevergrad, networkx, pytest, sklearn.datasets
+import distributed, hypothesis.strategies, nevergrad, networkx, pytest, shapely, sklearn.datasets
 '
 
 start=$(date +%s)
@@ -271,6 +284,8 @@ step "first import" env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -c "$check
     failed "the packages were installed but do not import"
 off_screen "$venv/bin/python" ||
     say "note: drawing without a screen needs EGL (on Debian and Ubuntu: apt-get install $gl_packages)"
+gmsh_loads "$venv/bin/python" ||
+    say "note: meshing solids needs libraries of gmsh (on Debian and Ubuntu: apt-get install $gmsh_packages)"
 
 printf '%s\n' "$here" >"$stamp"
 say "set-up: ready after $(($(date +%s) - start)) s"

@@ -49,7 +49,8 @@ class Solid(Element):
     poisson : float
         Poisson's ratio at small strain. In 3D and in plane strain, P1 cells lock near 0.5.
     order : 1 or 2
-        Degree of the displacements in every cell.
+        Degree of the displacements in every cell. P1 is some 10 % too stiff in bending with two
+        cells across a strut; P2 is right to about 1 % at the size 0.7.
     mesh_size : float
         Size of the cells over the width of the strut.
     hinge : Hinge, optional

@@ -43,7 +43,7 @@ class LinearEquilibrium(Equilibrium):
     @override
     def update(self, **parameters: ArrayLike) -> None:
         model = self.model
-        if model.set(**parameters):
+        if model.set(**parameters) is not None:
             self._attach()
         model.put_state(np.zeros(self._rows.shape[1]))
         matrix = model.assemble_stiffness()

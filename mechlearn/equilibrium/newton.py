@@ -9,7 +9,7 @@ the load is stepped from the last state that converged.
 J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import override
 
@@ -29,8 +29,9 @@ TOLERANCE = 1e-11
 #: The last step of frames relative to bond length: residual forces are small against what it takes
 #: to stretch a strut, but slender struts bend under far less.
 LAST_STEP = 1e-7
-#: The first shift of an indefinite stiffness, relative to it; bending is soft against stretching.
-FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-4, 1e-10
+#: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
+#: modes far softer than it.
+FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
@@ -85,7 +86,7 @@ class NewtonEquilibrium(Equilibrium):
         self._attach()
 
     def _attach(self) -> None:
-        """Take up the model's mesh; states on another one are of no use."""
+        """Take up the model's mesh."""
         self._ports = PortReader(self.model, self.problem)
         self._columns = self._ports.rows.T.toarray()
         self._solver = self.model.solver(definite=False)
@@ -96,13 +97,25 @@ class NewtonEquilibrium(Equilibrium):
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
-        if self.model.set(**parameters):
+        carried = self.model.set(**parameters)
+        if carried is not None:
+            before = self._warm, self._free_before
             self._attach()
+            self._warm = {k: self._carry(points, carried) for k, points in before[0].items()}
+            self._free_before = self._carry(before[1], carried)
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
             diagonal = matrix.getDiagonal().array / self._arm**2
             self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
         self._free = None
+
+    def _carry(self, points: dict[int, _Point], carried: Callable) -> dict[int, _Point]:
+        """States of another mesh as first guesses on this one."""
+        out = {}
+        for example, point in points.items():
+            u = carried(point.u)
+            out[example] = replace(point, u=u, readings=self._ports.read(u).values)
+        return out
 
     @override
     def forget(self) -> bool:
@@ -138,7 +151,7 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
         points = [
-            self._reach(self._start(key, e), self._imposed(conditions, k), e)
+            self._found(self._start(key, e), self._imposed(conditions, k), e)
             for k, e in enumerate(self.examples)
         ]
         warm = self._warm.setdefault(key, {})
@@ -186,6 +199,15 @@ class NewtonEquilibrium(Equilibrium):
     def _at_rest(self) -> _Point:
         n = len(self.problem.ports)
         return _Point(np.zeros(len(self._columns)), np.zeros(n), np.zeros(n), 0.0)
+
+    def _found(self, start: _Point, imposed: "_Imposed", example: int) -> _Point:
+        """The equilibrium, from the best guess; where no path leads on from there, from rest."""
+        try:
+            return self._reach(start, imposed, example)
+        except SolveError:
+            if self._largest(start.u) == 0:
+                raise
+            return self._reach(self._at_rest(), imposed, example)
 
     # -- load stepping -------------------------------------------------------------------------
 
@@ -356,7 +378,7 @@ class NewtonEquilibrium(Equilibrium):
                 tied = np.isin(h, self.problem.grounded)
                 df[tied] -= ground * state.gap[tied]
                 return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :], shift)
-            shift = 4 * shift if shift else self._first_shift * self._stiffness
+            shift = 10 * shift if shift else self._first_shift * self._stiffness
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
 

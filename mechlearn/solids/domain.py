@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
 from mechlearn.errors import MechlearnError
@@ -19,7 +20,7 @@ from mechlearn.solids.shape import centred, velocities
 from mechlearn.solids.struts import Struts
 
 #: Moved cells must keep this quality (1 is equilateral), or half that of the worst cell there was.
-POOREST = 0.2
+POOREST = 0.1
 #: Moved cells must keep this fraction of their volume.
 SMALLEST = 0.2
 
@@ -155,6 +156,15 @@ class Domain:
         points, cells = self.points_at(width), self.drawn.cells
         kept = volumes(points, cells) / self._volumes
         return bool(kept.min() > SMALLEST and quality(points, cells).min() > self._poorest)
+
+    def carry(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
+        """A local field, ghosts included, taken over to another mesh: a good first guess there."""
+        values = self.at_points(field)
+        out = LinearNDInterpolator(self.drawn.points, values)(other.places)
+        outside = np.isnan(out[:, 0])
+        nearest = cKDTree(self.drawn.points).query(other.places[outside])[1]
+        out[outside] = values[nearest]
+        return out.ravel()
 
     def at_points(self, field: NDArray) -> NDArray[np.float64]:
         """Local degrees of freedom, ghosts included, at the points of the mesh, (p, d)."""

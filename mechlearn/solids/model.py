@@ -6,7 +6,7 @@ The widths at which the mesh was made are the reference; other widths move its p
 velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,12 +18,14 @@ from mechlearn.fenics import MPI, PETSc, fem, la, ufl
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
-from mechlearn.solids.materials import density
-from mechlearn.solids.patches import patch_means
+from mechlearn.solids.materials import density, locking
+from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solver import DirectSolver, IterativeSolver
 
+#: Largest cells over the width of a round strut: five to a turn.
+COARSEST = 0.65
 #: From this many unknowns on, linear solids in 3D are solved iteratively.
 ITERATIVE_FROM = 60_000
 
@@ -51,6 +53,8 @@ class SolidModel:
         The displacements at which everything is evaluated.
     matrix : PETSc.Mat
         The stiffness.
+    meshes, remeshed : int
+        How many meshes there were, and how often one was made because widths had moved too far.
     width : int
         How many numbers a node's state has.
     remeshed : int
@@ -80,8 +84,13 @@ class SolidModel:
             raise InputError("energy: hinge is for plane networks; 3D struts are round rods.")
         if network.dim == 3 and np.any(parameters["thickness"] != 1):
             raise InputError("energy: thickness is for plane networks; in 3D a strut has a width.")
+        if network.dim == 3 and energy.mesh_size > COARSEST:
+            raise InputError(
+                f"energy: mesh_size = {energy.mesh_size:g} is too coarse for round struts; it must "
+                f"be at most {COARSEST}."
+            )
         self._values = {k: np.array(v, dtype=float) for k, v in parameters.items()}
-        self.remeshed = 0
+        self.meshes = self.remeshed = 0
         bounds = np.linspace(0, network.n_edges, comm.size + 1).astype(int)
         self._mine = slice(bounds[comm.rank], bounds[comm.rank + 1])
         self._build(self._values["width"])
@@ -90,6 +99,7 @@ class SolidModel:
 
     def _build(self, width: NDArray) -> None:
         """Everything from the mesh on, at widths that become the reference."""
+        self.meshes += 1
         struts = Struts(self.network, width.copy(), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
         self._n_owned = self.domain.owned_blocks * self.width
@@ -137,19 +147,6 @@ class SolidModel:
         self.matrix = fem.petsc.create_matrix(self._stiffness_form)
         self._vector = la.vector(self.domain.space.dofmap.index_map, d)
 
-    def _make_patches(self) -> None:
-        """Means over joints, as rows of the owned degrees of freedom: (n d, owned)."""
-        d = self.network.dim
-        owned = self.domain.space.dofmap.index_map.size_local
-        there = np.flatnonzero(self._block_of_point < owned)
-        there = there[self._block_of_point[there] >= 0]
-        weights = patch_means(self.mesh)[:, there].tocoo()
-        block = self._block_of_point[there][weights.col]
-        means = sparse.csr_array(
-            (weights.data, (weights.row, block)), shape=(self.network.n_nodes, owned)
-        )
-        self.patches = sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
-
     def _make_supports(self) -> None:
         d = self.width
         held = self.domain.held(self.supported, self.gauge)
@@ -170,20 +167,30 @@ class SolidModel:
 
     # -- parameters ----------------------------------------------------------------------------
 
-    def set(self, **parameters: ArrayLike) -> bool:
-        """Set parameters of the struts, each one number or one per strut; whether it was remeshed.
+    def set(self, **parameters: ArrayLike) -> Callable[[NDArray], NDArray] | None:
+        """Set parameters of the struts, each one number or one per strut in the user's order.
 
-        Where the mesh does not bear the new widths, a new one is made of them.
+        Where the mesh does not bear the new widths, a new one is made of them. Then what is
+        returned takes states (owned dofs) of the old mesh over to the new one, roughly.
         """
         for name, values in parameters.items():
             self.energy.parameter(name)
             self._values[name] = np.array(np.broadcast_to(values, self.network.n_edges), float)
         if "width" in parameters and not self.domain.bears(self._values["width"]):
             self.remeshed += 1
+            old, carrier = self.domain, fem.Function(self.domain.space)
+            owned = self._n_owned
             self._build(self._values["width"])
-            return True
+
+            def carried(local: NDArray) -> NDArray[np.float64]:
+                carrier.x.array[:owned] = local
+                carrier.x.scatter_forward()
+                moved = old.carry(carrier.x.array, self.domain)[: self._n_owned]
+                return np.where(self.local_free, moved, 0.0)
+
+            return carried
         self._fill()
-        return False
+        return None
 
     def renew(self) -> bool:
         """Make the mesh anew if it was made at other widths; returns whether it was."""
@@ -313,6 +320,20 @@ class SolidModel:
             extension = np.linalg.norm(net.vectors + change, axis=1) - net.lengths
         return extension[None, self._mine]
 
+    def cell_energies(self) -> NDArray[np.float64]:
+        """Energy of every cell at the state, in gmsh's order, whole on every rank."""
+        return self._whole(self._assembled(self._share_form, len(self.domain.cell)))
+
+    def cell_volumes(self) -> NDArray[np.float64]:
+        """Area or volume of every cell at the present widths, in gmsh's order."""
+        return volumes(self.domain.points_at(self._values["width"]), self.domain.drawn.cells)
+
+    def _whole(self, per_cell: NDArray) -> NDArray[np.float64]:
+        out = np.zeros(len(self.domain.drawn.cells))
+        owned = self.domain.owned_cells
+        out[self.domain.cell[:owned]] = per_cell[:owned]
+        return self.comm.allreduce(out, op=MPI.SUM)
+
     def local_energies(self) -> NDArray[np.float64]:
         """Energy of every strut this rank answers for."""
         return self._per_strut(self._assembled(self._share_form, len(self.domain.cell)))
@@ -335,9 +356,18 @@ class SolidModel:
             self._sensitivity_rate_forms[name] = fem.form(form)
         return self._to_struts(name, self._sensitivity_rate_forms[name])
 
+    def counts(self) -> dict[str, int]:
+        """Sizes of the mesh, and how many meshes there were."""
+        return {
+            "unknowns": int(self.matrix.size[0]),
+            "cells": len(self.domain.drawn.cells),
+            "meshes": self.meshes,
+            "remeshed": self.remeshed,
+        }
+
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
-        return contact_warnings(self, states)
+        return [*locking(self.energy, self.width), *contact_warnings(self, states)]
 
     def deformed(self, local: NDArray) -> NDArray[np.float64]:
         """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""

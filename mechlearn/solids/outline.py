@@ -14,6 +14,8 @@ FACETS = 16
 RAMP = 5
 #: Surfaces closer than this fraction of their half width count as touched by a corner.
 SLACK = 0.03
+#: Corners of the outline that lie on a strut's side do so to this fraction of its half width.
+EXACT = 1e-6
 #: Edges shorter than this fraction of the local half width are removed where that is harmless.
 SHORT = 0.25
 
@@ -92,31 +94,28 @@ def outline(struts: Struts) -> Outline:
     ends = np.cumsum([len(c) for c in corners])
     loops = [slice(end - len(c), end) for c, end in zip(corners, ends, strict=True)]
     points = np.vstack(corners)
-    return Outline(points, loops, _touched(struts, points)[1])
+    return Outline(points, loops, _half_widths(struts, points)[0])
 
 
-def _touched(struts: Struts, points: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether corners lie on a joint's rim alone, and the smallest half width there."""
+def _half_widths(struts: Struts, points: NDArray) -> tuple[NDArray, NDArray[np.bool_]]:
+    """The smallest half width at every corner, and whether it lies on the side of a strut."""
     touch = struts.touching(points, np.full(len(points), SLACK))
     half = np.full(len(points), np.inf)
     np.minimum.at(half, touch.point, touch.half_widths)
-    several = np.bincount(touch.point, minlength=len(points)) > 1
+    on = touch.on_strut & (touch.distance < EXACT * touch.half_widths)
     on_strut = np.zeros(len(points), dtype=bool)
-    on_strut[touch.point[touch.on_strut]] = True
-    return ~several & ~on_strut, half
+    on_strut[touch.point[on]] = True
+    return half, on_strut
 
 
 def _tidied(struts: Struts, corners: NDArray) -> NDArray[np.float64]:
-    """A loop without corners of discs that crowd others, and without double corners."""
-    for factor in (SHORT, SLACK):
-        removable, half = _touched(struts, corners)
+    """A loop without corners that crowd others: first of joints, then (much closer) of struts."""
+    for on_struts, short in ((False, SHORT), (True, SLACK)):
+        half, on_strut = _half_widths(struts, corners)
         before = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
-        after = np.roll(before, -1)
-        if factor == SHORT:
-            keep = ~(removable & (np.minimum(before, after) < factor * half))
-        else:
-            keep = before >= factor * half
-        corners = corners[keep]
+        # A corner of a joint goes wherever it crowds; of two on struts, the second does.
+        near = before if on_struts else np.minimum(before, np.roll(before, -1))
+        corners = corners[(near >= short * half) | (on_strut != on_struts)]
     return corners
 
 

@@ -25,6 +25,8 @@ from mechlearn.solids.patches import assembled, bumps, p1_mass, patch_means
 ACCURACY = 1e-6
 #: Velocities smaller than this (per unit of width) are taken for none.
 NEGLIGIBLE = 1e-4
+#: Corrections of the velocity smaller than this are rounding errors.
+ROUNDING = 1e-14
 #: In 3D, where points of the mesh lie on the surfaces to rounding.
 SLACK_IN_SPACE = 1e-4
 
@@ -72,7 +74,7 @@ def centred(mesh: SolidMesh, velocity: sparse.csr_array) -> sparse.csr_array:
     _, project = _surface(mesh)
     fields = project @ sparse.kron(bumps(mesh).T, one, format="csr")
     amounts = splu(sparse.csc_array(means @ fields)).solve((means @ velocity).toarray())
-    amounts[np.abs(amounts) < NEGLIGIBLE**2] = 0
+    amounts[np.abs(amounts) < ROUNDING] = 0
     return sparse.csr_array(velocity - fields @ sparse.csr_array(amounts))
 
 

@@ -1,0 +1,57 @@
+"""Allostery learned in a solid of 70 struts, by coupled learning and by the exact gradient.
+
+    python benchmarks/solid_allostery.py [FOLDER]
+
+Trains tasks/solid-allostery.toml by either rule, reads the answer again on a mesh twice as fine,
+and, given a folder, draws both learned solids there.
+"""
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import mechlearn as ml
+from mechlearn.equilibrium import equilibrium
+from mechlearn.fenics import MPI
+from mechlearn.setup import RuleTable, read_setup
+from mechlearn.solids.picture import draw_solid
+from mechlearn.training import train_setup
+
+TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"
+
+
+def solved(run: ml.Run, mesh_size: float):
+    """The model of a learned network on a mesh of that size, its free state, and what it reads."""
+    energy = dataclasses.replace(run.energy, mesh_size=mesh_size)
+    model = energy.model(run.network, run.problem, run.learned, MPI.COMM_WORLD)
+    solver = equilibrium(model, run.problem)
+    solver.update(**run.learned)
+    free = solver.free()
+    return model, free, float(solver.outputs(free)[0, 0] / run.problem.units[0])
+
+
+def main(folder: Path | None) -> None:
+    """Train, check, print, draw."""
+    for rule in (RuleTable(name="coupled_learning", eta=0.1), RuleTable(name="gradient_descent")):
+        setup = read_setup(TASK).model_copy(update={"rule": rule})
+        began = time.perf_counter()
+        run = train_setup(setup)
+        seconds = time.perf_counter() - began
+        row = run.targets[0]
+        model, free, fine = solved(run, run.energy.mesh_size / 2)
+        print(
+            f"{rule.name}: {run.network.n_edges} struts, ratio {row['initial'] / 0.05:+.4f} -> "
+            f"{row['reached'] / 0.05:+.4f} (wanted {row['wanted'] / 0.05:+.2f}), relative error "
+            f"{row['relative_error']:.3f} in {run.summary['steps']} steps and {seconds:.0f} s; on "
+            f"a mesh twice as fine {fine / 0.05:+.4f}; {run.summary['solver']}; "
+            f"{run.summary['warnings']}",
+            flush=True,
+        )
+        if folder:
+            marks = {"#d62728": [3, 12], "#1f77b4": [4, 32]}
+            draw_solid(model, free.fields()[:, 0], folder / f"{rule.name}.png", marks=marks)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -1,0 +1,54 @@
+"""A small solid's response and gradients in numbers, the same on any number of ranks.
+
+mpiexec -n 2 python benchmarks/solid_ranks.py DIMENSION
+"""
+
+import sys
+
+import numpy as np
+
+import mechlearn as ml
+from mechlearn.energies import Solid
+from mechlearn.fenics import MPI
+from mechlearn.learner import RuleLearner
+from mechlearn.network import Network
+from mechlearn.phase import ADJOINT
+from mechlearn.rules import GradientDescent
+
+TOWER = [[0, 0, 0], [1, 0, 0], [0.5, 0.9, 0], [0.5, 0.3, 0.8], [0.5, 0.4, -0.8]]
+BRIDGE = [[0, 0], [1, 0.1], [2, 0], [0.4, 0.8], [1.5, 0.9]]
+
+
+def main(dim: int) -> None:
+    """Print the response, and the size of the gradients by width and modulus, per material."""
+    points, source, target = (BRIDGE, [0, 4], [2, 3]) if dim == 2 else (TOWER, [3, 4], [0, 1])
+    apart = (0, 2) if dim == 2 else (3, 4)
+    pairs = [(a, b) for b in range(5) for a in range(b) if (a, b) != apart]
+    if dim == 2:
+        pairs = [p for p in pairs if p not in [(0, 4), (2, 3)]]
+    net = Network(np.array(points, dtype=float), np.array(pairs))
+    task = ml.Task(
+        sources=[ml.Source(nodes=source, strain=0.05)],
+        targets=[ml.Target(nodes=target, strain=0.03)],
+    )
+    for material in ("linear", "neo_hookean"):
+        learner = RuleLearner(
+            net,
+            task,
+            Solid(material=material, order=2 if dim == 2 else 1),
+            {"width": ml.Learn(initial=0.12), "modulus": ml.Learn()},
+            GradientDescent(),
+        )
+        free = learner.settle()
+        adjoint = learner.equilibrium.solve(ADJOINT)
+        sizes = [
+            np.linalg.norm(learner.model.to_bonds(adjoint.sensitivity(name).mean(axis=0)))
+            for name in ("width", "modulus")
+        ]
+        numbers = [free.readings[0, -1], *sizes, free.energies[0]]
+        if MPI.COMM_WORLD.rank == 0:
+            print(*(f"{x:.15e}" for x in numbers), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

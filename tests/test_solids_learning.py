@@ -1,0 +1,256 @@
+"""Learning on solids: the rules' own interfaces, exact derivatives, new meshes, several ranks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_solids import HINGE, frame, tower
+
+import mechlearn as ml
+from mechlearn.energies import Solid
+from mechlearn.errors import InputError
+from mechlearn.learner import RuleLearner
+from mechlearn.phase import ADJOINT
+from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
+from mechlearn.setup import EnergyTable, build_element
+from mechlearn.solids.picture import draw_solid
+
+PINCH = ml.Task(
+    sources=[ml.Source(nodes=[0, 5], strain=0.05)], targets=[ml.Target(nodes=[2, 6], strain=0.03)]
+)
+SPREAD = ml.Task(
+    sources=[ml.Source(nodes=[3, 4], strain=0.05)], targets=[ml.Target(nodes=[0, 1], strain=0.03)]
+)
+START = {"width": 0.15, "eigenstrain": 0.01}
+
+
+class Bench:
+    """A solid, a task and one learning parameter: the cost, its derivative, the rules' signals."""
+
+    def __init__(self, net, task, energy, name, rule=None, material=START):
+        self.name = name
+        self.learner = RuleLearner(
+            net, task, energy, {name: ml.Learn()}, rule or GradientDescent(), material=material
+        )
+        self.start = self.learner.parameters[name]
+        self.at = self.learner.equilibrium
+
+    def output(self, values, fresh=False):
+        """What the target reads; on a mesh of its own where ``fresh``."""
+        self.at.update(**{self.name: values})
+        if fresh and self.at.forget():
+            self.at.update(**{self.name: values})
+        return self.at.outputs(self.at.free())[0]
+
+    def cost(self, values):
+        outputs = self.output(values)
+        residual = self.learner.problem.residual(outputs[None]) / self.learner.problem.units
+        return 0.5 * float((residual**2).sum())
+
+    def gradient(self):
+        self.cost(self.start)
+        local = self.at.solve(ADJOINT).sensitivity(self.name)
+        return self.learner.model.to_bonds(local.mean(axis=0))
+
+    def signal(self, rule):
+        self.cost(self.start)
+        local = rule.signal([self.at.solve(p).sensitivity(self.name) for p in rule.phases])
+        return self.learner.model.to_bonds(local.mean(axis=0))
+
+
+# -- derivatives -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["modulus", "width", "thickness", "eigenstrain"])
+@pytest.mark.parametrize("material", ["linear", "neo_hookean", "st_venant_kirchhoff"])
+def test_every_gradient_passes_the_taylor_test(material, name):
+    energy = Solid(material=material, order=1, mesh_size=0.8, hinge=HINGE)
+    check_taylor(Bench(frame(), PINCH, energy, name))
+
+
+@pytest.mark.parametrize("name", ["modulus", "width", "eigenstrain"])
+def test_gradients_in_space_pass_the_taylor_test(name):
+    check_taylor(Bench(tower(), SPREAD, Solid(order=1), name))
+
+
+def check_taylor(bench):
+    size = 0.01 if bench.name == "eigenstrain" else bench.start.mean()
+    rng = np.random.default_rng(0)
+    direction = size * rng.uniform(-1, 1, len(bench.start))
+    gradient, cost = bench.gradient(), bench.cost(bench.start)
+    steps = (0.02, 0.01, 0.005)
+    rest = [
+        abs(bench.cost(bench.start + h * direction) - cost - h * gradient @ direction)
+        for h in steps
+    ]
+    orders = np.log2(np.array(rest[:-1]) / rest[1:])
+    assert orders == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("hinge", [None, HINGE], ids=["straight", "hinged"])
+def test_the_width_derivative_is_that_of_a_new_mesh(hinge):
+    energy = Solid(mesh_size=0.3, hinge=hinge)
+    bench = Bench(frame(), PINCH, energy, "width", material={"width": 0.14})
+    at = bench.output(bench.start)
+    slope = -bench.gradient() / bench.learner.problem.residual(at[None])[0, 0]
+    slope = slope * bench.learner.problem.units[0] ** 2
+    strut = np.argmax(np.abs(slope * bench.start))
+    for wider in (np.eye(len(slope))[strut], np.sign(slope)):
+        change = 0.05 * wider * bench.start
+        one, other = (bench.output(bench.start + s * change, fresh=True)[0] for s in (1, -1))
+        assert (one - other) / 2 == pytest.approx(slope @ change, rel=0.02)
+
+
+def test_a_struts_width_only_concerns_itself_and_its_joints():
+    model = Bench(frame(), PINCH, Solid(order=1, hinge=HINGE), "width").learner.model
+    domain, edges = model.domain, model.network.edges
+    moved = abs(domain.velocity).tocsc()
+    for strut in range(len(edges)):
+        points = np.unique(moved[:, [strut]].nonzero()[0] // 2)
+        cells = np.isin(domain.drawn.cells, points).all(axis=1)
+        touched = np.unique(domain.drawn.strut[cells])
+        assert np.isin(edges[touched], edges[strut]).any(axis=1).all()
+
+
+# -- rules -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["modulus", "width"])
+@pytest.mark.parametrize("material", ["linear", "neo_hookean"])
+def test_local_rules_follow_the_gradient_for_one_output(material, name):
+    energy = Solid(material=material, order=1, mesh_size=0.8)
+    bench = Bench(frame(), PINCH, energy, name)
+    gradient = bench.gradient()
+    for rule in (
+        CoupledLearning(eta=1e-3, variant="centred"),
+        EquilibriumPropagation(beta=1e-5, variant="centred"),
+    ):
+        signal = bench.signal(rule)
+        cosine = signal @ gradient / np.linalg.norm(signal) / np.linalg.norm(gradient)
+        assert cosine == pytest.approx(1.0, abs=1e-4)
+    assert bench.signal(rule) == pytest.approx(gradient, rel=1e-3, abs=1e-4 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("name", ["modulus", "thickness", "width", "eigenstrain"])
+def test_a_solid_learns_with_every_parameter(name):
+    bounds = (-0.05, 0.05) if name == "eigenstrain" else None
+    task = ml.Task(sources=PINCH.sources, targets=[ml.Target(nodes=[2, 6], strain=-0.02)])
+    run = ml.train(
+        frame(), task,
+        energy=Solid(order=1, mesh_size=0.8),
+        learn={name: ml.Learn(bounds=bounds)},
+        material={"width": 0.12} if name != "width" else None,
+        steps=60, tolerance=0.01,
+    )  # fmt: skip
+    assert run.converged
+    assert run.evaluate()[0]["relative_error"] == pytest.approx(
+        run.targets[0]["relative_error"], abs=1e-9
+    )
+
+
+def test_hinged_rubber_learns_its_widths_at_finite_strain():
+    """A small copy of benchmarks/solid_allostery.py."""
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 5], strain=0.05)],
+        targets=[ml.Target(nodes=[2, 6], strain=-0.03)],
+    )
+    run = ml.train(
+        frame(), task,
+        energy=Solid(material="neo_hookean", mesh_size=1.2, hinge=HINGE),
+        learn={"width": ml.Learn(bounds=(0.05, 0.3), initial=0.15, relative=True)},
+        rule=CoupledLearning(eta=0.1), steps=30, tolerance=0.05, rate=0.1,
+    )  # fmt: skip
+    assert abs(run.targets[0]["initial"]) < 0.7 * 0.03
+    assert run.converged
+    assert run.summary["warnings"] == []
+
+
+def test_cells_too_coarse_for_round_struts_are_refused():
+    with pytest.raises(InputError, match="mesh_size = 1 is too coarse"):
+        Bench(tower(), SPREAD, Solid(mesh_size=1.0), "width")
+
+
+@pytest.mark.parametrize("make", [frame, tower])
+def test_a_solid_is_drawn(make, tmp_path):
+    from matplotlib.image import imread
+
+    task = PINCH if make is frame else SPREAD
+    bench = Bench(make(), task, Solid(order=1), "width")
+    bench.output(bench.start)
+    state = bench.at.free().fields()[:, 0]
+    path = draw_solid(bench.learner.model, state, tmp_path / "solid.png", width=400,
+                      marks={"#d62728": [0, 1]})  # fmt: skip
+    picture = imread(path)[..., :3]
+    assert picture.shape[1] == 400
+    ink = (picture < 0.98).any(axis=2).mean()
+    assert 0.03 < ink < 0.7
+
+
+def test_a_new_mesh_is_made_when_widths_leave_the_old_one():
+    bench = Bench(frame(), PINCH, Solid(order=1, material="neo_hookean"), "width")
+    bench.output(bench.start)
+    model = bench.learner.model
+    assert model.remeshed == 0
+    wide = bench.start * np.where(np.arange(14) % 2, 0.4, 1.6)
+    moved = bench.output(wide)
+    assert model.remeshed == 1
+    assert np.array_equal(model.domain.struts.width, wide)
+    assert bench.output(wide, fresh=True) == pytest.approx(moved, rel=1e-9)
+
+
+def test_a_run_is_saved_with_what_it_is_made_of(tmp_path):
+    energy = Solid(order=1, mesh_size=0.9, hinge=HINGE, poisson=0.4)
+    run = ml.train(frame(), PINCH, energy=energy, learn={"width": ml.Learn(initial=0.14)}, steps=2)
+    run.save(tmp_path / "run")
+    loaded = ml.Run.load(tmp_path / "run")
+    assert loaded.energy == energy
+    assert loaded.evaluate() == run.evaluate()
+    assert run.summary["solver"]["meshes"] >= 1
+
+
+def test_settings_are_checked():
+    for extra, said in (
+        ({"poisson": 0.5}, "poisson"),
+        ({"material": "mooney"}, "material"),
+        ({"hinge": {"thin": 0.3, "lenght": 0.1}}, "lenght"),
+        ({"colour": 1}, "colour is not a known key"),
+    ):
+        table = EnergyTable(model="solid", **extra)
+        with pytest.raises(InputError, match=said):
+            build_element(table, 2)
+
+
+def test_hinges_and_thickness_are_for_the_plane():
+    for energy, material in ((Solid(hinge=HINGE), {}), (Solid(), {"thickness": 2.0})):
+        with pytest.raises(InputError, match="plane networks"):
+            Bench(tower(), SPREAD, energy, "width", material={"width": 0.1} | material)
+
+
+def test_overlap_is_reported():
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1])],
+        sources=[ml.Source(nodes=[8], displacement=[-2.2, -1.5])],
+        targets=[ml.Target(nodes=[2, 6], strain=0.0)],
+    )
+    run = ml.train(
+        frame(), task, energy=Solid(order=1), learn={"modulus": ml.Learn()}, steps=0,
+        material={"width": 0.12},
+    )  # fmt: skip
+    assert any("Struts overlap" in warning for warning in run.summary["warnings"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", ["2", "3"])
+def test_two_ranks_find_the_same(dim):
+    bench = Path(__file__).parents[1] / "benchmarks" / "solid_ranks.py"
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    found = []
+    for ranks in ("1", "2"):
+        done = subprocess.run(
+            [mpiexec, "-n", ranks, sys.executable, bench, dim],
+            capture_output=True, text=True, timeout=300, check=True,
+        )  # fmt: skip
+        found.append(np.array(done.stdout.split(), dtype=float))
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
