@@ -20,7 +20,7 @@ from mechlearn.network import Network
 from mechlearn.setup import Setup
 
 #: Bumped when the arrays of a checkpoint change their meaning.
-FORMAT = 3
+FORMAT = 4
 #: Seconds between checkpoints.
 EVERY = 30.0
 
@@ -75,10 +75,10 @@ class Checkpoints:
         if due or stop:
             self.save(learner)
         if stop:
-            raise Stopped(
-                f"stopped at step {learner.updates}, and saved; the same command with --resume "
-                "goes on from there."
-            )
+            how = "the same command with --resume goes on from there"
+            if not learner.resumable:
+                how = "but a search like this cannot go on from there"
+            raise Stopped(f"stopped at step {learner.updates}, and saved; {how}.")
 
     def save(self, learner: Learner) -> None:
         """Write the checkpoint: to a file beside it first, which then takes its place."""

@@ -132,9 +132,9 @@ def compare(
     output
         The folder to write; it must be new or empty.
     rules
-        Which rules: CL, "CpL P", "CpL N", "CpL C", "EP P", "EP N", "EP C", GD, aging; all if left
-        out. (contrastive and coupled learning, equilibrium propagation, gradient descent, directed
-        aging; positive, negative, centred)
+        Which rules: CL, "CpL P", "CpL N", "CpL C", "EP P", "EP N", "EP C", GD, aging, prune, CMA,
+        1+1, pattern; all if left out. (contrastive and coupled learning, equilibrium propagation,
+        gradient descent, directed aging, pruning, searches; positive, negative, centred)
     seeds
         Number of starts, which differ in the random spread of the initial values.
     overwrite

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.learner import Learner, RuleLearner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import (
@@ -217,7 +217,7 @@ class NudgeStudy:
     def _power(self, values: NDArray) -> float:
         last = slice(-(len(self.amount) // 3), None)
         x, y = self.amount[last], np.abs(values[last])
-        if y.min() <= 1e-12 * np.abs(values).max():  # the contrast of centred rules cancels
+        if not y.min() > 1e-12 * np.nanmax(np.abs(values)):  # the contrast of centred rules cancels
             return float("nan")
         return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
@@ -261,8 +261,11 @@ def _first_target(setup: Setup) -> Setup:
 
 
 def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, float, float]:
-    found = signal(learner, rule)
-    first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
+    try:
+        found = signal(learner, rule)
+        first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
+    except SolveError:  # so strong a nudge that there is no such state
+        return rule.amount, np.nan, np.nan, np.nan
     return rule.amount, second - first, float(np.linalg.norm(found)), 1 - cosine(found, exact)
 
 

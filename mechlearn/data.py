@@ -5,6 +5,7 @@ are then the task's examples.
 """
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,7 +157,7 @@ def accuracy(outputs: ArrayLike, wanted: ArrayLike) -> float:
 def read_examples(path: Path) -> list[dict[str, Any]]:
     """Examples from a CSV file: a column per source or target, a row per example.
 
-    The first row has their names; one with several numbers has columns ``name.1``, ``name.2``, ...
+    The first row has their names; one of several numbers has columns ``name[1]``, ``name[2]``, ...
     An empty cell leaves the value written with the source or target, "free" switches it off.
 
     Raises
@@ -166,21 +167,21 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         what = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read: {what}.") from None
-    rows = [row for row in rows if row]
     if len(rows) < 2:
         raise InputError(
             f"{path} holds no examples: it needs a line of names, and lines of values."
         )
-    head = [name.strip() for name in rows[0]]
+    head = [name.strip() for name in rows[0][1]]
     if len(set(head)) < len(head):
         raise InputError(f"{path}: a column is named twice in its first line.")
     if len(head) * len(rows) > LARGEST:
         raise InputError(f"{path} holds more than {LARGEST} numbers.")
-    return [_example(head, row, f"{path}, line {k}") for k, row in enumerate(rows[1:], 2)]
+    return [_example(head, row, f"{path}, line {line}") for line, row in rows[1:]]
 
 
 def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
@@ -191,7 +192,7 @@ def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
         row: dict[str, Any] = {}
         for name, value in example.items():
             if isinstance(value, list):
-                row |= {f"{name}.{k}": v for k, v in enumerate(value, 1)}
+                row |= {f"{name}[{k}]": v for k, v in enumerate(value, 1)}
             else:
                 row[name] = value
         columns |= dict.fromkeys(row)
@@ -206,15 +207,20 @@ def _example(head: list[str], row: list[str], where: str) -> dict[str, Any]:
     if len(row) != len(head):
         raise InputError(f"{where}: {len(row)} values in {len(head)} columns.")
     out: dict[str, Any] = {}
+    several: dict[str, dict[int, float]] = {}
     for name, cell in zip(head, row, strict=True):
         cell = cell.strip()
         if not cell:
             continue
-        base, _, number = name.rpartition(".")
-        if base and number.isdigit():
-            out.setdefault(base, []).append(_number(cell, where, name))
+        part = re.fullmatch(r"(.+)\[(\d+)\]", name)
+        if part:
+            several.setdefault(part[1], {})[int(part[2])] = _number(cell, where, name)
         else:
             out[name] = "free" if cell == "free" else _number(cell, where, name)
+    for name, numbers in several.items():
+        if name in out or sorted(numbers) != list(range(1, len(numbers) + 1)):
+            raise InputError(f"{where}: {name} needs columns {name}[1], {name}[2], ..., filled.")
+        out[name] = [numbers[k] for k in sorted(numbers)]
     return out
 
 

@@ -126,6 +126,10 @@ class Device:
                 f"A device is programmed with a {self._name}, not with {', '.join(parameters)}."
             )
         values = parameters[self._name]
+        if len(values) > self.network.n_edges:
+            raise InputError(
+                f"{len(values)} values do not fit a device of {self.network.n_edges} bonds."
+            )
         true = self._others.copy()
         true[: len(values)] = self.program(values, step)
         solver = self._equilibrium

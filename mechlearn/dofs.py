@@ -95,14 +95,22 @@ class LearningDof:
             initial = np.asarray(parameter.default(network) if start is None else start)
         else:
             initial = values_per_bond(learn.initial, network, f"{where}.initial", parameter) * unit
-        self.values = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
-        outside = (self.values < self.low) | (self.values > self.high)
-        bad = np.flatnonzero(self.learns & outside)
+        initial = np.broadcast_to(initial, network.n_edges).astype(float)
+        bad = np.flatnonzero(self.learns & ((initial < self.low) | (initial > self.high)))
         if len(bad):
             b = bad[0]
             raise InputError(
-                f"{where}: the initial value of bond {listed(bad)} ({self.values[b]:.4g}) lies "
+                f"{where}: the initial value of bond {listed(bad)} ({initial[b]:.4g}) lies "
                 f"outside the bounds ({self.low[b]:.4g} to {self.high[b]:.4g})."
+            )
+        spread = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
+        self.values = np.where(self.learns, np.clip(spread, self.low, self.high), spread)
+        ends = {"sigmoid": (self.low, self.high), "softplus": (self.low,)}.get(learn.scale, ())
+        stuck = np.any([self.values == end for end in ends], axis=0) & self.learns
+        if np.any(stuck):
+            raise InputError(
+                f"{where}: on the scale {learn.scale!r} no value reaches a bound, so none starts "
+                f"there (bond {listed(np.flatnonzero(stuck))})."
             )
 
     def _bounds(self, learn: Learn, parameter: Parameter, where: str) -> tuple[float, float]:

@@ -41,7 +41,7 @@ class Imperfections(Table):
     read_noise: _Size = Field(
         0.0,
         description="Standard deviation of every measured output, in units of the target's scale: "
-        "clamps and nudges start from what was measured.",
+        "the errors that clamps and nudges follow are measured with it.",
     )
     drift: _Size = Field(
         0.0, description="Standard deviation of a random relative change of every dof per step."
@@ -87,6 +87,10 @@ class Flaws:
 
     def __init__(self, given: Imperfections, network: Network, seed: int) -> None:
         self.given, self._m, self._seed = given, network.n_edges, seed
+        if given.drift and given.levels:
+            raise InputError(
+                "imperfections: dofs that only take levels cannot drift; leave one out."
+            )
         self.senses = given.noise > 0 or given.bias > 0
         bad = [b for b in given.broken if b >= network.n_edges]
         if bad:
@@ -151,7 +155,7 @@ class Flaws:
         if g.quantum:
             moved = before + g.quantum * np.rint((moved - before) / g.quantum)
         moved = self._possible(dof, moved)
-        if g.drift:
+        if g.drift and moment[1] <= 1:  # once per step, in its first batch
             moved = moved * (1 + g.drift * random.standard_normal(self._m))
         inside = np.clip(moved, dof.low, dof.high)
         dof.values = np.where(dof.learns, inside, before)
@@ -163,12 +167,14 @@ class Flaws:
             raise InputError(f"imperfections: levels needs bounds of {dof.name}.")
         return at_levels(values, dof.low, dof.high, self.given.levels)
 
-    def sense(self, strain: NDArray, moment: Moment, phase: int) -> NDArray[np.float64]:
-        """What sensors say of the strains of all bonds, (k, examples, m)."""
-        g = self.given
-        noise = self._random("noise", moment, phase).standard_normal(strain.shape)
-        bias = self._random("bias", phase).standard_normal((len(strain), 1, self._m))
-        return strain + self.unit * (g.noise * noise + g.bias * bias)
+    def sense(self, strain: NDArray, what: str, moment: Moment, phase: int) -> NDArray[np.float64]:
+        """What sensors say of the strains, or rates of strain, of all bonds, (k, examples, m)."""
+        g, unit = self.given, self.unit
+        if what == "rate":  # a strain per nudge, measured as well as that allows
+            unit = np.sqrt(np.mean(strain**2, axis=(1, 2)))[:, None, None]
+        noise = self._random("noise", what, moment, phase).standard_normal(strain.shape)
+        bias = self._random("bias", what, phase).standard_normal((len(strain), 1, self._m))
+        return strain + unit * (g.noise * noise + g.bias * bias)
 
     def read(self, outputs: NDArray, scale: NDArray, moment: Moment) -> NDArray[np.float64]:
         """What is measured of the outputs, (examples, t)."""

@@ -8,7 +8,7 @@ is a network of elements that each follow a local rule.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, override
+from typing import Any, ClassVar, Protocol, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,6 +69,9 @@ class Learner(ABC):
         For a task that does not fit the network, or a network with floppy modes.
     """
 
+    #: Whether a :meth:`state` is all that is needed to go on.
+    resumable: ClassVar[bool] = True
+
     def __init__(
         self,
         network: Network,
@@ -111,6 +114,7 @@ class Learner(ABC):
         self.equilibrium = equilibrium(self.model, self.problem)
         self.history = History()
         self.updates = 0
+        self._moment = (0, 0)
         if self.flaws.senses:
             strains = self.model.to_bonds(self.settle().strains())
             self.flaws.unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
@@ -141,9 +145,10 @@ class Learner(ABC):
         further step is of any use.
         """
         while True:
-            outputs = self._outputs(self.settle())
+            self._moment = (self.updates, 0)
+            outputs = self.outputs(self.settle())
             if self.problem.error(outputs) <= tolerance and self.device is None:
-                outputs = self._outputs(self.settle_from_rest())
+                outputs = self.outputs(self.settle_from_rest())
             contrast = self._look(outputs)
             self.history.note(self.problem, outputs, contrast, self.parameters)
             if watch:
@@ -199,11 +204,14 @@ class Learner(ABC):
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
 
-    def _outputs(self, free: Settled) -> NDArray[np.float64]:
+    def outputs(self, free: Settled) -> NDArray[np.float64]:
         """What the targets read: of the model, or of the device that it models."""
         if self.device is None:
             return self.equilibrium.outputs(free)
-        return self.device.outputs(self.parameters, self.equilibrium.examples, self.updates)
+        # Programmed anew for every batch: each has its own errors.
+        batches = -(-self.problem.n_examples // (self.batch or self.problem.n_examples))
+        programming = self._moment[0] * (batches + 1) + self._moment[1]
+        return self.device.outputs(self.parameters, self.equilibrium.examples, programming)
 
 
 class RuleLearner(Learner):
@@ -211,17 +219,15 @@ class RuleLearner(Learner):
 
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
-        if not task.cost.has_values and any(p.kind == "clamp" for p in rule.phases):
+        if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
             raise InputError(
                 f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
                 "none; use equilibrium_propagation or gradient_descent."
             )
-        self._moment = (0, 0)
         self._states: list[PhaseState] = []
 
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
-        self._moment = (self.updates, 0)
         self._states = self._compare(outputs)
         return self._states[-1].potentials - self._states[0].potentials
 
@@ -246,7 +252,7 @@ class RuleLearner(Learner):
         for number, start in enumerate(range(0, len(order), self.batch), 1):
             self._moment = (self.updates, number)
             self.equilibrium.consider(np.sort(order[start : start + self.batch]))
-            self._states = self._compare(self._outputs(self.settle()))
+            self._states = self._compare(self.outputs(self.settle()))
             self._update()
         self.equilibrium.consider(None)
 
@@ -259,8 +265,8 @@ class RuleLearner(Learner):
         if not self.flaws.senses:
             return None
 
-        def sense(strain: NDArray) -> NDArray:
-            said = self.flaws.sense(self.model.to_bonds(strain), self._moment, phase)
+        def sense(strain: NDArray, what: str) -> NDArray:
+            said = self.flaws.sense(self.model.to_bonds(strain), what, self._moment, phase)
             return self.model.to_local_bonds(said)
 
         return sense

@@ -58,6 +58,8 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     # The reaction of a support is read at a port, so the support becomes one.
     supported = np.setdiff1d(supported, dofs[is_target & through])
     held, values, wanted, asked = _examples(task, ports, terminals, through)
+    if not task.cost.has_values and any(t.match for t in task.targets):
+        raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)

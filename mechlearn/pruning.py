@@ -1,7 +1,7 @@
 """Greedy pruning: remove, or put back, the one bond that brings the response nearest to the wanted.
 
-Every candidate's response follows from the present one by a rank-one update; the network is solved
-once, for all bonds, and never again. Rocks et al., PNAS 114, 2520 (2017),
+Every candidate's response follows from the present one by a rank-one update: for all bonds the
+network is solved once. What a step reports is solved anew. Rocks et al., PNAS 114, 2520 (2017),
 https://doi.org/10.1073/pnas.1612139114; with bonds put back: Rocks et al., PNAS 116, 2506 (2019),
 https://doi.org/10.1073/pnas.1806790116.
 """
@@ -42,12 +42,14 @@ class PruningLearner(Learner):
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
         if self._response is None:
-            self._response = _Response(self.equilibrium, self._dof.values > 0, self._whole)
+            name = self._dof.name
+            there = self.flaws.true({name: self._whole}, name)[name]
+            self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
         return np.zeros(self.problem.n_examples)
 
     @override
     def _step(self) -> bool:
-        bond = self._response.best(self.rule.restore, self._dof.learns)
+        bond = self._response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
         if bond is None:
             return False
         self._response.change(bond)
@@ -110,7 +112,7 @@ class _Response:
     def cost(self, outputs: NDArray) -> NDArray[np.float64]:
         """Sum of squared relative errors, for outputs of shape (candidates, examples, t)."""
         p = self.problem
-        return np.array([np.sum((p.residual(o) / p.scale) ** 2) for o in outputs])
+        return np.square(p.residual(outputs) / p.scale).sum(axis=(1, 2))
 
     def outputs(self, compliance: NDArray) -> NDArray[np.float64]:
         """What the targets read, by candidates' compliances: (c, p, p) to (c, examples, t)."""

@@ -25,6 +25,7 @@ class SearchLearner(Learner):
     """A network whose parameters are tried and judged by the cost; the best so far are kept."""
 
     rule: GradientFree
+    resumable = False
 
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
@@ -65,7 +66,7 @@ class SearchLearner(Learner):
             step[dof.learns] = x - before
             self.flaws.change(dof, step, (self.updates, 0))
         try:
-            cost = float(self.problem.costs(self._outputs(self.settle())).mean())
+            cost = float(self.problem.costs(self.outputs(self.settle())).mean())
         except SolveError:
             cost = np.inf
         self._search.tell(trial, cost if np.isfinite(cost) else 1e3 * self._cost)

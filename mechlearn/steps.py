@@ -81,7 +81,7 @@ class Adam(Step):
         super().__post_init__()
         both = np.shape(self.forget) == (2,) and all(0 <= f < 1 for f in self.forget)
         _check(both, "forget", self.forget, "two numbers from 0 to below 1")
-        _check(self.floor is None or self.floor >= 0, "floor", self.floor, "at least 0")
+        _check(self.floor is None or self.floor > 0, "floor", self.floor, "above 0")
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mechlearn.model import Model
 
 
-#: What sensors make of strains, (..., owned bonds); errors of measurement live here.
-Sense = Callable[[NDArray], NDArray]
+#: What sensors make of strains, or rates of strain, (k, examples, owned bonds); the second argument
+#: is "strain" or "rate". Errors of measurement live here.
+Sense = Callable[[NDArray, str], NDArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +101,13 @@ class BondSuperposition:
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
         """How that changes while the amounts change at some rates."""
-        rate = _sensed(self.strains(rates), sense)
+        rate = _sensed(self.strains(rates), sense, "rate")
         return self._felt(amounts, sense).sensitivity_rate(name, rate)
 
     def _felt(self, amounts: NDArray, sense: Sense | None = None) -> FeltByBonds:
-        strains = _sensed(self.strains(amounts), sense)
+        strains = _sensed(self.strains(amounts), sense, "strain")
         return FeltByBonds(self._energy, self._parameters, strains)
 
 
-def _sensed(strains: NDArray, sense: Sense | None) -> NDArray:
-    return strains if sense is None else sense(strains)
+def _sensed(strains: NDArray, sense: Sense | None, what: str) -> NDArray:
+    return strains if sense is None else sense(strains, what)

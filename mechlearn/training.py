@@ -242,8 +242,14 @@ def _largest(problem: Problem) -> float:
 def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
     """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
     free = learner.settle_from_rest()
-    outputs = learner.equilibrium.outputs(free) / learner.problem.units
-    return outputs, free.states(), learner.model.doubts(free.fields())
+    outputs = learner.outputs(free) / learner.problem.units
+    doubts = learner.model.doubts(free.fields())
+    if learner.device is not None:
+        doubts.append(
+            "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
+            "the run, or trains it again, does without."
+        )
+    return outputs, free.states(), doubts
 
 
 __all__ = ["train", "train_file", "train_setup"]

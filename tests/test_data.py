@@ -132,7 +132,7 @@ steps = 2
 
 def test_examples_come_from_a_csv_file_and_go_into_one(tmp_path):
     (tmp_path / "examples.csv").write_text(
-        "push.1,push.2,out\n0.1,-0.2,0.02\n0.1,0,\n0,0.1,free\n" + "0.01,0.02,0.003\n" * 60
+        "push[1],push[2],out\n0.1,-0.2,0.02\n0.1,0,\n0,0.1,free\n" + "0.01,0.02,0.003\n" * 60
     )
     (tmp_path / "task.toml").write_text(TOML.format(examples="examples.csv"))
     setup = read_setup(tmp_path / "task.toml")
@@ -152,12 +152,14 @@ def test_examples_come_from_a_csv_file_and_go_into_one(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("push.1,push.2,out\n", "holds no examples"),
-        ("push.1,push.2,out\n1,2\n", "line 2: 2 values in 3 columns"),
-        ("push.1,push.2,out\n1,2,x\n", "line 2: out = 'x' is no finite number"),
-        ("push.1,push.2,aut\n1,2,3\n", "example 1 names 'aut'"),
-        ("push.1,push.2,out,out\n1,2,3,4\n", "named twice"),
-        ("push.1,out\n1,2\n", "'push' needs 2 numbers, not 1"),
+        ("push[1],push[2],out\n", "holds no examples"),
+        ("push[1],push[2],out\n1,2\n", "line 2: 2 values in 3 columns"),
+        ("push[1],push[2],out\n1,2,x\n", "line 2: out = 'x' is no finite number"),
+        ("push[1],push[2],aut\n1,2,3\n", "example 1 names 'aut'"),
+        ("push[1],push[2],out,out\n1,2,3,4\n", "named twice"),
+        ("push[1],out\n1,2\n", "'push' needs 2 numbers, not 1"),
+        ("push[1],push[3],out\n1,2,3\n", r"line 2: push needs columns push\[1\], push\[2\]"),
+        ("push,push[1],out\n1,2,3\n", r"line 2: push needs columns"),
     ],
 )
 def test_bad_example_files_are_refused(tmp_path, text, message):

@@ -113,6 +113,9 @@ def test_training_on_the_device_makes_up_for_what_the_model_does_not_know():
     for aware in (None, real):
         run = ml.train(net, asked, device=aware, **options)
         errors.append(np.abs(real.outputs(run.learned) - wanted).max())
+        if aware:  # the run says what the device reads
+            assert run.summary["error"] == pytest.approx(run.history.error.values[-1], rel=1e-9)
+            assert "measured on a device" in run.summary["warnings"][0]
     assert errors[1] < 0.1 * errors[0]
 
 

@@ -139,3 +139,31 @@ def test_breaking_too_much_is_refused(plane):
 def test_levels_need_bounds(plane):
     with pytest.raises(InputError, match="levels needs bounds"):
         learn(plane, ml.Imperfections(levels=4), learn=ml.Learn(initial=1.0))
+
+
+def test_noise_does_not_bias_the_exact_gradient(plane):
+    """Strains and their rates are measured apart: the mean over many noises is the true step."""
+    options = {"rule": ml.GradientDescent(), "optimiser": "plain", "rate": 1e-2, "steps": 1}
+    exact = values(learn(plane, **options)) - 1
+    noisy = [
+        values(learn(plane, ml.Imperfections(noise=0.3), seed=s, **options)) - 1 for s in range(60)
+    ]
+    off = np.mean(noisy, axis=0) - exact
+    assert abs(off.mean()) < 4 * np.std(np.mean(noisy, axis=1)) / np.sqrt(60)
+
+
+def test_pruning_knows_what_spread_elements_really_are(plane):
+    """No bond goes that holds the network, and the answer is the one that was foreseen."""
+    for seed in range(6):
+        run = learn(
+            plane, ml.Imperfections(spread=0.3, broken=[5]), seed=seed, steps=8,
+            learn=ml.Learn(initial=1.0), rule=ml.GreedyPruning(),
+        )  # fmt: skip
+        error = run.history.error.values
+        assert values(run)[5] == 0
+        assert (np.diff(error) < 0).all()
+
+
+def test_levels_and_drift_exclude_one_another(plane):
+    with pytest.raises(InputError, match="cannot drift"):
+        learn(plane, ml.Imperfections(levels=4, drift=0.1))

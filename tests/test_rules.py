@@ -294,3 +294,13 @@ def test_sign_and_dead_zone():
 def test_rules_refuse_nonsense(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_nudge_that_topples_a_measured_force_is_refused(plane, stiffnesses):
+    """A force is nudged by moving its port; too far, and the network answers the wrong way."""
+    b = Bench(plane, TASKS["force of a pair"], Spring(), stiffnesses(plane))
+    exact = b.signal(GradientDescent(), "stiffness")
+    gentle = b.signal(EquilibriumPropagation(beta=1e-3), "stiffness")
+    assert cosine(gentle, exact) > 0.99
+    with pytest.raises(SolveError, match="topples"):
+        b.signal(EquilibriumPropagation(beta=1e3), "stiffness")

@@ -85,6 +85,7 @@ def test_momentum_is_a_heavy_ball(dof):
         ({"name": "adam", "forgett": [0.9, 0.9]}, None, "did you mean 'forget'"),
         ({"name": "adam", "forget": [0.9, 1.0]}, None, "two numbers from 0 to below 1"),
         ({"name": "adam", "forget": "much"}, None, "forget"),
+        ({"name": "adam", "floor": 0.0}, None, "floor = 0.0 must be above 0"),
         ({"name": "momentum", "rate": 1.0}, None, "train.rate"),
     ],
 )
@@ -97,4 +98,15 @@ def test_saturating_scales_need_bounds(plane):
     with pytest.raises(InputError, match="'sigmoid' needs bounds"):
         LearningDof(
             "stiffness", ml.Learn(scale="sigmoid"), Spring(), plane, np.random.default_rng(0)
+        )
+
+
+def test_no_value_starts_where_its_scale_ends(plane):
+    with pytest.raises(InputError, match="no value reaches a bound"):
+        LearningDof(
+            "stiffness",
+            ml.Learn(scale="sigmoid", bounds=(1.0, 10.0), initial=1.0),
+            Spring(),
+            plane,
+            np.random.default_rng(0),
         )

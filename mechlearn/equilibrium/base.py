@@ -26,9 +26,7 @@ from mechlearn.superposition import Sense
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
-TOPPLED = (
-    "The nudge away from the targets is so strong that it topples the network; use a smaller one."
-)
+TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 
 
 @dataclass(frozen=True, eq=False)

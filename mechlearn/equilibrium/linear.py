@@ -164,7 +164,7 @@ class LinearEquilibrium(Equilibrium):
             )
         through = self.problem.targets[self.problem.through]
         away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
-        if away and np.count_nonzero(np.linalg.eigvalsh(scaled) < 0) != away:
+        if softness.any() and np.count_nonzero(np.linalg.eigvalsh(scaled) < 0) != away:
             raise SolveError(TOPPLED)
         return np.linalg.solve(scaled, moves / size[:, None]) / size[:, None]
 

@@ -127,7 +127,7 @@ class NewtonEquilibrium(Equilibrium):
 
     @override
     def memory(self) -> dict[str, NDArray]:
-        out = self.model.memory()
+        out = self.model.memory() | {"stiffness": np.array(self._stiffness)}
         for key, points in self._warm.items():
             out[f"{key}/examples"] = np.array(list(points))
             out[f"{key}/u"] = self.model.pack(np.array([p.u for p in points.values()]).T)
@@ -140,6 +140,7 @@ class NewtonEquilibrium(Equilibrium):
             self._attach()
         self._warm.clear()
         self._free_before.clear()
+        self._stiffness = float(memory["stiffness"])
         for key in {name.removesuffix("/forces") for name in memory if name.endswith("/forces")}:
             points = {}
             for k, e in enumerate(memory[f"{key}/examples"]):
@@ -492,7 +493,7 @@ class NewtonSettled(Settled):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda: self._model.local_sensitivity(name))
-        return self._model.felt(sense(self.strains())).sensitivity(name)
+        return self._model.felt(sense(self.strains(), "strain")).sensitivity(name)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -514,8 +515,9 @@ class NewtonRate(Rate):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda du: self._model.local_sensitivity_rate(name, du))
-        strains = sense(self._each(lambda du: self._model.local_strains()).swapaxes(0, 1))
-        rates = sense(self._each(self._model.local_strain_rates).swapaxes(0, 1))
+        strains = self._each(lambda du: self._model.local_strains()).swapaxes(0, 1)
+        rates = self._each(self._model.local_strain_rates).swapaxes(0, 1)
+        strains, rates = sense(strains, "strain"), sense(rates, "rate")
         return self._model.felt(strains).sensitivity_rate(name, rates)
 
     def _each(self, evaluate) -> NDArray[np.float64]:
