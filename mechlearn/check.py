@@ -12,6 +12,7 @@ from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.steps import make_step
+from mechlearn.training import learner_of
 
 
 def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -> str:
@@ -26,6 +27,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     energy, material = build_energy(setup.energy, network)
     rule = build_rule(setup.rule)
     problem = pose(setup.task, network, energy.kinematics)
+    learner_of(rule).refuse(setup.task, energy, setup.learn, rule)
     rng = np.random.default_rng(setup.train.seed)
     flaws = Flaws(setup.imperfections, network, setup.train.seed)
     for name, learn in setup.learn.items():

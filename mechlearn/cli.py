@@ -233,7 +233,8 @@ def verify(
     """Make a solid of a learned network, and see how much of what it learned is left.
 
     Prints what the targets read in bars, beams, a solid at small strain and one at finite strain;
-    writes verify.csv and struts.vtu, the network that is left with the widths of its struts.
+    writes verify.csv, struts.vtu (the network that is left, with the widths of its struts) and
+    verify.png (the deformed solid, coloured by its strain energy).
 
     Parameters
     ----------

@@ -91,6 +91,7 @@ class Learner(ABC):
     ) -> None:
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
+        self.refuse(task, energy, learn, rule)
         self.network, self.energy, self.learn, self.rule = network, energy, learn, rule
         self.problem = pose(task, network, energy.kinematics)
         self.seed, self.batch, self.device = seed, batch, device
@@ -118,6 +119,10 @@ class Learner(ABC):
         if self.flaws.senses:
             strains = self.model.to_bonds(self.settle().strains())
             self.flaws.unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
+
+    @classmethod  # noqa: B027 (most take anything)
+    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+        """Raise InputError where such a rule cannot learn such a task."""
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
@@ -219,12 +224,16 @@ class RuleLearner(Learner):
 
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
+        self._states: list[PhaseState] = []
+
+    @classmethod
+    @override
+    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
             raise InputError(
                 f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
                 "none; use equilibrium_propagation or gradient_descent."
             )
-        self._states: list[PhaseState] = []
 
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:

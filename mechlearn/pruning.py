@@ -6,16 +6,20 @@ https://doi.org/10.1073/pnas.1612139114; with bonds put back: Rocks et al., PNAS
 https://doi.org/10.1073/pnas.1806790116.
 """
 
-from typing import override
+from collections.abc import Mapping
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.dofs import Learn
+from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.errors import InputError
 from mechlearn.learner import Learner
 from mechlearn.problem import Problem
 from mechlearn.rules import GreedyPruning
+from mechlearn.task import Task
 
 #: More bonds than this would need a matrix of their number squared that does not fit.
 BONDS = 8000
@@ -30,14 +34,22 @@ class PruningLearner(Learner):
 
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
-        first = energy.parameters[0].name
-        if [dof.name for dof in self.dofs] != [first]:
-            raise InputError(f"rule: {rule.name} is about the {first} of a {energy.name} alone.")
-        if not task.cost.has_values:
-            raise InputError(f"rule: {rule.name} needs targets at values, not a {task.cost.name}.")
         self._dof = self.dofs[0]
         self._whole = self._dof.values.copy()
         self._response: _Response | None = None
+
+    @classmethod
+    @override
+    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+        first = energy.parameters[0].name
+        if list(learn) != [first]:
+            raise InputError(f"rule: {rule.name} is about the {first} of a {energy.name} alone.")
+        if not task.cost.has_values:
+            raise InputError(f"rule: {rule.name} needs targets at values, not a {task.cost.name}.")
+        if not energy.linear:
+            raise InputError(
+                f"rule: {rule.name} follows linear responses; a {energy.name} is not linear."
+            )
 
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:

@@ -1,13 +1,17 @@
 """Learning by trial: gradient-free optimisers of Nevergrad on the parameters of all elements."""
 
+from collections.abc import Mapping
 from typing import Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.dofs import Learn
+from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learner import Learner
 from mechlearn.rules import GradientFree
+from mechlearn.task import Task
 
 #: Nevergrad's optimisers behind the methods' names.
 OPTIMISERS = {
@@ -32,6 +36,12 @@ class SearchLearner(Learner):
         self._cost = np.inf
         self._search = self._start()
 
+    @classmethod
+    @override
+    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+        if any(table.bounds is None for table in learn.values()):
+            raise InputError(f"rule: {rule.name} needs bounds of all that learns.")
+
     def _start(self) -> Any:
         """The optimiser, on the coordinates of what learns, between the coordinates of bounds."""
         try:
@@ -42,8 +52,6 @@ class SearchLearner(Learner):
             ) from None
         ranges = zip(*map(_range, self.dofs), strict=True)
         start, low, high = (np.concatenate(part) for part in ranges)
-        if any(table.bounds is None for table in self.learn.values()):
-            raise InputError(f"rule: {self.rule.name} needs bounds of all that learns.")
         space = nevergrad.p.Array(init=start).set_bounds(low, high)
         space.random_state.seed(self.seed % 2**32)
         kind = nevergrad.optimizers.registry[OPTIMISERS[self.rule.method]]

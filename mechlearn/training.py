@@ -153,6 +153,11 @@ def train_setup(
     return _train(setup, make, watch, checkpoints, resume)
 
 
+def learner_of(rule: Procedure) -> type[Learner]:
+    """The kind of learner that a rule, or another way to change a network, makes."""
+    return {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
+
+
 def make_learner(
     setup: Setup,
     network: Network,
@@ -163,9 +168,8 @@ def make_learner(
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Learner:
     """The learner that a set-up describes; its energy and rule may be the user's own."""
-    kind = {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
     options = setup.train
-    return kind(
+    return learner_of(rule)(
         network,
         setup.task,
         energy,

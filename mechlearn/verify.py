@@ -93,6 +93,8 @@ class Verification:
     targets: list[dict[str, Any]]
     trouble: Mapping[str, str]
     warnings: Sequence[str] = field(default=())
+    #: The model and the state of the last solid that found an answer.
+    solid: tuple[Any, NDArray] | None = None
 
     def kept(self, model: str) -> list[float | None]:
         """The part of every learned reading that a model keeps, one per row."""
@@ -188,18 +190,19 @@ def verify(
          "wanted": t["wanted"], "learned": t["reached"]}
         for t in run.targets
     ]  # fmt: skip
-    trouble, warnings = {}, []
+    trouble, warnings, solid_state = {}, [], None
     for name, (energy, values) in models.items():
         try:
-            reached, said = _answer(run, made.network, energy, values)
+            reached, said, model, state = _answer(run, made.network, energy, values)
         except MechlearnError as error:
             trouble[name] = str(error)
             reached = [None] * len(rows)
         else:
             warnings += [f"{name}: {text}" for text in said]
+            solid_state = (model, state) if isinstance(energy, Solid) else None
         for row, value in zip(rows, reached, strict=True):
             row[name] = value
-    return Verification(made, rows, trouble, warnings)
+    return Verification(made, rows, trouble, warnings, solid_state)
 
 
 def tune(
@@ -297,8 +300,8 @@ def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
 
 def _answer(
     run: Run, network: Network, energy: Element, values: Mapping[str, Any]
-) -> tuple[list[Any], list[str]]:
-    """What the targets read, as rows of a run have it, and what the model warns of."""
+) -> tuple[list[Any], list[str], Any, NDArray]:
+    """What the targets read, as rows of a run have it, what the model warns of, and its state."""
     from mechlearn.summary import target_table
 
     problem = pose(run.setup.task, network, energy.kinematics)
@@ -308,13 +311,18 @@ def _answer(
     free = solver.free()
     outputs = solver.outputs(free) / problem.units
     rows = target_table(problem, outputs, outputs)
-    return [row["reached"] for row in rows], model.doubts(free.fields())
+    fields = free.fields()
+    return [row["reached"] for row in rows], model.doubts(fields), model, fields[:, 0]
 
 
 def write(found: Verification, folder: Path) -> None:
-    """Write verify.csv, a row per target, and struts.vtu, the network with its widths."""
+    """Write verify.csv, struts.vtu (the network with its widths), and the solid as verify.png."""
     write_csv(folder / "verify.csv", found.targets)
     write_network(folder / "struts.vtu", found.struts.network, {"width": found.struts.width}, {})
+    if found.solid is not None:
+        from mechlearn.solids.picture import draw_solid
+
+        draw_solid(*found.solid, folder / "verify.png")
 
 
 def table(found: Verification) -> str:
