@@ -254,3 +254,15 @@ def test_two_ranks_find_the_same(dim):
         )  # fmt: skip
         found.append(np.array(done.stdout.split(), dtype=float))
     assert found[1] == pytest.approx(found[0], rel=1e-6)
+
+
+def test_cells_turned_inside_out_are_reported():
+    """A linear solid can be loaded to nonsense; it is not passed off as an answer."""
+    nonsense = ml.Task(
+        sources=[ml.Source(nodes=PINCH.sources[0].nodes, strain=-0.95)], targets=PINCH.targets
+    )
+    options = {"energy": Solid(order=1, mesh_size=0.7), "learn": {"width": ml.Learn(initial=0.14)}}
+    calm = ml.train(frame(), PINCH, steps=0, **options)
+    wild = ml.train(frame(), nonsense, steps=0, **options)
+    assert not any("inside out" in text for text in calm.summary["warnings"])
+    assert any("inside out" in text for text in wild.summary["warnings"])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.energies.solid import Solid
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.fenics import MPI, PETSc, fem, la, ufl
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
@@ -367,7 +367,16 @@ class SolidModel:
 
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
-        return [*locking(self.energy, self.width), *contact_warnings(self, states)]
+        out = [*locking(self.energy, self.width), *contact_warnings(self, states)]
+        cells = self.domain.drawn.cells
+        least = [volumes(self.deformed(state), cells).min() for state in states.T]
+        turned = [k for k, volume in enumerate(least, 1) if volume <= 0]
+        if turned:
+            out.append(
+                f"In example {listed(turned)} cells are turned inside out: the load is too large "
+                "for small strain."
+            )
+        return out
 
     def deformed(self, local: NDArray) -> NDArray[np.float64]:
         """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""
