@@ -7,6 +7,8 @@ differentiated by UFL, into arithmetic on such arrays.
 
 from collections.abc import Callable, Sequence
 from functools import singledispatch
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -27,63 +29,63 @@ def on_arrays(
         expression = ufl.diff(expression, symbols[name])
     expression = ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering(expression)
     expression = ufl.algorithms.apply_derivatives.apply_derivatives(expression)
-    constants = {symbol.ufl_operands[0]: name for name, symbol in symbols.items()}
-
-    def evaluate(**values: np.ndarray) -> np.ndarray:
-        return _value(expression, {c: values[name] for c, name in constants.items()})
-
-    return evaluate
+    known = {symbol.ufl_operands[0]: name for name, symbol in symbols.items()}
+    compiled = _compiled(expression, known)
+    return lambda **values: compiled(values)
 
 
 @singledispatch
-def _value(node, values: dict):
-    """The value of a UFL node, given those of the constants it is made of."""
+def _compiled(node, names: dict) -> Callable[[dict], Any]:
+    """A UFL node as a function of values by name; ``names`` are those of the constants in it."""
     raise TypeError(f"An element energy may not use UFL's {type(node).__name__}.")
 
 
-def _operands(node, values) -> list:
-    return [_value(operand, values) for operand in node.ufl_operands]
+def _operands(node, names: dict) -> list[Callable[[dict], Any]]:
+    return [_compiled(operand, names) for operand in node.ufl_operands]
 
 
-@_value.register
-def _(node: ufl.constantvalue.ScalarValue, values):
-    return float(node)
+@_compiled.register
+def _(node: ufl.constantvalue.ScalarValue, names):
+    number = float(node)
+    return lambda values: number
 
 
-@_value.register
-def _(node: ufl.constantvalue.Zero, values):
-    return 0.0
+@_compiled.register
+def _(node: ufl.constantvalue.Zero, names):
+    return lambda values: 0.0
 
 
-@_value.register
-def _(node: ufl.Constant, values):
-    return values[node]
+@_compiled.register
+def _(node: ufl.Constant, names):
+    return itemgetter(names[node])
 
 
-@_value.register
-def _(node: ufl.classes.Variable, values):
-    return _value(node.ufl_operands[0], values)
+@_compiled.register
+def _(node: ufl.classes.Variable, names):
+    return _compiled(node.ufl_operands[0], names)
 
 
-@_value.register
-def _(node: ufl.classes.Sum, values):
-    a, b = _operands(node, values)
-    return a + b
+@_compiled.register
+def _(node: ufl.classes.Sum, names):
+    a, b = _operands(node, names)
+    return lambda values: a(values) + b(values)
 
 
-@_value.register
-def _(node: ufl.classes.Product, values):
-    a, b = _operands(node, values)
-    return a * b
+@_compiled.register
+def _(node: ufl.classes.Product, names):
+    a, b = _operands(node, names)
+    return lambda values: a(values) * b(values)
 
 
-@_value.register
-def _(node: ufl.classes.Division, values):
-    a, b = _operands(node, values)
-    return a / b
+@_compiled.register
+def _(node: ufl.classes.Division, names):
+    a, b = _operands(node, names)
+    return lambda values: a(values) / b(values)
 
 
-@_value.register
-def _(node: ufl.classes.Power, values):
-    base, exponent = _operands(node, values)
-    return np.square(base) if exponent == 2 else base**exponent
+@_compiled.register
+def _(node: ufl.classes.Power, names):
+    base, exponent = _operands(node, names)
+    if node.ufl_operands[1] == 2:
+        return lambda values: np.square(base(values))
+    return lambda values: base(values) ** exponent(values)
