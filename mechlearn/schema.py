@@ -1,27 +1,30 @@
 """Validation errors as sentences: the file, the key, what is wrong, and what would be right."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mechlearn.errors import InputError
+
+#: What pydantic calls an unknown key: of a model, and of a dataclass.
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def input_error(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
     """The first problem pydantic found, as one sentence about ``where``."""
     problems = error.errors(include_url=False)
     # An unknown key explains more than the missing one it was meant to be.
-    problem = min(problems, key=lambda p: p["type"] != "extra_forbidden")
+    problem = min(problems, key=lambda p: p["type"] not in UNKNOWN)
     # Pydantic names the branch of a union too, such as "list[int]" or "float".
     path = [p for p in problem["loc"] if isinstance(p, int) or p.isidentifier()]
     while path and path[-1] in ("float", "int", "str", "bool", "constrained"):
         path.pop()
     key = key_path(path)
     kind, value = problem["type"], problem.get("input")
-    if kind == "extra_forbidden":
+    if kind in UNKNOWN:
         text = f"{key} is not a known key; {hint(str(path[-1]), _keys(model, path[:-1]))}"
     elif kind == "missing":
         text = f"{key} is missing."
@@ -75,27 +78,36 @@ def key_path(path) -> str:
     return out
 
 
-def _keys(model: type[BaseModel], path) -> list[str]:
+def _keys(model: type, path) -> list[str]:
     """The keys that are known in the table that a path leads to."""
     current: Any = model
+    named = False  # whether the next part is a name of the user's, as in [learn.stiffness]
     for part in path:
         if isinstance(part, int):
             continue
-        current = (
-            _model_in(current.model_fields[part].annotation)
-            if hasattr(current, "model_fields") and part in current.model_fields
-            else None
-        )
+        if named:
+            named = False
+            continue
+        annotation = _annotations(current).get(part)
+        current = _table_in(annotation)
         if current is None:
             return []
-    return sorted(current.model_fields)
+        named = get_origin(annotation) is dict
+    return sorted(_annotations(current))
 
 
-def _model_in(annotation) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _annotations(table: Any) -> dict[str, Any]:
+    """The types of the keys of a model or dataclass."""
+    if hasattr(table, "model_fields"):
+        return {name: field.annotation for name, field in table.model_fields.items()}
+    return {f.name: f.type for f in fields(table) if f.init} if is_dataclass(table) else {}
+
+
+def _table_in(annotation: Any) -> Any:
+    """The model or dataclass among the types that an annotation is made of."""
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_dataclass(annotation)
+    ):
         return annotation
-    for argument in get_args(annotation):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+    found = (_table_in(argument) for argument in get_args(annotation))
+    return next((table for table in found if table is not None), None)

@@ -22,6 +22,43 @@ GOOD = {
 TWO = "[network]\npoints = [[0, 0], [1, 0], [{x}, 1]]\nedges = {edges}\n"
 
 CASES = {
+    "unknown key of a dof": (
+        "learn",
+        "[learn.stiffness]\nbound = [0.1, 10.0]\n",
+        r"learn\.stiffness\.bound is not a known key; did you mean 'bounds'",
+    ),
+    "unknown cost": ("train", '[cost]\nname = "cross_entropi"\n', r"did you mean 'cross_entropy'"),
+    "unknown key of a cost": (
+        "train",
+        '[cost]\nname = "cross_entropy"\ntemperatur = 1.0\n',
+        r"cost: temperatur is not a known key; did you mean 'temperature'",
+    ),
+    "shares that are none": (
+        "rule",
+        '[cost]\nname = "cross_entropy"\n[rule]\nname = "gradient_descent"\n',
+        r"a cross-entropy needs shares",
+    ),
+    "unknown imperfection": (
+        "train",
+        "[imperfections]\nnoize = 0.1\n",
+        r"imperfections\.noize is not a known key; did you mean 'noise'",
+    ),
+    "unknown key of the optimiser": (
+        "train",
+        '[train.optimiser]\nname = "adam"\nforgett = [0.5, 0.5]\n',
+        r"train\.optimiser: forgett is not a known key; did you mean 'forget'",
+    ),
+    "batch of none": ("train", "[train]\nbatch = 0\n", r"train\.batch = 0: .*greater than"),
+    "unknown key of a hinge": (
+        "energy",
+        '[energy]\nmodel = "solid"\nhinge = {thin = 0.3, lenght = 0.1}\n',
+        r"hinge\.lenght is not a known key; did you mean 'length'",
+    ),
+    "search without bounds": (
+        "rule",
+        '[learn.rest_length]\n[rule]\nname = "gradient_free"\n',
+        r"gradient_free needs bounds",
+    ),
     "unknown key": (
         "train",
         "[train]\nstep = 3\n",
