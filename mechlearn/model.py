@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from mechlearn.atstate import AtState
 from mechlearn.energies import Bond, BondEnergy
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
@@ -20,7 +21,7 @@ from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds
 
 
-class Model:
+class Model(AtState):
     """Energy, forces, stiffness and local sensitivities of a network.
 
     Parameters
@@ -294,23 +295,6 @@ class Model:
         """All parameters and the length (of a cell), of the bonds this rank owns."""
         functions = {"length": self._length, **self._parameters}
         return {name: f.x.array[self._first_cells] for name, f in functions.items()}
-
-    def put_state(self, local: NDArray) -> None:
-        """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
-        self.state.x.array[: self._n_owned] = local
-        self.state.x.scatter_forward()
-
-    def total_energy(self) -> float:
-        """Elastic energy of the whole network at the state."""
-        return self.comm.allreduce(fem.assemble_scalar(self._energy_form), op=MPI.SUM)
-
-    def local_force(self) -> NDArray[np.float64]:
-        """``dU/du`` at the owned degrees of freedom, zero at supports."""
-        b = self._vector
-        b.array[:] = 0
-        fem.assemble_vector(b.array, self._force_form)
-        b.scatter_reverse(la.InsertMode.add)
-        return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from mechlearn.atstate import AtState
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
 from mechlearn.fenics import MPI, PETSc, fem, la, ufl
@@ -30,7 +31,7 @@ COARSEST = 0.65
 ITERATIVE_FROM = 60_000
 
 
-class SolidModel:
+class SolidModel(AtState):
     """Energy, forces, stiffness and local sensitivities of a network of solid struts.
 
     Parameters
@@ -245,23 +246,6 @@ class SolidModel:
         return sparse.csr_array((functionals @ self.patches) * self.local_free)
 
     # -- evaluation ----------------------------------------------------------------------------
-
-    def put_state(self, local: NDArray) -> None:
-        """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
-        self.state.x.array[: self._n_owned] = local
-        self.state.x.scatter_forward()
-
-    def total_energy(self) -> float:
-        """Elastic energy of the whole solid at the state."""
-        return self.comm.allreduce(fem.assemble_scalar(self._energy_form), op=MPI.SUM)
-
-    def local_force(self) -> NDArray[np.float64]:
-        """``dU/du`` at the owned degrees of freedom, zero at supports."""
-        b = self._vector
-        b.array[:] = 0
-        fem.assemble_vector(b.array, self._force_form)
-        b.scatter_reverse(la.InsertMode.add)
-        return np.where(self.local_free, b.array[: self._n_owned], 0.0)
 
     def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; the same Mat."""
