@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.fenics import MPI, fem, la
+from mechlearn.ranks import total
 
 
 class AtState:
@@ -33,9 +34,18 @@ class AtState:
         self.state.x.array[: self._n_owned] = local
         self.state.x.scatter_forward()
 
+    def load_at_rest(self) -> NDArray[np.float64] | None:
+        """Forces that would hold the undeformed model as it is, or None where there are none.
+
+        The state is then at rest.
+        """
+        self.put_state(np.zeros(self._n_owned))
+        load = self.local_force()
+        return load if total(self.comm, int(np.any(load))) else None
+
     def total_energy(self) -> float:
         """Elastic energy of the whole model at the state."""
-        return self.comm.allreduce(fem.assemble_scalar(self._energy_form), op=MPI.SUM)
+        return total(self.comm, fem.assemble_scalar(self._energy_form))
 
     def local_force(self) -> NDArray[np.float64]:
         """``dU/du`` at the owned degrees of freedom, zero at supports."""

@@ -147,6 +147,9 @@ class Flaws:
     def change(self, dof: LearningDof, step: NDArray, moment: Moment) -> None:
         """Let a dof take a step as its elements can."""
         g, before = self.given, dof.values
+        if not (g.update_noise or g.quantum or g.drift or g.levels):
+            dof.move(step)
+            return
         random = self._random("change", dof.name, moment)
         if g.update_noise:
             step = step * (1 + g.update_noise * random.standard_normal(self._m))

@@ -7,6 +7,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,8 @@ from mechlearn.energies import Bond, BondEnergy
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
 from mechlearn.network import Network
+from mechlearn.ranks import total
+from mechlearn.scatter import Scatter
 from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds
 
@@ -165,7 +168,6 @@ class Model(AtState):
         stiffness = ufl.derivative(force, u, ufl.TrialFunction(self.space))
         self._energy_form = fem.form(total)
         self._force_form = fem.form(force)
-        self._stiffness_form = fem.form(stiffness)
         share = ufl.TestFunction(self._per_bond)
         self._bond_energy_form = fem.form(on_bonds(share * density))
         several = len(energy.strains)
@@ -186,9 +188,12 @@ class Model(AtState):
             name: ufl.derivative(total, function, share)
             for name, function in self._parameters.items()
         }
-        if energy.linear:
-            self._strain_operator_form = fem.form(by_strain(strains(ufl.TrialFunction(self.space))))
-        self.matrix = fem.petsc.create_matrix(self._stiffness_form)
+        self._strains_of_motion = by_strain(strains(ufl.TrialFunction(self.space)))
+        # On one rank, linear bonds need no pass over the mesh for their stiffness.
+        self._scattered = energy.linear and self.comm.size == 1
+        if not self._scattered:
+            self._stiffness_form = fem.form(stiffness)
+            self._matrix = fem.petsc.create_matrix(self._stiffness_form)
         self._vector = la.vector(self.space.dofmap.index_map, self.space.dofmap.index_map_bs)
 
     def _make_supports(self) -> None:
@@ -200,6 +205,16 @@ class Model(AtState):
             space = self.space.sub(c) if d > 1 else self.space
             self._supports.append(fem.dirichletbc(0.0, dofs, space))
         self.local_free = ~np.isin(self._dof_of_local, self.held)
+
+    @cached_property
+    def _scatter(self) -> Scatter:
+        strains = len(self.energy.strains)
+        return Scatter(self.strain_operator, strains, self.local_free, self.width)
+
+    @property
+    def matrix(self) -> PETSc.Mat:
+        """The stiffness as it was last assembled."""
+        return self._scatter.matrix if self._scattered else self._matrix
 
     def _bond_function(self, values: ArrayLike) -> fem.Function:
         function = fem.Function(self._per_bond)
@@ -302,6 +317,8 @@ class Model(AtState):
         With ``expected`` strains of the owned cells, (k, cells), bonds pull as hard as those say,
         which makes their geometric stiffness, instead of as hard as the state says.
         """
+        if self._scattered:
+            return self._scatter.assemble(self._moduli())
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
         if expected is not None:
@@ -324,11 +341,32 @@ class Model(AtState):
 
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
         """Partners of the strains of owned cells, (k, cells)."""
+        at, out = self._at(strains), np.empty((len(self.energy.strains), self._n_cells))
+        for k, name in enumerate(self.energy.strains):
+            out[k] = self.energy.derivative(name)(**at)
+        return out
+
+    def _moduli(self) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains, (owned cells, k, k), at rest."""
         names = self.energy.strains
+        at, out = self._at(np.zeros(len(names))), np.empty((self._n_cells, len(names), len(names)))
+        for j, k in np.ndindex(out.shape[1:]):
+            out[:, j, k] = self.energy.derivative(names[j], names[k])(**at)
+        return out
+
+    def _at(self, strains: NDArray) -> dict[str, NDArray]:
+        """What the energy of owned cells depends on, at some strains, (k,) or (k, cells)."""
         functions = {"length": self._length, **self._parameters}
         at = {name: f.x.array[: self._n_cells] for name, f in functions.items()}
-        at |= zip(names, strains, strict=True)
-        return np.array([self.energy.derivative(s)(**at) for s in names])
+        return at | dict(zip(self.energy.strains, strains, strict=True))
+
+    @override
+    def load_at_rest(self) -> NDArray[np.float64] | None:
+        if self.energy.linear:
+            tense = bool(self._stresses(np.zeros(len(self.energy.strains))).any())
+            if not total(self.comm, int(tense)):
+                return None
+        return super().load_at_rest()
 
     def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
         """Strains of owned cells, (k, cells), after a step (owned dofs), to first order in it."""
@@ -336,8 +374,9 @@ class Model(AtState):
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground, at degrees of freedom in the user's order, to a matrix."""
-        for dof in np.flatnonzero(np.isin(self._dof_of_local, list(dofs))).astype(np.int32):
-            matrix.setValuesLocal([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
+        mine = np.flatnonzero(np.isin(self._dof_of_local, list(dofs)))
+        for dof in (mine + matrix.getOwnershipRange()[0]).astype(PETSc.IntType):
+            matrix.setValues([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
         matrix.assemble()
 
     @cached_property
@@ -346,7 +385,7 @@ class Model(AtState):
 
         Of several strains, all those of the first cell come first.
         """
-        matrix = fem.petsc.assemble_matrix(self._strain_operator_form)
+        matrix = fem.petsc.assemble_matrix(fem.form(self._strains_of_motion))
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
         matrix.destroy()
@@ -432,8 +471,8 @@ class Model(AtState):
             return per_cell
         # Cells of a bond may lie on several ranks.
         sums = np.zeros((len(per_cell), self.network.n_edges))
-        for total, cells in zip(sums, per_cell, strict=True):
-            np.add.at(total, self._edge_of_cell[: self._n_cells], cells)
+        for row, cells in zip(sums, per_cell, strict=True):
+            np.add.at(row, self._edge_of_cell[: self._n_cells], cells)
         self.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
         return sums[:, self._owned_bonds]
 

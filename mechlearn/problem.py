@@ -8,6 +8,7 @@ they are taken out of the equations altogether.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,7 @@ class Problem:
         """All degrees of freedom that never move: supports and gauge."""
         return np.union1d(self.supported, self.gauge)
 
-    @property
+    @cached_property
     def units(self) -> NDArray[np.float64]:
         """Per target: outputs over units are what the user asked for (strains)."""
         per_port = np.array([p.unit for p in self.ports])[self.targets]

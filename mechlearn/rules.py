@@ -3,6 +3,7 @@
 A rule knows no physics and no task. It names the phases it compares and, given the local derivative
 of every element's energy in each, says in which direction every element's parameter shall *fall*.
 Your own is a class with two members, ``phases`` and ``signal``; any object that has them will do.
+One that has a third, ``linear``, which is true, is asked for its signal once and not per example.
 """
 
 from abc import ABC, abstractmethod
@@ -34,6 +35,11 @@ class Rule(Procedure):
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
         """The states it needs, solved in this order after the free state."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether the mean of the signals is the signal of the means, over any examples."""
+        return False
 
     @abstractmethod
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
@@ -86,6 +92,11 @@ class Contrastive(Rule):
         b = self.amount
         low, high = {"positive": (0.0, b), "negative": (-b, 0.0), "centred": (-b, b)}[self.variant]
         return Phase(self.kind, low), Phase(self.kind, high)
+
+    @property
+    @override
+    def linear(self) -> bool:
+        return self.response == "proportional" and not self.dead_zone
 
     @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
@@ -207,6 +218,11 @@ class GradientDescent(Rule):
     def phases(self) -> tuple[Phase, ...]:
         return (ADJOINT,)
 
+    @property
+    @override
+    def linear(self) -> bool:
+        return True
+
     @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
         return sensitivities[0]
@@ -239,6 +255,11 @@ class DirectedAging(Rule):
     @override
     def phases(self) -> tuple[Phase, ...]:
         return (Phase("clamp", self.clamp),)
+
+    @property
+    @override
+    def linear(self) -> bool:
+        return True
 
     @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:

@@ -58,6 +58,7 @@ class DirectSolver:
             options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
             options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
             self._ksp.setFromOptions()
+        self._blocks = Blocks(matrix)
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
@@ -76,17 +77,20 @@ class DirectSolver:
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
-        if columns.shape[1] == 0:
+        k = columns.shape[1]
+        if k == 0:
             return np.empty(columns.shape)
-        b, x = _dense(self.matrix, columns), _dense(self.matrix, np.zeros(columns.shape))
+        (b, right), (x, solution) = self._blocks.get("right", k), self._blocks.get("solution", k)
+        right[:] = columns
         try:
             self._ksp.matSolve(b, x)
         except PETSc.Error as error:
             raise SolveError("The factorised stiffness matrix could not be solved with.") from error
-        out = np.array(x.getDenseArray(), order="C")
-        b.destroy()
-        x.destroy()
-        return out
+        return solution.copy(order="C")
+
+    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
+        """The matrix times a block of columns, shape (owned rows, k)."""
+        return self._blocks.multiply(columns)
 
 
 class IterativeSolver:
@@ -131,6 +135,7 @@ class IterativeSolver:
         # Aggregates of weakly coupled unknowns are what slender struts need: drop little.
         options["pc_gamg_threshold"] = 0.01
         self._ksp.setFromOptions()
+        self._blocks = Blocks(matrix)
         self.iterations: list[int] = []
 
     def factor(self) -> None:
@@ -156,20 +161,45 @@ class IterativeSolver:
         x.destroy()
         return out
 
-
-def multiplied(matrix: PETSc.Mat, columns: NDArray) -> NDArray[np.float64]:
-    """A matrix times a block of columns, shape (owned rows, k)."""
-    x = _dense(matrix, columns)
-    y = matrix.matMult(x)
-    out = np.array(y.getDenseArray(), order="C")
-    x.destroy()
-    y.destroy()
-    return out
+    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
+        """The matrix times a block of columns, shape (owned rows, k)."""
+        return self._blocks.multiply(columns)
 
 
-def _dense(matrix: PETSc.Mat, columns: NDArray) -> PETSc.Mat:
-    """Columns as a PETSc matrix, distributed like the rows of ``matrix``."""
-    sizes = ((columns.shape[0], matrix.size[0]), (PETSc.DECIDE, columns.shape[1]))
-    dense = PETSc.Mat().createDense(sizes, array=np.asfortranarray(columns), comm=matrix.comm)
-    dense.assemble()
-    return dense
+class Blocks:
+    """Blocks of columns as PETSc matrices, distributed like a matrix's rows, to be used again.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+    """
+
+    def __init__(self, matrix: PETSc.Mat) -> None:
+        self._matrix = matrix
+        self._made: dict[str, tuple[PETSc.Mat, NDArray]] = {}
+
+    def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
+        """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
+
+        The one of that name is kept until another number of columns is asked for.
+        """
+        made = self._made.get(name)
+        if made is None or made[1].shape[1] != k:
+            rows, size = self._matrix.getLocalSize()[0], self._matrix.getSize()[0]
+            array = np.zeros((rows, k), order="F")
+            dense = PETSc.Mat().createDense(
+                ((rows, size), (PETSc.DECIDE, k)), array=array, comm=self._matrix.comm
+            )
+            dense.assemble()
+            if made is not None:
+                made[0].destroy()
+            made = self._made[name] = dense, array
+        return made
+
+    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
+        """The matrix times a block of columns, shape (owned rows, k)."""
+        k = columns.shape[1]
+        (x, factor), (y, product) = self.get("factor", k), self.get("product", k)
+        factor[:] = columns
+        self._matrix.matMult(x, y)
+        return product.copy(order="C")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
-from mechlearn.fenics import MPI
+from mechlearn.ranks import total
 
 if TYPE_CHECKING:
     from mechlearn.model import Model
@@ -89,7 +89,48 @@ class BondSuperposition:
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole network in every example."""
         per_bond = self._felt(amounts).energies()
-        return self._comm.allreduce(per_bond.sum(axis=1), op=MPI.SUM)
+        return total(self._comm, per_bond.sum(axis=1))
+
+    def mean_sensitivity(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
+        """The mean over examples of :meth:`sensitivity`, (owned bonds,).
+
+        It is quadratic in the strains as the energy is, so that the first two moments of the
+        amounts are enough, however many examples there are.
+        """
+        if len(amounts) <= amounts.shape[1]:
+            return self.sensitivity(name, amounts).mean(axis=0)
+        out = self._at_rest(name) + self._slope(name, amounts.mean(axis=0))
+        return out + self._curvature(name, amounts.T @ amounts / len(amounts)) / 2
+
+    def mean_sensitivity_rate(
+        self, name: str, amounts: NDArray, rates: NDArray
+    ) -> NDArray[np.float64]:
+        """The mean over examples of :meth:`sensitivity_rate`, (owned bonds,)."""
+        if len(amounts) <= amounts.shape[1]:
+            return self.sensitivity_rate(name, amounts, rates).mean(axis=0)
+        out = self._slope(name, rates.mean(axis=0))
+        return out + self._curvature(name, rates.T @ amounts / len(amounts))
+
+    def _slope(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
+        """First-order part of a sensitivity for one state, (owned bonds,)."""
+        strains = zip(self._energy.strains, self.columns, strict=True)
+        return sum(self._at_rest(name, s) * (columns @ amounts) for s, columns in strains)
+
+    def _curvature(self, name: str, products: NDArray) -> NDArray[np.float64]:
+        """Twice its second-order part, for products of amounts, (columns, columns)."""
+        out = 0.0
+        for s, first in zip(self._energy.strains, self.columns, strict=True):
+            weighted = first @ products
+            for t, second in zip(self._energy.strains, self.columns, strict=True):
+                curvature = self._at_rest(name, s, t)
+                if np.any(curvature):
+                    out = out + curvature * np.einsum("ij,ij->i", weighted, second)
+        return out
+
+    def _at_rest(self, *by: str) -> NDArray | float:
+        """A derivative of the bonds' energies where they are not strained."""
+        rest = dict.fromkeys(self._energy.strains, 0.0)
+        return self._energy.derivative(*by)(**rest, **self._parameters)
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None

@@ -11,6 +11,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,16 +31,49 @@ TOPPLED = "The nudge is so strong that it topples the network; use a smaller one
 
 
 @dataclass(frozen=True, eq=False)
-class Conditions:
-    """What is imposed at the ports, arrays of shape (examples, ports).
+class Grip:
+    """Which ports are held, and how softly, arrays of shape (examples, ports).
 
     A port that is held obeys ``reading + softness * force = value``: softness 0 fixes the reading,
     any other is a spring to ``value``. A port that is not held carries the force ``value``.
     """
 
     held: NDArray[np.bool_]
-    values: NDArray[np.float64]
     softness: NDArray[np.float64]
+
+    @cached_property
+    def alike(self) -> list["GripOfSome"]:
+        """The examples sorted by what is held in them."""
+        which = np.zeros(len(self.held), dtype=int)
+        if len(which) > 1:
+            pattern = np.where(self.held, self.softness, np.inf)
+            which = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
+        out = []
+        for number in range(which.max() + 1):
+            examples = np.flatnonzero(which == number)
+            held = self.held[examples[0]]
+            ports = np.flatnonzero(held)
+            softness = self.softness[examples[0], ports]
+            out.append(GripOfSome(examples[:, None], ports, np.flatnonzero(~held), softness))
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class GripOfSome:
+    """Some examples, (k, 1), in which the same ports are held, equally softly, others loaded."""
+
+    examples: NDArray[np.int64]
+    held: NDArray[np.int64]
+    loaded: NDArray[np.int64]
+    softness: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What is imposed at the ports: a grip, and the values, (examples, ports)."""
+
+    grip: Grip
+    values: NDArray[np.float64]
 
 
 class Settled(ABC):
@@ -63,6 +97,10 @@ class Settled(ABC):
 
         With ``sense``, that of the strains that sensors report instead of the true ones.
         """
+
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return self.sensitivity(name).mean(axis=0)
 
     def potential(self, loaded: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
@@ -104,6 +142,10 @@ class Rate(ABC):
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
 
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return self.sensitivity(name).mean(axis=0)
+
 
 @dataclass(frozen=True, eq=False)
 class PhaseState:
@@ -121,6 +163,10 @@ class PhaseState:
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
         return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
+
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return sum(sign * part.mean_sensitivity(name) for sign, part in self.parts)
 
 
 class Equilibrium(ABC):
@@ -148,7 +194,10 @@ class Equilibrium(ABC):
         across = (problem.asked & ~problem.through).any()
         through = (problem.asked & problem.through).any()
         self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there)
-        self._sources = Conditions(problem.held, problem.values, np.zeros(problem.values.shape))
+        self._sources = Conditions(
+            Grip(problem.held, np.zeros(problem.values.shape)), problem.values
+        )
+        self._grips: dict[tuple[str, float], Grip] = {}
         # In nudged states sources work, and so do through outputs, whose ports may move.
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
@@ -237,17 +286,19 @@ class Equilibrium(ABC):
                 conditions = self._clamped(sign, outputs + phase.amount * residual)
                 settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
             parts.append((sign, settled))
-            potentials = potentials + sign * settled.potential(~conditions.held)
+            potentials = potentials + sign * settled.potential(~conditions.grip.held)
         return PhaseState(tuple(parts), potentials)
 
     def _clamped(self, sign: float, moved: NDArray) -> Conditions:
         """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to."""
-        p = self.problem
-        held, values = p.held.copy(), p.values.copy()
+        p, values = self.problem, self.problem.values.copy()
         mine = p.asked & (p.through == (sign < 0))
-        held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        return Conditions(held, values, self._sources.softness)
+        if ("clamp", sign) not in self._grips:
+            held = p.held.copy()
+            held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
+            self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
+        return Conditions(self._grips["clamp", sign], values)
 
     def _nudged(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
         """The state that is stationary for the energy plus ``amount`` times the cost.
@@ -267,16 +318,17 @@ class Equilibrium(ABC):
         through output, a move of its port by ``amount * w (o - T)``, which makes the energy plus
         the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
         """
-        p = self.problem
+        p, values = self.problem, self.problem.values.copy()
         stiffness = amount / p.units**2
-        held, values = p.held.copy(), p.values.copy()
-        softness = np.zeros(values.shape)
-        held[:, p.targets] |= p.asked
         new = np.where(p.through, -stiffness * wanted, wanted)
         values[:, p.targets] = np.where(p.asked, new, values[:, p.targets])
-        soft = np.where(p.through, -stiffness, 1 / stiffness)
-        softness[:, p.targets] = np.where(p.asked, soft, 0.0)
-        return Conditions(held, values, softness)
+        if ("nudge", amount) not in self._grips:
+            held, softness = p.held.copy(), np.zeros(values.shape)
+            held[:, p.targets] |= p.asked
+            soft = np.where(p.through, -stiffness, 1 / stiffness)
+            softness[:, p.targets] = np.where(p.asked, soft, 0.0)
+            self._grips["nudge", amount] = Grip(held, softness)
+        return Conditions(self._grips["nudge", amount], values)
 
     def _pushed(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
         """The nudged state for any cost: pushes at the outputs that follow from its slope there.
@@ -300,7 +352,7 @@ class Equilibrium(ABC):
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
             values = p.values.copy()
             values[:, p.targets] += push
-            settled = self._settle(Conditions(p.held, values, self._sources.softness), key)
+            settled = self._settle(Conditions(self._sources.grip, values), key)
         raise SolveError(
             f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
         )
@@ -312,7 +364,7 @@ class Equilibrium(ABC):
         for k in p.targets:
             values = np.zeros(p.values.shape)
             values[:, k] = 1.0
-            rate = self._rate(free, Conditions(p.held, values, self._sources.softness))
+            rate = self._rate(free, Conditions(self._sources.grip, values))
             columns.append(self.outputs(rate))
         return np.stack(columns, axis=-1)
 
@@ -322,4 +374,4 @@ class Equilibrium(ABC):
         slopes = p.slopes(outputs)
         values = np.zeros(p.values.shape)
         values[:, p.targets] = np.where(p.through, slopes, -slopes)
-        return Conditions(p.held, values, self._sources.softness)
+        return Conditions(self._sources.grip, values)

@@ -13,13 +13,19 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.base import TOPPLED, Conditions, Equilibrium, Rate, Settled
+from mechlearn.equilibrium.base import (
+    TOPPLED,
+    Conditions,
+    Equilibrium,
+    GripOfSome,
+    Rate,
+    Settled,
+)
 from mechlearn.equilibrium.reading import PortReader
 from mechlearn.errors import InputError, SolveError, listed
-from mechlearn.fenics import MPI, PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
-from mechlearn.solver import multiplied
+from mechlearn.ranks import total
 from mechlearn.superposition import Sense
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
@@ -37,7 +43,8 @@ class LinearEquilibrium(Equilibrium):
 
     def _attach(self) -> None:
         """Take up the model's mesh."""
-        self._rows = PortReader(self.model, self.problem).linearised()
+        self._rows = PortReader(self.model, self._all).linearised()
+        self._pulls = self._rows.T.toarray()
         self._solver = self.model.solver(definite=True)
 
     @override
@@ -45,24 +52,25 @@ class LinearEquilibrium(Equilibrium):
         model = self.model
         if model.set(**parameters) is not None:
             self._attach()
-        model.put_state(np.zeros(self._rows.shape[1]))
+        load = model.load_at_rest()
         matrix = model.assemble_stiffness()
-        self._ground = self._tie_to_ground(matrix, matrix.getDiagonal().sum() / matrix.size[0])
+        self._ground = 0.0
+        if len(self._all.grounded):
+            mean = matrix.getDiagonal().sum() / matrix.size[0]
+            self._ground = self._tie_to_ground(matrix, mean)
         self._solver.factor()
-        load = -model.local_force()
-        prestressed = model.comm.allreduce(bool(np.any(load)), op=MPI.LOR)
-        columns = self._rows.T.toarray()
-        if prestressed:
-            columns = np.column_stack([columns, load])
+        prestressed = load is not None
+        columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
-        self._check(matrix, columns, solution)
-        reading = model.comm.allreduce(self._rows @ solution, op=MPI.SUM)
-        n = len(self.problem.ports)
+        self._check(columns, solution)
+        reading = total(model.comm, self._rows @ solution)
+        n = len(self._all.ports)
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
         self.compliance = (reading[:, :n] + reading[:, :n].T) / 2
         self.reading_at_rest = reading[:, n] if prestressed else np.zeros(n)
         self.superposition = model.superpose(solution)
+        self._stiffened: dict[GripOfSome, NDArray] = {}
         self._free = None
 
     @override
@@ -102,13 +110,12 @@ class LinearEquilibrium(Equilibrium):
         local = operator @ self._solver.solve(columns)
         return self.model.to_bonds(self.model.to_bonds(local).T)
 
-    def _check(self, matrix: PETSc.Mat, columns: NDArray, solution: NDArray) -> None:
+    def _check(self, columns: NDArray, solution: NDArray) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
-        comm = self.model.comm
-        missing = multiplied(matrix, solution) - columns
-        sums = [np.square(missing).sum(axis=0), np.square(columns).sum(axis=0)]
-        miss, size = comm.allreduce(np.array(sums), op=MPI.SUM)
-        worst = float(np.sqrt(np.max(miss[size > 0] / size[size > 0], initial=0.0)))
+        missing = self._solver.multiply(solution) - columns
+        sums = np.array([np.einsum("ij,ij->j", x, x) for x in (missing, columns)])
+        miss, size = total(self.model.comm, sums)
+        worst = np.sqrt(np.max(miss[size > 0] / size[size > 0], initial=0.0))
         if not worst < RESIDUAL:
             raise SolveError(
                 f"The equilibrium equations are not solved (relative residual {worst:.1e}): the "
@@ -122,64 +129,78 @@ class LinearEquilibrium(Equilibrium):
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
-        forces, true, readings = self._carried(conditions, 0.0)
+        at_rest = np.zeros_like(self.reading_at_rest)
+        forces, true, readings = self._carried(conditions, at_rest)
         return LinearRate(free, self.amounts(forces, 0.0), true, readings)
 
-    def _carried(self, conditions: Conditions, at_rest: NDArray | float) -> tuple[NDArray, ...]:
+    def _carried(self, conditions: Conditions, at_rest: NDArray) -> tuple[NDArray, ...]:
         """Forces at the ports, with and without springs to the ground, and what the ports read."""
         forces = self._forces(conditions, at_rest)
         readings = at_rest + forces @ self.compliance
-        true, grounded = forces.copy(), self.problem.grounded
-        true[:, grounded] -= self._ground * readings[:, grounded]
+        true, grounded = forces, self.problem.grounded
+        if self._ground:
+            true = forces.copy()
+            true[:, grounded] -= self._ground * readings[:, grounded]
         return forces, true, readings
 
-    def _forces(self, conditions: Conditions, at_rest: NDArray | float) -> NDArray[np.float64]:
+    def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        held, values, softness = conditions.held, conditions.values, conditions.softness
-        at_rest = np.broadcast_to(at_rest, held.shape[1])
-        forces = np.where(held, 0.0, values)
-        # Examples with the same ports held, equally softly, share one small factorisation.
-        patterns, which = np.unique(np.where(held, softness, np.inf), axis=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            examples = np.flatnonzero(which.ravel() == number)
-            h, free = np.flatnonzero(np.isfinite(pattern)), np.flatnonzero(np.isinf(pattern))
-            if len(h) == 0:
-                continue
-            known = at_rest[h] + forces[np.ix_(examples, free)] @ self.compliance[np.ix_(free, h)]
-            block = np.ix_(examples, h)
-            forces[block] = self._hold(h, pattern[h], (values[block] - known).T).T
+        values = conditions.values
+        forces = values.copy()
+        for some in conditions.grip.alike:
+            h, mine = some.held, some.examples
+            if len(h):
+                known = at_rest[h]
+                if len(some.loaded):
+                    across = self.compliance[some.loaded[:, None], h]
+                    known = known + values[mine, some.loaded] @ across
+                forces[mine, h] = (values[mine, h] - known) @ self._stiffness(some)
         return forces
 
-    def _hold(self, h: NDArray, softness: NDArray, moves: NDArray) -> NDArray:
-        """Forces that move held ports by the columns of ``moves``."""
-        a = self.compliance[np.ix_(h, h)] + np.diag(softness)
-        size = np.sqrt(np.abs(np.diag(a)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scaled = a / np.outer(size, size)
-        if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1 / DEPENDENT:
+    def _stiffness(self, grip: GripOfSome) -> NDArray[np.float64]:
+        """Forces at held ports by their moves: the inverse of their compliance."""
+        if grip not in self._stiffened:
+            self._stiffened[grip] = self._inverted(grip.held, grip.softness)
+        return self._stiffened[grip]
+
+    def _inverted(self, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
+        soft = softness.any()
+        a = self.compliance[h[:, None], h]
+        if soft:
+            a = a + np.diag(softness)
+        size = np.sqrt(np.abs(a.diagonal()))
+        eigenvalues = np.zeros(1)
+        if size.all() and np.isfinite(a).all():
+            eigenvalues, vectors = np.linalg.eigh(a / (size[:, None] * size))
+        magnitudes = np.abs(eigenvalues)
+        if not magnitudes.min() > DEPENDENT * magnitudes.max():
             names = list(dict.fromkeys(self.problem.ports[k].terminal for k in h))
             raise SolveError(
                 f"What is held at {listed(names)} cannot be held independently: one of them "
                 "follows from the others, or from the supports."
             )
-        through = self.problem.targets[self.problem.through]
-        away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
-        if softness.any() and np.count_nonzero(np.linalg.eigvalsh(scaled) < 0) != away:
-            raise SolveError(TOPPLED)
-        return np.linalg.solve(scaled, moves / size[:, None]) / size[:, None]
+        if soft:
+            through = self.problem.targets[self.problem.through]
+            away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
+            if np.count_nonzero(eigenvalues < 0) != away:
+                raise SolveError(TOPPLED)
+        half = vectors / size[:, None]
+        return half / eigenvalues @ half.T
 
 
 class LinearSettled(Settled):
     """States of a linear network, kept as amounts of its columns."""
 
     def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
-        self._model, self._columns = at.model, at.columns
+        self._model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
         self.forces, self.readings = forces, readings
         self.superposition, self.amounts = at.superposition, amounts
 
     @cached_property
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
+        if not self._prestressed:  # half the work of the forces that brought it there
+            return (self.forces * self.readings).sum(axis=1) / 2
         return self.superposition.energies(self.amounts)
 
     @override
@@ -189,6 +210,10 @@ class LinearSettled(Settled):
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         return self.superposition.sensitivity(name, self.amounts, sense)
+
+    @override
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        return self.superposition.mean_sensitivity(name, self.amounts)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -210,3 +235,8 @@ class LinearRate(Rate):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         at = self._at
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
+
+    @override
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        at = self._at
+        return at.superposition.mean_sensitivity_rate(name, at.amounts, self._rates)

@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.fenics import MPI, PETSc
+from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
+from mechlearn.ranks import largest, total
 from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
@@ -182,7 +183,7 @@ class NewtonEquilibrium(Equilibrium):
 
     def _imposed(self, conditions: Conditions, e: int) -> "_Imposed":
         """The conditions of one example."""
-        held, softness = conditions.held[e], conditions.softness[e]
+        held, softness = conditions.grip.held[e], conditions.grip.softness[e]
         through = np.isin(np.arange(len(held)), self.problem.targets[self.problem.through])
         below = int(np.count_nonzero(held & (through | (softness >= 0))))
         return _Imposed(held, conditions.values[e], softness, np.flatnonzero(held), below)
@@ -423,10 +424,10 @@ class NewtonEquilibrium(Equilibrium):
         springs.destroy()
 
     def _largest(self, local: NDArray) -> float:
-        return self.model.comm.allreduce(float(np.abs(local).max(initial=0.0)), op=MPI.MAX)
+        return largest(self.model.comm, float(np.abs(local).max(initial=0.0)))
 
     def _total(self, local: float) -> float:
-        return self.model.comm.allreduce(float(local), op=MPI.SUM)
+        return total(self.model.comm, float(local))
 
 
 @dataclass(frozen=True, eq=False)

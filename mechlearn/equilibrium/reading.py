@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.fenics import MPI
 from mechlearn.model import Model
 from mechlearn.problem import Problem
+from mechlearn.ranks import total
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class PortReader:
 
     def raw(self, local: NDArray) -> NDArray[np.float64]:
         """Values of the raw rows of owned degrees of freedom, shape (dofs,) or (dofs, k)."""
-        return self._comm.allreduce(self.rows @ local, op=MPI.SUM)
+        return total(self._comm, self.rows @ local)
 
     def read(self, local: NDArray) -> Reading:
         """What the ports read of a state, given the degrees of freedom that this rank owns."""
