@@ -1,0 +1,230 @@
+"""What one would write without mechlearn, written well: coupled learning of one pair by another.
+
+Every baseline makes the same step on the same network: the free state (the source pair strained),
+the clamped state (the target pair held a little nearer to what is wanted too), and a plain change
+of every stiffness by the difference of its energies.
+"""
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from mechlearn.learner import RuleLearner
+
+ETA, RATE = 0.01, 1.0
+#: Factorisation by SuperLU as it is fastest for symmetric matrices.
+SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0,
+             "options": {"SymmetricMode": True}}  # fmt: skip
+
+
+class Springs:
+    """Linear springs: arrays that every baseline starts from."""
+
+    def __init__(self, learner: RuleLearner) -> None:
+        net, problem = learner.network, learner.problem
+        d, n = net.dim, net.n_nodes
+        a, b = net.edges.T
+        self.vectors, self.lengths = net.vectors, net.lengths
+        t = self.vectors / self.lengths[:, None]
+        m = np.arange(net.n_edges)
+        axes = np.arange(d)
+        rows = np.repeat(m, 2 * d)
+        dofs = np.hstack([d * a[:, None] + axes, d * b[:, None] + axes])
+        full = sp.csr_array((np.hstack([-t, t]).ravel(), (rows, dofs.ravel())), (len(m), d * n))
+        self.free = np.setdiff1d(np.arange(d * n), problem.fixed)
+        self.size, self.dofs, self.dim = d * n, dofs, d
+        self.edges = net.edges
+        self.b = sp.csr_array(full[:, self.free])
+        self.bt = sp.csr_array(self.b.T)
+        pairs = np.array([p.nodes for p in problem.ports])
+        vectors = net.nodes[pairs[:, 1]] - net.nodes[pairs[:, 0]]
+        self.pairs, self.pair_lengths = pairs, np.linalg.norm(vectors, axis=1)
+        n_ = vectors / self.pair_lengths[:, None]
+        rows = np.zeros((2, d * n))
+        for k, (i, j) in enumerate(pairs):
+            rows[k, d * i : d * i + d], rows[k, d * j : d * j + d] = -n_[k], n_[k]
+        self.columns = rows[:, self.free].T.copy()
+        self.source = float(problem.values[0, 0])
+        self.wanted = float(problem.wanted[0, 0])
+        self.k = np.ones(net.n_edges)
+
+    def learn(self, x: np.ndarray) -> None:
+        """The step, from the displacements ``x`` by unit forces at both pairs, (dofs, 2)."""
+        a = self.columns.T @ x
+        free = np.array([self.source / a[0, 0], 0.0])
+        out = a[1] @ free
+        held = np.array([self.source, out + ETA * (self.wanted - out)])
+        e = (self.b @ x) @ np.column_stack([free, np.linalg.solve(a, held)])
+        self.change(e[:, 0], e[:, 1])
+
+    def change(self, free: np.ndarray, clamped: np.ndarray) -> None:
+        """Change the stiffness by what the springs feel in both states."""
+        signal = (clamped**2 - free**2) / (2 * ETA)
+        self.k = np.clip(self.k * np.exp(-RATE * signal), 0.1, 10.0)
+
+
+class Dense(Springs):
+    """NumPy: a dense stiffness matrix and one solve for both pairs."""
+
+    def __init__(self, learner: RuleLearner) -> None:
+        super().__init__(learner)
+        self.dense = self.b.toarray()
+
+    def step(self) -> None:
+        stiffness = self.dense.T @ (self.k[:, None] * self.dense)
+        self.learn(np.linalg.solve(stiffness, self.columns))
+
+
+class Sparse(Springs):
+    """SciPy: a sparse stiffness matrix, factorised once by SuperLU."""
+
+    def step(self) -> None:
+        stiffness = (self.bt @ sp.diags_array(self.k) @ self.b).tocsc()
+        self.learn(splu(stiffness, **SYMMETRIC).solve(self.columns))
+
+
+class Jax(Springs):
+    """JAX: the gradient of the squared error through a dense solve."""
+
+    def __init__(self, learner: RuleLearner) -> None:
+        super().__init__(learner)
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        import jax.numpy as jnp
+
+        b, columns = jnp.asarray(self.b.toarray()), jnp.asarray(self.columns)
+
+        def loss(k):
+            x = jnp.linalg.solve(b.T @ (k[:, None] * b), columns)
+            a = columns.T @ x
+            return (a[1, 0] / a[0, 0] * self.source - self.wanted) ** 2 / 2
+
+        @jax.jit
+        def step(k):
+            return jnp.clip(k * jnp.exp(-RATE * k * jax.grad(loss)(k)), 0.1, 10.0)
+
+        self._step = step
+        self._jk = jnp.asarray(self.k)
+
+    def step(self) -> None:
+        self._jk = self._step(self._jk).block_until_ready()
+
+
+class Minimised(Springs):
+    """SciPy's L-BFGS on the energy, pairs held by stiff springs, started at the last state."""
+
+    stiff = 1e3
+
+    def __init__(self, learner: RuleLearner) -> None:
+        super().__init__(learner)
+        self._at = [np.zeros(len(self.free)), np.zeros(len(self.free))]
+
+    def _settle(self, start: np.ndarray, held: list[float]) -> np.ndarray:
+        c = self.columns[:, : len(held)]
+
+        def energy(u):
+            e, gap = self.b @ u, c.T @ u - held
+            force = self.bt @ (self.k * e) + c @ (self.stiff * gap)
+            return (self.k @ e**2 + self.stiff * gap @ gap) / 2, force
+
+        options = {"maxiter": 100_000, "maxfun": 200_000, "gtol": 1e-8, "ftol": 0.0}
+        return scipy.optimize.minimize(energy, start, jac=True, method="L-BFGS-B", options=options).x
+
+    def step(self) -> None:
+        free = self._at[0] = self._settle(self._at[0], [self.source])
+        out = self.columns[:, 1] @ free
+        held = [self.source, out + ETA * (self.wanted - out)]
+        clamped = self._at[1] = self._settle(self._at[1], held)
+        self.change(self.b @ free, self.b @ clamped)
+
+
+class FiniteSprings(Springs):
+    """SciPy: springs at any displacement, Newton's method with a sparse bordered matrix.
+
+    Pairs are held at their distance by a Lagrange multiplier; both states start at the last ones.
+    """
+
+    tolerance = 1e-8
+
+    def __init__(self, learner: RuleLearner) -> None:
+        super().__init__(learner)
+        d, n = self.dim, self.size
+        pattern = np.stack(np.broadcast_arrays(self.dofs[:, :, None], self.dofs[:, None, :]))
+        self._rows, self._cols = pattern.reshape(2, -1)
+        number = np.full(n, -1)
+        number[self.free] = np.arange(len(self.free))
+        rows, cols = number[self._rows], number[self._cols]
+        self._kept = (rows >= 0) & (cols >= 0)
+        self._rows, self._cols = rows[self._kept], cols[self._kept]
+        self._states = [(np.zeros(n), np.zeros(1)), (np.zeros(n), np.zeros(2))]
+        self.iterations = 0
+
+    def _pair(self, u: np.ndarray, count: int) -> tuple:
+        """Distances of the pairs, their slopes (pairs, dofs) and second derivatives."""
+        x = self._points + u.reshape(-1, self.dim)
+        values, slopes, curvatures = [], np.zeros((count, self.size)), []
+        for k, (i, j) in enumerate(self.pairs[:count]):
+            v = x[j] - x[i]
+            r = np.linalg.norm(v)
+            t = v / r
+            dofs = np.r_[self.dim * i + np.arange(self.dim), self.dim * j + np.arange(self.dim)]
+            slopes[k, dofs] = np.r_[-t, t]
+            h = (np.eye(self.dim) - np.outer(t, t)) / r
+            curvatures.append((dofs, np.block([[h, -h], [-h, h]])))
+            values.append(r - self.pair_lengths[k])
+        return np.array(values), slopes, curvatures
+
+    def _settle(self, state: tuple, held: np.ndarray) -> tuple:
+        u, f = state[0].copy(), state[1].copy()
+        a, b = self.edges.T
+        d = self.dim
+        for _ in range(60):
+            v = self.vectors + u.reshape(-1, d)[b] - u.reshape(-1, d)[a]
+            r = np.linalg.norm(v, axis=1)
+            t, tension = v / r[:, None], self.k * (r - self.lengths)
+            force = np.zeros(self.size)
+            np.add.at(force, self.dofs, np.hstack([-t, t]) * tension[:, None])
+            value, slope, curvature = self._pair(u, len(held))
+            pull, gap = (force - slope.T @ f)[self.free], held - value
+            if max(np.abs(pull).max(), np.abs(gap).max()) < self.tolerance:
+                return u, f, r - self.lengths
+            self.iterations += 1
+            one = t[:, :, None] * t[:, None, :]
+            h = self.k[:, None, None] * one + (tension / r)[:, None, None] * (np.eye(d) - one)
+            blocks = np.concatenate(
+                [np.concatenate([h, -h], axis=2), np.concatenate([-h, h], axis=2)], axis=1
+            ).ravel()
+            size = len(self.free)
+            k = sp.coo_array((blocks[self._kept], (self._rows, self._cols)), (size, size)).tocsc()
+            for force_, (dofs, c) in zip(f, curvature, strict=True):
+                at = np.searchsorted(self.free, dofs)
+                inside = (at < size) & (self.free[np.minimum(at, size - 1)] == dofs)
+                at, c = at[inside], c[np.ix_(inside, inside)]
+                rows, cols = np.repeat(at, len(at)), np.tile(at, len(at))
+                k = k - sp.csc_array((force_ * c.ravel(), (rows, cols)), (size, size))
+            c = slope[:, self.free]
+            solution = splu(sp.csc_array(k), permc_spec="MMD_AT_PLUS_A").solve(
+                np.column_stack([c.T, -pull])
+            )
+            x, y = solution[:, :-1], solution[:, -1]
+            df = np.linalg.solve(c @ x, gap - c @ y)
+            u[self.free] += y + x @ df
+            f += df
+        raise RuntimeError("Newton's method did not converge.")
+
+    def start(self, points: np.ndarray) -> "FiniteSprings":
+        """Take the reference positions of the nodes, and find the first states."""
+        self._points = points
+        return self
+
+    def step(self) -> None:
+        u, f, e = self._settle(self._states[0], np.array([self.source]))
+        self._states[0] = u, f
+        out = self._pair(u, 2)[0][1]
+        held = np.array([self.source, out + ETA * (self.wanted - out)])
+        u, f, clamped = self._settle(self._states[1], held)
+        self._states[1] = u, f
+        self.change(e, clamped)

@@ -1,0 +1,65 @@
+"""The structures and tasks that are timed."""
+
+import numpy as np
+
+import mechlearn as ml
+from mechlearn.energies import Element
+from mechlearn.learner import RuleLearner
+from mechlearn.network import Network
+from mechlearn.rules import Rule
+
+
+def pairs(net: Network, count: int) -> list[tuple[int, int]]:
+    """Bonds spread over the network, no two of which share a node."""
+    taken, out = set(), []
+    for edge in np.linspace(net.n_edges / 7, net.n_edges - 1, 40 * count).astype(int):
+        a, b = map(int, net.edges[edge])
+        if not taken & {a, b}:
+            taken |= {a, b}
+            out.append((a, b))
+    keep = np.linspace(0, len(out) - 1, count).astype(int)
+    return [out[k] for k in keep]
+
+
+def allostery(
+    nodes: int,
+    dim: int = 2,
+    energy: Element | None = None,
+    rule: Rule | None = None,
+    strain: float = 0.1,
+) -> RuleLearner:
+    """One pinched pair and one that answers, on a Delaunay network."""
+    net = ml.networks.delaunay(nodes=nodes, dim=dim, seed=1)
+    source, target = pairs(net, 2)
+    task = ml.Task(
+        sources=[ml.Source(nodes=source, strain=strain)],
+        targets=[ml.Target(nodes=target, strain=strain)],
+    )
+    energy = energy or ml.Spring()
+    first = energy.parameters[0].name
+    learn = {first: ml.Learn(bounds=(0.1, 10.0), initial=1.0)}
+    return RuleLearner(net, task, energy, learn, rule or ml.CoupledLearning(eta=0.01))
+
+
+def data_set(nodes: int, inputs: int, outputs: int, examples: int) -> RuleLearner:
+    """A linear network that learns a random linear map from many examples."""
+    net = ml.networks.delaunay(nodes=nodes, seed=1)
+    ports, rng = pairs(net, inputs + outputs), np.random.default_rng(0)
+    x = rng.uniform(-0.1, 0.1, (examples, inputs))
+    y = x @ rng.uniform(-0.3, 0.3, (inputs, outputs))
+    task = ml.Task(
+        sources=[
+            ml.Source(nodes=p, strain=x[:, k].tolist()) for k, p in enumerate(ports[:inputs])
+        ],
+        targets=[
+            ml.Target(nodes=p, strain=y[:, k].tolist()) for k, p in enumerate(ports[inputs:])
+        ],
+    )
+    learn = {"stiffness": ml.Learn(bounds=(0.1, 10.0), initial=1.0)}
+    return RuleLearner(net, task, ml.Spring(), learn, ml.CoupledLearning(eta=0.01))
+
+
+def step(learner: RuleLearner) -> None:
+    """One step of training: settle, read, compare, change."""
+    learner._look(learner.outputs(learner.settle()))
+    learner._step()
