@@ -1,8 +1,8 @@
 """What one would write without mechlearn, written well: coupled learning of one pair by another.
 
-Every baseline makes the same step on the same network: the free state (the source pair strained),
-the clamped state (the target pair held a little nearer to what is wanted too), and a plain change
-of every stiffness by the difference of its energies.
+Every baseline makes the same step on the same network as mechlearn does: the free state (the source
+pair strained), the clamped state (the target pair held a little nearer to what is wanted too), and
+a step of Adam on the logarithm of every stiffness by the difference of its energies.
 """
 
 import numpy as np
@@ -13,7 +13,8 @@ from scipy.sparse.linalg import splu
 
 from mechlearn.learner import RuleLearner
 
-ETA, RATE = 0.01, 1.0
+ETA, RATE, FORGET, FLOOR = 0.01, 0.1, (0.5, 0.95), 1e-6
+BOUNDS = 0.1, 10.0
 #: Factorisation by SuperLU as it is fastest for symmetric matrices.
 SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0,
              "options": {"SymmetricMode": True}}  # fmt: skip
@@ -48,7 +49,13 @@ class Springs:
         self.columns = rows[:, self.free].T.copy()
         self.source = float(problem.values[0, 0])
         self.wanted = float(problem.wanted[0, 0])
-        self.k = np.ones(net.n_edges)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was learned."""
+        self.k = np.ones(len(self.lengths))
+        self._mean = self._square = 0.0
+        self._count = 0
 
     def learn(self, x: np.ndarray) -> None:
         """The step, from the displacements ``x`` by unit forces at both pairs, (dofs, 2)."""
@@ -61,8 +68,19 @@ class Springs:
 
     def change(self, free: np.ndarray, clamped: np.ndarray) -> None:
         """Change the stiffness by what the springs feel in both states."""
-        signal = (clamped**2 - free**2) / (2 * ETA)
-        self.k = np.clip(self.k * np.exp(-RATE * signal), 0.1, 10.0)
+        self.adam((clamped**2 - free**2) / (2 * ETA) * self.k)
+
+    def adam(self, signal: np.ndarray) -> None:
+        """A step of Adam on the logarithm of the stiffness."""
+        a, b = FORGET
+        self._count += 1
+        if self._count == 1:
+            self._floor = FLOOR * np.sqrt(np.mean(signal**2))
+        self._mean = a * self._mean + (1 - a) * signal
+        self._square = b * self._square + (1 - b) * signal**2
+        mean = self._mean / (1 - a**self._count)
+        size = np.sqrt(self._square / (1 - b**self._count)) + self._floor
+        self.k = np.clip(self.k * np.exp(-RATE * mean / size), *BOUNDS)
 
 
 class Dense(Springs):
@@ -102,15 +120,10 @@ class Jax(Springs):
             a = columns.T @ x
             return (a[1, 0] / a[0, 0] * self.source - self.wanted) ** 2 / 2
 
-        @jax.jit
-        def step(k):
-            return jnp.clip(k * jnp.exp(-RATE * k * jax.grad(loss)(k)), 0.1, 10.0)
-
-        self._step = step
-        self._jk = jnp.asarray(self.k)
+        self._gradient = jax.jit(jax.grad(loss))
 
     def step(self) -> None:
-        self._jk = self._step(self._jk).block_until_ready()
+        self.adam(np.asarray(self._gradient(self.k)) * self.k)
 
 
 class Minimised(Springs):
@@ -118,8 +131,8 @@ class Minimised(Springs):
 
     stiff = 1e3
 
-    def __init__(self, learner: RuleLearner) -> None:
-        super().__init__(learner)
+    def restart(self) -> None:
+        super().restart()
         self._at = [np.zeros(len(self.free)), np.zeros(len(self.free))]
 
     def _settle(self, start: np.ndarray, held: list[float]) -> np.ndarray:
@@ -131,7 +144,9 @@ class Minimised(Springs):
             return (self.k @ e**2 + self.stiff * gap @ gap) / 2, force
 
         options = {"maxiter": 100_000, "maxfun": 200_000, "gtol": 1e-8, "ftol": 0.0}
-        return scipy.optimize.minimize(energy, start, jac=True, method="L-BFGS-B", options=options).x
+        return scipy.optimize.minimize(
+            energy, start, jac=True, method="L-BFGS-B", options=options
+        ).x
 
     def step(self) -> None:
         free = self._at[0] = self._settle(self._at[0], [self.source])
@@ -144,14 +159,16 @@ class Minimised(Springs):
 class FiniteSprings(Springs):
     """SciPy: springs at any displacement, Newton's method with a sparse bordered matrix.
 
-    Pairs are held at their distance by a Lagrange multiplier; both states start at the last ones.
+    Pairs are held at their distance by a Lagrange multiplier. Both states start at the last ones,
+    or, where not ``warm``, the free state at rest and the clamped one at the free state.
     """
 
     tolerance = 1e-8
 
-    def __init__(self, learner: RuleLearner) -> None:
+    def __init__(self, learner: RuleLearner, *, warm: bool = True) -> None:
+        self.warm, self._points = warm, learner.network.nodes
         super().__init__(learner)
-        d, n = self.dim, self.size
+        n = self.size
         pattern = np.stack(np.broadcast_arrays(self.dofs[:, :, None], self.dofs[:, None, :]))
         self._rows, self._cols = pattern.reshape(2, -1)
         number = np.full(n, -1)
@@ -159,8 +176,11 @@ class FiniteSprings(Springs):
         rows, cols = number[self._rows], number[self._cols]
         self._kept = (rows >= 0) & (cols >= 0)
         self._rows, self._cols = rows[self._kept], cols[self._kept]
-        self._states = [(np.zeros(n), np.zeros(1)), (np.zeros(n), np.zeros(2))]
         self.iterations = 0
+
+    def restart(self) -> None:
+        super().restart()
+        self._states = [(np.zeros(self.size), np.zeros(1)), (np.zeros(self.size), np.zeros(2))]
 
     def _pair(self, u: np.ndarray, count: int) -> tuple:
         """Distances of the pairs, their slopes (pairs, dofs) and second derivatives."""
@@ -206,25 +226,20 @@ class FiniteSprings(Springs):
                 rows, cols = np.repeat(at, len(at)), np.tile(at, len(at))
                 k = k - sp.csc_array((force_ * c.ravel(), (rows, cols)), (size, size))
             c = slope[:, self.free]
-            solution = splu(sp.csc_array(k), permc_spec="MMD_AT_PLUS_A").solve(
-                np.column_stack([c.T, -pull])
-            )
+            solution = splu(sp.csc_array(k), **SYMMETRIC).solve(np.column_stack([c.T, -pull]))
             x, y = solution[:, :-1], solution[:, -1]
             df = np.linalg.solve(c @ x, gap - c @ y)
             u[self.free] += y + x @ df
             f += df
         raise RuntimeError("Newton's method did not converge.")
 
-    def start(self, points: np.ndarray) -> "FiniteSprings":
-        """Take the reference positions of the nodes, and find the first states."""
-        self._points = points
-        return self
-
     def step(self) -> None:
-        u, f, e = self._settle(self._states[0], np.array([self.source]))
+        rest = np.zeros(self.size), np.zeros(1)
+        u, f, e = self._settle(self._states[0] if self.warm else rest, np.array([self.source]))
         self._states[0] = u, f
         out = self._pair(u, 2)[0][1]
         held = np.array([self.source, out + ETA * (self.wanted - out)])
-        u, f, clamped = self._settle(self._states[1], held)
+        start = self._states[1] if self.warm else (u, np.append(f, 0.0))
+        u, f, clamped = self._settle(start, held)
         self._states[1] = u, f
         self.change(e, clamped)

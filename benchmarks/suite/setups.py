@@ -48,18 +48,34 @@ def data_set(nodes: int, inputs: int, outputs: int, examples: int) -> RuleLearne
     x = rng.uniform(-0.1, 0.1, (examples, inputs))
     y = x @ rng.uniform(-0.3, 0.3, (inputs, outputs))
     task = ml.Task(
-        sources=[
-            ml.Source(nodes=p, strain=x[:, k].tolist()) for k, p in enumerate(ports[:inputs])
-        ],
-        targets=[
-            ml.Target(nodes=p, strain=y[:, k].tolist()) for k, p in enumerate(ports[inputs:])
-        ],
+        sources=[ml.Source(nodes=p, strain=x[:, k].tolist()) for k, p in enumerate(ports[:inputs])],
+        targets=[ml.Target(nodes=p, strain=y[:, k].tolist()) for k, p in enumerate(ports[inputs:])],
     )
     learn = {"stiffness": ml.Learn(bounds=(0.1, 10.0), initial=1.0)}
     return RuleLearner(net, task, ml.Spring(), learn, ml.CoupledLearning(eta=0.01))
 
 
-def step(learner: RuleLearner) -> None:
-    """One step of training: settle, read, compare, change."""
-    learner._look(learner.outputs(learner.settle()))
-    learner._step()
+class Ours:
+    """One step of training with mechlearn: settle, read, compare, change."""
+
+    def __init__(self, learner: RuleLearner) -> None:
+        self.learner = learner
+        self._start = learner.state()
+
+    @property
+    def k(self) -> np.ndarray:
+        """The stiffness as it is now."""
+        return self.learner.parameters["stiffness"]
+
+    def restart(self) -> None:
+        """Forget what was learned."""
+        self.learner.restore(self._start)
+        for step in self.learner._steps:
+            step.memory = {}
+        self.learner.equilibrium.forget()
+
+    def step(self) -> None:
+        """Make the step."""
+        learner = self.learner
+        learner._look(learner.outputs(learner.settle()))
+        learner._step()

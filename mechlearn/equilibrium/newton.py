@@ -11,6 +11,7 @@ J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapters 16 and 18.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import override
 
 import numpy as np
@@ -27,6 +28,9 @@ from mechlearn.superposition import Sense
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
 TOLERANCE = 1e-11
+#: From this residual on steps may use the last factorisation again, as long as each of them makes
+#: the residual smaller by that factor.
+NEAR, FASTER = 1e-4, 0.1
 #: The last step of frames relative to bond length: residual forces are small against what it takes
 #: to stretch a strut, but slender struts bend under far less.
 LAST_STEP = 1e-7
@@ -66,6 +70,7 @@ class NewtonCounts:
 
     solves: int = 0
     iterations: int = 0
+    chords: int = 0
     load_steps: int = 0
     shifts: int = 0
 
@@ -307,7 +312,23 @@ class NewtonEquilibrium(Equilibrium):
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
             u, f, state, moved = self._advance(u, f, state, direction, imposed)
+            if not direction.shift:
+                u, f, state = self._finish(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
+
+    def _finish(self, u, f, state, direction, imposed):
+        """Close to the solution the last factorisation serves for the steps that are left."""
+        while TOLERANCE <= state.miss < NEAR:
+            pulled = self._solver.solve(-state.pull[:, None])[:, 0]
+            du, df = direction.tangent.step(pulled, self._ports.raw(pulled), state.gap)
+            new_f = f.copy()
+            new_f[imposed.ports] += df
+            new = self._evaluate(u + du, new_f, imposed)
+            if new.miss > FASTER * state.miss:
+                break
+            u, f, state = u + du, new_f, new
+            self.counts.chords += 1
+        return u, f, state
 
     def _evaluate(self, u: NDArray, f: NDArray, imposed: "_Imposed") -> "_Residual":
         self.model.put_state(u)
@@ -351,7 +372,7 @@ class NewtonEquilibrium(Equilibrium):
                 negative, zero, _ = self._solver.inertia()
                 solution = self._solver.solve(np.column_stack([self._columns, -state.pull]))
                 reads = self._ports.raw(solution)
-                a, z = reads[:, :r], reads[:, r]
+                a = reads[:, :r]
                 small = np.block(
                     [
                         [curvature, -np.eye(r), slopes.T],
@@ -374,12 +395,11 @@ class NewtonEquilibrium(Equilibrium):
                 minimum = False
             if minimum:
                 invert = np.linalg.inv(small) * np.outer(scale, scale)
-                y = invert @ np.concatenate([np.zeros(r), -z, state.gap])
-                along, df = y[r : 2 * r], -y[2 * r :]
-                du = solution[:, r] - solution[:, :r] @ along
-                tied = np.isin(h, self.problem.grounded)
-                df[tied] -= ground * state.gap[tied]
-                return _Direction(du, df, -solution[:, :r] @ invert[r : 2 * r, 2 * r :], shift)
+                tangent = _Tangent(
+                    solution[:, :r], invert, np.isin(h, self.problem.grounded), ground
+                )
+                du, df = tangent.step(solution[:, r], reads[:, r], state.gap)
+                return _Direction(du, df, shift, tangent)
             shift = 10 * shift if shift else self._first_shift * self._stiffness
             self.counts.shifts += 1
         raise _NotConverged("no direction leads downhill")
@@ -403,7 +423,8 @@ class NewtonEquilibrium(Equilibrium):
             trial_f = f.copy()
             trial_f[h] += t * df
             reached = self._ports.read(trial_u).values + imposed.softness * trial_f
-            trial_u += direction.restore @ ((imposed.values - reached)[h] - (1 - t) * state.gap)
+            missing = (imposed.values - reached)[h] - (1 - t) * state.gap
+            trial_u += direction.tangent.restore @ missing
             try:
                 trial = self._evaluate(trial_u, trial_f, imposed)
                 better = trial.potential + weight * np.abs(trial.gap).sum()
@@ -458,16 +479,50 @@ class _Residual:
 
 
 @dataclass(frozen=True, eq=False)
+class _Tangent:
+    """The stiffness at a state, factorised and condensed onto the ports.
+
+    ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
+    ``invert`` the inverse of the small system of the forces there, their moves and the forces at
+    held ports. ``ground`` is the stiffness of the springs to the ground at those of the held ports
+    that are ``tied``.
+    """
+
+    columns: NDArray
+    invert: NDArray
+    tied: NDArray
+    ground: float
+
+    def step(self, pulled: NDArray, moved: NDArray, gap: NDArray) -> tuple[NDArray, NDArray]:
+        """The step that closes a gap and follows a pull.
+
+        The pull alone would make the displacements ``pulled``, which move the raw rows by
+        ``moved``. Returns changes of the displacements and of the forces at held ports.
+        """
+        r = len(moved)
+        y = self.invert @ np.concatenate([np.zeros(r), -moved, gap])
+        df = -y[2 * r :]
+        df[self.tied] -= self.ground * gap[self.tied]
+        return pulled - self.columns @ y[r : 2 * r], df
+
+    @cached_property
+    def restore(self) -> NDArray[np.float64]:
+        """Displacements that move each held port by one and nothing else."""
+        r = self.columns.shape[1]
+        return -self.columns @ self.invert[r : 2 * r, 2 * r :]
+
+
+@dataclass(frozen=True, eq=False)
 class _Direction:
-    """A Newton step, and the displacements that move each held port by one and nothing else.
+    """A Newton step, and the tangent that it follows from.
 
     ``shift`` is the stiffness of the ground that it took to lead to a minimum.
     """
 
     du: NDArray
     df: NDArray
-    restore: NDArray
     shift: float
+    tangent: _Tangent
 
 
 class NewtonSettled(Settled):
