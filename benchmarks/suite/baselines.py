@@ -160,13 +160,15 @@ class FiniteSprings(Springs):
     """SciPy: springs at any displacement, Newton's method with a sparse bordered matrix.
 
     Pairs are held at their distance by a Lagrange multiplier. Both states start at the last ones,
-    or, where not ``warm``, the free state at rest and the clamped one at the free state.
+    or, where not ``warm``, the free state at rest and the clamped one at the free state. ``plain``
+    leaves SuperLU's options as they come.
     """
 
     tolerance = 1e-8
 
-    def __init__(self, learner: RuleLearner, *, warm: bool = True) -> None:
+    def __init__(self, learner: RuleLearner, *, warm: bool = True, plain: bool = False) -> None:
         self.warm, self._points = warm, learner.network.nodes
+        self._options = {} if plain else SYMMETRIC
         super().__init__(learner)
         n = self.size
         pattern = np.stack(np.broadcast_arrays(self.dofs[:, :, None], self.dofs[:, None, :]))
@@ -226,7 +228,7 @@ class FiniteSprings(Springs):
                 rows, cols = np.repeat(at, len(at)), np.tile(at, len(at))
                 k = k - sp.csc_array((force_ * c.ravel(), (rows, cols)), (size, size))
             c = slope[:, self.free]
-            solution = splu(sp.csc_array(k), **SYMMETRIC).solve(np.column_stack([c.T, -pull]))
+            solution = splu(sp.csc_array(k), **self._options).solve(np.column_stack([c.T, -pull]))
             x, y = solution[:, :-1], solution[:, -1]
             df = np.linalg.solve(c @ x, gap - c @ y)
             u[self.free] += y + x @ df

@@ -3,7 +3,7 @@
 import numpy as np
 
 import mechlearn as ml
-from mechlearn.energies import Element
+from mechlearn.energies import Element, Solid
 from mechlearn.learner import RuleLearner
 from mechlearn.network import Network
 from mechlearn.rules import Rule
@@ -47,12 +47,38 @@ def data_set(nodes: int, inputs: int, outputs: int, examples: int) -> RuleLearne
     ports, rng = pairs(net, inputs + outputs), np.random.default_rng(0)
     x = rng.uniform(-0.1, 0.1, (examples, inputs))
     y = x @ rng.uniform(-0.3, 0.3, (inputs, outputs))
+    names = [f"x{k}" for k in range(inputs)], [f"y{k}" for k in range(outputs)]
     task = ml.Task(
-        sources=[ml.Source(nodes=p, strain=x[:, k].tolist()) for k, p in enumerate(ports[:inputs])],
-        targets=[ml.Target(nodes=p, strain=y[:, k].tolist()) for k, p in enumerate(ports[inputs:])],
+        sources=[
+            ml.Source(name=name, nodes=pair, strain=0.0)
+            for name, pair in zip(names[0], ports[:inputs], strict=True)
+        ],
+        targets=[
+            ml.Target(name=name, nodes=pair, strain=0.0)
+            for name, pair in zip(names[1], ports[inputs:], strict=True)
+        ],
+        examples=[
+            dict(zip([*names[0], *names[1]], row, strict=True))
+            for row in np.hstack([x, y]).tolist()
+        ],
     )
     learn = {"stiffness": ml.Learn(bounds=(0.1, 10.0), initial=1.0)}
     return RuleLearner(net, task, ml.Spring(), learn, ml.CoupledLearning(eta=0.01))
+
+
+def solid(dim: int, material: str, order: int, mesh: float) -> RuleLearner:
+    """Allostery in struts meshed as a solid; ``mesh`` is the cell size relative to the width."""
+    net = ml.networks.delaunay(nodes=40 if dim == 2 else 12, dim=dim, seed=1)
+    source, target = pairs(net, 2)
+    task = ml.Task(
+        sources=[ml.Source(nodes=source, strain=0.02)],
+        targets=[ml.Target(nodes=target, strain=0.02)],
+    )
+    energy = Solid(material=material, order=order, mesh_size=mesh)
+    width = 0.05 if dim == 2 else 0.12
+    learn = {"width": ml.Learn(bounds=(width / 2, 2 * width), initial=width)}
+    rule = ml.CoupledLearning(eta=0.01)
+    return RuleLearner(net, task, energy, learn, rule, rate=0.01)
 
 
 class Ours:
