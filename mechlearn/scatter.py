@@ -38,7 +38,7 @@ class Scatter:
         size = operator.shape[1]
         b = operator.tocoo()
         kept = free[b.col] & (b.data != 0)
-        row, dof, value = b.row[kept], b.col[kept], b.data[kept]
+        row, dof, value = b.row[kept], b.col[kept].astype(np.int64), b.data[kept]
         cell, strain = np.divmod(row, strains)
         # All pairs of entries of the same cell: each makes one term of one entry of K.
         order = np.argsort(cell, kind="stable")
