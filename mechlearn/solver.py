@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
+from mechlearn.ranks import total
 
 #: From this many unknowns on, MUMPS is faster than PETSc's own factorisation (measured, 2D).
 MUMPS_FROM = 1500
@@ -88,9 +89,9 @@ class DirectSolver:
             raise SolveError("The factorised stiffness matrix could not be solved with.") from error
         return solution.copy(order="C")
 
-    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
-        """The matrix times a block of columns, shape (owned rows, k)."""
-        return self._blocks.multiply(columns)
+    def missed(self) -> NDArray[np.float64]:
+        """By how much the last solution misses its right-hand side, relative to it, (k,)."""
+        return self._blocks.missed()
 
 
 class IterativeSolver:
@@ -145,7 +146,8 @@ class IterativeSolver:
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); raises SolveError where one fails."""
-        out = np.empty(columns.shape)
+        out = self._blocks.get("solution", columns.shape[1])[1]
+        self._blocks.get("right", columns.shape[1])[1][:] = columns
         b, x = self.matrix.createVecLeft(), self.matrix.createVecRight()
         for k, column in enumerate(columns.T):
             b.array[:] = column
@@ -159,11 +161,11 @@ class IterativeSolver:
             out[:, k] = x.array
         b.destroy()
         x.destroy()
-        return out
+        return out.copy(order="C")
 
-    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
-        """The matrix times a block of columns, shape (owned rows, k)."""
-        return self._blocks.multiply(columns)
+    def missed(self) -> NDArray[np.float64]:
+        """By how much the last solution misses its right-hand side, relative to it, (k,)."""
+        return self._blocks.missed()
 
 
 class Blocks:
@@ -175,7 +177,7 @@ class Blocks:
     """
 
     def __init__(self, matrix: PETSc.Mat) -> None:
-        self._matrix = matrix
+        self._matrix, self._comm = matrix, matrix.comm.tompi4py()
         self._made: dict[str, tuple[PETSc.Mat, NDArray]] = {}
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
@@ -196,10 +198,15 @@ class Blocks:
             made = self._made[name] = dense, array
         return made
 
-    def multiply(self, columns: NDArray) -> NDArray[np.float64]:
-        """The matrix times a block of columns, shape (owned rows, k)."""
-        k = columns.shape[1]
-        (x, factor), (y, product) = self.get("factor", k), self.get("product", k)
-        factor[:] = columns
+    def missed(self) -> NDArray[np.float64]:
+        """How far the matrix times the block "solution" is from the block "right", relatively.
+
+        Per column, (k,); 0 where the right-hand side is 0.
+        """
+        (_, right), (x, _) = self._made["right"], self._made["solution"]
+        y, product = self.get("product", right.shape[1])
         self._matrix.matMult(x, y)
-        return product.copy(order="C")
+        product -= right
+        squares = [np.einsum("ij,ij->j", v, v) for v in (product, right)]
+        miss, size = total(self._comm, np.array(squares))
+        return np.sqrt(miss / np.where(size > 0, size, np.inf))
