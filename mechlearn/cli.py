@@ -1,4 +1,4 @@
-"""The command line: check, train, evaluate, compare, sweep, verify, render, export.
+"""The command line: check, train, evaluate, compare, sweep, verify, render, report, export.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -353,6 +353,34 @@ def export(run: Path, out: Path) -> None:
     loaded = Run.load(run)
     on_first(lambda: loaded.export(out))
     say(f"Written to {out}")
+
+
+@app.command
+def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+    """Write a run as one page of HTML: to read, to turn, to send, to print.
+
+    It needs no network: what was asked, the set-up, the network moving under its load, the targets,
+    how it learned, and what it takes to repeat it.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    output
+        The page to write (.html); report.html in the folder of the run if left out.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    path = output or run / "report.html"
+
+    def write() -> None:
+        from mechlearn.report import report as page
+
+        page(loaded, path)
+
+    on_first(write)
+    say(f"Written to {path}")
 
 
 def main(arguments: list[str] | None = None) -> None:
