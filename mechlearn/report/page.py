@@ -182,7 +182,10 @@ def _shaded(classes: Confusion) -> list[tuple[str, list[list[dict[str, Any]]], s
     ):
         shares = table / table.sum(axis=1, keepdims=True).clip(1)
         cells = [
-            [{"number": int(c), "share": round(0.75 * float(s), 3)} for c, s in zip(*row)]
+            [
+                {"number": int(c), "share": round(0.75 * float(s), 3)}
+                for c, s in zip(*row, strict=True)
+            ]
             for row in zip(table, shares, strict=True)
         ]
         out.append((name, cells, percent(accuracy)))
