@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mechlearn.plots import in_words, plot_dofs, plot_error
 from mechlearn.render import draw_setup
-from mechlearn.render.words import sizes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +19,7 @@ def setup_picture(run: "Run") -> str:
     """The set-up as the address of a picture in the page itself."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "setup.png"
-        draw_setup(run.network, run.problem, path, title=sizes(run.network))
+        draw_setup(run.network, run.problem, path)
         return _smaller(path)
 
 
@@ -47,12 +46,15 @@ def data_address(content: bytes, kind: str) -> str:
 
 
 def _smaller(path: Path) -> str:
-    """A picture with a palette: a third of the bytes, and flat colours stay what they are."""
-    from PIL import Image
+    """A picture without white around it and with a palette: a third of the bytes."""
+    from PIL import Image, ImageChops
 
     out = io.BytesIO()
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    with Image.open(path) as picture:
+        image = picture.convert("RGB")
+        ink = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
+        flat = image.crop(ink).quantize(128, dither=Image.Dither.NONE)
+        flat.save(out, "png", optimize=True)
     return data_address(out.getvalue(), "image/png")
 
 

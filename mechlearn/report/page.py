@@ -5,10 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mechlearn.errors import InputError
 from mechlearn.meshfile import failure
 from mechlearn.render.words import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
+from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
@@ -124,6 +127,16 @@ def _stability(run: "Run") -> list[tuple[str, str]]:
             "stiffness at every Newton step)"
         )
     out.append(("Stable", how))
+    modes = [softest(run, p) for p in (run.initial, run.learned)]
+    if all(m is not None and len(m) for m in modes):
+        names = ("Softest motion before", "Softest motion after")
+        for name, values in zip(names, modes, strict=True):
+            text = f"stiffness {number(values[0], 3)}"
+            if len(values) > 1:
+                text += f"; the next {', '.join(number(v, 3) for v in values[1:4])}"
+            if (negative := int(np.count_nonzero(values < 0))) > 0:
+                text += f" ({negative} negative: not stable at rest)"
+            out.append((name, text))
     for key, name in (
         ("solves", "Equilibria found"),
         ("iterations", "Newton iterations"),

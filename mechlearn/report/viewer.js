@@ -116,21 +116,26 @@
     fit();
   }
 
-  // The scale at which everything is in view as it is turned at first.
+  // The scale at which everything is in view, at rest and under the full load, as turned at first.
   let fitted = 1;
   function fit() {
     const t = straightOn();
     let x = 1e-9, y = 1e-9;
     const reach = data.arrow + 2 * data.mark;
-    const look = (a) => {
+    const look = (a, by = null, from = 0) => {
+      const moved = (i) => a[i] + (by ? data.factor * by[from + i] : 0);
       for (let i = 0; i < a.length; i += 3) {
-        const v = [a[i] - centre[0], a[i + 1] - centre[1], a[i + 2] - centre[2]];
+        const v = [0, 1, 2].map((c) => moved(i + c) - centre[c]);
         x = Math.max(x, Math.abs(t[0] * v[0] + t[1] * v[1] + t[2] * v[2]));
         y = Math.max(y, Math.abs(t[3] * v[0] + t[4] * v[1] + t[5] * v[2]));
       }
     };
     look(rest);
     if (cell) look(cell);
+    for (const when of ["before", "after"]) {
+      const all = data.examples[shown.example][when];
+      if (all) look(rest, all.moved, all.moved.length - 3 * n);
+    }
     fitted = Math.min(width / 2 / (x + reach), height / 2 / (y + reach));
   }
 
@@ -485,6 +490,7 @@
   });
   controls.example.addEventListener("change", () => {
     shown.example = +controls.example.value;
+    fit();
     available();
     tell();
     redraw();

@@ -25,6 +25,7 @@ ELEMENTS = {
 }
 #: More sentences than this about sources, or about targets, are not read.
 SENTENCES = 12
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -33,10 +34,9 @@ def number(value: Any, digits: int = 4) -> str:
         return ""
     if np.ndim(value):
         return "(" + ", ".join(number(v, digits) for v in value) + ")"
-    text = f"{float(value):.{digits}g}"
-    mantissa, e, power = text.partition("e")
-    text = f"{mantissa}·10^{int(power)}" if e else text
-    return text.replace("-", "\u2212")
+    mantissa, e, power = f"{float(value):.{digits}g}".partition("e")
+    text = mantissa.replace("-", "\u2212")
+    return f"{text}·10{str(int(power)).translate(RAISED)}" if e else text
 
 
 def amount(value: Any, quantity: str) -> str:
@@ -69,7 +69,7 @@ def in_sentences(run: "Run") -> list[str]:
     out.append(
         f"What learns is the {' and the '.join(in_words(name) for name in run.learned)} of every "
         f"bond, {_rule(run)}, for at most {setup.train.steps:,} steps or until the "
-        f"{run.summary['error_is']} is at most {number(setup.train.tolerance)}."
+        f"{in_words(run.summary['error_is'])} is at most {number(setup.train.tolerance)}."
     )
     return out
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.ranks import size
+from mechlearn.render.colours import SOURCE, TARGET
 from mechlearn.render.words import heading
 from mechlearn.view.exhibit import Exhibit, check_example
 
@@ -44,10 +45,12 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; 
 .bar { height: .7rem; border-radius: 2px; }
 .side table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums;
   font-size: .95rem; margin-bottom: 1rem; }
-.side th, .side td { text-align: right; padding: .15rem 0 .15rem .5rem; border-bottom: 1px solid #dfe3e8; }
+.side th, .side td { text-align: right; padding: .15rem 0 .15rem .5rem;
+  border-bottom: 1px solid #dfe3e8; }
 .side th:first-child, .side td:first-child { text-align: left; padding-left: 0; }
 .quiet { color: #5b626d; font-size: .88rem; }
-.trouble { border-left: 4px solid #b23b12; background: #fdf3ee; padding: .4rem .7rem; margin-bottom: 1rem; }
+.trouble { border-left: 4px solid #b23b12; background: #fdf3ee; padding: .4rem .7rem;
+  margin-bottom: 1rem; }
 @media (max-width: 760px) {
   .page { flex-direction: column; }
   .sight { min-height: 45vh; }
@@ -247,7 +250,11 @@ class Page:
         html.P("Click a bond to see its numbers.", classes="quiet", v_if=("!bond",))
         with html.Div(classes="row"):
             html.Button("Reset view", type="button", click=self._aim)
-        html.P("{{ scale }} Every answer is solved for; nothing is interpolated.", classes="quiet")
+        with html.P(classes="quiet"):
+            for words, colour in (("source", SOURCE), ("target", TARGET)):
+                html.Span("● ", style=f"color: {colour}")
+                html.Span(f"{words} ")
+            html.Span("{{ scale }} Every answer is solved for; nothing is interpolated.")
         html.Span("{{ answered }}", id="answered", style="display: none")
 
     def _slider(self, html: Any, words: str, key: str, text: str, top: str, step: float) -> None:
