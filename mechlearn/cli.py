@@ -416,8 +416,7 @@ def view(
     loaded = Run.load(run)
     from mechlearn.view import serve as show
 
-    with _about(run):
-        show(loaded, example=example, port=port, browser=browser and not serve, say=say)
+    show(loaded, example=example, port=port, browser=browser and not serve, say=say)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -180,7 +180,7 @@ def test_sparse_and_dense_find_the_same_softest_motions(run, monkeypatch):
     [
         (number(-1.5e-7), "−1.5·10⁻⁷"),
         (number([0.5, -2]), "(0.5, −2)"),
-        (amount(0.1, "strain"), "+10 %"),
+        (amount(0.1, "strain"), "+10\u00a0%"),
         (duration(0.0021), "2.1 ms"),
         (duration(7300), "2.03 h"),
     ],
@@ -192,7 +192,7 @@ def test_numbers_are_written_for_people(text, says):
 def test_the_task_is_told_in_words(run, classes):
     text = " ".join(in_sentences(run))
     a, b = run.problem.ports[0].nodes
-    assert f"the distance of nodes {a} and {b} changes by +10 %" in text
+    assert f"the distance of nodes {a} and {b} changes by +10\u00a0%" in text
     assert "by coupled learning (eta = 0.01" in text
     assert "Nothing holds it" in text
     text = " ".join(in_sentences(classes))

@@ -20,7 +20,7 @@ def setup_picture(run: "Run") -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "setup.png"
         draw_setup(run.network, run.problem, path)
-        return _smaller(path)
+        return _trimmed(path)
 
 
 def error_curve(run: "Run") -> str:
@@ -45,16 +45,15 @@ def data_address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _smaller(path: Path) -> str:
-    """A picture without white around it and with a palette: a third of the bytes."""
+def _trimmed(path: Path) -> str:
+    """A picture without the white around it."""
     from PIL import Image, ImageChops
 
     out = io.BytesIO()
     with Image.open(path) as picture:
         image = picture.convert("RGB")
         ink = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
-        flat = image.crop(ink).quantize(128, dither=Image.Dither.NONE)
-        flat.save(out, "png", optimize=True)
+        image.crop(ink).save(out, "png", optimize=True)
     return data_address(out.getvalue(), "image/png")
 
 

@@ -42,7 +42,7 @@ def number(value: Any, digits: int = 4) -> str:
 def amount(value: Any, quantity: str) -> str:
     """A value of a quantity: strains in percent."""
     if quantity == "strain":
-        return ("+" if value > 0 else "") + number(100 * value, 3) + " %"
+        return ("+" if value > 0 else "") + number(100 * value, 3) + "\u00a0%"
     return number(value)
 
 
