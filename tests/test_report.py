@@ -4,6 +4,7 @@ import base64
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from mechlearn.report.words import amount, duration, in_sentences, number
 from mechlearn.rules import GradientDescent
 from mechlearn.run import Run
 from mechlearn.task import Source, Support, Target, Task
-from mechlearn.training import train
+from mechlearn.training import train, train_file
 
 PULL = Task(
     sources=[Source(name="pinch", near=[0.1, 0.5], strain=0.1)],
@@ -180,6 +181,7 @@ def test_sparse_and_dense_find_the_same_softest_motions(run, monkeypatch):
     [
         (number(-1.5e-7), "−1.5·10⁻⁷"),
         (number([0.5, -2]), "(0.5, −2)"),
+        (number([-0.049]), "−0.049"),
         (amount(0.1, "strain"), "+10\u00a0%"),
         (duration(0.0021), "2.1 ms"),
         (duration(7300), "2.03 h"),
@@ -215,11 +217,12 @@ def test_the_page_needs_nothing_else(page):
     assert "<here>" not in text
 
 
-def test_the_page_holds_the_files_of_a_repetition(run, page):
-    text = page.read_text()
+def test_the_files_in_the_page_repeat_the_run(run, page, tmp_path):
     for name in ("task.toml", "network.vtu"):
-        (address,) = re.findall(f'download="{name}" href="data:[^,]*,([^"]*)"', text)
-        assert base64.b64decode(address) == (run.folder / name).read_bytes()
+        (address,) = re.findall(f'download="{name}" href="data:[^,]*,([^"]*)"', page.read_text())
+        (tmp_path / name).write_bytes(base64.b64decode(address))
+    again = train_file(tmp_path / "task.toml")
+    np.testing.assert_allclose(again.learned["stiffness"], run.learned["stiffness"], rtol=1e-12)
 
 
 def test_the_page_of_classes_shows_their_confusion(classes, tmp_path):
@@ -348,13 +351,20 @@ def test_on_a_phone_nothing_is_wider_than_the_page(browser, page):
 # -- from the command line -------------------------------------------------------------------------
 
 
-def test_the_command_writes_the_page_and_names_what_is_missing(run, tmp_path):
-    command = [sys.executable, "-m", "mechlearn.cli", "report"]
-    out = tmp_path / "page.html"
-    done = subprocess.run([*command, run.folder, "-o", out], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert out.read_text().startswith("<!DOCTYPE html>")
-    done = subprocess.run([*command, tmp_path / "none"], capture_output=True, text=True)
+def test_the_command_names_a_run_that_is_missing(tmp_path):
+    command = [sys.executable, "-m", "mechlearn.cli", "report", tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "none" in done.stderr
+
+
+def test_two_ranks_write_the_same_page_as_one(run, page, tmp_path):
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    if not mpiexec.exists():
+        pytest.skip("no mpiexec beside this Python")
+    out = tmp_path / "page.html"
+    command = [mpiexec, "-n", "2", sys.executable, "-m", "mechlearn.cli", "report", run.folder]
+    done = subprocess.run([*command, "-o", out], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.read_text() == page.read_text()

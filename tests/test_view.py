@@ -147,6 +147,12 @@ def test_what_cannot_be_served_is_refused(folder):
             serve(run, port=taken.getsockname()[1])
 
 
+def test_without_trame_the_error_says_how_to_install_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trame.app", None)
+    with pytest.raises(InputError, match=r"pip install 'mechlearn\[view\]'"):
+        serve(Run.load(folder))
+
+
 def test_several_ranks_are_refused(folder):
     done = subprocess.run(
         [sys.executable, "-m", "mechlearn.cli", "view", folder, "--serve"],

@@ -29,10 +29,12 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number, or several, with a true minus sign; nothing where it is None."""
+    """A number, or several in brackets, with a true minus sign; nothing where it is None."""
     if value is None:
         return ""
-    if np.ndim(value):
+    if np.size(value) == 1:
+        value = np.ravel(value)[0]
+    elif np.ndim(value):
         return "(" + ", ".join(number(v, digits) for v in value) + ")"
     mantissa, e, power = f"{float(value):.{digits}g}".partition("e")
     text = mantissa.replace("-", "\u2212")
