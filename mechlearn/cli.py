@@ -1,4 +1,4 @@
-"""The command line: check, train, evaluate, compare, sweep, verify, render, export.
+"""The command line: check, train, evaluate, compare, sweep, verify, render, report, view, export.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -353,6 +353,70 @@ def export(run: Path, out: Path) -> None:
     loaded = Run.load(run)
     on_first(lambda: loaded.export(out))
     say(f"Written to {out}")
+
+
+@app.command
+def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+    """Write a run as one page of HTML: to read, to turn, to send, to print.
+
+    It needs no network: what was asked, the set-up, the network moving under its load, the targets,
+    how it learned, and what it takes to repeat it.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    output
+        The page to write (.html); report.html in the folder of the run if left out.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    path = output or run / "report.html"
+
+    def write() -> None:
+        from mechlearn.report import report as page
+
+        page(loaded, path)
+
+    on_first(write)
+    say(f"Written to {path}")
+
+
+@app.command
+def view(
+    run: Path,
+    *,
+    example: int = 1,
+    port: int = 0,
+    browser: bool = True,
+    serve: Quiet = False,
+) -> None:
+    """Look at a run on a local page: move along its training, pull it, pick its bonds, live.
+
+    The page is for this machine only, and lasts until Ctrl-C.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    example
+        Which example to pull, counted from 1.
+    port
+        Where the page is served; a free port if left out.
+    browser
+        Open the page in a browser.
+    serve
+        Only print the page's address; the same as --no-browser.
+    """
+    if size() > 1:
+        raise InputError("view runs on one rank; it answers one person.")
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    from mechlearn.view import serve as show
+
+    show(loaded, example=example, port=port, browser=browser and not serve, say=say)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -245,9 +245,11 @@ try:
 except ImportError:
     pass
 import dolfinx.fem.petsc, dolfinx.io, dolfinx.mesh, ufl
-import cyclopts, gemmi, h5netcdf, h5py, matplotlib.pyplot, meshio, pydantic, pyvista, rich.progress
+import cyclopts, gemmi, h5netcdf, h5py, jinja2, matplotlib.pyplot, meshio, pydantic, pyvista
+import rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
-import distributed, hypothesis.strategies, nevergrad, networkx, pytest, shapely, sklearn.datasets
+import distributed, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
+import sklearn.datasets, trame.app, trame.widgets.vtk
 '
 
 start=$(date +%s)

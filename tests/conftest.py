@@ -1,6 +1,7 @@
 """Networks that many tests share. Small, rigid, and made without any generator under test."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -60,3 +61,27 @@ def stiffnesses():
         return 10 ** np.random.default_rng(seed).uniform(-1, 1, net.n_edges)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A real browser without a window; tests that need one are skipped where there is none."""
+    from selenium import webdriver
+
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in programs:
+        pytest.skip("no chromium with chromedriver is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "use-gl=angle", "use-angle=swiftshader",
+        "enable-unsafe-swiftshader", "disable-quic", "no-first-run", "disable-sync",
+        "disable-background-networking", "disable-component-update", "window-size=1100,900",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    driver.set_script_timeout(20)
+    yield driver
+    driver.quit()

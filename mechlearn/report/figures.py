@@ -1,0 +1,73 @@
+"""The still pictures of a report, as addresses that hold the picture itself: set-up and curves."""
+
+import base64
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mechlearn.plots import in_words, plot_dofs, plot_error
+from mechlearn.render import draw_setup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mechlearn.run import Run
+
+
+def setup_picture(run: "Run") -> str:
+    """The set-up as the address of a picture in the page itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "setup.png"
+        draw_setup(run.network, run.problem, path)
+        return _trimmed(path)
+
+
+def error_curve(run: "Run") -> str:
+    """Error and contrast against the step."""
+    figure = _figure()
+    plot_error(run, figure.add_subplot())
+    return _svg(figure)
+
+
+def histograms(run: "Run") -> dict[str, str]:
+    """The distribution of every learning parameter, by name, before and after."""
+    out = {}
+    for name in run.learned:
+        figure = _figure()
+        plot_dofs(run, figure.add_subplot(), name)
+        out[in_words(name)] = _svg(figure)
+    return out
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """An address that holds the content itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _trimmed(path: Path) -> str:
+    """A picture without the white around it."""
+    from PIL import Image, ImageChops
+
+    out = io.BytesIO()
+    with Image.open(path) as picture:
+        image = picture.convert("RGB")
+        ink = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
+        image.crop(ink).save(out, "png", optimize=True)
+    return data_address(out.getvalue(), "image/png")
+
+
+def _figure() -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(8, 4.6), layout="constrained")
+
+
+def _svg(figure: "Figure") -> str:
+    """A figure as the address of a picture in the page, the same for the same run."""
+    from matplotlib import rc_context
+
+    out = io.BytesIO()
+    with rc_context({"svg.hashsalt": "mechlearn", "svg.fonttype": "path"}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return data_address(out.getvalue(), "image/svg+xml")

@@ -1,0 +1,247 @@
+"""The moving picture of a report: what its viewer needs of a run, as plain data.
+
+The viewer draws on a canvas of the page with no library at all, so that a page opened years from
+now, from a disk, still turns. Here nothing is drawn: states are solved for along the actuation, and
+arrays are packed.
+"""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.actuation import Actuation
+from mechlearn.errors import SolveError
+from mechlearn.kinematics import Displacements
+from mechlearn.plots import in_words
+from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
+from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
+from mechlearn.render.lines import cell_outline, space
+from mechlearn.render.marks import held_nodes, marks
+from mechlearn.render.scene import Scene
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: Examples that the viewer can show, and states along the actuation where the answer is curved.
+EXAMPLES, FRAMES = 6, 11
+#: Bytes that all states together may take; of solids, whose states are dear, so many states.
+BYTES, FRAMES_OF_SOLIDS = 4_000_000, 3
+
+
+def moving_picture(run: "Run") -> dict[str, Any]:
+    """Everything that the viewer draws, ready for JSON; arrays are base64 of little-endian bytes.
+
+    Where a state cannot be found, what was found of that path remains, and ``notes`` says so.
+    """
+    network, notes = run.network, []
+    amplitudes = _amplitudes(run)
+    count = _examples(run, len(amplitudes))
+    found = []
+    for e in range(count):
+        actuation, both = Actuation(run, e), {}
+        for name, parameters in (("before", run.initial), ("after", run.learned)):
+            both[name] = _pulled(actuation, parameters, amplitudes, notes, f"{name} training")
+        found.append(both)
+    full = [path[-1] for both in found for path in both.values() if path is not None]
+    moves = isinstance(run.energy.kinematics, Displacements)
+    factor = _factor(run, full) if moves else 1.0
+    shades = _strain_shades(run, full)
+    scene = Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1))
+    return {
+        "dim": network.dim,
+        "moves": moves,
+        "factor": factor,
+        "extent": scene.extent,
+        "thick": scene.thick,
+        "mark": scene.mark,
+        "arrow": scene.arrow,
+        "nodes": pack(space(network.nodes)),
+        "edges": pack(network.edges, "<u4"),
+        "lengths": pack(network.lengths),
+        **_pieces(run),
+        "cell": pack(cell_outline(network)) if network.periodic else None,
+        "supports": held_nodes(run.problem).tolist(),
+        "amplitudes": amplitudes.tolist(),
+        "examples": [
+            {
+                "title": f"example {e + 1}",
+                "marks": _marks(run, e),
+                **{name: _states(run, path) for name, path in both.items()},
+            }
+            for e, both in enumerate(found)
+        ],
+        "more": run.problem.n_examples - count,
+        "colourings": [*_colourings(run), _of_strain(run, shades)],
+        "colours": {"support": SUPPORT, "ghost": GHOST, "cell": CELL},
+        "notes": list(dict.fromkeys(notes)),
+    }
+
+
+def pack(values: NDArray, kind: str = "<f4") -> str:
+    """An array's bytes as text."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+def _amplitudes(run: "Run") -> NDArray[np.float64]:
+    """At which parts of the load states are solved for; between them the viewer goes straight."""
+    if run.energy.linear:
+        return np.array([0.0, 1.0])
+    size = 4 * run.network.nodes.size
+    most = FRAMES_OF_SOLIDS if run.energy.name == "solid" else FRAMES
+    return np.linspace(0, 1, int(np.clip(BYTES / (2 * size), 2, most)))
+
+
+def _examples(run: "Run", frames: int) -> int:
+    """How many examples are shown."""
+    if run.energy.name == "solid":
+        return 1
+    size = 4 * frames * (run.network.nodes.size + run.network.n_edges)
+    return int(np.clip(BYTES // (2 * size), 1, min(EXAMPLES, run.problem.n_examples)))
+
+
+def _pulled(
+    actuation: Actuation, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
+) -> NDArray[np.float64] | None:
+    """States along the actuation, (frames, n, components); shorter where the path ends."""
+    out = []
+    try:
+        actuation.set(parameters)
+        for amplitude in amplitudes:
+            out.append(actuation.answer(amplitude).state)
+    except SolveError as error:
+        reached = f"{100 * amplitudes[len(out) - 1]:.0f} %" if out else "none"
+        notes.append(f"The network {when} could be solved for up to {reached} of the load: {error}")
+    if len(out) < 2:
+        return None
+    # Where the path ends early the last state stays.
+    return np.array(out + [out[-1]] * (len(amplitudes) - len(out)))
+
+
+def _seen(run: "Run", state: NDArray) -> NDArray[np.float64]:
+    """How far nodes are drawn from rest, (n, 3)."""
+    if not isinstance(run.energy.kinematics, Displacements):
+        return np.zeros((run.network.n_nodes, 3))
+    u = state[:, : run.network.dim]
+    return space(without_rigid_motion(run.network, run.problem, u, run.energy.linear))
+
+
+def _factor(run: "Run", states: list[NDArray]) -> float:
+    network, linear = run.network, run.energy.linear
+    seen = [_seen(run, u)[:, : network.dim] for u in states]
+    return float(amplification(network, run.problem, seen, linear))
+
+
+def _states(run: "Run", path: NDArray | None) -> dict[str, str] | None:
+    if path is None:
+        return None
+    strains = [bond_strains(run.network, u, run.energy.linear) for u in path]
+    return {
+        "moved": pack(np.array([_seen(run, u) for u in path])),
+        "strains": pack(np.array(strains)),
+    }
+
+
+def _pieces(run: "Run") -> dict[str, str]:
+    """What is drawn of every bond: from a node all the way, or half of it, to an image of another.
+
+    A bond that crosses the periodic cell is drawn as a half at each of its ends.
+    """
+    network = run.network
+    i, j = network.edges.T
+    ids, shift = np.arange(network.n_edges), np.zeros((network.n_edges, network.dim))
+    crossing = np.zeros(network.n_edges, dtype=bool)
+    if network.periodic:
+        shift, crossing = network.shifts @ network.cell, network.shifts.any(axis=1)
+    whole, cut = ids[~crossing], ids[crossing]
+    return {
+        "ends": pack(
+            np.column_stack([np.r_[i[whole], i[cut], j[cut]], np.r_[j[whole], j[cut], i[cut]]]),
+            "<u4",
+        ),
+        "bonds": pack(np.r_[whole, cut, cut], "<u4"),
+        "shifts": pack(space(np.concatenate([shift[whole], shift[cut], -shift[cut]]))),
+        "halves": pack(np.r_[np.zeros(len(whole)), np.ones(2 * len(cut))], "u1"),
+    }
+
+
+def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
+    """Sources and targets: where they are, and how their arrows point at rest."""
+    out, nodes = [], run.network.nodes
+    for mark in marks(run.problem, example):
+        places = nodes[mark.nodes]
+        arrows = []
+        for place, along, ends_there in mark.arrows(run.network, nodes):
+            node = mark.nodes[int(np.linalg.norm(places - place, axis=1).argmin())]
+            arrows.append([node, *space(along).tolist(), bool(ends_there)])
+        pairs = [
+            [int(a), int(b), *space(_image(run, a, b)).tolist()]
+            for a, b in (p for p in mark.pairs if len(p) == 2)
+        ]
+        out.append(
+            {
+                "name": mark.terminal.name,
+                "source": mark.is_source,
+                "active": mark.active,
+                "colour": mark.colour,
+                "nodes": [int(n) for n in mark.nodes],
+                "pairs": pairs,
+                "arrows": arrows,
+            }
+        )
+    return out
+
+
+def _image(run: "Run", a: int, b: int) -> NDArray[np.float64]:
+    """By how much the nearest image of a node is shifted."""
+    nodes = run.network.nodes
+    return run.network.separation(a, b) - (nodes[b] - nodes[a])
+
+
+def _colourings(run: "Run") -> list[dict[str, Any]]:
+    """What can colour the bonds, as values and the shades that show them."""
+    out = []
+    for name in run.learned:
+        before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
+        both = Shades(np.concatenate([before, after]), in_words(name))
+        out.append({"name": in_words(name), **_table(both), **_values(before, after)})
+    for name in run.learned:
+        before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
+        ratio = min(before.min(), after.min()) > 0
+        changed = after / before if ratio else after - before
+        none = np.full(changed.shape, float(ratio))
+        title = f"{in_words(name)}, learned {'over' if ratio else 'less'} initial"
+        shades = Shades(changed, title, diverging=True, log=ratio)
+        out.append({"name": title, **_table(shades), **_values(none, changed)})
+    return out
+
+
+def _values(before: NDArray, after: NDArray) -> dict[str, str]:
+    return {"before": pack(before), "after": pack(after)}
+
+
+def _strain_shades(run: "Run", states: list[NDArray]) -> Shades:
+    values = [bond_strains(run.network, u, run.energy.linear) for u in states]
+    moves = isinstance(run.energy.kinematics, Displacements)
+    name = "strain" if moves else f"{run.energy.kinematics.drop} drop"
+    return Shades(np.concatenate(values) if values else np.zeros(1), name, diverging=moves)
+
+
+def _of_strain(run: "Run", shades: Shades) -> dict[str, Any]:
+    """The colouring whose values are those of the states."""
+    name = f"{shades.title} in this state"
+    if not shades.diverging:  # from no drop at all, whatever decades they span
+        shades.low, shades.log = 0.0, False
+    return {"name": name, "strain": True, **_table(shades)}
+
+
+def _table(shades: Shades) -> dict[str, Any]:
+    colours = np.asarray(shades.map(np.linspace(0, 1, 64), bytes=True))[:, :3]
+    return {
+        "low": float(shades.low),
+        "high": float(shades.high),
+        "log": bool(shades.log),
+        "diverging": shades.diverging,
+        "colours": pack(colours, "u1"),
+    }

@@ -1,0 +1,241 @@
+"""The page: everything known of a run, put into one template."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mechlearn.errors import InputError
+from mechlearn.meshfile import failure
+from mechlearn.render.words import heading, percent
+from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
+from mechlearn.report.modes import softest
+from mechlearn.report.motion import moving_picture
+from mechlearn.report.results import Confusion, confusion, target_rows
+from mechlearn.report.words import duration, in_sentences, number
+from mechlearn.setup import to_toml
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: Files of a run larger than this are not put into the page.
+LARGE_FILE = 2_000_000
+#: Lines of a task file that a page shows.
+LINES = 400
+
+
+def report(run: "Run", path: str | Path) -> Path:
+    """Write a run as one page of HTML that needs nothing else, and no network.
+
+    Parameters
+    ----------
+    run : Run
+    path : file to write, ``.html``; folders on the way are made
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        For another suffix, and where the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: a report is written as .html, not {path.suffix or 'bare'!r}.")
+    text = page(run)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+    return path
+
+
+def page(run: "Run") -> str:
+    """The page as text."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    here = files("mechlearn.report")
+    read = {name: (here / name).read_text("utf-8") for name in ("style.css", "viewer.js")}
+    template = Environment(autoescape=True, trim_blocks=True).from_string(
+        (here / "template.html").read_text("utf-8")
+    )
+    scene = moving_picture(run)
+    return template.render(
+        _facts(run)
+        | _results(run)
+        | {
+            "title": heading(run),
+            "sentences": in_sentences(run),
+            "setup": setup_picture(run),
+            "toml": _task_file(run),
+            "curve": error_curve(run),
+            "histograms": histograms(run),
+            "caption": _caption(run, scene),
+            "supported": bool(scene["supports"]),
+            "warnings": [*run.summary["warnings"], *scene["notes"]],
+            "files": _files(run),
+            "style": Markup(read["style.css"]),
+            "viewer": Markup(read["viewer.js"]),
+            # "</script>" in a title would end the element.
+            "scene": Markup(json.dumps(scene).replace("<", "\\u003c")),
+        }
+    )
+
+
+def _facts(run: "Run") -> dict[str, Any]:
+    """The verdict, the numbers at the top, and lists of names and values."""
+    summary, network = run.summary, run.network
+    steps = summary["steps"]
+    if "accuracy" in summary:
+        verdict = f"{percent(summary['accuracy'])} classified right"
+        verdict += " (learned)" if run.converged else " (not converged)"
+        error = ("Mean cost", number(summary["error"]))
+    else:
+        verdict = "Learned" if run.converged else "Not learned"
+        verdict += f" in {steps:,} steps"
+        error = ("Largest relative error", number(summary["error"], 2))
+    wall = summary.get("wall_s")
+    facts = [error, ("Steps", f"{steps:,}")]
+    facts += [("Training", duration(wall))] if wall is not None else []
+    facts += [("Nodes", f"{network.n_nodes:,}"), ("Bonds", f"{network.n_edges:,}")]
+    return {
+        "learned": run.converged,
+        "verdict": verdict,
+        "facts": facts,
+        "stability": _stability(run),
+        "keys": _keys(run),
+        "versions": summary.get("versions", {}),
+    }
+
+
+def _stability(run: "Run") -> list[tuple[str, str]]:
+    summary = run.summary
+    counted = summary.get("network", {}).get("rigidity", "not counted")
+    out = [("Counting", counted)]
+    solver = summary.get("solver", {})
+    if run.energy.linear:
+        how = "the stiffness is positive definite under the supports, at every step of the training"
+    else:
+        how = (
+            "every state found is a minimum of the energy under what is held (inertia of the "
+            "stiffness at every Newton step)"
+        )
+    out.append(("Stable", how))
+    modes = [softest(run, p) for p in (run.initial, run.learned)]
+    if all(m is not None and len(m) for m in modes):
+        names = ("Softest motion before", "Softest motion after")
+        for name, values in zip(names, modes, strict=True):
+            text = f"stiffness {number(values[0], 3)}"
+            if len(values) > 1:
+                text += f"; the next {', '.join(number(v, 3) for v in values[1:4])}"
+            if (negative := int(np.count_nonzero(values < 0))) > 0:
+                text += f" ({negative} negative: not stable at rest)"
+            out.append((name, text))
+    for key, name in (
+        ("solves", "Equilibria found"),
+        ("iterations", "Newton iterations"),
+        ("load_steps", "Load steps halved"),
+        ("shifts", "Steps off unstable states"),
+    ):
+        if key in solver:
+            out.append((name, f"{solver[key]:,}"))
+    return out
+
+
+def _keys(run: "Run") -> list[tuple[str, str]]:
+    """Times, seeds and versions."""
+    summary = run.summary
+    out = []
+    if "started" in summary:
+        out.append(("Started", summary["started"]))
+    for key, name in (("setup_s", "Set-up"), ("wall_s", "Training")):
+        if key in summary:
+            out.append((name, duration(summary[key])))
+    if summary["steps"] and "wall_s" in summary:
+        out.append(("Per step", duration(summary["wall_s"] / summary["steps"])))
+    if "ranks" in summary:
+        out.append(("Ranks", str(summary["ranks"])))
+    out += [(f"Seed ({name})", str(seed)) for name, seed in summary.get("seeds", {}).items()]
+    out += list(summary.get("versions", {}).items())
+    return out
+
+
+def _results(run: "Run") -> dict[str, Any]:
+    """Targets or classes as the template takes them."""
+    classes = confusion(run)
+    if classes is not None:
+        return {"confusion": classes, "confusion_tables": _shaded(classes)}
+    rows, count = target_rows(run)
+    shown = [
+        row
+        | {key: number(row[key], 5) for key in ("wanted", "initial", "reached")}
+        | {"relative_error": number(row["relative_error"], 2)}
+        for row in rows
+    ]
+    return {
+        "confusion": None,
+        "rows": shown,
+        "several": any("example" in row for row in rows),
+        "hidden_rows": count if count > len(rows) else 0,
+    }
+
+
+def _shaded(classes: Confusion) -> list[tuple[str, list[list[dict[str, Any]]], str]]:
+    """Both tables with the share of its row that every number is."""
+    out = []
+    names = ("Before training", "After training")
+    for name, table, accuracy in zip(
+        names, (classes.before, classes.after), classes.accuracies, strict=True
+    ):
+        shares = table / table.sum(axis=1, keepdims=True).clip(1)
+        cells = [
+            [
+                {"number": int(c), "share": round(0.75 * float(s), 3)}
+                for c, s in zip(*row, strict=True)
+            ]
+            for row in zip(table, shares, strict=True)
+        ]
+        out.append((name, cells, percent(accuracy)))
+    return out
+
+
+def _task_file(run: "Run") -> str:
+    many = len(run.setup.examples) > 50
+    lines = to_toml(run.setup, "examples.csv" if many else None).splitlines()
+    if len(lines) > LINES:
+        lines = [*lines[:LINES], f"# ... and {len(lines) - LINES} more lines in task.toml"]
+    return "\n".join(lines)
+
+
+def _caption(run: "Run", scene: dict[str, Any]) -> str:
+    parts = []
+    if scene["moves"]:
+        factor = scene["factor"]
+        parts.append("To scale." if factor == 1 else f"Deformation amplified ×{factor:g}.")
+    if len(scene["amplitudes"]) > 2:
+        parts.append(
+            f"Solved for at {len(scene['amplitudes'])} loads from none to full, straight between."
+        )
+    if scene["more"]:
+        parts.append(f"The first {len(scene['examples'])} of {run.problem.n_examples:,} examples.")
+    return " ".join(parts)
+
+
+def _files(run: "Run") -> dict[str, str]:
+    """The files that a repetition needs, as addresses that hold them; nothing where they are large.
+
+    A run that was never saved has none.
+    """
+    if run.folder is None:
+        return {}
+    names = [n for n in ("task.toml", "network.vtu", "examples.csv") if (run.folder / n).is_file()]
+    contents = {name: (run.folder / name).read_bytes() for name in names}
+    if sum(map(len, contents.values())) > LARGE_FILE:
+        return {}
+    return {name: data_address(c, "application/octet-stream") for name, c in contents.items()}

@@ -1,0 +1,74 @@
+"""What was reached, as tables: targets, or the confusion of classes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: Rows of targets that a page shows: all, or else those missed most.
+ROWS = 60
+
+
+def target_rows(run: "Run") -> tuple[list[dict[str, Any]], int]:
+    """The rows of the targets, and how many of them there are; the worst where there are many."""
+    rows = run.targets
+    if len(rows) <= ROWS:
+        return rows, len(rows)
+    worst = sorted(range(len(rows)), key=lambda k: -rows[k]["relative_error"])[:ROWS]
+    return [rows[k] for k in worst], len(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """Which classes were taken for which.
+
+    Attributes
+    ----------
+    names : list of str
+        The classes: names of the targets.
+    before, after : (classes, classes) integer arrays
+        Examples of the class of the row that were taken for that of the column, by the network
+        before training and by the learned one.
+    """
+
+    names: list[str]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """The parts of the examples classified right, before and after."""
+        return tuple(float(np.trace(m) / m.sum()) for m in (self.before, self.after))
+
+
+def confusion(run: "Run") -> Confusion | None:
+    """The confusion of the classes; None where targets want values rather than shares."""
+    problem = run.problem
+    if problem.task.cost.has_values:
+        return None
+    shape = problem.asked.shape
+    names = list(dict.fromkeys(problem.ports[k].terminal for k in problem.targets))
+    raw = {key: np.zeros(shape) for key in ("initial", "reached")}
+    several = problem.n_examples > 1
+    column = {name: [] for name in names}
+    for k, port in enumerate(problem.targets):
+        column[problem.ports[port].terminal].append(k)
+    for row in run.targets:
+        e = row["example"] - 1 if several else 0
+        mine = [k for k in column[row["name"]] if problem.asked[e, k]]
+        for key, values in raw.items():
+            values[e, mine] = row[key]
+    wanted = np.where(problem.asked, problem.wanted / problem.units, -1.0).argmax(axis=1)
+    tables = []
+    for outputs in raw.values():
+        shares = problem.task.cost.reached(outputs, problem.asked)
+        taken = np.where(problem.asked, shares, -1.0).argmax(axis=1)
+        table = np.zeros((shape[1],) * 2, dtype=np.int64)
+        np.add.at(table, (wanted, taken), 1)
+        tables.append(table)
+    labels = [problem.ports[k].terminal for k in problem.targets]
+    return Confusion(labels, *tables)

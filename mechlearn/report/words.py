@@ -1,0 +1,167 @@
+"""A task in sentences, and numbers as people read them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mechlearn.errors import listed
+from mechlearn.network import Network
+from mechlearn.plots import in_words
+from mechlearn.task import Source, Support, Terminal
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+ELEMENTS = {
+    "spring": "linear springs",
+    "finite_spring": "springs at finite displacement",
+    "bar": "struts on pins",
+    "beam": "beams",
+    "finite_beam": "geometrically exact beams",
+    "solid": "struts of a solid",
+    "resistor": "resistors",
+    "flow": "channels",
+    "capacitor": "capacitors",
+}
+#: More sentences than this about sources, or about targets, are not read.
+SENTENCES = 12
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number, or several in brackets, with a true minus sign; nothing where it is None."""
+    if value is None:
+        return ""
+    if np.size(value) == 1:
+        value = np.ravel(value)[0]
+    elif np.ndim(value):
+        return "(" + ", ".join(number(v, digits) for v in value) + ")"
+    mantissa, e, power = f"{float(value):.{digits}g}".partition("e")
+    text = mantissa.replace("-", "\u2212")
+    return f"{text}·10{str(int(power)).translate(RAISED)}" if e else text
+
+
+def amount(value: Any, quantity: str) -> str:
+    """A value of a quantity: strains in percent."""
+    if quantity == "strain":
+        return ("+" if value > 0 else "") + number(100 * value, 3) + "\u00a0%"
+    return number(value)
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 1:
+        return f"{number(1000 * seconds, 3)} ms"
+    if seconds < 120:
+        return f"{number(seconds, 3)} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{number(minutes, 3)} min" if minutes < 120 else f"{number(hours, 3)} h"
+
+
+def in_sentences(run: "Run") -> list[str]:
+    """What was asked, of what, and by which means."""
+    setup, task = run.setup, run.problem.task
+    out = [_network(run.network) + f" of {ELEMENTS.get(run.energy.name, run.energy.name)}."]
+    out += [_support(s) for s in task.supports] or [_unsupported(run)]
+    out += _some([_source(s, run) for s in task.sources], "sources")
+    out += _some([_target(t, run) for t in task.targets], "targets")
+    if (n := run.problem.n_examples) > 1:
+        batches = f", in batches of {setup.train.batch}" if setup.train.batch else ""
+        out.append(f"All this in {n:,} examples{batches}, which say how much.")
+    out.append(
+        f"What learns is the {' and the '.join(in_words(name) for name in run.learned)} of every "
+        f"bond, {_rule(run)}, for at most {setup.train.steps:,} steps or until the "
+        f"{in_words(run.summary['error_is'])} is at most {number(setup.train.tolerance)}."
+    )
+    return out
+
+
+def _network(network: Network) -> str:
+    kind = "A periodic network" if network.periodic else "A network"
+    space = "the plane" if network.dim == 2 else "space"
+    return f"{kind} in {space}: {network.n_nodes:,} nodes and {network.n_edges:,} bonds"
+
+
+def _support(support: Support) -> str:
+    what = f" in {' and '.join(support.components)}" if support.components else ""
+    which = _nodes(support.nodes)
+    return f"{which[0].upper()}{which[1:]} {'is' if len(support.nodes) == 1 else 'are'} held{what}."
+
+
+def _unsupported(run: "Run") -> str:
+    if len(run.problem.grounded):
+        return "Nothing but its sources holds it."
+    return "Nothing holds it; it floats."
+
+
+def _source(source: Source, run: "Run") -> str:
+    q, start = source.quantity, f"Source “{source.name}”:"
+    pair = source.nodes is not None and _is_pair(source, run)
+    varies = run.problem.n_examples > 1 and any(source.name in e for e in _examples(run))
+    if q == "strain":
+        how = "" if varies else f" by {amount(source.value, q)}"
+        return f"{start} the distance of {_nodes(source.nodes)} changes{how}."
+    what = f"{q}{_along(source)}"
+    how = "as each example says" if varies else f"of {amount(source.value, q)}"
+    where = ("between " if pair else "at ") + _nodes(source.nodes)
+    return f"{start} a {what} {how} {where}."
+
+
+def _target(target: Terminal, run: "Run") -> str:
+    q, start = target.quantity, f"Target “{target.name}”:"
+    pair = _is_pair(target, run)
+    match = getattr(target, "match", None)
+    if not run.setup.task.cost.has_values:
+        where = ("between " if pair else "at ") + _nodes(target.nodes)
+        return f"{start} the {q}{_along(target)} {where} stands for this class."
+    varies = run.problem.n_examples > 1 and any(target.name in e for e in _examples(run))
+    how = f"by {amount(target.value, q)}" if q == "strain" else f"be {amount(target.value, q)}"
+    if q == "strain":
+        how = f"as that of “{match}”" if match else "as each example says" if varies else how
+        return f"{start} the distance of {_nodes(target.nodes)} shall then change {how}."
+    how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
+    where = ("between " if pair else "at ") + _nodes(target.nodes)
+    return f"{start} the {q}{_along(target)} {where} shall then {how}."
+
+
+def _examples(run: "Run") -> list[dict[str, Any]]:
+    return run.setup.examples[:1]
+
+
+def _is_pair(terminal: Terminal, run: "Run") -> bool:
+    return any(
+        p.terminal == terminal.name and p.component is None and len(p.nodes) == 2
+        for p in run.problem.ports
+    )
+
+
+def _along(terminal: Terminal) -> str:
+    return f" in {' and '.join(terminal.components)}" if terminal.components else ""
+
+
+def _nodes(nodes: Any) -> str:
+    if isinstance(nodes, str):
+        return f"the nodes “{nodes}”"
+    if len(nodes) == 1:
+        return f"node {nodes[0]}"
+    return f"nodes {nodes[0]} and {nodes[1]}" if len(nodes) == 2 else f"nodes {listed(nodes)}"
+
+
+def _some(sentences: list[str], what: str) -> list[str]:
+    if len(sentences) <= SENTENCES:
+        return sentences
+    return [*sentences[:SENTENCES], f"… and {len(sentences) - SENTENCES} more {what}."]
+
+
+def _rule(run: "Run") -> str:
+    table = run.setup.rule
+    known = table.model_extra or {}
+    options = [f"{k} = {known[k]}" for k in ("eta", "beta", "variant", "method") if known.get(k)]
+    by = f"by {in_words(table.name)}" + (f" ({', '.join(options)})" if options else "")
+    bounds = [
+        f"between {number(learn.bounds[0])} and {number(learn.bounds[1])}"
+        + (" times its length" if learn.relative else "")
+        for learn in run.setup.learn.values()
+        if learn.bounds
+    ]
+    return f"{by}, {'; '.join(bounds)}" if bounds else by

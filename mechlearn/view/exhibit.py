@@ -1,0 +1,268 @@
+"""The exhibit: a run at one recorded step under one part of its load, and how that looks.
+
+No page and no server here: what is chosen goes in, a drawn plotter and words come out.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.actuation import Actuation, Answer
+from mechlearn.errors import InputError
+from mechlearn.kinematics import Displacements
+from mechlearn.plots import in_words
+from mechlearn.render.colours import Shades, rgb
+from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
+from mechlearn.render.drawing import draw_bonds, draw_marks
+from mechlearn.render.lines import segments
+from mechlearn.render.marks import held_nodes, marks
+from mechlearn.render.offscreen import load_pyvista
+from mechlearn.render.scene import Scene
+from mechlearn.render.view import view
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: The colour of a picked bond, and how near to a bond a click must be, in pixels.
+PICKED, NEAR = "#FFC400", 12.0
+#: Samples per pixel of a fine picture.
+SAMPLES = 4
+
+
+class Exhibit:
+    """A run that can be set to any recorded step and load, drawn, and asked.
+
+    Parameters
+    ----------
+    run : Run
+    example : int
+        Counted from 0.
+    size : pair of int
+        Width and height of the picture in pixels, until the page says otherwise.
+
+    Attributes
+    ----------
+    plotter : pyvista.Plotter
+        Off-screen; drawn anew by :meth:`draw`.
+    step : int
+        Place of the step among those recorded, ``actuation.steps``.
+    amplitude : float
+        Part of the load.
+    colour : str
+        What colours the bonds, one of :attr:`colourings`.
+    picked : int or None
+        A bond that is drawn in a colour of its own.
+    factor : float
+        By which displacements are amplified.
+    """
+
+    def __init__(self, run: "Run", example: int = 0, size: tuple[int, int] = (1000, 800)) -> None:
+        self.run, self.example = run, example
+        self.actuation = Actuation(run, example)
+        self.step, self.amplitude = len(self.actuation.steps) - 1, 1.0
+        self.picked: int | None = None
+        self.moves = isinstance(run.energy.kinematics, Displacements)
+        self.parameters = self.actuation.recorded(0)
+        self.actuation.set(self.parameters)
+        first = self.actuation.answer(1.0).state
+        self.parameters = self.actuation.recorded(-1)
+        self.actuation.set(self.parameters)
+        self.answer: Answer = self.actuation.answer(1.0)
+        ends = [first, self.answer.state]
+        self.factor = self._amplified(ends) if self.moves else 1.0
+        self._shades = self._make_shades(ends)
+        self.colour = self.colourings[0]
+        self._marks = marks(run.problem, example)
+        self._held = held_nodes(run.problem)
+        self.plotter = load_pyvista().Plotter(off_screen=True, window_size=size)
+        self.plotter.background_color = "white"
+        if run.network.dim == 2:
+            self.plotter.enable_2d_style()
+        self.aim()
+        self.draw()
+
+    @property
+    def colourings(self) -> list[str]:
+        """What can colour the bonds."""
+        return list(self._shades)
+
+    @property
+    def shades(self) -> Shades:
+        """Those of the colouring that is chosen."""
+        return self._shades[self.colour]
+
+    def go(self, step: int | None = None, amplitude: float | None = None) -> None:
+        """Solve for the response at a recorded step, under a part of the load.
+
+        Under another load it is found from the last state; at another step from rest.
+
+        Raises
+        ------
+        SolveError
+            Where there is none; the exhibit then stays what it was.
+        """
+        before = self.step, self.amplitude, self.parameters
+        step = self.step if step is None else int(np.clip(step, 0, len(self.actuation.steps) - 1))
+        amplitude = self.amplitude if amplitude is None else float(amplitude)
+        try:
+            if step != self.step:
+                self.parameters = self.actuation.recorded(step)
+                self.actuation.set(self.parameters)
+            self.answer = self.actuation.answer(amplitude)
+        except Exception:
+            self.step, self.amplitude, self.parameters = before
+            self.actuation.set(self.parameters)
+            raise
+        self.step, self.amplitude = step, amplitude
+
+    def values(self) -> NDArray[np.float64]:
+        """What colours the bonds, (m,)."""
+        if self.colour not in self._changes:
+            dof = self._dofs.get(self.colour)
+            return self.strains() if dof is None else np.asarray(self.parameters[dof])
+        dof = self._changes[self.colour]
+        now, initial = np.asarray(self.parameters[dof]), np.asarray(self.run.initial[dof])
+        return now / initial if self.shades.log else now - initial
+
+    def strains(self) -> NDArray[np.float64]:
+        """Strains of all bonds, or potential drops."""
+        return bond_strains(self.run.network, self.answer.state, self.run.energy.linear)
+
+    def scene(self) -> Scene:
+        """What is to be drawn."""
+        network, values, shades = self.run.network, self.values(), self.shades
+        colours, widths = shades.colours(values), shades.widths(values)
+        if self.picked is not None:
+            colours, widths = colours.copy(), np.array(widths)
+            colours[self.picked] = rgb(PICKED)
+            widths[self.picked] = max(widths[self.picked], 0.8)
+        places = self._places()
+        return Scene(network, places, colours, widths, self._marks, self._held, ghost=network.nodes)
+
+    def draw(self) -> None:
+        """Draw the scene into the plotter; the camera stays."""
+        plotter, scene = self.plotter, self.scene()
+        plotter.suppress_rendering = True  # or it would draw once per part
+        plotter.clear_actors()
+        draw_bonds(plotter, scene)
+        draw_marks(plotter, scene)
+        plotter.suppress_rendering = False
+        plotter.reset_camera_clipping_range()
+
+    def fine(self, fine: bool) -> None:
+        """Smooth edges, or a quick picture: without a graphics card edges take most of the time."""
+        self.plotter.render_window.SetMultiSamples(SAMPLES if fine else 0)
+
+    def aim(self) -> None:
+        """Look at everything, as at first."""
+        scene = self.scene()
+        size = tuple(self.plotter.window_size)
+        view(scene.points(), self.run.network.dim, size, scene.mark_points()).aim(self.plotter)
+        self.plotter.camera_set = True
+
+    def pick(self, x: float, y: float, size: tuple[float, float]) -> int | None:
+        """Pick the bond at a place of a picture of that size, from its top left; or none.
+
+        Of several bonds within a few pixels the nearest to the viewer counts.
+        """
+        pieces = segments(self.run.network, self._places())
+        at, depth = self._projected(pieces.ends, size)
+        a, along = at[:, 0], at[:, 1] - at[:, 0]
+        long = np.maximum((along**2).sum(axis=1), 1e-12)
+        t = np.clip((([x, y] - a) * along).sum(axis=1) / long, 0, 1)
+        away = np.linalg.norm(a + t[:, None] * along - [x, y], axis=1)
+        near = np.flatnonzero(away <= min(NEAR, away.min() + 3))
+        self.picked = None
+        if len(near) and away[near].min() <= NEAR:
+            deep = depth[near, 0] + t[near] * (depth[near, 1] - depth[near, 0])
+            rank = deep if self.run.network.dim == 3 else away[near]
+            self.picked = int(pieces.bond[near[rank.argmin()]])
+        return self.picked
+
+    def about_bond(self, bond: int) -> list[tuple[str, str]]:
+        """Numbers of a bond, as names and values."""
+        i, j = self.run.network.edges[bond]
+        out = [("nodes", f"{i} and {j}"), ("length", f"{self.run.network.lengths[bond]:.4g}")]
+        for name in self.run.learned:
+            initial, now, learned = (
+                np.asarray(v[name])[bond]
+                for v in (self.run.initial, self.parameters, self.run.learned)
+            )
+            out += [
+                (in_words(name), f"{now:.4g}"),
+                ("at first, at last", f"{initial:.4g}, {learned:.4g}"),
+            ]
+        strain = self.strains()[bond]
+        out.append(
+            ("strain", f"{100 * strain:+.3g} %") if self.moves else ("drop", f"{strain:.4g}")
+        )
+        return out
+
+    def targets(self) -> list[tuple[str, str, str]]:
+        """Name, wanted value and reading of every target, in this example under this load."""
+        problem = self.actuation.problem
+        units = problem.units
+        wanted = (problem.wanted[0] + problem.match @ (self.answer.outputs * units)) / units
+        names = self.run.history["target"].values
+        return [
+            (str(names[k]), f"{wanted[k]:+.4g}", f"{self.answer.outputs[k]:+.4g}")
+            for k in range(len(names))
+            if problem.asked[0, k]
+        ]
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _seen(self, state: NDArray) -> NDArray[np.float64]:
+        network = self.run.network
+        if not self.moves:
+            return np.zeros_like(network.nodes)
+        u = state[:, : network.dim]
+        return without_rigid_motion(network, self.run.problem, u, self.run.energy.linear)
+
+    def _places(self) -> NDArray[np.float64]:
+        return self.run.network.nodes + self.factor * self._seen(self.answer.state)
+
+    def _amplified(self, states: list[NDArray]) -> float:
+        run = self.run
+        seen = [self._seen(u) for u in states]
+        return float(amplification(run.network, run.problem, seen, run.energy.linear))
+
+    def _make_shades(self, states: list[NDArray]) -> dict[str, Shades]:
+        """By name; alike at all steps and loads, so that colours can be compared."""
+        run, out = self.run, {}
+        self._dofs = {in_words(name): name for name in run.learned}
+        self._changes = {f"change of {words}": name for words, name in self._dofs.items()}
+        for words, name in self._dofs.items():
+            out[words] = Shades(run.history[name].values.ravel(), words)
+        for title, name in self._changes.items():
+            initial, all_steps = np.asarray(run.initial[name]), run.history[name].values
+            ratio = bool(min(initial.min(), all_steps.min()) > 0)
+            changed = np.asarray(all_steps[-1] / initial if ratio else all_steps[-1] - initial)
+            out[title] = Shades(changed, title, diverging=True, log=ratio)
+        strains = [bond_strains(run.network, u, run.energy.linear) for u in states]
+        name = "strain" if self.moves else f"{run.energy.kinematics.drop} drop"
+        out[name] = Shades(np.concatenate(strains), name, diverging=self.moves)
+        return out
+
+    def _projected(
+        self, points: ArrayLike, size: tuple[float, float]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixels from the top left of a picture of that size, and the distance from the viewer."""
+        camera = self.plotter.camera
+        out = -np.array(camera.direction)
+        up = np.array(camera.up) - np.dot(camera.up, out) * out
+        up /= np.linalg.norm(up)
+        right = np.cross(up, out)
+        v = np.asarray(points) - np.array(camera.focal_point)
+        unit = size[1] / 2 / camera.parallel_scale
+        x, y = size[0] / 2 + unit * (v @ right), size[1] / 2 - unit * (v @ up)
+        return np.stack([x, y], axis=-1), -(v @ out)
+
+
+def check_example(run: "Run", example: int) -> None:
+    """Raise InputError for an example, counted from 1, that a run does not have."""
+    if not 1 <= example <= run.problem.n_examples:
+        raise InputError(
+            f"example = {example} is not one of the run's: 1 to {run.problem.n_examples}."
+        )

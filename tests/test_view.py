@@ -1,0 +1,270 @@
+"""The live page: what it solves, what it draws, and how it answers in a browser."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mechlearn.dofs import Learn
+from mechlearn.energies import FiniteSpring
+from mechlearn.errors import InputError, SolveError
+from mechlearn.run import Run
+from mechlearn.task import Source, Target, Task
+from mechlearn.training import train
+from mechlearn.view import serve
+from mechlearn.view.exhibit import Exhibit
+
+PULL = Task(
+    sources=[Source(name="pinch", nodes=[3, 30], strain=0.1)],
+    targets=[Target(name="answer", nodes=[12, 25], strain=0.1)],
+)
+STIFFNESS = {"stiffness": Learn(bounds=(0.01, 10), initial=1.0)}
+
+
+@pytest.fixture(scope="module")
+def folder(plane, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    train(plane, PULL, learn=STIFFNESS, steps=20, title="Live").save(folder)
+    return folder
+
+
+@pytest.fixture
+def exhibit(folder):
+    made = Exhibit(Run.load(folder), size=(400, 300))
+    yield made
+    made.plotter.close()
+
+
+def picture(exhibit):
+    exhibit.draw()
+    exhibit.plotter.render()
+    return exhibit.plotter.screenshot(return_img=True).astype(int)
+
+
+def test_it_answers_as_the_run_does_at_every_step_and_load(exhibit):
+    run = exhibit.run
+    steps = exhibit.actuation.steps
+    assert exhibit.answer.outputs[0] == pytest.approx(run.targets[0]["reached"])
+    for number in (0, 7, len(steps) - 1):
+        exhibit.go(step=number)
+        exhibit.go(amplitude=1.0)
+        expected = run.history.output.values[steps[number], 0, 0]
+        assert exhibit.answer.outputs[0] == pytest.approx(expected)
+        exhibit.go(amplitude=0.3)
+        assert exhibit.answer.outputs[0] == pytest.approx(0.3 * expected)
+
+
+def test_the_picture_follows_step_load_colour_and_pick(exhibit):
+    pictures = [picture(exhibit)]
+    exhibit.go(amplitude=0.0)
+    pictures.append(picture(exhibit))
+    exhibit.go(step=0)
+    pictures.append(picture(exhibit))
+    exhibit.go(step=len(exhibit.actuation.steps) - 1, amplitude=1.0)
+    np.testing.assert_array_equal(picture(exhibit), pictures[0])
+    for colour in exhibit.colourings[1:]:
+        exhibit.colour = colour
+        pictures.append(picture(exhibit))
+    exhibit.picked = 10
+    pictures.append(picture(exhibit))
+    for k, a in enumerate(pictures):
+        for b in pictures[:k]:
+            assert np.abs(a - b).mean() > 0.05
+
+
+def test_every_bond_can_be_picked_where_it_is_drawn(exhibit):
+    run = exhibit.run
+    ends = exhibit._places()[run.network.edges]
+    middles = np.column_stack([ends.mean(axis=1), np.zeros(len(ends))])
+    at, _ = exhibit._projected(middles, (400, 300))
+    picked = [exhibit.pick(x, y, (400, 300)) for x, y in at]
+    assert np.mean(np.array(picked) == np.arange(len(ends))) > 0.95
+    assert exhibit.pick(2, 2, (400, 300)) is None
+
+
+def test_places_are_where_the_camera_shows_them(exhibit):
+    image = picture(exhibit)
+    source = exhibit._marks[0].nodes[0]
+    (x, y), _ = exhibit._projected(np.append(exhibit._places()[source], 0.0), (400, 300))
+    np.testing.assert_allclose(image[round(y), round(x)], [0xE8, 0x59, 0x0C], atol=6)
+
+
+def test_a_bond_tells_its_numbers_now_at_first_and_at_last(exhibit):
+    run = exhibit.run
+    exhibit.go(step=5)
+    said = dict(exhibit.about_bond(8))
+    now = run.history["stiffness"].values[5, 8]
+    assert float(said["stiffness"]) == pytest.approx(now, rel=1e-3)
+    first, last = map(float, said["at first, at last"].split(", "))
+    assert first == 1.0
+    assert last == pytest.approx(run.learned["stiffness"][8], rel=1e-3)
+
+
+def test_where_there_is_no_answer_it_stays_what_it_was(exhibit, monkeypatch):
+    before = exhibit.answer
+
+    def fail(self, amplitude):
+        raise SolveError("It collapses.")
+
+    monkeypatch.setattr("mechlearn.actuation.Actuation.answer", fail)
+    with pytest.raises(SolveError):
+        exhibit.go(step=0, amplitude=0.5)
+    assert exhibit.answer is before
+    assert (exhibit.step, exhibit.amplitude) == (len(exhibit.actuation.steps) - 1, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["space", "torus"])
+def test_finite_springs_in_space_and_on_a_torus_are_shown(kind, request):
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)], targets=[Target(nodes=[12, 18], strain=0.1)]
+    )
+    net = request.getfixturevalue(kind)
+    run = train(net, task, energy=FiniteSpring(), learn=STIFFNESS, steps=3)
+    exhibit = Exhibit(run, size=(300, 300))
+    first = picture(exhibit)
+    exhibit.go(amplitude=0.2)
+    second = picture(exhibit)
+    assert (first < 200).any(axis=2).mean() > 0.02
+    assert np.abs(first - second).mean() > 0.1
+    exhibit.plotter.close()
+
+
+def test_what_cannot_be_served_is_refused(folder):
+    run = Run.load(folder)
+    with pytest.raises(InputError, match="1 to 1"):
+        serve(run, example=3)
+    with pytest.raises(InputError, match="port = 99999"):
+        serve(run, port=99999)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(InputError, match="cannot be used"):
+            serve(run, port=taken.getsockname()[1])
+
+
+def test_without_trame_the_error_says_how_to_install_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trame.app", None)
+    with pytest.raises(InputError, match=r"pip install 'mechlearn\[view\]'"):
+        serve(Run.load(folder))
+
+
+def test_several_ranks_are_refused(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "mechlearn.cli", "view", folder, "--serve"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PMI_SIZE": "2", "PMI_RANK": "0"},
+    )
+    assert done.returncode == 2
+    assert done.stderr == "mechlearn: view runs on one rank; it answers one person.\n"
+
+
+# -- in a browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(folder, tmp_path_factory):
+    """A page that is served while the tests look at it; its end must be quiet."""
+    errors = tmp_path_factory.mktemp("view") / "errors"
+    command = [sys.executable, "-m", "mechlearn.cli", "view", folder, "--serve"]
+    with (
+        errors.open("w") as err,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True) as process,
+    ):
+        line = process.stdout.readline()
+        yield re.search(r"http://127\.0\.0\.1:\d+/", line).group()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) in (0, 130)
+    assert errors.read_text().replace("mechlearn: Stopped.\n", "") == ""
+
+
+@pytest.fixture
+def live(browser, address):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(address)
+    drawn = "const i = document.querySelector('.sight img'); return Boolean(i && i.naturalWidth)"
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(drawn))
+    return browser
+
+
+# Moves a slider, and waits until what it led to has arrived.
+SLIDE = """
+    const [id, value, done] = arguments;
+    const count = document.getElementById('answered'), before = count.textContent;
+    const slider = document.getElementById(id);
+    slider.value = value;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    const look = () => count.textContent !== before ? done(true) : setTimeout(look, 5);
+    look();
+"""
+# The picture in the page, as a coarse grey image.
+SEEN = """
+    const image = document.querySelector('.sight img');
+    const small = Object.assign(document.createElement('canvas'), {width: 80, height: 60});
+    const pen = small.getContext('2d', {willReadFrequently: true});
+    pen.drawImage(image, 0, 0, 80, 60);
+    const p = pen.getImageData(0, 0, 80, 60).data, grey = [];
+    for (let k = 0; k < p.length; k += 4) grey.push(p[k] + p[k + 1] + p[k + 2]);
+    return grey;
+"""
+
+
+def reading(browser):
+    return float(
+        browser.find_element("css selector", "#targets tr:nth-child(2) td:last-child").text
+    )
+
+
+def test_in_a_browser_a_slider_moves_the_network_and_its_answer(live, folder):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    run = Run.load(folder)
+    assert reading(live) == pytest.approx(run.targets[0]["reached"], rel=1e-3)
+    first = np.array(live.execute_script(SEEN))
+    assert first.std() > 20
+    live.execute_async_script(SLIDE, "amplitude", "0")
+    assert reading(live) == pytest.approx(0, abs=1e-9)
+    assert np.abs(first - live.execute_script(SEEN)).mean() > 3
+    live.execute_async_script(SLIDE, "amplitude", "1")
+    live.execute_async_script(SLIDE, "step", "0")
+    assert reading(live) == pytest.approx(run.targets[0]["initial"], rel=1e-3)
+    live.find_element("xpath", "//button[normalize-space()='After']").click()
+    WebDriverWait(live, 10).until(
+        lambda b: reading(b) == pytest.approx(run.targets[0]["reached"], rel=1e-3)
+    )
+    assert [e for e in live.get_log("browser") if e["level"] not in ("INFO", "DEBUG")] == []
+
+
+def test_in_a_browser_a_clicked_bond_tells_its_numbers(live, folder):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    sight = live.find_element("css selector", ".sight")
+    said = ""
+    for x in range(-40, 45, 12):
+        count = live.find_element("id", "answered").get_attribute("textContent")
+        ActionChains(live).move_to_element_with_offset(sight, x, 7).click().perform()
+        WebDriverWait(live, 10).until(
+            lambda b, n=count: b.find_element("id", "answered").get_attribute("textContent") != n
+        )
+        said = live.find_element("css selector", ".side").text
+        if "Bond" in said:
+            break
+    bond, i, j = map(int, re.search(r"Bond (\d+)\nnodes (\d+) and (\d+)", said).groups())
+    assert Run.load(folder).network.edges[bond].tolist() == [i, j]
+
+
+def test_only_this_machine_can_look(address):
+    port = int(re.search(r":(\d+)/", address).group(1))
+    # Every address of the loopback network is this machine's; only one of them is listened at.
+    with socket.socket() as other:
+        other.settimeout(2)
+        assert other.connect_ex(("127.0.0.2", port)) != 0
+    with socket.create_connection(("127.0.0.1", port), timeout=2):
+        pass
