@@ -49,7 +49,7 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
         color=LIMIT,
         linewidth=1.6,
         linestyle=(0, (5, 3)),
-        label=f"tolerance {_short(tolerance)}",
+        label=f"tolerance {short(tolerance)}",
     )
     contrast = history.contrast.values
     curves = [curve, line]
@@ -282,8 +282,8 @@ def _style(ax) -> None:
     _sizes(ax)
 
 
-def _short(number: float) -> str:
-    """0.001 as 0.001, 1e-06 as 1e-6."""
+def short(number: float) -> str:
+    """0.001 as 0.001, 1e-06 as 1e−6."""
     text = f"{number:.3g}"
     mantissa, e, power = text.partition("e")
-    return f"{mantissa}e{int(power)}" if e else text
+    return (f"{mantissa}e{int(power)}" if e else text).replace("-", "\u2212")

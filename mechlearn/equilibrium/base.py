@@ -10,7 +10,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -153,6 +153,14 @@ class Equilibrium(ABC):
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
         self._free: Settled | None = None
+
+    def drive(self, values: NDArray) -> None:
+        """Impose other values at the ports, (all examples, ports), where they are held or loaded.
+
+        The next states start from the last ones; :meth:`free` must be called anew.
+        """
+        self._all = replace(self._all, values=values)
+        self.consider(self.examples)
 
     @abstractmethod
     def update(self, **parameters: ArrayLike) -> None:

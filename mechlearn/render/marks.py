@@ -76,6 +76,37 @@ class Mark:
                 out.append((nodes[node], vector / size, False))
         return out
 
+    def wanted_places(
+        self, network: Network, rest: NDArray, nodes: NDArray, factor: float
+    ) -> NDArray[np.float64]:
+        """Where a target's nodes would be if it read what is wanted, (k, d), as far as it says.
+
+        ``nodes`` are where they are drawn, ``factor`` times as far from ``rest`` as they move.
+        """
+        ready = self.active and self.moves and self.terminal.quantity in ("strain", "displacement")
+        if self.is_source or not ready or getattr(self.terminal, "match", None):
+            return np.empty((0, network.dim))
+        places: dict[int, NDArray] = {}
+        for port, value in zip(self.ports, self.values, strict=True):
+            if port.component is not None and port.component < network.dim:
+                place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
+                place[port.component] = rest[port.nodes[0], port.component] + factor * value
+            elif port.component is None:
+                a, b = port.nodes
+                line = apart(network, nodes, a, b)
+                length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)
+                change = (length / np.linalg.norm(line) - 1) / 2 * line
+                places[a], places[b] = nodes[a] - change, nodes[b] + change
+        return np.array(list(places.values())).reshape(-1, network.dim)
+
+
+def apart(network: Network, nodes: NDArray, a: int, b: int) -> NDArray[np.float64]:
+    """The vector from one node to another, or to its nearest image at rest."""
+    v = nodes[b] - nodes[a]
+    if not network.periodic:
+        return v
+    return v + network.separation(a, b) - (network.nodes[b] - network.nodes[a])
+
 
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
     """The sources and targets of a problem as they are in one example, counted from 0."""
