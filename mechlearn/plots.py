@@ -21,7 +21,7 @@ INK, FAINT = "#20242A", "#D9DDE3"
 DECADE = 10.0
 
 
-def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
+def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "Axes":
     """Draw the error against the step, and the contrast, if there is any, on a second axis.
 
     Parameters
@@ -29,6 +29,8 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
     run : Run
     ax : matplotlib Axes, optional
         Drawn into; a new figure where left out.
+    contrast : bool
+        Whether the contrast is drawn too.
 
     Returns
     -------
@@ -51,16 +53,16 @@ def plot_error(run: "Run", ax: "Axes | None" = None) -> "Axes":
         linestyle=(0, (5, 3)),
         label=f"tolerance {short(tolerance)}",
     )
-    contrast = history.contrast.values
+    contrasts = history.contrast.values
     curves = [curve, line]
-    if np.any(contrast):
+    if contrast and np.any(contrasts):
         # The contrast goes with the square of the error: on a log scale the two would coincide, so
         # one curve is given the upper and the other the lower part of the frame.
         _log(ax, np.append(error, tolerance), below=0.25)
         below = ax.twinx()
         ax.set_zorder(below.get_zorder() + 1)
         ax.patch.set_visible(False)
-        curves.insert(1, _plot_contrast(below, step, contrast, **alone))
+        curves.insert(1, _plot_contrast(below, step, contrasts, **alone))
     else:
         _log(ax, np.append(error, tolerance))
     ax.set_xlabel("step")

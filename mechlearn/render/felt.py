@@ -1,13 +1,16 @@
 """What bonds feel in a state of a run: strain, tension and energy; of solids, cell by cell."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.actuation import Actuation, Answer
-from mechlearn.energies import BondEnergy
+from mechlearn.energies import BondEnergy, Solid
+from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
 
 if TYPE_CHECKING:
@@ -64,8 +67,50 @@ class Felt:
     body: Body | None = None
 
 
+class State:
+    """A state of a network, and what its bonds feel there, found when it is first asked for.
+
+    Parameters
+    ----------
+    parameters : mapping of names to (m,) arrays
+        All parameters of the bonds.
+    find, clamp : callables
+        What finds the state, and the one with all outputs held at their targets too.
+    field : (n, components) array, optional
+        The state itself, where it is known without that.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, NDArray],
+        find: Callable[[], Felt],
+        clamp: Callable[[], Felt],
+        field: NDArray | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self._find, self._clamp, self._field = find, clamp, field
+
+    @cached_property
+    def felt(self) -> Felt:
+        """What the bonds feel."""
+        return self._find()
+
+    @property
+    def field(self) -> NDArray[np.float64]:
+        """Displacements (then rotations), or potentials, (n, components)."""
+        return self.felt.state if self._field is None else self._field
+
+    @cached_property
+    def contrast(self) -> NDArray[np.float64]:
+        """What bonds store more in the clamped state than in this one, (m,).
+
+        It drives a stiffness that learns.
+        """
+        return self._clamp().energy - self.felt.energy
+
+
 class Solved:
-    """The states of a run in one example, each solved for when it is first asked for.
+    """The states of a run in one example, free and clamped, before training and after.
 
     Parameters
     ----------
@@ -76,38 +121,73 @@ class Solved:
 
     def __init__(self, run: "Run", example: int) -> None:
         self.run, self.example = run, example
-        self._found: dict[tuple[bool, bool], Felt] = {}
 
-    def __call__(self, learned: bool = True, clamped: bool = False) -> Felt:
-        """The free state, or the one with all outputs held at their targets too.
+    def __call__(self, learned: bool = True, clamped: bool = False) -> State:
+        """The free state, or the one with all outputs held at their targets too."""
+        run = self.run
+        known = learned and not clamped and self.example < len(run.response)
+        return State(
+            run.parameters if learned else {**run.parameters, **run.initial},
+            lambda: self._found(learned, clamped),
+            lambda: self._found(learned, True),
+            # Of a solid, joints and mesh shall be of one solution.
+            run.response[self.example] if known and not isinstance(run.energy, Solid) else None,
+        )
 
-        Raises
-        ------
-        InputError
-            Where outputs are not wanted at values, so that nothing can be held there.
-        """
-        if (learned, clamped) not in self._found:
-            actuation = Actuation(self.run, self.example)
-            if not learned:
-                actuation.set(self.run.initial)
-            free = actuation.answer(1.0)
-            self._found[learned, False] = felt(actuation, free)
-            if clamped:
-                self._found[learned, True] = felt(actuation, actuation.clamped())
-        return self._found[learned, clamped]
+    @cache  # noqa: B019 (lives as long as one picture is made)
+    def _actuation(self, learned: bool) -> Actuation:
+        actuation = Actuation(self.run, self.example)
+        if not learned:
+            actuation.set(self.run.initial)
+        actuation.answer(1.0)
+        return actuation
 
-    def state(self, learned: bool = True, clamped: bool = False) -> NDArray[np.float64]:
-        """The state alone, (n, components): of the learned network that of the run's folder."""
-        if learned and not clamped and self.example < len(self.run.response):
-            return self.run.response[self.example]
-        return self(learned, clamped).state
+    @cache  # noqa: B019
+    def _found(self, learned: bool, clamped: bool) -> Felt:
+        actuation = self._actuation(learned)
+        return felt(actuation, actuation.clamped() if clamped else actuation.answer(1.0))
 
-    def contrast(self, learned: bool = True) -> NDArray[np.float64]:
-        """What bonds store more in the clamped state than in the free one, (m,).
 
-        It drives a stiffness that learns.
-        """
-        return self(learned, clamped=True).energy - self(learned).energy
+def pulled(run: "Run", example: int, amplitudes: Iterable[float]) -> Iterator[tuple[State, Answer]]:
+    """The learned network under growing parts of its load, each found from the one before.
+
+    Raises
+    ------
+    SolveError
+        Where one has no equilibrium; the message says under which part of the load.
+    """
+    actuation = Actuation(run, example)
+    for amplitude in amplitudes:
+        try:
+            answer = actuation.answer(float(amplitude))
+        except SolveError as error:
+            raise SolveError(f"At {amplitude:.0%} of the load: {error}") from None
+        found = felt(actuation, answer)
+        yield State(run.parameters, lambda found=found: found, _unclamped), answer
+
+
+def recorded(
+    run: "Run", example: int, numbers: Iterable[int], contrast: bool = False
+) -> Iterator[State]:
+    """The free states of recorded steps of the training, by their places in the history.
+
+    With ``contrast``, the clamped ones are found as well.
+    """
+    actuation = Actuation(run, example)
+    for number in numbers:
+        parameters = actuation.recorded(number)
+        actuation.set(parameters)
+        free = felt(actuation, actuation.answer(1.0))
+        held = felt(actuation, actuation.clamped()) if contrast else None
+        yield State(
+            {**run.parameters, **parameters},
+            lambda free=free: free,
+            _unclamped if held is None else lambda held=held: held,
+        )
+
+
+def _unclamped() -> Felt:
+    raise InputError("contrast: it is that of the full load, and not followed along the way there.")
 
 
 def felt(actuation: Actuation, answer: Answer) -> Felt:

@@ -8,11 +8,12 @@ import numpy as np
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.render.colours import TARGET
+from mechlearn.render.felt import Solved
 from mechlearn.render.labels import label_marks
 from mechlearn.render.offscreen import picture
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Place, Sheet
-from mechlearn.render.shown import Look, Moment, Shown, learned_caption, quantities
+from mechlearn.render.shown import Look, Shown, learned_caption, quantities
 from mechlearn.render.vector import draw_scene
 from mechlearn.render.view import view
 from mechlearn.render.words import heading, readings
@@ -37,10 +38,13 @@ def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool
 
 def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
     """Free and clamped before training, free and clamped after."""
-    moments = [Moment(learned, clamped) for learned in (False, True) for clamped in (False, True)]
+    cost, solved = run.setup.task.cost, Solved(run, example)
+    if not cost.has_values:
+        raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
+    states = [solved(learned, clamped) for learned in (False, True) for clamped in (False, True)]
     if look.colour is None:
         look = Look(_felt(run), look.thickness, look.amplify, look.whole)
-    shown = Shown(run, example, look, moments)
+    shown = Shown(run, example, look, states)
     names = [
         f"{when} training: {state}" for when in ("Before", "After") for state in ("free", "clamped")
     ]
@@ -54,7 +58,8 @@ def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: boo
     """What every bond feels when the sources pull, before training and after, drawn at rest."""
     if look.colour is None:
         look = Look(_felt(run), look.thickness, look.amplify, look.whole)
-    shown = Shown(run, example, look, [Moment(learned=False), Moment()], moving=False)
+    solved = Solved(run, example)
+    shown = Shown(run, example, look, [solved(learned=False), solved()], moving=False)
     names = ["Before training", "After training"]
     caption = ["What every bond feels when the sources act, on the network at rest"]
     caption += [*shown.scale_and_example, *shown.sizes_in_words]
@@ -106,7 +111,7 @@ def _grid(
         said = sheet.text(end, middle, answer, 20, TARGET)
         sheet.fit(said, left + w - end)
         place = _whole(left, top + head, w, h - head)
-        sight = view(points, run.network.dim, place[2:], towards, (0.02, 0.02))
+        sight = view(points, run.network.dim, place[2:], towards, (0.035, 0.035))
         if sheet.vector:
             draw_scene(sheet.frame(place), scene, sight)
         else:

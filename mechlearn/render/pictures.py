@@ -120,7 +120,7 @@ def render(
 
         return film(run, path, what, example - 1, look, size)
     if suffix == ".html":
-        from mechlearn.render.window import write_page
+        from mechlearn.render.page import write_page
 
         return write_page(run, path, example=example, look=look, size=size)
     check_vector(run.network, suffix)

@@ -89,6 +89,11 @@ class Sheet:
         left, top, _, height = place
         self.figure.figimage(image, left, self.size[1] - top - height, origin="upper")
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """The sheet as it is now, (h, w, 3) bytes."""
+        self.figure.canvas.draw()
+        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+
     def frame(self, place: Place) -> "Axes":
         """Axes that fill a place."""
         left, top, w, h = place

@@ -15,7 +15,7 @@ from mechlearn.plots import in_words
 from mechlearn.render.bending import bent
 from mechlearn.render.colours import Shades
 from mechlearn.render.deformation import Standpoint, amplification, bond_strains, standpoint
-from mechlearn.render.felt import Solved
+from mechlearn.render.felt import Solved, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
@@ -87,14 +87,6 @@ def _words(run: "Run") -> tuple[str, str]:
     return kinematics.drop, kinematics.through
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Which state of a run: after training or before, clamped or free."""
-
-    learned: bool = True
-    clamped: bool = False
-
-
 class Shown:
     """States of a run in one example, with the same amplification and the same colours.
 
@@ -104,7 +96,8 @@ class Shown:
     example : int
         Counted from 0.
     look : Look
-    moments : sequence of Moment
+    states : sequence of State, optional
+        The free state of the learned network if left out.
     moving : bool
         Whether deformed networks are drawn, with the one at rest behind; else that at rest alone.
 
@@ -125,16 +118,14 @@ class Shown:
         run: "Run",
         example: int,
         look: Look,
-        moments: Sequence[Moment] = (Moment(),),
+        states: Sequence[State] | None = None,
         moving: bool = True,
     ) -> None:
         look.check(run)
-        self.run, self.example, self.look, self.moments = run, example, look, moments
-        self.solved = Solved(run, example)
+        self.run, self.example, self.look = run, example, look
+        self.states = [Solved(run, example)()] if states is None else states
         self.deforms = moving and isinstance(run.energy.kinematics, Displacements)
-        self.fields = [self.solved.state(m.learned, m.clamped) for m in moments]
-        if isinstance(run.energy, Solid):  # so that mesh and joints are of one solution
-            self.fields = [self.solved(m.learned, m.clamped).state for m in moments]
+        self.fields = [s.field for s in self.states]
         colour = look.colour or _usual(run)
         self._values, self.shades = self._quantity(colour)
         self._widths = self._thickness(colour)
@@ -157,7 +148,7 @@ class Shown:
     @cached_property
     def scenes(self) -> list[Scene]:
         """One per state."""
-        return [self._scene(k) for k in range(len(self.moments))]
+        return [self._scene(k) for k in range(len(self.states))]
 
     # -- states --------------------------------------------------------------------------------
 
@@ -175,7 +166,7 @@ class Shown:
 
     def _factor(self) -> float:
         run = self.run
-        seen = [self._moves(k) for k in range(len(self.moments))]
+        seen = [self._moves(k) for k in range(len(self.states))]
         return self.look.amplify or amplification(run.network, run.problem, seen, run.energy.linear)
 
     def _scene(self, k: int) -> Scene:
@@ -188,7 +179,7 @@ class Shown:
             colours = self.shades.colours(values)
         true = None
         if self.look.thickness == TRUE:
-            parameters = self._parameters(self.moments[k].learned)
+            parameters = self.states[k].parameters
             true = parameters["radius"] if net.dim == 3 else parameters["width"] / 2
         return Scene(
             net,
@@ -212,13 +203,12 @@ class Shown:
         turns = self.factor * self._standpoints[k].turned(self.fields[k][:, net.dim :])
         shares = np.ones(net.n_edges), np.ones(net.n_edges)
         if isinstance(run.energy, Beam):
-            parameters = self._parameters(self.moments[k].learned)
+            parameters = self.states[k].parameters
             shares = run.energy.bent_shares(net.lengths, **parameters)
         return bent(net, moves, turns, shares, run.energy.linear)
 
     def _solid(self, k: int) -> DrawnSolid:
-        moment = self.moments[k]
-        body = self.solved(moment.learned, moment.clamped).body
+        body = self.states[k].felt.body
         points = body.rest
         if self.deforms:
             points = points + self.factor * self._standpoints[k].seen(body.rest, body.moves)
@@ -228,10 +218,6 @@ class Shown:
 
     # -- quantities ----------------------------------------------------------------------------
 
-    def _parameters(self, learned: bool) -> dict[str, NDArray[np.float64]]:
-        run = self.run
-        return run.parameters if learned else {**run.parameters, **run.initial}
-
     def _quantity(self, name: str) -> tuple[list[NDArray], Shades]:
         """A quantity in every state, per bond (or per cell of a solid), and colours for all."""
         run, (drop, through) = self.run, _words(self.run)
@@ -239,23 +225,22 @@ class Shown:
         if name == "change":
             return self._change()
         if name == drop:
-            felt = [self._strain(k) for k in range(len(self.moments))]
+            felt = [self._strain(k) for k in range(len(self.states))]
             title = name if moves else f"{drop} drop"
             return felt, Shades(np.concatenate(felt), title, diverging=moves)
         if name == through:
-            felt = [self.solved(m.learned, m.clamped).tension for m in self.moments]
+            felt = [s.felt.tension for s in self.states]
             return felt, Shades(np.concatenate(felt), name, diverging=moves)
         if name == "energy":
-            states = [self.solved(m.learned, m.clamped) for m in self.moments]
             solid = isinstance(run.energy, Solid)
-            felt = [s.body.density if solid else s.energy for s in states]
+            felt = [s.felt.body.density if solid else s.felt.energy for s in self.states]
             title = "energy\ndensity" if solid else name
             return felt, Shades(np.concatenate(felt), title, decades=DECADES)
         if name == "contrast":
-            felt = [self.solved.contrast(m.learned) for m in self.moments]
+            felt = [s.contrast for s in self.states]
             title = "contrast\nclamped − free"
             return felt, Shades(np.concatenate(felt), title, diverging=True)
-        values = [self._parameters(m.learned)[name] for m in self.moments]
+        values = [s.parameters[name] for s in self.states]
         return values, Shades(np.concatenate(values), in_words(name))
 
     def _strain(self, k: int) -> NDArray[np.float64]:
@@ -265,21 +250,21 @@ class Shown:
         """Of the first parameter that learned: learned over initial, or less where not positive."""
         run = self.run
         dof = next(iter(run.learned))
-        before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
-        ratio = before.min() > 0 and after.min() > 0
-        changed = after / before if ratio else after - before
-        none = np.full(len(after), 1.0 if ratio else 0.0)
+        before, now = np.asarray(run.initial[dof]), [s.parameters[dof] for s in self.states]
         words = in_words(dof)
-        title = f"{words}\nlearned / initial" if ratio else f"change of\n{words}"
-        return [changed if m.learned else none for m in self.moments], Shades(
-            changed, title, diverging=True, log=ratio
-        )
+        if before.min() > 0 and np.min(now) > 0:
+            changed = [after / before for after in now]
+            title, log = f"{words}\nlearned / initial", True
+        else:
+            changed = [after - before for after in now]
+            title, log = f"change of\n{words}", False
+        return changed, Shades(np.concatenate(changed), title, diverging=True, log=log)
 
     def _thickness(self, colour: str) -> list[NDArray]:
         """From 0 to 1 per bond, in every state."""
         name, m = self.look.thickness or colour, self.run.network.n_edges
         if name in (EVEN, TRUE) or isinstance(self.run.energy, Solid):
-            return [np.full(m, 0.4)] * len(self.moments)
+            return [np.full(m, 0.4)] * len(self.states)
         values, shades = self._quantity(name)
         return [shades.widths(v) for v in values]
 

@@ -1,13 +1,9 @@
 """The learned network in a window, a notebook or a page, to be turned by hand."""
 
 import sys
-from contextlib import redirect_stdout
 from importlib.util import find_spec
-from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mechlearn.errors import InputError
 from mechlearn.plots import INK
 from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
@@ -100,31 +96,6 @@ def show(run: "Run", **options: Any) -> Any:
     if notebook:
         return made.show(jupyter_backend="trame" if _has_trame() else "static")
     return made.show(**({"screenshot": True} if hidden else {}))
-
-
-def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[int, int]) -> Path:
-    """Write the learned network as one page of HTML in which it can be turned, offline too.
-
-    Raises
-    ------
-    InputError
-        Where what writes it is not installed.
-    """
-    if not _has_trame():
-        raise InputError(
-            f"{path}: a page to turn a network in needs trame; pip install 'mechlearn[notebook]'."
-        )
-    options = {n: getattr(look, n) for n in ("colour", "thickness", "amplify", "whole")}
-    made = plotter(run, example=example, words=False, off_screen=True, window_size=size, **options)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with redirect_stdout(StringIO()):
-            made.trame.export_html(str(path))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        made.close()
-    return path
 
 
 def _has_trame() -> bool:
