@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.plots import INK, short
+from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
@@ -15,7 +15,6 @@ from mechlearn.render.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -142,7 +141,7 @@ class Sheet:
         if shades.title.startswith("strain"):
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: percent(round(v, 9))))
         elif shades.log:
-            _log_ticks(axes.yaxis, shades.low, shades.high)
+            log_ticks(axes.yaxis, shades.low, shades.high)
         else:  # no common factor at the end of the bar, where the title is
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
 
@@ -215,22 +214,3 @@ def save(figure: "Figure", path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path
-
-
-def _log_ticks(axis: "Axis", low: float, high: float) -> None:
-    """Round numbers on a log axis, in plain digits where those are short."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-
-    decades = np.log10(high / low)
-    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = np.array([s * 10**p for p in powers for s in steps])
-        ticks = ticks[(ticks >= low * 0.999) & (ticks <= high * 1.001)]
-        if len(ticks) >= 4:
-            break
-    if decades > 7:
-        ticks = ticks[:: int(np.ceil(decades / 6))]
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
