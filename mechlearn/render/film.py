@@ -3,6 +3,7 @@
 Every frame is a sheet with the network at the left, and a curve at the right that grows along.
 """
 
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -218,9 +219,10 @@ def _write_gif(path: Path, images: Iterable[NDArray]) -> None:
     frames = [Image.fromarray(image) for image in images]
     # One palette for all, of first and last: no flicker, and still parts cost nothing.
     both = Image.fromarray(np.concatenate([np.asarray(frames[0]), np.asarray(frames[-1])]))
-    palette = both.quantize(255, dither=Image.Dither.NONE)
-    colours = np.array(palette.getpalette()).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255  # the background is white, not nearly so
+    colours = np.array(both.quantize(255, dither=Image.Dither.NONE).getpalette()).reshape(-1, 3)
+    # The background is white, not nearly so.
+    colours[colours.min(axis=1) > 247] = 255
+    palette = Image.new("P", (1, 1))
     palette.putpalette(colours.ravel().tolist())
     frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     options = {"duration": round(1000 / RATE), "loop": 0, "optimize": False}
@@ -228,15 +230,18 @@ def _write_gif(path: Path, images: Iterable[NDArray]) -> None:
 
 
 def _write_mp4(path: Path, images: Iterable[NDArray]) -> None:
-    from imageio_ffmpeg import write_frames
+    from imageio_ffmpeg import get_ffmpeg_exe
 
-    writer = None
-    for image in images:
-        if writer is None:
-            size = image.shape[1], image.shape[0]
-            writer = write_frames(
-                str(path), size, fps=RATE, quality=8, macro_block_size=2, ffmpeg_log_level="error"
-            )
-            writer.send(None)
-        writer.send(np.ascontiguousarray(image))
-    writer.close()
+    frames = list(images)
+    h, w = frames[0].shape[:2]
+    given = f"-f rawvideo -pix_fmt rgb24 -s {w}x{h} -r {RATE} -i -".split()
+    wanted = "-c:v libx264 -crf 18 -pix_fmt yuv420p -movflags +faststart".split()
+    ended = subprocess.run(
+        [get_ffmpeg_exe(), "-y", "-loglevel", "error", *given, *wanted, str(path)],
+        input=b"".join(np.ascontiguousarray(f).tobytes() for f in frames),
+        capture_output=True,
+        check=False,
+    )
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise InputError(f"{path} cannot be written: ffmpeg: {said[-1]}.")
