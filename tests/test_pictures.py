@@ -19,7 +19,8 @@ from mechlearn.energies import Beam
 from mechlearn.energies import Solid as SolidEnergy
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.render import plotter, render
+from mechlearn.render import film as film_module
+from mechlearn.render import plotter, render, show
 from mechlearn.render.colours import TARGET
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -49,6 +50,11 @@ def runs(plane, torus, space):
         "torus": train(torus, task(2, 0.2), energy=Beam(), learn=width, **options),
         "space": train(space, task(3), learn=stiffness, **options),
     }
+
+
+@pytest.fixture(scope="module")
+def saved(runs, tmp_path_factory):
+    return runs["plane"].save(tmp_path_factory.mktemp("runs") / "plane")
 
 
 def difference(one: Path, two: Path) -> float:
@@ -115,14 +121,28 @@ def test_a_plotter_shows_what_the_picture_shows(runs):
     assert (np.abs(image[..., :3].astype(int) - target) <= 3).all(axis=2).sum() > 20
 
 
-def test_films_move_and_come_back(runs, tmp_path, capfd):
+def test_notebooks_get_a_view_to_turn_or_a_picture(runs, monkeypatch):
+    from mechlearn.render import window
+
+    monkeypatch.setattr(window, "_in_notebook", lambda: True)
+    html = show(runs["plane"], window_size=(400, 300))._repr_html_()
+    assert html.startswith("<iframe srcdoc=")
+    assert "<script" not in html  # escaped
+    monkeypatch.setattr(window, "find_spec", lambda name: None)
+    picture = show(runs["plane"], window_size=(400, 300))
+    assert picture.size == (400, 300)
+    assert picture._repr_png_().startswith(b"\x89PNG")
+
+
+def test_films_move_and_come_back(runs, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(film_module, "PULL", 8)
     path = render(runs["torus"], tmp_path / "x.gif", size=(480, 300))
     assert capfd.readouterr() == ("", "")
     with Image.open(path) as film:
         assert film.size == (480, 300)
         assert film.info["loop"] == 0
         frames = []
-        for k in (0, 24, film.n_frames - 1):
+        for k in (0, 8, film.n_frames - 1):
             film.seek(k)
             frames.append(np.asarray(film.convert("RGB"), dtype=float))
     assert (frames[0][:5] == 255).all()
@@ -176,9 +196,8 @@ def test_a_solid_is_drawn_as_a_body(tmp_path):
         (["--amplify", "nan"], "amplify"),
     ],
 )
-def test_the_command_line_lists_the_choices(runs, tmp_path, capsys, options, says):
-    folder = tmp_path / "run"
-    runs["plane"].save(folder)
+def test_the_command_line_lists_the_choices(saved, tmp_path, capsys, options, says):
+    folder = saved
     with pytest.raises(SystemExit) as end:
         main(["render", str(folder), str(tmp_path / "x.png"), *options])
     assert end.value.code == 2

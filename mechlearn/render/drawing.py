@@ -71,10 +71,15 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     import pyvista as pv
 
     radii = scene.radii
-    ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
-    order = np.lexsort((radii[bonds], ends))
-    widest = bonds[order][np.diff(ends[order], append=-1) != 0]
-    places = space(scene.nodes)
+    if scene.whole:
+        # Where bonds end, which may be at an image of a node.
+        pieces = scene.pieces()
+        places, widest = pieces.ends.reshape(-1, 3).copy(), np.repeat(pieces.bond, 2)
+    else:
+        ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
+        order = np.lexsort((radii[bonds], ends))
+        widest = bonds[order][np.diff(ends[order], append=-1) != 0]
+        places = space(scene.nodes)
     colours = _paled(places, scene.colours[widest].astype(float), away)
     if scene.flat:
         # A disc lies just below the top of its thickest bond, above the others.

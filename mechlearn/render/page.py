@@ -3,6 +3,8 @@
 import io
 import json
 import zipfile
+from dataclasses import dataclass, field
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +45,31 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
     return path
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """A page inside a notebook's.
+
+    Attributes
+    ----------
+    html : str
+        What the notebook shows.
+    """
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def embedded(plotter: "pyvista.Plotter") -> Embedded:
+    """What a plotter shows, to be turned in a notebook."""
+    width, height = plotter.window_size
+    return Embedded(
+        f'<iframe srcdoc="{escape(page(plotter))}" style="border:0;width:100%;'
+        f'max-width:{width}px;height:{height}px"></iframe>'
+    )
+
+
 def page(plotter: "pyvista.Plotter") -> str:
     """What a plotter shows, as a self-contained page of HTML.
 
@@ -61,6 +88,8 @@ def page(plotter: "pyvista.Plotter") -> str:
     initialize_serializers()
     context = SynchronizationContext()
     context.set_ignore_last_dependencies(True)
+    # The viewer fits the scene to its window, too small where the projection is parallel.
+    plotter.camera.parallel_projection = False
     plotter.render()
     window = plotter.render_window
     scene = serialize(None, window, reference_id(window), context, 1)

@@ -75,8 +75,8 @@ def plotter(
 def show(run: "Run", **options: Any) -> Any:
     """Show the learned network, deformed, in a window or a notebook (pyvista).
 
-    In a notebook it can be turned where pyvista's trame backend is installed
-    (``pip install 'mechlearn[notebook]'``); else it is a picture.
+    In a notebook it can be turned where trame's viewer is installed
+    (``pip install 'mechlearn[notebook]'``), in a saved one too; else it is a picture.
 
     Parameters
     ----------
@@ -85,21 +85,29 @@ def show(run: "Run", **options: Any) -> Any:
 
     Returns
     -------
-    What ``pyvista.Plotter.show`` gives: a widget or image in a notebook; the picture as an array
-    where there is neither a notebook nor a display.
+    The view, in a notebook; what ``pyvista.Plotter.show`` gives, with a window; the picture as an
+    array where there is neither.
     """
     notebook = _in_notebook()
-    hidden = not notebook and not has_display()
-    made = plotter(run, **{"off_screen": hidden or notebook, **options})
-    if run.network.dim == 2 and not (hidden or notebook):
+    hidden = notebook or not has_display()
+    if notebook and find_spec("trame_vtk"):
+        from mechlearn.render.page import embedded
+
+        made = plotter(run, **{"off_screen": True, "words": False, **options})
+        try:
+            return embedded(made)
+        finally:
+            made.close()
+    made = plotter(run, **{"off_screen": hidden, **options})
+    if run.network.dim == 2 and not hidden:
         made.enable_2d_style()
     if notebook:
-        return made.show(jupyter_backend="trame" if _has_trame() else "static")
+        from PIL import Image
+
+        image = made.screenshot(return_img=True)
+        made.close()
+        return Image.fromarray(image)
     return made.show(**({"screenshot": True} if hidden else {}))
-
-
-def _has_trame() -> bool:
-    return all(find_spec(name) for name in ("trame_pyvista", "nest_asyncio2"))
 
 
 def _add_bar(plotter: "pyvista.Plotter", shades: Shades) -> None:
