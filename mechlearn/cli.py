@@ -307,7 +307,7 @@ def render(
     thickness: str | None = None,
     amplify: float | None = None,
     whole: Quiet = False,
-    size: tuple[int, int] | None = None,
+    size: Annotated[tuple[int, int] | None, Parameter(negative="")] = None,
 ) -> None:
     """Draw a run: pictures, films, and a page in which the network can be turned.
 
