@@ -1,4 +1,7 @@
-"""Pictures against those that were looked at, vector pictures, films, pages."""
+"""Pictures against those that were looked at, vector pictures, films, pages.
+
+``python tests/test_pictures.py`` draws the baselines anew; look at them before they are committed.
+"""
 
 import json
 import re
@@ -40,8 +43,7 @@ def task(d: int, strain: float = 0.1) -> Task:
     )
 
 
-@pytest.fixture(scope="module")
-def runs(plane, torus, space):
+def train_runs(plane, torus, space):
     stiffness = {"stiffness": Learn(bounds=(0.01, 10), initial=1.0, spread=0.2)}
     width = {"width": Learn(bounds=(0.02, 0.3), initial=0.1, spread=0.3)}
     options = {"rule": CoupledLearning(eta=0.01), "steps": 12, "tolerance": 1e-9}
@@ -50,6 +52,11 @@ def runs(plane, torus, space):
         "torus": train(torus, task(2, 0.2), energy=Beam(), learn=width, **options),
         "space": train(space, task(3), learn=stiffness, **options),
     }
+
+
+@pytest.fixture(scope="module")
+def runs(plane, torus, space):
+    return train_runs(plane, torus, space)
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +211,19 @@ def test_the_command_line_lists_the_choices(saved, tmp_path, capsys, options, sa
     said = capsys.readouterr().err
     assert says in said
     assert len(said.splitlines()) == 1
+
+
+def draw_baselines():
+    from conftest import periodic_network, random_network
+
+    made = train_runs(random_network(), periodic_network(), random_network(30, dim=3, seed=3))
+    for name, what, options in BASELINES:
+        path = PICTURES / f"{name}-{what}.png"
+        render(made[name], path, what=what, size=(800, 500), **options)
+        with Image.open(path) as image:
+            few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    draw_baselines()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, RIM, SUPPORT, rgb
-from mechlearn.render.lines import cell_outline, space
+from mechlearn.render.lines import cell_outline, segments, space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
 
@@ -71,16 +71,19 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     import pyvista as pv
 
     radii = scene.radii
-    if scene.whole:
-        # Where bonds end, which may be at an image of a node.
-        pieces = scene.pieces()
+    bent = scene.flat and scene.lines is not None
+    if scene.whole or bent:
+        # Where bonds end, which may be at an image of a node, and where bent ones have a kink.
+        pieces = scene.pieces() if bent else segments(scene.network, scene.nodes, whole=True)
         places, widest = pieces.ends.reshape(-1, 3).copy(), np.repeat(pieces.bond, 2)
+        colours = _faded(scene.colours[widest].reshape(-1, 2, 3), pieces.fade, FADED)
+        colours = colours.reshape(-1, 3)
     else:
         ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
         order = np.lexsort((radii[bonds], ends))
         widest = bonds[order][np.diff(ends[order], append=-1) != 0]
-        places = space(scene.nodes)
-    colours = _paled(places, scene.colours[widest].astype(float), away)
+        places, colours = space(scene.nodes), scene.colours[widest].astype(float)
+    colours = _paled(places, colours, away)
     if scene.flat:
         # A disc lies just below the top of its thickest bond, above the others.
         places[:, 2] += 0.98 * radii[widest]
