@@ -3,6 +3,9 @@
 Every picture is drawn in a process of its own, so imports and the first window count too.
 
     python benchmarks/render.py
+
+On two cores without a graphics card (seconds, with imports and the first window | after that):
+10,561 bonds in the plane 1.2 | 0.4, 11,520 in space 1.6 | 0.9, 50,700 in space 2.9 | 1.8.
 """
 
 import subprocess
