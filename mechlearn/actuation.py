@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.phase import Phase
 
 if TYPE_CHECKING:
+    from mechlearn.equilibrium.base import Settled
     from mechlearn.run import Run
 
 
@@ -30,11 +32,14 @@ class Answer:
         What the targets read, in the user's units.
     energy : float
         Elastic energy of the network.
+    field : (dofs,) array
+        The whole state as :attr:`Actuation.model` takes it.
     """
 
     state: NDArray[np.float64]
     outputs: NDArray[np.float64]
     energy: float
+    field: NDArray[np.float64]
 
 
 class Actuation:
@@ -62,8 +67,8 @@ class Actuation:
             )
         self.run = run
         self.problem = run.problem.take(np.array([example]))
-        model = run.energy.model(run.network, self.problem, run.parameters, MPI.COMM_SELF)
-        self._equilibrium = equilibrium(model, self.problem)
+        self.model = run.energy.model(run.network, self.problem, run.parameters, MPI.COMM_SELF)
+        self._equilibrium = equilibrium(self.model, self.problem)
         self.set(run.learned)
 
     @cached_property
@@ -93,10 +98,28 @@ class Actuation:
             Where there is none, as beyond a collapse.
         """
         self._equilibrium.drive(amplitude * self.problem.values)
-        free = self._equilibrium.free()
-        outputs = self._equilibrium.outputs(free)[0] / self.problem.units
-        return Answer(free.states()[0], outputs, float(free.energies[0]))
+        return self._said(self._equilibrium.free())
+
+    def clamped(self) -> Answer:
+        """The equilibrium under the last load with the outputs held at their targets too.
+
+        Raises
+        ------
+        InputError
+            Where outputs are not wanted at values, so that nothing can be held there.
+        """
+        cost = self.run.setup.task.cost
+        if not cost.has_values:
+            raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
+        self._equilibrium.free()
+        return self._said(self._equilibrium.solve(Phase("clamp", 1.0)).parts[0][1])
 
     def pull(self, amplitudes: Iterable[float]) -> list[Answer]:
         """The answers along a path of amplitudes, each found from the one before."""
         return [self.answer(a) for a in amplitudes]
+
+    def _said(self, settled: "Settled") -> Answer:
+        outputs = self._equilibrium.outputs(settled)[0] / self.problem.units
+        return Answer(
+            settled.states()[0], outputs, float(settled.energies[0]), settled.fields()[:, 0]
+        )

@@ -303,35 +303,59 @@ def render(
     *out: Path,
     what: str | None = None,
     example: int = 1,
-    colour: str | None = None,
+    colour: Annotated[str | None, Parameter(alias="--color")] = None,
+    thickness: str | None = None,
+    amplify: float | None = None,
+    whole: Quiet = False,
+    size: Annotated[tuple[int, int] | None, Parameter(negative="")] = None,
 ) -> None:
-    """Draw a run: the network, its free and clamped states, or the error against the step.
+    """Draw a run: pictures, films, and a page in which the network can be turned.
 
     Parameters
     ----------
     run
         The folder of a finished run.
     out
-        The pictures to write (png).
+        What to write: png, svg or pdf (vector graphics, 2D), html (to be turned), gif or mp4.
     what
-        "network", "states", "error" or "setup"; taken from the picture's name where that is one of
-        them, else "network".
+        "network" (deformed), "states" (free and clamped, before and after), "response" (what every
+        bond feels when the sources pull), "error", "setup", or as a film "actuation" or "training";
+        taken from the file's name where that is one of them.
     example
         Which example to draw, counted from 1.
     colour
-        What colours the bonds: a learned parameter, "strain" or "change".
+        What colours the bonds: any parameter, "change" (learned over initial), "strain", "tension",
+        "energy" or "contrast" (clamped less free).
+    thickness
+        What sets their widths: the same, or "even"; of bars and beams also "true". As the colour
+        unless given.
+    amplify
+        Factor on the displacements; a round one that makes them visible unless given.
+    whole
+        Draw bonds that cross a periodic cell whole, not as one half at either side.
+    size
+        Width and height in pixels.
     """
     from mechlearn.run import Run
 
     if not out:
         raise InputError("render needs a picture to write, such as network.png.")
     loaded = Run.load(run)
+    options = {
+        "what": what,
+        "example": example,
+        "colour": colour,
+        "thickness": thickness,
+        "amplify": amplify,
+        "whole": whole,
+        "size": size,
+    }
 
     def draw() -> None:
         from mechlearn.render import render as picture
 
         for path in out:
-            picture(loaded, path, what=what, example=example, colour=colour)
+            picture(loaded, path, **options)
             say(f"Written to {path}")
 
     on_first(draw)

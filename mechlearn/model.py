@@ -406,6 +406,11 @@ class Model(AtState):
         """Energy of every owned bond at the state."""
         return self._summed(self._bond_energy_form)[0]
 
+    def local_tensions(self) -> NDArray[np.float64]:
+        """Partner of the first strain (tension, current) of every owned bond; mean of its cells."""
+        per_cell = self._stresses(self._per_cell(self._strain_form))[:1]
+        return self._over_bonds(per_cell)[0] / self.energy.segments
+
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` of every owned bond at the state, displacements kept fixed."""
         return self._summed(self._sensitivity_form(name))[0]

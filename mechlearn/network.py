@@ -155,6 +155,11 @@ class Network:
             f"coordination {self.coordination:.3f}>"
         )
 
+    def _repr_html_(self) -> str:
+        from mechlearn.render.notebook import network_html
+
+        return network_html(self)
+
 
 def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
     """Integer shifts that bring each vector to its nearest periodic image, shape (..., d).

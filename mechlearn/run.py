@@ -107,6 +107,11 @@ class Run:
             f"{self.network!r}>"
         )
 
+    def _repr_html_(self) -> str:
+        from mechlearn.render.notebook import run_html
+
+        return run_html(self)
+
     @property
     def displacements(self) -> NDArray[np.float64]:
         """How far nodes move in the response, (examples, n, d); not at all with potentials."""
@@ -195,14 +200,33 @@ class Run:
         flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
         return flaws.cut(self.energy, self.network, material)
 
-    def plot(self, **options):
-        """Error and contrast against the step; returns the matplotlib Axes."""
-        from mechlearn.plots import plot_error
+    def plot(self, what: str = "error", **options):
+        """Draw one of a run's plots; returns the matplotlib Axes.
 
-        return plot_error(self, **options)
+        Parameters
+        ----------
+        what : {"error", "dofs", "spectrum", "confusion"}
+            Error and contrast against the step; the distribution of what learned, or the stiffness
+            spectrum, before and after; which classes are taken for which.
+        **options : those of the function in :mod:`mechlearn.plots`, such as ``ax``
+
+        Raises
+        ------
+        InputError
+            For another plot, or one that cannot be drawn of this run.
+        """
+        from mechlearn import plots
+
+        known = {name: f"plot_{name}" for name in ("error", "dofs", "spectrum", "confusion")}
+        if what not in known:
+            raise InputError(f"what = {what!r} is no plot of a run; known are {', '.join(known)}.")
+        return getattr(plots, known[what])(self, **options)
 
     def show(self, **options):
-        """Draw the network, deformed and in its reference configuration (pyvista)."""
+        """Show the network, deformed and at rest, to be turned by hand (pyvista).
+
+        In a window or a notebook; see :func:`mechlearn.render.show`.
+        """
         from mechlearn.render import show
 
         return show(self, **options)

@@ -190,6 +190,11 @@ class Task(Table):
         default_factory=SquaredError, description="What is to be lowered at the targets."
     )
 
+    def _repr_html_(self) -> str:
+        from mechlearn.render.notebook import task_html
+
+        return task_html(self)
+
     @model_validator(mode="after")
     def _names(self):
         named = []

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import inf, pi
 from typing import Annotated, Any, ClassVar, Self, override
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from mechlearn.energies.element import Bond, BondEnergy, Parameter
@@ -99,6 +101,29 @@ class Beam(BondEnergy):
     def in_dimension(cls, dim: int) -> type[Self]:
         return {2: Beam, 3: Beam3D}[dim]
 
+    def bent_shares(self, length, **parameters) -> tuple[NDArray, NDArray]:
+        """Which parts of the turns at its nodes bend a strut, two (m,) arrays.
+
+        Of the turn of one end against the other, and of the mean turn of both against the line
+        between them. What is left turns the joints, or shears the strut.
+
+        Parameters
+        ----------
+        length : (m,) array
+        **parameters : all those of the strut, (m,) arrays
+        """
+        give, slender = self._softness(**parameters)
+        with np.errstate(divide="ignore"):
+            bending = length / (length + 2 * give)
+            shear = length / (length + 12 * slender / length + 6 * give)
+        return bending, shear
+
+    def _softness(self, modulus, width, thickness, poisson, joint_stiffness, **_):
+        """``E I`` over the stiffness of a joint, and over the shear rigidity."""
+        area, second, softness = _rectangle(width, thickness, poisson)
+        with np.errstate(divide="ignore"):
+            return modulus * second / joint_stiffness, softness * second / area
+
     @override
     def strain(self, bond: Bond):
         (normal,) = bond.normals
@@ -135,6 +160,12 @@ class Beam3D(Beam):
     strains: ClassVar[tuple[str, ...]] = (
         "extension", "twist", "bending_1", "bending_2", "shear_1", "shear_2",
     )  # fmt: skip
+
+    @override
+    def _softness(self, modulus, radius, poisson, joint_stiffness, **_):
+        area, second, softness = _circle(radius, poisson)
+        with np.errstate(divide="ignore"):
+            return modulus * second / joint_stiffness, softness * second / area
 
     @override
     def strain(self, bond: Bond):

@@ -5,6 +5,6 @@ cover nothing. Neither pyvista nor matplotlib is imported before something is dr
 """
 
 from mechlearn.render.pictures import draw_setup, render
-from mechlearn.render.window import show
+from mechlearn.render.window import plotter, show
 
-__all__ = ["draw_setup", "render", "show"]
+__all__ = ["draw_setup", "plotter", "render", "show"]

@@ -9,7 +9,7 @@ from mechlearn.plots import INK, spans_decades
 QUIET = "#5B626D"
 #: Colours that stay apart for the colour-blind, and apart from the colour maps used with them.
 SOURCE, TARGET, SUPPORT = "#E8590C", "#C2188B", INK
-BOND, GHOST, CELL = "#7D8590", "#BCC2CB", "#AEB4BD"
+BOND, GHOST, CELL, RIM = "#7D8590", "#BCC2CB", "#AEB4BD", "#4A5059"
 
 
 def rgb(colour: str) -> NDArray[np.uint8]:
@@ -31,17 +31,25 @@ class Shades:
         logarithmic scale where they span decades.
     log : bool
         Whether diverging values are ratios.
+    decades : float, optional
+        Values that are not diverging are shown over at most so many powers of ten, from the largest
+        down.
 
     Attributes
     ----------
     map, norm : matplotlib's
     low, high, log : the range of the colours, and whether they go with the logarithm
-    clipped : {"neither", "both"}
+    clipped : {"neither", "min", "both"}
         Whether values lie outside the range.
     """
 
     def __init__(
-        self, values: NDArray, title: str, diverging: bool = False, log: bool = False
+        self,
+        values: NDArray,
+        title: str,
+        diverging: bool = False,
+        log: bool = False,
+        decades: float | None = None,
     ) -> None:
         from matplotlib import colormaps, colors
 
@@ -56,8 +64,10 @@ class Shades:
                 "strain", ["#00463F", "#0E8C80", "#D3D6DA", "#B87413", "#5C2E00"]
             )
         else:
-            self.log = spans_decades(values)
             self.low, self.high = float(values.min()), float(values.max())
+            if decades is not None and self.high > 0 and self.low < self.high * 10**-decades:
+                self.low, self.clipped = self.high * 10**-decades, "min"
+            self.log = spans_decades(np.array([self.low, self.high]))
             # Dark is much: the bright end would vanish on white, so it is cut off.
             self.map = colors.ListedColormap(colormaps["viridis_r"](np.linspace(0.06, 1, 256)))
         if self.high - self.low <= 1e-9 * max(abs(self.low), abs(self.high)):

@@ -1,11 +1,11 @@
 """What is deformed, and how much of it is shown."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.kinematics import rigid_motions
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
 
@@ -79,21 +79,71 @@ def reading(network: Network, port: Port, displacements: NDArray, linear: bool =
     return float(np.linalg.norm(v + jump) / length - 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Standpoint:
+    """From where a deformation is seen: moving and turning along with what floats.
+
+    Attributes
+    ----------
+    centre, drift : (d,) arrays
+        The centre of the nodes at rest, and how far it moves.
+    spin : (d, d) array
+        How the network turns about its centre: of linear kinematics the skew matrix ``W`` of
+        ``u = W x``; else the rotation ``R`` of ``x + u = R x``.
+    linear : bool
+        Whether ``spin`` is the former.
+    """
+
+    centre: NDArray[np.float64]
+    drift: NDArray[np.float64]
+    spin: NDArray[np.float64]
+    linear: bool
+
+    def seen(self, rest: NDArray, moves: NDArray) -> NDArray[np.float64]:
+        """Displacements (k, d) of points without the motion of the whole."""
+        arm = rest - self.centre
+        if self.linear:
+            return moves - self.drift - arm @ self.spin.T
+        return (arm + moves - self.drift) @ self.spin - arm
+
+    def turned(self, rotations: NDArray) -> NDArray[np.float64]:
+        """Rotations of nodes, (n, 1) in 2D and (n, 3) in 3D, without the turn of the whole."""
+        w = self.spin if self.linear else (self.spin - self.spin.T) / 2
+        if len(w) == 2:
+            turn = w[1, 0] if self.linear else np.arctan2(self.spin[1, 0], self.spin[0, 0])
+            return rotations - turn
+        return rotations - np.array([w[2, 1], w[0, 2], w[1, 0]])
+
+
+def standpoint(
+    network: Network, problem: Problem, displacements: NDArray, linear: bool = True
+) -> Standpoint:
+    """The standpoint that suits a state: that of a network which nothing holds moves with it."""
+    rest, d = network.nodes, network.dim
+    u = displacements[:, :d]
+    centre = rest.mean(axis=0)
+    if problem.task.supports or any(p.component is not None for p in problem.ports):
+        return Standpoint(centre, np.zeros(d), np.zeros((d, d)), True)
+    drift, arm = u.mean(axis=0), rest - centre
+    if network.periodic:
+        return Standpoint(centre, drift, np.zeros((d, d)), True)
+    if not linear:
+        # The rotation that brings the network at rest closest to the deformed one (Kabsch).
+        left, _, right = np.linalg.svd((arm + u - drift).T @ arm)
+        flip = np.ones(d)
+        flip[-1] = np.sign(np.linalg.det(left @ right))
+        return Standpoint(centre, drift, (left * flip) @ right, False)
+    planes = [(a, b) for a in range(d) for b in range(a + 1, d)]
+    spins = np.zeros((len(planes), d, d))
+    for spin, (a, b) in zip(spins, planes, strict=True):
+        spin[a, b], spin[b, a] = -1.0, 1.0
+    columns = np.stack([(arm @ s.T).ravel() for s in spins], axis=1)
+    amounts = np.linalg.lstsq(columns, (u - drift).ravel(), rcond=None)[0]
+    return Standpoint(centre, drift, np.tensordot(amounts, spins, 1), True)
+
+
 def without_rigid_motion(
     network: Network, problem: Problem, displacements: NDArray, linear: bool = True
 ) -> NDArray:
     """Displacements less the drift and turn of a network that nothing holds."""
-    if problem.task.supports or any(p.component is not None for p in problem.ports):
-        return displacements
-    if not linear and not network.periodic:
-        # The rotation that brings the deformed network closest to the one at rest (Kabsch).
-        rest = network.nodes - network.nodes.mean(axis=0)
-        now = network.nodes + displacements
-        now = now - now.mean(axis=0)
-        left, _, right = np.linalg.svd(now.T @ rest)
-        flip = np.ones(network.dim)
-        flip[-1] = np.sign(np.linalg.det(left @ right))
-        return now @ (left * flip) @ right - rest
-    motions = rigid_motions(network)
-    u = displacements.reshape(-1)
-    return (u - motions @ np.linalg.lstsq(motions, u, rcond=None)[0]).reshape(displacements.shape)
+    return standpoint(network, problem, displacements, linear).seen(network.nodes, displacements)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.render.colours import CELL, GHOST, SUPPORT, rgb
+from mechlearn.render.colours import CELL, GHOST, RIM, SUPPORT, rgb
 from mechlearn.render.lines import cell_outline, segments, space
 from mechlearn.render.marks import Mark
-from mechlearn.render.scene import Scene
+from mechlearn.render.scene import Scene, Solid
 
 if TYPE_CHECKING:
     import pyvista
 
 #: Beyond this many bonds, lines are drawn instead of tubes; up to that many, joints are rounded.
 TUBES, JOINTS = 60_000, 6_000
-#: How much of a bond's colour is lost at the far side of a network in space.
-FADE = 0.6
+#: How much of a bond's colour is lost at the far side of a network in space, and where it has left
+#: the periodic cell.
+FADE, FADED = 0.6, 0.88
 
 
 def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = None) -> None:
@@ -33,16 +34,17 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         outline = _tubes(cell_outline(scene.network), 0.0016 * scene.extent)
         _add(plotter, outline, -4 * layer, color=CELL, lighting=False)
     if scene.ghost is not None:
-        rest = segments(scene.network, scene.ghost)
-        colours = np.full((len(rest.bond), 2, 3), rgb(GHOST), dtype=float)
-        colours[rest.open] = 255
-        colours = _paled(rest.ends, colours, away)
+        rest = scene.rest()
+        colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
+        colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
         thin = max(0.15 * scene.thick, 0.0007 * scene.extent) * (1 if scene.flat else 0.5)
         _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
-    pieces = segments(scene.network, scene.nodes)
-    colours = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1).astype(float)
-    colours[pieces.open] = 0.12 * colours[pieces.open] + 0.88 * 255
-    colours = _paled(pieces.ends, colours, away)
+    if scene.solid is not None:
+        _draw_solid(plotter, scene, scene.solid)
+        return
+    pieces = scene.pieces()
+    colours = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1)
+    colours = _paled(pieces.ends, _faded(colours, pieces.fade, FADED), away)
     _add_lines(
         plotter, scene, pieces.ends, scene.radii[pieces.bond], colours, 0.0, **_surface(scene)
     )
@@ -56,6 +58,7 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
         _draw_supports(plotter, scene)
     for mark in scene.marks:
         _draw_pairs(plotter, scene, mark)
+        _draw_wanted(plotter, scene, mark)
         _draw_nodes(plotter, scene, mark)
         _draw_arrows(plotter, scene, mark)
 
@@ -68,11 +71,19 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     import pyvista as pv
 
     radii = scene.radii
-    ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
-    order = np.lexsort((radii[bonds], ends))
-    widest = bonds[order][np.diff(ends[order], append=-1) != 0]
-    places = space(scene.nodes)
-    colours = _paled(places, scene.colours[widest].astype(float), away)
+    bent = scene.flat and scene.lines is not None
+    if scene.whole or bent:
+        # Where bonds end, which may be at an image of a node, and where bent ones have a kink.
+        pieces = scene.pieces() if bent else segments(scene.network, scene.nodes, whole=True)
+        places, widest = pieces.ends.reshape(-1, 3).copy(), np.repeat(pieces.bond, 2)
+        colours = _faded(scene.colours[widest].reshape(-1, 2, 3), pieces.fade, FADED)
+        colours = colours.reshape(-1, 3)
+    else:
+        ends, bonds = scene.network.edges.ravel(), np.repeat(np.arange(scene.network.n_edges), 2)
+        order = np.lexsort((radii[bonds], ends))
+        widest = bonds[order][np.diff(ends[order], append=-1) != 0]
+        places, colours = space(scene.nodes), scene.colours[widest].astype(float)
+    colours = _paled(places, colours, away)
     if scene.flat:
         # A disc lies just below the top of its thickest bond, above the others.
         places[:, 2] += 0.98 * radii[widest]
@@ -83,6 +94,35 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     balls["radius"] = radii[widest]
     balls["colour"] = colours.astype(np.uint8)
     _add(plotter, balls.glyph(geom=shape, scale="radius", orient=False), 0.0, **_surface(scene))
+
+
+def _draw_solid(plotter: "pyvista.Plotter", scene: Scene, solid: Solid) -> None:
+    """The body of solid struts: cells in their colours, in the plane with an outline."""
+    import pyvista as pv
+
+    d = scene.network.dim
+    # Means at the points: what moves of low degree store jumps from cell to cell.
+    colours = solid.smooth()
+    if d == 2:
+        body = pv.PolyData.from_regular_faces(space(solid.points), solid.cells)
+        rim = _lines(space(solid.points[solid.rim()]), None)
+        plotter.add_mesh(rim, color=RIM, line_width=2, lighting=False)
+        body["colour"] = colours
+    else:
+        grid = pv.UnstructuredGrid({pv.CellType.TETRA: solid.cells}, solid.points)
+        grid["colour"] = colours
+        body = grid.extract_surface(algorithm="dataset_surface")
+    _add(plotter, body, 0.0, **_surface(scene))
+
+
+def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Rings where targets want their nodes; in the plane only, where rings face the viewer."""
+    import pyvista as pv
+
+    places = scene.wanted_of(mark)
+    if scene.flat and len(places):
+        ring = pv.Disc(inner=1.55 * scene.mark, outer=1.85 * scene.mark, c_res=48)
+        _add(plotter, _copies(ring, places), 2.5 * _layer(scene), color=mark.colour, lighting=False)
 
 
 def _draw_supports(plotter: "pyvista.Plotter", scene: Scene) -> None:
@@ -227,6 +267,12 @@ def _copies(shape: "pyvista.PolyData", places: NDArray) -> "pyvista.PolyData":
     import pyvista as pv
 
     return pv.PolyData(space(places)).glyph(geom=shape, scale=False, orient=False)
+
+
+def _faded(colours: NDArray, fade: NDArray, most: float) -> NDArray[np.float64]:
+    """Colours (s, 2, 3), by ``fade`` (s, 2) up to ``most`` of the way to white."""
+    part = most * fade[..., None]
+    return colours * (1 - part) + 255 * part
 
 
 def _paled(points: NDArray, colours: NDArray, away: NDArray | None) -> NDArray[np.float64]:

@@ -10,43 +10,75 @@ from mechlearn.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Straight pieces to draw: bonds, or the halves of bonds that cross the periodic cell.
+    """Straight pieces to draw: bonds, pieces of bent ones, halves of those that cross the cell.
 
     Attributes
     ----------
     ends : (s, 2, 3) array
     bond : (s,) integer array
         Which bond each piece belongs to.
-    open : (s, 2) bool array
-        Ends that hang in the air, half-way to the neighbouring cell.
+    fade : (s, 2) array
+        How far the ends have left the periodic cell: from 0, at a node, to 1, half-way to a node of
+        the neighbouring cell.
     """
 
     ends: NDArray[np.float64]
     bond: NDArray[np.int64]
-    open: NDArray[np.bool_]
+    fade: NDArray[np.float64]
 
 
-def segments(network: Network, nodes: NDArray | None = None) -> Segments:
-    """The pieces of a network, with its nodes where ``nodes`` says."""
-    x = network.nodes if nodes is None else nodes
-    i, j = network.edges.T
-    v = x[j] - x[i]
+def segments(
+    network: Network,
+    nodes: NDArray | None = None,
+    lines: NDArray | None = None,
+    whole: bool = False,
+) -> Segments:
+    """The pieces of a network.
+
+    Parameters
+    ----------
+    network : Network
+    nodes : (n, d) array, optional
+        Where its nodes are; at rest if left out.
+    lines : (m, k + 1, d) array, optional
+        Points along every bond, from its first node to its second or its image, with ``k`` even or
+        1; straight lines between the nodes if left out.
+    whole : bool
+        Whether bonds that cross the periodic cell are drawn as far as the image of their second
+        node, instead of one half at either side.
+    """
+    if lines is None:
+        x = network.nodes if nodes is None else nodes
+        i, j = network.edges.T
+        shift = network.shifts @ network.cell if network.periodic else 0.0
+        lines = np.stack([x[i], x[j] + shift], axis=1)
     ids = np.arange(network.n_edges)
-    if not network.periodic:
-        return Segments(space(np.stack([x[i], x[j]], 1)), ids, np.zeros((len(ids), 2), dtype=bool))
-    v = v + network.shifts @ network.cell
+    if not network.periodic or whole or not network.shifts.any():
+        return _pieces(lines, ids, np.zeros(lines.shape[1]))
     crossing = network.shifts.any(axis=1)
-    whole, cut = ids[~crossing], ids[crossing]
-    ends = np.concatenate(
-        [
-            np.stack([x[i[whole]], x[j[whole]]], 1),
-            np.stack([x[i[cut]], x[i[cut]] + v[cut] / 2], 1),
-            np.stack([x[j[cut]], x[j[cut]] - v[cut] / 2], 1),
-        ]
+    inside, cut = ids[~crossing], ids[crossing]
+    through = lines[cut]
+    if through.shape[1] == 2:
+        through = np.insert(through, 1, through.mean(axis=1), axis=1)
+    back = through - (network.shifts[cut] @ network.cell)[:, None]
+    half = through.shape[1] // 2
+    out = np.linspace(0, 1, half + 1)
+    parts = [
+        _pieces(lines[inside], inside, np.zeros(lines.shape[1])),
+        _pieces(through[:, : half + 1], cut, out),
+        _pieces(back[:, : half - 1 : -1], cut, out),
+    ]
+    return Segments(
+        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("ends", "bond", "fade"))
     )
-    hangs = np.zeros((len(ends), 2), dtype=bool)
-    hangs[len(whole) :, 1] = True
-    return Segments(space(ends), np.concatenate([whole, cut, cut]), hangs)
+
+
+def _pieces(lines: NDArray, bond: NDArray, fade: NDArray) -> Segments:
+    """The straight pieces of lines (m, k + 1, d) with the fading of their points."""
+    k = lines.shape[1] - 1
+    ends = np.stack([lines[:, :-1], lines[:, 1:]], axis=2).reshape(-1, 2, lines.shape[2])
+    fades = np.tile(np.stack([fade[:-1], fade[1:]], axis=1), (len(lines), 1))
+    return Segments(space(ends), np.repeat(bond, k), fades)
 
 
 def space(points: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
 from mechlearn.render.colours import SOURCE, TARGET
-from mechlearn.task import Source, Terminal
+from mechlearn.task import Source, Target, Terminal
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,8 @@ class Mark:
         Whether it takes part in the example.
     moves : bool
         Whether it is about motions and forces in space, which have a direction.
+    share : bool
+        Whether ``values`` are shares of the outputs, as a cross-entropy wants them.
     """
 
     terminal: Terminal
@@ -33,6 +35,7 @@ class Mark:
     values: NDArray[np.float64]
     active: bool
     moves: bool
+    share: bool = False
 
     @property
     def is_source(self) -> bool:
@@ -56,7 +59,8 @@ class Mark:
 
     def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
         """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
-        if not (self.active and self.moves) or getattr(self.terminal, "match", None):
+        steered = self.active and self.moves and not self.share
+        if not steered or getattr(self.terminal, "match", None):
             return []
         out = []
         vectors: dict[int, NDArray] = {}
@@ -76,6 +80,38 @@ class Mark:
                 out.append((nodes[node], vector / size, False))
         return out
 
+    def wanted_places(
+        self, network: Network, rest: NDArray, nodes: NDArray, factor: float
+    ) -> NDArray[np.float64]:
+        """Where a target's nodes would be if it read what is wanted, (k, d), as far as it says.
+
+        ``nodes`` are where they are drawn, ``factor`` times as far from ``rest`` as they move.
+        """
+        ready = self.active and self.moves and not self.share
+        ready = ready and self.terminal.quantity in ("strain", "displacement")
+        if self.is_source or not ready or getattr(self.terminal, "match", None):
+            return np.empty((0, network.dim))
+        places: dict[int, NDArray] = {}
+        for port, value in zip(self.ports, self.values, strict=True):
+            if port.component is not None and port.component < network.dim:
+                place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
+                place[port.component] = rest[port.nodes[0], port.component] + factor * value
+            elif port.component is None:
+                a, b = port.nodes
+                line = apart(network, nodes, a, b)
+                length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)
+                change = (length / np.linalg.norm(line) - 1) / 2 * line
+                places[a], places[b] = nodes[a] - change, nodes[b] + change
+        return np.array(list(places.values())).reshape(-1, network.dim)
+
+
+def apart(network: Network, nodes: NDArray, a: int, b: int) -> NDArray[np.float64]:
+    """The vector from one node to another, or to its nearest image at rest."""
+    v = nodes[b] - nodes[a]
+    if not network.periodic:
+        return v
+    return v + network.separation(a, b) - (network.nodes[b] - network.nodes[a])
+
 
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
     """The sources and targets of a problem as they are in one example, counted from 0."""
@@ -92,7 +128,10 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
         ports = tuple(problem.ports[k] for k in ks)
         units = [p.unit if terminal.quantity == "strain" else 1.0 for p in ports]
         moves = isinstance(problem.kinematics, Displacements)
-        out.append(Mark(terminal, ports, values / units, active, moves))
+        share = isinstance(terminal, Target) and not problem.task.cost.has_values
+        if share:
+            units = [1.0] * len(ports)
+        out.append(Mark(terminal, ports, values / units, active, moves, share))
     return out
 
 

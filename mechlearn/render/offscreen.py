@@ -3,7 +3,8 @@
 import os
 import sys
 from ctypes.util import find_library
-from types import ModuleType
+from types import ModuleType, TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,32 +14,64 @@ from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 
 
-def picture(scene: Scene, sight: View) -> NDArray[np.uint8]:
-    """A scene as (h, w, 3) bytes, drawn at twice the size and averaged."""
-    pv = load_pyvista()
-    w, h = sight.size
-    plotter = pv.Plotter(off_screen=True, window_size=(2 * w, 2 * h), lighting="light kit")
-    plotter.background_color = "white"
-    plotter.disable_anti_aliasing()  # averaging does it
-    try:
+class Stage:
+    """Where scenes of one size are drawn, one after the other; to be used in a ``with``.
+
+    Parameters
+    ----------
+    size : width and height in pixels
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        pv = load_pyvista()
+        self.size = w, h = size
+        # Drawn at twice the size and averaged.
+        self._plotter = pv.Plotter(
+            off_screen=True, window_size=(2 * w, 2 * h), lighting="light kit"
+        )
+        self._plotter.background_color = "white"
+        self._plotter.disable_anti_aliasing()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._plotter.close()
+
+    def picture(self, scene: Scene, sight: View) -> NDArray[np.uint8]:
+        """A scene as (h, w, 3) bytes."""
+        plotter, (w, h) = self._plotter, self.size
+        plotter.clear_actors()
         draw_bonds(plotter, scene, -sight.out)
         bonds = list(plotter.actors.values())
         draw_marks(plotter, scene)
         sight.aim(plotter)
-        image = plotter.screenshot(return_img=True)[..., :3]
+        image = self._shot()
         if not scene.flat and len(plotter.actors) > len(bonds):
             # Marks inside a network in space shine through what is in front of them.
             for actor in bonds:
                 actor.visibility = False
-            plotter.render()
-            marked = plotter.screenshot(return_img=True)[..., :3]
+            marked = self._shot()
             there = (marked < 255).any(axis=2)
             image = image.copy()
             image[there] = 0.12 * image[there] + 0.88 * marked[there]
-    finally:
-        plotter.close()
-    sums = image.reshape(h, 2, w, 2, 3).sum(axis=(1, 3), dtype=np.uint16)
-    return ((sums + 2) // 4).astype(np.uint8)
+        sums = image.reshape(h, 2, w, 2, 3).sum(axis=(1, 3), dtype=np.uint16)
+        return ((sums + 2) // 4).astype(np.uint8)
+
+    def _shot(self) -> NDArray[np.uint8]:
+        self._plotter.render()
+        return self._plotter.screenshot(return_img=True)[..., :3]
+
+
+def picture(scene: Scene, sight: View) -> NDArray[np.uint8]:
+    """A scene as (h, w, 3) bytes."""
+    with Stage(sight.size) as stage:
+        return stage.picture(scene, sight)
 
 
 def load_pyvista() -> ModuleType:

@@ -1,8 +1,8 @@
-"""The pictures: the learned network, free and clamped states, the error, the set-up."""
+"""The pictures of a run as files: which there are, what they are made by, what cannot be drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,25 +10,38 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import INK, plot_error
 from mechlearn.problem import Problem
-from mechlearn.render.colours import BOND, TARGET, rgb
-from mechlearn.render.labels import label_marks
+from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks
-from mechlearn.render.offscreen import picture
+from mechlearn.render.panels import (
+    check_vector,
+    labelled_picture,
+    network_sheet,
+    response_sheet,
+    states_sheet,
+)
 from mechlearn.render.scene import Scene
-from mechlearn.render.sheet import Place, Sheet, new_figure, save
-from mechlearn.render.shown import four_states, learned_caption, learned_state
-from mechlearn.render.view import view
-from mechlearn.render.words import heading, readings, sizes, which_example
+from mechlearn.render.sheet import Sheet, new_figure, save
+from mechlearn.render.shown import Look
+from mechlearn.render.words import heading, sizes, which_example
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
+_STILL, _MOVING = (".png", ".svg", ".pdf"), (".gif", ".mp4")
 #: What ``render`` can draw, with the suffixes it can be written to.
 PICTURES: dict[str, tuple[str, ...]] = {
-    "network": (".png",),
-    "states": (".png",),
-    "setup": (".png",),
-    "error": (".png", ".svg", ".pdf"),
+    "network": (*_STILL, ".html"),
+    "states": _STILL,
+    "response": _STILL,
+    "setup": _STILL,
+    "error": _STILL,
+    "actuation": _MOVING,
+    "training": _MOVING,
+}
+_SHEETS: dict[str, Callable[..., Sheet]] = {
+    "network": network_sheet,
+    "states": states_sheet,
+    "response": response_sheet,
 }
 
 
@@ -39,30 +52,44 @@ def render(
     what: str | None = None,
     example: int = 1,
     colour: str | None = None,
+    thickness: str | None = None,
     amplify: float | None = None,
-    size: tuple[int, int] = (1600, 1000),
+    whole: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Path:
-    """Write a picture of a run.
+    """Write a picture of a run, or one that moves.
 
     Parameters
     ----------
     run : Run
     path : file to write
-        ``.png``; for ``"error"`` also ``.svg`` and ``.pdf``.
-    what : {"network", "states", "error", "setup"}, optional
-        ``network``: the learned network deformed, and at rest behind it. ``states``: free and
-        clamped, before and after training. ``error``: error against step. ``setup``: the task
-        before training. Left out, the file's name decides (``states.png``), else ``network``.
+        The suffix says how: ``.png``; ``.svg`` or ``.pdf`` (vector graphics; networks of the plane
+        only); ``.html`` (the network to be turned in a browser); ``.gif`` or ``.mp4``.
+    what : str, optional
+        ``"network"``: the learned network deformed, and at rest behind it. ``"states"``: free and
+        clamped, before and after training. ``"response"``: what every bond feels when the sources
+        pull, before and after. ``"error"``: error against step. ``"setup"``: the task before
+        training. ``"actuation"``: the sources pulled from nothing to full, and the targets'
+        answer. ``"training"``: what learns, and the error, step by step. Left out, the file's name
+        decides (``states.png``), else ``actuation`` for films and ``network`` for pictures.
     example : int
         Which example of the task, counted from 1.
     colour : str, optional
-        What colours the bonds: a learning parameter, ``"change"`` (learned over initial) or
-        ``"strain"``. Left out, the first learning parameter; for ``states`` the strain.
+        What colours the bonds: any parameter of theirs, ``"change"`` (learned over initial),
+        ``"strain"``, ``"tension"``, ``"energy"`` or ``"contrast"`` (energy clamped less free);
+        of conductors the names of their drop and flux, such as ``"voltage"`` and ``"current"``.
+        Left out, the first learning parameter, for ``states`` and ``response`` the strain, for
+        solids the energy density.
+    thickness : str, optional
+        What sets the widths of the bonds: the same, or ``"even"``; of bars and beams also
+        ``"true"``, their own widths to scale. Left out, as ``colour``.
     amplify : float, optional
         Factor on the displacements; left out, 1 where the deformation is visible, else a round
         factor. The picture says it.
-    size : pair of int
-        Width and height in pixels.
+    whole : bool
+        Whether bonds that cross a periodic cell are drawn whole, not as one half at either side.
+    size : pair of int, optional
+        Width and height in pixels; 1600 by 1000, of films 1200 by 750.
 
     Returns
     -------
@@ -71,21 +98,34 @@ def render(
     Raises
     ------
     InputError
-        For an unknown picture, suffix, colour or example.
+        For an unknown picture, suffix, colour, thickness or example; the message lists the choices.
     """
     path = Path(path)
+    suffix = path.suffix.lower()
     if what is None:
-        what = path.stem if path.stem in PICTURES else "network"
+        usual = "actuation" if suffix in _MOVING else "network"
+        what = path.stem if path.stem in PICTURES else usual
     _check_file(path, what)
+    size = size or ((1200, 750) if suffix in _MOVING else (1600, 1000))
     _check_size(size)
-    check_options(run, what, example, colour, amplify)
+    look = Look(colour, thickness, amplify, whole)
+    check_options(run, example, look)
     if what == "error":
         return _error_picture(run, path, size)
     if what == "setup":
         network, problem = run.network, run.problem
         return draw_setup(network, problem, path, example=example, size=size, title=heading(run))
-    draw = _network_picture if what == "network" else _states_picture
-    return draw(run, path, example - 1, colour, amplify, size)
+    if suffix in _MOVING:
+        from mechlearn.render.film import film
+
+        return film(run, path, what, example - 1, look, size)
+    if suffix == ".html":
+        from mechlearn.render.page import write_page
+
+        return write_page(run, path, example=example, look=look, size=size)
+    check_vector(run.network, suffix)
+    sheet = _SHEETS[what](run, example - 1, look, size, vector=suffix != ".png")
+    return save(sheet.figure, path)
 
 
 def draw_setup(
@@ -102,7 +142,7 @@ def draw_setup(
     Parameters
     ----------
     network, problem : what is to learn what
-    path : png file to write
+    path : png, svg or pdf file to write
     example : which example, counted from 1
     size : width and height in pixels
     title : above the picture; sizes of the network where left out
@@ -113,6 +153,7 @@ def draw_setup(
     """
     path = Path(path)
     _check_file(path, "setup")
+    check_vector(network, path.suffix.lower())
     scene = Scene(
         network,
         network.nodes,
@@ -123,29 +164,19 @@ def draw_setup(
     )
     parts = [sizes(network)] if title else []
     parts += ["before training", *which_example(problem, example - 1)]
-    sheet = Sheet(size, title or sizes(network), ", ".join(parts))
+    vector = path.suffix.lower() != ".png"
+    sheet = Sheet(size, title or sizes(network), ", ".join(parts), vector=vector)
     sheet.explain(scene)
-    _labelled_picture(sheet, scene, {})
+    labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)
 
 
-def check_options(
-    run: "Run", what: str, example: int, colour: str | None, amplify: float | None
-) -> None:
+def check_options(run: "Run", example: int, look: Look) -> None:
     """Raise InputError where a run cannot be drawn like that; examples count from 1."""
     count = run.problem.n_examples
     if not isinstance(example, (int, np.integer)) or not 1 <= example <= count:
         raise InputError(f"example = {example} is not one of the run's: 1 to {count}.")
-    if what == "network" and example > len(run.displacements):
-        raise InputError(
-            f"example = {example}: the run keeps the displacements of the first "
-            f"{len(run.displacements)} examples only."
-        )
-    known = [*run.learned, "change", "strain"]
-    if colour is not None and colour not in known:
-        raise InputError(f"colour = {colour!r} is not known; known are {', '.join(known)}.")
-    if amplify is not None and not (np.isfinite(amplify) and amplify > 0):
-        raise InputError(f"amplify = {amplify} must be a number above 0.")
+    look.check(run)
 
 
 def _check_file(path: Path, what: str) -> None:
@@ -165,58 +196,6 @@ def _check_size(size: tuple[int, int]) -> None:
         )
 
 
-# -- one by one ----------------------------------------------------------------------------------
-
-
-def _network_picture(
-    run: "Run",
-    path: Path,
-    example: int,
-    colour: str | None,
-    amplify: float | None,
-    size: tuple[int, int],
-) -> Path:
-    shown = learned_state(run, example, colour, amplify)
-    (scene,) = shown.scenes
-    text = learned_caption(shown)
-    sheet = Sheet(size, heading(run), text[0].upper() + text[1:])
-    sheet.explain(scene, shown.shades)
-    reached = {t["name"]: t["reached"] for t in run.targets if t.get("example", 1) == example + 1}
-    _labelled_picture(sheet, scene, reached)
-    return save(sheet.figure, path)
-
-
-def _states_picture(
-    run: "Run",
-    path: Path,
-    example: int,
-    colour: str | None,
-    amplify: float | None,
-    size: tuple[int, int],
-) -> Path:
-    shown = four_states(run, example, colour, amplify)
-    scenes = shown.scenes
-    states = "Free: sources only; clamped: outputs also held at their targets"
-    sheet = Sheet(size, heading(run), "; ".join([states, *shown.scale_and_example]), column=215.0)
-    sheet.explain(scenes[0], shown.shades)
-    w, h, head = sheet.width // 2, sheet.height // 2, sheet.unit * 40
-    points, towards = np.concatenate([s.points() for s in scenes]), scenes[0].mark_points()
-    names = [
-        f"{when} training: {state}" for when in ("Before", "After") for state in ("free", "clamped")
-    ]
-    for k, (scene, name, u) in enumerate(zip(scenes, names, shown.fields, strict=True)):
-        left, top = (k % 2) * w, sheet.top + (k // 2) * h
-        middle = top + head / 2
-        words = sheet.text(left + 32 * sheet.unit, middle, name, 21, weight="bold")
-        end = words.get_window_extent().x1 + 18 * sheet.unit
-        answer = sheet.text(end, middle, readings(run, example, u), 20, TARGET)
-        sheet.fit(answer, left + w - end)
-        place = _whole(left, top + head, w, h - head)
-        sight = view(points, run.network.dim, place[2:], towards, (0.02, 0.02))
-        sheet.picture(picture(scene, sight), place)
-    return save(sheet.figure, path)
-
-
 def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
     figure = new_figure(size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.25, h_pad=0.25)
@@ -230,17 +209,3 @@ def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
     )
     plot_error(run, figure.add_subplot())
     return save(figure, path)
-
-
-def _labelled_picture(sheet: Sheet, scene: Scene, reached: Mapping[str, Any]) -> None:
-    """One big picture with labels; ``reached`` says what targets read, by name."""
-    place = _whole(0, sheet.top, sheet.width, sheet.height)
-    margin = (0.06, 0.115)
-    sight = view(scene.points(), scene.network.dim, place[2:], scene.mark_points(), margin)
-    image = picture(scene, sight)
-    sheet.picture(image, place)
-    label_marks(sheet, scene, sight, image, place, reached)
-
-
-def _whole(*place: float) -> Place:
-    return tuple(round(v) for v in place)

@@ -6,8 +6,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.render.lines import cell_outline, segments, space
-from mechlearn.render.marks import Mark
+from mechlearn.render.lines import Segments, cell_outline, segments, space
+from mechlearn.render.marks import Mark, apart
+
+
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """The body of a network of solid struts, as it is drawn in place of bonds.
+
+    Attributes
+    ----------
+    points : (p, d) array
+    cells : (c, d + 1) integer array
+    colours : (c, 3) array of 0 to 255
+        Per cell.
+    """
+
+    points: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    colours: NDArray[np.uint8]
+
+    def smooth(self) -> NDArray[np.uint8]:
+        """Colours of the points, (p, 3): the means of those of the cells around."""
+        k = self.cells.shape[1]
+        shares = np.repeat(self.colours, k, axis=0).astype(float)
+        corners = self.cells.ravel()
+        count = np.bincount(corners, minlength=len(self.points))
+        sums = [np.bincount(corners, c, minlength=len(self.points)) for c in shares.T]
+        return np.rint(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]).astype(np.uint8)
+
+    def rim(self) -> NDArray[np.int64]:
+        """The edges of triangles that belong to one of them only, (r, 2)."""
+        edges = np.sort(self.cells[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+        edges, count = np.unique(edges, axis=0, return_counts=True)
+        return edges[count == 1]
 
 
 @dataclass(eq=False)
@@ -29,6 +61,16 @@ class Scene:
         Nodes that are held.
     ghost : (n, d) array, optional
         Where the nodes are at rest.
+    lines : (m, k + 1, d) array, optional
+        Points along bonds that are bent.
+    solid : Solid, optional
+        Drawn in place of the bonds.
+    true_radii : (m,) array, optional
+        Radii of the bonds in units of length, in place of ``widths``.
+    whole : bool
+        Whether bonds that cross the periodic cell are drawn whole.
+    factor : float
+        By how much displacements are amplified.
     extent : float
         Size of the network.
     thick, mark, arrow : float
@@ -42,6 +84,11 @@ class Scene:
     marks: list[Mark] = field(default_factory=list)
     supports: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     ghost: NDArray[np.float64] | None = None
+    lines: NDArray[np.float64] | None = None
+    solid: Solid | None = None
+    true_radii: NDArray[np.float64] | None = None
+    whole: bool = False
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         span = np.ptp(self.network.nodes, axis=0)
@@ -63,13 +110,28 @@ class Scene:
     @property
     def radii(self) -> NDArray[np.float64]:
         """Radius of every bond."""
+        if self.true_radii is not None:
+            return self.true_radii
         return self.thick * (0.16 + 0.84 * np.clip(self.widths, 0, 1))
+
+    def pieces(self) -> Segments:
+        """The bonds as they are drawn, in straight pieces."""
+        return segments(self.network, self.nodes, self.lines, self.whole)
+
+    def rest(self) -> Segments:
+        """The bonds at rest, where those are drawn."""
+        return segments(self.network, self.ghost, whole=self.whole)
 
     def points(self) -> NDArray[np.float64]:
         """Everything that must be in view."""
-        parts = [segments(self.network, self.nodes).ends.reshape(-1, 3)]
+        parts = [self.pieces().ends.reshape(-1, 3)]
+        if self.solid is not None:
+            parts.append(space(self.solid.points))
+        if self.true_radii is not None:
+            corner = np.full(3, float(self.true_radii.max())) * ([1, 1, 0] if self.flat else 1)
+            parts += [parts[0].min(axis=0)[None] - corner, parts[0].max(axis=0)[None] + corner]
         if self.ghost is not None:
-            parts.append(segments(self.network, self.ghost).ends.reshape(-1, 3))
+            parts.append(self.rest().ends.reshape(-1, 3))
         if self.network.periodic:
             parts.append(cell_outline(self.network).reshape(-1, 3))
         for mark in self.marks:
@@ -86,9 +148,18 @@ class Scene:
         """Where a mark's nodes are, shape (k, 3)."""
         return space(self.nodes[mark.nodes])
 
+    def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
+        """Where a target's nodes are wanted, shape (k, 3); none where that is no place."""
+        rest = self.network.nodes if self.ghost is None else self.ghost
+        places = mark.wanted_places(self.network, rest, self.nodes, self.factor)
+        return space(places) if len(places) else np.empty((0, 3))
+
     def pairs_of(self, mark: Mark) -> NDArray[np.float64]:
         """The lines between a mark's pairs of nodes, shape (k, 2, 3)."""
-        ends = [(self.nodes[a], self.nodes[a] + self._apart(a, b)) for a, b in mark.pairs]
+        ends = [
+            (self.nodes[a], self.nodes[a] + apart(self.network, self.nodes, a, b))
+            for a, b in mark.pairs
+        ]
         return space(ends) if ends else np.empty((0, 2, 3))
 
     def arrows(self, mark: Mark) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,10 +172,3 @@ class Scene:
             starts = np.vstack([starts, space(place) + back * way])
             directions = np.vstack([directions, way])
         return starts, directions
-
-    def _apart(self, a: int, b: int) -> NDArray[np.float64]:
-        v = self.nodes[b] - self.nodes[a]
-        if not self.network.periodic:
-            return v
-        at_rest = self.network.nodes[b] - self.network.nodes[a]
-        return v + self.network.separation(a, b) - at_rest

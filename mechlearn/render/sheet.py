@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.plots import INK
+from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.scene import Scene
+from mechlearn.render.view import View
 from mechlearn.render.words import percent
 
 if TYPE_CHECKING:
-    from matplotlib.axis import Axis
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -30,6 +31,8 @@ class Sheet:
     title, caption : a line each
     column : float
         Width of the column on a sheet of 1600 by 1000 pixels.
+    vector : bool
+        Whether networks shall be drawn as lines and shapes, not set in as pixels.
 
     Attributes
     ----------
@@ -40,9 +43,14 @@ class Sheet:
     """
 
     def __init__(
-        self, size: tuple[int, int], title: str, caption: str, column: float = 250.0
+        self,
+        size: tuple[int, int],
+        title: str,
+        caption: str,
+        column: float = 250.0,
+        vector: bool = False,
     ) -> None:
-        self.size = size
+        self.size, self.vector = size, vector
         self.unit = min(size[0] / 1600, size[1] / 1000)
         self.figure = new_figure(size)
         self.top = 78 * self.unit
@@ -80,6 +88,31 @@ class Sheet:
         left, top, _, height = place
         self.figure.figimage(image, left, self.size[1] - top - height, origin="upper")
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """The sheet as it is now, (h, w, 3) bytes."""
+        self.figure.canvas.draw()
+        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+
+    def frame(self, place: Place) -> "Axes":
+        """Axes that fill a place."""
+        left, top, w, h = place
+        corner = self.at(left, top + h)
+        return self.figure.add_axes((*corner, w / self.size[0], h / self.size[1]))
+
+    def scale_bar(self, sight: View) -> None:
+        """A bar of a round length at the foot of the column."""
+        from matplotlib.lines import Line2D
+
+        unit = sight.size[1] / 2 / sight.scale
+        left, most = self.width + 20 * self.unit, 150 * self.unit
+        power = 10.0 ** np.floor(np.log10(most / unit))
+        length = next(s for s in (5, 2, 1) if s * power * unit <= most * (1 + 1e-9)) * power
+        low = self.top + self.height - 6 * self.unit
+        x, y = self.at(np.array([left, left + length * unit]), np.full(2, low))
+        bar = Line2D(x, y, color=INK, linewidth=3.2 * self.unit, solid_capstyle="butt")
+        self.figure.add_artist(bar)
+        self.text(left, low - 17 * self.unit, f"length {length:g}", 18)
+
     def explain(self, scene: Scene, shades: Shades | None = None) -> None:
         """Fill the column: a colour bar, and what the marks mean below it."""
         top = self.top
@@ -105,10 +138,12 @@ class Sheet:
         )
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=self.points(18), length=5 * self.unit, colors=INK)
-        if shades.title == "strain":
+        if shades.title.startswith("strain"):
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: percent(round(v, 9))))
         elif shades.log:
-            _log_ticks(axes.yaxis, shades.low, shades.high)
+            log_ticks(axes.yaxis, shades.low, shades.high)
+        else:  # no common factor at the end of the bar, where the title is
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
 
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D
@@ -123,6 +158,20 @@ class Sheet:
         entries = [
             (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
             (True, dot(TARGET, "target")),
+            (
+                scene.flat and any(len(scene.wanted_of(m)) for m in scene.marks),
+                Line2D(
+                    [],
+                    [],
+                    color=TARGET,
+                    label="wanted place",
+                    marker="o",
+                    linestyle="",
+                    markersize=self.points(19),
+                    markerfacecolor="white",
+                    markeredgewidth=2 * self.unit,
+                ),
+            ),
             (len(scene.supports), dot(SUPPORT, "support", "s")),
             (scene.ghost is not None, line(GHOST, "at rest")),
             (scene.network.periodic, line(CELL, "periodic cell")),
@@ -154,28 +203,14 @@ def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure, and the folder it is in; raises InputError where that cannot be."""
+    from matplotlib import rc_context
+
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=100)
+        # The same picture is the same file, whenever it is made.
+        with rc_context({"svg.hashsalt": "mechlearn"}):
+            figure.savefig(path, dpi=100, metadata=dates.get(path.suffix.lower()))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path
-
-
-def _log_ticks(axis: "Axis", low: float, high: float) -> None:
-    """Round numbers on a log axis, in plain digits where those are short."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-
-    decades = np.log10(high / low)
-    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        ticks = np.array([s * 10**p for p in powers for s in steps])
-        ticks = ticks[(ticks >= low * 0.999) & (ticks <= high * 1.001)]
-        if len(ticks) >= 4:
-            break
-    if decades > 7:
-        ticks = ticks[:: int(np.ceil(decades / 6))]
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())

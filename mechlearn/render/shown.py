@@ -1,40 +1,112 @@
-"""What of a run is shown: deformed nodes, and values that colour the bonds."""
+"""What of a run is shown: states, deformed, and quantities that colour and size the bonds."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies import Bar, Beam, FiniteBeam, Solid
+from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
-from mechlearn.plots import in_words, pick_dof
+from mechlearn.plots import in_words
+from mechlearn.render.bending import bent
 from mechlearn.render.colours import Shades
-from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
+from mechlearn.render.deformation import Standpoint, amplification, bond_strains, standpoint
+from mechlearn.render.felt import Solved, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene
+from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.words import percent, scale, which_example
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
+#: Widths that are no quantity: all alike, and those of the struts themselves.
+EVEN, TRUE = "even", "true"
+#: Energies are shown over so many powers of ten.
+DECADES = 4.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """How bonds are drawn.
+
+    Attributes
+    ----------
+    colour : str, optional
+        The quantity that colours the bonds, one of :func:`quantities`.
+    thickness : str, optional
+        The quantity that sets their widths, or "even"; of bars and beams also "true", their own
+        widths to scale. As ``colour`` where left out.
+    amplify : float, optional
+        Factor on the displacements; a round one where left out.
+    whole : bool
+        Whether bonds that cross the periodic cell are drawn whole, not as two halves.
+    """
+
+    colour: str | None = None
+    thickness: str | None = None
+    amplify: float | None = None
+    whole: bool = False
+
+    def check(self, run: "Run") -> None:
+        """Raise InputError where a run cannot look like that; the message lists what it can."""
+        known = quantities(run)
+        if self.colour is not None and self.colour not in known:
+            raise InputError(
+                f"colour = {self.colour!r} is not known; known are {', '.join(known)}."
+            )
+        known += [EVEN, TRUE] if isinstance(run.energy, (Bar, Beam, FiniteBeam)) else [EVEN]
+        if self.thickness is not None and self.thickness not in known:
+            raise InputError(
+                f"thickness = {self.thickness!r} is not known; known are {', '.join(known)}."
+            )
+        if self.amplify is not None and not (np.isfinite(self.amplify) and self.amplify > 0):
+            raise InputError(f"amplify = {self.amplify} must be a number above 0.")
+        if self.whole and not run.network.periodic:
+            raise InputError("whole: only bonds of a periodic network can be unwrapped.")
+
+
+def quantities(run: "Run") -> list[str]:
+    """What can colour and size the bonds of a run, first what has learned."""
+    fixed = [k for k, v in run.parameters.items() if k not in run.learned and np.isfinite(v).all()]
+    drop, through = _words(run)
+    felt = [drop, "energy"] if isinstance(run.energy, Solid) else [drop, through, "energy"]
+    contrast = ["contrast"] if run.setup.task.cost.has_values else []
+    return [*run.learned, *fixed, "change", *felt, *contrast]
+
+
+def _words(run: "Run") -> tuple[str, str]:
+    """What a bond's difference and its partner are called: strain and tension, or as in tasks."""
+    kinematics = run.energy.kinematics
+    if isinstance(kinematics, Displacements):
+        return kinematics.drop, "tension"
+    return kinematics.drop, kinematics.through
+
 
 class Shown:
-    """States of a run in one example, their displacements amplified alike.
+    """States of a run in one example, with the same amplification and the same colours.
 
     Parameters
     ----------
     run : Run
     example : int
         Counted from 0.
-    fields : list of (n, components) arrays
-        Displacements (and rotations), or potentials, of every state.
-    values : list of (m,) arrays
-        What colours the bonds of every state.
-    shades : Shades
-    amplify : float, optional
-        Factor on the displacements; a round one where left out.
+    look : Look
+    states : sequence of State, optional
+        The free state of the learned network if left out.
+    moving : bool
+        Whether deformed networks are drawn, with the one at rest behind; else that at rest alone.
 
     Attributes
     ----------
+    fields : list of (n, components) arrays
+        Displacements (and rotations), or potentials, of every state.
+    shades : Shades
+        Of the colours.
     factor : float
         By which the displacements are amplified.
     scenes : list of Scene
@@ -45,95 +117,171 @@ class Shown:
         self,
         run: "Run",
         example: int,
-        fields: list[NDArray],
-        values: list[NDArray],
-        shades: Shades,
-        amplify: float | None,
+        look: Look,
+        states: Sequence[State] | None = None,
+        moving: bool = True,
     ) -> None:
-        network, problem, linear = run.network, run.problem, run.energy.linear
-        self.moves = isinstance(problem.kinematics, Displacements)
-        if self.moves:
-            moved = [u[:, : network.dim] for u in fields]
-            seen = [without_rigid_motion(network, problem, u, linear) for u in moved]
-            self.factor = amplify or amplification(network, problem, seen, linear)
-        else:  # potentials move nothing
-            seen, self.factor = [np.zeros_like(network.nodes)] * len(fields), 1.0
-        self.run, self.example, self.fields, self.shades = run, example, fields, shades
-        self.scenes = [
-            Scene(
-                network,
-                network.nodes + self.factor * u,
-                shades.colours(v),
-                shades.widths(v),
-                marks(problem, example),
-                held_nodes(problem),
-                ghost=network.nodes,
-            )
-            for u, v in zip(seen, values, strict=True)
-        ]
+        look.check(run)
+        self.run, self.example, self.look = run, example, look
+        self.states = [Solved(run, example)()] if states is None else states
+        self.deforms = moving and isinstance(run.energy.kinematics, Displacements)
+        self.fields = [s.field for s in self.states]
+        colour = look.colour or _usual(run)
+        self._values, self.shades = self._quantity(colour)
+        self._widths = self._thickness(colour)
+        self.factor = self._factor() if self.deforms else 1.0
 
     @property
     def scale_and_example(self) -> list[str]:
         """How much the deformation is amplified, and which of several examples it is."""
-        how = [scale(self.factor)] if self.moves else []
+        how = [scale(self.factor)] if self.deforms else []
         return [*how, *which_example(self.run.problem, self.example)]
 
+    @property
+    def sizes_in_words(self) -> list[str]:
+        """What the widths of the bonds mean, where they do not go with the colours."""
+        thickness = self.look.thickness
+        if thickness in (None, EVEN, self.look.colour or _usual(self.run)):
+            return []
+        return ["widths to scale" if thickness == TRUE else f"width: {in_words(thickness)}"]
 
-def learned_state(run: "Run", example: int, colour: str | None, amplify: float | None) -> Shown:
-    """The learned network in its free state."""
-    field = run.response[example]
-    values, shades = _bond_values(run, colour, field)
-    return Shown(run, example, [field], [values], shades, amplify)
+    @cached_property
+    def scenes(self) -> list[Scene]:
+        """One per state."""
+        return [self._scene(k) for k in range(len(self.states))]
+
+    # -- states --------------------------------------------------------------------------------
+
+    @cached_property
+    def _standpoints(self) -> list[Standpoint]:
+        run = self.run
+        return [standpoint(run.network, run.problem, u, run.energy.linear) for u in self.fields]
+
+    def _moves(self, k: int) -> NDArray[np.float64]:
+        """How far the nodes are seen to move, not amplified."""
+        net = self.run.network
+        if not self.deforms:
+            return np.zeros_like(net.nodes)
+        return self._standpoints[k].seen(net.nodes, self.fields[k][:, : net.dim])
+
+    def _factor(self) -> float:
+        run = self.run
+        seen = [self._moves(k) for k in range(len(self.states))]
+        return self.look.amplify or amplification(run.network, run.problem, seen, run.energy.linear)
+
+    def _scene(self, k: int) -> Scene:
+        run, net, values = self.run, self.run.network, self._values[k]
+        moves = self.factor * self._moves(k)
+        solid = None
+        if isinstance(run.energy, Solid):
+            colours, solid = np.zeros((net.n_edges, 3), np.uint8), self._solid(k)
+        else:
+            colours = self.shades.colours(values)
+        true = None
+        if self.look.thickness == TRUE:
+            parameters = self.states[k].parameters
+            true = parameters["radius"] if net.dim == 3 else parameters["width"] / 2
+        return Scene(
+            net,
+            net.nodes + moves,
+            colours,
+            self._widths[k],
+            marks(run.problem, self.example),
+            held_nodes(run.problem),
+            ghost=net.nodes if self.deforms else None,
+            lines=self._lines(k, moves),
+            solid=solid,
+            true_radii=true,
+            whole=self.look.whole,
+            factor=self.factor,
+        )
+
+    def _lines(self, k: int, moves: NDArray) -> NDArray[np.float64] | None:
+        run, net = self.run, self.run.network
+        if not self.deforms or not isinstance(run.energy, (Beam, FiniteBeam)):
+            return None
+        turns = self.factor * self._standpoints[k].turned(self.fields[k][:, net.dim :])
+        shares = np.ones(net.n_edges), np.ones(net.n_edges)
+        if isinstance(run.energy, Beam):
+            parameters = self.states[k].parameters
+            shares = run.energy.bent_shares(net.lengths, **parameters)
+        return bent(net, moves, turns, shares, run.energy.linear)
+
+    def _solid(self, k: int) -> DrawnSolid:
+        body = self.states[k].felt.body
+        points = body.rest
+        if self.deforms:
+            points = points + self.factor * self._standpoints[k].seen(body.rest, body.moves)
+        values = self._values[k]
+        per_cell = values if len(values) == len(body.cells) else values[body.strut]
+        return DrawnSolid(points, body.cells, self.shades.colours(per_cell))
+
+    # -- quantities ----------------------------------------------------------------------------
+
+    def _quantity(self, name: str) -> tuple[list[NDArray], Shades]:
+        """A quantity in every state, per bond (or per cell of a solid), and colours for all."""
+        run, (drop, through) = self.run, _words(self.run)
+        moves = isinstance(run.energy.kinematics, Displacements)
+        if name == "change":
+            return self._change()
+        if name == drop:
+            felt = [self._strain(k) for k in range(len(self.states))]
+            title = name if moves else f"{drop} drop"
+            return felt, Shades(np.concatenate(felt), title, diverging=moves)
+        if name == through:
+            felt = [s.felt.tension for s in self.states]
+            return felt, Shades(np.concatenate(felt), name, diverging=moves)
+        if name == "energy":
+            solid = isinstance(run.energy, Solid)
+            felt = [s.felt.body.density if solid else s.felt.energy for s in self.states]
+            title = "energy\ndensity" if solid else name
+            return felt, Shades(np.concatenate(felt), title, decades=DECADES)
+        if name == "contrast":
+            felt = [s.contrast for s in self.states]
+            title = "contrast\nclamped − free"
+            return felt, Shades(np.concatenate(felt), title, diverging=True)
+        values = [s.parameters[name] for s in self.states]
+        return values, Shades(np.concatenate(values), in_words(name))
+
+    def _strain(self, k: int) -> NDArray[np.float64]:
+        return bond_strains(self.run.network, self.fields[k], self.run.energy.linear)
+
+    def _change(self) -> tuple[list[NDArray], Shades]:
+        """Of the first parameter that learned: learned over initial, or less where not positive."""
+        run = self.run
+        dof = next(iter(run.learned))
+        before, now = np.asarray(run.initial[dof]), [s.parameters[dof] for s in self.states]
+        words = in_words(dof)
+        if before.min() > 0 and np.min(now) > 0:
+            changed = [after / before for after in now]
+            title, log = f"{words}\nlearned / initial", True
+        else:
+            changed = [after - before for after in now]
+            title, log = f"change of\n{words}", False
+        return changed, Shades(np.concatenate(changed), title, diverging=True, log=log)
+
+    def _thickness(self, colour: str) -> list[NDArray]:
+        """From 0 to 1 per bond, in every state."""
+        name, m = self.look.thickness or colour, self.run.network.n_edges
+        if name in (EVEN, TRUE) or isinstance(self.run.energy, Solid):
+            return [np.full(m, 0.4)] * len(self.states)
+        values, shades = self._quantity(name)
+        return [shades.widths(v) for v in values]
 
 
-def four_states(run: "Run", example: int, colour: str | None, amplify: float | None) -> Shown:
-    """Free and clamped before training, free and clamped after; solved for here."""
-    before, after = run.states(learned=False), run.states()
-    fields = [s[example] for s in (before.free, before.clamped, after.free, after.clamped)]
-    if colour in (None, "strain"):
-        values = [bond_strains(run.network, u, run.energy.linear) for u in fields]
-        shades = _strain_shades(run, np.concatenate(values))
-    elif colour == "change":
-        changed, shades = _bond_values(run, colour, fields[2])
-        none = np.ones_like(changed) if shades.log else np.zeros_like(changed)
-        values = [none, none, changed, changed]
-    else:
-        dof = pick_dof(run, colour)
-        old, new = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
-        values = [old, old, new, new]
-        shades = Shades(np.concatenate([old, new]), in_words(dof))
-    return Shown(run, example, fields, values, shades, amplify)
+def _usual(run: "Run") -> str:
+    """What colours the bonds where nothing is said: what has learned; of solids the energy."""
+    return "energy" if isinstance(run.energy, Solid) else next(iter(run.learned))
 
 
 def learned_caption(shown: Shown) -> str:
     """What the picture of the learned network shows, and how well it learned."""
     summary = shown.run.summary
     parts = [f"free state after {summary['steps']} steps", *shown.scale_and_example]
+    parts += shown.sizes_in_words
     if not shown.run.converged:
         if "accuracy" in summary:
             parts.append(f"{percent(summary['accuracy'])} classified right")
         else:
             parts.append(f"not converged, largest error {percent(summary['error'])}")
     return ", ".join(parts)
-
-
-def _strain_shades(run: "Run", values: NDArray) -> Shades:
-    kinematics = run.energy.kinematics
-    if isinstance(kinematics, Displacements):
-        return Shades(values, "strain", diverging=True)
-    return Shades(values, f"{kinematics.drop} drop")
-
-
-def _bond_values(run: "Run", colour: str | None, field: NDArray) -> tuple[NDArray, Shades]:
-    """What colours the bonds of the learned network, and the shades to show it in."""
-    if colour == "strain":
-        values = bond_strains(run.network, field, run.energy.linear)
-        return values, _strain_shades(run, values)
-    dof = pick_dof(run, None if colour == "change" else colour)
-    before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
-    if colour != "change":
-        return after, Shades(after, in_words(dof))
-    if before.min() > 0 and after.min() > 0:
-        values = after / before
-        return values, Shades(values, f"{in_words(dof)}\nlearned / initial", True, log=True)
-    return after - before, Shades(after - before, f"change of\n{in_words(dof)}", True)

@@ -1,4 +1,4 @@
-"""The learned network in a window or a notebook, to be turned by hand."""
+"""The learned network in a window, a notebook or a page, to be turned by hand."""
 
 import sys
 from importlib.util import find_spec
@@ -9,9 +9,8 @@ from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.labels import LABELS
 from mechlearn.render.offscreen import has_display, load_pyvista
-from mechlearn.render.pictures import check_options
 from mechlearn.render.scene import Scene
-from mechlearn.render.shown import learned_caption, learned_state
+from mechlearn.render.shown import Look, Shown, learned_caption
 from mechlearn.render.view import view
 
 if TYPE_CHECKING:
@@ -20,48 +19,95 @@ if TYPE_CHECKING:
     from mechlearn.run import Run
 
 
-def show(
+def plotter(
     run: "Run",
     *,
     example: int = 1,
     colour: str | None = None,
+    thickness: str | None = None,
     amplify: float | None = None,
+    whole: bool = False,
+    words: bool = True,
     **options: Any,
-) -> Any:
-    """Show the learned network, deformed, in a window or a notebook (pyvista).
+) -> "pyvista.Plotter":
+    """A pyvista plotter with the learned network, deformed, and its sources and targets.
 
     Parameters
     ----------
     run : Run
-    example, colour, amplify : as for :func:`render`
-    **options : handed to ``pyvista.Plotter``
+    example, colour, thickness, amplify, whole : as for :func:`render`
+    words : bool
+        Whether names, a colour bar and a caption are in it.
+    **options : handed to ``pyvista.Plotter``, such as ``off_screen`` and ``window_size``
 
     Returns
     -------
-    What ``pyvista.Plotter.show`` gives: a widget or image in a notebook; the picture as an array
-    where there is neither a notebook nor a display.
+    pyvista.Plotter
+        Not shown yet; the camera looks straight on in 2D, and at sources and targets in 3D.
+
+    Raises
+    ------
+    InputError
+        As :func:`render`.
     """
-    check_options(run, "network", example, colour, amplify)
+    from mechlearn.render.pictures import check_options
+
+    look = Look(colour, thickness, amplify, whole)
+    check_options(run, example, look)
     pv = load_pyvista()
-    shown = learned_state(run, example - 1, colour, amplify)
+    shown = Shown(run, example - 1, look)
     (scene,) = shown.scenes
+    made = pv.Plotter(**{"window_size": (1200, 800), "lighting": "light kit", **options})
+    made.background_color = "white"
+    draw_bonds(made, scene)
+    draw_marks(made, scene)
+    if words:
+        _add_bar(made, shown.shades)
+        _add_names(made, scene)
+        made.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
+    size = tuple(made.window_size)
+    margin = (0.17, 0.08) if words else (0.06, 0.06)
+    view(scene.points(), run.network.dim, size, scene.mark_points(), margin).aim(made)
+    made.camera_set = True
+    return made
+
+
+def show(run: "Run", **options: Any) -> Any:
+    """Show the learned network, deformed, in a window or a notebook (pyvista).
+
+    In a notebook it can be turned where trame's viewer is installed
+    (``pip install 'mechlearn[notebook]'``), in a saved one too; else it is a picture.
+
+    Parameters
+    ----------
+    run : Run
+    **options : those of :func:`plotter`
+
+    Returns
+    -------
+    The view, in a notebook; what ``pyvista.Plotter.show`` gives, with a window; the picture as an
+    array where there is neither.
+    """
     notebook = _in_notebook()
-    hidden = not notebook and not has_display()
-    plotter = pv.Plotter(**{"off_screen": hidden, "window_size": (1200, 800), **options})
-    plotter.background_color = "white"
-    draw_bonds(plotter, scene)
-    draw_marks(plotter, scene)
-    _add_bar(plotter, shown.shades)
-    _add_names(plotter, scene)
-    plotter.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
-    size = tuple(plotter.window_size)
-    view(scene.points(), run.network.dim, size, scene.mark_points(), (0.17, 0.08)).aim(plotter)
-    plotter.camera_set = True
-    if scene.flat and not (hidden or notebook):
-        plotter.enable_2d_style()
+    hidden = notebook or not has_display()
+    if notebook and find_spec("trame_vtk"):
+        from mechlearn.render.page import embedded
+
+        made = plotter(run, **{"off_screen": True, "words": False, **options})
+        try:
+            return embedded(made)
+        finally:
+            made.close()
+    made = plotter(run, **{"off_screen": hidden, **options})
+    if run.network.dim == 2 and not hidden:
+        made.enable_2d_style()
     if notebook:
-        return plotter.show(**({} if find_spec("trame") else {"jupyter_backend": "static"}))
-    return plotter.show(**({"screenshot": True} if hidden else {}))
+        from PIL import Image
+
+        image = made.screenshot(return_img=True)
+        made.close()
+        return Image.fromarray(image)
+    return made.show(**({"screenshot": True} if hidden else {}))
 
 
 def _add_bar(plotter: "pyvista.Plotter", shades: Shades) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
+from mechlearn.plots import short
 from mechlearn.problem import Problem
 from mechlearn.render.deformation import reading
 from mechlearn.render.marks import Mark, marks
@@ -47,12 +48,14 @@ def label(mark: Mark, reached: Any = None) -> str:
         values, repeats = mark.values, max(1, len(mark.ports) // np.size(mark.terminal.value))
         text = _amount(mark, values[: len(values) // repeats])
     quantity = mark.terminal.quantity
-    if mark.terminal.components:
+    if mark.share:
+        quantity, text = "share", ", ".join(f"{v:.3g}" for v in mark.values)
+    elif mark.terminal.components:
         quantity += " " + ", ".join(mark.terminal.components)
     asked = "" if mark.is_source else "wanted: "
     text = f"{mark.terminal.name}\n{asked}{quantity} {text}"
     if reached is not None and np.size(reached) <= 3:
-        text += f"\nreached: {_amount(mark, np.atleast_1d(reached))}"
+        text += f"\n{'reads' if mark.share else 'reached'}: {_amount(mark, np.atleast_1d(reached))}"
     return text
 
 
@@ -84,5 +87,5 @@ def percent(value: float, signed: bool = False) -> str:
 def _amount(mark: Mark, values: NDArray) -> str:
     if mark.terminal.quantity == "strain":
         return percent(float(values[0]), signed=True)
-    numbers = [f"{v:.3g}".replace("-", "\u2212") for v in values]
+    numbers = [short(float(v)) for v in values]
     return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"

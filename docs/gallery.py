@@ -1,0 +1,122 @@
+"""Write docs/gallery.md and its pictures: every task it shows is trained here, then drawn.
+
+python docs/gallery.py          # about three minutes; docs/gallery/ is written anew
+"""
+
+import tempfile
+from pathlib import Path
+
+from matplotlib import pyplot
+
+from mechlearn import plots
+from mechlearn.compare import compare, nudge_study
+from mechlearn.render import render
+from mechlearn.run import Run
+from mechlearn.setup import read_setup
+from mechlearn.sweep import sweep
+from mechlearn.training import train_file
+
+DOCS = Path(__file__).parent
+PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"
+SIZE, FILM = (1200, 750), (800, 500)
+
+#: What is drawn: a task, a file, options of the command line, and what is to be seen.
+SHOWN = [
+    ("allostery", "network.png", "", "What has learned colours and sizes the bonds; the network at "
+     "rest is behind it, rings are where the targets are wanted."),
+    ("allostery", "states.png", "", "Free and clamped, before training and after: training has "
+     "succeeded where the two coincide."),
+    ("allostery", "response.png", "", "The strain of every bond when the source pulls, before "
+     "training and after."),
+    ("allostery", "tension.png", "--colour tension --thickness stiffness", "Tension in colour, "
+     "stiffness as width."),
+    ("allostery", "contrast.png", "--colour contrast --thickness even", "What learning compares: "
+     "the energy of every bond, clamped less free, once all has been learned."),
+    ("allostery-3d", "space.png", "--colour energy", "A packing in space, coloured by energy; "
+     "what is far away is paler."),
+    ("allostery-finite", "actuation.gif", "", "The source is pulled from nothing to full; every "
+     "frame is an equilibrium at finite strain, found from the one before."),
+    ("allostery", "training.gif", "", "The same network while it learns."),
+    ("beam-allostery", "beams.png", "--colour tension --thickness true --amplify 2", "A periodic "
+     "frame of beams, drawn bent, their widths to scale."),
+    ("beam-allostery", "whole.png", "--whole", "The same with bonds that cross the cell drawn "
+     "whole."),
+    ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
+     "scale."),
+    ("flow", "flow.png", "--colour flow --thickness radius", "A flow network: flow in colour, "
+     "radius as width."),
+]  # fmt: skip
+
+PLOTTED = [
+    ("error.png", 'run.plot()', "Error and contrast against the step."),
+    ("dofs.png", 'run.plot("dofs")', "What learned, before and after."),
+    ("spectrum.png", 'run.plot("spectrum")', "Modes of the network up to a stiffness."),
+    ("bands.png", 'plots.plot_bands("runs/seeds")', "A sweep over seeds, for two nudges: median "
+     "and the middle 80 %."),
+    ("confusion.png", 'run.plot("confusion")', "Iris: which class is taken for which."),
+    ("nudges.png", "plots.plot_nudges(nudge_study(setup))", "What the size of the nudge does to "
+     "rules of both families."),
+    ("rules.png", "plots.plot_learning(trials, tolerance)", "Several rules from the same starts."),
+]  # fmt: skip
+
+
+def main() -> None:
+    """Train, draw, write."""
+    PICTURES.mkdir(exist_ok=True)
+    lines = ["# Gallery", "", "Made by `python docs/gallery.py`; every picture is one command."]
+    runs = {}
+    for task, name, options, words in SHOWN:
+        if task not in runs:
+            runs[task] = train_file(TASKS / f"{task}.toml")
+        render(runs[task], PICTURES / name, **_options(name, options))
+        command = " ".join(f"mechlearn render runs/{task} {name} {options}".split())
+        lines += ["", words, "", f"![{words}](gallery/{name})", "", f"`{command}`"]
+    lines += ["", "## To be turned", "", "`mechlearn render runs/allostery-3d network.html` writes "
+              "a page in which the network can be turned, offline, and `run.show()` opens a window "
+              "or a view in the notebook."]  # fmt: skip
+    lines += ["", "## Plots", "", "With `run = Run.load(...)` and `from mechlearn import plots`; "
+              "each gives the matplotlib Axes and takes `ax`."]  # fmt: skip
+    runs["iris"] = train_file(TASKS / "iris.toml")
+    _plot(runs)
+    for name, call, words in PLOTTED:
+        lines += ["", f"{words} `{call}`", "", f"![{words}](gallery/{name})"]
+    (DOCS / "gallery.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _options(name: str, text: str) -> dict:
+    """Options of the command line as those of :func:`mechlearn.render.render`."""
+    words = text.split()
+    options = {"size": FILM if name.endswith(".gif") else SIZE}
+    while words:
+        key = words.pop(0).removeprefix("--")
+        value = True if key == "whole" else words.pop(0)
+        options[key] = float(value) if key == "amplify" else value
+    return options
+
+
+def _plot(runs: dict[str, Run]) -> None:
+    run, iris = runs["allostery"], runs["iris"]
+    setup = read_setup(TASKS / "allostery.toml")
+    with tempfile.TemporaryDirectory() as folder:
+        seeds = Path(folder) / "seeds"
+        vary = {"network.seed": range(8), "rule.eta": [0.01, 0.3]}
+        sweep(setup, seeds, vary, folder=TASKS)
+        drawn = {
+            "error.png": lambda: run.plot(),
+            "dofs.png": lambda: run.plot("dofs"),
+            "spectrum.png": lambda: run.plot("spectrum"),
+            "bands.png": lambda: plots.plot_bands(seeds),
+            "confusion.png": lambda: iris.plot("confusion"),
+            "nudges.png": lambda: plots.plot_nudges(nudge_study(setup, TASKS))[0],
+            "rules.png": lambda: plots.plot_learning(
+                compare(setup, TASKS, ["CL", "CpL P", "EP C", "GD"]), setup.train.tolerance
+            ),
+        }
+        for name, draw in drawn.items():
+            figure = draw().figure
+            figure.savefig(PICTURES / name, dpi=90)
+            pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()

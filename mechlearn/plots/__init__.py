@@ -1,0 +1,28 @@
+"""Plots of runs, drawn by matplotlib: one call each, which returns the Axes.
+
+Nothing of matplotlib is imported before something is drawn.
+"""
+
+from mechlearn.plots.classes import confusion, plot_confusion
+from mechlearn.plots.distributions import pick_dof, plot_dofs, plot_spectrum, stiffness_spectrum
+from mechlearn.plots.nudges import plot_nudges
+from mechlearn.plots.style import INK, in_words, log_ticks, short, spans_decades
+from mechlearn.plots.training import plot_bands, plot_error, plot_learning
+
+__all__ = [
+    "INK",
+    "confusion",
+    "in_words",
+    "log_ticks",
+    "pick_dof",
+    "plot_bands",
+    "plot_confusion",
+    "plot_dofs",
+    "plot_error",
+    "plot_learning",
+    "plot_nudges",
+    "plot_spectrum",
+    "short",
+    "spans_decades",
+    "stiffness_spectrum",
+]

@@ -1,0 +1,70 @@
+"""Which classes a network takes for which."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.plots.style import INK, font_size, new_axes, set_sizes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.run import Run
+
+
+def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":
+    """Draw the confusion matrix of a run that classifies, on the examples it was trained with.
+
+    Parameters
+    ----------
+    run : Run
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With one image; rows are the classes wanted, columns those with the largest share.
+
+    Raises
+    ------
+    InputError
+        For a run whose cost wants values, not shares.
+    """
+    counts, names = confusion(run)
+    ax = new_axes() if ax is None else ax
+    parts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        dark = parts[row, column] > 0.5
+        ax.text(
+            column, row, f"{count}", ha="center", va="center", fontsize=font_size(ax),
+            color="white" if dark else INK,
+        )  # fmt: skip
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("largest share")
+    ax.set_ylabel("wanted")
+    set_sizes(ax)
+    ax.tick_params(which="both", length=0)
+    right = np.trace(counts) / counts.sum()
+    ax.set_title(f"{100 * right:.1f} % of {counts.sum()} right", fontsize=font_size(ax))
+    return ax
+
+
+def confusion(run: "Run") -> tuple[NDArray[np.int64], list[str]]:
+    """How often each class is taken for each, (wanted, largest share), and the classes' names."""
+    problem = run.problem
+    if problem.task.cost.has_values:
+        raise InputError("A confusion matrix is of a run that classifies, whose cost wants shares.")
+    outputs = run.respond(run.setup.examples)
+    shares = np.where(problem.asked, problem.task.cost.reached(outputs, problem.asked), -1.0)
+    wanted = (problem.wanted / problem.units).argmax(axis=1)
+    terminals = [problem.ports[k].terminal for k in problem.targets]
+    labels = [str(label) for label in run.history["target"].values]
+    names = terminals if len(set(terminals)) == len(terminals) else labels
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (wanted, shares.argmax(axis=1)), 1)
+    return counts, names

@@ -1,0 +1,153 @@
+"""What training does to a network as a whole: how its parameters and its stiffness are spread."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.energies import Solid
+from mechlearn.errors import InputError
+from mechlearn.plots.style import (
+    AFTER,
+    BEFORE,
+    in_words,
+    legend,
+    log_ticks,
+    new_axes,
+    spans_decades,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.run import Run
+
+#: All eigenvalues of larger matrices are not found in a reasonable time.
+MOST_DOFS = 6000
+#: Eigenvalues below this part of the largest belong to zero modes.
+ZERO = 1e-12
+
+
+def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "Axes":
+    """Draw the distribution of a learning parameter over the bonds, before and after training.
+
+    Parameters
+    ----------
+    run : Run
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+    dof : str, optional
+        Name of the parameter; the first that learned where left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    dof = pick_dof(run, dof)
+    before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
+    both = np.concatenate([before, after])
+    ax = new_axes() if ax is None else ax
+    style(ax)
+    count = int(np.clip(np.sqrt(len(after)) * 1.5, 10, 60))
+    log = spans_decades(both)
+    low, high = both.min(), both.max()
+    if high - low <= 1e-12 * max(abs(high), 1e-300):
+        pad = abs(high) * 0.1 or 1.0
+        low, high = low - pad, high + pad
+    edges = np.geomspace(low, high, count + 1) if log else np.linspace(low, high, count + 1)
+    edges[0], edges[-1] = min(edges[0], both.min()), max(edges[-1], both.max())
+    if np.ptp(before) <= 1e-9 * np.abs(before).max():
+        ax.axvline(before[0], color=BEFORE, linewidth=4, label="before (all bonds)")
+    else:
+        ax.hist(before, bins=edges, color=BEFORE, label="before")
+    ax.hist(after, bins=edges, color=AFTER, alpha=0.85, label="after")
+    if log:
+        ax.set_xscale("log")
+        log_ticks(ax.xaxis, low, high)
+    ax.set_xlabel(in_words(dof))
+    ax.set_ylabel("bonds")
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
+    """Draw how many modes of the network are softer than what, before and after training.
+
+    Parameters
+    ----------
+    run : Run
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With two lines, before and after: eigenvalues of the stiffness, zero modes left out, and
+        the part of the modes up to each.
+
+    Raises
+    ------
+    InputError
+        For solids, and networks of too many degrees of freedom.
+    """
+    ax = new_axes() if ax is None else ax
+    before, after = (stiffness_spectrum(run, learned) for learned in (False, True))
+    style(ax)
+    for values, colour, name in ((before, BEFORE, "before"), (after, AFTER, "after")):
+        modes = values[values > ZERO * values[-1]]
+        zero = len(values) - len(modes)
+        label = f"{name}, {zero} zero modes" if zero else name
+        part = np.arange(zero + 1, len(values) + 1) / len(values)
+        ax.step(modes, part, where="post", color=colour, linewidth=2.2, label=label)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("eigenvalue of the stiffness")
+    ax.set_ylabel("part of the modes up to it")
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
+    """Eigenvalues of the stiffness of a run's network at rest, from small to large.
+
+    Only supports hold it: sources and targets are free, so rigid motions count as zero modes. Where
+    nodes turn, rotations are degrees of freedom like displacements. Of conductors those of the
+    conductance.
+
+    Raises
+    ------
+    InputError
+        For solids, and networks of too many degrees of freedom.
+    """
+    from scipy import sparse
+    from scipy.linalg import eigvalsh
+
+    from mechlearn.fenics import MPI
+
+    count = run.network.n_nodes * len(run.problem.components)
+    if isinstance(run.energy, Solid) or count > MOST_DOFS:
+        size = "a solid" if isinstance(run.energy, Solid) else f"{count:,} degrees of freedom"
+        raise InputError(
+            f"The whole spectrum is found for networks of up to {MOST_DOFS:,} degrees of freedom; "
+            f"this is {size}."
+        )
+    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64))
+    parameters = {**run.parameters, **(run.learned if learned else run.initial)}
+    model = run.energy.model(run.network, problem, parameters, MPI.COMM_SELF)
+    model.put_state(np.zeros(len(model.local_free)))
+    rows, columns, values = model.assemble_stiffness().getValuesCSR()
+    matrix = sparse.csr_array((values, columns, rows)).toarray()
+    free = model.local_free
+    return np.abs(eigvalsh(matrix[np.ix_(free, free)]))
+
+
+def pick_dof(run: "Run", name: str | None) -> str:
+    """The learning parameter of that name, or the first; raises InputError, naming those known."""
+    known = list(run.learned)
+    if name is None:
+        return known[0]
+    if name not in known:
+        raise InputError(f"{name!r} is no parameter that learned; known are {', '.join(known)}.")
+    return name

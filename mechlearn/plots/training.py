@@ -1,0 +1,211 @@
+"""Curves of trainings: error and contrast against step, of one, several rules or many seeds."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.plots.style import (
+    CONTRAST,
+    ERROR,
+    FAMILIES,
+    INK,
+    LIMIT,
+    legend,
+    log_axis,
+    new_axes,
+    rule_look,
+    set_sizes,
+    short,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.compare import Trial
+    from mechlearn.run import Run
+
+#: Colours of groups (Okabe and Ito's, safe for the colour-blind).
+GROUPS = tuple(FAMILIES.values())
+
+
+def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "Axes":
+    """Draw the error against the step, and the contrast, if there is any, on a second axis.
+
+    Parameters
+    ----------
+    run : Run
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+    contrast : bool
+        Whether the contrast is drawn too.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        That of the error; its first line is ``run.history.error``.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    ax = new_axes() if ax is None else ax
+    history = run.history
+    step, error = history.step.values, history.error.values
+    alone = {"marker": "o"} if len(step) == 1 else {}
+    style(ax)
+    (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
+    tolerance = run.setup.train.tolerance
+    line = ax.axhline(
+        tolerance,
+        color=LIMIT,
+        linewidth=1.6,
+        linestyle=(0, (5, 3)),
+        label=f"tolerance {short(tolerance)}",
+    )
+    contrasts = history.contrast.values
+    curves = [curve, line]
+    if contrast and np.any(contrasts):
+        # The contrast goes with the square of the error: on a log scale the two would coincide, so
+        # one curve is given the upper and the other the lower part of the frame.
+        log_axis(ax, np.append(error, tolerance), below=0.25)
+        below = ax.twinx()
+        ax.set_zorder(below.get_zorder() + 1)
+        ax.patch.set_visible(False)
+        curves.insert(1, _plot_contrast(below, step, contrasts, **alone))
+    else:
+        log_axis(ax, np.append(error, tolerance))
+    ax.set_xlabel("step")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel(history.error.attrs.get("long_name", "error").replace("_", " "))
+    ax.set_xlim(step[0], max(step[-1], step[0] + 1))
+    legend(ax, curves)
+    return ax
+
+
+def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None" = None) -> "Axes":
+    """Draw error against step for several rules: medians over the starts, with their range."""
+    ax = new_axes() if ax is None else ax
+    style(ax)
+    for name in dict.fromkeys(t.rule for t in trials):
+        errors = [t.error for t in trials if t.rule == name and len(t.error)]
+        if not errors:
+            continue
+        curves, look = _same_length(errors), rule_look(name)
+        step = np.arange(curves.shape[1])
+        ax.plot(step, np.median(curves, axis=0), linewidth=2, label=name, **look)
+        low, high = curves.min(axis=0), curves.max(axis=0)
+        ax.fill_between(step, low, high, color=look["color"], alpha=0.1, linewidth=0)
+    ax.axhline(tolerance, color=LIMIT, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
+    ax.set_yscale("log")
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("step (of the searches CMA, 1+1 and pattern: trial)")
+    ax.set_ylabel("error, median and range over starts")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def _plot_contrast(ax, step, contrast, **options):
+    """The contrast on its own axis, in the colour of its curve."""
+    (curve,) = ax.plot(
+        step,
+        contrast,
+        color=CONTRAST,
+        linewidth=1.8,
+        alpha=0.85,
+        label="contrast (right axis)",
+        **options,
+    )
+    log_axis(ax, contrast, above=0.3)
+    ax.set_ylabel("contrast: clamped less free energy", color=CONTRAST)
+    ax.tick_params(axis="y", which="both", colors=CONTRAST)
+    for side in ("top", "left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.spines["right"].set_color(CONTRAST)
+    set_sizes(ax)
+    return curve
+
+
+def plot_bands(table: str | Path, ax: "Axes | None" = None) -> "Axes":
+    """Draw the error against the step of a sweep: median over seeds, and the band around it.
+
+    Members that differ in nothing but seeds are one band, from the 10th to the 90th percentile; a
+    training that has ended stays where it ended.
+
+    Parameters
+    ----------
+    table : path
+        The sweep's folder, or its table ``sweep.csv``; the runs must lie beside it.
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With one line per group, in the order of the table.
+
+    Raises
+    ------
+    InputError
+        Where there is no sweep, or no member of it has a history.
+    """
+    from mechlearn.sweep import RESULTS, TABLE
+
+    table = Path(table)
+    table = table / TABLE if table.is_dir() else table
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{table} is no table of a sweep: {error}.") from None
+    if not rows or "member" not in rows[0]:
+        raise InputError(f"{table} is no table of a sweep: it has no column member.")
+    keys = [k for k in rows[0] if k not in ("member", *RESULTS) and not k.endswith("seed")]
+    groups: dict[tuple[str, ...], list[NDArray]] = {}
+    for row in rows:
+        errors = groups.setdefault(tuple(row[k] for k in keys), [])
+        if (history := table.parent / row["member"] / "history.nc").is_file():
+            errors.append(_error_of(history))
+    if not any(groups.values()):
+        raise InputError(f"{table}: none of its members has left a history beside it.")
+    ax = new_axes() if ax is None else ax
+    style(ax)
+    everything = []
+    for number, (values, errors) in enumerate(groups.items()):
+        if not errors:
+            continue
+        name = ", ".join(f"{k} = {v}" for k, v in zip(keys, values, strict=True))
+        colour = GROUPS[number % len(GROUPS)] if keys else INK
+        curves = _same_length(errors)
+        step = np.arange(curves.shape[1])
+        label = f"{name} ({len(errors)})" if name else f"median of {len(errors)}"
+        ax.plot(step, np.median(curves, axis=0), linewidth=2.2, color=colour, label=label)
+        low, high = np.percentile(curves, [10, 90], axis=0)
+        ax.fill_between(step, low, high, color=colour, alpha=0.15, linewidth=0)
+        everything.append(np.concatenate([low, high]))
+    log_axis(ax, np.concatenate(everything))
+    ax.set_xlabel("step")
+    ax.set_ylabel("error, median and 10 to 90 %")
+    ax.set_xlim(left=0)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _error_of(path: Path) -> NDArray[np.float64]:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return np.asarray(file["error"], dtype=float)
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path} is damaged: {error}.") from None
+
+
+def _same_length(errors: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Curves as rows; one that has ended stays where it ended."""
+    longest = max(len(e) for e in errors)
+    return np.array([np.pad(e, (0, longest - len(e)), mode="edge") for e in errors])

@@ -1,0 +1,215 @@
+"""What bonds feel in a state of a run: strain, tension and energy; of solids, cell by cell."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.actuation import Actuation, Answer
+from mechlearn.energies import BondEnergy, Solid
+from mechlearn.errors import InputError, SolveError
+from mechlearn.render.deformation import bond_strains
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+    from mechlearn.solids.model import SolidModel
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The cells of a solid in a state.
+
+    Attributes
+    ----------
+    rest, moves : (p, d) arrays
+        Points of the mesh, and how far they move.
+    cells : (c, d + 1) integer array
+        Triangles or tetrahedra.
+    strut : (c,) integer array
+        Which strut every cell belongs to.
+    density : (c,) array
+        Energy over area or volume at rest.
+    """
+
+    rest: NDArray[np.float64]
+    moves: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    strut: NDArray[np.int64]
+    density: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Felt:
+    """A state of a network, and what its bonds feel in it.
+
+    Attributes
+    ----------
+    state : (n, components) array
+        Displacements (then rotations), or potentials.
+    strain : (m,) array
+        Change of the bonds' lengths over their lengths; of conductors the size of the drop.
+    energy : (m,) array
+        Energy of every bond.
+    tension : (m,) array, or None where elements have no single one (solid struts)
+        Force along every bond, positive where it draws its ends together; of conductors the size
+        of the current.
+    body : Body, optional
+        The mesh of solid struts.
+    """
+
+    state: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    tension: NDArray[np.float64] | None
+    body: Body | None = None
+
+
+class State:
+    """A state of a network, and what its bonds feel there, found when it is first asked for.
+
+    Parameters
+    ----------
+    parameters : mapping of names to (m,) arrays
+        All parameters of the bonds.
+    find, clamp : callables
+        What finds the state, and the one with all outputs held at their targets too.
+    field : (n, components) array, optional
+        The state itself, where it is known without that.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, NDArray],
+        find: Callable[[], Felt],
+        clamp: Callable[[], Felt],
+        field: NDArray | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self._find, self._clamp, self._field = find, clamp, field
+
+    @cached_property
+    def felt(self) -> Felt:
+        """What the bonds feel."""
+        return self._find()
+
+    @property
+    def field(self) -> NDArray[np.float64]:
+        """Displacements (then rotations), or potentials, (n, components)."""
+        return self.felt.state if self._field is None else self._field
+
+    @cached_property
+    def contrast(self) -> NDArray[np.float64]:
+        """What bonds store more in the clamped state than in this one, (m,).
+
+        It drives a stiffness that learns.
+        """
+        return self._clamp().energy - self.felt.energy
+
+
+class Solved:
+    """The states of a run in one example, free and clamped, before training and after.
+
+    Parameters
+    ----------
+    run : Run
+    example : int
+        Counted from 0.
+    """
+
+    def __init__(self, run: "Run", example: int) -> None:
+        self.run, self.example = run, example
+
+    def __call__(self, learned: bool = True, clamped: bool = False) -> State:
+        """The free state, or the one with all outputs held at their targets too."""
+        run = self.run
+        known = learned and not clamped and self.example < len(run.response)
+        return State(
+            run.parameters if learned else {**run.parameters, **run.initial},
+            lambda: self._found(learned, clamped),
+            lambda: self._found(learned, True),
+            # Of a solid, joints and mesh shall be of one solution.
+            run.response[self.example] if known and not isinstance(run.energy, Solid) else None,
+        )
+
+    @cache  # noqa: B019 (lives as long as one picture is made)
+    def _actuation(self, learned: bool) -> Actuation:
+        actuation = Actuation(self.run, self.example)
+        if not learned:
+            actuation.set(self.run.initial)
+        actuation.answer(1.0)
+        return actuation
+
+    @cache  # noqa: B019
+    def _found(self, learned: bool, clamped: bool) -> Felt:
+        actuation = self._actuation(learned)
+        return felt(actuation, actuation.clamped() if clamped else actuation.answer(1.0))
+
+
+def pulled(run: "Run", example: int, amplitudes: Iterable[float]) -> Iterator[tuple[State, Answer]]:
+    """The learned network under growing parts of its load, each found from the one before.
+
+    Raises
+    ------
+    SolveError
+        Where one has no equilibrium; the message says under which part of the load.
+    """
+    actuation = Actuation(run, example)
+    for amplitude in amplitudes:
+        try:
+            answer = actuation.answer(float(amplitude))
+        except SolveError as error:
+            raise SolveError(f"At {amplitude:.0%} of the load: {error}") from None
+        found = felt(actuation, answer)
+        yield State(run.parameters, lambda found=found: found, _unclamped), answer
+
+
+def recorded(
+    run: "Run", example: int, numbers: Iterable[int], contrast: bool = False
+) -> Iterator[State]:
+    """The free states of recorded steps of the training, by their places in the history.
+
+    With ``contrast``, the clamped ones are found as well.
+    """
+    actuation = Actuation(run, example)
+    for number in numbers:
+        parameters = actuation.recorded(number)
+        actuation.set(parameters)
+        free = felt(actuation, actuation.answer(1.0))
+        held = felt(actuation, actuation.clamped()) if contrast else None
+        yield State(
+            {**run.parameters, **parameters},
+            lambda free=free: free,
+            _unclamped if held is None else lambda held=held: held,
+        )
+
+
+def _unclamped() -> Felt:
+    raise InputError("contrast: it is that of the full load, and not followed along the way there.")
+
+
+def felt(actuation: Actuation, answer: Answer) -> Felt:
+    """What the bonds feel in an answer; parameters must be as they were when it was given."""
+    run, model = actuation.run, actuation.model
+    model.put_state(answer.field)
+    energy = model.to_bonds(model.local_energies())
+    strain = bond_strains(run.network, answer.state, run.energy.linear)
+    if not isinstance(run.energy, BondEnergy):
+        return Felt(answer.state, strain, energy, None, _body(model, answer.field))
+    tension = model.to_bonds(model.local_tensions())
+    if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
+        tension = np.abs(tension)
+    return Felt(answer.state, strain, energy, tension)
+
+
+def _body(model: "SolidModel", field: NDArray) -> Body:
+    moved = model.deformed(field)
+    domain = model.domain
+    rest = domain.points_at(model.get("width"))
+    strut = np.empty(len(domain.drawn.cells), dtype=np.int64)
+    owned = domain.owned_cells
+    strut[domain.cell[:owned]] = domain.strut_of_cells()[:owned]
+    density = model.cell_energies() / model.cell_volumes()
+    return Body(rest, moved - rest, domain.drawn.cells, strut, density)

@@ -1,0 +1,247 @@
+"""Films of a run: the sources pulled from nothing to full, and the training step by step.
+
+Every frame is a sheet with the network at the left, and a curve at the right that grows along.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.energies import Solid
+from mechlearn.errors import InputError
+from mechlearn.kinematics import Displacements
+from mechlearn.plots import INK, plot_error
+from mechlearn.render.felt import pulled, recorded
+from mechlearn.render.offscreen import Stage
+from mechlearn.render.sheet import Sheet
+from mechlearn.render.shown import Look, Shown
+from mechlearn.render.view import view
+from mechlearn.render.words import heading, percent, readings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.run import Run
+
+Images = Iterator[NDArray[np.uint8]]
+
+#: Frames from rest to full load (of solids, which are slow to solve), at most of a training.
+PULL, PULL_OF_SOLIDS, STEPS = 24, 8, 60
+#: Frames per second, and how many of them an end is held for.
+RATE, HOLD = 15, 12
+#: Colours of the answers (Okabe and Ito's, safe for the colour-blind).
+ANSWERS = ("#C2188B", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#E69F00")
+
+
+def film(
+    run: "Run", path: Path, what: str, example: int, look: Look, size: tuple[int, int]
+) -> Path:
+    """Write a film of a run.
+
+    Parameters
+    ----------
+    run : Run
+    path : gif or mp4 file to write
+    what : "actuation" or "training"
+    example : counted from 0
+    look, size : as for a picture
+
+    Raises
+    ------
+    InputError
+        Where such a film cannot be made of the run, or not be written.
+    SolveError
+        Where a state on the way has no equilibrium.
+    """
+    writer = _writer(path, size)
+    images = (_actuation if what == "actuation" else _training)(run, example, look, size)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer(path, images)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
+    """The sources pulled from nothing to full, and let go again, so that the film has no seam."""
+    if look.colour is None and isinstance(run.energy.kinematics, Displacements):
+        look = replace(look, colour="energy" if isinstance(run.energy, Solid) else "strain")
+    count = PULL_OF_SOLIDS if isinstance(run.energy, Solid) else PULL
+    amplitudes = np.linspace(0, 1, count + 1)
+    states, answers = zip(*pulled(run, example, amplitudes), strict=True)
+    shown = Shown(run, example, look, states)
+    reads, columns = _answers(run, example, np.array([a.outputs for a in answers]))
+
+    def curve(axes: "Axes", k: int) -> None:
+        for number, (name, read, wanted) in enumerate(columns):
+            colour = ANSWERS[number % len(ANSWERS)]
+            axes.plot(100 * amplitudes, reads[:, read], color=colour, linewidth=1, alpha=0.35)
+            axes.plot(
+                100 * amplitudes[: k + 1], reads[: k + 1, read], color=colour, linewidth=2.4,
+                label=name,
+            )  # fmt: skip
+            axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, markersize=7)
+            if wanted is not None:
+                options = {"fillstyle": "none", "markersize": 12, "markeredgewidth": 1.6}
+                axes.plot(100, wanted, "o", color=colour, clip_on=False, **options)
+        axes.set(xlabel="load in %", xlim=(0, 100))
+        axes.set_title("answer (ring: wanted)", color=INK)
+        if len(columns) > 1:
+            axes.legend(frameon=False)
+
+    words = [
+        ",  ".join([f"{percent(a)} of the load", readings(run, example, u)]).rstrip(", ")
+        for a, u in zip(amplitudes, shown.fields, strict=True)
+    ]
+    images = list(_images(shown, words, curve, size))
+    yield from [*images, *images[-1:] * HOLD, *images[-2:0:-1]]
+
+
+def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
+    """What learns, the free state that comes of it, and the error, step by step."""
+    steps = run.history["snapshot"].values.astype(int)
+    # Evenly, but the first steps, in which most happens, one by one.
+    places = np.unique(np.rint((len(steps) - 1) * np.linspace(0, 1, STEPS) ** 1.5).astype(int))
+    contrast = "contrast" in (look.colour, look.thickness)
+    shown = Shown(run, example, look, list(recorded(run, example, places, contrast)))
+    error = run.history.error.values
+
+    def curve(axes: "Axes", k: int) -> None:
+        step = steps[places[k]]
+        plot_error(run, axes, contrast=False)
+        axes.lines[0].set_alpha(0.3)
+        axes.plot(np.arange(step + 1), error[: step + 1], color=INK, linewidth=2.4)
+        axes.plot(step, error[step], "o", color=INK, markersize=7)
+
+    words = [
+        ",  ".join([f"step {steps[p]}, error {percent(error[steps[p]])}"]
+                   + ([said] if (said := readings(run, example, u)) else []))
+        for p, u in zip(places, shown.fields, strict=True)
+    ]  # fmt: skip
+    images = list(_images(shown, words, curve, size))
+    yield from [*images[:1] * (HOLD // 2), *images, *images[-1:] * (2 * HOLD)]
+
+
+def _answers(
+    run: "Run", example: int, reads: NDArray
+) -> tuple[NDArray[np.float64], list[tuple[str, int, float | None]]]:
+    """What targets read, and of those asked about the name, the column and what is wanted."""
+    problem, cost = run.problem, run.setup.task.cost
+    labels = [str(label) for label in run.history["target"].values]
+    columns = []
+    for k in np.flatnonzero(problem.asked[example])[: len(ANSWERS)]:
+        given = cost.has_values and not problem.match[k].any()
+        wanted = float((problem.wanted[example] / problem.units)[k]) if given else None
+        columns.append((labels[k], int(k), wanted))
+    return reads, columns
+
+
+def _images(
+    shown: Shown,
+    words: Sequence[str],
+    curve: Callable[["Axes", int], None],
+    size: tuple[int, int],
+) -> Images:
+    """The frames: every state of what is shown, seen from the same place, with its words."""
+    run, scenes = shown.run, shown.scenes
+    ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
+    points = np.concatenate([*ends, scenes[-1].points()])
+    place, stage = None, None
+    caption = ", ".join([*shown.scale_and_example, *shown.sizes_in_words])
+    try:
+        for k, (scene, said) in enumerate(zip(scenes, words, strict=True)):
+            sheet = Sheet(size, heading(run), caption, column=900.0)
+            if stage is None:
+                place = tuple(
+                    round(v) for v in (0, sheet.top + 45 * sheet.unit, sheet.width,
+                                       sheet.height - 45 * sheet.unit)
+                )  # fmt: skip
+                sight = view(points, run.network.dim, place[2:], scenes[0].mark_points())
+                stage = Stage(place[2:]).__enter__()
+            line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
+            sheet.fit(line, size[0] - 64 * sheet.unit)
+            sheet.picture(stage.picture(scene, sight), place)
+            sheet.explain(scene, shown.shades)
+            sheet.scale_bar(sight)
+            w, h = size
+            left = sheet.width + 330 * sheet.unit
+            corner = sheet.at(left, sheet.top + 0.78 * sheet.height)
+            axes = sheet.figure.add_axes(
+                (*corner, (w - left - 40 * sheet.unit) / w, 0.6 * sheet.height / h)
+            )
+            curve(axes, k)
+            _set_words(axes, sheet.points(19))
+            yield sheet.pixels()
+    finally:
+        if stage is not None:
+            stage.__exit__(None, None, None)
+
+
+def _set_words(axes: "Axes", size: float) -> None:
+    """The words of a curve, as large as the others on its sheet."""
+    axes.tick_params(which="both", labelsize=0.92 * size)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set_size(size)
+    if legend := axes.get_legend():
+        for text in legend.get_texts():
+            text.set_size(size)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def _writer(path: Path, size: tuple[int, int]) -> Callable[[Path, Iterable[NDArray]], None]:
+    """What writes a film; raises InputError where it is not installed."""
+    if path.suffix.lower() == ".gif":
+        return _write_gif
+    try:
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError:
+        raise InputError(
+            f"{path}: mp4 needs imageio-ffmpeg; pip install 'mechlearn[film]', or write a gif."
+        ) from None
+    if size[0] % 2 or size[1] % 2:
+        raise InputError(f"{path}: the width and height of an mp4 must be even.")
+    return _write_mp4
+
+
+def _write_gif(path: Path, images: Iterable[NDArray]) -> None:
+    from PIL import Image
+
+    frames = [Image.fromarray(image) for image in images]
+    # One palette for all, of first and last: no flicker, and still parts cost nothing.
+    both = Image.fromarray(np.concatenate([np.asarray(frames[0]), np.asarray(frames[-1])]))
+    colours = np.array(both.quantize(255, dither=Image.Dither.NONE).getpalette()).reshape(-1, 3)
+    # The background is white, not nearly so.
+    colours[colours.min(axis=1) > 247] = 255
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours.ravel().tolist())
+    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    options = {"duration": round(1000 / RATE), "loop": 0, "optimize": False}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+
+
+def _write_mp4(path: Path, images: Iterable[NDArray]) -> None:
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    frames = list(images)
+    h, w = frames[0].shape[:2]
+    given = f"-f rawvideo -pix_fmt rgb24 -s {w}x{h} -r {RATE} -i -".split()
+    wanted = "-c:v libx264 -crf 18 -pix_fmt yuv420p -movflags +faststart".split()
+    ended = subprocess.run(
+        [get_ffmpeg_exe(), "-y", "-loglevel", "error", *given, *wanted, str(path)],
+        input=b"".join(np.ascontiguousarray(f).tobytes() for f in frames),
+        capture_output=True,
+        check=False,
+    )
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise InputError(f"{path} cannot be written: ffmpeg: {said[-1]}.")
