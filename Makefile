@@ -1,5 +1,6 @@
 # make demo    train the demonstration network and draw it (sets up first, when needed)
 # make test    run the tests (sets up first, when needed)
+# make bench   time everything (half an hour; see benchmarks/README.md)
 # make lint | lock | clean
 
 BIN = .venv/bin
@@ -15,7 +16,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: demo test lint lock clean setup
+.PHONY: demo test bench lint lock clean setup
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
@@ -26,6 +27,10 @@ demo: $(READY)
 # Options of pytest: make test ARGS="-k packing -x"
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Cases and options: make bench ARGS="linear peers --quick"
+bench: $(READY)
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
