@@ -276,9 +276,10 @@ def verify(
     new_folder(output, overwrite)
     from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
+    from mechlearn.sizing import struts
 
     with _about(run):
-        made = verification.struts(loaded, largest=largest, smallest=smallest, drop=not keep)
+        made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)
         options = {
             "hinge": None if hinge is None else Hinge(*hinge),
             "material": material,
