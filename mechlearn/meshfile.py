@@ -124,6 +124,14 @@ def read_fields(
     return dict(mesh.point_data), {name: blocks[0] for name, blocks in mesh.cell_data.items()}
 
 
+def save(path: Path, content: bytes) -> None:
+    """Write a file; raises InputError where it cannot be."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+
+
 def failure(error: Exception) -> str:
     """Why a file could not be read or written, in a few words and without a full stop."""
     number = getattr(error, "errno", None)
