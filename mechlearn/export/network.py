@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING
 
 from mechlearn.export.options import Options
 from mechlearn.meshfile import state_fields, write_network
+from mechlearn.networks.tables import write_csv, write_graphml, write_npz
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
+
+TABLES = {".npz": write_npz, ".graphml": write_graphml, ".csv": write_csv}
 
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the network in the order of its nodes and bonds; see :mod:`mechlearn.export`."""
     states = state_fields(run.energy.kinematics.fields(run.network.dim), run.response)
-    write_network(path, run.network, cell_data=run.learned, point_data=states)
+    if path.suffix.lower() in TABLES:
+        TABLES[path.suffix.lower()](path, run.network, states, run.learned)
+    else:
+        write_network(path, run.network, cell_data=run.learned, point_data=states)
     return f"{run.network.n_nodes} nodes and {run.network.n_edges} bonds."

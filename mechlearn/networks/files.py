@@ -19,9 +19,12 @@ from mechlearn.errors import InputError
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.protein import protein
+from mechlearn.networks.tables import read_csv, read_graphml, read_npz
+from mechlearn.safexml import refuse_entities
 
 TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
+TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
 #: The edges of one cell of each type that has no lines of its own, as pairs of its corners.
 CELL_EDGES = {
     "triangle": [(0, 1), (1, 2), (2, 0)],
@@ -51,7 +54,8 @@ def from_file(path: str | os.PathLike, /, **options) -> Network:
     ----------
     path : path
         ``.pdb .ent .cif`` (also ``.gz``): a protein. ``.txt .net .dat .edges``: the text format of
-        this module. Everything else is read by meshio: line cells are the bonds, or, where there
+        this module. ``.npz .graphml .csv``: see :mod:`mechlearn.networks.tables`. Everything else
+        is read by meshio: line cells are the bonds, or, where there
         are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
         bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
         lines, one number each, become node and edge data. What mechlearn writes beside them is
@@ -80,7 +84,7 @@ def from_file(path: str | os.PathLike, /, **options) -> Network:
         return protein(path, **options)
     if options:
         raise InputError(f"{path}: only proteins take options, so {min(options)} has no meaning.")
-    read = _from_text if suffix in TEXT else _from_mesh
+    read = _from_text if suffix in TEXT else TABLES.get(suffix, _from_mesh)
     try:
         return read(path)
     except InputError as problem:
@@ -239,8 +243,10 @@ def _from_mesh(path: Path) -> Network:
     if not _known_to_meshio(path):
         raise InputError(
             f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
-            f"{' '.join(TEXT + PROTEIN)} or a mesh such as .vtu .msh .xdmf .obj."
+            f"{' '.join((*TEXT, *PROTEIN, *TABLES))} or a mesh such as .vtu .msh .xdmf .obj."
         )
+    if path.suffix.lower() in (".vtu", ".xdmf", ".xml", ".xmf", ".pvtu"):
+        refuse_entities(path)
     mesh = read_mesh(path)
     edges, edge_data = _bonds(path, mesh)
     used = np.unique(edges)
