@@ -26,7 +26,6 @@ FORMATS = {
     ".xdmf": ("xdmf", True),
     ".msh": ("gmsh", True),
     ".med": ("med", True),
-    ".inp": ("abaqus", False),
     ".mesh": ("medit", False),
     ".meshb": ("medit", False),
     ".avs": ("avsucd", False),

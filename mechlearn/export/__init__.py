@@ -48,7 +48,9 @@ FORMATS: dict[str, Format] = {
     ".svg": Format("sheet", "closed outlines for a laser, mm", (*MAKING, "kerf")),
     # for other finite-element codes
     ".inp": Format(
-        "deck", "an input deck for CalculiX and Abaqus", (*SIZING, "model", "poisson", "mesh_size")
+        "deck",
+        "an input deck for CalculiX and Abaqus",
+        (*SIZING, "model", "abaqus", "poisson", "mesh_size"),
     ),
     # the network as data
     ".graphml": Format("network", "a graph with data of nodes and bonds"),

@@ -47,6 +47,8 @@ class Options:
     model
         What the elements of an input deck are (inp): spring, bar, beam or solid; those of the run
         if left out.
+    abaqus
+        Write beams as Abaqus knows them (inp); CalculiX would make them some per cent too stiff.
     poisson
         Poisson's ratio of bars, beams and solids made of springs (inp).
     mesh_size
@@ -68,6 +70,7 @@ class Options:
     kerf: float = 0.0
     lattice: bool = False
     model: Literal["spring", "bar", "beam", "solid"] | None = None
+    abaqus: bool = False
     poisson: float = 0.3
     mesh_size: float = 0.5
 
