@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.safexml import refuse_entities
 
 if TYPE_CHECKING:
     import meshio
@@ -34,6 +35,8 @@ FORMATS = {
     ".post": ("permas", False),
     ".vol": ("netgen", False),
 }
+#: Suffixes of meshes that are XML.
+XML = (".vtu", ".xdmf", ".xmf", ".xml", ".svg")
 
 
 def write_network(
@@ -82,6 +85,8 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
     """
     import meshio
 
+    if Path(path).suffix.lower() in XML and Path(path).is_file():
+        refuse_entities(Path(path))
     with _hushed() as printed:
         try:
             mesh = meshio.read(path)

@@ -12,18 +12,17 @@ pair, the mean over a joint), for which the deck has a reference node tied to th
 Everything is in the units of the network.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from mechlearn import __version__
 from mechlearn.energies import Element, Solid, energies
 from mechlearn.errors import InputError
+from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.kinematics import Displacements
@@ -44,46 +43,6 @@ MODELS = {
     "finite_beam": "beam",
     "solid": "solid",
 }
-#: Elements along a beam.
-SEGMENTS = 8
-#: Deflection of a circular ``B32R`` of CalculiX over that of a beam, measured on cantilevers: a
-#: body of as much more area, and less modulus, stretches and bends as it should.
-ROUND = 1.0239
-#: Side of the trusses that stand for springs over the mean length of struts, and thickness of
-#: solids in plane stress over their smallest width: CalculiX makes a body of them, which must be
-#: thin for its plane stress to be one.
-SPRING_SIDE, THIN = 0.1, 0.1
-#: Degrees of freedom of CalculiX and Abaqus by the names of components.
-DOFS = {"x": 1, "y": 2, "z": 3, "rx": 4, "ry": 5, "rz": 6}
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """What a deck is a deck of.
-
-    Attributes
-    ----------
-    points : (p, 3) array
-    cells : list of arrays of point ids, one for every element
-    kind : str
-        The type of the elements.
-    group : (e,) integer array
-        The group of struts alike that each element belongs to.
-    sections : list of list of str
-        The lines that give every group its material and section.
-    ports : (ports, p, 6) sparse rows flattened to (ports, 6 p)
-        What ports read of the points' displacements and rotations.
-    held : (k, 2) integer array
-        Points and degrees of freedom (1 to 6) that never move.
-    """
-
-    points: NDArray[np.float64]
-    cells: Sequence[NDArray[np.int64]]
-    kind: str
-    group: NDArray[np.int64]
-    sections: list[list[str]]
-    ports: sparse.csr_array
-    held: NDArray[np.int64]
 
 
 def write(run: "Run", path: Path, options: Options) -> str:
@@ -91,9 +50,9 @@ def write(run: "Run", path: Path, options: Options) -> str:
     network, energy, values = _modelled(run, options)
     problem = pose(run.setup.task, network, energy.kinematics)
     if isinstance(energy, Solid):
-        mesh = _solid(network, energy, values, problem)
+        mesh = solid(network, energy, values, problem)
     else:
-        mesh = _bonds(network, energy, values, problem, options.abaqus)
+        mesh = bonds(network, energy, values, problem, options.abaqus)
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
     save(path, ("\n".join(lines) + "\n").encode())
     return (
@@ -140,153 +99,6 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str,
     )
 
 
-# -- elements ----------------------------------------------------------------------------------
-
-
-def _bonds(network: Network, energy: Element, values: dict, problem: Problem, abaqus: bool) -> Mesh:
-    """Springs, bars and beams between the network's nodes."""
-    n, dim = network.n_nodes, network.dim
-    points, cells, group = _spaced(network.nodes), list(network.edges), np.arange(network.n_edges)
-    if energy.name == "spring":
-        side = SPRING_SIDE * network.lengths.mean()
-        values = {"modulus": values["stiffness"] * network.lengths / side**2, "area": side**2}
-    kind = "T3D2" if energy.name != "beam" else "B32" if abaqus else "B32R"
-    names = [k for k in values if k not in ("rest_length", "joint_stiffness")]
-    table = np.stack([np.broadcast_to(values[k], network.n_edges) for k in names], axis=1)
-    if kind == "B32R" or (kind == "B32" and dim == 3):  # sections have a direction
-        alike, group = table, np.arange(network.n_edges)
-    else:
-        alike, group = np.unique(table, axis=0, return_inverse=True)
-        group = group.ravel()
-    axes = _spaced(network.vectors / network.lengths[:, None])
-    sections = [
-        _section(
-            kind, g, dict(zip(names, row.tolist(), strict=True)), axes[np.argmax(group == g - 1)]
-        )
-        for g, row in enumerate(alike, 1)
-    ]
-    if kind != "T3D2":
-        share = np.arange(1, 2 * SEGMENTS) / (2 * SEGMENTS)
-        between = _spaced(network.nodes[network.edges[:, 0]])[:, None]
-        between = between + share[:, None] * _spaced(network.vectors)[:, None]
-        inner = n + np.arange(network.n_edges * len(share)).reshape(network.n_edges, -1)
-        points = np.concatenate([points, between.reshape(-1, 3)])
-        along = np.column_stack([network.edges[:, 0], inner, network.edges[:, 1]])
-        cells = [row[2 * k : 2 * k + 3] for row in along for k in range(SEGMENTS)]
-        group = np.repeat(group, SEGMENTS)
-    dofs = np.array([DOFS[c] for c in problem.components]) - 1
-    width = len(dofs)
-    place = 6 * np.repeat(np.arange(n), width) + np.tile(dofs, n)
-    spread = sparse.csr_array(
-        (np.ones(n * width), (np.arange(n * width), place)), shape=(n * width, 6 * len(points))
-    )
-    fixed = place[problem.fixed]
-    if dim == 2:  # nothing leaves the plane
-        fixed = np.concatenate([fixed, 6 * np.arange(n) + DOFS["z"] - 1])
-    held = np.column_stack([fixed // 6, fixed % 6 + 1])
-    return Mesh(points, cells, kind, group, sections, _port_rows(problem) @ spread, held)
-
-
-def _section(kind: str, number: int, row: dict[str, float], axis: NDArray) -> list[str]:
-    """Material and section of a group of struts alike; ``axis`` is the direction of one of them."""
-    name = f"GROUP_{number}"
-    modulus, poisson, flat = row["modulus"], row.get("poisson", 0.0), "width" in row
-    if kind == "T3D2":
-        area = row["width"] * row["thickness"] if flat else np.pi * row.get("radius", 0.0) ** 2
-        card = f"*SOLID SECTION, ELSET={name}, MATERIAL={name}"
-        return [*_material(name, modulus, poisson), card, _float(row.get("area", area))]
-    # The first direction of the section: out of the plane, or any that is normal to the strut.
-    normal = np.eye(3)[2] if flat else np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-    normal = normal / np.linalg.norm(normal)
-    card = f"*BEAM SECTION, ELSET={name}, MATERIAL={name}, SECTION={'RECT' if flat else 'CIRC'}"
-    if kind == "B32":
-        sides = (row["thickness"], row["width"]) if flat else (row["radius"],)
-        material = _material(name, modulus, poisson)
-    else:
-        modulus = modulus if flat else modulus / ROUND
-        diameter = 2 * np.sqrt(ROUND) * row.get("radius", 0.0)
-        sides = (row["thickness"], row["width"]) if flat else (diameter, diameter)
-        shear = modulus / (2 * (1 + poisson))
-        material = [
-            f"*ORIENTATION, NAME={name}",
-            ", ".join(map(_float, (*axis, *normal))),
-            f"*MATERIAL, NAME={name}",
-            "*ELASTIC, TYPE=ENGINEERING CONSTANTS",
-            ", ".join([*[_float(modulus)] * 3, "0., 0., 0.", *[_float(shear)] * 2]),
-            _float(shear),
-        ]
-        card += f", ORIENTATION={name}"
-    return [*material, card, ", ".join(map(_float, sides)), ", ".join(map(_float, normal))]
-
-
-def _material(name: str, modulus: float, poisson: float) -> list[str]:
-    return [f"*MATERIAL, NAME={name}", "*ELASTIC", f"{_float(modulus)}, {_float(poisson)}"]
-
-
-def _solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
-    """The mesh that mechlearn solves on, with quadratic cells."""
-    from scipy.spatial import cKDTree
-
-    from mechlearn.solids.domain import draw
-    from mechlearn.solids.patches import patch_means
-    from mechlearn.solids.struts import Struts
-
-    struts = Struts(network, values["width"], energy.hinge)
-    drawn, _ = draw(struts, energy.mesh_size)
-    d, p = network.dim, len(drawn.points)
-    pairs = [(0, 1), (1, 2), (2, 0)] + ([(0, 3), (1, 3), (2, 3)] if d == 3 else [])
-    sides = np.sort(drawn.cells[:, pairs].reshape(-1, 2), axis=1)
-    sides, middle = np.unique(sides, axis=0, return_inverse=True)
-    points = np.concatenate([drawn.points, drawn.points[sides].mean(axis=1)])
-    cells = np.hstack([drawn.cells, p + middle.reshape(len(drawn.cells), -1)])
-    weights = patch_means(drawn).tocoo()
-    n = network.n_nodes
-    spread = sparse.csr_array(
-        (
-            np.tile(weights.data, d),
-            (
-                np.concatenate([d * weights.row + c for c in range(d)]),
-                np.concatenate([6 * weights.col + c for c in range(d)]),
-            ),
-        ),
-        shape=(d * n, 6 * len(points)),
-    )
-    tree, held = cKDTree(points), []
-    for dof in problem.supported:
-        near = tree.query_ball_point(network.nodes[dof // d], struts.patch_radius[dof // d])
-        held += [(k, dof % d + 1) for k in near]
-    corners = cKDTree(drawn.points)
-    held += [(corners.query(network.nodes[dof // d])[1], dof % d + 1) for dof in problem.gauge]
-    held = np.unique(np.array(held, dtype=np.int64).reshape(-1, 2), axis=0)
-    modulus, thickness = values["modulus"], values["thickness"]
-    if d == 2 and energy.plane == "stress":
-        thin = THIN * struts.end_width.min()
-        modulus, thickness = modulus * thickness / thin, np.full(len(thickness), thin)
-    alike, group = np.unique(np.stack([modulus, thickness], 1), axis=0, return_inverse=True)
-    kind = "C3D10" if d == 3 else {"stress": "CPS6", "strain": "CPE6"}[energy.plane]
-    sections = []
-    for g, (modulus, thickness) in enumerate(alike, 1):
-        name = f"GROUP_{g}"
-        sections.append(_material(name, modulus, energy.poisson))
-        sections[-1].append(f"*SOLID SECTION, ELSET={name}, MATERIAL={name}")
-        sections[-1] += [_float(thickness)] if d == 2 else []
-    ports = _port_rows(problem) @ spread
-    group = group.ravel()[drawn.strut]
-    return Mesh(_spaced(points), list(cells), kind, group, sections, ports, held)
-
-
-def _port_rows(problem: Problem) -> sparse.csr_array:
-    """What ports read, to first order in the nodes' states, (ports, n c)."""
-    rows, reference, spans = problem.functionals()
-    out = []
-    for span in spans:
-        vector = reference[span]
-        length = np.linalg.norm(vector)
-        direction = vector / length if length else np.ones(1)
-        out.append(sparse.csr_array(direction[None]) @ rows[span])
-    return sparse.csr_array(sparse.vstack(out))
-
-
 # -- the deck ----------------------------------------------------------------------------------
 
 
@@ -303,7 +115,7 @@ def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
 def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
     yield "*NODE, NSET=ALL"
     for k, x in enumerate(mesh.points, 1):
-        yield f"{k}, " + ", ".join(map(_float, x))
+        yield f"{k}, " + ", ".join(map(number, x))
     for g in range(len(mesh.sections)):
         yield f"*ELEMENT, TYPE={mesh.kind}, ELSET=GROUP_{g + 1}"
         for e in np.flatnonzero(mesh.group == g):
@@ -316,7 +128,7 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
         yield "*NODE, NSET=REFERENCES"
         low = mesh.points.min(axis=0)
         for k in references:
-            yield f"{_reference(mesh, k)}, " + ", ".join(map(_float, low))
+            yield f"{_reference(mesh, k)}, " + ", ".join(map(number, low))
     for k in references:
         terms = ports[k][1]
         yield f"** {problem.ports[k].terminal}: what reference node {_reference(mesh, k)} reads"
@@ -324,7 +136,7 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
         yield str(len(terms))
         for start in range(0, len(terms), 4):
             part = terms[start : start + 4]
-            yield ", ".join(f"{node}, {dof}, {_float(weight)}" for node, dof, weight in part)
+            yield ", ".join(f"{node}, {dof}, {number(weight)}" for node, dof, weight in part)
     yield from _set("SUPPORTS", np.unique(mesh.held[:, 0]) + 1)
     for name, chosen in _terminals(problem):
         nodes = {_places(mesh, ports, k)[0] for k in chosen}
@@ -403,7 +215,7 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
             yield f"{k + 1}, {dof}, {dof}, 0."
         for k in np.flatnonzero(held):
             node, dof = _places(mesh, ports, k)
-            yield f"{node}, {dof}, {dof}, {_float(value[k])}"
+            yield f"{node}, {dof}, {dof}, {number(value[k])}"
         loads = [
             (node, dof, weight * value[k])
             for k in np.flatnonzero(~held & (value != 0))
@@ -412,7 +224,7 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
         if loads or example:
             yield "*CLOAD, OP=NEW"
             for node, dof, load in loads:
-                yield f"{node}, {dof}, {_float(load)}"
+                yield f"{node}, {dof}, {number(load)}"
         for name, _ in _terminals(problem):
             yield f"*NODE PRINT, NSET={name}"
             yield "U, RF"
@@ -461,12 +273,3 @@ def _set(name: str, nodes: Iterable[int]) -> Iterator[str]:
         yield f"*NSET, NSET={name}"
         for start in range(0, len(nodes), 12):
             yield ", ".join(nodes[start : start + 12])
-
-
-def _spaced(points: NDArray) -> NDArray[np.float64]:
-    """Points in space, those of the plane at z = 0."""
-    return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
-
-
-def _float(value: float) -> str:
-    return f"{value:.12e}"  # CalculiX reads twenty characters

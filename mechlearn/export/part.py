@@ -27,7 +27,7 @@ SIZE = 100.0
 #: Corners of the polygon that stands for a joint's disc.
 FACETS = 64
 #: Corners of a quarter of a fillet.
-ARC = 16
+ARC = 8
 
 
 @dataclass(frozen=True, eq=False)

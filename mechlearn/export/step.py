@@ -20,6 +20,9 @@ from mechlearn.solids.meshing import gmsh_session
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
+#: Corners of plane parts that lie this close (mm) to a straight side are left out: each is a face.
+FLAT = 5e-3
+
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the part as a solid in mm; see :func:`mechlearn.export.export`."""
@@ -79,7 +82,7 @@ def _polygon(occ, corners) -> int:
 
 
 def _plane(occ, part: Part) -> tuple[list, list]:
-    shape = silhouette(part)
+    shape = silhouette(part).simplify(FLAT)
     base = part.options.base
     top = base + part.gap if base else 0.0
     loops = []

@@ -20,7 +20,6 @@ from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_graphml, read_npz
-from mechlearn.safexml import refuse_entities
 
 TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
@@ -245,8 +244,6 @@ def _from_mesh(path: Path) -> Network:
             f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
             f"{' '.join((*TEXT, *PROTEIN, *TABLES))} or a mesh such as .vtu .msh .xdmf .obj."
         )
-    if path.suffix.lower() in (".vtu", ".xdmf", ".xml", ".xmf", ".pvtu"):
-        refuse_entities(path)
     mesh = read_mesh(path)
     edges, edge_data = _bonds(path, mesh)
     used = np.unique(edges)
@@ -304,6 +301,9 @@ def _bonds(path, mesh):
             for name, v in data.items()
             if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")
         }
+        # Gmsh's number of the curve says nothing where there is but one.
+        if np.ptp(data.get("gmsh:geometrical", np.arange(2))) == 0:
+            del data["gmsh:geometrical"]
         _known(path, edges, mesh)
         # Meshers write a line once for every region it bounds.
         first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])
