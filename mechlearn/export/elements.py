@@ -98,9 +98,9 @@ def bonds(network: Network, energy: Element, values: dict, problem: Problem, aba
     return Mesh(points, cells, kind, group, sections, _port_rows(problem) @ spread, held)
 
 
-def _section(kind: str, number: int, row: dict[str, float], axis: NDArray) -> list[str]:
+def _section(kind: str, group: int, row: dict[str, float], axis: NDArray) -> list[str]:
     """Material and section of a group of struts alike; ``axis`` is the direction of one of them."""
-    name = f"GROUP_{number}"
+    name = f"GROUP_{group}"
     modulus, poisson, flat = row["modulus"], row.get("poisson", 0.0), "width" in row
     if kind == "T3D2":
         area = row["width"] * row["thickness"] if flat else np.pi * row.get("radius", 0.0) ** 2

@@ -27,7 +27,7 @@ SIZE = 100.0
 #: Corners of the polygon that stands for a joint's disc.
 FACETS = 64
 #: Corners of a quarter of a fillet.
-ARC = 8
+ARC = 16
 
 
 @dataclass(frozen=True, eq=False)
