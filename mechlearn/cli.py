@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from mechlearn import __version__
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.export.options import Options
 from mechlearn.ranks import abort, on_first, rank, size
 
 app = App(
@@ -276,9 +277,10 @@ def verify(
     new_folder(output, overwrite)
     from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
+    from mechlearn.sizing import struts
 
     with _about(run):
-        made = verification.struts(loaded, largest=largest, smallest=smallest, drop=not keep)
+        made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)
         options = {
             "hinge": None if hinge is None else Hinge(*hinge),
             "material": material,
@@ -362,20 +364,30 @@ def render(
 
 
 @app.command
-def export(run: Path, out: Path) -> None:
-    """Write the learned network in another format.
+def export(
+    run: Path,
+    out: Path,
+    *,
+    options: Annotated[Options | None, Parameter(name="*", negative=())] = None,
+) -> None:
+    """Write the learned network to be made, for other codes, or as data.
+
+    To be made, in mm: stl, 3mf, ply, step (solids), dxf, svg (sheets). An input deck of the task
+    for CalculiX and Abaqus: inp. The network: vtu, vtk, xdmf, msh, med, graphml, csv, npz, ...
 
     Parameters
     ----------
     run
         The folder of a finished run.
     out
-        The file to write; its suffix (.vtu, .vtk, .xdmf, .msh, .inp, ...) says the format.
+        The file to write; its suffix says the format.
     """
+    from mechlearn.export import export as write
     from mechlearn.run import Run
 
     loaded = Run.load(run)
-    on_first(lambda: loaded.export(out))
+    given = options.given() if options else {}
+    on_first(lambda: say(write(loaded, out, **given)))
     say(f"Written to {out}")
 
 

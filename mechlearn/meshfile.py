@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.safexml import refuse_entities
 
 if TYPE_CHECKING:
     import meshio
@@ -26,7 +27,6 @@ FORMATS = {
     ".xdmf": ("xdmf", True),
     ".msh": ("gmsh", True),
     ".med": ("med", True),
-    ".inp": ("abaqus", False),
     ".mesh": ("medit", False),
     ".meshb": ("medit", False),
     ".avs": ("avsucd", False),
@@ -35,6 +35,8 @@ FORMATS = {
     ".post": ("permas", False),
     ".vol": ("netgen", False),
 }
+#: Suffixes of meshes that are XML.
+XML = (".vtu", ".xdmf", ".xmf", ".xml", ".svg")
 
 
 def write_network(
@@ -83,6 +85,8 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
     """
     import meshio
 
+    if Path(path).suffix.lower() in XML and Path(path).is_file():
+        refuse_entities(Path(path))
     with _hushed() as printed:
         try:
             mesh = meshio.read(path)
@@ -122,6 +126,14 @@ def read_fields(
             f"{', joined otherwise' if len(bonds) == network.n_edges else ''}."
         )
     return dict(mesh.point_data), {name: blocks[0] for name, blocks in mesh.cell_data.items()}
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file; raises InputError where it cannot be."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
 def failure(error: Exception) -> str:

@@ -231,11 +231,15 @@ class Run:
 
         return show(self, **options)
 
-    def export(self, path: str | Path) -> Path:
-        """Write the learned network to a file; the suffix says in which format."""
+    def export(self, path: str | Path, **options: Any) -> Path:
+        """Write the learned network to a file; the suffix says in which format.
+
+        ``options`` are those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
+        """
         from mechlearn.export import export
 
-        return export(self, path)
+        export(self, path, **options)
+        return Path(path)
 
     # -- the folder ----------------------------------------------------------------------------
 

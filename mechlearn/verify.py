@@ -2,8 +2,7 @@
 
 The learned network becomes struts of finite width, and the same task is solved by models that know
 more and more of them: bars (no bending), beams (bending, joints), a solid at small strain and a
-solid at finite strain. A spring of stiffness ``k`` is a strut of axial stiffness ``E A / l = k``; a
-wide range of stiffness needs a wide range of widths, and no printer has it.
+solid at finite strain. How wide the struts are is said in :mod:`mechlearn.sizing`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,57 +20,11 @@ from mechlearn.energies.solid import Hinge
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.fenics import MPI
-from mechlearn.maxwell import rigidity
 from mechlearn.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.run import Run
-
-#: Width of the widest strut over the mean length of the struts, where nothing else is said.
-LARGEST = 0.2
-#: The smallest width that can be made, over the largest.
-SMALLEST = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Struts:
-    """A learned network as struts that can be made.
-
-    Attributes
-    ----------
-    network : Network
-        What is left of it.
-    width : (m,) array
-        Of its struts: in the plane their width, in space their diameter.
-    modulus : float
-        Young's modulus that goes with the widths, so that ``E A / l`` is the learned stiffness.
-    kept : (bonds,) bool array
-        Which bonds of the learned network are left.
-    clipped : integer array
-        Struts that should be thinner, and cannot.
-    asked : (smallest, largest)
-        The range of widths that the learned network asks for.
-    """
-
-    network: Network
-    width: NDArray[np.float64]
-    modulus: float
-    kept: NDArray[np.bool_]
-    clipped: NDArray[np.int64]
-    asked: tuple[float, float]
-
-    def __str__(self) -> str:
-        low, high = self.asked
-        lines = [
-            f"The learned stiffnesses ask for widths from {low:.3g} to {high:.3g}, a range of "
-            f"{high / low:.3g}; those made are {self.width.min():.3g} to {self.width.max():.3g}."
-        ]
-        dropped = np.count_nonzero(~self.kept)
-        if dropped:
-            lines.append(f"{dropped} struts below the smallest width were left out.")
-        if len(self.clipped):
-            lines.append(f"{len(self.clipped)} were made as wide as the smallest width instead.")
-        return " ".join(lines)
+from mechlearn.sizing import Struts
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,52 +57,6 @@ class Verification:
         ]
 
 
-def struts(
-    run: Run,
-    *,
-    largest: float = LARGEST,
-    smallest: float = SMALLEST,
-    drop: bool = True,
-) -> Struts:
-    """Size struts so that each has the learned stiffness.
-
-    Parameters
-    ----------
-    run : Run
-        Of springs, bars or beams.
-    largest : float
-        Width of the widest strut over the mean length of the bonds; of springs only, whose widths
-        are free up to a factor.
-    smallest : float
-        The smallest width that can be made, over the largest.
-    drop : bool
-        Whether struts that would be thinner are left out, as long as that leaves no floppy mode
-        (those with the least stiffness first); else, and where it would, they are made that wide.
-
-    Raises
-    ------
-    InputError
-        For other physics, and widths that make no sense.
-    """
-    if not 0 < smallest < 1 or not 0 < largest < 1:
-        raise InputError("verify: largest and smallest must lie between 0 and 1.")
-    width, modulus = _wanted(run, largest)
-    least = smallest * width.max()
-    thin = width < least * (1 - 1e-9)
-    kept = np.ones(len(width), dtype=bool)
-    if drop:
-        for bond in np.flatnonzero(thin)[np.argsort(width[thin])]:
-            kept[bond] = False
-            if not _stands(run, kept):
-                kept[bond] = True
-    network = run.network.keep_edges(kept)
-    left = np.flatnonzero(kept)
-    clipped = np.flatnonzero(thin[left])
-    made = np.maximum(width[left], least)
-    positive = width[width > 0]
-    return Struts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
-
-
 def verify(
     run: Run,
     made: Struts,
@@ -175,6 +82,8 @@ def verify(
     InputError
         For a run whose network a solid cannot be made of.
     """
+    if not isinstance(run.energy, BondEnergy):
+        raise InputError("What a solid has learned needs no verification as a solid: evaluate it.")
     dim = made.network.dim
     beam_width, joint = _beams(made, hinge, dim)
     solid = {"poisson": poisson, "order": order, "mesh_size": mesh_size, "hinge": hinge}
@@ -243,45 +152,6 @@ def tune(
         tolerance=tolerance,
         title=f"{run.setup.title}, tuned as a solid" if run.setup.title else "",
     )
-
-
-def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
-    """The width of every bond, and the modulus that makes it as stiff as learned."""
-    energy, net = run.energy, run.network
-    if not isinstance(energy, BondEnergy) or energy.name in ("resistor", "flow", "capacitor"):
-        raise InputError(f"verify: a run of springs or beams is needed, not of a {energy.name}.")
-    if net.periodic:
-        raise InputError("verify: a periodic network has no outline to make a solid of.")
-    values = run.parameters
-    if energy.name in ("spring", "finite_spring"):
-        if not np.allclose(values["rest_length"], net.lengths):
-            raise InputError(
-                "verify: this network has learned rest lengths; a solid is made without prestress."
-            )
-        section = values["stiffness"] * net.lengths  # E A
-        widest = largest * net.lengths.mean()
-        if net.dim == 2:
-            modulus = section.max() / widest
-            return section / modulus, modulus
-        modulus = section.max() / (np.pi / 4 * widest**2)
-        return np.sqrt(section / (np.pi / 4 * modulus)), modulus
-    modulus = values["modulus"]
-    if np.ptp(modulus) > 1e-12 * modulus.max():
-        raise InputError("verify: the struts of a solid are of one material, so of one modulus.")
-    return (values["width"] if net.dim == 2 else 2 * values["radius"]), float(modulus[0])
-
-
-def _stands(run: Run, kept: NDArray[np.bool_]) -> bool:
-    """Whether the network still stands, with its joints free to turn, on some of its bonds."""
-    nodes = set(run.network.edges[kept].ravel().tolist())
-    used = {n for t in (*run.setup.sources, *run.setup.targets) for n in t.nodes}
-    if len(nodes) < run.network.n_nodes or not used <= nodes:
-        return False
-    try:
-        held, kinematics = run.problem.supported, run.energy.kinematics
-        return not rigidity(run.network.keep_edges(kept), held, kinematics).floppy
-    except InputError:  # in pieces
-        return False
 
 
 def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:

@@ -95,7 +95,7 @@ def test_round_struts_have_their_whole_cross_section():
 def test_crossing_struts_are_refused():
     net = Network(np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),
                   np.array([[0, 1], [1, 2], [2, 3], [3, 0], [0, 2], [1, 3]]))  # fmt: skip
-    with pytest.raises(InputError, match="Struts 4 and 5 overlap"):
+    with pytest.raises(InputError, match="Struts 4-5 overlap"):
         make_mesh(Struts(net, np.full(6, 0.05)), 0.5)
 
 

@@ -9,7 +9,8 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError
-from mechlearn.verify import struts, table, tune, verify
+from mechlearn.sizing import struts
+from mechlearn.verify import table, tune, verify
 
 TASK = ml.Task(
     sources=[ml.Source(name="in", nodes=[0, 6], strain=0.02)],

@@ -19,9 +19,11 @@ from mechlearn.errors import InputError
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.protein import protein
+from mechlearn.networks.tables import read_csv, read_graphml, read_npz
 
 TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
+TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
 #: The edges of one cell of each type that has no lines of its own, as pairs of its corners.
 CELL_EDGES = {
     "triangle": [(0, 1), (1, 2), (2, 0)],
@@ -51,7 +53,8 @@ def from_file(path: str | os.PathLike, /, **options) -> Network:
     ----------
     path : path
         ``.pdb .ent .cif`` (also ``.gz``): a protein. ``.txt .net .dat .edges``: the text format of
-        this module. Everything else is read by meshio: line cells are the bonds, or, where there
+        this module. ``.npz .graphml .csv``: see :mod:`mechlearn.networks.tables`. Everything else
+        is read by meshio: line cells are the bonds, or, where there
         are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
         bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
         lines, one number each, become node and edge data. What mechlearn writes beside them is
@@ -80,7 +83,7 @@ def from_file(path: str | os.PathLike, /, **options) -> Network:
         return protein(path, **options)
     if options:
         raise InputError(f"{path}: only proteins take options, so {min(options)} has no meaning.")
-    read = _from_text if suffix in TEXT else _from_mesh
+    read = _from_text if suffix in TEXT else TABLES.get(suffix, _from_mesh)
     try:
         return read(path)
     except InputError as problem:
@@ -239,7 +242,7 @@ def _from_mesh(path: Path) -> Network:
     if not _known_to_meshio(path):
         raise InputError(
             f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
-            f"{' '.join(TEXT + PROTEIN)} or a mesh such as .vtu .msh .xdmf .obj."
+            f"{' '.join((*TEXT, *PROTEIN, *TABLES))} or a mesh such as .vtu .msh .xdmf .obj."
         )
     mesh = read_mesh(path)
     edges, edge_data = _bonds(path, mesh)
@@ -298,6 +301,9 @@ def _bonds(path, mesh):
             for name, v in data.items()
             if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")
         }
+        # Gmsh's number of the curve says nothing where there is but one.
+        if np.ptp(data.get("gmsh:geometrical", np.arange(2))) == 0:
+            del data["gmsh:geometrical"]
         _known(path, edges, mesh)
         # Meshers write a line once for every region it bounds.
         first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from mechlearn.solids.outline import optional
 
@@ -59,8 +60,11 @@ def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
 
 
 def rod_overlaps(nodes: NDArray, edges: NDArray, width: NDArray) -> NDArray[np.int64]:
-    """Pairs of round rods between nodes (n, 3) that overlap and share no node, (k, 2)."""
-    a, b = np.triu_indices(len(edges), 1)
+    """Pairs of round rods between nodes (n, 3) that overlap and share no node, (k, 2), in order."""
+    ends = nodes[edges]
+    reach = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).max() + width.max()
+    near = cKDTree(ends.mean(axis=1)).query_pairs(reach, output_type="ndarray")
+    a, b = near[np.lexsort((near[:, 1], near[:, 0]))].T
     share = (edges[a][:, :, None] == edges[b][:, None, :]).any(axis=(1, 2))
     a, b = a[~share], b[~share]
     p, q = nodes[edges[a, 0]], nodes[edges[b, 0]]

@@ -125,7 +125,7 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     """
     draw = _draw_plane if struts.network.dim == 2 else _draw_space
     try:
-        with _gmsh() as gmsh:
+        with gmsh_session() as gmsh:
             draw(gmsh, struts, size)
             gmsh.model.mesh.generate(struts.network.dim)
             return _arrays(gmsh, struts)
@@ -138,7 +138,8 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
 
 
 @contextmanager
-def _gmsh() -> Iterator:
+def gmsh_session() -> Iterator:
+    """gmsh, quiet and on one thread, for as long as the context lasts."""
     gmsh = optional("gmsh")
     gmsh.initialize(["mechlearn"], readConfigFiles=False, interruptible=False)
     try:

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, listed
 from mechlearn.solids.struts import Struts
 
 #: Corners of the polygon that stands for a joint's disc.
 FACETS = 16
-#: Points on each ramp between a hinge and the full width.
-RAMP = 5
 #: Surfaces closer than this fraction of their half width count as touched by a corner.
 SLACK = 0.03
 #: Corners of the outline that lie on a strut's side do so to this fraction of its half width.
@@ -56,7 +54,7 @@ def strut_polygons(struts: Struts) -> NDArray:
     """One shapely polygon per strut, flat at its ends."""
     shapely = optional("shapely")
     net = struts.network
-    place = _stations(struts)
+    place = struts.stations
     half = struts.profile(place)[0] / 2
     along = net.nodes[net.edges[:, 0], None] + place[:, None] * net.vectors[:, None]
     normal = np.stack([-struts.axes[:, 1], struts.axes[:, 0]], axis=1)
@@ -64,16 +62,10 @@ def strut_polygons(struts: Struts) -> NDArray:
     return shapely.polygons(np.concatenate([along + offset, (along - offset)[:, ::-1]], axis=1))
 
 
-def _stations(struts: Struts) -> NDArray[np.float64]:
-    """Places along a strut (0 to 1) between which its sides are straight."""
-    if struts.hinge is None:
-        return np.array([0.0, 1.0])
-    ramp = struts.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
-    return np.concatenate([[0.0], ramp, 1 - ramp[::-1], [1.0]])
+def silhouette(struts: Struts, facets: int = FACETS):
+    """Struts and joints united into one shapely polygon, every corner kept.
 
-
-def outline(struts: Struts) -> Outline:
-    """Unite struts and joints.
+    ``facets`` is the number of corners of the polygon that stands for a joint's disc.
 
     Raises
     ------
@@ -83,11 +75,23 @@ def outline(struts: Struts) -> Outline:
     shapely = optional("shapely")
     bodies = strut_polygons(struts)
     _check_apart(struts, bodies)
-    angle = 2 * np.pi * np.arange(FACETS) / FACETS
+    angle = 2 * np.pi * np.arange(facets) / facets
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     nodes = struts.network.nodes[:, None]
     joints = shapely.polygons(nodes + struts.joint_radius[:, None, None] * circle)
-    whole = shapely.union_all(np.concatenate([bodies, joints]))
+    return shapely.union_all(np.concatenate([bodies, joints]))
+
+
+def outline(struts: Struts) -> Outline:
+    """Unite struts and joints, and leave out corners that crowd others.
+
+    Raises
+    ------
+    InputError
+        Where struts overlap that do not meet at a node.
+    """
+    shapely = optional("shapely")
+    whole = silhouette(struts)
     rings = [shapely.get_exterior_ring(whole)]
     rings += [shapely.get_interior_ring(whole, k) for k in range(whole.interiors.__len__())]
     corners = [_tidied(struts, shapely.get_coordinates(ring)[:-1]) for ring in rings]
@@ -126,8 +130,8 @@ def _check_apart(struts: Struts, bodies: NDArray) -> None:
     meet = (edges[a][:, :, None] == edges[b][:, None, :]).any(axis=(1, 2))
     bad = np.flatnonzero((a < b) & ~meet)
     if len(bad):
-        i, j = a[bad[0]], b[bad[0]]
+        pairs = listed([f"{i}-{j}" for i, j in zip(a[bad], b[bad], strict=True)], limit=5)
         raise InputError(
-            f"Struts {i} and {j} overlap without meeting at a node ({len(bad)} such pairs): solids "
-            "need a plane network without crossings, and widths that leave gaps."
+            f"Struts {pairs} overlap without meeting at a node: solids need a plane network "
+            "without crossings, and widths that leave gaps."
         )

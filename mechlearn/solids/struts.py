@@ -26,6 +26,8 @@ JOINT = 1.1
 PATCH = 1.5
 #: The p of that norm: close to the largest, but differentiable where several are equally wide.
 NORM = 8
+#: Points on each ramp between a hinge and the full width.
+RAMP = 5
 #: Entries of the arrays that are made at once (points times primitives).
 CHUNK = 4_000_000
 
@@ -111,6 +113,14 @@ class Struts:
         value = thin + (1 - thin) * (1 - np.cos(np.pi * ramp)) / 2
         slope = (1 - thin) * np.sin(np.pi * ramp) * np.pi / (2 * length)
         return value, np.where(place <= 0.5, slope, -slope)
+
+    @property
+    def stations(self) -> NDArray[np.float64]:
+        """Places along a strut (0 to 1) between which its sides are drawn straight."""
+        if self.hinge is None:
+            return np.array([0.0, 1.0])
+        ramp = self.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
+        return np.concatenate([[0.0], ramp, 1 - ramp[::-1], [1.0]])
 
     # -- points --------------------------------------------------------------------------------
 

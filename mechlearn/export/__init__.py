@@ -1,0 +1,112 @@
+"""Learned networks for others: to be made, for other finite-element codes, as plain data.
+
+A format is a suffix here and a function ``write(run, path, options)`` in a module of its kind,
+which writes the file and returns a line that says what is in it. :mod:`mechlearn.networks.files`
+reads those that carry the network.
+"""
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mechlearn.errors import InputError, MechlearnError
+from mechlearn.export.options import BODY, MAKING, SIZING, Options
+from mechlearn.meshfile import FORMATS as MESHES
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Parameters
+    ----------
+    module : str
+        The module of this package that writes it.
+    about : str
+        What it is, in a few words.
+    takes : tuple of str
+        Names of the :class:`Options` that mean something to it.
+    """
+
+    module: str
+    about: str
+    takes: tuple[str, ...] = ()
+
+
+FORMATS: dict[str, Format] = {
+    # to be made
+    ".stl": Format("printing", "triangles, mm (no unit in the file)", MAKING + BODY),
+    ".3mf": Format("printing", "triangles or beam lattice, mm", (*MAKING, *BODY, "lattice")),
+    ".ply": Format("printing", "triangles, mm (no unit in the file)", MAKING + BODY),
+    ".step": Format("step", "a solid for CAD, mm", MAKING + BODY),
+    ".stp": Format("step", "a solid for CAD, mm", MAKING + BODY),
+    ".dxf": Format("sheet", "closed outlines for a laser, mm", (*MAKING, "kerf")),
+    ".svg": Format("sheet", "closed outlines for a laser, mm", (*MAKING, "kerf")),
+    # for other finite-element codes
+    ".inp": Format(
+        "deck",
+        "an input deck for CalculiX and Abaqus",
+        (*SIZING, "model", "abaqus", "poisson", "mesh_size"),
+    ),
+    # the network as data
+    ".graphml": Format("network", "a graph with data of nodes and bonds"),
+    ".csv": Format("network", "a table of bonds, and one of nodes beside it"),
+    ".npz": Format("network", "NumPy arrays"),
+} | {
+    suffix: Format("network", "lines" + (" with data" if data else ""))
+    for suffix, (_, data) in MESHES.items()
+}
+
+
+def export(run: "Run", path: str | Path, **options: Any) -> str:
+    """Write the learned network of a run; the suffix says in which format.
+
+    Folders on the way are made.
+
+    Parameters
+    ----------
+    run : Run
+    path : path
+        Its suffix is one of :data:`FORMATS`.
+    **options
+        Of :class:`Options`.
+
+    Returns
+    -------
+    What is in the file, in a line or two.
+
+    Raises
+    ------
+    InputError
+        For a format that cannot carry the network, options that mean nothing to it, a part that
+        cannot be made, or a file that cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        names = ", ".join(FORMATS)
+        raise InputError(f"{path}: the format {suffix or '(none)'!r} is not one of {names}.")
+    form = FORMATS[suffix]
+    known = Options.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise InputError(f"{path}: {name!r} is no option of exports ({', '.join(known)}).")
+    try:
+        chosen = replace(Options(), **options)
+        for name in chosen.given():
+            if name not in form.takes:
+                takes = f"{suffix} takes {', '.join(form.takes)}" if form.takes else "none does"
+                raise InputError(f"{name} means nothing to {suffix} files; {takes}.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+        return import_module(f"mechlearn.export.{form.module}").write(run, path, chosen)
+    except MechlearnError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from None

@@ -1,0 +1,178 @@
+"""Parts as closed surfaces of triangles, by manifold3d: extruded in the plane, round in space."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import MechlearnError, SolveError
+from mechlearn.export.part import Part, lowest, silhouette
+
+if TYPE_CHECKING:
+    import trimesh
+
+#: Sides of the prisms that stand for cylinders.
+SIDES = 48
+#: Details of a surface below this many mm are left out.
+DETAIL = 1e-4
+
+
+def optional(module: str):
+    """A module of the extra ``make``; raises MechlearnError that says how to install it."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        raise MechlearnError(
+            f"Making parts needs {module}, which cannot be loaded ({error}): install it with "
+            "pip install 'mechlearn[make]'."
+        ) from None
+
+
+def surface(part: Part) -> "trimesh.Trimesh":
+    """The surface of a part in mm, closed and in one piece.
+
+    Raises
+    ------
+    InputError
+        For what cannot be made, see :mod:`mechlearn.export.part`.
+    SolveError
+        Where the surface is not closed, or is of several bodies.
+    """
+    manifold, trimesh = optional("manifold3d"), optional("trimesh")
+    pieces, cuts = (_plane if part.dim == 2 else _space)(manifold, part)
+    body = manifold.Manifold.batch_boolean(pieces, manifold.OpType.Add)
+    if cuts:
+        body = manifold.Manifold.batch_boolean([body, *cuts], manifold.OpType.Subtract)
+    body = body.simplify(DETAIL)
+    raw = body.to_mesh64()
+    # As printers' files hold them: what is one point there is one point here.
+    points = np.asarray(raw.vert_properties)[:, :3].astype(np.float32).astype(float)
+    mesh = trimesh.Trimesh(points, np.asarray(raw.tri_verts, dtype=np.int64), process=False)
+    mesh.merge_vertices()
+    mesh.update_faces(mesh.nondegenerate_faces(height=0.0))
+    mesh.remove_unreferenced_vertices()
+    check_closed(mesh)
+    return mesh
+
+
+def check_closed(mesh: "trimesh.Trimesh") -> None:
+    """Raise SolveError for a surface that encloses no body, or several."""
+    bodies = mesh.body_count
+    if not (mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0):
+        raise SolveError("The surface is not closed; change widths or fillet a little.")
+    if bodies != 1:
+        raise SolveError(f"The part is {bodies} bodies, not one; make struts wider (largest).")
+
+
+# -- in the plane ------------------------------------------------------------------------------
+
+
+def _plane(manifold, part: Part) -> tuple[list, list]:
+    """Solids to unite and to take away."""
+    shape = silhouette(part)
+    rings = [shape.exterior, *shape.interiors]
+    contours = [np.asarray(ring.coords)[:-1, :2] for ring in rings]
+    section = manifold.CrossSection(contours, manifold.FillRule.EvenOdd)
+    body = manifold.Manifold.extrude(section, part.thickness)
+    if not part.options.base:
+        return [body], []
+    base, top = part.options.base, part.options.base + part.gap
+    low, high = np.array(shape.bounds).reshape(2, 2)
+    plate = manifold.Manifold.cube([*(high - low), base]).translate([*low, 0.0])
+    posts, holes = [], []
+    for (x, y), radius in zip(part.struts.network.nodes[part.supported], part.posts, strict=True):
+        post = manifold.Manifold.cylinder(top + part.thickness / 2, radius, -1, SIDES)
+        posts.append(post.translate([x, y, 0]))
+        if part.options.hole:
+            hole = manifold.Manifold.cylinder(
+                top + 2 * part.thickness, part.options.hole / 2, -1, SIDES
+            )
+            holes.append(hole.translate([x, y, -part.thickness / 2]))
+    return [body.translate([0, 0, top]), plate, *posts], holes
+
+
+# -- in space ----------------------------------------------------------------------------------
+
+
+def rods(part: Part) -> list[tuple[NDArray, NDArray]]:
+    """Every strut as places along it and radii there, in mm; straight in between.
+
+    A fillet is a cone from the joint, as wide as it, to the strut at that distance from the joint.
+    """
+    struts, fillet = part.struts, part.options.fillet
+    net = struts.network
+    stations = struts.stations
+    half = struts.profile(stations)[0] / 2
+    out = []
+    for (i, j), length, width in zip(net.edges, net.lengths, struts.width, strict=True):
+        place, radius = stations * length, half * width
+        if fillet:
+            ends = [(0.0, struts.joint_radius[i]), (length, struts.joint_radius[j])]
+            reach = [r + fillet for _, r in ends]
+            if sum(reach) < length:
+                more = np.unique([*place, reach[0], length - reach[1]])
+                radius = np.interp(more, place, radius)
+                place = more
+                for (at, r), far in zip(ends, reach, strict=True):
+                    away = np.abs(place - at)
+                    foot = np.interp(abs(at - far), place, radius)
+                    cone = r + (foot - r) * away / far
+                    radius = np.where(away < far, np.maximum(radius, cone), radius)
+        out.append((place, radius))
+    return out
+
+
+def frames(axes: NDArray) -> NDArray[np.float64]:
+    """Rotations whose third column is the axis, (m, 3, 3)."""
+    least = np.eye(3)[np.argmin(np.abs(axes), axis=1)]
+    one = np.cross(least, axes)
+    one /= np.linalg.norm(one, axis=1)[:, None]
+    return np.stack([one, np.cross(axes, one), axes], axis=2)
+
+
+def _space(manifold, part: Part) -> tuple[list, list]:
+    make, net = manifold.Manifold, part.struts.network
+    # Prisms and polyhedra as large as the cylinders and balls that they stand for.
+    wider = np.sqrt((2 * np.pi / SIDES) / np.sin(2 * np.pi / SIDES))
+    ball = make.sphere(1.0, SIDES)
+    ball = ball.scale([(4 / 3 * np.pi / ball.volume()) ** (1 / 3)] * 3)
+    pieces = [
+        ball.scale([r] * 3).translate(list(x))
+        for x, r in zip(net.nodes, part.struts.joint_radius, strict=True)
+    ]
+    turns = frames(part.struts.axes)
+    for (place, radius), turn, first in zip(rods(part), turns, net.edges[:, 0], strict=True):
+        corners = [(0.0, place[0]), *zip(wider * radius, place, strict=True), (0.0, place[-1])]
+        section = manifold.CrossSection([np.array(corners)], manifold.FillRule.EvenOdd)
+        rod = make.revolve(section, SIDES)
+        pieces.append(rod.transform(np.column_stack([turn, net.nodes[first]])))
+    if not part.options.base:
+        return pieces, []
+    base, floor = part.options.base, lowest(part) - part.gap
+    low, high = plate_corners(part)
+    pieces.append(make.cube([*(high - low), base]).translate([*low, floor - base]))
+    for node, radius in zip(net.nodes[part.supported], part.posts, strict=True):
+        post = make.cylinder(node[2] - floor + base / 2, radius, -1, SIDES)
+        pieces.append(post.translate([node[0], node[1], floor - base / 2]))
+    holes = []
+    if part.options.hole:
+        for x, y in hole_places(part):
+            hole = make.cylinder(3 * base, part.options.hole / 2, -1, SIDES)
+            holes.append(hole.translate([x, y, floor - 2 * base]))
+    return pieces, holes
+
+
+def plate_corners(part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Corners of the base plate of a part in space: beyond the part by twice its holes."""
+    nodes, radius = part.struts.network.nodes[:, :2], part.struts.joint_radius[:, None]
+    margin = 2 * (part.options.hole or 0.0)
+    return (nodes - radius).min(axis=0) - margin, (nodes + radius).max(axis=0) + margin
+
+
+def hole_places(part: Part) -> list[tuple[float, float]]:
+    """Centres of the holes in the corners of that plate."""
+    low, high = plate_corners(part)
+    a, b = low + part.options.hole, high - part.options.hole
+    return [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]

@@ -1,0 +1,275 @@
+"""Input decks for CalculiX and Abaqus: the task as it is.
+
+Springs and bars are trusses (``T3D2``; the ``SPRINGA`` of CalculiX turns with displacements that
+are imposed, in linear steps too), beams ``B32R``, solids quadratic triangles and tetrahedra.
+CalculiX makes bodies of beams, whose ends cannot get thinner where several meet: their material has
+no Poisson's ratio here, but a shear modulus of its own, and an orientation along the strut. Decks
+for Abaqus have plain ``B32``.
+
+Every example is a linear static step. What a task holds or reads is one number, a *port* (see
+:mod:`mechlearn.problem`): a degree of freedom of a node, or a sum of several (the extension of a
+pair, the mean over a joint), for which the deck has a reference node tied to them by an equation.
+Everything is in the units of the network.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mechlearn import __version__
+from mechlearn.energies import Element, Solid, energies
+from mechlearn.errors import InputError
+from mechlearn.export.elements import Mesh, bonds, number, solid
+from mechlearn.export.options import Options
+from mechlearn.export.part import hinge_of, sized
+from mechlearn.kinematics import Displacements
+from mechlearn.meshfile import save
+from mechlearn.network import Network
+from mechlearn.posing import pose
+from mechlearn.problem import Problem
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: The models by the energies of runs.
+MODELS = {
+    "spring": "spring",
+    "finite_spring": "spring",
+    "bar": "bar",
+    "beam": "beam",
+    "finite_beam": "beam",
+    "solid": "solid",
+}
+
+
+def write(run: "Run", path: Path, options: Options) -> str:
+    """Write the deck; see :func:`mechlearn.export.export`."""
+    network, energy, values = _modelled(run, options)
+    problem = pose(run.setup.task, network, energy.kinematics)
+    if isinstance(energy, Solid):
+        mesh = solid(network, energy, values, problem)
+    else:
+        mesh = bonds(network, energy, values, problem, options.abaqus)
+    lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
+    save(path, ("\n".join(lines) + "\n").encode())
+    return (
+        f"{len(mesh.points)} nodes, {len(mesh.cells)} elements {mesh.kind} in "
+        f"{len(mesh.sections)} groups, {problem.n_examples} steps, in units of the network."
+    )
+
+
+def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str, Any]]:
+    """The network, the element of which the deck is a model, and the values of its parameters."""
+    if not isinstance(run.energy.kinematics, Displacements):
+        raise InputError(f"An input deck is of springs, beams or solids, not a {run.energy.name}.")
+    if run.network.periodic:
+        raise InputError("An input deck has no bonds across a periodic cell; use a finite network.")
+    own = MODELS.get(run.energy.name)
+    model = options.model or own
+    if model is None:
+        raise InputError(f"model: say what a {run.energy.name} is: spring, bar, beam or solid.")
+    if model == own and model != "solid":
+        values = run.parameters
+        if not np.allclose(values.get("rest_length", 1.0), run.network.lengths):
+            raise InputError("This network has learned rest lengths; a deck has no prestress.")
+        if np.isfinite(values.get("joint_stiffness", np.inf)).any():
+            raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
+        return run.network, energies[model].in_dimension(run.network.dim)(), values
+    if model == "spring":
+        raise InputError(f"model: a run of {run.energy.name}s makes no springs.")
+    made, dim = sized(run, options), run.network.dim
+    values = {"modulus": made.modulus, "thickness": 1.0, "poisson": options.poisson}
+    values |= {"width": made.width} if dim == 2 or model == "solid" else {"radius": made.width / 2}
+    if model != "solid":
+        element: Element = energies[model].in_dimension(dim)()
+    elif isinstance(run.energy, Solid):
+        element = replace(run.energy, material="linear")
+        values["thickness"] = run.parameters["thickness"]
+    else:
+        hinge = hinge_of(run, options)
+        element = Solid(poisson=options.poisson, mesh_size=options.mesh_size, hinge=hinge)
+    m = made.network.n_edges
+    return (
+        made.network,
+        element,
+        {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()},
+    )
+
+
+# -- the deck ----------------------------------------------------------------------------------
+
+
+def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
+    yield "*HEADING"
+    yield (run.setup.title.encode("ascii", "replace").decode() or "learned network")[:70]
+    yield f"** mechlearn {__version__}: a network of {energy.name} elements, in its own units."
+    if mesh.kind == "CPS6":
+        yield "** Thin, and as much stiffer: modulus times thickness is what it was."
+    if energy.name == "spring":
+        yield "** Springs are trusses; modulus times section over length is the stiffness."
+
+
+def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
+    yield "*NODE, NSET=ALL"
+    for k, x in enumerate(mesh.points, 1):
+        yield f"{k}, " + ", ".join(map(number, x))
+    for g in range(len(mesh.sections)):
+        yield f"*ELEMENT, TYPE={mesh.kind}, ELSET=GROUP_{g + 1}"
+        for e in np.flatnonzero(mesh.group == g):
+            yield ", ".join(str(k) for k in (e + 1, *(mesh.cells[e] + 1)))
+    for lines in mesh.sections:
+        yield from lines
+    ports = _tied(mesh, problem)
+    references = [k for k, (tied, _) in enumerate(ports) if tied]
+    if references:
+        yield "*NODE, NSET=REFERENCES"
+        low = mesh.points.min(axis=0)
+        for k in references:
+            yield f"{_reference(mesh, k)}, " + ", ".join(map(number, low))
+    for k in references:
+        terms = ports[k][1]
+        yield f"** {problem.ports[k].terminal}: what reference node {_reference(mesh, k)} reads"
+        yield "*EQUATION"
+        yield str(len(terms))
+        for start in range(0, len(terms), 4):
+            part = terms[start : start + 4]
+            yield ", ".join(f"{node}, {dof}, {number(weight)}" for node, dof, weight in part)
+    yield from _set("SUPPORTS", np.unique(mesh.held[:, 0]) + 1)
+    for name, chosen in _terminals(problem):
+        nodes = {_places(mesh, ports, k)[0] for k in chosen}
+        if name == "TARGETS":
+            readings = range(len(problem.targets))
+            nodes |= {_reading(mesh, ports, problem, k)[1] for k in readings}
+        yield from _set(name, sorted(nodes))
+
+
+def _terminals(problem: Problem) -> list[tuple[str, list[int]]]:
+    """The node sets of sources and targets, and the ports of each."""
+    read = set(problem.targets.tolist())
+    sources = [k for k in range(len(problem.ports)) if k not in read]
+    return [(n, k) for n, k in (("SOURCES", sources), ("TARGETS", sorted(read))) if k]
+
+
+def _tied(mesh: Mesh, problem: Problem) -> list[tuple[bool, list[tuple[int, int, float]]]]:
+    """Every port's terms ``(node, dof, weight)``, and whether an equation ties them to a node.
+
+    The first term of an equation is the one that CalculiX eliminates: the reference node where it
+    only reads, and a degree of freedom that nothing else holds where it is held itself.
+    """
+    moved = problem.held.any(axis=0)
+    taken = {(int(k) + 1, int(c)) for k, c in mesh.held}
+    rows, out = [], []
+    for k in range(len(problem.ports)):
+        row = mesh.ports[[k]].tocoo()
+        terms = [
+            (int(c) // 6 + 1, int(c) % 6 + 1, float(w))
+            for c, w in zip(row.coords[1], row.data, strict=True)
+            if abs(w) > 1e-14
+        ]
+        rows.append(terms)
+        if moved[k] and len(terms) == 1 and terms[0][2] == 1.0:
+            taken.add(terms[0][:2])
+    for k, terms in enumerate(rows):
+        if len(terms) == 1 and terms[0][2] == 1.0:
+            out.append((False, terms))
+            continue
+        own = (_reference(mesh, k), 1, -1.0)
+        if not moved[k]:
+            out.append((True, [own, *terms]))
+            continue
+        free = [t for t in terms if t[:2] not in taken]
+        if not free:
+            raise InputError(
+                f"{problem.ports[k].terminal}: all it moves is held by others; a deck cannot "
+                "say that."
+            )
+        first = max(free, key=lambda t: abs(t[2]))
+        taken.add(first[:2])
+        out.append((True, [first, *(t for t in terms if t is not first), own]))
+    return out
+
+
+def _reference(mesh: Mesh, port: int) -> int:
+    return len(mesh.points) + 1 + port
+
+
+def _places(mesh: Mesh, ports: list, port: int) -> tuple[int, int]:
+    """The node and degree of freedom that stand for a port."""
+    tied, terms = ports[port]
+    return (_reference(mesh, port), 1) if tied else terms[0][:2]
+
+
+def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
+    """A linear static step for every example."""
+    ports = _tied(mesh, problem)
+    for example in range(problem.n_examples):
+        held, value = problem.held[example], problem.values[example]
+        yield f"** example {example + 1}"
+        yield "*STEP"
+        yield "*STATIC"
+        yield "*BOUNDARY, OP=NEW"
+        for k, dof in mesh.held:
+            yield f"{k + 1}, {dof}, {dof}, 0."
+        for k in np.flatnonzero(held):
+            node, dof = _places(mesh, ports, k)
+            yield f"{node}, {dof}, {dof}, {number(value[k])}"
+        loads = [
+            (node, dof, weight * value[k])
+            for k in np.flatnonzero(~held & (value != 0))
+            for node, dof, weight in _loaded(mesh, ports, problem, k)
+        ]
+        if loads or example:
+            yield "*CLOAD, OP=NEW"
+            for node, dof, load in loads:
+                yield f"{node}, {dof}, {number(load)}"
+        for name, _ in _terminals(problem):
+            yield f"*NODE PRINT, NSET={name}"
+            yield "U, RF"
+        for k in range(len(problem.targets)):
+            what, node, dof, unit = _reading(mesh, ports, problem, k)
+            name = problem.ports[problem.targets[k]].terminal
+            yield f"** {name} is {what}{dof} of node {node} over {unit:.12g}"
+        yield "*NODE FILE"
+        yield "U"
+        yield "*END STEP"
+
+
+def _reading(mesh: Mesh, ports: list, problem: Problem, target: int) -> tuple[str, int, int, float]:
+    """What of which node a target is (``U`` or ``RF``, node, degree of freedom), over what."""
+    port = problem.targets[target]
+    node, dof = _places(mesh, ports, port)
+    if not problem.through[target]:
+        return "U", node, dof, problem.units[target]
+    tied, terms = ports[port]
+    if not tied:
+        return "RF", node, dof, 1.0
+    # No force is printed for a reference node: one of its terms has it, times the term's weight.
+    others = {t[:2] for k, (_, ts) in enumerate(ports) if k != port for t in ts}
+    others |= {(int(k) + 1, int(c)) for k, c in mesh.held}
+    own = [t for t in terms if t[0] <= len(mesh.points) and t[:2] not in others]
+    if not own:
+        raise InputError(
+            f"{problem.ports[port].terminal}: other sources or targets are at the same nodes, so "
+            "that CalculiX prints no force of its own."
+        )
+    node, dof, weight = max(own, key=lambda t: abs(t[2]))
+    return "RF", node, dof, weight
+
+
+def _loaded(mesh: Mesh, ports: list, problem: Problem, port: int) -> list[tuple[int, int, float]]:
+    """Where a force goes: to a port's terms, or its reference node where that is held at times."""
+    tied, terms = ports[port]
+    if tied and problem.held[:, port].any():
+        return [(_reference(mesh, port), 1, 1.0)]
+    return [t for t in terms if t[0] <= len(mesh.points)]
+
+
+def _set(name: str, nodes: Iterable[int]) -> Iterator[str]:
+    nodes = [str(k) for k in nodes]
+    if nodes:
+        yield f"*NSET, NSET={name}"
+        for start in range(0, len(nodes), 12):
+            yield ", ".join(nodes[start : start + 12])

@@ -1,0 +1,206 @@
+"""What an input deck is a deck of: nodes, elements, sections, and what the task reads of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from mechlearn.energies import Element, Solid
+from mechlearn.network import Network
+from mechlearn.problem import Problem
+
+#: Elements along a beam.
+SEGMENTS = 8
+#: Deflection of a circular ``B32R`` of CalculiX over that of a beam, measured on cantilevers: a
+#: body of as much more area, and less modulus, stretches and bends as it should.
+ROUND = 1.0239
+#: Side of the trusses that stand for springs over the mean length of struts, and thickness of
+#: solids in plane stress over their smallest width: CalculiX makes a body of them, which must be
+#: thin for its plane stress to be one.
+SPRING_SIDE, THIN = 0.1, 0.1
+#: Degrees of freedom of CalculiX and Abaqus by the names of components.
+DOFS = {"x": 1, "y": 2, "z": 3, "rx": 4, "ry": 5, "rz": 6}
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """What a deck is a deck of.
+
+    Attributes
+    ----------
+    points : (p, 3) array
+    cells : list of arrays of point ids, one for every element
+    kind : str
+        The type of the elements.
+    group : (e,) integer array
+        The group of struts alike that each element belongs to.
+    sections : list of list of str
+        The lines that give every group its material and section.
+    ports : (ports, p, 6) sparse rows flattened to (ports, 6 p)
+        What ports read of the points' displacements and rotations.
+    held : (k, 2) integer array
+        Points and degrees of freedom (1 to 6) that never move.
+    """
+
+    points: NDArray[np.float64]
+    cells: Sequence[NDArray[np.int64]]
+    kind: str
+    group: NDArray[np.int64]
+    sections: list[list[str]]
+    ports: sparse.csr_array
+    held: NDArray[np.int64]
+
+
+def bonds(network: Network, energy: Element, values: dict, problem: Problem, abaqus: bool) -> Mesh:
+    """Springs, bars and beams between the network's nodes."""
+    n, dim = network.n_nodes, network.dim
+    points, cells, group = _spaced(network.nodes), list(network.edges), np.arange(network.n_edges)
+    if energy.name == "spring":
+        side = SPRING_SIDE * network.lengths.mean()
+        values = {"modulus": values["stiffness"] * network.lengths / side**2, "area": side**2}
+    kind = "T3D2" if energy.name != "beam" else "B32" if abaqus else "B32R"
+    names = [k for k in values if k not in ("rest_length", "joint_stiffness")]
+    table = np.stack([np.broadcast_to(values[k], network.n_edges) for k in names], axis=1)
+    if kind == "B32R" or (kind == "B32" and dim == 3):  # sections have a direction
+        alike, group = table, np.arange(network.n_edges)
+    else:
+        alike, group = np.unique(table, axis=0, return_inverse=True)
+        group = group.ravel()
+    axes = _spaced(network.vectors / network.lengths[:, None])
+    sections = [
+        _section(
+            kind, g, dict(zip(names, row.tolist(), strict=True)), axes[np.argmax(group == g - 1)]
+        )
+        for g, row in enumerate(alike, 1)
+    ]
+    if kind != "T3D2":
+        share = np.arange(1, 2 * SEGMENTS) / (2 * SEGMENTS)
+        between = _spaced(network.nodes[network.edges[:, 0]])[:, None]
+        between = between + share[:, None] * _spaced(network.vectors)[:, None]
+        inner = n + np.arange(network.n_edges * len(share)).reshape(network.n_edges, -1)
+        points = np.concatenate([points, between.reshape(-1, 3)])
+        along = np.column_stack([network.edges[:, 0], inner, network.edges[:, 1]])
+        cells = [row[2 * k : 2 * k + 3] for row in along for k in range(SEGMENTS)]
+        group = np.repeat(group, SEGMENTS)
+    dofs = np.array([DOFS[c] for c in problem.components]) - 1
+    width = len(dofs)
+    place = 6 * np.repeat(np.arange(n), width) + np.tile(dofs, n)
+    spread = sparse.csr_array(
+        (np.ones(n * width), (np.arange(n * width), place)), shape=(n * width, 6 * len(points))
+    )
+    fixed = place[problem.fixed]
+    if dim == 2:  # nothing leaves the plane
+        fixed = np.concatenate([fixed, 6 * np.arange(n) + DOFS["z"] - 1])
+    held = np.column_stack([fixed // 6, fixed % 6 + 1])
+    return Mesh(points, cells, kind, group, sections, _port_rows(problem) @ spread, held)
+
+
+def _section(kind: str, group: int, row: dict[str, float], axis: NDArray) -> list[str]:
+    """Material and section of a group of struts alike; ``axis`` is the direction of one of them."""
+    name = f"GROUP_{group}"
+    modulus, poisson, flat = row["modulus"], row.get("poisson", 0.0), "width" in row
+    if kind == "T3D2":
+        area = row["width"] * row["thickness"] if flat else np.pi * row.get("radius", 0.0) ** 2
+        card = f"*SOLID SECTION, ELSET={name}, MATERIAL={name}"
+        return [*_material(name, modulus, poisson), card, number(row.get("area", area))]
+    # The first direction of the section: out of the plane, or any that is normal to the strut.
+    normal = np.eye(3)[2] if flat else np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
+    normal = normal / np.linalg.norm(normal)
+    card = f"*BEAM SECTION, ELSET={name}, MATERIAL={name}, SECTION={'RECT' if flat else 'CIRC'}"
+    if kind == "B32":
+        sides = (row["thickness"], row["width"]) if flat else (row["radius"],)
+        material = _material(name, modulus, poisson)
+    else:
+        modulus = modulus if flat else modulus / ROUND
+        diameter = 2 * np.sqrt(ROUND) * row.get("radius", 0.0)
+        sides = (row["thickness"], row["width"]) if flat else (diameter, diameter)
+        shear = modulus / (2 * (1 + poisson))
+        material = [
+            f"*ORIENTATION, NAME={name}",
+            ", ".join(map(number, (*axis, *normal))),
+            f"*MATERIAL, NAME={name}",
+            "*ELASTIC, TYPE=ENGINEERING CONSTANTS",
+            ", ".join([*[number(modulus)] * 3, "0., 0., 0.", *[number(shear)] * 2]),
+            number(shear),
+        ]
+        card += f", ORIENTATION={name}"
+    return [*material, card, ", ".join(map(number, sides)), ", ".join(map(number, normal))]
+
+
+def _material(name: str, modulus: float, poisson: float) -> list[str]:
+    return [f"*MATERIAL, NAME={name}", "*ELASTIC", f"{number(modulus)}, {number(poisson)}"]
+
+
+def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
+    """The mesh that mechlearn solves on, with quadratic cells."""
+    from mechlearn.solids.domain import draw
+    from mechlearn.solids.patches import patch_means
+    from mechlearn.solids.struts import Struts
+
+    struts = Struts(network, values["width"], energy.hinge)
+    drawn, _ = draw(struts, energy.mesh_size)
+    d, p = network.dim, len(drawn.points)
+    pairs = [(0, 1), (1, 2), (2, 0)] + ([(0, 3), (1, 3), (2, 3)] if d == 3 else [])
+    sides = np.sort(drawn.cells[:, pairs].reshape(-1, 2), axis=1)
+    sides, middle = np.unique(sides, axis=0, return_inverse=True)
+    points = np.concatenate([drawn.points, drawn.points[sides].mean(axis=1)])
+    cells = np.hstack([drawn.cells, p + middle.reshape(len(drawn.cells), -1)])
+    weights = patch_means(drawn).tocoo()
+    n = network.n_nodes
+    spread = sparse.csr_array(
+        (
+            np.tile(weights.data, d),
+            (
+                np.concatenate([d * weights.row + c for c in range(d)]),
+                np.concatenate([6 * weights.col + c for c in range(d)]),
+            ),
+        ),
+        shape=(d * n, 6 * len(points)),
+    )
+    tree, held = cKDTree(points), []
+    for dof in problem.supported:
+        near = tree.query_ball_point(network.nodes[dof // d], struts.patch_radius[dof // d])
+        held += [(k, dof % d + 1) for k in near]
+    corners = cKDTree(drawn.points)
+    held += [(corners.query(network.nodes[dof // d])[1], dof % d + 1) for dof in problem.gauge]
+    held = np.unique(np.array(held, dtype=np.int64).reshape(-1, 2), axis=0)
+    modulus, thickness = values["modulus"], values["thickness"]
+    if d == 2 and energy.plane == "stress":
+        thin = THIN * struts.end_width.min()
+        modulus, thickness = modulus * thickness / thin, np.full(len(thickness), thin)
+    alike, group = np.unique(np.stack([modulus, thickness], 1), axis=0, return_inverse=True)
+    kind = "C3D10" if d == 3 else {"stress": "CPS6", "strain": "CPE6"}[energy.plane]
+    sections = []
+    for g, (modulus, thickness) in enumerate(alike, 1):
+        name = f"GROUP_{g}"
+        sections.append(_material(name, modulus, energy.poisson))
+        sections[-1].append(f"*SOLID SECTION, ELSET={name}, MATERIAL={name}")
+        sections[-1] += [number(thickness)] if d == 2 else []
+    ports = _port_rows(problem) @ spread
+    group = group.ravel()[drawn.strut]
+    return Mesh(_spaced(points), list(cells), kind, group, sections, ports, held)
+
+
+def _port_rows(problem: Problem) -> sparse.csr_array:
+    """What ports read, to first order in the nodes' states, (ports, n c)."""
+    rows, reference, spans = problem.functionals()
+    out = []
+    for span in spans:
+        vector = reference[span]
+        length = np.linalg.norm(vector)
+        direction = vector / length if length else np.ones(1)
+        out.append(sparse.csr_array(direction[None]) @ rows[span])
+    return sparse.csr_array(sparse.vstack(out))
+
+
+def _spaced(points: NDArray) -> NDArray[np.float64]:
+    """Points in space, those of the plane at z = 0."""
+    return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
+
+
+def number(value: float) -> str:
+    """A number with thirteen digits, in the width that the codes read."""
+    return f"{value:.12e}"  # CalculiX reads twenty characters

@@ -1,0 +1,23 @@
+"""The learned network as data: nodes and bonds, what they learned, and the free state."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mechlearn.export.options import Options
+from mechlearn.meshfile import state_fields, write_network
+from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+TABLES = {".npz": write_npz, ".graphml": write_graphml, ".csv": write_csv}
+
+
+def write(run: "Run", path: Path, options: Options) -> str:
+    """Write the network in the order of its nodes and bonds; see :mod:`mechlearn.export`."""
+    states = state_fields(run.energy.kinematics.fields(run.network.dim), run.response)
+    if path.suffix.lower() in TABLES:
+        TABLES[path.suffix.lower()](path, run.network, states, run.learned)
+    else:
+        write_network(path, run.network, cell_data=run.learned, point_data=states)
+    return f"{run.network.n_nodes} nodes and {run.network.n_edges} bonds."

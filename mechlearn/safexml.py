@@ -1,0 +1,27 @@
+"""XML from strangers: files that could grow without bounds, or reach for others, are not read."""
+
+from pathlib import Path
+
+from mechlearn.errors import InputError
+
+
+def refuse_entities(path: Path) -> None:
+    """Raise InputError for an XML file with entities or a document type, before it is parsed.
+
+    A few lines of entities can stand for gigabytes, or for another file of the machine; no mesh or
+    graph needs them.
+    """
+    from xml.sax import ContentHandler, SAXException
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.sax import parse
+
+    try:
+        parse(str(path), ContentHandler(), forbid_dtd=True)
+    except DefusedXmlException:
+        raise InputError(
+            f"{path} declares a document type or entities, which no mesh or graph needs: it is "
+            "not read."
+        ) from None
+    except (SAXException, OSError, ValueError):
+        return  # no XML at all: the reader of the format says so in its own words

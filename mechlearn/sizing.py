@@ -1,0 +1,157 @@
+"""Struts as stiff as what was learned: how wide each has to be, and which cannot be made.
+
+A spring of stiffness ``k`` is a strut of axial stiffness ``E A / l = k``; a wide range of stiffness
+needs a wide range of widths, and no printer has it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.kinematics import Displacements
+from mechlearn.maxwell import rigidity
+from mechlearn.network import Network
+from mechlearn.run import Run
+
+#: Width of the widest strut over the mean length of the struts, where nothing else is said.
+LARGEST = 0.2
+#: The smallest width that can be made, over the largest.
+SMALLEST = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Struts:
+    """A learned network as struts that can be made.
+
+    Attributes
+    ----------
+    network : Network
+        What is left of it.
+    width : (m,) array
+        Of its struts: in the plane their width, in space their diameter.
+    modulus : float
+        Young's modulus that goes with the widths, so that ``E A / l`` is the learned stiffness.
+    kept : (bonds,) bool array
+        Which bonds of the learned network are left.
+    clipped : integer array
+        Struts that should be thinner, and cannot.
+    asked : (smallest, largest)
+        The range of widths that the learned network asks for.
+    """
+
+    network: Network
+    width: NDArray[np.float64]
+    modulus: float
+    kept: NDArray[np.bool_]
+    clipped: NDArray[np.int64]
+    asked: tuple[float, float]
+
+    def __str__(self) -> str:
+        low, high = self.asked
+        lines = [
+            f"The learned stiffnesses ask for widths from {low:.3g} to {high:.3g}, a range of "
+            f"{high / low:.3g}; those made are {self.width.min():.3g} to {self.width.max():.3g}."
+        ]
+        dropped = np.count_nonzero(~self.kept)
+        if dropped:
+            lines.append(f"{dropped} struts below the smallest width were left out.")
+        if len(self.clipped):
+            lines.append(f"{len(self.clipped)} were made as wide as the smallest width instead.")
+        return " ".join(lines)
+
+
+def struts(
+    run: Run,
+    *,
+    largest: float = LARGEST,
+    smallest: float = SMALLEST,
+    drop: bool = True,
+) -> Struts:
+    """Size struts so that each has the learned stiffness.
+
+    Parameters
+    ----------
+    run : Run
+        Of springs, bars, beams or solid struts.
+    largest : float
+        Width of the widest strut over the mean length of the bonds; of springs only, whose widths
+        are free up to a factor.
+    smallest : float
+        The smallest width that can be made, over the largest.
+    drop : bool
+        Whether struts that would be thinner are left out, as long as that leaves no floppy mode
+        (those with the least stiffness first); else, and where it would, they are made that wide.
+
+    Raises
+    ------
+    InputError
+        For other physics, and widths that make no sense.
+    """
+    if not 0 < smallest < 1 or not 0 < largest < 1:
+        raise InputError("largest and smallest must lie between 0 and 1.")
+    width, modulus = _wanted(run, largest)
+    least = smallest * width.max()
+    thin = width < least * (1 - 1e-9)
+    kept = np.ones(len(width), dtype=bool)
+    if drop:
+        for bond in np.flatnonzero(thin)[np.argsort(width[thin])]:
+            kept[bond] = False
+            if not _stands(run, kept):
+                kept[bond] = True
+    network = run.network.keep_edges(kept)
+    left = np.flatnonzero(kept)
+    clipped = np.flatnonzero(thin[left])
+    made = np.maximum(width[left], least)
+    positive = width[width > 0]
+    return Struts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
+
+
+def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
+    """The width of every bond, and the modulus that makes it as stiff as learned."""
+    energy, net = run.energy, run.network
+    if not isinstance(energy.kinematics, Displacements):
+        raise InputError(f"A run of springs, beams or solids is needed, not of a {energy.name}.")
+    if net.periodic:
+        raise InputError("A periodic network has no outline to make a solid of.")
+    values = run.parameters
+    if energy.name in ("spring", "finite_spring"):
+        if not np.allclose(values["rest_length"], net.lengths):
+            raise InputError(
+                "This network has learned rest lengths; a solid is made without prestress."
+            )
+        section = values["stiffness"] * net.lengths  # E A
+        widest = largest * net.lengths.mean()
+        if net.dim == 2:
+            modulus = section.max() / widest
+            return section / modulus, modulus
+        modulus = section.max() / (np.pi / 4 * widest**2)
+        return np.sqrt(section / (np.pi / 4 * modulus)), modulus
+    if "width" not in values and "radius" not in values:
+        raise InputError(f"Nothing says how wide the struts of a {energy.name} are.")
+    if not np.allclose(values.get("rest_length", net.lengths), net.lengths):
+        raise InputError(
+            "This network has learned rest lengths; a solid is made without prestress."
+        )
+    if np.any(values.get("eigenstrain", 0.0)):
+        raise InputError("This solid has learned eigenstrains; a solid is made without prestress.")
+    for name, what in (("modulus", "material"), ("thickness", "sheet")):
+        value = values.get(name, np.ones(1))
+        if np.ptp(value) > 1e-12 * value.max():
+            raise InputError(f"The struts of a solid are of one {what}, so of one {name}.")
+    width = values["width"] if "width" in values else 2 * values["radius"]
+    return width, float(values["modulus"][0])
+
+
+def _stands(run: Run, kept: NDArray[np.bool_]) -> bool:
+    """Whether the network still stands, with its joints free to turn, on some of its bonds."""
+    nodes = set(run.network.edges[kept].ravel().tolist())
+    used = {n for t in (*run.setup.sources, *run.setup.targets) for n in t.nodes}
+    if len(nodes) < run.network.n_nodes or not used <= nodes:
+        return False
+    try:
+        held, kinematics = run.problem.supported, run.energy.kinematics
+        return not rigidity(run.network.keep_edges(kept), held, kinematics).floppy
+    except InputError:  # in pieces
+        return False
