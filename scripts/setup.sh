@@ -248,8 +248,8 @@ import dolfinx.fem.petsc, dolfinx.io, dolfinx.mesh, ufl
 import cyclopts, gemmi, h5netcdf, h5py, jinja2, matplotlib.pyplot, meshio, pydantic, pyvista
 import rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
-import distributed, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
-import sklearn.datasets, trame.app, trame.widgets.vtk
+import distributed, ezdxf, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
+import lib3mf, manifold3d, sklearn.datasets, trame.app, trame.widgets.vtk, trimesh
 '
 
 start=$(date +%s)
