@@ -159,7 +159,7 @@ def test_a_base_in_space_carries_the_part_on_posts(deep, tmp_path):
     bare, _ = read_body(deep.export(tmp_path / "a.stl", unit=20.0))
     held, _ = read_body(deep.export(tmp_path / "b.stl", unit=20.0, base=2.0, gap=4.0, hole=3.0))
     assert held.body_count == 1
-    # Posts reach into balls whose facets stand out by up to that much.
+    # Balls are faceted, and the plate keeps its distance from the true one.
     assert held.extents[2] == pytest.approx(bare.extents[2] + 6, abs=0.01)
 
 

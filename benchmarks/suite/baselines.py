@@ -57,6 +57,19 @@ class Springs:
         self._mean = self._square = 0.0
         self._count = 0
 
+    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What bonds add to a dense stiffness: flat places, factors of the stiffness, bonds."""
+        n, rows = len(self.free), self.b.tocoo()
+        count = np.bincount(rows.row, minlength=len(self.lengths))
+        first = np.repeat(np.arange(rows.nnz), count[rows.row])
+        start = np.cumsum(count) - count
+        turn = np.arange(len(first)) - np.repeat(
+            np.cumsum(count[rows.row]) - count[rows.row], count[rows.row]
+        )
+        second = start[rows.row[first]] + turn
+        places = rows.col[first].astype(np.int64) * n + rows.col[second]
+        return places, rows.data[first] * rows.data[second], rows.row[first]
+
     def learn(self, x: np.ndarray) -> None:
         """The step, from the displacements ``x`` by unit forces at both pairs, (dofs, 2)."""
         a = self.columns.T @ x
@@ -84,14 +97,16 @@ class Springs:
 
 
 class Dense(Springs):
-    """NumPy: a dense stiffness matrix and one solve for both pairs."""
+    """NumPy: a dense stiffness matrix, scattered together, and one solve for both pairs."""
 
     def __init__(self, learner: RuleLearner) -> None:
         super().__init__(learner)
-        self.dense = self.b.toarray()
+        self.places, self.parts, self.bonds = self.entries()
 
     def step(self) -> None:
-        stiffness = self.dense.T @ (self.k[:, None] * self.dense)
+        n = len(self.free)
+        weights = self.parts * self.k[self.bonds]
+        stiffness = np.bincount(self.places, weights, n * n).reshape(n, n)
         self.learn(np.linalg.solve(stiffness, self.columns))
 
 
@@ -113,10 +128,12 @@ class Jax(Springs):
         jax.config.update("jax_enable_x64", True)
         import jax.numpy as jnp
 
-        b, columns = jnp.asarray(self.b.toarray()), jnp.asarray(self.columns)
+        places, parts, bonds = map(jnp.asarray, self.entries())
+        columns, n = jnp.asarray(self.columns), len(self.free)
 
         def loss(k):
-            x = jnp.linalg.solve(b.T @ (k[:, None] * b), columns)
+            stiffness = jnp.zeros(n * n).at[places].add(parts * k[bonds]).reshape(n, n)
+            x = jnp.linalg.solve(stiffness, columns)
             a = columns.T @ x
             return (a[1, 0] / a[0, 0] * self.source - self.wanted) ** 2 / 2
 

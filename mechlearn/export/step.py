@@ -27,7 +27,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
     """Write the part as a solid in mm; see :func:`mechlearn.export.export`."""
     if run.network.dim == 3:
         raise InputError(
-            "STEP carries plane parts only: OpenCASCADE loses struts as it unites round rods. "
+            "STEP carries plane parts only: round rods that OpenCASCADE united came out too small. "
             "Write a part in space as 3mf, stl or ply."
         )
     part = make_part(run, options)
