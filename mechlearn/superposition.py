@@ -6,6 +6,7 @@ a thousand examples is a matrix product and arithmetic on its result.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,6 +91,11 @@ class BondSuperposition:
         """Elastic energy of the whole network in every example."""
         per_bond = self._felt(amounts).energies()
         return total(self._comm, per_bond.sum(axis=1))
+
+    @cached_property
+    def energy_at_rest(self) -> float:
+        """Elastic energy of the whole network where no node has moved."""
+        return float(self.energies(np.zeros((1, self.columns.shape[2])))[0])
 
     def mean_sensitivity(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
         """The mean over examples of :meth:`sensitivity`, (owned bonds,).

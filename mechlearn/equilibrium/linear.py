@@ -196,8 +196,11 @@ class LinearSettled(Settled):
     @cached_property
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
-        if not self._prestressed:  # half the work of the forces that brought it there
-            return (self.forces * self.readings).sum(axis=1) / 2
+        if not self._prestressed:
+            # Half the work of the forces that brought it there, on top of what balanced
+            # self-stress holds.
+            work = (self.forces * self.readings).sum(axis=1)
+            return self.superposition.energy_at_rest + work / 2
         return self.superposition.energies(self.amounts)
 
     @override

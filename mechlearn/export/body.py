@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import MechlearnError, SolveError
+from mechlearn.errors import SolveError
 from mechlearn.export.part import Part, lowest, silhouette
+from mechlearn.extras import load
 
 if TYPE_CHECKING:
     import trimesh
@@ -19,15 +20,7 @@ DETAIL = 1e-4
 
 def optional(module: str):
     """A module of the extra ``make``; raises MechlearnError that says how to install it."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except (ImportError, OSError) as error:
-        raise MechlearnError(
-            f"Making parts needs {module}, which cannot be loaded ({error}): install it with "
-            "pip install 'mechlearn[make]'."
-        ) from None
+    return load(module, "make", "Making parts needs")
 
 
 def surface(part: Part) -> "trimesh.Trimesh":

@@ -55,9 +55,10 @@ def write(run: "Run", path: Path, options: Options) -> str:
         mesh = bonds(network, energy, values, problem, options.abaqus)
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
     save(path, ("\n".join(lines) + "\n").encode())
+    steps = "1 step" if problem.n_examples == 1 else f"{problem.n_examples} steps"
     return (
         f"{len(mesh.points)} nodes, {len(mesh.cells)} elements {mesh.kind} in "
-        f"{len(mesh.sections)} groups, {problem.n_examples} steps, in units of the network."
+        f"{len(mesh.sections)} groups, {steps}, in units of the network."
     )
 
 

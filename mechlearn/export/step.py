@@ -14,7 +14,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, make_part, silhouette
 from mechlearn.meshfile import save
-from mechlearn.solids.meshing import gmsh_session
+from mechlearn.solids.meshing import gmsh_session, trouble
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -31,20 +31,14 @@ def write(run: "Run", path: Path, options: Options) -> str:
             "Write a part in space as 3mf, stl or ply."
         )
     part = make_part(run, options)
-    try:
-        with gmsh_session() as gmsh, tempfile.TemporaryDirectory() as folder:
-            gmsh.option.setString("Geometry.OCCTargetUnit", "MM")
-            pieces, cuts = _plane(gmsh.model.occ, part)
-            volume = _united(gmsh, pieces, cuts)
-            with _hushed():
-                gmsh.write(f"{folder}/part.step")
-            content = (Path(folder) / "part.step").read_bytes()
-    except Exception as error:
-        if type(error) is not Exception:  # gmsh raises nothing but bare exceptions
-            raise
-        raise SolveError(
-            f"OpenCASCADE could not unite the struts ({error}); change widths or fillet a little."
-        ) from None
+    failed = trouble("OpenCASCADE could not unite the struts", "widths or fillet")
+    with failed, gmsh_session() as gmsh, tempfile.TemporaryDirectory() as folder:
+        gmsh.option.setString("Geometry.OCCTargetUnit", "MM")
+        pieces, cuts = _plane(gmsh.model.occ, part)
+        volume = _united(gmsh, pieces, cuts)
+        with _hushed():
+            gmsh.write(f"{folder}/part.step")
+        content = (Path(folder) / "part.step").read_bytes()
     save(path, content)
     return f"One solid of {volume / 1000:.4g} cm3. {part}"
 

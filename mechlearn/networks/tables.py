@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.extras import load
 from mechlearn.meshfile import failure, save, set_field, take_sets
 from mechlearn.network import Network
 from mechlearn.safexml import refuse_entities
@@ -182,7 +183,7 @@ def _cell_texts(network: Network) -> dict[str, str]:
 
 def write_graphml(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
     """Write a multigraph whose nodes are numbered from 0 and whose bonds have an ``id``."""
-    networkx = _networkx()
+    networkx = load("networkx", "make", "GraphML needs")
     graph = networkx.MultiDiGraph(**_cell_texts(network))
     of_nodes, of_edges = _columns(network, nodes, edges)
     node_rows, edge_rows = _rows(of_nodes, network.n_nodes), _rows(of_edges, network.n_edges)
@@ -207,7 +208,7 @@ def read_graphml(path: Path) -> Network:
     Nodes take the order of the file; numbers that all nodes, or bonds, have become data.
     """
     refuse_entities(path)
-    networkx = _networkx()
+    networkx = load("networkx", "make", "GraphML needs")
     try:
         graph = networkx.read_graphml(path, force_multigraph=True)
     except Exception as error:  # networkx fails in many ways on what is no GraphML
@@ -230,16 +231,6 @@ def _gathered(rows: list[dict]) -> dict[str, NDArray]:
     """Data that all rows have, by name."""
     shared = [name for name in (rows[0] if rows else {}) if all(name in row for row in rows)]
     return {name: np.array([row[name] for row in rows]) for name in shared}
-
-
-def _networkx():
-    try:
-        import networkx
-    except ImportError:
-        raise InputError(
-            "GraphML needs networkx: install it with pip install 'mechlearn[make]'."
-        ) from None
-    return networkx
 
 
 # -- CSV ---------------------------------------------------------------------------------------

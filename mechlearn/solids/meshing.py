@@ -124,17 +124,21 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
         Where gmsh fails.
     """
     draw = _draw_plane if struts.network.dim == 2 else _draw_space
+    with trouble("gmsh could not mesh the solid", "widths or mesh_size"), gmsh_session() as gmsh:
+        draw(gmsh, struts, size)
+        gmsh.model.mesh.generate(struts.network.dim)
+        return _arrays(gmsh, struts)
+
+
+@contextmanager
+def trouble(what: str, change: str) -> Iterator[None]:
+    """Say what gmsh failed at, and what to change a little, as a SolveError."""
     try:
-        with gmsh_session() as gmsh:
-            draw(gmsh, struts, size)
-            gmsh.model.mesh.generate(struts.network.dim)
-            return _arrays(gmsh, struts)
+        yield
     except Exception as error:
         if type(error) is not Exception:  # gmsh raises nothing but bare exceptions
             raise
-        raise SolveError(
-            f"gmsh could not mesh the solid ({error}); change widths or mesh_size a little."
-        ) from None
+        raise SolveError(f"{what} ({error}); change {change} a little.") from None
 
 
 @contextmanager

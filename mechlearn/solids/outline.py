@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, MechlearnError, listed
+from mechlearn.errors import InputError, listed
+from mechlearn.extras import load
 from mechlearn.solids.struts import Struts
 
 #: Corners of the polygon that stands for a joint's disc.
@@ -39,15 +40,7 @@ class Outline:
 
 def optional(module: str):
     """A module of the extra ``solids``; raises MechlearnError that says how to install it."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except (ImportError, OSError) as error:
-        raise MechlearnError(
-            f"Solids need {module}, which cannot be loaded ({error}): install it with "
-            "pip install 'mechlearn[solids]'."
-        ) from None
+    return load(module, "solids", "Solids need")
 
 
 def strut_polygons(struts: Struts) -> NDArray:

@@ -1,5 +1,6 @@
 """States of a linear solid as sums of a few columns, and what its struts feel in them."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,11 @@ class SolidSuperposition:
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole solid in every example."""
         return self._each(amounts, self._model.total_energy)
+
+    @cached_property
+    def energy_at_rest(self) -> float:
+        """Elastic energy of the whole solid where no node has moved."""
+        return float(self.energies(np.zeros((1, self._columns.shape[1])))[0])
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None
