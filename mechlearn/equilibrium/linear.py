@@ -43,8 +43,7 @@ class LinearEquilibrium(Equilibrium):
 
     def _attach(self) -> None:
         """Take up the model's mesh."""
-        self._rows = PortReader(self.model, self._all).linearised()
-        self._pulls = self._rows.T.toarray()
+        self._pulls = PortReader(self.model, self._all).linearised().T.toarray()
         self._solver = self.model.solver(definite=True)
 
     @override
@@ -63,7 +62,7 @@ class LinearEquilibrium(Equilibrium):
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
         self._check()
-        reading = total(model.comm, self._rows @ solution)
+        reading = total(model.comm, self._pulls.T @ solution)
         n = len(self._all.ports)
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
@@ -161,28 +160,43 @@ class LinearEquilibrium(Equilibrium):
         return self._stiffened[grip]
 
     def _inverted(self, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
-        soft = softness.any()
         a = self.compliance[h[:, None], h]
-        if soft:
-            a = a + np.diag(softness)
+        if softness.any():
+            return self._inverted_soft(a + np.diag(softness), h, softness)
+        size = np.sqrt(np.abs(a.diagonal()))
+        if not size.all():
+            raise self._contradiction(h)
+        a /= size[:, None] * size
+        try:
+            pivots = np.linalg.cholesky(a).diagonal()
+        except np.linalg.LinAlgError:
+            raise self._contradiction(h) from None
+        if not pivots.min() ** 2 > DEPENDENT:
+            raise self._contradiction(h)
+        return np.linalg.inv(a) / (size[:, None] * size)
+
+    def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
+        """The inverse of a matrix that need not be definite, as springs may push outputs away."""
         size = np.sqrt(np.abs(a.diagonal()))
         eigenvalues = np.zeros(1)
         if size.all() and np.isfinite(a).all():
             eigenvalues, vectors = np.linalg.eigh(a / (size[:, None] * size))
         magnitudes = np.abs(eigenvalues)
         if not magnitudes.min() > DEPENDENT * magnitudes.max():
-            names = list(dict.fromkeys(self.problem.ports[k].terminal for k in h))
-            raise SolveError(
-                f"What is held at {listed(names)} cannot be held independently: one of them "
-                "follows from the others, or from the supports."
-            )
-        if soft:
-            through = self.problem.targets[self.problem.through]
-            away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
-            if np.count_nonzero(eigenvalues < 0) != away:
-                raise SolveError(TOPPLED)
+            raise self._contradiction(h)
+        through = self.problem.targets[self.problem.through]
+        away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
+        if np.count_nonzero(eigenvalues < 0) != away:
+            raise SolveError(TOPPLED)
         half = vectors / size[:, None]
         return half / eigenvalues @ half.T
+
+    def _contradiction(self, held: NDArray) -> SolveError:
+        names = list(dict.fromkeys(self.problem.ports[k].terminal for k in held))
+        return SolveError(
+            f"What is held at {listed(names)} cannot be held independently: one of them "
+            "follows from the others, or from the supports."
+        )
 
 
 class LinearSettled(Settled):
