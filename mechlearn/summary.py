@@ -48,7 +48,7 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     """Rows of summary.json, one per target and example in which it is asked."""
     rows = []
     units = problem.units
-    wanted = (problem.residual(reached * units) + reached * units) / units
+    wanted = (problem.wanted + reached * units @ problem.match.T) / units
     error = problem.misses(reached * units)
     names = [problem.ports[k].terminal for k in problem.targets]
     several = problem.n_examples > 1
