@@ -16,7 +16,7 @@ from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.equilibrium.base import Grip
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, SolveError
 from mechlearn.learner import Learner
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
@@ -65,14 +65,22 @@ class PruningLearner(Learner):
 
     @override
     def _step(self) -> bool:
-        bond = self._response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
-        if bond is None:
-            return False
-        self._response.change(bond)
-        values = self._dof.values.copy()
-        values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
-        self._dof.values = values
-        return True
+        """Make the best change after which the network can still be solved."""
+        may = self._dof.learns & self.flaws.whole
+        before = self._dof.values
+        while (bond := self._response.best(self.rule.restore, may)) is not None:
+            values = before.copy()
+            values[bond] = 0.0 if self._response.kept[bond] else self._whole[bond]
+            self._dof.values = values
+            try:
+                self.equilibrium.update(**self.parameters)
+            except SolveError:  # all but floppy
+                self._dof.values = before
+                may[bond] = False
+            else:
+                self._response.change(bond)
+                return True
+        return False
 
 
 class _Response:

@@ -8,8 +8,8 @@ import pytest
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.equilibrium import equilibrium
-from mechlearn.errors import InputError
+from mechlearn.equilibrium import LinearEquilibrium, equilibrium
+from mechlearn.errors import InputError, SolveError
 from mechlearn.model import Model
 from mechlearn.posing import pose
 from mechlearn.pruning import _Response
@@ -130,6 +130,24 @@ def test_capacity_study_finds_more_in_larger_networks(monkeypatch):
         assert not run.converged or min(ratios) > 1 + RISE - 2e-4
         kept = run.learned["stiffness"] > 0
         assert not ml.rigidity(run.network.keep_edges(kept)).floppy
+
+
+def test_a_change_that_cannot_be_solved_is_not_made(plane, monkeypatch):
+    """The next best is; and where there is none, pruning ends."""
+    first, second = (removed(prune(plane, TASK, steps=n, tolerance=1e-9)) for n in (1, 2))
+    update = LinearEquilibrium.update
+
+    def fail(self, **parameters):
+        if not parameters["stiffness"][first[0]]:
+            raise SolveError("singular")
+        update(self, **parameters)
+
+    monkeypatch.setattr(LinearEquilibrium, "update", fail)
+    run = prune(plane, TASK, steps=2, tolerance=1e-9)
+    assert set(first) < set(second)
+    assert len(removed(run)) == 2
+    assert first[0] not in removed(run)
+    assert np.isfinite(run.history.error.values).all()
 
 
 def test_several_targets_and_examples(plane):
