@@ -1,6 +1,7 @@
 # make demo    train the demonstration network and draw it (sets up first, when needed)
 # make test    run the tests (sets up first, when needed)
 # make bench   time everything (half an hour; see benchmarks/README.md)
+# make notebooks    run the notebooks and keep what they show (some minutes)
 # make lint | lock | clean
 
 BIN = .venv/bin
@@ -16,7 +17,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: demo test bench lint lock clean setup
+.PHONY: demo test bench notebooks lint lock clean setup
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
@@ -31,6 +32,10 @@ test: $(READY)
 # Cases and options: make bench ARGS="linear peers --quick"
 bench: $(READY)
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+# Names and options: make notebooks ARGS="01 --short"
+notebooks: $(READY)
+	@$(BIN)/python notebooks/build.py $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/python -m ruff check .

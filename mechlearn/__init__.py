@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mechlearn import data, networks
-    from mechlearn.costs import CrossEntropy, SquaredError
+    from mechlearn.costs import CrossEntropy, Shortfall, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
     from mechlearn.energies import (
@@ -71,6 +71,7 @@ _HOMES = {
     "Network": "network",
     "Resistor": "energies",
     "Run": "run",
+    "Shortfall": "costs",
     "Solid": "energies",
     "SolveError": "errors",
     "Source": "task",
@@ -110,6 +111,7 @@ __all__ = [
     "Network",
     "Resistor",
     "Run",
+    "Shortfall",
     "Solid",
     "SolveError",
     "Source",

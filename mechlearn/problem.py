@@ -120,8 +120,8 @@ class Problem:
         return np.where(self.through, 1.0, per_port)
 
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
-        """Wanted minus reached, zero where nothing is asked, shape (examples, t)."""
-        return np.where(self.asked, self.wanted + outputs @ self.match.T - outputs, 0.0)
+        """How far outputs have yet to go, zero where nothing is asked, shape (examples, t)."""
+        return self.units * self.task.cost.missing(*self._in_units(outputs))
 
     def error(self, outputs: NDArray) -> float:
         """What a tolerance is on: the largest relative target error, or the mean cost.
@@ -147,10 +147,10 @@ class Problem:
 
         Of a cross-entropy: how far the shares are from those wanted.
         """
+        if self.task.cost.has_values:
+            return np.abs(self.residual(outputs)) / self.scale
         raw, wanted, asked = self._in_units(outputs)
-        missing = np.abs(wanted - self.task.cost.reached(raw, asked))
-        scale = self.scale / self.units if self.task.cost.has_values else 1.0
-        return np.where(asked, missing / scale, 0.0)
+        return np.where(asked, np.abs(wanted - self.task.cost.reached(raw, asked)), 0.0)
 
     def accuracy(self, outputs: NDArray) -> float | None:
         """The part of the examples whose largest share is the one wanted; None without shares."""

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
-from mechlearn.errors import InputError
+from mechlearn.equilibrium.base import Grip
+from mechlearn.errors import InputError, SolveError
 from mechlearn.learner import Learner
-from mechlearn.problem import Problem
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
 
@@ -25,6 +25,10 @@ from mechlearn.task import Task
 BONDS = 8000
 #: A bond whose removal leaves less than this part of its own constraint is holding the network.
 HOLDING = 1e-8
+#: A change must lower the cost by at least this part of it.
+LEAST_GAIN = 1e-9
+#: Where compliances kept up to date differ by this part from those solved anew, start anew.
+DRIFT = 1e-9
 
 
 class PruningLearner(Learner):
@@ -53,7 +57,7 @@ class PruningLearner(Learner):
 
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
-        if self._response is None:
+        if self._response is None or self._response.drifted():
             name = self._dof.name
             there = self.flaws.true({name: self._whole}, name)[name]
             self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
@@ -61,14 +65,22 @@ class PruningLearner(Learner):
 
     @override
     def _step(self) -> bool:
-        bond = self._response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
-        if bond is None:
-            return False
-        self._response.change(bond)
-        values = self._dof.values.copy()
-        values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
-        self._dof.values = values
-        return True
+        """Make the best change after which the network can still be solved."""
+        may = self._dof.learns & self.flaws.whole
+        before = self._dof.values
+        while (bond := self._response.best(self.rule.restore, may)) is not None:
+            values = before.copy()
+            values[bond] = 0.0 if self._response.kept[bond] else self._whole[bond]
+            self._dof.values = values
+            try:
+                self.equilibrium.update(**self.parameters)
+            except SolveError:  # all but floppy
+                self._dof.values = before
+                may[bond] = False
+            else:
+                self._response.change(bond)
+                return True
+        return False
 
 
 class _Response:
@@ -94,7 +106,7 @@ class _Response:
             raise InputError(f"Pruning takes at most {BONDS} bonds, not {m}.")
         if at.prestressed:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
-        self.problem: Problem = at.problem
+        self.at, self.problem = at, at.problem
         self.between = at.bond_compliance()
         self.strains = model.to_bonds(at.superposition.columns[0].T).T
         self.compliance = at.compliance
@@ -105,39 +117,52 @@ class _Response:
         self.stiffness = np.broadcast_to(local, m)
         self.kept = kept.copy()
 
+    def drifted(self) -> bool:
+        """Whether many changes have made these compliances differ from those of the network."""
+        found = self.at.compliance
+        return bool(np.abs(self.compliance - found).max() > DRIFT * np.abs(found).max())
+
     def best(self, restore: bool, may: NDArray[np.bool_]) -> int | None:
         """The change that lowers the cost most, among bonds that may; None where none does."""
-        own = np.diag(self.between)
         change = np.where(self.kept, -self.stiffness, self.stiffness)
-        left = 1 + change * own
+        left = 1 + change * self.between.diagonal()
         bonds = np.flatnonzero((left > HOLDING) & (self.kept | restore) & may)
         if len(bonds) == 0:
             return None
-        factor = change[bonds] / left[bonds]
-        a = self.strains[bonds]
-        tried = self.compliance - factor[:, None, None] * a[:, :, None] * a[:, None, :]
-        costs = self.cost(self.outputs(tried))
-        now = self.cost(self.outputs(self.compliance[None]))[0]
+        costs = self.cost(self.outputs(bonds, change[bonds]))
+        now = self.cost(self.outputs(bonds[:1], np.zeros(1)))[0]
         k = int(np.argmin(costs))
-        return int(bonds[k]) if costs[k] < now * (1 - 1e-9) else None
+        return int(bonds[k]) if costs[k] < now * (1 - LEAST_GAIN) else None
 
     def cost(self, outputs: NDArray) -> NDArray[np.float64]:
         """Sum of squared relative errors, for outputs of shape (candidates, examples, t)."""
         p = self.problem
         return np.square(p.residual(outputs) / p.scale).sum(axis=(1, 2))
 
-    def outputs(self, compliance: NDArray) -> NDArray[np.float64]:
-        """What the targets read, by candidates' compliances: (c, p, p) to (c, examples, t)."""
-        p = self.problem
-        out = np.empty((len(compliance), p.n_examples, len(p.targets)))
-        for e, (held, values) in enumerate(zip(p.held, p.values, strict=True)):
-            h = np.flatnonzero(held)
-            forces = np.tile(np.where(held, 0.0, values), (len(compliance), 1))
-            known = np.einsum("cij,cj->ci", compliance[:, h], forces)
-            block = compliance[:, h[:, None], h]
-            forces[:, h] = np.linalg.solve(block, (values[h] - known)[..., None])[..., 0]
-            readings = np.einsum("cij,cj->ci", compliance, forces)
-            out[:, e] = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
+    def outputs(self, bonds: NDArray[np.int64], change: NDArray) -> NDArray[np.float64]:
+        """What the targets read when one bond's stiffness changes, (bonds, examples, t).
+
+        A change acts as a tension of the bond, ``change`` times the strain that it then has, on the
+        network as it was with its held ports held.
+        """
+        p, compliance = self.problem, self.compliance
+        a, own = self.strains[bonds], self.between[bonds, bonds]
+        out = np.empty((len(bonds), p.n_examples, len(p.targets)))
+        for some in Grip(p.held, np.zeros(p.held.shape)).alike:
+            h, mine = some.held, some.examples.ravel()
+            stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
+            forces = np.where(p.held[mine], 0.0, p.values[mine])
+            forces[:, h] = (p.values[mine][:, h] - forces @ compliance[:, h]) @ stiffness
+            readings = forces @ compliance
+            # By unit tension of the bond: forces at held ports, what all ports read, own strain.
+            pull = np.zeros_like(a)
+            pull[:, h] = a[:, h] @ stiffness
+            move = pull @ compliance - a
+            strain = own - (pull * a).sum(axis=1)
+            tension = (change / (1 + change * strain))[:, None] * (a @ forces.T)
+            before = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
+            by_tension = np.where(p.through, pull[:, p.targets], move[:, p.targets])
+            out[:, mine] = before + tension[:, :, None] * by_tension[:, None, :]
         return out
 
     def change(self, bond: int) -> None:

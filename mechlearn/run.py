@@ -222,6 +222,15 @@ class Run:
             raise InputError(f"what = {what!r} is no plot of a run; known are {', '.join(known)}.")
         return getattr(plots, known[what])(self, **options)
 
+    def picture(self, what: str = "network", **options):
+        """Draw one of a run's pictures, an image that notebooks show.
+
+        See :func:`mechlearn.render.picture`.
+        """
+        from mechlearn.render import picture
+
+        return picture(self, what, **options)
+
     def show(self, **options):
         """Show the network, deformed and at rest, to be turned by hand (pyvista).
 

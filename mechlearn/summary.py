@@ -2,7 +2,10 @@
 
 import platform
 import time
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -40,7 +43,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
         "solver": solver,
         "seeds": {"train": learner.seed},
         "ranks": learner.model.comm.size,
-        "versions": versions(),
+        "versions": dict(versions()),
     }
 
 
@@ -48,7 +51,7 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     """Rows of summary.json, one per target and example in which it is asked."""
     rows = []
     units = problem.units
-    wanted = (problem.residual(reached * units) + reached * units) / units
+    wanted = (problem.wanted + reached * units @ problem.match.T) / units
     error = problem.misses(reached * units)
     names = [problem.ports[k].terminal for k in problem.targets]
     several = problem.n_examples > 1
@@ -68,7 +71,8 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     return rows
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Versions of what the numbers depend on."""
     out = {"python": platform.python_version()}
     for package in ("mechlearn", "dolfinx-solver-real", "fenics-dolfinx", "numpy", "scipy"):
@@ -76,7 +80,7 @@ def versions() -> dict[str, str]:
             out[package] = version(package)
         except PackageNotFoundError:
             continue
-    return out
+    return MappingProxyType(out)
 
 
 def timestamp() -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mechlearn import networks
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import (
@@ -336,7 +336,7 @@ def test_no_excess_is_exactly_isostatic(periodic, motions):
     ("options", "word"),
     [
         ({"nodes": 3}, "at least 8"),
-        ({"nodes": 10, "periodic": True}, "at least 16"),
+        ({"nodes": 7, "periodic": True}, "at least 8"),
         ({"nodes": 32.5}, "whole"),
         ({"dim": 4}, "2 or 3"),
         ({"pressure": -1}, "between"),
@@ -351,6 +351,16 @@ def test_no_excess_is_exactly_isostatic(periodic, motions):
 def test_packing_arguments_are_checked(options, word):
     with pytest.raises(InputError, match=word):
         packing(**options)
+
+
+def test_smallest_periodic_packings_touch_every_neighbour_once():
+    """Else a bond would stand for two: 8 discs of two sizes just fit, of sizes spread wider not."""
+    for seed in range(10):
+        net = packing(8, periodic=True, pressure=0.1, seed=seed)
+        assert 4 * net.node_data["radius"].max() < net.cell[0, 0]
+        assert not rigidity(net).floppy
+    with pytest.raises(SolveError, match="No packing"):
+        packing(8, periodic=True, pressure=0.1, polydispersity=0.3)
 
 
 def test_relaxing_an_unpressed_handful_fails_clearly():

@@ -5,9 +5,12 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
-from mechlearn import Learn, Source, Support, Target, Task, train
+from mechlearn import InputError, Learn, Source, Support, Target, Task, train
+from mechlearn.render import render
 from mechlearn.render.notebook import ROWS
 
 EVIL = "<script>alert(1)</script>"
@@ -42,6 +45,15 @@ def test_runs_show_their_targets_and_a_drawing(run):
     lines = "".join(path.get("d") for path in root.iter(f"{svg}path"))
     assert lines.count("M") == run.network.n_edges
     assert "&amp; more" in run._repr_html_()
+
+
+def test_pictures_of_a_run_are_images_that_notebooks_show(run, tmp_path):
+    image = run.picture("network", size=(640, 400), colour="strain")
+    path = render(run, tmp_path / "network.png", size=(640, 400), colour="strain")
+    assert np.array_equal(np.asarray(image), np.rint(255 * imread(path)[..., :3]))
+    assert image._repr_png_()
+    with pytest.raises(InputError, match="nonsense"):
+        run.picture("nonsense")
 
 
 def test_tasks_show_what_is_asked_and_where(run):

@@ -8,8 +8,8 @@ import pytest
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.equilibrium import equilibrium
-from mechlearn.errors import InputError
+from mechlearn.equilibrium import LinearEquilibrium, equilibrium
+from mechlearn.errors import InputError, SolveError
 from mechlearn.model import Model
 from mechlearn.posing import pose
 from mechlearn.pruning import _Response
@@ -71,6 +71,83 @@ def test_each_change_is_the_best_single_one(plane, stiffnesses):
         errors.append(abs(o @ u / distance / 0.04 - 1))
     assert removed(run).tolist() == [int(np.argmin(errors))]
     assert run.history.error.values[-1] == pytest.approx(min(errors), abs=1e-9)
+
+
+@pytest.mark.parametrize("which", ["plane", "space", "torus"])
+def test_every_change_is_foreseen(request, which, stiffnesses):
+    """Removing and restoring every bond, with strains and a force read in two situations."""
+    net = request.getfixturevalue(which)
+    k = stiffnesses(net)
+    kept = np.ones(net.n_edges, dtype=bool)
+    kept[[3, 17]] = False
+    task = ml.Task(
+        sources=[
+            ml.Source(name="in", nodes=[0, 7], strain=0.1),
+            ml.Source(name="pull", nodes=[2, 9], force=0.3),
+        ],
+        targets=[
+            ml.Target(name="a", nodes=[3, 12], strain=0.04),
+            ml.Target(name="f", nodes=[5, 11], force=0.1),
+        ],
+        examples=[{}, {"in": "free", "pull": -1.0}],
+    )
+    problem = pose(task, net)
+    at = equilibrium(Model(net, ml.Spring(), problem.fixed), problem)
+    at.update(stiffness=np.where(kept, k, 0.0))
+    state = _Response(at, kept, k)
+    bonds = np.arange(net.n_edges)
+    change = np.where(kept, -k, k)
+    bonds = bonds[1 + change * state.between.diagonal() > 1e-6]
+    assert {3, 17} < set(bonds)
+    assert len(bonds) > net.n_edges / 2
+    foreseen = state.outputs(bonds, change[bonds])
+    (i, length), (f, _) = pair_row(net, 0, 7), pair_row(net, 2, 9)
+    (a, distance), (q, _) = pair_row(net, 3, 12), pair_row(net, 5, 11)
+    for bond, found in zip(bonds, foreseen, strict=True):
+        other = np.where(kept, k, 0.0)
+        other[bond] = 0.0 if kept[bond] else k[bond]
+        for example, (rows, values, load) in enumerate(
+            (([i, q], [0.1 * length, 0.0], 0.3), ([q], [0.0], -1.0))
+        ):
+            u, forces = solve_linear(net, other, rows, values, load * f)
+            assert found[example] / [distance, 1.0] == pytest.approx(
+                np.array([a @ u / distance, forces[-1]]), abs=1e-6
+            )
+
+
+def test_capacity_study_finds_more_in_larger_networks(monkeypatch):
+    """Several bonds that must each answer by a tenth more: Rocks et al. 2019."""
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    from capacity import RISE, trial
+
+    few, many = ([trial(16, n, seed) for seed in range(8)] for n in (2, 12))
+    assert sum(r.converged for r in few) >= 6
+    assert sum(r.converged for r in many) <= 2
+    assert any((np.diff(r.history.stiffness.values, axis=0) > 0).any() for r in many)  # put back
+    assert sum(r.converged for r in (trial(64, 12, seed) for seed in range(8))) >= 4
+    for run in few:
+        ratios = [t["reached"] / t["wanted"] * (1 + RISE) for t in run.targets]
+        assert not run.converged or min(ratios) > 1 + RISE - 2e-4
+        kept = run.learned["stiffness"] > 0
+        assert not ml.rigidity(run.network.keep_edges(kept)).floppy
+
+
+def test_a_change_that_cannot_be_solved_is_not_made(plane, monkeypatch):
+    """The next best is; and where there is none, pruning ends."""
+    first, second = (removed(prune(plane, TASK, steps=n, tolerance=1e-9)) for n in (1, 2))
+    update = LinearEquilibrium.update
+
+    def fail(self, **parameters):
+        if not parameters["stiffness"][first[0]]:
+            raise SolveError("singular")
+        update(self, **parameters)
+
+    monkeypatch.setattr(LinearEquilibrium, "update", fail)
+    run = prune(plane, TASK, steps=2, tolerance=1e-9)
+    assert set(first) < set(second)
+    assert len(removed(run)) == 2
+    assert first[0] not in removed(run)
+    assert np.isfinite(run.history.error.values).all()
 
 
 def test_several_targets_and_examples(plane):

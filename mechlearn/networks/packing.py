@@ -25,8 +25,8 @@ PRESSURE = 1e-2
 PRESSURE_TO_CUT = 1e-1
 #: Pressures packings are made at: jamming is slow to reach below, nothing like it is left above.
 LOWEST, HIGHEST = 1e-5, 0.3
-#: Smallest periodic packing: below, a particle may touch two images of another.
-FEWEST_PERIODIC = {2: 16, 3: 40}
+#: Smallest periodic packing: below, a particle touches two images of another.
+FEWEST_PERIODIC = {2: 8, 3: 40}
 #: Smallest finite packing: below, what is cut out seldom holds a rigid part.
 FEWEST_FINITE = {2: 8, 3: 16}
 #: How many derived seeds are tried before giving up.
@@ -54,7 +54,7 @@ def packing(
     Parameters
     ----------
     nodes : int
-        At least 16 (2D) or 40 (3D) when periodic, 8 or 16 when finite.
+        At least 8 (2D) or 40 (3D) when periodic, 8 or 16 when finite.
     dim : 2 or 3
     seed : int
         The same seed gives the same network.
@@ -194,6 +194,8 @@ def _periodic(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | N
         spheres = relax(spheres.scaled(), pressure)
         loose = ~core(spheres.contacts().pairs, nodes, dim + 1)
         if not loose.any() and abs(spheres.diameters.mean() - 1) < 1e-12:
+            if 2 * spheres.diameters.max() >= spheres.side:
+                raise SolveError(f"The largest of {nodes} particles touch two images of others.")
             return _contact_network(spheres)
         spheres = _swollen(spheres, np.flatnonzero(loose))
     return None

@@ -4,7 +4,7 @@ pyvista draws the networks; titles, colour bars and labels are set around its pi
 cover nothing. Neither pyvista nor matplotlib is imported before something is drawn.
 """
 
-from mechlearn.render.pictures import draw_setup, render
+from mechlearn.render.pictures import draw_setup, picture, render
 from mechlearn.render.window import plotter, show
 
-__all__ = ["draw_setup", "plotter", "render", "show"]
+__all__ = ["draw_setup", "picture", "plotter", "render", "show"]

@@ -1,8 +1,9 @@
 """The pictures of a run as files: which there are, what they are made by, what cannot be drawn."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from mechlearn.render.shown import Look
 from mechlearn.render.words import heading, sizes, which_example
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from mechlearn.run import Run
 
 _STILL, _MOVING = (".png", ".svg", ".pdf"), (".gif", ".mp4")
@@ -126,6 +129,32 @@ def render(
     check_vector(run.network, suffix)
     sheet = _SHEETS[what](run, example - 1, look, size, vector=suffix != ".png")
     return save(sheet.figure, path)
+
+
+def picture(
+    run: "Run", what: str = "network", *, size: tuple[int, int] = (960, 600), **options: Any
+) -> "PIL.Image.Image":
+    """A picture of a run as an image, which notebooks show.
+
+    Parameters
+    ----------
+    run : Run
+    what : {"network", "states", "response", "error", "setup"}
+    size : pair of int
+        Width and height in pixels.
+    **options : the others of :func:`render`
+
+    Raises
+    ------
+    InputError
+        As :func:`render`.
+    """
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = render(run, Path(folder) / "picture.png", what=what, size=size, **options)
+        with Image.open(path) as image:
+            return image.convert("RGB")
 
 
 def draw_setup(

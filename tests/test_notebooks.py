@@ -1,0 +1,76 @@
+"""The notebooks: every script runs from end to end, and what is kept beside it is what it says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+SCRIPTS = sorted(FOLDER.glob("[0-9][0-9]-*.py"))
+
+
+@pytest.fixture
+def build(monkeypatch):
+    """The module that builds notebooks."""
+    monkeypatch.syspath_prepend(FOLDER)
+    import build
+
+    return build
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.stem)
+def test_a_notebook_runs_and_its_claims_hold(script, tmp_path):
+    """Its claims are asserted in it; a warning is an error."""
+    settings = {
+        "MECHLEARN_SHORT": "1",
+        "MPLBACKEND": "agg",
+        "MPLCONFIGDIR": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(FOLDER.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        cwd=FOLDER,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.stem)
+def test_what_is_kept_of_a_notebook_is_of_its_script(script, build):
+    """Same cells, all of them run in order, without an error, and light enough to open anywhere."""
+    path = script.with_suffix(".ipynb")
+    kept = nbformat.read(path, as_version=4)
+    nbformat.validate(kept)
+    fresh = build.as_notebook(script)
+    assert [(c.cell_type, c.source) for c in kept.cells] == [
+        (c.cell_type, c.source) for c in fresh.cells
+    ]
+    code = [c for c in kept.cells if c.cell_type == "code"]
+    assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+    outputs = [o for c in code for o in c.outputs]
+    assert not [o for o in outputs if o.output_type == "error"]
+    assert any("image/png" in o.get("data", {}) for o in outputs)
+    assert path.stat().st_size < build.LARGEST
+
+
+def test_claims_that_do_not_hold_stop_a_notebook(build):
+    from claims import Claims
+
+    claims = Claims()
+    claims.near("pi", 3.14, 3.1416, within=0.01)
+    claims.differs("e", 2.7, 3.0, "rounded up")
+    assert "| pi | 3.14 | 3.14 | to 0.01 | ✓ |" in claims._repr_markdown_()
+    assert len(repr(claims).splitlines()) == 3
+    with pytest.raises(AssertionError, match="pi: 3 is not"):
+        claims.near("pi", 3.14, 3.0, within=0.01)
+    with pytest.raises(AssertionError, match="falls: 2"):
+        claims.holds("falls", 1.0, 2.0, "below 1", holds=False)
+    assert len(repr(claims).splitlines()) == 3
