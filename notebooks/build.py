@@ -59,6 +59,9 @@ def run(notebook: nbformat.NotebookNode) -> None:
                 raise RuntimeError(f"{cell.source}\n\nprints to stderr: {output.text}")
             if "image/png" in output.get("data", {}):
                 output.data.pop("image/jpeg", None)  # the same picture again
+        if any(output.output_type == "display_data" for output in cell.get("outputs", [])):
+            # What matplotlib returns beside its figure says nothing.
+            cell.outputs = [o for o in cell.outputs if list(o.get("data", "?")) != ["text/plain"]]
 
 
 def main(arguments: list[str]) -> None:
