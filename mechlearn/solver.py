@@ -29,7 +29,7 @@ class DirectSolver:
     Parameters
     ----------
     matrix : PETSc.Mat
-        Its pattern stays; its values may change before every :meth:`factor`.
+        It may change before every :meth:`factor`.
     definite : bool
         Promise that the matrix is positive definite (Cholesky); else LDL^T, with inertia.
     """
@@ -49,8 +49,7 @@ class DirectSolver:
         pc.setFactorSolverType(self.package)
         # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
         pc.setFactorPivot(zeropivot=1e-14)
-        matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        matrix.setOption(PETSc.Mat.Option.SPD, definite)
+        self._promise()
         if self.package == "petsc":
             pc.setFactorOrdering("nd")
         else:
@@ -61,8 +60,14 @@ class DirectSolver:
             self._ksp.setFromOptions()
         self._blocks = Blocks(matrix)
 
+    def _promise(self) -> None:
+        """Say what the matrix is; a matrix whose pattern has grown has forgotten it."""
+        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+        self.matrix.setOption(PETSc.Mat.Option.SPD, self.definite)
+
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
+        self._promise()
         try:
             self._ksp.setOperators(self.matrix)
             self._ksp.setUp()
@@ -102,7 +107,7 @@ class IterativeSolver:
     Parameters
     ----------
     matrix : PETSc.Mat
-        Its pattern stays; its values may change before every :meth:`factor`.
+        It may change before every :meth:`factor`.
     rigid_motions : list of (owned rows,) arrays
         Motions that cost nothing but for supports.
     """
@@ -111,8 +116,6 @@ class IterativeSolver:
 
     def __init__(self, matrix: PETSc.Mat, rigid_motions: list[NDArray]) -> None:
         self.matrix = matrix
-        matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        matrix.setOption(PETSc.Mat.Option.SPD, True)
         basis = []
         for motion in rigid_motions:
             vector = matrix.createVecRight()
@@ -121,7 +124,7 @@ class IterativeSolver:
                 vector.axpy(-vector.dot(other), other)
             vector.normalize()
             basis.append(vector)
-        matrix.setNearNullSpace(PETSc.NullSpace().create(vectors=basis, comm=matrix.comm))
+        self._rigid_motions = PETSc.NullSpace().create(vectors=basis, comm=matrix.comm)
         self._ksp = PETSc.KSP().create(matrix.comm)
         self._ksp.setOperators(matrix)
         self._ksp.setType("cg")
@@ -141,6 +144,10 @@ class IterativeSolver:
 
     def factor(self) -> None:
         """Set the multigrid up for the matrix as it is now."""
+        # A matrix whose pattern has grown has forgotten what it is.
+        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+        self.matrix.setOption(PETSc.Mat.Option.SPD, True)
+        self.matrix.setNearNullSpace(self._rigid_motions)
         self._ksp.setOperators(self.matrix)
         self._ksp.setUp()
 

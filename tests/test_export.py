@@ -377,6 +377,25 @@ def test_decks_answer_as_the_models_do(flat, deep, energy, dim, tmp_path):
 
 
 @needs_ccx
+def test_the_deck_of_a_solid_in_space_answers_as_the_model_does(tmp_path):
+    """Two tetrahedra on a common face, held at an edge of it, pulled at one tip."""
+    x = [[0, 0, 0], [1, 0, 0], [0.5, 0.9, 0], [0.5, 0.3, 0.8], [0.5, 0.4, -0.8]]
+    pairs = [(a, b) for a in range(5) for b in range(a) if (a, b) != (4, 3)]
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1])],
+        sources=[ml.Source(name="in", nodes=[3], displacement=[0.02, 0.05, 0.0])],
+        targets=[ml.Target(name="out", nodes=[4], displacement=[0.0, 0.02, 0.0])],
+    )
+    learn = {"width": ml.Learn(bounds=(0.08, 0.2), initial=0.12)}
+    energy = ml.Solid(order=2, mesh_size=0.6)
+    net = ml.Network(np.array(x), np.array(pairs))
+    run = ml.train(net, task, energy=energy, learn=learn, steps=2)
+    export(run, tmp_path / "a.inp")
+    wanted = reached(run)
+    assert np.abs(calculix(tmp_path / "a.inp") - wanted).max() < 0.01 * np.abs(wanted).max()
+
+
+@needs_ccx
 @pytest.mark.parametrize("model", ["bar", "beam", "solid"])
 def test_springs_become_the_struts_that_verify_solves(flat, model, tmp_path):
     made = sizing.struts(flat)

@@ -318,6 +318,26 @@ def test_a_support_holds_a_joint_so_that_it_cannot_turn():
     assert len(problem.gauge) == 0
 
 
+@pytest.mark.parametrize("make", [frame, tower])
+def test_springs_at_joints_pull_at_their_mean_displacement(make):
+    net = make()
+    model = solid(net, Solid(order=2), width=0.15)
+    dofs = [net.dim * (net.n_nodes - 1), net.dim * (net.n_nodes - 1) + 1]
+    rows = model.patches[dofs]
+    moves = np.random.default_rng(1).normal(size=len(model.local_free))
+    matrix = model.assemble_stiffness()
+    u, force = matrix.createVecRight(), matrix.createVecRight()
+    u.array[:] = moves
+    matrix.mult(u, force)
+    bare, stored = force.array.copy(), []
+    for _ in range(2):  # at first the matrix's pattern grows, then it is there
+        model.stiffen(model.assemble_stiffness(), dofs, 3.0)
+        stored.append(matrix.getInfo()["nz_allocated"])
+        matrix.mult(u, force)
+        assert force.array - bare == pytest.approx(3.0 * (rows.T @ (rows @ moves)), abs=1e-9)
+    assert stored[0] == stored[1]
+
+
 # -- contact and solvers ---------------------------------------------------------------------------
 
 
