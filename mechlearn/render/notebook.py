@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.render.colours import BOND, CELL, SUPPORT
 from mechlearn.render.lines import cell_outline, segments
@@ -173,6 +174,8 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 def _where(terminal: Any) -> str:
     nodes = terminal.nodes
+    if terminal.cell is not None:
+        return f"cell {listed(np.atleast_1d(terminal.cell))}"
     if nodes is None:
         return f"near {tuple(terminal.near)}"
     if isinstance(nodes, str):
