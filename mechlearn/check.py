@@ -97,5 +97,8 @@ def _terminals(problem: Problem) -> list[str]:
     for kind, terminals in (("source", problem.task.sources), ("target", problem.task.targets)):
         for t in terminals:
             value = f"match {t.match!r}" if getattr(t, "match", None) else f"{t.quantity} {t.value}"
+            value += {"at_least": " or more", "at_most": " or less"}.get(
+                getattr(t, "limit", None), ""
+            )
             lines.append(f"{kind}    {t.name!r} {_where(t)}: {value}")
     return lines

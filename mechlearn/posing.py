@@ -79,6 +79,8 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     held, values, wanted, asked = _examples(task, ports, terminals, through, driven)
     if not task.cost.has_values and any(t.match for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
+    if not task.cost.has_values and any(t.limit for t in task.targets):
+        raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)
@@ -96,6 +98,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         wanted=wanted,
         asked=asked,
         match=_match(task, ports, terminals),
+        limit=np.array([_limit(p, t) for p, t in zip(ports, terminals, strict=True)])[is_target],
         through=through[is_target],
         scale=_scale(ports, terminals, values, wanted),
         cell=cell,
@@ -321,6 +324,12 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
             f"{terminal.name!r} would pull the nodes through one another; it must be above -1."
         )
     return np.tile(values, ports // expected)
+
+
+def _limit(port: Port, terminal: Terminal) -> float:
+    """Which way a port may leave what is wanted: up (1), down (-1) or not at all (0)."""
+    way = {"at_least": 1.0, "at_most": -1.0}.get(getattr(terminal, "limit", None), 0.0)
+    return way * np.sign(port.unit)
 
 
 def _match(task: Task, ports, terminals) -> NDArray:

@@ -70,6 +70,8 @@ class Problem:
         Whether it is asked for in that example.
     match : (t, t) array
         Wanted values that follow the free outputs: they add ``match @ outputs``.
+    limit : (t,) array
+        1 where outputs may be larger than wanted, -1 where smaller, else 0.
     through : (t,) bool array
         Whether the output is the port's force rather than its value.
     scale : (examples, t) array
@@ -94,6 +96,7 @@ class Problem:
     wanted: NDArray[np.float64]
     asked: NDArray[np.bool_]
     match: NDArray[np.float64]
+    limit: NDArray[np.float64]
     through: NDArray[np.bool_]
     scale: NDArray[np.float64]
     cell: bool
@@ -134,9 +137,20 @@ class Problem:
         """Per target: outputs over units are what the user asked for (strains)."""
         return np.array([p.unit for p in self.ports])[self.targets]
 
+    def goals(self, outputs: NDArray) -> NDArray[np.float64]:
+        """What is wanted of outputs, shape (examples, t) both."""
+        return self.wanted + outputs @ self.match.T
+
+    def missed(self, outputs: NDArray) -> NDArray[np.bool_]:
+        """Whether an output is asked for and not beyond its limit already, (examples, t)."""
+        if not self.limit.any():
+            return np.broadcast_to(self.asked, outputs.shape)
+        beyond = self.limit * (outputs - self.goals(outputs)) >= 0
+        return self.asked & ~((self.limit != 0) & beyond)
+
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
-        """Wanted minus reached, zero where nothing is asked, shape (examples, t)."""
-        return np.where(self.asked, self.wanted + outputs @ self.match.T - outputs, 0.0)
+        """Wanted minus reached, zero where nothing is amiss, shape (examples, t)."""
+        return np.where(self.missed(outputs), self.goals(outputs) - outputs, 0.0)
 
     def error(self, outputs: NDArray) -> float:
         """What a tolerance is on: the largest relative target error, or the mean cost.
@@ -185,9 +199,9 @@ class Problem:
         return second / np.multiply.outer(self.units, self.units)
 
     def _in_units(self, outputs: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Outputs, wanted values and the mask of those asked for, as the cost takes them."""
-        wanted = self.wanted + outputs @ self.match.T
-        return outputs / self.units, wanted / self.units, self.asked
+        """Outputs, wanted values and the mask of those missed, as the cost takes them."""
+        wanted = self.goals(outputs)
+        return outputs / self.units, wanted / self.units, self.missed(outputs)
 
     def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
         """Raw rows that ports are made of, and how.

@@ -48,8 +48,9 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     """Rows of summary.json, one per target and example in which it is asked."""
     rows = []
     units = problem.units
-    wanted = (problem.residual(reached * units) + reached * units) / units
+    wanted = problem.goals(reached * units) / units
     error = problem.misses(reached * units)
+    limits = {t.name: t.limit for t in problem.task.targets}
     names = [problem.ports[k].terminal for k in problem.targets]
     several = problem.n_examples > 1
     for e in range(problem.n_examples):
@@ -58,6 +59,8 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
             if not mine:
                 continue
             row: dict[str, Any] = {"name": name}
+            if limits[name]:
+                row["limit"] = limits[name]
             if several:
                 row["example"] = e + 1
             for key, values in (("wanted", wanted), ("initial", initial), ("reached", reached)):

@@ -30,6 +30,8 @@ QUANTITIES = (
 )  # fmt: skip
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
+#: How limits of targets are written before their values.
+LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 #: The id of a node or bond.
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
@@ -168,6 +170,11 @@ class Target(Terminal):
     )
     match: str | None = Field(
         None, description="Instead of a value: the target whose strain this one shall equal."
+    )
+    limit: Literal["at_least", "at_most"] | None = Field(
+        None,
+        description="The value is the least, or the most, that is wanted: beyond it nothing is "
+        "amiss, and nothing is nudged.",
     )
     scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = Field(
         None,

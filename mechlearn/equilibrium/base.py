@@ -301,18 +301,22 @@ class Equilibrium(ABC):
             conditions, settled = self._sources, free
             if phase.amount:
                 residual = self.problem.residual(outputs + offset)
-                conditions = self._clamped(sign, outputs + phase.amount * residual)
+                missed = self.problem.missed(outputs + offset)
+                conditions = self._clamped(sign, outputs + phase.amount * residual, missed)
                 settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
             parts.append((sign, settled))
             potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
         return PhaseState(tuple(parts), potentials)
 
-    def _clamped(self, sign: float, moved: NDArray) -> Conditions:
-        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to."""
+    def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
+        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
+
+        Those that are not ``missed`` are left alone, (examples, t).
+        """
         p, values = self.problem, self.problem.values.copy()
-        mine = p.asked & (p.through == (sign < 0))
+        mine = missed & (p.through == (sign < 0))
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        if ("clamp", sign) not in self._grips:
+        if ("clamp", sign) not in self._grips or p.limit.any():
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
             self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
@@ -323,7 +327,7 @@ class Equilibrium(ABC):
 
         The cost is that of the outputs plus an offset, (examples, t).
         """
-        if isinstance(self.problem.task.cost, SquaredError):
+        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limit.any():
             outputs = self.outputs(free)
             wanted = outputs + self.problem.residual(outputs + offset)
             return self._settle(self._springs(amount, wanted), key)

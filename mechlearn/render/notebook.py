@@ -17,6 +17,7 @@ from mechlearn.render.lines import cell_outline, segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
+from mechlearn.task import LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -69,7 +70,8 @@ def run_html(run: "Run") -> str:
     rows = [
         (
             t["name"] + (f" ({t['example']})" if "example" in t else ""),
-            *(_amount(t[k]) for k in ("wanted", "initial", "reached")),
+            LIMITS.get(t.get("limit"), "") + _amount(t["wanted"]),
+            *(_amount(t[k]) for k in ("initial", "reached")),
             percent(t["relative_error"]),
         )
         for t in run.targets
@@ -174,7 +176,7 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 def _where(terminal: Any) -> str:
     nodes = terminal.nodes
-    if terminal.cell is not None:
+    if getattr(terminal, "cell", None) is not None:
         return f"cell {listed(np.atleast_1d(terminal.cell))}"
     if nodes is None:
         return f"near {tuple(terminal.near)}"

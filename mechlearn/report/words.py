@@ -124,14 +124,20 @@ def _target(target: Terminal, run: "Run") -> str:
         how = f"equal that of “{match}”" if match else amount(target.value, q)
         how = "what each example says" if varies else how
         word = {"poisson": "Poisson’s ratio"}.get(q, q)
-        return f"{start} the {word} of {_whose(target)} shall then be {how}."
+        return f"{start} the {word} of {_whose(target)} shall then be {how}{_limit(target)}."
     how = f"by {amount(target.value, q)}" if q == "strain" else f"be {amount(target.value, q)}"
     if q == "strain":
         how = f"as that of “{match}”" if match else "as each example says" if varies else how
+        how += _limit(target)
         return f"{start} the distance of {_nodes(target.nodes)} shall then change {how}."
     how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
     where = ("between " if pair else "at ") + _nodes(target.nodes)
-    return f"{start} the {q}{_along(target)} {where} shall then {how}."
+    return f"{start} the {q}{_along(target)} {where} shall then {how}{_limit(target)}."
+
+
+def _limit(target: Terminal) -> str:
+    limit = getattr(target, "limit", None)
+    return {"at_least": ", or more", "at_most": ", or less"}.get(limit, "")
 
 
 def _examples(run: "Run") -> list[dict[str, Any]]:
