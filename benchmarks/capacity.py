@@ -53,10 +53,15 @@ def trial(nodes: int, targets: int, seed: int) -> ml.Run:
     first = ml.train(network, task, learn=learn, rule=ml.GreedyPruning(), steps=0)
     answers = [row["initial"] for row in first.targets]
     asked = [
-        ml.Target(nodes=pairs[b], strain=(1 + RISE) * answer, scale=abs(answer))
+        ml.Target(
+            nodes=pairs[b],
+            strain=(1 + RISE) * answer,
+            limit="at_least" if answer > 0 else "at_most",
+            scale=abs(answer),
+        )
         for b, answer in zip(bonds, answers, strict=True)
     ]
-    task = ml.Task(sources=sources, targets=asked, cost=ml.Shortfall())
+    task = ml.Task(sources=sources, targets=asked)
     return ml.train(network, task, learn=learn, rule=ml.GreedyPruning(), tolerance=TOLERANCE)
 
 

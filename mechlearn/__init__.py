@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mechlearn import data, networks
-    from mechlearn.costs import CrossEntropy, Shortfall, SquaredError
+    from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
     from mechlearn.energies import (
@@ -73,7 +73,6 @@ _HOMES = {
     "Probe": "probe",
     "Resistor": "energies",
     "Run": "run",
-    "Shortfall": "costs",
     "Solid": "energies",
     "SolveError": "errors",
     "Source": "task",
@@ -114,7 +113,6 @@ __all__ = [
     "Probe",
     "Resistor",
     "Run",
-    "Shortfall",
     "Solid",
     "SolveError",
     "Source",

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.fenics import MPI, fem, la
+from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.ranks import total
 
 
@@ -31,7 +31,7 @@ class AtState:
 
     def put_state(self, local: NDArray) -> None:
         """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
-        self.state.x.array[: self._n_owned] = local
+        self.state.x.array[: self._n_owned] = local[: self._n_owned]
         self.state.x.scatter_forward()
 
     def load_at_rest(self) -> NDArray[np.float64] | None:
@@ -39,7 +39,7 @@ class AtState:
 
         The state is then at rest.
         """
-        self.put_state(np.zeros(self._n_owned))
+        self.put_state(np.zeros(len(self.local_free)))
         load = self.local_force()
         return load if total(self.comm, int(np.any(load))) else None
 
@@ -53,4 +53,11 @@ class AtState:
         b.array[:] = 0
         fem.assemble_vector(b.array, self._force_form)
         b.scatter_reverse(la.InsertMode.add)
-        return np.where(self.local_free, b.array[: self._n_owned], 0.0)
+        return np.where(self.local_free[: self._n_owned], b.array[: self._n_owned], 0.0)
+
+    def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
+        """Add springs to the ground, one per owned degree of freedom, to a stiffness matrix."""
+        diagonal = matrix.createVecLeft()
+        diagonal.array[:] = springs[: self._n_owned]
+        matrix.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
+        diagonal.destroy()

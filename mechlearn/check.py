@@ -12,6 +12,7 @@ from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.steps import make_step
+from mechlearn.task import Terminal
 from mechlearn.training import learner_of
 
 
@@ -85,10 +86,19 @@ def _supports(problem: Problem) -> list[str]:
     ]
 
 
+def _where(terminal: Terminal) -> str:
+    if terminal.cell is None:
+        return f"at nodes {listed(terminal.nodes)}"
+    return f"of the cell, {listed(np.atleast_1d(terminal.cell))}"
+
+
 def _terminals(problem: Problem) -> list[str]:
     lines = []
     for kind, terminals in (("source", problem.task.sources), ("target", problem.task.targets)):
         for t in terminals:
             value = f"match {t.match!r}" if getattr(t, "match", None) else f"{t.quantity} {t.value}"
-            lines.append(f"{kind}    {t.name!r} at nodes {listed(t.nodes)}: {value}")
+            value += {"at_least": " or more", "at_most": " or less"}.get(
+                getattr(t, "limit", None), ""
+            )
+            lines.append(f"{kind}    {t.name!r} {_where(t)}: {value}")
     return lines

@@ -523,11 +523,14 @@ def _error(summary: dict) -> str:
 
 def _table(rows: list[dict]) -> str:
     """Targets as columns of text, at most twenty rows."""
+    from mechlearn.task import LIMITS
+
     head = ["target", "wanted", "initial", "reached", "relative error"]
     body = [
         [
             row["name"] + (f" ({row['example']})" if "example" in row else ""),
-            *(_number(row[key]) for key in ("wanted", "initial", "reached")),
+            LIMITS.get(row.get("limit"), "") + _number(row["wanted"]),
+            *(_number(row[key]) for key in ("initial", "reached")),
             f"{row['relative_error']:.2e}",
         ]
         for row in rows[:20]

@@ -38,10 +38,6 @@ class Cost(ABC):
         """What of the outputs is compared with what is wanted, (examples, targets)."""
         return outputs
 
-    def missing(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """How far outputs have yet to go to where they are wanted, (examples, targets)."""
-        return np.where(asked, wanted - outputs, 0.0)
-
     def check(self, wanted: NDArray, asked: NDArray) -> None:  # noqa: B027 (most take anything)
         """Raise InputError where nothing like that can be wanted."""
 
@@ -59,49 +55,11 @@ class SquaredError(Cost):
 
     @override
     def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return -self.missing(outputs, wanted, asked)
+        return np.where(asked, outputs - wanted, 0.0)
 
     @override
     def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
         return asked[:, :, None] * np.eye(asked.shape[1])
-
-
-@dataclass(frozen=True)
-class Shortfall(Cost):
-    """Half the squared distance by which outputs fall short of the wanted values; more is welcome.
-
-    An output is wanted at a value or beyond it, away from zero: at 0.1 or more, at -0.1 or less.
-    Of inequalities like these networks can obey many at once: Rocks et al., PNAS 116, 2506 (2019),
-    https://doi.org/10.1073/pnas.1806790116.
-    """
-
-    name: ClassVar[str] = "shortfall"
-    has_values: ClassVar[bool] = True
-
-    @override
-    def missing(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        towards = np.sign(wanted)
-        return np.where(asked, towards * np.maximum(towards * (wanted - outputs), 0.0), 0.0)
-
-    @override
-    def check(self, wanted: NDArray, asked: NDArray) -> None:
-        if (asked & (wanted == 0)).any():
-            raise InputError(
-                "cost: a shortfall is from a value away from zero; a target that wants 0 has none."
-            )
-
-    @override
-    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return 0.5 * np.square(self.missing(outputs, wanted, asked)).sum(axis=1)
-
-    @override
-    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return -self.missing(outputs, wanted, asked)
-
-    @override
-    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        short = self.missing(outputs, wanted, asked) != 0
-        return short[:, :, None] * np.eye(asked.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,4 +153,4 @@ class CrossEntropy(Cost):
 
 
 #: Costs by the name that task files use.
-costs: dict[str, type[Cost]] = {cost.name: cost for cost in (SquaredError, Shortfall, CrossEntropy)}
+costs: dict[str, type[Cost]] = {cost.name: cost for cost in (SquaredError, CrossEntropy)}

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.atstate import AtState
+from mechlearn.border import Border, BorderedSolver
+from mechlearn.cell import cell_components, strain_tensors
 from mechlearn.energies import Bond, BondEnergy
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI, PETSc, basix_ufl, fem, la, mesh, ufl
@@ -35,6 +37,9 @@ class Model(AtState):
         Degrees of freedom ``width * node + component`` that never move (supports and gauge).
     comm : MPI communicator
         Over which the mesh is spread.
+    cell : bool
+        Whether the cell of a periodic network deforms; see :mod:`mechlearn.cell`. Its strain is
+        then the last few degrees of freedom of the first rank.
 
     Raises
     ------
@@ -49,8 +54,10 @@ class Model(AtState):
         How many numbers a node's state has.
     places : int
         How many of them are no rotations.
+    cell : int
+        How many components the cell's strain has as part of the state; 0 where the cell is rigid.
     local_turns : (owned dofs,) bool array
-        Which degrees of freedom are rotations.
+        Which degrees of freedom are rotations, or strains of the cell.
 
     Bonds may be divided into several cells. *Points* are the nodes of the mesh: the network's own,
     then those inside bonds, bond by bond. A rank owns a bond if it owns the bond's first cell.
@@ -62,6 +69,7 @@ class Model(AtState):
         energy: BondEnergy,
         held: Iterable[int] = (),
         comm: MPI.Comm = MPI.COMM_WORLD,
+        cell: bool = False,
     ) -> None:
         if energy.dimension not in (None, network.dim):
             right = energy.in_dimension(network.dim).__name__
@@ -70,6 +78,7 @@ class Model(AtState):
                 f"{type(energy).__name__}."
             )
         self.network, self.energy, self.comm = network, energy, comm
+        self.cell = len(cell_components(network.dim)) if cell else 0
         self.held = np.unique(np.fromiter(held, dtype=np.int64))
         self._make_mesh()
         self._make_orders()
@@ -130,7 +139,9 @@ class Model(AtState):
         self._block_of_node[self._node_of_block] = np.arange(len(self._node_of_block))
         node = self._node_of_block[: blocks.size_local, None]
         self._dof_of_local = (d * node + np.arange(d)).ravel()
-        self.local_turns = self._dof_of_local % d >= self.places
+        self._owned_cell = self.cell if self.comm.rank == 0 else 0
+        turns = self._dof_of_local % d >= self.places
+        self.local_turns = np.r_[turns, np.ones(self._owned_cell, dtype=bool)]
 
     def _make_forms(self) -> None:
         net, energy = self.network, self.energy
@@ -144,14 +155,19 @@ class Model(AtState):
         forward = fem.Function(self._per_bond)
         forward.x.array[:] = self._forward
         along = ufl.Jacobian(self.mesh)[:, 0]
+        if self.cell:
+            of_cell = fem.functionspace(self.mesh, ("DG", 0, (self.cell,)))
+            self._cell_strain, self._cell_rate = fem.Function(of_cell), fem.Function(of_cell)
         dx = ufl.Measure("dx", domain=self.mesh, metadata={"quadrature_degree": 0})
 
-        def strains(w):
+        def strains(w, of_cell=None):
             # The difference along the bond, free of the mesh's geometry: so bonds that wrap
             # around a periodic cell need nothing special.
             jump, turn, rotation = forward * ufl.dot(ufl.grad(w), along), None, None
             if self.places < self.width:
                 (jump, turn), (_, rotation) = (_split(x, self.places) for x in (jump, w))
+            if of_cell is not None:
+                jump = jump + ufl.dot(_tensor(of_cell, net.dim), vector)
             made = energy.strain(
                 Bond(vector, direction, normals, self._length, jump, turn, rotation, ufl.dot)
             )
@@ -161,7 +177,8 @@ class Model(AtState):
             return density / ufl.CellVolume(self.mesh) * dx
 
         u = self.state
-        felt = dict(zip(energy.strains, strains(u), strict=True))
+        now = strains(u, self._cell_strain if self.cell else None)
+        felt = dict(zip(energy.strains, now, strict=True))
         density = energy.energy(**felt, length=self._length, **self._parameters)
         total = on_bonds(density)
         force = ufl.derivative(total, u, ufl.TestFunction(self.space))
@@ -178,7 +195,7 @@ class Model(AtState):
             return on_bonds(ufl.dot(each, ufl.as_vector(values) if several > 1 else values[0]))
 
         self._by_strain, self._per_strain = by_strain, per_strain
-        self._strain_of_state = by_strain(strains(u))
+        self._strain_of_state = by_strain(now)
         self._strain_form = fem.form(self._strain_of_state)
         self._strain_rate_form: fem.Form | None = None
         self._rate = fem.Function(self.space)
@@ -191,6 +208,9 @@ class Model(AtState):
         self._strains_of_motion = by_strain(strains(ufl.TrialFunction(self.space)))
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._scattered = energy.linear and self.comm.size == 1
+        if self.cell:
+            self._border = Border(self.comm)
+            self._border_forms = _BorderForms(total, force, self._cell_strain, self._cell_rate)
         if not self._scattered:
             self._stiffness_form = fem.form(stiffness)
             self._matrix = fem.petsc.create_matrix(self._stiffness_form)
@@ -204,12 +224,14 @@ class Model(AtState):
             dofs = np.sort(blocks[blocks >= 0] * d + c).astype(np.int32)
             space = self.space.sub(c) if d > 1 else self.space
             self._supports.append(fem.dirichletbc(0.0, dofs, space))
-        self.local_free = ~np.isin(self._dof_of_local, self.held)
+        free = ~np.isin(self._dof_of_local, self.held)
+        self.local_free = np.r_[free, np.ones(self._owned_cell, dtype=bool)]
 
     @cached_property
     def _scatter(self) -> Scatter:
         strains = len(self.energy.strains)
-        return Scatter(self.strain_operator, strains, self.local_free, self.width)
+        free = self.local_free[: self._n_owned]
+        return Scatter(self._operator_of_nodes, strains, free, self.width)
 
     @property
     def matrix(self) -> PETSc.Mat:
@@ -237,8 +259,20 @@ class Model(AtState):
         return out
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank."""
-        return self.to_points(local)[: self.network.n_nodes]
+        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank.
+
+        Nodes of a cell that deforms are taken along by it, about their centre.
+        """
+        out = self.to_points(local)[: self.network.n_nodes]
+        if self.cell:
+            x = self.network.nodes - self.network.nodes.mean(axis=0)
+            tensors = strain_tensors(self.cell_strain(local), self.network.dim)
+            out[:, : self.places] += np.einsum("ij...,nj->ni...", tensors, x)
+        return out
+
+    def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
+        """The components of the cell's strain in a state (owned dofs, ...), on every rank."""
+        return self._border.split(local)[1]
 
     def to_points(self, local: NDArray) -> NDArray[np.float64]:
         """The same of all points, shape (points, width, ...)."""
@@ -253,21 +287,33 @@ class Model(AtState):
         return per_point.reshape(-1)[self._dof_of_local]
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
-        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it."""
-        return self.to_points(local)
+        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it.
+
+        Where the cell deforms, all numbers of the points and then those of its strain.
+        """
+        points = self.to_points(local)
+        if not self.cell:
+            return points
+        return np.concatenate([points.reshape(-1, *local.shape[1:]), self.cell_strain(local)])
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The owned degrees of freedom of a :meth:`pack`."""
-        return self.to_local(whole)
+        if not self.cell:
+            return self.to_local(whole)
+        return self._border.join(self.to_local(whole[: -self.cell]), whole[-self.cell :])
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
         """Linear functionals of the nodes' degrees of freedom, restricted to those owned here.
 
         Supports do not move, so their columns are dropped.
         """
-        columns = functionals.tocsc()
-        columns.resize(functionals.shape[0], self._n_points * self.width)
-        return sparse.csr_array(columns[:, self._dof_of_local] * self.local_free)
+        columns, nodes = functionals.tocsc(), self.network.n_nodes * self.width
+        of_nodes, of_cell = columns[:, :nodes], columns[:, nodes:]
+        of_nodes.resize(functionals.shape[0], self._n_points * self.width)
+        mine = of_nodes[:, self._dof_of_local]
+        if self._owned_cell:
+            mine = sparse.hstack([mine, of_cell])
+        return sparse.csr_array(mine * self.local_free)
 
     # -- evaluation ----------------------------------------------------------------------------
 
@@ -298,9 +344,11 @@ class Model(AtState):
         """What speaks against trusting some states (owned dofs, k), in sentences: nothing."""
         return []
 
-    def solver(self, *, definite: bool) -> DirectSolver:
+    def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
-        return DirectSolver(self.matrix, definite=definite)
+        # The sparse part of a matrix with a border is definite where the whole is.
+        direct = DirectSolver(self.matrix, definite=definite)
+        return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
@@ -317,27 +365,75 @@ class Model(AtState):
         With ``expected`` strains of the owned cells, (k, cells), bonds pull as hard as those say,
         which makes their geometric stiffness, instead of as hard as the state says.
         """
+        if self.cell:
+            self._assemble_border(self._border_forms)
         if self._scattered:
             return self._scatter.assemble(self._moduli())
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
         if expected is not None:
-            pull, form = self._geometric_stiffness
+            pull, form, border = self._geometric_stiffness
             change = self._stresses(expected) - self._stresses(self._per_cell(self._strain_form))
             pull.x.array.reshape(-1, len(change))[: self._n_cells] = change.T
             # Unit diagonals were inserted; without this, what is added next is dropped in silence.
             self.matrix.assemble(PETSc.Mat.AssemblyType.FLUSH)
             fem.petsc.assemble_matrix(self.matrix, form, bcs=self._supports)
+            if border:
+                self._assemble_border(border, add=True)
         self.matrix.assemble()
         return self.matrix
 
     @cached_property
-    def _geometric_stiffness(self) -> tuple[fem.Function, fem.Form]:
+    def _geometric_stiffness(self) -> tuple[fem.Function, fem.Form, "_BorderForms | None"]:
         """Partners of the strains, and the stiffness that they make as strains are not linear."""
         pull = fem.Function(self._per_strain)
         work = ufl.replace(self._strain_of_state, {self._strain_of_state.arguments()[0]: pull})
         force = ufl.derivative(work, self.state, ufl.TestFunction(self.space))
-        return pull, fem.form(ufl.derivative(force, self.state, ufl.TrialFunction(self.space)))
+        form = fem.form(ufl.derivative(force, self.state, ufl.TrialFunction(self.space)))
+        if not self.cell:
+            return pull, form, None
+        return pull, form, _BorderForms(work, force, self._cell_strain, self._cell_rate)
+
+    def _assemble_border(self, forms: "_BorderForms", *, add: bool = False) -> None:
+        """The rows of the stiffness that belong to the cell's strain, at the state."""
+        c, vector = self.cell, self._vector
+        columns, corner = np.empty((self._n_owned, c)), np.empty((c, c))
+        rate = self._cell_rate.x.array.reshape(-1, c)
+        for k in range(c):
+            rate[:] = np.eye(c)[k]
+            vector.array[:] = 0
+            fem.assemble_vector(vector.array, forms.columns)
+            vector.scatter_reverse(la.InsertMode.add)
+            columns[:, k] = vector.array[: self._n_owned]
+            corner[:, k] = self._per_cell(forms.corner).sum(axis=1)
+        columns *= self.local_free[: self._n_owned, None]
+        corner = total(self.comm, corner)
+        border = self._border
+        border.columns = border.columns + columns if add else columns
+        border.corner = border.corner + corner if add else corner
+
+    @override
+    def put_state(self, local: NDArray) -> None:
+        super().put_state(local)
+        if self.cell:
+            self._cell_strain.x.array.reshape(-1, self.cell)[:] = self.cell_strain(local)
+
+    @override
+    def local_force(self) -> NDArray[np.float64]:
+        force = super().local_force()
+        if not self.cell:
+            return force
+        return self._border.join(
+            force, total(self.comm, self._per_cell(self._border_forms.force).sum(axis=1))
+        )
+
+    @override
+    def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
+        super().shift(matrix, springs)
+        if self.cell:
+            # The cell's strain moves all bonds at once, and its stiffness grows with their number.
+            each = self._border.split(springs)[1]
+            self._border.corner = self._border.corner + np.diag(each * self.network.n_edges)
 
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
         """Partners of the strains of owned cells, (k, cells)."""
@@ -383,8 +479,19 @@ class Model(AtState):
     def strain_operator(self) -> sparse.csr_array:
         """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom.
 
-        Of several strains, all those of the first cell come first.
+        Of several strains, all those of the first cell come first. The cell's strain comes last.
         """
+        if not self.cell:
+            return self._operator_of_nodes
+        form = fem.form(ufl.derivative(self._strain_of_state, self._cell_strain, self._cell_rate))
+        rate, columns = self._cell_rate.x.array.reshape(-1, self.cell), []
+        for unit in np.eye(self.cell):
+            rate[:] = unit
+            columns.append(self._per_cell(form).T.ravel())
+        return sparse.csr_array(sparse.hstack([self._operator_of_nodes, np.array(columns).T]))
+
+    @cached_property
+    def _operator_of_nodes(self) -> sparse.csr_array:
         matrix = fem.petsc.assemble_matrix(fem.form(self._strains_of_motion))
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
@@ -427,9 +534,7 @@ class Model(AtState):
     def _strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         self._put_rate(rate)
         if self._strain_rate_form is None:
-            self._strain_rate_form = fem.form(
-                ufl.derivative(self._strain_of_state, self.state, self._rate)
-            )
+            self._strain_rate_form = fem.form(self._changing(self._strain_of_state))
         return self._per_cell(self._strain_rate_form)
 
     def felt(self, strains: NDArray) -> FeltByBonds:
@@ -446,8 +551,17 @@ class Model(AtState):
         return values[..., self._owned_bonds]
 
     def _put_rate(self, rate: NDArray) -> None:
-        self._rate.x.array[: self._n_owned] = rate
+        self._rate.x.array[: self._n_owned] = rate[: self._n_owned]
         self._rate.x.scatter_forward()
+        if self.cell:
+            self._cell_rate.x.array.reshape(-1, self.cell)[:] = self.cell_strain(rate)
+
+    def _changing(self, form):
+        """The rate of change of a form while the state changes at the rate that was put."""
+        change = ufl.derivative(form, self.state, self._rate)
+        if self.cell:
+            change += ufl.derivative(form, self._cell_strain, self._cell_rate)
+        return change
 
     def _sensitivity_form(self, name: str):
         if name not in self._sensitivity_forms:
@@ -456,7 +570,7 @@ class Model(AtState):
 
     def _sensitivity_rate_form(self, name: str):
         if name not in self._sensitivity_rate_forms:
-            rate = ufl.derivative(self._sensitivities[name], self.state, self._rate)
+            rate = self._changing(self._sensitivities[name])
             self._sensitivity_rate_forms[name] = fem.form(rate)
         return self._sensitivity_rate_forms[name]
 
@@ -485,13 +599,28 @@ class Model(AtState):
         """Owned rows of a block of columns, completed by the rows that other ranks own."""
         if self.comm.size == 1:
             return columns
-        out = np.empty((len(self.state.x.array), columns.shape[1]))
+        out = np.empty((len(self.state.x.array) + self.cell, columns.shape[1]))
         swap = fem.Function(self.space).x
         for k, column in enumerate(columns.T):
-            swap.array[: self._n_owned] = column
+            swap.array[: self._n_owned] = column[: self._n_owned]
             swap.scatter_forward()
-            out[:, k] = swap.array
+            out[: len(swap.array), k] = swap.array
+        if self.cell:
+            out[-self.cell :] = self.cell_strain(columns)
         return out
+
+
+class _BorderForms:
+    """Derivatives of an energy by the cell's strain: its force, and the border of the stiffness.
+
+    The latter in the direction of ``rate``, which is set before they are assembled.
+    """
+
+    def __init__(self, energy, force, strain: fem.Function, rate: fem.Function) -> None:
+        of_cell = ufl.derivative(energy, strain, ufl.TestFunction(strain.function_space))
+        self.force = fem.form(of_cell)
+        self.columns = fem.form(ufl.derivative(force, strain, rate))
+        self.corner = fem.form(ufl.derivative(of_cell, strain, rate))
 
 
 def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -518,6 +647,12 @@ def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
     one = np.cross(t, axis)
     one /= np.linalg.norm(one, axis=1)[:, None]
     return one, np.cross(t, one)
+
+
+def _tensor(components, dim: int):
+    """The symmetric tensor of some components, in UFL."""
+    number = strain_tensors(np.arange(len(cell_components(dim))), dim).astype(int)
+    return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
 
 
 def _split(w, places: int) -> tuple:

@@ -31,6 +31,9 @@ def resolve(task: Task, network: Network) -> Task:
         taken.update(ids)
     placed = []
     for terminal, ids in zip((*task.sources, *task.targets), explicit, strict=True):
+        if terminal.cell is not None:
+            placed.append(terminal)
+            continue
         if ids is None:
             ids = _near(terminal, network, taken, _what(terminal, task))
             taken.update(ids)

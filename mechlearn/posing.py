@@ -4,12 +4,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
+from mechlearn.cell import VOLUME, cell_components, multiplicity
 from mechlearn.errors import InputError, listed
-from mechlearn.kinematics import SPACE, Kinematics
+from mechlearn.kinematics import SPACE, Displacements, Kinematics
 from mechlearn.network import Network
 from mechlearn.places import resolve
 from mechlearn.problem import Port, Problem
 from mechlearn.task import Source, Target, Task, Terminal
+
+#: What sources and targets of the cell are about.
+OF_CELL = ("strain", "stress", "poisson", "modulus")
 
 
 def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Problem:
@@ -21,34 +25,49 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         Where the task contradicts itself or the network; the message names the source or target.
     """
     for terminal in (*task.sources, *task.targets):
-        if terminal.quantity not in kinematics.words:
+        words = kinematics.words if terminal.cell is None else OF_CELL
+        if terminal.quantity not in words:
+            what = "this network does not" if terminal.cell is None else "a cell does not"
             raise InputError(
-                f"{_name(terminal)} is about a {terminal.quantity}, which this network does not "
-                f"know; it knows {listed(kinematics.words)}."
+                f"{_name(terminal)} is about a {terminal.quantity}, which {what} know; it knows "
+                f"{listed(words)}."
             )
+    cell = any(t.cell is not None for t in (*task.sources, *task.targets))
+    if cell:
+        _check_cell(task, network, kinematics)
     task = resolve(task, network)
     components = kinematics.components(network.dim)
     supported = _supported(task, components)
     ports: list[Port] = []
     terminals: list[Terminal] = []
-    seen: dict[tuple, str] = {}
+    seen: dict[tuple, int] = {}
+    driven: dict[int, int] = {}
     for terminal in (*task.sources, *task.targets):
-        for port in _ports(terminal, network, kinematics):
-            key = (frozenset(port.nodes), port.component)
+        for port in _ports(terminal, task, network, kinematics):
+            key = (frozenset(port.nodes), port.component, port.cell)
             if key in seen:
-                raise InputError(
-                    f"{_name(terminal)} is the same as {seen[key]}: both are about {_place(port)}"
-                    + (
-                        "; the force there can be read where a support holds the network, not "
-                        "where a source drives it."
-                        if terminal.quantity == kinematics.through
-                        else "."
+                source = terminals[seen[key]]
+                first, second = _through(source, kinematics), _through(terminal, kinematics)
+                across = isinstance(source, Source) and isinstance(terminal, Target)
+                # Where the cell's strain is imposed the stress can be asked for, and the reverse.
+                if not across or first == second or port.cell is None:
+                    raise InputError(
+                        f"{_name(terminal)} is the same as {_name(source)}: both are about "
+                        f"{_place(port)}"
+                        + (
+                            "; the force there can be read where a support holds the network, not "
+                            "where a source drives it."
+                            if second and port.cell is None
+                            else "."
+                        )
                     )
-                )
-            seen[key] = _name(terminal)
+                if second:
+                    driven[len(ports)] = seen[key]
+            else:
+                seen[key] = len(ports)
             ports.append(port)
             terminals.append(terminal)
-    through = np.array([t.quantity == kinematics.through for t in terminals])
+    through = np.array([_through(t, kinematics) for t in terminals])
     is_target = np.array([isinstance(t, Target) for t in terminals])
     dofs = np.array([p.dof(len(components)) for p in ports])
     for port, terminal, dof, reads_force in zip(ports, terminals, dofs, through, strict=True):
@@ -57,30 +76,124 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
             raise InputError(f"{_name(terminal)} is about {_place(port)}, which a support holds.")
     # The reaction of a support is read at a port, so the support becomes one.
     supported = np.setdiff1d(supported, dofs[is_target & through])
-    held, values, wanted, asked = _examples(task, ports, terminals, through)
+    held, values, wanted, asked = _examples(task, ports, terminals, through, driven)
     if not task.cost.has_values and any(t.match for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
+    if not task.cost.has_values and any(t.limit for t in task.targets):
+        raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)
     gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
+    # A source and the target of the force there are one port.
+    kept = np.setdiff1d(np.arange(len(ports)), list(driven.values()))
     return Problem(
         network=network,
         task=task,
         kinematics=kinematics,
-        ports=tuple(ports),
-        held=held,
-        values=values,
-        targets=np.flatnonzero(is_target),
+        ports=tuple(ports[k] for k in kept),
+        held=held[:, kept],
+        values=values[:, kept],
+        targets=np.flatnonzero(is_target[kept]),
         wanted=wanted,
         asked=asked,
         match=_match(task, ports, terminals),
+        limit=np.array([_limit(p, t) for p, t in zip(ports, terminals, strict=True)])[is_target],
         through=through[is_target],
         scale=_scale(ports, terminals, values, wanted),
+        cell=cell,
         supported=supported.astype(np.int64),
         gauge=gauge.astype(np.int64),
-        grounded=grounded,
+        grounded=np.searchsorted(kept, grounded),
     )
+
+
+def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
+    """Whether a terminal is about a force, or what is made of one."""
+    return terminal.quantity in (kinematics.through, "stress", "modulus")
+
+
+def _check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
+    """Raise InputError where the task is about a cell that there is not, or that cannot deform."""
+    if not network.periodic or not isinstance(kinematics, Displacements):
+        first = next(t for t in (*task.sources, *task.targets) if t.cell is not None)
+        what = "a finite one" if not network.periodic else "one of potentials"
+        raise InputError(
+            f"{_name(first)} is about the cell of a periodic elastic network; this is {what}."
+        )
+    known = cell_components(network.dim)
+    for terminal in (*task.sources, *task.targets):
+        names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
+        for name in names:
+            if name not in (*known, VOLUME, None):
+                raise InputError(
+                    f"{_name(terminal)}: cell = {name!r} is not known in {network.dim}D; known "
+                    f"are {listed([*known, VOLUME])}."
+                )
+        if len(set(names)) < max(len(names), 1):
+            raise InputError(f"{_name(terminal)}: cell names nothing, or a component twice.")
+        if terminal.cell is None and terminal.quantity == kinematics.across:
+            raise InputError(
+                f"{_name(terminal)} is about a {terminal.quantity} of nodes, which in a cell that "
+                "deforms depends on where it is held; ask for the strain of a pair."
+            )
+
+
+def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
+    names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
+    many = isinstance(terminal.value, list)
+    if np.size(terminal.value) != len(names) or many != isinstance(terminal.cell, list):
+        raise InputError(
+            f"{_name(terminal)}: {terminal.quantity} = {terminal.value} needs one number for each "
+            f"of cell = {terminal.cell}."
+        )
+    volume = abs(float(np.linalg.det(network.cell)))
+    ports = []
+    for name in names:
+        unit = 1.0
+        if terminal.quantity in ("stress", "modulus"):
+            unit = volume * multiplicity(name)
+        if terminal.quantity == "modulus":
+            unit *= multiplicity(name) * _imposed_strain(terminal, task, {name})[1]
+        if terminal.quantity == "poisson":
+            normal = {c for c in cell_components(network.dim) if multiplicity(c) == 1}
+            if name not in normal:
+                raise InputError(f"{_name(terminal)}: poisson is of a normal strain, not {name!r}.")
+            driven, strain = _imposed_strain(terminal, task, normal)
+            if driven == name:
+                raise InputError(
+                    f"{_name(terminal)}: poisson is of a strain across the one that is imposed, "
+                    f"and {name!r} is imposed."
+                )
+            unit = -strain
+        ports.append(Port(terminal.name, (), None, unit, name))
+    return ports
+
+
+def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[str, float]:
+    """The one of some strains of the cell that a source imposes where a target is asked for."""
+    found: set[tuple[str, float]] = set()
+    for example in task.examples or [{}]:
+        if example.get(terminal.name) == "free":
+            continue
+        there = []
+        for source in task.sources:
+            value = example.get(source.name, source.value)
+            if source.cell is None or source.quantity != "strain" or value == "free":
+                continue
+            names = source.cell if isinstance(source.cell, list) else [source.cell]
+            there += [p for p in zip(names, np.atleast_1d(value), strict=False) if p[0] in among]
+        found.update(there or [("", 0.0)])
+        if len(there) > 1:
+            break
+    if len(found) != 1 or not next(iter(found))[1]:
+        raise InputError(
+            f"{_name(terminal)}: a {terminal.quantity} needs exactly one source that strains "
+            f"{' or '.join(sorted(among))} of the cell, by the same amount, not zero, wherever it "
+            "is asked for."
+        )
+    name, strain = found.pop()
+    return name, float(strain)
 
 
 def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
@@ -109,10 +222,14 @@ def _components(
     return [known.index(name) for name in names]
 
 
-def _ports(terminal: Terminal, network: Network, kinematics: Kinematics) -> list[Port]:
+def _ports(terminal: Terminal, task: Task, network: Network, kinematics: Kinematics) -> list[Port]:
+    if terminal.cell is not None:
+        return _cell_ports(terminal, task, network)
     nodes, name = terminal.nodes, _name(terminal)
     known = kinematics.components(network.dim)
     single = not isinstance(terminal.value, list)
+    if not single and terminal.quantity == "strain":
+        raise InputError(f"{name}: the strain of a pair is one number, not a list.")
     if single and (len(nodes) == 2 or len(known) > 1):
         return [_pair(terminal, network, kinematics)]
     if single and len(nodes) != 1:
@@ -145,8 +262,11 @@ def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
     return Port(terminal.name, tuple(nodes), None, unit)
 
 
-def _examples(task, ports, terminals, through):
-    """Held ports, values, and wanted outputs of every example."""
+def _examples(task, ports, terminals, through, driven):
+    """Held ports, values, and wanted outputs of every example.
+
+    ``driven`` are ports of targets whose force is that of a source's port; they are held as that.
+    """
     examples = task.examples or [{}]
     index: dict[str, list[int]] = {}
     for k, port in enumerate(ports):
@@ -167,9 +287,18 @@ def _examples(task, ports, terminals, through):
             asked[block] = True
             if reads_force:
                 held[:, where] = True  # held where it is, so that there is a force to read
+    for target, source in driven.items():
+        loose = np.flatnonzero(asked[:, target] & ~held[:, source])
+        if len(loose):
+            raise InputError(
+                f"example {loose[0] + 1}: {_name(terminals[target])} asks for the force of "
+                f"{_name(terminals[source])}, which is free there."
+            )
     is_target = np.array([isinstance(t, Target) for t in terminals])
     wanted = np.where(asked, values, 0.0)[:, is_target]
     values = np.where(is_target, 0.0, values)
+    for target, source in driven.items():
+        held[:, target], values[:, target] = held[:, source], values[:, source]
     if not asked.any():
         raise InputError("No example asks for any target.")
     return held, values, wanted, asked[:, is_target]
@@ -187,13 +316,20 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
             f"number{'s' if expected > 1 else ''}, not {len(numbers[wrong[0]])}."
         )
     values = np.array(numbers, dtype=float).reshape(-1, expected)
-    low = np.flatnonzero((values <= -1).any(axis=1)) if terminal.quantity == "strain" else []
+    distance = terminal.quantity == "strain" and VOLUME not in np.atleast_1d(terminal.cell or "")
+    low = np.flatnonzero((values <= -1).any(axis=1)) if distance else []
     if len(low):
         raise InputError(
             f"example {np.flatnonzero(there)[low[0]] + 1}: strain = {values[low[0]].min():g} of "
             f"{terminal.name!r} would pull the nodes through one another; it must be above -1."
         )
     return np.tile(values, ports // expected)
+
+
+def _limit(port: Port, terminal: Terminal) -> float:
+    """Which way a port may leave what is wanted: up (1), down (-1) or not at all (0)."""
+    way = {"at_least": 1.0, "at_most": -1.0}.get(getattr(terminal, "limit", None), 0.0)
+    return way * np.sign(port.unit)
 
 
 def _match(task: Task, ports, terminals) -> NDArray:
@@ -231,7 +367,7 @@ def _scale(ports, terminals, values, wanted) -> NDArray:
     is_target = np.array([isinstance(t, Target) for t in terminals])
     everything = values.copy()
     everything[:, is_target] = wanted
-    unit = np.array([_unit(p, t) for p, t in zip(ports, terminals, strict=True)])
+    unit = np.abs([p.unit for p in ports])
     largest: dict[str, float] = {}
     for k, terminal in enumerate(terminals):
         size = np.abs(everything[:, k]).max() / unit[k]
@@ -243,17 +379,15 @@ def _scale(ports, terminals, values, wanted) -> NDArray:
             scale.append(np.full(len(values), terminal.scale * unit[k]))
             continue
         same_node = [
-            m for m, t in enumerate(terminals) if t is terminal and ports[m].nodes == ports[k].nodes
+            m
+            for m, t in enumerate(terminals)
+            if t is terminal and (ports[m].nodes, ports[m].cell) == (ports[k].nodes, ports[k].cell)
         ]
         own = np.linalg.norm(everything[:, same_node], axis=1)
         of_target = np.abs(everything[:, [t is terminal for t in terminals]]).max()
         of_kind = (largest[terminal.quantity] or 1.0) * unit[k]
         scale.append(np.where(own > 0, own, of_target or of_kind))
     return np.array(scale).T
-
-
-def _unit(port: Port, terminal: Terminal) -> float:
-    return port.unit if terminal.quantity == "strain" else 1.0
 
 
 def _gauge(motions, supported, dofs, held, terminals, ports):
@@ -292,6 +426,8 @@ def _name(terminal: Terminal) -> str:
 
 
 def _place(port: Port) -> str:
+    if port.cell is not None:
+        return f"{port.cell} of the cell"
     if port.component is None:
         return f"the pair of nodes {listed(port.nodes)}"
     return f"component {port.component + 1} of node {port.nodes[0]}"

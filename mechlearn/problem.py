@@ -1,10 +1,10 @@
 """The task in numbers: ports, what happens at them in every example, and what is wanted there.
 
 Whatever touches a network from outside does so at a *port*: one number read off the state (a
-displacement component of a node, the extension of a pair's distance) together with the force that
-is its partner. In every state of the network each port is either *held* at a value, and its force
-follows, or *loaded* with a force, and its value follows. Supports that never move are no ports;
-they are taken out of the equations altogether.
+displacement component of a node, the extension of a pair's distance, a strain of the periodic cell)
+together with the force that is its partner. In every state of the network each port is either
+*held* at a value, and its force follows, or *loaded* with a force, and its value follows. Supports
+that never move are no ports; they are taken out of the equations altogether.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mechlearn.cell import affine_rows, cell_components, cell_functional
 from mechlearn.kinematics import Kinematics
 from mechlearn.network import Network
 from mechlearn.task import Task
@@ -21,18 +22,30 @@ from mechlearn.task import Task
 
 @dataclass(frozen=True)
 class Port:
-    """One scalar that is read off the state: a node's component, or a pair's extension.
+    """One scalar that is read off the state: of a node, a pair of nodes, or the cell.
 
-    ``unit`` turns the port's value into the user's quantity: a pair's distance for strains, else 1.
+    Attributes
+    ----------
+    terminal : str
+        Name of the source or target.
+    nodes : tuple of int
+        One node, two of a pair, none of the cell.
+    component : int, optional
+        Which component of a node.
+    unit : float
+        The port's value, or force, over the user's quantity: a pair's distance for strains.
+    cell : str, optional
+        Which component of the cell's strain.
     """
 
     terminal: str
     nodes: tuple[int, ...]
     component: int | None
     unit: float = 1.0
+    cell: str | None = None
 
     def dof(self, width: int) -> int:
-        """Its degree of freedom, with ``width`` of them at every node; -1 for a pair."""
+        """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""
         return -1 if self.component is None else width * self.nodes[0] + self.component
 
 
@@ -57,10 +70,14 @@ class Problem:
         Whether it is asked for in that example.
     match : (t, t) array
         Wanted values that follow the free outputs: they add ``match @ outputs``.
+    limit : (t,) array
+        1 where outputs may be larger than wanted, -1 where smaller, else 0.
     through : (t,) bool array
         Whether the output is the port's force rather than its value.
     scale : (examples, t) array
         What errors are measured in.
+    cell : bool
+        Whether the cell of the periodic network deforms.
     supported, gauge : (k,) integer arrays
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
@@ -79,8 +96,10 @@ class Problem:
     wanted: NDArray[np.float64]
     asked: NDArray[np.bool_]
     match: NDArray[np.float64]
+    limit: NDArray[np.float64]
     through: NDArray[np.bool_]
     scale: NDArray[np.float64]
+    cell: bool
     supported: NDArray[np.int64]
     gauge: NDArray[np.int64]
     grounded: NDArray[np.int64]
@@ -116,12 +135,22 @@ class Problem:
     @cached_property
     def units(self) -> NDArray[np.float64]:
         """Per target: outputs over units are what the user asked for (strains)."""
-        per_port = np.array([p.unit for p in self.ports])[self.targets]
-        return np.where(self.through, 1.0, per_port)
+        return np.array([p.unit for p in self.ports])[self.targets]
+
+    def goals(self, outputs: NDArray) -> NDArray[np.float64]:
+        """What is wanted of outputs, shape (examples, t) both."""
+        return self.wanted + outputs @ self.match.T
+
+    def missed(self, outputs: NDArray) -> NDArray[np.bool_]:
+        """Whether an output is asked for and not beyond its limit already, (examples, t)."""
+        if not self.limit.any():
+            return np.broadcast_to(self.asked, outputs.shape)
+        beyond = self.limit * (outputs - self.goals(outputs)) >= 0
+        return self.asked & ~((self.limit != 0) & beyond)
 
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
-        """How far outputs have yet to go, zero where nothing is asked, shape (examples, t)."""
-        return self.units * self.task.cost.missing(*self._in_units(outputs))
+        """Wanted minus reached, zero where nothing is amiss, shape (examples, t)."""
+        return np.where(self.missed(outputs), self.goals(outputs) - outputs, 0.0)
 
     def error(self, outputs: NDArray) -> float:
         """What a tolerance is on: the largest relative target error, or the mean cost.
@@ -147,10 +176,10 @@ class Problem:
 
         Of a cross-entropy: how far the shares are from those wanted.
         """
-        if self.task.cost.has_values:
-            return np.abs(self.residual(outputs)) / self.scale
         raw, wanted, asked = self._in_units(outputs)
-        return np.where(asked, np.abs(wanted - self.task.cost.reached(raw, asked)), 0.0)
+        missing = np.abs(wanted - self.task.cost.reached(raw, asked))
+        scale = self.scale / np.abs(self.units) if self.task.cost.has_values else 1.0
+        return np.where(asked, missing / scale, 0.0)
 
     def accuracy(self, outputs: NDArray) -> float | None:
         """The part of the examples whose largest share is the one wanted; None without shares."""
@@ -170,9 +199,9 @@ class Problem:
         return second / np.multiply.outer(self.units, self.units)
 
     def _in_units(self, outputs: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Outputs, wanted values and the mask of those asked for, as the cost takes them."""
-        wanted = self.wanted + outputs @ self.match.T
-        return outputs / self.units, wanted / self.units, self.asked
+        """Outputs, wanted values and the mask of those missed, as the cost takes them."""
+        wanted = self.goals(outputs)
+        return outputs / self.units, wanted / self.units, self.missed(outputs)
 
     def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
         """Raw rows that ports are made of, and how.
@@ -180,16 +209,25 @@ class Problem:
         Returns
         -------
         rows : (r, n c) sparse array
-            A node port has one row, its component; a pair has ``d``, the change of its vector.
+            A node port has one row, its component; a pair has ``d``, the change of its vector; the
+            cell has one. Where the cell deforms, the components of its strain are more columns.
         reference : (r,) array
-            The pair's vector in the reference configuration; zero for node ports.
+            The pair's vector in the reference configuration; zero for other ports.
         spans : list of slices
             Which rows belong to each port.
         """
-        width = len(self.components)
+        width, dim = len(self.components), self.network.dim
+        last = self.network.n_nodes * width
         entries, reference, spans = [], [], []
         row = 0
         for port in self.ports:
+            if port.cell is not None:
+                weights = cell_functional(port.cell, dim)
+                entries += [(row, last + c, weights[c]) for c in np.flatnonzero(weights)]
+                reference.append(0.0)
+                spans.append(slice(row, row + 1))
+                row += 1
+                continue
             if port.component is not None:
                 entries.append((row, width * port.nodes[0] + port.component, 1.0))
                 reference.append(0.0)
@@ -202,10 +240,13 @@ class Problem:
             for c in range(size):
                 sign = 1.0 if len(vector) else -1.0
                 entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
+            if self.cell:
+                moved = affine_rows(vector)
+                entries += [(row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved)]
             reference += list(vector) if len(vector) else [0.0]
             spans.append(slice(row, row + size))
             row += size
         r, c, v = np.array(entries).T
-        shape = (row, self.network.n_nodes * width)
+        shape = (row, last + (len(cell_components(dim)) if self.cell else 0))
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
         return rows, np.array(reference), spans

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from mechlearn.cell import strain_tensors
 from mechlearn.data import write_examples
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
@@ -118,6 +119,16 @@ class Run:
         if isinstance(self.energy.kinematics, Displacements):
             return self.response[..., : self.network.dim]
         return np.zeros((len(self.response), *self.network.nodes.shape))
+
+    @cached_property
+    def cell_strain(self) -> NDArray[np.float64]:
+        """Strain of the periodic cell in the response, (examples, d, d); zero where it is rigid."""
+        solver = self._solver()
+        solver.update(**self.learned)
+        fields, dim = solver.free().fields(), self.network.dim
+        if not self.problem.cell:
+            return np.zeros((fields.shape[1], dim, dim))
+        return np.moveaxis(strain_tensors(solver.model.cell_strain(fields), dim), -1, 0)
 
     @property
     def converged(self) -> bool:

@@ -56,7 +56,7 @@ class CostTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = Field(
-        "squared_error", description="The cost: squared_error, shortfall or cross_entropy."
+        "squared_error", description="The cost: squared_error or cross_entropy."
     )
 
 

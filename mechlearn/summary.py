@@ -2,10 +2,7 @@
 
 import platform
 import time
-from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -43,7 +40,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
         "solver": solver,
         "seeds": {"train": learner.seed},
         "ranks": learner.model.comm.size,
-        "versions": dict(versions()),
+        "versions": versions(),
     }
 
 
@@ -51,8 +48,9 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     """Rows of summary.json, one per target and example in which it is asked."""
     rows = []
     units = problem.units
-    wanted = (problem.wanted + reached * units @ problem.match.T) / units
+    wanted = problem.goals(reached * units) / units
     error = problem.misses(reached * units)
+    limits = {t.name: t.limit for t in problem.task.targets}
     names = [problem.ports[k].terminal for k in problem.targets]
     several = problem.n_examples > 1
     for e in range(problem.n_examples):
@@ -61,6 +59,8 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
             if not mine:
                 continue
             row: dict[str, Any] = {"name": name}
+            if limits[name]:
+                row["limit"] = limits[name]
             if several:
                 row["example"] = e + 1
             for key, values in (("wanted", wanted), ("initial", initial), ("reached", reached)):
@@ -71,8 +71,7 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
     return rows
 
 
-@cache
-def versions() -> Mapping[str, str]:
+def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     out = {"python": platform.python_version()}
     for package in ("mechlearn", "dolfinx-solver-real", "fenics-dolfinx", "numpy", "scipy"):
@@ -80,7 +79,7 @@ def versions() -> Mapping[str, str]:
             out[package] = version(package)
         except PackageNotFoundError:
             continue
-    return MappingProxyType(out)
+    return out
 
 
 def timestamp() -> str:

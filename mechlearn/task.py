@@ -21,12 +21,17 @@ from mechlearn.schema import input_error
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
+#: What a source or target of the cell of a periodic network is about.
+CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume"]
 #: Words for what is imposed or asked for; which of them a network knows depends on its elements.
 QUANTITIES = (
     "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
+    "stress", "poisson", "modulus",
 )  # fmt: skip
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
+#: How limits of targets are written before their values.
+LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 #: The id of a node or bond.
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
@@ -77,13 +82,24 @@ class Terminal(Table):
         description="Instead of nodes: the place, in fractions of the network's extent, where a "
         "node (or a pair of close, unbonded nodes) is looked for.",
     )
+    cell: CellComponent | list[CellComponent] | None = Field(
+        None,
+        description="Instead of nodes: components of the strain and stress of a periodic cell, "
+        "which then deforms; volume is the sum of the normal strains, under a pressure. What no "
+        "source prescribes is free of stress.",
+    )
     components: list[Component] | None = Field(
         None,
         description="Which components a displacement or force lists; where left out all but "
         "rotations (a displacement of rz is an angle, a force on it a moment).",
     )
-    strain: Finite | None = Field(
-        None, description="Change of a pair's distance over its reference distance."
+    strain: Finite | list[Finite] | None = Field(
+        None,
+        description="Change of a pair's distance over its reference distance; or of the cell, one "
+        "number per component (shear as in the tensor: half the change of the angle).",
+    )
+    stress: Finite | list[Finite] | None = Field(
+        None, description="Of the cell, force over undeformed area; positive where it pulls."
     )
     displacement: list[Finite] | None = Field(
         None, description="Displacement of a node, one number per component."
@@ -105,8 +121,8 @@ class Terminal(Table):
 
     @model_validator(mode="after")
     def _one_place(self):
-        if (self.nodes is None) == (self.near is None):
-            raise ValueError("give either nodes or near, not both and not neither")
+        if sum(place is not None for place in (self.nodes, self.near, self.cell)) != 1:
+            raise ValueError("give exactly one of nodes, near and cell")
         return self
 
     @property
@@ -117,7 +133,7 @@ class Terminal(Table):
     @property
     def quantities(self) -> list[str]:
         """All such words that have a value; there should be one."""
-        return [word for word in QUANTITIES if getattr(self, word) is not None]
+        return [word for word in QUANTITIES if getattr(self, word, None) is not None]
 
     @property
     def value(self) -> Value:
@@ -131,7 +147,7 @@ class Source(Terminal):
     @model_validator(mode="after")
     def _one_quantity(self):
         if len(self.quantities) != 1:
-            raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES)}")
+            raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES[:-2])}")
         return self
 
 
@@ -142,8 +158,23 @@ class Target(Terminal):
     answer.
     """
 
+    poisson: Finite | list[Finite] | None = Field(
+        None,
+        description="Poisson's ratio: of a normal strain of the cell, less that strain over the "
+        "one normal strain that a source prescribes.",
+    )
+    modulus: Finite | list[Finite] | None = Field(
+        None,
+        description="Stress over strain of the component that a source strains: Young's modulus of "
+        "xx, the bulk modulus of volume; of xy over twice the strain, the shear modulus.",
+    )
     match: str | None = Field(
         None, description="Instead of a value: the target whose strain this one shall equal."
+    )
+    limit: Literal["at_least", "at_most"] | None = Field(
+        None,
+        description="The value is the least, or the most, that is wanted: beyond it nothing is "
+        "amiss, and nothing is nudged.",
     )
     scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = Field(
         None,

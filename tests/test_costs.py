@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-import mechlearn as ml
-from mechlearn.costs import CrossEntropy, Shortfall, SquaredError
+from mechlearn.costs import CrossEntropy, SquaredError
 from mechlearn.errors import InputError, SolveError
 
 COSTS = [SquaredError(), CrossEntropy(), CrossEntropy(of="softmax", temperature=0.7)]
@@ -50,42 +49,3 @@ def test_nothing_has_no_shares():
 def test_nonsense_is_refused(options):
     with pytest.raises(InputError, match=r"cost: (of|temperature) = "):
         CrossEntropy(**options)
-
-
-def test_a_shortfall_is_felt_on_one_side_only():
-    """Short of 0.2 and of -0.2 by 0.1; beyond both; and what no one asks for."""
-    wanted, asked = np.array([[0.2, -0.2, 1.0]]), np.array([[True, True, False]])
-    short, beyond = np.array([[0.1, -0.1, 0.0]]), np.array([[0.3, -9.0, 0.0]])
-    cost = Shortfall()
-    assert cost.value(short, wanted, asked) == pytest.approx(0.01)
-    assert cost.slope(short, wanted, asked) == pytest.approx(np.array([[-0.1, 0.1, 0.0]]))
-    assert np.diagonal(cost.curvature(short, wanted, asked)[0]).tolist() == [1, 1, 0]
-    for nothing in (cost.value, cost.slope, cost.curvature):
-        assert not nothing(beyond, wanted, asked).any()
-    with pytest.raises(InputError, match="wants 0 has none"):
-        cost.check(np.array([[0.0, 1.0, 1.0]]), asked)
-
-
-@pytest.mark.parametrize(
-    "rule", [ml.CoupledLearning(), ml.EquilibriumPropagation(), ml.GradientDescent()]
-)
-def test_rules_leave_alone_what_is_beyond_its_shortfall(plane, rule, tmp_path):
-    """The target that is past what is asked of it from the start does not count as an error; and
-    what was learned says so when it is read back."""
-    source = ml.Source(nodes=[0, 7], strain=0.1)
-    probe = ml.Task(
-        sources=[source],
-        targets=[ml.Target(nodes=n, strain=0.1) for n in ([3, 12], [20, 25])],
-    )
-    learn = ml.Learn(bounds=(0.01, 10))
-    a, b = (t["initial"] for t in ml.train(plane, probe, learn=learn, steps=0).targets)
-    targets = [ml.Target(nodes=[3, 12], strain=1.2 * a), ml.Target(nodes=[20, 25], strain=0.1 * b)]
-    task = ml.Task(sources=[source], targets=targets, cost=Shortfall())
-    run = ml.train(plane, task, learn=learn, rule=rule, tolerance=1e-3, steps=400)
-    assert run.converged
-    assert run.summary["targets"][1]["relative_error"] == 0
-    assert abs(run.targets[1]["reached"]) > abs(0.1 * b)
-    assert run.targets[1]["wanted"] == pytest.approx(0.1 * b)
-    again = ml.Run.load(run.save(tmp_path / "run"))
-    outputs = np.array([[t["reached"] for t in again.evaluate()]]) * again.problem.units
-    assert again.problem.error(outputs) <= 1e-3

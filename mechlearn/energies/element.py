@@ -136,7 +136,7 @@ class BondEnergy(Element):
     def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
         from mechlearn.model import Model  # waits for DOLFINx only when a network is solved
 
-        model = Model(network, self, problem.fixed, comm)
+        model = Model(network, self, problem.fixed, comm, problem.cell)
         model.set(**parameters)
         return model
 

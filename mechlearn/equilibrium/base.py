@@ -102,12 +102,16 @@ class Settled(ABC):
         """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
         return self.sensitivity(name).mean(axis=0)
 
-    def potential(self, loaded: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def potential(
+        self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
+    ) -> NDArray[np.float64]:
         """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
 
-        What is stationary where those ports carry given forces and the others are held.
+        What is stationary where those ports carry given forces and the others are held. Work is
+        counted from the readings ``home``.
         """
-        return self.energies - np.where(loaded, self.forces * self.readings, 0.0).sum(axis=1)
+        work = self.forces * (self.readings - home)
+        return self.energies - np.where(loaded, work, 0.0).sum(axis=1)
 
     @abstractmethod
     def strains(self) -> NDArray[np.float64]:
@@ -201,6 +205,10 @@ class Equilibrium(ABC):
         # In nudged states sources work, and so do through outputs, whose ports may move.
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
+        # A through output's port is held where it is or strained by a source; pushes move it on.
+        through = problem.targets[problem.through]
+        self._home = np.zeros(problem.values.shape)
+        self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
 
     def drive(self, values: NDArray) -> None:
@@ -285,24 +293,30 @@ class Equilibrium(ABC):
             key = f"nudge {phase.amount!r}"
             settled = self._nudged(phase.amount, free, offset, key) if phase.amount else free
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
-            return PhaseState(((1.0, settled),), settled.potential(self._working) + costs)
+            return PhaseState(
+                ((1.0, settled),), settled.potential(self._working, self._home) + costs
+            )
         parts, potentials = [], 0.0
         for sign in self._signs:
             conditions, settled = self._sources, free
             if phase.amount:
                 residual = self.problem.residual(outputs + offset)
-                conditions = self._clamped(sign, outputs + phase.amount * residual)
+                missed = self.problem.missed(outputs + offset)
+                conditions = self._clamped(sign, outputs + phase.amount * residual, missed)
                 settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
             parts.append((sign, settled))
-            potentials = potentials + sign * settled.potential(~conditions.grip.held)
+            potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
         return PhaseState(tuple(parts), potentials)
 
-    def _clamped(self, sign: float, moved: NDArray) -> Conditions:
-        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to."""
+    def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
+        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
+
+        Those that are not ``missed`` are left alone, (examples, t).
+        """
         p, values = self.problem, self.problem.values.copy()
-        mine = p.asked & (p.through == (sign < 0))
+        mine = missed & (p.through == (sign < 0))
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        if ("clamp", sign) not in self._grips:
+        if ("clamp", sign) not in self._grips or p.limit.any():
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
             self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
@@ -313,7 +327,7 @@ class Equilibrium(ABC):
 
         The cost is that of the outputs plus an offset, (examples, t).
         """
-        if isinstance(self.problem.task.cost, SquaredError):
+        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limit.any():
             outputs = self.outputs(free)
             wanted = outputs + self.problem.residual(outputs + offset)
             return self._settle(self._springs(amount, wanted), key)
@@ -323,12 +337,12 @@ class Equilibrium(ABC):
         """Springs at the outputs whose energy is ``amount`` times the squared error.
 
         For an across output ``o`` wanted at ``T`` that is a force ``amount * w (T - o)``; for a
-        through output, a move of its port by ``amount * w (o - T)``, which makes the energy plus
-        the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
+        through output, a move of its held port by ``amount * w (o - T)``, which makes the energy
+        plus the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
         """
         p, values = self.problem, self.problem.values.copy()
         stiffness = amount / p.units**2
-        new = np.where(p.through, -stiffness * wanted, wanted)
+        new = np.where(p.through, values[:, p.targets] - stiffness * wanted, wanted)
         values[:, p.targets] = np.where(p.asked, new, values[:, p.targets])
         if ("nudge", amount) not in self._grips:
             held, softness = p.held.copy(), np.zeros(values.shape)

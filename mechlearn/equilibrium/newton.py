@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.base import Conditions, Equilibrium, Rate, Settled
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import largest, total
@@ -81,8 +80,12 @@ class NewtonEquilibrium(Equilibrium):
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
         self._length = float(model.network.lengths.mean())
-        # Rotations count as what they move at the end of a bond, moments as forces there.
-        turns = [p.component is not None and p.component >= model.places for p in problem.ports]
+        # Rotations, and strains of the cell, count as what they move at the end of a bond, moments
+        # as forces there.
+        turns = [
+            p.cell is not None or (p.component is not None and p.component >= model.places)
+            for p in problem.ports
+        ]
         self._port_arm = np.where(turns, self._length, 1.0)
         frames = model.places < model.width
         self._last_step = LAST_STEP * self._length if frames else np.inf
@@ -111,7 +114,8 @@ class NewtonEquilibrium(Equilibrium):
             self._free_before = self._carry(before[1], carried)
         if not self._stiffness:
             matrix = self.model.assemble_stiffness()
-            diagonal = matrix.getDiagonal().array / self._arm**2
+            diagonal = matrix.getDiagonal().array
+            diagonal = diagonal / self._arm[: len(diagonal)] ** 2
             self._stiffness = abs(self._total(diagonal.sum())) / matrix.size[0]
         self._free = None
 
@@ -292,8 +296,8 @@ class NewtonEquilibrium(Equilibrium):
     ) -> NDArray[np.float64]:
         """A small step along the motion that lowers the energy most, by inverse iteration."""
         rng = np.random.default_rng(0)
-        points = self.model.to_points(state.pull).shape
-        along = self.model.to_local(rng.standard_normal(points)) * self.model.local_free
+        whole = self.model.pack(state.pull).shape
+        along = self.model.unpack(rng.standard_normal(whole)) * self.model.local_free
         for _ in range(4):
             push = replace(state, pull=-along * self._arm**2, gap=np.zeros_like(state.gap))
             along = self._direction(push, f, imposed, expected).du
@@ -366,7 +370,7 @@ class NewtonEquilibrium(Equilibrium):
             matrix = self.model.assemble_stiffness(expected)
             ground = self._tie_to_ground(matrix, self._stiffness)
             if shift:
-                self._shift(matrix, shift)
+                self.model.shift(matrix, shift * self._arm**2)
             try:
                 self._solver.factor()
                 negative, zero, _ = self._solver.inertia()
@@ -436,13 +440,6 @@ class NewtonEquilibrium(Equilibrium):
                 pass
             t /= 2
         raise _NotConverged(f"no progress at residual {state.miss:.1e}")
-
-    def _shift(self, matrix: PETSc.Mat, stiffness: float) -> None:
-        """Add springs to the ground at every degree of freedom."""
-        springs = matrix.createVecLeft()
-        springs.array[:] = stiffness * self._arm**2
-        matrix.setDiagonal(springs, addv=PETSc.InsertMode.ADD_VALUES)
-        springs.destroy()
 
     def _largest(self, local: NDArray) -> float:
         return largest(self.model.comm, float(np.abs(local).max(initial=0.0)))

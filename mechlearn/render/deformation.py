@@ -40,7 +40,7 @@ def amplification(
     strain = motion = 0.0
     for u in fields:
         stretches = [np.abs(bond_strains(network, u, linear)).max()]
-        pairs = [p for p in problem.ports if p.component is None]
+        pairs = [p for p in problem.ports if len(p.nodes) == 2]
         stretches += [abs(reading(network, p, u, linear)) for p in pairs]
         strain = max(strain, *stretches)
         motion = max(motion, np.linalg.norm(u, axis=1).max() / extent)

@@ -55,7 +55,7 @@ class Mark:
     @property
     def pairs(self) -> list[tuple[int, ...]]:
         """Pairs of nodes whose distance it is about."""
-        return [p.nodes for p in self.ports if p.component is None]
+        return [p.nodes for p in self.ports if len(p.nodes) == 2]
 
     def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
         """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
@@ -65,8 +65,9 @@ class Mark:
         out = []
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
-            if port.component is not None and port.component >= network.dim:
-                continue  # a rotation or a moment
+            turns = port.component is not None and port.component >= network.dim
+            if turns or port.cell is not None:
+                continue  # a rotation or a moment, or of no place
             if port.component is not None:
                 vectors.setdefault(port.nodes[0], np.zeros(network.dim))[port.component] = value
                 continue
@@ -96,7 +97,7 @@ class Mark:
             if port.component is not None and port.component < network.dim:
                 place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
                 place[port.component] = rest[port.nodes[0], port.component] + factor * value
-            elif port.component is None:
+            elif len(port.nodes) == 2:
                 a, b = port.nodes
                 line = apart(network, nodes, a, b)
                 length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)
@@ -126,7 +127,7 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
             values = problem.wanted[example, [column[k] for k in ks]]
             active = bool(problem.asked[example, [column[k] for k in ks]].any())
         ports = tuple(problem.ports[k] for k in ks)
-        units = [p.unit if terminal.quantity == "strain" else 1.0 for p in ports]
+        units = [p.unit for p in ports]
         moves = isinstance(problem.kinematics, Displacements)
         share = isinstance(terminal, Target) and not problem.task.cost.has_values
         if share:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.render.colours import BOND, CELL, SUPPORT
 from mechlearn.render.lines import cell_outline, segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
+from mechlearn.task import LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -68,7 +70,8 @@ def run_html(run: "Run") -> str:
     rows = [
         (
             t["name"] + (f" ({t['example']})" if "example" in t else ""),
-            *(_amount(t[k]) for k in ("wanted", "initial", "reached")),
+            LIMITS.get(t.get("limit"), "") + _amount(t["wanted"]),
+            *(_amount(t[k]) for k in ("initial", "reached")),
             percent(t["relative_error"]),
         )
         for t in run.targets
@@ -173,6 +176,8 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 
 def _where(terminal: Any) -> str:
     nodes = terminal.nodes
+    if getattr(terminal, "cell", None) is not None:
+        return f"cell {listed(np.atleast_1d(terminal.cell))}"
     if nodes is None:
         return f"near {tuple(terminal.near)}"
     if isinstance(nodes, str):

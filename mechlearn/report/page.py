@@ -16,6 +16,7 @@ from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
+from mechlearn.task import LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -174,7 +175,8 @@ def _results(run: "Run") -> dict[str, Any]:
     rows, count = target_rows(run)
     shown = [
         row
-        | {key: number(row[key], 5) for key in ("wanted", "initial", "reached")}
+        | {key: number(row[key], 5) for key in ("initial", "reached")}
+        | {"wanted": LIMITS.get(row.get("limit"), "") + number(row["wanted"], 5)}
         | {"relative_error": number(row["relative_error"], 2)}
         for row in rows
     ]

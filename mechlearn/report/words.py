@@ -43,6 +43,8 @@ def number(value: Any, digits: int = 4) -> str:
 
 def amount(value: Any, quantity: str) -> str:
     """A value of a quantity: strains in percent."""
+    if isinstance(value, list):
+        return ", ".join(amount(v, quantity) for v in value)
     if quantity == "strain":
         return ("+" if value > 0 else "") + number(100 * value, 3) + "\u00a0%"
     return number(value)
@@ -98,6 +100,9 @@ def _source(source: Source, run: "Run") -> str:
     q, start = source.quantity, f"Source “{source.name}”:"
     pair = source.nodes is not None and _is_pair(source, run)
     varies = run.problem.n_examples > 1 and any(source.name in e for e in _examples(run))
+    if source.cell is not None:
+        how = "as each example says" if varies else f"of {amount(source.value, q)}"
+        return f"{start} a {q} {how} of {_whose(source)}."
     if q == "strain":
         how = "" if varies else f" by {amount(source.value, q)}"
         return f"{start} the distance of {_nodes(source.nodes)} changes{how}."
@@ -115,13 +120,24 @@ def _target(target: Terminal, run: "Run") -> str:
         where = ("between " if pair else "at ") + _nodes(target.nodes)
         return f"{start} the {q}{_along(target)} {where} stands for this class."
     varies = run.problem.n_examples > 1 and any(target.name in e for e in _examples(run))
+    if target.cell is not None:
+        how = f"equal that of “{match}”" if match else amount(target.value, q)
+        how = "what each example says" if varies else how
+        word = {"poisson": "Poisson’s ratio"}.get(q, q)
+        return f"{start} the {word} of {_whose(target)} shall then be {how}{_limit(target)}."
     how = f"by {amount(target.value, q)}" if q == "strain" else f"be {amount(target.value, q)}"
     if q == "strain":
         how = f"as that of “{match}”" if match else "as each example says" if varies else how
+        how += _limit(target)
         return f"{start} the distance of {_nodes(target.nodes)} shall then change {how}."
     how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
     where = ("between " if pair else "at ") + _nodes(target.nodes)
-    return f"{start} the {q}{_along(target)} {where} shall then {how}."
+    return f"{start} the {q}{_along(target)} {where} shall then {how}{_limit(target)}."
+
+
+def _limit(target: Terminal) -> str:
+    limit = getattr(target, "limit", None)
+    return {"at_least": ", or more", "at_most": ", or less"}.get(limit, "")
 
 
 def _examples(run: "Run") -> list[dict[str, Any]]:
@@ -137,6 +153,11 @@ def _is_pair(terminal: Terminal, run: "Run") -> bool:
 
 def _along(terminal: Terminal) -> str:
     return f" in {' and '.join(terminal.components)}" if terminal.components else ""
+
+
+def _whose(terminal: Terminal) -> str:
+    """The cell, and which of its components."""
+    return f"the cell ({listed(np.atleast_1d(terminal.cell))})"
 
 
 def _nodes(nodes: Any) -> str:
