@@ -240,6 +240,10 @@ class Model(AtState):
         """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank."""
         return self.to_points(local)[: self.network.n_nodes]
 
+    def cells_in_order(self) -> NDArray[np.int64]:
+        """Which owned cell is which, bond by bond in the user's order; on one rank."""
+        return np.argsort(np.asarray(self.mesh.topology.original_cell_index[: self._n_cells]))
+
     def to_points(self, local: NDArray) -> NDArray[np.float64]:
         """The same of all points, shape (points, width, ...)."""
         out = np.zeros((self._n_points * self.width, *local.shape[1:]))
@@ -346,10 +350,14 @@ class Model(AtState):
             out[k] = self.energy.derivative(name)(**at)
         return out
 
-    def _moduli(self) -> NDArray[np.float64]:
-        """Second derivatives of the energy by the strains, (owned cells, k, k), at rest."""
+    def _moduli(self, strains: NDArray | None = None) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains, (owned cells, k, k).
+
+        At some strains, (k, cells); at rest where left out.
+        """
         names = self.energy.strains
-        at, out = self._at(np.zeros(len(names))), np.empty((self._n_cells, len(names), len(names)))
+        at = self._at(np.zeros(len(names)) if strains is None else strains)
+        out = np.empty((self._n_cells, len(names), len(names)))
         for j, k in np.ndindex(out.shape[1:]):
             out[:, j, k] = self.energy.derivative(names[j], names[k])(**at)
         return out
@@ -383,9 +391,29 @@ class Model(AtState):
     def strain_operator(self) -> sparse.csr_array:
         """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom.
 
-        Of several strains, all those of the first cell come first.
+        Of several strains, all those of the first cell come first. Linear elements only.
         """
-        matrix = fem.petsc.assemble_matrix(fem.form(self._strains_of_motion))
+        return self._operator(fem.form(self._strains_of_motion))
+
+    @cached_property
+    def _tangent_operator_form(self) -> fem.Form:
+        motion = ufl.TrialFunction(self.space)
+        return fem.form(ufl.derivative(self._strain_of_state, self.state, motion))
+
+    def tangent_operator(self) -> sparse.csr_array:
+        """Rates of the strains at the state, as :attr:`strain_operator` has the strains."""
+        if self.energy.linear:
+            return self.strain_operator
+        return self._operator(self._tangent_operator_form)
+
+    def tangent_moduli(self) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains at the state, (owned cells, k, k)."""
+        if self.energy.linear:
+            return self._moduli()
+        return self._moduli(self._per_cell(self._strain_form))
+
+    def _operator(self, form: fem.Form) -> sparse.csr_array:
+        matrix = fem.petsc.assemble_matrix(form)
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
         matrix.destroy()

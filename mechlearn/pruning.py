@@ -95,6 +95,7 @@ class _Response:
         if at.prestressed:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
         self.problem: Problem = at.problem
+        self._at = at
         self.between = at.bond_compliance()
         self.strains = model.to_bonds(at.superposition.columns[0].T).T
         self.compliance = at.compliance
@@ -128,17 +129,7 @@ class _Response:
 
     def outputs(self, compliance: NDArray) -> NDArray[np.float64]:
         """What the targets read, by candidates' compliances: (c, p, p) to (c, examples, t)."""
-        p = self.problem
-        out = np.empty((len(compliance), p.n_examples, len(p.targets)))
-        for e, (held, values) in enumerate(zip(p.held, p.values, strict=True)):
-            h = np.flatnonzero(held)
-            forces = np.tile(np.where(held, 0.0, values), (len(compliance), 1))
-            known = np.einsum("cij,cj->ci", compliance[:, h], forces)
-            block = compliance[:, h[:, None], h]
-            forces[:, h] = np.linalg.solve(block, (values[h] - known)[..., None])[..., 0]
-            readings = np.einsum("cij,cj->ci", compliance, forces)
-            out[:, e] = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
-        return out
+        return self._at.outputs_by(compliance, np.zeros(compliance.shape[:2]))
 
     def change(self, bond: int) -> None:
         """Remove a bond, or put it back, in all compliances."""
