@@ -10,8 +10,19 @@ from typing import Any
 
 _HOMES = {
     "Specimen": "subject",
+    "amplitude": "robustness",
+    "bond_loss": "robustness",
+    "correspondence": "curvature",
+    "dimension": "effective",
+    "hessian": "curvature",
+    "noise": "robustness",
+    "overlap": "modes",
+    "pathway": "pathways",
     "removal": "importance",
+    "response": "maps",
+    "self_stress": "selfstress",
     "specimen": "subject",
+    "spectrum": "modes",
     "susceptibility": "importance",
 }
 

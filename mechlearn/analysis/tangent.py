@@ -41,18 +41,21 @@ class Tangent:
         ``D``.
     free : (f,) integer array
         Degrees of freedom ``c * point + component``.
-    turns : (f,) bool array
-        Which of them are rotations.
+    arm : (f,) array
+        1 for displacements; for rotations one over the mean length of the bonds, so that a rotation
+        times its inverse is what it moves at the end of a bond.
     motions : (f, r) array
         Orthonormal motions of the network as a whole that supports leave.
     size : (points, c) tuple
+    nodes : int
+        How many of the points are nodes of the network.
     """
 
     stiffness: sparse.csr_array
     strains: sparse.csr_array
     moduli: NDArray[np.float64]
     free: NDArray[np.int64]
-    turns: NDArray[np.bool_]
+    arm: NDArray[np.float64]
     motions: NDArray[np.float64]
     size: tuple[int, int]
     nodes: int
@@ -153,7 +156,7 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
         strains=sparse.csr_array(strains),
         moduli=model.tangent_moduli()[cells],
         free=free,
-        turns=free % c >= model.places,
+        arm=np.where(free % c >= model.places, 1 / network.lengths.mean(), 1.0),
         motions=_motions(stiffness, specimen, example, free, size),
         size=(size // c, c),
         nodes=network.n_nodes,
@@ -197,3 +200,16 @@ def _null_motions(
         return np.zeros((len(free), 0))
     value, vector = np.linalg.eigh(stiffness.toarray())
     return vector[:, np.abs(value) < ZERO * value[-1]]
+
+
+def port_rows(specimen: "Specimen", example: int = 0) -> NDArray[np.float64]:
+    """What the ports read, to first order about the state, (ports, n c); zero at supports."""
+    from mechlearn.equilibrium.reading import PortReader
+
+    reader = PortReader(specimen.equilibrium.model, specimen.problem)
+    state = specimen.free.fields()[:, example]
+    if specimen.energy.linear:
+        state = np.zeros_like(state)
+    rows = reader.read(state).slopes @ specimen.problem.functionals()[0].toarray()
+    rows[:, specimen.problem.supported] = 0.0
+    return rows

@@ -297,6 +297,11 @@ class Equilibrium(ABC):
             potentials = potentials + sign * settled.potential(~conditions.grip.held)
         return PhaseState(tuple(parts), potentials)
 
+    @property
+    def sources_alike(self) -> list[GripOfSome]:
+        """The examples sorted by what sources hold in them."""
+        return self._sources.grip.alike
+
     def _clamped(self, sign: float, moved: NDArray) -> Conditions:
         """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to."""
         p, values = self.problem, self.problem.values.copy()

@@ -279,6 +279,10 @@ class LinearRate(Rate):
         self._at, self._rates = at, rates
         self.forces, self.readings = forces, readings
 
+    def strains(self) -> NDArray[np.float64]:
+        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
+        return self._at.superposition.strains(self._rates)
+
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         at = self._at

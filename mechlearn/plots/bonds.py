@@ -64,6 +64,8 @@ def plot_bonds(
     part = np.where(known, np.abs(values) / size, np.isinf(values) * 0.6)
     width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part
     lines, bond = _segments(network)
+    # Under the colours, of which the lightest are hardly seen.
+    ax.add_collection(LineCollection(lines, linewidths=WIDTHS[0], color=FAINT))
     depth = network.nodes[network.edges].mean(axis=1)[:, -1] if network.dim == 3 else part
     for chosen, colour in ((np.isnan(values), FAINT), (known, None), (np.isinf(values), INFINITE)):
         mine = np.flatnonzero(chosen[bond])
