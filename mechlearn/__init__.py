@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mechlearn import data, networks
+    from mechlearn import analysis, data, networks
     from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
@@ -121,6 +121,7 @@ __all__ = [
     "Support",
     "Target",
     "Task",
+    "analysis",
     "data",
     "networks",
     "rigidity",
@@ -130,7 +131,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "networks"):
+    if name in ("analysis", "data", "networks"):
         return import_module(f"mechlearn.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'mechlearn' has no attribute {name!r}")

@@ -91,7 +91,7 @@ class LearningDof:
         self.name, self.rate = name, learn.rate
         self.scale = scales[learn.scale or parameter.scale](learn.steepness)
         self._chain = learn.chain
-        self.learns = _mask(learn.frozen, network, where)
+        self.learns = learning_mask(learn.frozen, network, where)
         unit = network.lengths if learn.relative else np.ones(network.n_edges)
         self.low, self.high = (bound * unit for bound in self._bounds(learn, parameter, where))
         if learn.bounds is None and learn.scale in ("sigmoid", "softplus"):
@@ -141,9 +141,11 @@ class LearningDof:
 
 
 def values_per_bond(
-    given: object, network: Network, where: str, parameter: Parameter
+    given: object, network: Network, where: str, parameter: Parameter, gone: bool = False
 ) -> NDArray[np.float64]:
     """Values of a parameter from one number, one number per bond, or the name of edge data.
+
+    With ``gone``, a parameter that must be above 0 may be 0 at bonds that are not there.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def values_per_bond(
             f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
         )
     values = np.broadcast_to(values, network.n_edges)
-    wrong = ~np.isfinite(values) | (parameter.positive & (values <= 0))
+    wrong = ~np.isfinite(values) | (parameter.positive & (values < 0 if gone else values <= 0))
     if wrong.any():
         b = int(np.flatnonzero(wrong)[0])
         raise InputError(
@@ -176,7 +178,8 @@ def values_per_bond(
     return values
 
 
-def _mask(frozen, network: Network, where: str) -> NDArray[np.bool_]:
+def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDArray[np.bool_]:
+    """Which bonds learn, (m,), where some are ``frozen``: ids, or the name of an edge set."""
     if isinstance(frozen, str):
         frozen = _named(network.edge_sets, frozen, f"{where}: frozen", "edge set")
     ids = np.asarray(frozen, dtype=int)

@@ -231,7 +231,9 @@ class Model(AtState):
     def _scatter(self) -> Scatter:
         strains = len(self.energy.strains)
         free = self.local_free[: self._n_owned]
-        return Scatter(self._operator_of_nodes, strains, free, self.width)
+        return Scatter(
+            self._operator_of_nodes(fem.form(self._strains_of_motion)), strains, free, self.width
+        )
 
     @property
     def matrix(self) -> PETSc.Mat:
@@ -273,6 +275,10 @@ class Model(AtState):
     def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
         """The components of the cell's strain in a state (owned dofs, ...), on every rank."""
         return self._border.split(local)[1]
+
+    def cells_in_order(self) -> NDArray[np.int64]:
+        """Which owned cell is which, bond by bond in the user's order; on one rank."""
+        return np.argsort(np.asarray(self.mesh.topology.original_cell_index[: self._n_cells]))
 
     def to_points(self, local: NDArray) -> NDArray[np.float64]:
         """The same of all points, shape (points, width, ...)."""
@@ -442,10 +448,14 @@ class Model(AtState):
             out[k] = self.energy.derivative(name)(**at)
         return out
 
-    def _moduli(self) -> NDArray[np.float64]:
-        """Second derivatives of the energy by the strains, (owned cells, k, k), at rest."""
+    def _moduli(self, strains: NDArray | None = None) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains, (owned cells, k, k).
+
+        At some strains, (k, cells); at rest where left out.
+        """
         names = self.energy.strains
-        at, out = self._at(np.zeros(len(names))), np.empty((self._n_cells, len(names), len(names)))
+        at = self._at(np.zeros(len(names)) if strains is None else strains)
+        out = np.empty((self._n_cells, len(names), len(names)))
         for j, k in np.ndindex(out.shape[1:]):
             out[:, j, k] = self.energy.derivative(names[j], names[k])(**at)
         return out
@@ -480,19 +490,44 @@ class Model(AtState):
         """Strains of owned cells as a sparse matrix on owned and ghost degrees of freedom.
 
         Of several strains, all those of the first cell come first. The cell's strain comes last.
+        Linear elements only.
         """
+        return self._operator(fem.form(self._strains_of_motion))
+
+    @cached_property
+    def _tangent_operator_form(self) -> fem.Form:
+        motion = ufl.TrialFunction(self.space)
+        return fem.form(ufl.derivative(self._strain_of_state, self.state, motion))
+
+    def tangent_operator(self) -> sparse.csr_array:
+        """Rates of the strains at the state, as :attr:`strain_operator` has the strains."""
+        if self.energy.linear:
+            return self.strain_operator
+        return self._operator(self._tangent_operator_form)
+
+    def tangent_moduli(self) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains at the state, (owned cells, k, k)."""
+        if self.energy.linear:
+            return self._moduli()
+        return self._moduli(self._per_cell(self._strain_form))
+
+    @cached_property
+    def _cell_operator_form(self) -> fem.Form:
+        return fem.form(ufl.derivative(self._strain_of_state, self._cell_strain, self._cell_rate))
+
+    def _operator(self, form: fem.Form) -> sparse.csr_array:
+        """Strains by moves of the nodes, as a form of test and trial functions, and of the cell."""
+        of_nodes = self._operator_of_nodes(form)
         if not self.cell:
-            return self._operator_of_nodes
-        form = fem.form(ufl.derivative(self._strain_of_state, self._cell_strain, self._cell_rate))
+            return of_nodes
         rate, columns = self._cell_rate.x.array.reshape(-1, self.cell), []
         for unit in np.eye(self.cell):
             rate[:] = unit
-            columns.append(self._per_cell(form).T.ravel())
-        return sparse.csr_array(sparse.hstack([self._operator_of_nodes, np.array(columns).T]))
+            columns.append(self._per_cell(self._cell_operator_form).T.ravel())
+        return sparse.csr_array(sparse.hstack([of_nodes, np.array(columns).T]))
 
-    @cached_property
-    def _operator_of_nodes(self) -> sparse.csr_array:
-        matrix = fem.petsc.assemble_matrix(fem.form(self._strains_of_motion))
+    def _operator_of_nodes(self, form: fem.Form) -> sparse.csr_array:
+        matrix = fem.petsc.assemble_matrix(form)
         matrix.assemble()
         rows, columns, values = matrix.getValuesCSR()
         matrix.destroy()

@@ -55,9 +55,7 @@ class CostTable(BaseModel):
     """What is to be lowered at the targets. Further keys are the cost's own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field(
-        "squared_error", description="The cost: squared_error or cross_entropy."
-    )
+    name: str = Field("squared_error", description="The cost: squared_error or cross_entropy.")
 
 
 class Train(Table):

@@ -308,6 +308,11 @@ class Equilibrium(ABC):
             potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
         return PhaseState(tuple(parts), potentials)
 
+    @property
+    def sources_alike(self) -> list[GripOfSome]:
+        """The examples sorted by what sources hold in them."""
+        return self._sources.grip.alike
+
     def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
         """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
 
@@ -381,14 +386,19 @@ class Equilibrium(ABC):
 
     def _response(self, free: Settled) -> NDArray[np.float64]:
         """Rates of the outputs when the outputs are pushed, (examples, pushed, t) transposed."""
+        sign = np.where(self.problem.through, 1.0, -1.0)
+        columns = [self.outputs(rate) for rate in self.adjoints(free)]
+        return np.stack(columns, axis=-1) * sign
+
+    def adjoints(self, free: Settled) -> list[Rate]:
+        """The adjoint state of every output: its local sensitivities are the output's slopes."""
         p = self.problem
-        columns = []
-        for k in p.targets:
+        rates = []
+        for k, through in zip(p.targets, p.through, strict=True):
             values = np.zeros(p.values.shape)
-            values[:, k] = 1.0
-            rate = self._rate(free, Conditions(self._sources.grip, values))
-            columns.append(self.outputs(rate))
-        return np.stack(columns, axis=-1)
+            values[:, k] = 1.0 if through else -1.0
+            rates.append(self._rate(free, Conditions(self._sources.grip, values)))
+        return rates
 
     def _error_as_force(self, outputs: NDArray) -> Conditions:
         """Rates of the conditions when a nudge is turned on at rate 1."""

@@ -12,6 +12,7 @@ from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from mechlearn.equilibrium.base import (
     TOPPLED,
@@ -32,6 +33,8 @@ from mechlearn.superposition import Sense
 DEPENDENT = 1e-11
 #: A solution that misses its load by more than this (relative) is not a solution.
 RESIDUAL = 1e-6
+#: Bonds whose loads are solved for at a time.
+BLOCK = 256
 
 
 class LinearEquilibrium(Equilibrium):
@@ -95,19 +98,64 @@ class LinearEquilibrium(Equilibrium):
         return np.column_stack([forces, np.full(len(forces), at_rest)])
 
     def bond_compliance(self) -> NDArray[np.float64]:
-        """Strains of all bonds by unit tensions of all bonds, (m, m), on one rank.
+        """Strains of all bonds by unit tensions of all bonds, (m k, m k), on one rank.
+
+        With several strains, the ``k`` of the first bond come first.
 
         Raises
         ------
         InputError
             On several ranks.
         """
+        operator = self._ordered_strains()
+        return operator @ self._solver.solve(self._as_loads(operator))
+
+    def own_compliance(self) -> NDArray[np.float64]:
+        """Strains of every bond by unit tensions of its own, (m, k, k), on one rank."""
+        operator, k = self._ordered_strains(), len(self.model.energy.strains)
+        out = np.empty((operator.shape[0] // k, k, k))
+        for start in range(0, len(out), BLOCK):
+            rows = operator[start * k : (start + BLOCK) * k]
+            found = rows @ self._solver.solve(self._as_loads(rows))
+            bonds = np.arange(found.shape[0] // k)
+            out[start : start + BLOCK] = found.reshape(len(bonds), k, -1, k)[bonds, :, bonds]
+        return out
+
+    def outputs_by(self, compliance: NDArray, at_rest: NDArray) -> NDArray[np.float64]:
+        """What the targets would read if the compliance between the ports were another.
+
+        Parameters
+        ----------
+        compliance : (candidates, p, p) array
+        at_rest : (candidates, p) array
+            What the ports read before anything is held or loaded.
+
+        Returns
+        -------
+        (candidates, examples, t) array
+        """
+        p, count = self.problem, len(compliance)
+        out = np.empty((count, p.n_examples, len(p.targets)))
+        for e, (held, values) in enumerate(zip(p.held, p.values, strict=True)):
+            h = np.flatnonzero(held)
+            forces = np.tile(np.where(held, 0.0, values), (count, 1))
+            known = at_rest[:, h] + np.einsum("cij,cj->ci", compliance[:, h], forces)
+            block = compliance[:, h[:, None], h]
+            forces[:, h] = np.linalg.solve(block, (values[h] - known)[..., None])[..., 0]
+            readings = at_rest + np.einsum("cij,cj->ci", compliance, forces)
+            out[:, e] = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
+        return out
+
+    def _ordered_strains(self) -> sparse.csr_array:
+        """The strain operator with its rows in the user's order of bonds."""
         if self.model.comm.size > 1:
-            raise InputError("The compliance between all bonds is found on one rank only.")
-        operator = self.model.strain_operator
-        columns = operator.T.toarray() * self.model.local_free[:, None]
-        local = operator @ self._solver.solve(columns)
-        return self.model.to_bonds(self.model.to_bonds(local).T)
+            raise InputError("The compliance between bonds is found on one rank only.")
+        k = len(self.model.energy.strains)
+        rows = k * self.model.cells_in_order()[:, None] + np.arange(k)
+        return self.model.strain_operator[rows.ravel()]
+
+    def _as_loads(self, strains: sparse.csr_array) -> NDArray[np.float64]:
+        return strains.T.toarray() * self.model.local_free[:, None]
 
     def _check(self) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
@@ -244,6 +292,10 @@ class LinearRate(Rate):
     def __init__(self, at: LinearSettled, rates, forces, readings) -> None:
         self._at, self._rates = at, rates
         self.forces, self.readings = forces, readings
+
+    def strains(self) -> NDArray[np.float64]:
+        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
+        return self._at.superposition.strains(self._rates)
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:

@@ -1,0 +1,244 @@
+"""What every bond is worth to the response: susceptibility, and importance by removal.
+
+Susceptibility is the exact derivative of the outputs by the logarithm of a parameter,
+``d o / d log k_i = k_i do/dk_i``, from adjoint states (see :mod:`mechlearn.jacobian`); that it is
+measurable, and follows what bonds do for a function: Guzman et al. (2024),
+https://arxiv.org/abs/2412.19356.
+
+Removal takes a bond out altogether. All bonds at once follow from one factorisation: with ``A`` the
+compliance between the ports, ``a_i`` the strains of bond ``i`` by unit forces at the ports, ``s_i``
+its strains by its own unit tensions and ``D_i`` its moduli,
+``A' = A + a_i^T (1 - D_i s_i)^-1 D_i a_i`` (Sherman, Morrison and Woodbury), as in Rocks et al.,
+PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1612139114. Where ``1 - D_i s_i`` is singular,
+the bond alone stops a motion, and without it the response is not defined.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.errors import InputError, SolveError
+from mechlearn.jacobian import output_jacobian
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.equilibrium import LinearEquilibrium
+    from mechlearn.network import Network
+    from mechlearn.run import Run
+
+#: A bond whose removal leaves less than this part of its own constraint is holding the network.
+HOLDING = 1e-8
+#: Candidates whose responses are worked out at a time.
+BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Susceptibility:
+    """Exact slopes of the outputs by the logarithm of a parameter of the bonds.
+
+    Attributes
+    ----------
+    network : Network
+    name : str
+        The parameter.
+    slopes : (examples, t, m) array
+        ``d o / d log L_i`` in the user's units (strains).
+    targets : list of str
+        Names of the outputs.
+    """
+
+    network: "Network"
+    name: str
+    slopes: NDArray[np.float64]
+    targets: list[str]
+
+    @property
+    def importance(self) -> NDArray[np.float64]:
+        """Root of the mean square over outputs and examples, (m,)."""
+        return np.sqrt(np.mean(self.slopes**2, axis=(0, 1)))
+
+    @property
+    def total(self) -> float:
+        """Root of the sum of squares of all slopes: how susceptible the network is as a whole."""
+        return float(np.linalg.norm(self.slopes))
+
+    @property
+    def participation(self) -> float:
+        """Which part of the bonds shares in it, 1/m to 1."""
+        return participation(self.importance)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the network, its bonds coloured by their importance."""
+        from mechlearn.plots.bonds import plot_bonds
+
+        return plot_bonds(self.network, self.importance, "susceptibility", ax)
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """What the outputs are without each of the bonds.
+
+    Attributes
+    ----------
+    network : Network
+    outputs : (examples, t) array
+        Those of the whole network, in the user's units.
+    without : (m, examples, t) array
+        Those without each bond; nan where there is no answer.
+    error : (m,) array
+        The task's error without each bond (see :meth:`Problem.error`); infinite without an answer.
+    holding : (m,) bool array
+        Bonds that hold the network: without one of them a motion costs nothing.
+    targets : list of str
+    """
+
+    network: "Network"
+    outputs: NDArray[np.float64]
+    without: NDArray[np.float64]
+    error: NDArray[np.float64]
+    holding: NDArray[np.bool_]
+    targets: list[str]
+
+    @property
+    def change(self) -> NDArray[np.float64]:
+        """Outputs without each bond less those with it, (m, examples, t)."""
+        return self.without - self.outputs
+
+    @property
+    def importance(self) -> NDArray[np.float64]:
+        """Root of the mean square of the change, (m,); infinite for bonds that hold the network."""
+        size = np.sqrt(np.mean(self.change**2, axis=(1, 2)))
+        return np.where(self.holding, np.inf, size)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the network, its bonds coloured by their importance; those that hold it in red."""
+        from mechlearn.plots.bonds import plot_bonds
+
+        return plot_bonds(self.network, self.importance, "change of the response", ax)
+
+
+def susceptibility(
+    subject: "Run | Specimen", name: str | None = None, *, learned: bool = True
+) -> Susceptibility:
+    """The exact slope of every output by the logarithm of every bond's parameter.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    name : str, optional
+        The parameter, such as "stiffness"; the first that learned where left out.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+    """
+    s = specimen_of(subject, learned)
+    name = s.dof(name)
+    slopes = output_jacobian(s.equilibrium, s.free, (name,))[name]
+    slopes = slopes * s.values[name] / s.problem.units[:, None]
+    return Susceptibility(s.network, name, slopes, target_names(s))
+
+
+def removal(subject: "Run | Specimen", *, learned: bool = True) -> Removal:
+    """The outputs without each of the bonds, all of them by rank-one updates of one solution.
+
+    Finite springs are solved anew for every bond.
+
+    Raises
+    ------
+    InputError
+        For elements that cannot be removed: finite beams, and struts of a solid.
+    """
+    s = specimen_of(subject, learned)
+    energy = s.need_bonds("The response without a bond")
+    if energy.linear:
+        raw, holding = _updated(s)
+    elif energy.name == "finite_spring":
+        raw, holding = _anew(s)
+    else:
+        raise InputError(f"The response without a bond is not found for a {energy.name}.")
+    units = s.problem.units
+    errors = np.full(len(raw), np.inf)
+    for b in np.flatnonzero(~holding):
+        errors[b] = s.problem.error(raw[b])
+    outputs = s.equilibrium.outputs(s.free) / units
+    return Removal(s.network, outputs, raw / units, errors, holding, target_names(s))
+
+
+def participation(weights: NDArray) -> float:
+    """Which part of some entries shares in a vector: ``(sum w^2)^2 / (n sum w^4)``, 1/n to 1."""
+    square = np.square(np.asarray(weights, dtype=float))
+    square = square / max(square.max(initial=0.0), 1e-300)
+    total = square.sum()
+    return float(total**2 / (len(square) * np.square(square).sum())) if total else 0.0
+
+
+def target_names(s: Specimen) -> list[str]:
+    """A name for every output: the target's, with component or node where it has several."""
+    ports = [s.problem.ports[k] for k in s.problem.targets]
+    names = [p.terminal for p in ports]
+    parts = s.problem.components
+    return [
+        n if names.count(n) == 1 else f"{n} {p.nodes[0]}{parts[p.component]}"
+        for n, p in zip(names, ports, strict=True)
+    ]
+
+
+def _updated(s: Specimen) -> tuple[NDArray, NDArray]:
+    at: LinearEquilibrium = s.equilibrium
+    model, energy = at.model, at.model.energy
+    own = at.own_compliance()
+    m, k = own.shape[:2]
+    # (k, columns, m) to (m, k, columns), bonds in the user's order.
+    strains = model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
+    strains = np.moveaxis(strains, -1, 0)
+    moduli = model.tangent_moduli()[model.cells_in_order()]
+    left = np.eye(k) - moduli @ own
+    # The part of its constraint that a bond leaves to the others, in its weakest direction.
+    least = np.abs(np.linalg.eigvals(left)).min(axis=1)
+    holding = least < HOLDING
+    out = np.full((m, *s.problem.wanted.shape), np.nan)
+    ports = len(s.problem.ports)
+    for some in np.array_split(np.flatnonzero(~holding), -(-m // BLOCK)):
+        if not len(some):
+            continue
+        a = strains[some][:, :, :ports]
+        factor = np.linalg.solve(left[some], moduli[some])
+        pulled = factor @ a
+        compliance = at.compliance + np.einsum("mki,mkj->mij", a, pulled)
+        rest = np.tile(at.reading_at_rest, (len(some), 1))
+        if at.prestressed:
+            # Its own tension at rest goes with it.
+            tension = _tension_at_rest(energy, s, some)
+            e = strains[some][:, :, ports] + np.einsum("mij,mj->mi", own[some], tension)
+            carried = tension + np.einsum("mij,mj->mi", factor, e)
+            rest = rest + np.einsum("mki,mk->mi", a, carried)
+        out[some] = at.outputs_by(compliance, rest)
+    return out, holding
+
+
+def _tension_at_rest(energy, s: Specimen, bonds: NDArray) -> NDArray[np.float64]:
+    """Partners of the strains of bonds that nothing strains, (bonds, k)."""
+    at = {name: values[bonds] for name, values in s.values.items()}
+    at |= {"length": s.network.lengths[bonds]} | dict.fromkeys(energy.strains, 0.0)
+    stresses = [energy.derivative(name)(**at) for name in energy.strains]
+    return np.stack([np.broadcast_to(t, len(bonds)) for t in stresses], axis=1)
+
+
+def _anew(s: Specimen) -> tuple[NDArray, NDArray]:
+    m = s.network.n_edges
+    out, holding = np.full((m, *s.problem.wanted.shape), np.nan), np.zeros(m, dtype=bool)
+    at, whole = s.equilibrium, s.values["stiffness"]
+    for bond in range(m):
+        at.forget()
+        try:
+            at.update(stiffness=np.where(np.arange(m) == bond, 0.0, whole))
+            out[bond] = at.outputs(at.free())
+        except SolveError:
+            holding[bond] = True
+    at.forget()
+    at.update(stiffness=whole)
+    at.free()
+    return out, holding

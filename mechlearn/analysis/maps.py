@@ -1,0 +1,105 @@
+"""Response maps: what every bond feels when a source pulls."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.network import Network
+    from mechlearn.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseMap:
+    """What the bonds feel in a state.
+
+    Attributes
+    ----------
+    network : Network
+    state : (n, c) array
+        Displacements (then rotations), or potentials, of the nodes.
+    strain : (m,) array
+        Change of every bond's length over its length; of conductors the drop.
+    tension : (m,) array
+        Force along every bond, positive where it draws its ends together; of conductors the
+        current, along the bond's direction.
+    energy : (m,) array
+    outputs : (t,) array
+        What the targets read, in the user's units.
+    """
+
+    network: "Network"
+    state: NDArray[np.float64]
+    strain: NDArray[np.float64]
+    tension: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+
+    def plot(self, ax: "Axes | None" = None, what: str = "strain") -> "Axes":
+        """Draw the network, its bonds coloured by "strain", "tension" or "energy"."""
+        from mechlearn.plots.bonds import plot_bonds
+
+        if what not in ("strain", "tension", "energy"):
+            raise InputError(f"what = {what!r} must be 'strain', 'tension' or 'energy'.")
+        return plot_bonds(self.network, getattr(self, what), what, ax)
+
+
+def response(
+    subject: "Run | Specimen",
+    source: str | None = None,
+    *,
+    example: int = 0,
+    amplitude: float = 1.0,
+    learned: bool = True,
+) -> ResponseMap:
+    """What the bonds feel when sources pull: all of an example, or one of them alone.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    source : str, optional
+        The name of the one source that pulls; the others are held at zero, or carry nothing.
+    example : int
+        Whose values sources have, counted from 0.
+    amplitude : float
+        Factor on those values.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For a source or an example that there is not, and for solids.
+    """
+    s = specimen_of(subject, learned)
+    s.need_bonds("What bonds feel")
+    s.check_example(example)
+    problem = s.problem.take(np.array([example]))
+    one = Specimen(s.network, problem, s.energy, s.values, s.learns)
+    values = amplitude * problem.values
+    if source is not None:
+        known = [t.name for t in problem.task.sources]
+        if source not in known:
+            raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
+        values = values * [p.terminal == source for p in problem.ports]
+    at = one.equilibrium
+    at.drive(values)
+    free = at.free()
+    model = at.model
+    model.put_state(free.fields()[:, 0])
+    unit = s.network.lengths if len(problem.components) > 1 else 1.0
+    return ResponseMap(
+        network=s.network,
+        state=free.states()[0],
+        strain=model.to_bonds(model.local_strains()[0]) / unit,
+        tension=model.to_bonds(model.local_tensions()),
+        energy=model.to_bonds(model.local_energies()),
+        outputs=at.outputs(free)[0] / problem.units,
+    )

@@ -1,0 +1,260 @@
+"""Vibrational modes: the stiffness of a network against its own motions, and the task's in them.
+
+Eigenvalues ``K v = lambda v`` of the stiffness under the supports, every degree of freedom of unit
+mass, so that ``omega = sqrt(lambda)``. Rotations of frames count as what they move at the end of a
+mean bond. Participation ratio of a mode: ``(sum_i |v_i|^2)^2 / (n sum_i |v_i|^4)``, 1/n for a node
+that moves alone and 1 for all that move alike (R. J. Bell, P. Dean, Discuss. Faraday Soc. 50, 55
+(1970)). That soft modes come to carry the response in
+training: Stern, Liu, Balasubramanian (2023), https://arxiv.org/abs/2306.12928.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import eigh
+
+from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.tangent import DENSE, Tangent, port_rows
+from mechlearn.errors import InputError, SolveError
+from mechlearn.maxwell import ZERO
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.run import Run
+
+#: All modes of networks of more degrees of freedom than this are not found.
+LARGEST = 6000
+#: Modes found in larger ones, unless more are asked for.
+SOFTEST = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Modes of a network, from soft to stiff.
+
+    Attributes
+    ----------
+    eigenvalues : (k,) array
+        Ascending; those of motions that cost nothing are the first ones.
+    modes : (k, n, c) array
+        Orthonormal over the degrees of freedom; of nodes alone, where bonds have points inside.
+    zero_modes, rigid_motions : int
+        How many of them cost nothing, and how many of those move the network as a whole.
+    complete : bool
+        Whether these are all modes, or the softest alone.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    modes: NDArray[np.float64]
+    zero_modes: int
+    rigid_motions: int
+    complete: bool
+
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """``sqrt(lambda)``, (k,); negative where a mode is not stable."""
+        return np.sign(self.eigenvalues) * np.sqrt(np.abs(self.eigenvalues))
+
+    @property
+    def participation(self) -> NDArray[np.float64]:
+        """Which part of the nodes shares in every mode, (k,)."""
+        square = np.square(self.modes).sum(axis=2)
+        return square.sum(axis=1) ** 2 / (square.shape[1] * np.square(square).sum(axis=1))
+
+    @property
+    def gap(self) -> float:
+        """The smallest frequency above those of zero modes."""
+        return float(self.frequencies[self.zero_modes])
+
+    def density(self, bins: int = 20, log: bool = True) -> tuple[NDArray, NDArray]:
+        """Density of states: edges of bins of the frequency, and modes per frequency and per mode.
+
+        Zero modes are left out; the integral over the bins is 1.
+
+        Raises
+        ------
+        InputError
+            Where only the softest modes were found.
+        """
+        if not self.complete:
+            raise InputError("A density of states needs all modes; these are the softest alone.")
+        omega = self.frequencies[self.zero_modes :]
+        low, high = max(omega.min(), omega.max() * 1e-12), omega.max() * (1 + 1e-12)
+        edges = np.geomspace(low, high, bins + 1) if log else np.linspace(0, high, bins + 1)
+        edges[0] = min(edges[0], omega.min())
+        return edges, np.histogram(omega, edges, density=True)[0]
+
+    def plot(self, ax: "Axes | None" = None, bins: int = 20) -> "Axes":
+        """Draw the density of states; where only soft modes are known, their participation."""
+        from mechlearn.plots.analysis import plot_density, plot_participation
+
+        return plot_density(self, ax, bins) if self.complete else plot_participation(self, ax)
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """How modes share in a task.
+
+    Attributes
+    ----------
+    eigenvalues : (k,) array
+        Of the modes, from soft to stiff, zero modes left out.
+    response : (examples, k) array
+        Parts of the squared free response along each mode.
+    source, target : (k,) arrays
+        Parts of the squared functionals of the sources, and of the targets, along each mode
+        (means over the ports).
+    coupling : (t, sources, k) array
+        What each mode adds to a target's reading by a unit force at a source, ``(t.v) (s.v) /
+        lambda``; the sum over all modes is the compliance between them.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    response: NDArray[np.float64]
+    source: NDArray[np.float64]
+    target: NDArray[np.float64]
+    coupling: NDArray[np.float64]
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw how much of response, source and target lies in the modes up to each."""
+        from mechlearn.plots.analysis import plot_overlap
+
+        return plot_overlap(self, ax)
+
+
+def spectrum(
+    subject: "Run | Specimen",
+    *,
+    modes: int | None = None,
+    example: int = 0,
+    learned: bool = True,
+) -> Spectrum:
+    """The modes of a network: all of them, or the softest.
+
+    Dense for small networks, by shift and invert (SLEPc) for large ones.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    modes : int, optional
+        How many of the softest; left out all, or 20 beside the zero modes in a large network.
+    example : int
+        At finite displacement, the modes about the free state of this example, from 0.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+    """
+    s = specimen_of(subject, learned)
+    return modes_of(s.tangent(example), modes)
+
+
+def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
+    """The modes of a tangent; see :func:`spectrum`."""
+    if modes is not None and modes < 1:
+        raise InputError(f"modes = {modes} must be at least 1.")
+    arm = sparse.diags_array(t.arm)
+    scaled = sparse.csr_array(arm @ t.stiffness @ arm)
+    top = abs(scaled).sum(axis=0).max()
+    count = t.n if modes is None else min(modes, t.n)
+    if t.n <= DENSE or (modes is None and t.n <= LARGEST) or count > t.n // 3:
+        if t.n > LARGEST:
+            raise InputError(f"modes = {modes}: of {t.n:,} degrees of freedom only the softest.")
+        values, vectors = eigh(scaled.toarray(), subset_by_index=(0, count - 1))
+    else:
+        values, vectors = _softest(scaled, modes or SOFTEST + t.motions.shape[1])
+    return Spectrum(
+        eigenvalues=values,
+        modes=t.on_nodes(vectors),
+        zero_modes=int(np.count_nonzero(np.abs(values) < ZERO * top)),
+        rigid_motions=t.motions.shape[1],
+        complete=len(values) == t.n,
+    )
+
+
+def overlap(
+    subject: "Run | Specimen", *, modes: int | None = None, example: int = 0, learned: bool = True
+) -> Overlap:
+    """How the task lies in the modes: the free response, and the functionals of its ports.
+
+    Parameters are those of :func:`spectrum`.
+    """
+    s = specimen_of(subject, learned)
+    if s.need_bonds("The task in the modes").segments > 1:
+        raise InputError("The task in the modes is found for bonds of one element, not segments.")
+    t = s.tangent(example)
+    found = modes_of(t, modes)
+    keep = slice(found.zero_modes, None)
+    values = found.eigenvalues[keep]
+    basis = found.modes[keep].reshape(len(values), -1)
+    arm = np.ones(s.network.n_nodes * t.size[1])
+    arm[t.free] = t.arm
+    rows = port_rows(s, example) * arm
+    share = rows @ basis.T
+    size = np.maximum(np.square(rows).sum(axis=1), 1e-300)
+    sources = np.setdiff1d(np.arange(len(rows)), s.problem.targets)
+    moves = s.free.states().reshape(s.problem.n_examples, -1) / arm
+    zero = found.modes[: found.zero_modes].reshape(found.zero_modes, -1)
+    moves = moves - (moves @ zero.T) @ zero
+    along = np.square(moves @ basis.T) / np.maximum(np.square(moves).sum(axis=1), 1e-300)[:, None]
+
+    def parts(ports: NDArray) -> NDArray[np.float64]:
+        if not len(ports):
+            return np.zeros(len(values))
+        return np.mean(np.square(share[ports]) / size[ports][:, None], axis=0)
+
+    return Overlap(
+        eigenvalues=values,
+        response=along,
+        source=parts(sources),
+        target=parts(s.problem.targets),
+        coupling=share[s.problem.targets][:, None] * share[sources][None] / values,
+    )
+
+
+def _softest(matrix: sparse.csr_array, count: int) -> tuple[NDArray, NDArray]:
+    """The smallest eigenvalues of a large symmetric matrix, and their vectors, by SLEPc."""
+    from mechlearn.fenics import PETSc
+
+    try:
+        from slepc4py import SLEPc
+    except ImportError:
+        raise InputError(
+            "Modes of large networks need SLEPc (slepc4py), which this PETSc comes without."
+        ) from None
+    n, index = matrix.shape[0], PETSc.IntType
+    csr = matrix.indptr.astype(index), matrix.indices.astype(index), matrix.data
+    mat = PETSc.Mat().createAIJWithArrays((n, n), csr, comm=PETSc.COMM_SELF)
+    solver = SLEPc.EPS().create(PETSc.COMM_SELF)
+    solver.setOperators(mat)
+    solver.setProblemType(SLEPc.EPS.ProblemType.HEP)
+    solver.setDimensions(count)
+    solver.setTolerances(1e-12, 500)
+    solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+    # Below zero, so that the shifted matrix is regular in spite of rigid motions.
+    shift = -1e-4 * matrix.diagonal().mean()
+    solver.setTarget(shift)
+    transform = solver.getST()
+    transform.setType(SLEPc.ST.Type.SINVERT)
+    transform.setShift(shift)
+    ksp = transform.getKSP()
+    ksp.setType("preonly")
+    ksp.getPC().setType("cholesky")
+    ksp.getPC().setFactorSolverType("mumps")
+    start = mat.createVecRight()
+    start.array[:] = np.random.default_rng(0).standard_normal(n)
+    solver.setInitialSpace([start])
+    solver.solve()
+    found = solver.getConverged()
+    if found < count:
+        raise SolveError(f"Only {found} of {count} modes were found; ask for fewer.")
+    values, vectors = np.empty(count), np.empty((n, count))
+    vector = mat.createVecRight()
+    for k in range(count):
+        values[k] = solver.getEigenpair(k, vector).real
+        vectors[:, k] = vector.array
+    solver.destroy()
+    order = np.argsort(values)
+    return values[order], vectors[:, order]

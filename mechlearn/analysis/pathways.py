@@ -1,0 +1,164 @@
+"""Pathways: which bonds couple a source to a target, and the way through them.
+
+With ``e_s`` and ``e_t`` the strains of a bond by unit forces at the source and at the target, and
+``D`` its moduli, ``e_t D e_s`` is its *mutual energy*; the sum over all bonds is the compliance
+between the two (Maxwell and Betti). A bond couples as far as it feels both. Bonds with a share of
+either sign are there; the pathway is the chain of bonds from source to target along which the
+sizes of the shares are large: the shortest one where a bond counts as long as one over its share.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
+
+from mechlearn.analysis.importance import participation, target_names
+from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.tangent import port_rows
+from mechlearn.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.network import Network
+    from mechlearn.run import Run
+
+#: A bond with a smaller share than this part of the largest is as long as one with it.
+LEAST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Pathway:
+    """How a source and a target are coupled.
+
+    Attributes
+    ----------
+    network : Network
+    shares : (m,) array
+        Mutual energy of every bond, by unit forces at the source and at the target.
+    source, target : (m,) arrays
+        Energy of every bond by the one and by the other force alone.
+    nodes, bonds : lists of integer arrays
+        The nodes and bonds of each pathway, from source to target, the shortest first.
+    ends : pair of tuples
+        Nodes of the source and of the target.
+    """
+
+    network: "Network"
+    shares: NDArray[np.float64]
+    source: NDArray[np.float64]
+    target: NDArray[np.float64]
+    nodes: list[NDArray[np.int64]]
+    bonds: list[NDArray[np.int64]]
+    ends: tuple[tuple[int, ...], tuple[int, ...]]
+
+    @property
+    def compliance(self) -> float:
+        """What the target reads by a unit force at the source: the sum of the shares (linear)."""
+        return float(self.shares.sum())
+
+    @property
+    def participation(self) -> float:
+        """Which part of the bonds shares in the coupling, 1/m to 1."""
+        return participation(np.sqrt(np.abs(self.shares)))
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the network, its bonds coloured by their share, and the pathways."""
+        from mechlearn.plots.analysis import plot_pathway
+
+        return plot_pathway(self, ax)
+
+
+def pathway(
+    subject: "Run | Specimen",
+    source: str | None = None,
+    target: str | None = None,
+    *,
+    count: int = 1,
+    example: int = 0,
+    learned: bool = True,
+) -> Pathway:
+    """The bonds that couple a source to a target.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    source, target : str, optional
+        Their names; the first ones where left out. Of several components the first counts.
+    count : int
+        How many pathways that share no bond.
+    example : int
+        At finite displacement, about the free state of this example, from 0.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For a source or target that there is not, and for bonds of several segments, and solids.
+    """
+    s = specimen_of(subject, learned)
+    if s.need_bonds("A pathway").segments > 1:
+        raise InputError("A pathway is found for bonds of one element; this one has segments.")
+    if count < 1:
+        raise InputError(f"count = {count} must be at least 1.")
+    t = s.tangent(example)
+    ends = [_port(s, source, "source"), _port(s, target, "target")]
+    loads = port_rows(s, example)[ends][:, t.free].T
+    cells, k = t.moduli.shape[:2]
+    strains = (t.strains @ t.solve(loads)).reshape(cells, k, 2)
+    energies = np.einsum("mka,mkl,mlb->abm", strains, t.moduli, strains)
+    one, other = (s.problem.ports[p].nodes for p in ends)
+    nodes, bonds = _ways(s.network, np.abs(energies[0, 1]), one, other, count)
+    return Pathway(s.network, energies[0, 1], energies[0, 0] / 2, energies[1, 1] / 2, nodes, bonds,
+                   (one, other))  # fmt: skip
+
+
+def _port(s: Specimen, name: str | None, kind: str) -> int:
+    p = s.problem
+    ports = p.targets if kind == "target" else np.setdiff1d(np.arange(len(p.ports)), p.targets)
+    if not len(ports):
+        raise InputError(f"The task has no {kind}.")
+    known = [p.ports[k].terminal for k in ports]
+    if name is None:
+        return int(ports[0])
+    if name not in known:
+        names = target_names(s) if kind == "target" else known
+        raise InputError(
+            f"{kind} = {name!r} is none of the task's ({listed(dict.fromkeys(names))})."
+        )
+    return int(ports[known.index(name)])
+
+
+def _ways(network: "Network", share: NDArray, start, stop, count: int):
+    """Shortest chains of bonds, none of them in two chains."""
+    n, (i, j) = network.n_nodes, network.edges.T
+    cost = share.max(initial=0.0) / np.maximum(share, LEAST * share.max(initial=0.0))
+    left, nodes, bonds = np.ones(network.n_edges, dtype=bool), [], []
+    for _ in range(count):
+        # Of several bonds between two nodes (periodic images) the one with the largest share.
+        order = np.flatnonzero(left)[np.argsort(-cost[left], kind="stable")]
+        best = {
+            (min(a, b), max(a, b)): e for a, b, e in zip(i[order], j[order], order, strict=True)
+        }
+        kept = np.array(list(best.values()), dtype=np.int64)
+        graph = sparse.csr_array((cost[kept], (i[kept], j[kept])), shape=(n, n))
+        reach, before, _ = dijkstra(
+            graph, directed=False, indices=list(start), min_only=True, return_predecessors=True
+        )
+        end = min(stop, key=lambda node: reach[node])
+        if not np.isfinite(reach[end]):
+            break
+        way = [int(end)]
+        while before[way[-1]] >= 0:
+            way.append(int(before[way[-1]]))
+        way = way[::-1]
+        chain = [best[min(a, b), max(a, b)] for a, b in pairwise(way)]
+        nodes.append(np.array(way))
+        bonds.append(np.array(chain, dtype=np.int64))
+        left[chain] = False
+    return nodes, bonds

@@ -1,0 +1,320 @@
+"""Robustness: what is left of the response with noisy parameters, lost bonds, other amplitudes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from mechlearn.analysis.importance import HOLDING, target_names
+from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.tangent import port_rows
+from mechlearn.errors import InputError, SolveError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.run import Run
+
+#: Up to this many degrees of freedom samples are solved together, by dense algebra.
+TOGETHER = 300
+#: So many numbers of stiffness matrices are held at a time.
+NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """The response at several levels of something, many times each.
+
+    Attributes
+    ----------
+    levels : (l,) array
+    level : str
+        What they are.
+    outputs : (l, samples, examples, t) array
+        In the user's units; nan where there was no answer.
+    errors : (l, samples) array
+        The task's error (see :meth:`Problem.error`); infinite where there was no answer.
+    wanted : (examples, t) array
+    targets : list of str
+    """
+
+    levels: NDArray[np.float64]
+    level: str
+    outputs: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    wanted: NDArray[np.float64]
+    targets: list[str]
+
+    @property
+    def median(self) -> NDArray[np.float64]:
+        """Median error at every level, (l,)."""
+        return np.quantile(self.errors, 0.5, axis=1, method="inverted_cdf")
+
+    @property
+    def collapsed(self) -> NDArray[np.float64]:
+        """Which part of the samples had no answer, (l,)."""
+        return np.isinf(self.errors).mean(axis=1)
+
+    def quantile(self, q: float) -> NDArray[np.float64]:
+        """Quantile of the error at every level, (l,)."""
+        return np.quantile(self.errors, q, axis=1, method="inverted_cdf")
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the error against the level: median, and the range of the middle 80 %."""
+        from mechlearn.plots.analysis import plot_robustness
+
+        return plot_robustness(self, ax)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The response while sources are pulled from nothing to more than they were trained for.
+
+    Attributes
+    ----------
+    amplitudes : (a,) array
+        Factors on the values of the sources.
+    outputs : (a, t) array
+        What the targets read, in the user's units; nan beyond a collapse.
+    wanted : (t,) array
+        At amplitude 1.
+    targets : list of str
+    """
+
+    amplitudes: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    wanted: NDArray[np.float64]
+    targets: list[str]
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """How far the outputs are from wanted times amplitude, relative to that, (a, t)."""
+        ideal = self.amplitudes[:, None] * self.wanted
+        size = np.where(ideal != 0, np.abs(ideal), np.nan)
+        return np.abs(self.outputs - ideal) / size
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the outputs against the amplitude, and what would be proportional."""
+        from mechlearn.plots.analysis import plot_curve
+
+        return plot_curve(self, ax)
+
+
+def noise(
+    subject: "Run | Specimen",
+    levels: float | Sequence[float] = (0.01, 0.03, 0.1, 0.3),
+    *,
+    samples: int = 200,
+    seed: int = 0,
+    name: str | None = None,
+    learned: bool = True,
+) -> Robustness:
+    """The response with random errors of a learning parameter.
+
+    Parameters that are positive are multiplied by ``exp(level * xi)``, others by
+    ``1 + level * xi``, ``xi`` normal. Linear springs and conductors in small networks are solved
+    all together.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    levels : float or several
+        Relative errors.
+    samples, seed : int
+        How many draws, the same ones at all levels, and of which seed.
+    name : str, optional
+        The parameter; the first that learned where left out.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+    """
+    s = specimen_of(subject, learned)
+    levels, name = _levels(levels, "levels", 0.0), s.dof(name)
+    _samples(samples)
+    xi = np.random.default_rng(seed).standard_normal((samples, s.network.n_edges))
+    positive = s.energy.parameter(name).positive
+    outputs = []
+    for level in levels:
+        factor = np.exp(level * xi) if positive else 1 + level * xi
+        outputs.append(_responses(s, name, s.values[name] * factor))
+    return _robustness(s, levels, f"relative noise of the {name.replace('_', ' ')}", outputs)
+
+
+def bond_loss(
+    subject: "Run | Specimen",
+    counts: int | Sequence[int] = (1, 2, 4, 8),
+    *,
+    samples: int = 200,
+    seed: int = 0,
+    learned: bool = True,
+) -> Robustness:
+    """The response after the loss of some bonds at random, by low-rank updates of one solution.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen` of linear elements without prestress
+    counts : int or several
+        How many bonds are lost.
+    samples, seed : int
+        How many draws, and of which seed.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For elements that are not linear, prestress, and more bonds than there are.
+    """
+    s = specimen_of(subject, learned)
+    energy = s.need_linear("The loss of bonds")
+    counts = _levels(counts, "counts", 1.0).astype(int)
+    _samples(samples)
+    at, k, m = s.equilibrium, len(energy.strains), s.network.n_edges
+    if at.prestressed:
+        raise InputError("The loss of bonds is found for networks without prestress.")
+    moduli = at.model.tangent_moduli()[at.model.cells_in_order()]
+    there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
+    if counts.max() > len(there):
+        raise InputError(f"counts = {counts.max()}: the network has {len(there)} bonds to lose.")
+    between = at.bond_compliance().reshape(m, k, m, k)
+    columns = at.model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
+    columns = np.moveaxis(columns, -1, 0)
+    rng, outputs = np.random.default_rng(seed), []
+    for count in counts:
+        lost = np.array([rng.choice(there, count, replace=False) for _ in range(samples)])
+        own = between[lost[:, :, None], :, lost[:, None, :], :]
+        own = np.moveaxis(own, 3, 2).reshape(samples, count * k, count * k)
+        stiff = np.zeros((samples, count, k, count, k))
+        stiff[:, np.arange(count), :, np.arange(count)] = np.moveaxis(moduli[lost], 1, 0)
+        stiff = stiff.reshape(own.shape)
+        left = np.eye(count * k) - stiff @ own
+        a = columns[lost].reshape(samples, count * k, -1)
+        good = np.abs(np.linalg.eigvals(left)).min(axis=1) > HOLDING
+        found = np.full((samples, *s.problem.wanted.shape), np.nan)
+        pulled = np.linalg.solve(left[good], stiff[good] @ a[good])
+        compliance = at.compliance + np.swapaxes(a[good], 1, 2) @ pulled
+        found[good] = at.outputs_by(compliance, np.zeros(compliance.shape[:2]))
+        outputs.append(found)
+    return _robustness(s, counts.astype(float), "bonds lost", outputs)
+
+
+def amplitude(
+    subject: "Run | Specimen",
+    amplitudes: ArrayLike | None = None,
+    *,
+    example: int = 0,
+    learned: bool = True,
+) -> Curve:
+    """The response curve: outputs while the sources of one example are pulled ever further.
+
+    Each equilibrium is found from the one before, so that the path is that of slow loading. Beyond
+    a collapse there are none.
+
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    amplitudes : array, optional
+        Factors on the sources' values, in the order of loading; 20 from 0.1 to 2 where left out.
+    example : int
+        Counted from 0.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+    """
+    s = specimen_of(subject, learned)
+    s.check_example(example)
+    factors = np.linspace(0.1, 2.0, 20) if amplitudes is None else np.atleast_1d(amplitudes)
+    if factors.ndim != 1 or not np.isfinite(factors).all():
+        raise InputError("amplitudes must be finite numbers.")
+    problem = s.problem.take(np.array([example]))
+    at = Specimen(s.network, problem, s.energy, s.values, s.learns).equilibrium
+    outputs = np.full((len(factors), len(problem.targets)), np.nan)
+    for k, factor in enumerate(factors):
+        at.drive(factor * problem.values)
+        try:
+            outputs[k] = at.outputs(at.free())[0] / problem.units
+        except SolveError:
+            if k == 0:
+                raise
+            break
+    wanted = np.where(problem.asked, problem.wanted, np.nan)[0] / problem.units
+    return Curve(factors.astype(float), outputs, wanted, target_names(s))
+
+
+def _levels(given: object, name: str, least: float) -> NDArray[np.float64]:
+    try:
+        levels = np.atleast_1d(np.asarray(given, dtype=float))
+    except (TypeError, ValueError):
+        levels = np.array([np.nan])
+    if levels.ndim != 1 or not len(levels) or not (levels >= least).all():
+        raise InputError(f"{name} = {given!r} must be one or several numbers from {least:g}.")
+    return levels
+
+
+def _samples(samples: int) -> None:
+    if samples < 1:
+        raise InputError(f"samples = {samples} must be at least 1.")
+
+
+def _robustness(s: Specimen, levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
+    outputs = np.array(raw)
+    errors = np.full(outputs.shape[:2], np.inf)
+    for where in zip(*np.nonzero(np.isfinite(outputs).all(axis=(2, 3))), strict=True):
+        errors[where] = s.problem.error(outputs[where])
+    wanted = np.where(s.problem.asked, s.problem.wanted, np.nan) / s.problem.units
+    outputs = outputs / s.problem.units
+    return Robustness(levels, level, outputs, errors, wanted, target_names(s))
+
+
+def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
+    """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
+    simple = s.energy.linear and len(getattr(s.energy, "strains", ())) == 1
+    if simple and name != "rest_length" and not s.equilibrium.prestressed:
+        free = np.setdiff1d(
+            np.arange(s.network.n_nodes * len(s.problem.components)), s.problem.fixed
+        )
+        if len(free) <= TOGETHER:
+            return _together(s, name, values, free)
+    out = np.full((len(values), *s.problem.wanted.shape), np.nan)
+    at = s.equilibrium
+    for sample, row in zip(out, values, strict=True):
+        at.forget()
+        try:
+            at.update(**{name: row})
+            sample[:] = at.outputs(at.free())
+        except SolveError:
+            continue
+    at.forget()
+    at.update(**{name: s.values[name]})
+    at.free()
+    return out
+
+
+def _together(s: Specimen, name: str, values: NDArray, free: NDArray) -> NDArray[np.float64]:
+    """The same by dense algebra for all samples at once."""
+    p = s.problem
+    at = {k: np.broadcast_to(v, values.shape) for k, v in s.values.items()}
+    at |= {name: values, "length": s.network.lengths, "strain": 0.0}
+    stiffness = np.broadcast_to(s.energy.derivative("strain", "strain")(**at), values.shape)
+    # Strains of the bonds in the user's order of degrees of freedom.
+    model = s.equilibrium.model
+    user = model.to_points(np.arange(len(model.local_free), dtype=float)).ravel().astype(int)
+    b = sparse.csr_array(model.strain_operator[model.cells_in_order()])[:, user][:, free].toarray()
+    rows = port_rows(s)[:, free]
+    # Springs to the ground at nodes that are always held change no state.
+    ground = np.zeros(len(free))
+    dofs = [p.ports[k].dof(len(p.components)) for k in p.grounded]
+    ground[np.isin(free, dofs)] = stiffness.mean()
+    out = np.empty((len(values), *p.wanted.shape))
+    block = max(NUMBERS // len(free) ** 2, 1)
+    for start in range(0, len(values), block):
+        some = stiffness[start : start + block]
+        matrices = (b.T * some[:, None, :]) @ b + np.diag(ground)
+        compliance = rows @ np.linalg.solve(
+            matrices, np.broadcast_to(rows.T, (len(some), *rows.T.shape))
+        )
+        out[start : start + block] = s.equilibrium.outputs_by(
+            compliance, np.zeros(compliance.shape[:2])
+        )
+    return out

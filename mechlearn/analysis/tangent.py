@@ -1,0 +1,215 @@
+"""A network to first order about one of its states: stiffness, strains and moduli as matrices.
+
+Everything is in the user's order: degrees of freedom point by point (the network's nodes first,
+then those inside bonds), strains bond by bond.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse.linalg import splu
+
+from mechlearn.errors import SolveError
+from mechlearn.maxwell import ZERO
+
+if TYPE_CHECKING:
+    from mechlearn.analysis.subject import Specimen
+
+#: Up to this many degrees of freedom matrices are dense.
+DENSE = 1500
+#: Columns that are solved for at a time.
+BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Tangent:
+    """A network about a state, its supports taken out, its sources let go (loads stay).
+
+    Attributes
+    ----------
+    stiffness : (f, f) sparse array
+        Second derivative of the energy less the work of the loads, by what is free to move. Of
+        bonds ``K = B^T D B``, at finite displacement with the geometric stiffness of tensions.
+    strains : (cells k, f) sparse array
+        ``B``, from motions to strains, the ``k`` of the first cell first.
+    moduli : (cells, k, k) array
+        ``D``.
+    free : (f,) integer array
+        Degrees of freedom ``c * point + component``.
+    arm : (f,) array
+        1 for displacements; for rotations one over the mean length of the bonds, so that a rotation
+        times its inverse is what it moves at the end of a bond.
+    motions : (f, r) array
+        Orthonormal motions of the network as a whole that supports leave.
+    size : (points, c) tuple
+    nodes : int
+        How many of the points are nodes of the network.
+    """
+
+    stiffness: sparse.csr_array
+    strains: sparse.csr_array
+    moduli: NDArray[np.float64]
+    free: NDArray[np.int64]
+    arm: NDArray[np.float64]
+    motions: NDArray[np.float64]
+    size: tuple[int, int]
+    nodes: int
+
+    @property
+    def n(self) -> int:
+        """How many degrees of freedom are free."""
+        return len(self.free)
+
+    def on_nodes(self, columns: NDArray) -> NDArray[np.float64]:
+        """Motions (f, k) as fields of the nodes, (k, n, c); supported ones do not move."""
+        out = np.zeros((columns.shape[1], self.size[0] * self.size[1]))
+        out[:, self.free] = columns.T
+        return out.reshape(-1, *self.size)[:, : self.nodes]
+
+    def rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
+        """Linear functionals of the nodes' degrees of freedom as rows on what is free, (r, f)."""
+        columns = sparse.csc_array(functionals)
+        columns.resize(functionals.shape[0], self.size[0] * self.size[1])
+        return sparse.csr_array(columns[:, self.free])
+
+    @cached_property
+    def _gauged(self):
+        """A factorisation with as many degrees of freedom pinned as motions cost nothing."""
+        from scipy.linalg import qr
+
+        keep = np.ones(self.n, dtype=bool)
+        if r := self.motions.shape[1]:
+            keep[qr(self.motions.T, mode="r", pivoting=True)[1][:r]] = False
+        k = self.stiffness[keep][:, keep]
+        try:
+            if len(k.indptr) <= DENSE:
+                factor = cho_factor(k.toarray())
+                return keep, lambda b: cho_solve(factor, b)
+            return keep, splu(k.tocsc(), permc_spec="MMD_AT_PLUS_A").solve
+        except (np.linalg.LinAlgError, RuntimeError):
+            raise SolveError(
+                "The network is not stable once its sources let go: its stiffness is not positive "
+                "definite."
+            ) from None
+
+    def solve(self, columns: NDArray) -> NDArray[np.float64]:
+        """Displacements by balanced loads (f, k), without any motion of the whole network."""
+        keep, solve = self._gauged
+        out = np.zeros(columns.shape)
+        out[keep] = solve(np.ascontiguousarray(self._balanced(columns)[keep]))
+        return self._balanced(out)
+
+    def _balanced(self, columns: NDArray) -> NDArray[np.float64]:
+        """The same without what is along motions of the whole network."""
+        return columns - self.motions @ (self.motions.T @ columns)
+
+    def compliance(self) -> NDArray[np.float64]:
+        """Strains of all cells by unit stresses of all, ``B K^-1 B^T``, (cells k, cells k)."""
+        rows = self.strains.shape[0]
+        out = np.empty((rows, rows))
+        for start in range(0, rows, BLOCK):
+            some = self.strains[start : start + BLOCK].T.toarray()
+            out[:, start : start + BLOCK] = self.strains @ self.solve(some)
+        return out
+
+
+def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
+    """The tangent of a specimen's network in one example; see :meth:`Specimen.tangent`."""
+    from mechlearn.equilibrium.reading import PortReader
+    from mechlearn.fenics import MPI
+
+    energy = specimen.need_bonds("A stiffness matrix")
+    network, problem = specimen.network, specimen.problem
+    # Without a gauge: what pins a floating network would stop its rigid motions.
+    problem = replace(problem, gauge=np.empty(0, dtype=np.int64))
+    model = energy.model(network, problem, specimen.values, MPI.COMM_SELF)
+    state = np.zeros(len(model.local_free))
+    if not energy.linear:
+        found = specimen.equilibrium.model.pack(specimen.free.fields()[:, example])
+        state = model.unpack(found)
+    model.put_state(state)
+    rows, columns, values = model.assemble_stiffness().getValuesCSR()
+    size = len(state)
+    stiffness = sparse.csr_array((values, columns, rows), shape=(size, size))
+    if not energy.linear:
+        ports = PortReader(model, problem)
+        forces = specimen.free.forces[example]
+        bend = ports.curvature(ports.read(state).vectors, forces)
+        stiffness = sparse.csr_array(stiffness - ports.rows.T @ sparse.csr_array(bend) @ ports.rows)
+    c = model.width
+    user = model.to_points(np.arange(size, dtype=float)).reshape(-1).astype(np.int64)
+    number = np.arange(size)
+    is_free = ~np.isin(number, problem.supported)
+    order, free = user[is_free], number[is_free]
+    stiffness = stiffness[order][:, order]
+    cells = model.cells_in_order()
+    k = len(energy.strains)
+    which = (k * cells[:, None] + np.arange(k)).ravel()
+    strains = model.tangent_operator()[which][:, order]
+    return Tangent(
+        stiffness=sparse.csr_array((stiffness + stiffness.T) / 2),
+        strains=sparse.csr_array(strains),
+        moduli=model.tangent_moduli()[cells],
+        free=free,
+        arm=np.where(free % c >= model.places, 1 / network.lengths.mean(), 1.0),
+        motions=_motions(stiffness, specimen, example, free, size),
+        size=(size // c, c),
+        nodes=network.n_nodes,
+    )
+
+
+def _motions(
+    stiffness: sparse.csr_array, specimen: "Specimen", example: int, free: NDArray, size: int
+) -> NDArray[np.float64]:
+    """Motions of the network as a whole that cost nothing at the state, orthonormal, (f, r)."""
+    network, kinematics = specimen.network, specimen.energy.kinematics
+    if not specimen.energy.linear:  # it turns about where it is now
+        moves = specimen.free.states()[example][:, : network.dim]
+        network = replace(network, nodes=network.nodes + moves)
+    motions = kinematics.free_motions(network)
+    motions = kinematics.left_by_supports(network, motions, specimen.problem.supported)
+    whole = np.zeros((size, motions.shape[1]))
+    whole[: len(motions)] = motions
+    if size > len(motions):  # points inside bonds turn with the network; found from the stiffness
+        return _null_motions(stiffness, specimen, free)
+    stopped = np.setdiff1d(np.arange(size), free)
+    if len(stopped) and whole.shape[1]:
+        _, s, vt = np.linalg.svd(whole[stopped])
+        rank = np.count_nonzero(s > 1e-8)
+        whole = whole @ vt[rank:].T
+    whole = whole[free]
+    if whole.shape[1] == 0:
+        return whole
+    whole = np.linalg.qr(whole)[0]
+    # Under loads that keep their directions a rotation is not free.
+    forces = stiffness @ whole
+    scale = abs(stiffness).sum(axis=0).max()
+    _, s, vt = np.linalg.svd(forces, full_matrices=False)
+    return whole @ vt[s <= 1e-9 * scale].T
+
+
+def _null_motions(
+    stiffness: sparse.csr_array, specimen: "Specimen", free: NDArray
+) -> NDArray[np.float64]:
+    if len(specimen.problem.supported) or len(free) > 2 * DENSE:
+        return np.zeros((len(free), 0))
+    value, vector = np.linalg.eigh(stiffness.toarray())
+    return vector[:, np.abs(value) < ZERO * value[-1]]
+
+
+def port_rows(specimen: "Specimen", example: int = 0) -> NDArray[np.float64]:
+    """What the ports read, to first order about the state, (ports, n c); zero at supports."""
+    from mechlearn.equilibrium.reading import PortReader
+
+    reader = PortReader(specimen.equilibrium.model, specimen.problem)
+    state = specimen.free.fields()[:, example]
+    if specimen.energy.linear:
+        state = np.zeros_like(state)
+    rows = reader.read(state).slopes @ specimen.problem.functionals()[0].toarray()
+    rows[:, specimen.problem.supported] = 0.0
+    return rows

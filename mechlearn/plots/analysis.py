@@ -1,0 +1,181 @@
+"""Plots of what analysis finds; the methods ``plot`` of its results call these."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mechlearn.plots.bonds import plot_bonds
+from mechlearn.plots.style import (
+    AFTER,
+    BEFORE,
+    CONTRAST,
+    INK,
+    LIMIT,
+    font_size,
+    legend,
+    log_axis,
+    log_ticks,
+    new_axes,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.analysis.curvature import Correspondence, Hessian
+    from mechlearn.analysis.effective import Dimension
+    from mechlearn.analysis.modes import Overlap, Spectrum
+    from mechlearn.analysis.pathways import Pathway
+    from mechlearn.analysis.robustness import Curve, Robustness
+
+#: Curves are told apart by these, in turn.
+COLOURS = CONTRAST, LIMIT, "#009E73", "#CC79A7", INK, "#56B4E9", "#E69F00"
+
+
+def _axes(ax: "Axes | None", x: str, y: str) -> "Axes":
+    ax = new_axes() if ax is None else ax
+    style(ax)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    return ax
+
+
+def _log_x(ax: "Axes", values: np.ndarray) -> None:
+    """A log axis for values above zero, with ticks that do not run into one another."""
+    low, high = float(np.min(values)), float(np.max(values))
+    if 0 < low < high:
+        ax.set_xscale("log")
+        log_ticks(ax.xaxis, low, high)
+
+
+def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) -> "Axes":
+    """Draw a density of states."""
+    ax = _axes(ax, "frequency √λ", "density of states")
+    edges, density = found.density(bins)
+    ax.stairs(density, edges, color=AFTER, linewidth=2.2, fill=False)
+    _log_x(ax, edges)
+    log_axis(ax, density)
+    return ax
+
+
+def plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
+    """Draw the participation ratios of modes against their frequencies."""
+    ax = _axes(ax, "frequency √λ", "participation ratio")
+    keep = slice(found.zero_modes, None)
+    ax.plot(found.frequencies[keep], found.participation[keep], "o", color=AFTER, ms=5)
+    _log_x(ax, found.frequencies[keep])
+    ax.set_ylim(0, 1)
+    return ax
+
+
+def plot_overlap(found: "Overlap", ax: "Axes | None" = None) -> "Axes":
+    """Draw which parts of response, source and target lie in the modes up to each."""
+    ax = _axes(ax, "number of softest modes", "part in them")
+    count = np.arange(1, len(found.eigenvalues) + 1)
+    curves = {
+        "free response": (found.response.mean(axis=0), INK),
+        "source": (found.source, CONTRAST),
+        "target": (found.target, LIMIT),
+    }
+    for name, (parts, colour) in curves.items():
+        ax.step(count, np.cumsum(parts), where="post", color=colour, linewidth=2.2, label=name)
+    _log_x(ax, count)
+    ax.set_ylim(0, 1.02)
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def plot_dimension(found: "Dimension", ax: "Axes | None" = None) -> "Axes":
+    """Draw singular values of the response in order."""
+    ax = _axes(ax, "number", "singular value of the response")
+    values = found.singular_values[found.singular_values > 1e-12 * found.singular_values.max()]
+    label = f"effective dimension {found.effective:.3g}"
+    ax.plot(np.arange(1, len(values) + 1), values, ".-", color=AFTER, linewidth=1.5, label=label)
+    _log_x(ax, np.arange(1, len(values) + 1))
+    log_axis(ax, values)
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
+    """Draw the eigenvalues of a cost's Hessian in order; hollow where they are negative."""
+    ax = _axes(ax, "number", "eigenvalue of the cost's Hessian")
+    values = found.eigenvalues
+    values = values[np.argsort(-np.abs(values))]
+    count = np.arange(1, len(values) + 1)
+    sizes = np.abs(values)
+    for sign, face, name in ((1, AFTER, "positive"), (-1, "white", "negative")):
+        mine = (np.sign(values) == sign) & (sizes > 1e-16 * sizes.max(initial=0.0))
+        if mine.any():
+            ax.plot(count[mine], sizes[mine], "o", color=AFTER, mfc=face, ms=5, label=name)
+    log_axis(ax, sizes)
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "Axes":
+    """Draw in which modes of the network the stiffest modes of the cost change the response."""
+    ax = _axes(ax, "eigenvalue of the stiffness", "part of the changed response up to it")
+    for c, parts in enumerate(found.response):
+        label = f"{c + 1}" if c else "cost mode 1"
+        colour = COLOURS[c % len(COLOURS)]
+        ax.step(found.stiffness, np.cumsum(parts), where="post", color=colour, label=label)
+    _log_x(ax, found.stiffness)
+    ax.set_ylim(0, 1.02)
+    legend(ax, ax.get_legend_handles_labels()[0][: len(COLOURS)])
+    return ax
+
+
+def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
+    """Draw the error against the level: median, and the range of the middle 80 %."""
+    ax = _axes(ax, found.level, "error")
+    ranges = [np.where(np.isinf(v), np.nan, v) for v in (found.quantile(0.1), found.quantile(0.9))]
+    median = np.where(np.isinf(found.median), np.nan, found.median)
+    ax.fill_between(found.levels, *ranges, color=BEFORE, alpha=0.4, label="10 to 90 %")
+    ax.plot(found.levels, median, "o-", color=AFTER, linewidth=2.2, label="median")
+    if found.collapsed.any():
+        for level, part in zip(found.levels, found.collapsed, strict=True):
+            if part:
+                ax.annotate(f"{part:.0%} floppy", (level, 0.97), ha="center", color=LIMIT,
+                            xycoords=("data", "axes fraction"))  # fmt: skip
+    if len(found.levels) > 2 and found.levels.min() > 0:
+        _log_x(ax, found.levels)
+    finite = found.errors[np.isfinite(found.errors)]
+    log_axis(ax, np.concatenate([*ranges, median]) if len(finite) else finite)
+    legend(ax, ax.get_legend_handles_labels()[0])
+    return ax
+
+
+def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
+    """Draw outputs against the amplitude of the sources, and what would be proportional."""
+    ax = _axes(ax, "amplitude of the sources", "output")
+    for k, name in enumerate(found.targets):
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(found.amplitudes, found.outputs[:, k], color=colour, linewidth=2.2, label=name)
+        ideal = found.amplitudes * found.wanted[k]
+        ax.plot(found.amplitudes, ideal, "--", color=colour, linewidth=1.2)
+    handles = ax.get_legend_handles_labels()[0][: len(COLOURS)]
+    legend(ax, [*handles, _dashed("wanted")])
+    return ax
+
+
+def _dashed(label: str):
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle="--", color=INK, linewidth=1.2, label=label)
+
+
+def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
+    """Draw a network, its bonds coloured by their share in a coupling, and the pathways."""
+    net = found.network
+    ends = {"source": found.ends[0], "target": found.ends[1]}
+    ax = plot_bonds(net, found.shares, "mutual energy", ax, ends)
+    for chain in found.bonds:
+        for bond in chain:
+            a, b = net.nodes[net.edges[bond], :2]
+            v = net.vectors[bond, :2]
+            halves = [(a, a + v / 2), (b - v / 2, b)]
+            for p, q in halves:
+                ax.plot(*np.transpose([p, q]), color=INK, linewidth=1.4, linestyle=(0, (2, 2)))
+    ax.title.set_size(font_size(ax))
+    return ax

@@ -1,0 +1,106 @@
+"""A network as matplotlib draws it: lines coloured by one number per bond."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.errors import InputError
+from mechlearn.plots.style import FAINT, INK, font_size, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mechlearn.network import Network
+
+#: Of bonds whose number is infinite, and of those that have none.
+INFINITE = "#D55E00"
+#: Widths of the lines in points, from the smallest number to the largest.
+WIDTHS = 0.8, 4.0
+
+
+def plot_bonds(
+    network: "Network",
+    values: ArrayLike,
+    label: str,
+    ax: "Axes | None" = None,
+    marked: dict[str, ArrayLike] | None = None,
+) -> "Axes":
+    """Draw a network with its bonds coloured, and as wide, as some numbers say.
+
+    Numbers of both signs are drawn in two colours, around zero. A network in 3D is drawn as seen
+    along z, the nearest bonds last.
+
+    Parameters
+    ----------
+    network : Network
+    values : (m,) array
+        Infinite ones in a colour of their own, those that are no number faint.
+    label : str
+        What they are.
+    ax : matplotlib Axes, optional
+        Drawn into; a new figure where left out.
+    marked : mapping of names to node ids, optional
+        Nodes to be marked, such as those of sources.
+
+    Raises
+    ------
+    InputError
+        For another number of values than bonds.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.shape != (network.n_edges,):
+        raise InputError(
+            f"plot_bonds: {values.shape} values for the {network.n_edges} bonds of the network."
+        )
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize, TwoSlopeNorm
+
+    ax = new_axes() if ax is None else ax
+    known = np.isfinite(values)
+    size = float(np.abs(values[known]).max(initial=0.0)) or 1.0
+    signed = bool((values[known] < 0).any())
+    norm = TwoSlopeNorm(0.0, -size, size) if signed else Normalize(0.0, size)
+    part = np.where(known, np.abs(values) / size, np.isinf(values) * 0.6)
+    width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part
+    lines, bond = _segments(network)
+    # Under the colours, of which the lightest are hardly seen.
+    ax.add_collection(LineCollection(lines, linewidths=WIDTHS[0], color=FAINT))
+    depth = network.nodes[network.edges].mean(axis=1)[:, -1] if network.dim == 3 else part
+    for chosen, colour in ((np.isnan(values), FAINT), (known, None), (np.isinf(values), INFINITE)):
+        mine = np.flatnonzero(chosen[bond])
+        mine = mine[np.argsort(depth[bond[mine]], kind="stable")]
+        drawn = LineCollection(lines[mine], linewidths=width[bond[mine]], capstyle="round")
+        if colour is None:
+            drawn.set(array=values[bond[mine]], cmap="PuOr_r" if signed else "magma_r", norm=norm)
+            bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
+            bar.set_label(label, fontsize=font_size(ax))
+            bar.outline.set_visible(False)
+        else:
+            drawn.set_color(colour)
+        ax.add_collection(drawn)
+    for (name, nodes), look in zip((marked or {}).items(), ("o", "s", "D"), strict=False):
+        x = network.nodes[np.asarray(nodes)]
+        face = INK if look == "o" else "white"
+        ax.plot(x[:, 0], x[:, 1], look, color=INK, mfc=face, ms=9, label=name, linestyle="none")
+    if marked:
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marked))
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    ax.set_axis_off()
+    return ax
+
+
+def _segments(network: "Network") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Lines in the plane, and whose they are; bonds across a periodic cell are one half a side."""
+    a = network.nodes[network.edges[:, 0], :2]
+    b = network.nodes[network.edges[:, 1], :2]
+    v = network.vectors[:, :2]
+    bond = np.arange(network.n_edges)
+    if not network.periodic:
+        return np.stack([a, b], axis=1), bond
+    across = network.shifts.any(axis=1)
+    whole = np.stack([a, b], axis=1)[~across]
+    halves = [np.stack([a, a + v / 2], axis=1), np.stack([b - v / 2, b], axis=1)]
+    lines = np.concatenate([whole, *(h[across] for h in halves)])
+    return lines, np.concatenate([bond[~across], bond[across], bond[across]])
