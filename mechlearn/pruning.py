@@ -37,6 +37,9 @@ class PruningLearner(Learner):
         self._dof = self.dofs[0]
         self._whole = self._dof.values.copy()
         self._response: _Response | None = None
+        # All changes in their order, and bonds after whose change the network could not be solved.
+        self._changes: list[int] = []
+        self._barred = np.zeros(network.n_edges, dtype=bool)
 
     @classmethod
     @override
@@ -54,21 +57,55 @@ class PruningLearner(Learner):
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
         if self._response is None:
-            name = self._dof.name
-            there = self.flaws.true({name: self._whole}, name)[name]
-            self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
+            self._respond()
         return np.zeros(self.problem.n_examples)
+
+    def _respond(self) -> None:
+        """Find all compliances of the network as it is now."""
+        name = self._dof.name
+        there = self.flaws.true({name: self._whole}, name)[name]
+        self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
 
     @override
     def _step(self) -> bool:
-        bond = self._response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
+        may = self._dof.learns & self.flaws.whole & ~self._barred
+        bond = self._response.best(self.rule.restore, may)
         if bond is None:
             return False
-        self._response.change(bond)
+        self._change(bond)
         values = self._dof.values.copy()
         values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
         self._dof.values = values
         return True
+
+    def _change(self, bond: int) -> None:
+        self._response.change(bond)
+        self._changes.append(bond)
+
+    @override
+    def _soften(self) -> bool:
+        """Undo the last change, and leave that bond as it is from now on."""
+        self._barred[self._changes[-1]] = True
+        self._change(self._changes[-1])
+        return True
+
+    @override
+    def state(self) -> dict[str, NDArray]:
+        changes = np.array(self._changes, dtype=int)
+        return super().state() | {"pruning/changes": changes, "pruning/barred": self._barred}
+
+    @override
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go back to a :meth:`state`: the whole network, and all changes to it in their order."""
+        barred = np.asarray(state["pruning/barred"], dtype=bool)
+        if barred.shape != self._barred.shape:
+            raise ValueError("pruning/barred should have one entry per bond")
+        self.settle()
+        self._respond()
+        for bond in state["pruning/changes"].tolist():
+            self._change(bond)
+        super().restore(state)
+        self._barred = barred.copy()
 
 
 class _Response:
