@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from mechlearn import __version__
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.export.options import Options
-from mechlearn.ranks import abort, on_first, rank, size
+from mechlearn.ranks import fail, on_first, prepare, rank, size
 
 app = App(
     name="mechlearn",
@@ -476,6 +476,7 @@ def view(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
     try:
+        prepare()
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
@@ -489,8 +490,7 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception:
         if size() == 1:
             raise
-        traceback.print_exc()
-        abort(1)
+        fail(traceback.format_exc(), 1)
 
 
 def _warn(text: str) -> None:
@@ -525,9 +525,7 @@ class _about:
 
 
 def _fail(text: str, code: int) -> None:
-    if rank() == 0:
-        print(f"mechlearn: {text}", file=sys.stderr, flush=True)
-    sys.exit(code)
+    fail(f"mechlearn: {text}", code)
 
 
 def _report(run) -> str:

@@ -142,6 +142,8 @@ class Learner(ABC):
         values = {**self.flaws.cut(energy, network, material), **self.parameters}
         self.model = energy.model(network, self.problem, values, comm)
         self.equilibrium = equilibrium(self.model, self.problem)
+        if self.rigidity and not self.rigidity.floppy:
+            self.equilibrium.loose = False
         self.history = History()
         self.updates = 0
         self.faults: Counter[str] = Counter()

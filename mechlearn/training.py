@@ -220,6 +220,11 @@ def _train(
             "The learned network has several equilibria: reached from rest it answers differently "
             "than at the end of training. The response from rest is reported."
         )
+    if learner.equilibrium.loose:
+        warnings.append(
+            "Parts of the network move without resistance, so their place is not unique; what is "
+            "read there depends on where they came from."
+        )
     if learner.faults:
         counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
         warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")

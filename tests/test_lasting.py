@@ -139,6 +139,7 @@ def test_checkpoints_come_every_so_many_steps_or_seconds(tmp_path):
     assert saved == [*range(10), 9]
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(tmp_path):
     rng = np.random.default_rng(5)
     done, troubles, fell = kills.survive("springs", tmp_path, 3, rng, steps=100)
@@ -406,7 +407,7 @@ from mechlearn.checkpoint import Stopped
 from mechlearn.ranks import rank
 from mechlearn.training import train_setup
 
-setup = t.setup_of(9, **t.KINDS["finite, batches"])
+setup = t.setup_of(6, **t.KINDS["finite"])
 try:
     # One rank alone is asked to stop.
     t.train(Path(sys.argv[1]), setup, t.stop_at(4) if rank() else None)
@@ -420,6 +421,7 @@ print("same", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_two_ranks_resume_to_the_same(tmp_path):
     said = subprocess.run(
         [MPIEXEC, "-n", "2", sys.executable, "-c", ON_TWO_RANKS, tmp_path],
@@ -428,4 +430,4 @@ def test_two_ranks_resume_to_the_same(tmp_path):
         text=True,
         timeout=120,
     )
-    assert said.stdout.split() == ["same", "same"], said.stderr
+    assert said.stdout.count("same") == 2, said.stderr

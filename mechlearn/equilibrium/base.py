@@ -179,6 +179,9 @@ class Equilibrium(ABC):
         That of the examples under consideration.
     examples : integer array
         Their numbers among all, from 0.
+    loose : bool, optional
+        Whether parts of the network may move without resistance; where not known, they may
+        whenever they could in the first state that was asked for. Linear networks never may.
 
     After every change of the parameters call :meth:`update`, then :meth:`free`, then
     :meth:`solve` for phases.
@@ -186,6 +189,7 @@ class Equilibrium(ABC):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
+        self.loose: bool | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:

@@ -121,6 +121,11 @@ class LinearEquilibrium(Equilibrium):
     def _check(self) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
         worst = self._solver.missed().max(initial=0.0)
+        if not np.isfinite(worst):
+            raise SolveError(
+                "Stiffness or load are not finite numbers; a learning step was far too large.",
+                "not finite",
+            )
         if not worst < RESIDUAL:
             raise SolveError(
                 f"The equilibrium equations are not solved (relative residual {worst:.1e}): the "

@@ -42,8 +42,10 @@ ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
 #: (radians) they may turn a node altogether.
 BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
-#: From a state that is not stable frames step at least that far, relative to bond length.
+#: From a state that is not stable one steps at least that far, relative to bond length.
 KICK = 1e-3
+#: A state that is balanced but no minimum is left by such a step at most so many times.
+KICKS = 2
 #: The first load step from rest moves no held pair by more than this strain.
 FIRST_STRAIN = 0.05
 #: The smallest load step, as a fraction of the whole load.
@@ -76,6 +78,7 @@ class _Kept:
 
     mesh: dict[str, NDArray]
     stiffness: float
+    loose: bool | None
     warm: dict[str, dict[int, _Point]]
     before: dict[int, _Point]
 
@@ -154,13 +157,14 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def keep(self) -> "_Kept":
         warm = {key: dict(points) for key, points in self._warm.items()}
-        return _Kept(self.model.memory(), self._stiffness, warm, dict(self._free_before))
+        before = dict(self._free_before)
+        return _Kept(self.model.memory(), self._stiffness, self.loose, warm, before)
 
     @override
     def go_back(self, kept: "_Kept") -> None:
         if self.model.recall(kept.mesh):
             self._attach()
-        self._stiffness = kept.stiffness
+        self._stiffness, self.loose = kept.stiffness, kept.loose
         self._warm = {key: dict(points) for key, points in kept.warm.items()}
         self._free_before = dict(kept.before)
         self._free = None
@@ -169,6 +173,8 @@ class NewtonEquilibrium(Equilibrium):
     def memory(self, kept: "_Kept | None" = None) -> dict[str, NDArray]:
         kept = kept or self.keep()
         out = kept.mesh | {"stiffness": np.array(kept.stiffness)}
+        if kept.loose is not None:
+            out["loose"] = np.array(kept.loose)
         for key, points in {**kept.warm, BEFORE: kept.before}.items():
             if points:
                 out[f"{key}/examples"] = np.array(list(points))
@@ -193,7 +199,9 @@ class NewtonEquilibrium(Equilibrium):
                 for k, e in enumerate(memory[f"{key}/examples"])
             }
         before = warm.pop(BEFORE, {})
-        self.go_back(_Kept(self.model.memory(), float(memory["stiffness"]), warm, before))
+        loose = bool(memory["loose"]) if "loose" in memory else None
+        stiffness = float(memory["stiffness"])
+        self.go_back(_Kept(self.model.memory(), stiffness, loose, warm, before))
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
@@ -293,6 +301,7 @@ class NewtonEquilibrium(Equilibrium):
             done += step
             step *= 2
         self.counts.unstable += self.counts.shifts > shifts
+        self.loose = bool(self.loose)
         return point
 
     # -- Newton --------------------------------------------------------------------------------
@@ -352,15 +361,28 @@ class NewtonEquilibrium(Equilibrium):
         u = start.u.copy()
         f = np.where(imposed.held, start.forces, imposed.values)
         state, moved = self._evaluate(u, f, imposed), np.inf
+        direction, kicks = None, 0
         for _ in range(ITERATIONS):
             if state.miss < TOLERANCE and moved <= self._last_step:
-                return _Point(u, f, state.read.values, state.energy)
+                if direction is None or not direction.shift or self._is_held(state, f, imposed):
+                    return _Point(u, f, state.read.values, state.energy)
+                if kicks == KICKS:
+                    raise _NotConverged("a part moves there without resistance", "singular")
+                kicks += 1
+                u = u + self._softest(state, f, imposed, None)
+                state, moved = self._evaluate(u, f, imposed), np.inf
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
             u, f, state, moved = self._advance(u, f, state, direction, imposed)
             if not direction.shift:
                 u, f, state = self._finish(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
+
+    def _is_held(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> bool:
+        """Whether a balanced state is a minimum, or no better can be asked of the network."""
+        if self.loose is None:
+            self.loose = bool(self._direction(state, f, imposed).shift)
+        return self.loose or not self._direction(state, f, imposed).shift
 
     def _finish(self, u, f, state, direction, imposed):
         """Close to the solution the last factorisation serves for the steps that are left."""

@@ -1,12 +1,17 @@
 """Kill trainings at random moments, resume them, and compare with trainings left alone.
 
-``python tests/long/kills.py 200`` kills until so many kills were survived. The moment of a kill is
-drawn between the start of the process and the time that is left, so that kills fall into set-up,
-steps, checkpoints and the writing of the run. Exits with 1 where one run differs or is corrupt.
+``python tests/long/kills.py 200`` kills (SIGKILL) so many times. The moment of a kill is drawn
+between the start of the process and the time that a whole training takes, so that kills fall into
+set-up, steps, checkpoints and the writing of the run. Exits with 1
+where one run differs or is corrupt.
+Processes are forks of one that has imported everything; ``--fresh`` starts them anew.
 """
 
 import argparse
+import multiprocessing
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+import mechlearn.training  # noqa: F401 (so that forks need not)
+from mechlearn.cli import main as main_of_mechlearn
 from mechlearn.errors import InputError
 from mechlearn.folder import FILES
 from mechlearn.run import Run
@@ -79,8 +86,44 @@ TASKS = {
 
 def command(task: Path, folder: Path) -> list[str]:
     """What trains a task, or goes on with it, with a checkpoint every few steps."""
-    train = [sys.executable, "-m", "mechlearn", "train", str(task), "-o", str(folder), "-q"]
-    return [*train, "--save-steps", "5", *(["--resume"] if folder.exists() else [])]
+    return [sys.executable, "-m", "mechlearn", *_arguments(task, folder)]
+
+
+def _arguments(task: Path, folder: Path) -> list[str]:
+    train = ["train", str(task), "-o", str(folder), "-q", "--save-steps", "5"]
+    return [*train, *(["--resume"] if folder.exists() else [])]
+
+
+def _run(task: Path, folder: Path, fork: bool, wait: float | None) -> tuple[int | None, str]:
+    """Train in a process of its own, killed after a while: exit code (None: killed), stderr."""
+    errors = folder.with_suffix(".err")
+    with errors.open("w") as file:
+        if fork:
+            child = multiprocessing.get_context("fork").Process(
+                target=_train, args=(_arguments(task, folder), file.fileno())
+            )
+            child.start()
+            child.join(wait)
+            code = child.exitcode
+            child.kill()
+            child.join()
+            child.close()
+        else:
+            process = subprocess.Popen(
+                command(task, folder), stdout=subprocess.DEVNULL, stderr=file
+            )
+            try:
+                code = process.wait(wait)
+            except subprocess.TimeoutExpired:
+                code = None
+                process.kill()
+                process.wait()
+    return code, errors.read_text().strip()
+
+
+def _train(arguments: list[str], errors: int) -> None:
+    os.dup2(errors, 2)
+    main_of_mechlearn(arguments)
 
 
 def difference(one: Path, two: Path) -> str:
@@ -112,7 +155,13 @@ def corruption(folder: Path) -> str:
 
 
 def survive(
-    name: str, where: Path, kills: int, rng: np.random.Generator, steps: int | None = None
+    name: str,
+    where: Path,
+    kills: int,
+    rng: np.random.Generator,
+    *,
+    steps: int | None = None,
+    fork: bool = False,
 ) -> tuple[int, list[str], dict[str, int]]:
     """Kill trainings of a task so many times; returns kills, troubles, and where kills fell.
 
@@ -121,22 +170,22 @@ def survive(
     task, whole = where / f"{name}.toml", where / f"{name}-whole"
     text = TASKS[name]
     task.write_text(re.sub(r"(?m)^steps = .*$", f"steps = {steps}", text) if steps else text)
-    began = time.monotonic()
-    subprocess.run(command(task, whole), check=True, capture_output=True)
-    lasts = time.monotonic() - began
+    lasts = np.inf
+    for _ in range(2):  # the first may have to compile
+        shutil.rmtree(whole, ignore_errors=True)
+        began = time.monotonic()
+        code, said = _run(task, whole, fork, None)
+        assert code == 0, said
+        lasts = min(lasts, time.monotonic() - began)
+        if not fork:
+            break
     done, troubles, fell, number = 0, [], {"early": 0, "in training": 0, "at the end": 0}, 0
     while done < kills:
         folder, number = where / f"{name}-{number}", number + 1
         while True:
-            process = subprocess.Popen(
-                command(task, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
-            try:
-                wait = rng.uniform(0, 1.1 * lasts) if done < kills else None
-                said = process.communicate(timeout=wait)[1].decode()
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            wait = rng.uniform(0, 1.1 * lasts) if done < kills else None
+            code, said = _run(task, folder, fork, wait)
+            if code is None:
                 done += 1
                 saved = any(folder.glob("checkpoint*.npz"))
                 ended = (folder / ".part").exists() or (folder / FILES[-1]).exists()
@@ -144,8 +193,8 @@ def survive(
                 if trouble := corruption(folder) if folder.exists() else "":
                     troubles.append(f"{folder.name}: {trouble}")
                 continue
-            if process.returncode:
-                troubles.append(f"{folder.name}: exit {process.returncode}: {said.strip()}")
+            if code:
+                troubles.append(f"{folder.name}: exit {code}: {said}")
             elif trouble := difference(whole, folder):
                 troubles.append(f"{folder.name} differs in {trouble}")
             break
@@ -157,13 +206,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, nargs="?", default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), choices=list(TASKS))
     given = parser.parse_args()
     rng, total, wrong = np.random.default_rng(given.seed), 0, []
     for k, name in enumerate(given.tasks):
         share = -(-(given.kills - total) // (len(given.tasks) - k))
         with tempfile.TemporaryDirectory() as where:
-            done, troubles, fell = survive(name, Path(where), share, rng)
+            done, troubles, fell = survive(name, Path(where), share, rng, fork=not given.fresh)
         total, wrong = total + done, wrong + troubles
         print(f"{name}: {done} kills ({fell}), {len(troubles)} troubles", flush=True)
         for trouble in troubles:
