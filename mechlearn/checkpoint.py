@@ -1,179 +1,273 @@
-"""Checkpoints: what a training needs to go on after a break, written so that none is ever half."""
+"""Checkpoints: what a training needs to go on after a break, written so that none is ever half.
+
+The last two are kept: where the last turns out to be damaged, a training goes on from the one
+before. What they hold is plain arrays and text, read with every size checked.
+"""
 
 import hashlib
-import os
+import json
 import signal
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError, MechlearnError, SolveError
+from mechlearn.errors import InputError, MechlearnError
 from mechlearn.fenics import MPI
+from mechlearn.folder import BEFORE, CHECKPOINT, resumable, write_whole
 from mechlearn.learner import Learner
 from mechlearn.meshfile import failure
 from mechlearn.network import Network
+from mechlearn.safenpz import read_arrays
 from mechlearn.setup import Setup
 
 #: Bumped when the arrays of a checkpoint change their meaning.
-FORMAT = 4
+FORMAT = 5
 #: Seconds between checkpoints.
-EVERY = 30.0
+SECONDS = 30.0
+#: What may change between a training and its resumption.
+MAY_CHANGE = ("train.steps", "train.tolerance")
 
 
 class Stopped(MechlearnError):
     """The user stopped a training; the text says how to go on."""
 
-    exit_code = 130
+    def __init__(self, text: str, number: int = signal.SIGINT) -> None:
+        super().__init__(text)
+        self.exit_code = 128 + number
+
+
+class Damaged(InputError):
+    """A checkpoint is not what was written."""
 
 
 class Checkpoints:
-    """Saves a learner now and then, and at once when the process is asked to stop.
+    """Saves a learner now and then, and when the process is asked to stop.
 
-    Hand it to a learner's ``watch``; use it as a context so that signals are taken care of, and the
-    last step that could be solved is saved when the next cannot. With several ranks all call it,
-    and the first writes.
+    Hand it to a learner's ``watch``; use it as a context so that signals are taken care of. With
+    several ranks all call it, and the first writes. Where a checkpoint cannot be written, training
+    goes on, and saving is tried again when the next one is due.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the run.
+    setup : Setup
+        What is trained.
+    seconds : float
+        Save when so much time has passed since the last time.
+    steps : int, optional
+        Save after so many steps as well.
+    tell : function of a text
+        Told what the user should know at once.
     """
 
-    def __init__(self, path: Path, setup: Setup, every: float = EVERY) -> None:
-        self.path, self.every = path, every
-        self.digest = digest(setup)
-        self._last = time.monotonic()
-        self._asked = False
-        self._before: dict[int, object] = {}
-        self._seen: tuple[Learner, dict[str, NDArray]] | None = None
+    def __init__(
+        self,
+        folder: Path,
+        setup: Setup,
+        *,
+        seconds: float = SECONDS,
+        steps: int | None = None,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        if not seconds >= 0 or (steps is not None and steps < 1):
+            raise InputError("Checkpoints are saved every so many seconds, or at least 1 step.")
+        self.path, self.before = Path(folder) / CHECKPOINT, Path(folder) / BEFORE
+        self.seconds, self.steps, self.tell = seconds, steps, tell
+        self._setup = setup
+        self._time, self._step = -np.inf, 0
+        self._good = False  # whether the file at the path is one of this training
+        self._asked = 0
+        self._handlers: dict[int, Any] = {}
+
+    # -- saving --------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
+        if threading.current_thread() is threading.main_thread():  # others get no signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
-        for number, handler in self._before.items():
+    def __exit__(self, *_) -> None:
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if isinstance(error, SolveError) and self._save_seen():
-            step = int(self._seen[1]["updates"])
-            raise type(error)(
-                f"{str(error).rstrip('.')}; what was learned up to step {step} is saved, and the "
-                f"same command with train.steps = {step} and --resume writes it as a run."
-            ) from error
-
-    def __call__(self, learner: Learner) -> None:
-        """Save if it is time; raises Stopped if the process was asked to stop."""
-        due = time.monotonic() - self._last > self.every
-        stop = self._asked
-        comm = learner.model.comm
-        if comm.size > 1:  # saving is collective: all ranks must agree on it
-            due, stop = comm.allreduce(due, op=MPI.LOR), comm.allreduce(stop, op=MPI.LOR)
-        # Steps make new arrays, so these stay as they are.
-        values = {f"dof/{dof.name}": dof.values for dof in learner.dofs}
-        self._seen = learner, {"updates": np.array(learner.updates), **values}
-        if due or stop:
-            self.save(learner)
-        if stop:
-            how = "the same command with --resume goes on from there"
-            if not learner.resumable:
-                how = "but a search like this cannot go on from there"
-            raise Stopped(f"stopped at step {learner.updates}, and saved; {how}.")
-
-    def save(self, learner: Learner) -> None:
-        """Write the checkpoint: to a file beside it first, which then takes its place."""
-        self._last = time.monotonic()
-        state = learner.state()
-        if learner.model.comm.rank == 0:
-            self._write(state, learner.network)
-
-    def restore(self, learner: Learner) -> None:
-        """Put a learner where the checkpoint left it.
-
-        Raises
-        ------
-        InputError
-            Where there is no checkpoint, it is damaged, or belongs to another task or network.
-        """
-        try:
-            learner.restore(self._read(learner.network))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(f"{self.path} does not fit the task: {failure(error)}.") from None
-
-    def _save_seen(self) -> bool:
-        """Save the last step seen, after an error in the next; returns whether that was possible.
-
-        Its parameters are put back. What the steps remember is that of the error, if finite.
-        """
-        # An error need not have reached all ranks, and saving is collective.
-        if self._seen is None or self._seen[0].model.comm.size > 1:
-            return False
-        learner, seen = self._seen
-        state = learner.state() | seen
-        if not all(np.isfinite(values).all() for values in state.values()):
-            return False
-        try:
-            self._write(state, learner.network)
-        except InputError:  # the error in hand says more
-            return False
-        return True
-
-    def _write(self, state: Mapping[str, NDArray], network: Network) -> None:
-        beside = self.path.with_suffix(".part")
-        try:
-            with beside.open("wb") as file:
-                np.savez(
-                    file,
-                    allow_pickle=False,
-                    format=np.array(FORMAT),
-                    digest=np.array(self.digest),
-                    network=np.array(_network_digest(network)),
-                    content=np.array(_fingerprint(state)),
-                    **state,
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {failure(error)}.") from None
-
-    def _read(self, network: Network) -> dict[str, NDArray]:
-        if not self.path.is_file():
-            raise InputError(f"{self.path.parent} holds no checkpoint to resume from.")
-        try:
-            with self.path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                state = {name: np.asarray(file[name]) for name in file.files}
-            version = int(state.pop("format", -1))
-        except Exception as error:  # NumPy, zipfile and zlib fail in many ways on a damaged file
-            raise InputError(f"{self.path} is damaged: {failure(error)}.") from None
-        if version != FORMAT:
-            raise InputError(f"{self.path} is of another version of mechlearn.")
-        task, shape, content = (str(state.pop(k, "")) for k in ("digest", "network", "content"))
-        if content != _fingerprint(state):
-            raise InputError(f"{self.path} is damaged: its arrays are not those that were saved.")
-        if task != self.digest:
-            raise InputError(
-                f"{self.path} belongs to another task: only train.steps and train.tolerance may "
-                "change between a training and its resumption."
-            )
-        if shape != _network_digest(network):
-            raise InputError(
-                f"{self.path} belongs to another network: its nodes, bonds, cell, sets and data "
-                "may not change between a training and its resumption."
-            )
-        return state
+        self._handlers.clear()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:  # asked twice: do not wait for the step
             raise KeyboardInterrupt
-        self._asked = True
+        self._asked = number
+
+    def __call__(self, learner: Learner) -> None:
+        """Save if it is time; raises Stopped if the process was asked to stop."""
+        due = time.monotonic() - self._time >= self.seconds
+        due = due or bool(self.steps and learner.updates - self._step >= self.steps)
+        asked = self._asked
+        comm = learner.model.comm
+        if comm.size > 1:  # saving is collective: all ranks must agree on it
+            due, asked = comm.allreduce((due, asked), op=MPI.MAX)
+        if asked:
+            trouble = self._tried(learner)
+            at = f"stopped at step {learner.updates}"
+            if trouble:
+                raise Stopped(f"{at}, which could not be saved: {trouble}", asked)
+            raise Stopped(
+                f"{at}, and saved; the same command with --resume goes on from there.", asked
+            )
+        if due:
+            first = np.isneginf(self._time)
+            trouble = self._tried(learner)
+            if trouble and first:
+                raise InputError(trouble)
+            if trouble:
+                self.tell(f"{trouble} Training goes on, and saving is tried again.")
+
+    def save(self, learner: Learner) -> None:
+        """Write the checkpoint.
+
+        Raises
+        ------
+        InputError
+            On all ranks, where it cannot be written; the last one stays.
+        """
+        if trouble := self._tried(learner):
+            raise InputError(trouble)
+
+    def _tried(self, learner: Learner) -> str:
+        """Write the checkpoint; returns what went wrong, on all ranks."""
+        self._time, self._step = time.monotonic(), learner.updates
+        state, trouble = learner.state(), ""
+        comm = learner.model.comm
+        if comm.rank == 0:
+            try:
+                self._write(state, learner.network)
+            except InputError as error:
+                trouble = str(error)
+        return comm.bcast(trouble) if comm.size > 1 else trouble
+
+    def _write(self, state: Mapping[str, NDArray], network: Network) -> None:
+        about = {
+            "format": np.array(FORMAT),
+            "setup": np.array(_fixed(self._setup)),
+            "network": np.array(_network_digest(network)),
+        }
+        everything = {**about, **state}
+        # What the path holds may be damaged, or of an older training: that is not worth keeping.
+        before = self.before if self._good else None
+        write_whole(
+            self.path,
+            lambda file: np.savez(
+                file, allow_pickle=False, content=_fingerprint(everything), **everything
+            ),
+            before,
+        )
+        if not self._good:
+            self.before.unlink(missing_ok=True)
+        self._good = True
+
+    # -- going on ------------------------------------------------------------------------------
+
+    def restore(self, learner: Learner) -> None:
+        """Put a learner where the last good checkpoint left it; tells where that is not the last.
+
+        Raises
+        ------
+        InputError
+            Where no good one is left, or it belongs to another task or network.
+        """
+        troubles = []
+        for path in (self.path, self.before):
+            if not path.is_file():
+                continue
+            try:
+                state = self._read(path, learner.network)
+            except Damaged as error:
+                troubles.append(str(error))
+                continue
+            try:
+                learner.restore(state)
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise InputError(f"{path} does not fit the task: {failure(error)}.") from None
+            self._good = path == self.path
+            if troubles:
+                self.tell(
+                    f"{' '.join(troubles)} Training goes on from the checkpoint before it, of "
+                    f"step {learner.updates}."
+                )
+            return
+        if troubles:
+            raise InputError(" ".join([*troubles, "No other checkpoint is left."]))
+        resumable(self.path.parent)
+        self.tell(f"{self.path.parent} holds no checkpoint; training starts from the beginning.")
+
+    def _read(self, path: Path, network: Network) -> dict[str, NDArray]:
+        try:
+            # Nothing is compressed, so no more can be in it than the file has bytes.
+            state = read_arrays(path, largest=path.stat().st_size)
+            version = int(state["format"])
+            content = str(state.pop("content"))
+        except InputError as error:
+            raise Damaged(str(error)) from None
+        except Exception as error:  # NumPy, zipfile and zlib fail in many ways on a damaged file
+            raise Damaged(f"{path} is damaged: {failure(error)}.") from None
+        if version != FORMAT:
+            raise InputError(f"{path} is of another version of mechlearn (format {version}).")
+        if content != _fingerprint(state):
+            raise Damaged(f"{path} is damaged: its arrays are not those that were saved.")
+        setup, shape = str(state.pop("setup")), str(state.pop("network"))
+        del state["format"]
+        if setup != _fixed(self._setup):
+            what = _differences(setup, _fixed(self._setup))
+            raise InputError(
+                f"{path} belongs to another task ({what}): only {' and '.join(MAY_CHANGE)} may "
+                "change between a training and its resumption."
+            )
+        if shape != _network_digest(network):
+            raise InputError(
+                f"{path} belongs to another network: its nodes, bonds, cell, sets and data "
+                "may not change between a training and its resumption."
+            )
+        return state
 
 
-def digest(setup: Setup) -> str:
-    """Fingerprint of a set-up, but for when to stop."""
+def _fixed(setup: Setup) -> str:
+    """A set-up as text, but for when to stop."""
     when = {"steps": 0, "tolerance": 1.0}
     same = setup.model_copy(update={"train": setup.train.model_copy(update=when)})
-    return hashlib.sha256(same.model_dump_json().encode()).hexdigest()
+    return same.model_dump_json()
+
+
+def _differences(then: str, now: str) -> str:
+    """Which keys of two set-ups differ, in words."""
+    try:
+        old, new = (dict(_leaves(json.loads(text))) for text in (then, now))
+    except (ValueError, RecursionError):
+        return "unreadable"
+    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
+    said = [f"{k} was {_short(old.get(k))} and is {_short(new.get(k))}" for k in keys[:3]]
+    return "; ".join(said) + (f"; {len(keys) - 3} more differ" if len(keys) > 3 else "")
+
+
+def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(data, dict) and data:
+        for name, value in data.items():
+            yield from _leaves(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(data, list) and any(isinstance(part, dict) for part in data):
+        for number, value in enumerate(data, 1):
+            yield from _leaves(value, f"{path}[{number}]")
+    else:
+        yield path, data
+
+
+def _short(value: Any) -> str:
+    text = "not given" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _network_digest(network: Network) -> str:

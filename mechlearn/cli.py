@@ -6,6 +6,7 @@ Heavy imports wait until a command needs them.
 
 import sys
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from mechlearn import __version__
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.export.options import Options
-from mechlearn.ranks import abort, on_first, rank, size
+from mechlearn.ranks import fail, on_first, prepare, rank, size
 
 app = App(
     name="mechlearn",
@@ -54,6 +55,8 @@ def train(
     output: Annotated[Path, Parameter(alias="-o")],
     resume: Quiet = False,
     overwrite: Quiet = False,
+    save_seconds: float = 30.0,
+    save_steps: int | None = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> None:
     """Train a network as a task file says, and write the run as a folder.
@@ -71,24 +74,38 @@ def train(
         train.steps and train.tolerance may have changed since.
     overwrite
         Write over a run that is there.
+    save_seconds
+        Save a checkpoint when so many seconds have passed since the last.
+    save_steps
+        Save a checkpoint after so many steps as well.
     quiet
-        Say nothing but errors.
+        Say nothing but errors and warnings.
     """
-    from mechlearn.run import new_folder
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
-    on_first(lambda: new_folder(output, overwrite or resume))
-    from mechlearn.checkpoint import Checkpoints
-    from mechlearn.progress import Progress
-    from mechlearn.training import train_setup
+    from mechlearn.folder import locked, new_folder, resumable
 
-    checkpoints = Checkpoints(output / "checkpoint.npz", setup)
-    with _about(task), Progress(setup, quiet=quiet or rank() > 0) as progress:
-        run = train_setup(setup, task.parent, progress, checkpoints, resume)
-    on_first(lambda: run.save(output, overwrite=True))
+    with ExitStack() as stack:
+        on_first(lambda: resume and resumable(output))
+        on_first(lambda: stack.enter_context(locked(new_folder(output, overwrite or resume))))
+        from mechlearn.checkpoint import Checkpoints, Stopped
+        from mechlearn.progress import Progress
+        from mechlearn.training import train_setup
+
+        checkpoints = Checkpoints(output, setup, seconds=save_seconds, steps=save_steps, tell=_warn)
+        try:
+            with _about(task), Progress(setup, quiet=quiet or rank() > 0) as progress:
+                run = train_setup(setup, task.parent, progress, checkpoints, resume)
+            on_first(lambda: run.save(output, overwrite=True))
+        except KeyboardInterrupt:
+            raise Stopped(
+                "stopped at once; the same command with --resume goes on from the last checkpoint."
+            ) from None
     if not quiet:
         say(f"{_report(run)}\nWritten to {output}/")
+    if run.summary["outcome"] == "stopped":
+        _fail(f"{task}: {run.summary['why']}. The network of the last good step is written.", 1)
 
 
 @app.command
@@ -145,7 +162,7 @@ def compare(
         raise InputError(f"--seeds {seeds} must be at least 1.")
     if size() > 1:
         raise InputError("compare runs on one rank; its trainings are small.")
-    from mechlearn.run import new_folder
+    from mechlearn.folder import new_folder
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
@@ -271,7 +288,8 @@ def verify(
     """
     if size() > 1:
         raise InputError("verify runs on one rank.")
-    from mechlearn.run import Run, new_folder
+    from mechlearn.folder import new_folder
+    from mechlearn.run import Run
 
     loaded = Run.load(run)
     new_folder(output, overwrite)
@@ -458,6 +476,7 @@ def view(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
     try:
+        prepare()
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
@@ -471,8 +490,13 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception:
         if size() == 1:
             raise
-        traceback.print_exc()
-        abort(1)
+        fail(traceback.format_exc(), 1)
+
+
+def _warn(text: str) -> None:
+    """Say on stderr what the user should know at once, once for all ranks."""
+    if rank() == 0:
+        print(f"mechlearn: {text}", file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:
@@ -496,13 +520,12 @@ class _about:
                 f"{self.path}: it asks for more than fits ({type(error).__name__}: {error})."
             ) from None
         if isinstance(error, MechlearnError) and not str(error).startswith(str(self.path)):
-            raise type(error)(f"{self.path}: {error}") from None
+            error.args = (f"{self.path}: {error}",)
+            raise error from None
 
 
 def _fail(text: str, code: int) -> None:
-    if rank() == 0:
-        print(f"mechlearn: {text}", file=sys.stderr, flush=True)
-    sys.exit(code)
+    fail(f"mechlearn: {text}", code)
 
 
 def _report(run) -> str:
@@ -512,6 +535,8 @@ def _report(run) -> str:
         _table(run.targets),
         f"{verdict} in {summary['steps']} steps and {summary['wall_s']:.2f} s ({_error(summary)}).",
     ]
+    if summary["why"]:
+        lines.append(f"{summary['outcome'].capitalize()}: {summary['why']}.")
     return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
 
 

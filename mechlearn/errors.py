@@ -14,9 +14,20 @@ class InputError(MechlearnError):
 
 
 class SolveError(MechlearnError):
-    """An equilibrium could not be found or is not to be trusted; the text says which and why."""
+    """An equilibrium could not be found or is not to be trusted; the text says which and why.
+
+    ``fault`` is the kind, as summary.json counts it: "no equilibrium", "singular", "not finite",
+    "inverted", "toppled" or "dependent".
+    """
 
     exit_code = 1
+
+    def __init__(self, text: str, fault: str = "no equilibrium") -> None:
+        super().__init__(text)
+        self.fault = fault
+
+    def __reduce__(self):  # errors travel between processes
+        return type(self), (str(self), self.fault)
 
 
 def listed(ids, limit: int = 8) -> str:

@@ -71,16 +71,35 @@ class History:
         return out
 
     def restore(self, state: Mapping[str, NDArray], steps: int) -> None:
-        """Go back to a :meth:`state`, as it was before the entry of step ``steps``."""
-        for name in ("error", "cost", "contrast", "outputs"):
-            setattr(self, name, list(state[name][:steps]))
+        """Go back to a :meth:`state`, as it was before the entry of step ``steps``.
+
+        Raises
+        ------
+        ValueError
+            Where it has no such step, or its parts do not go together.
+        """
         names = [k.partition("/")[2] for k in state if k.startswith("snapshots/")]
+        length, taken = len(state["error"]), state["snapshot_steps"]
+        for name in ("error", "cost", "contrast", "outputs"):
+            if len(state[name]) != length:
+                raise ValueError(f"it has {len(state[name])} entries of {name}, not {length}")
+            setattr(self, name, list(state[name]))
+        if not 0 <= steps <= length or any(
+            len(state[f"snapshots/{n}"]) != len(taken) for n in names
+        ):
+            raise ValueError(f"its history of {length} steps does not reach to step {steps}")
         self.snapshots = [
             (int(step), {name: state[f"snapshots/{name}"][k] for name in names})
-            for k, step in enumerate(state["snapshot_steps"])
-            if step < steps
+            for k, step in enumerate(taken)
         ]
-        self._every = int(state["every"])
+        self._every = max(1, int(state["every"]))
+        self.cut(steps)
+
+    def cut(self, steps: int) -> None:
+        """Forget the entries from step ``steps`` on; they will be made again."""
+        for name in ("error", "cost", "contrast", "outputs"):
+            del getattr(self, name)[steps:]
+        self.snapshots = [s for s in self.snapshots if s[0] < steps]
 
     def dataset(self, problem: Problem, parameters: Mapping[str, NDArray]) -> "xarray.Dataset":
         """Labelled arrays; the parameters as they are now become the last snapshot."""

@@ -6,9 +6,11 @@ is a network of elements that each follow a local rule.
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, override
+from typing import Any, Protocol, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +30,11 @@ from mechlearn.steps import make_step
 from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
+#: Steps that the mathematics did not allow are taken again at half the pace, down to this one.
+SLOWEST = 2.0**-10
+#: After so many steps that went well the pace is doubled again, up to 1.
+WELL = 10
+
 
 class Twin(Protocol):
     """A device that is what the model only imitates; see :class:`mechlearn.device.Device`."""
@@ -36,6 +43,21 @@ class Twin(Protocol):
         self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int
     ) -> NDArray[np.float64]:
         """What its targets read when its elements are set to ``parameters``, (examples, t)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Where a step starts from, to go back to and to save; arrays in it are never changed.
+
+    ``pace`` is the factor on all steps, and ``well`` how many went well since it last changed.
+    """
+
+    updates: int
+    dofs: tuple[NDArray, ...]
+    steps: tuple[dict[str, NDArray], ...]
+    equilibrium: Any
+    pace: float
+    well: int
 
 
 class Learner(ABC):
@@ -67,10 +89,17 @@ class Learner(ABC):
     ------
     InputError
         For a task that does not fit the network, or a network with floppy modes.
-    """
 
-    #: Whether a :meth:`state` is all that is needed to go on.
-    resumable: ClassVar[bool] = True
+    Attributes
+    ----------
+    history : History
+    updates : int
+        Steps taken.
+    faults : Counter
+        How often an equilibrium could not be found or trusted, by kind (:class:`SolveError`).
+    stopped : str
+        Why learning could not go on, where it could not; else empty.
+    """
 
     def __init__(
         self,
@@ -113,8 +142,14 @@ class Learner(ABC):
         values = {**self.flaws.cut(energy, network, material), **self.parameters}
         self.model = energy.model(network, self.problem, values, comm)
         self.equilibrium = equilibrium(self.model, self.problem)
+        if self.rigidity and not self.rigidity.floppy:
+            self.equilibrium.loose = False
         self.history = History()
         self.updates = 0
+        self.faults: Counter[str] = Counter()
+        self.stopped = ""
+        self._pace, self._well = 1.0, 0
+        self._kept: Kept | None = None
         self._moment = (0, 0)
         if self.flaws.senses:
             strains = self.model.to_bonds(self.settle().strains())
@@ -148,20 +183,85 @@ class Learner(ABC):
         entry to the history. Where the state depends on where it came from, an answer counts only
         if the network gives it from rest; if not, learning goes on from there. Ends early where no
         further step is of any use.
+
+        A step after which no equilibrium is found is taken back and taken again at half the pace;
+        where that does not help, ``stopped`` says why, and the last good state is what is left.
+
+        Raises
+        ------
+        SolveError
+            Where there is no good state to go back to.
         """
+        before: Kept | None = None
         while True:
-            self._moment = (self.updates, 0)
-            outputs = self.outputs(self.settle())
-            if self.problem.error(outputs) <= tolerance and self.device is None:
-                outputs = self.outputs(self.settle_from_rest())
-            contrast = self._look(outputs)
+            self._kept = self._keep()
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked
+                    outputs, contrast = self._see(tolerance)
+            except SolveError as error:
+                if before is None:
+                    raise
+                self._go_back(before, error)
+                before = None
+                continue
             self.history.note(self.problem, outputs, contrast, self.parameters)
             if watch:
                 watch(self)
             done = self.history.error[-1] <= tolerance
-            if done or self.updates >= steps or not self._step():
+            if done or self.updates >= steps or self.stopped:
                 return done
+            before = self._kept
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    if not self._step():
+                        return done
+            except SolveError as error:
+                self._go_back(before, error)
+                before = None
+                continue
             self.updates += 1
+            self._well += 1
+            if self._pace < 1 and self._well >= WELL:
+                self._pace, self._well = 2 * self._pace, 0
+
+    def _see(self, tolerance: float) -> tuple[NDArray, NDArray]:
+        """Outputs and contrasts of the network as it is now."""
+        self._moment = (self.updates, 0)
+        outputs = self.outputs(self.settle())
+        if self.problem.error(outputs) <= tolerance and self.device is None:
+            outputs = self.outputs(self.settle_from_rest())
+        return outputs, self._look(outputs)
+
+    def _keep(self) -> Kept:
+        return Kept(
+            self.updates,
+            tuple(dof.values for dof in self.dofs),
+            tuple(dict(step.memory) for step in self._steps),
+            self.equilibrium.keep(),
+            self._pace,
+            self._well,
+        )
+
+    def _go_back(self, kept: Kept, error: SolveError) -> None:
+        """Be where a step started, to take it more gently, or to stop there."""
+        self.faults[error.fault] += 1
+        failed = self.updates
+        self.updates = kept.updates
+        for dof, values in zip(self.dofs, kept.dofs, strict=True):
+            dof.values = values
+        for step, memory in zip(self._steps, kept.steps, strict=True):
+            step.memory = dict(memory)
+        self.equilibrium.consider(None)
+        self.equilibrium.go_back(kept.equilibrium)
+        self.history.cut(self.updates)
+        self._pace, self._well = kept.pace, kept.well
+        if not self._soften():
+            self.stopped = f"after step {failed} no step was possible: {error}"
+
+    def _soften(self) -> bool:
+        """Make the next step gentler than the one that failed; whether there is one."""
+        self._pace, self._well = self._pace / 2, 0
+        return self._pace >= SLOWEST
 
     @abstractmethod
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
@@ -178,14 +278,19 @@ class Learner(ABC):
         return self.settle()
 
     def state(self) -> dict[str, NDArray]:
-        """Everything that decides how learning goes on, as plain arrays."""
-        out = {"updates": np.array(self.updates)}
+        """Everything that decides how learning goes on, as plain arrays.
+
+        It is the state at the start of the present step, which will be taken again from there.
+        """
+        kept = self._kept or self._keep()
+        out = {name: np.array(getattr(kept, name)) for name in ("updates", "pace", "well")}
         out |= {f"history/{name}": values for name, values in self.history.state().items()}
-        for dof, step in zip(self.dofs, self._steps, strict=True):
-            out[f"dof/{dof.name}"] = dof.values
-            out |= {f"step/{dof.name}/{name}": v for name, v in step.memory.items()}
-        out |= {f"memory/{name}": values for name, values in self.equilibrium.memory().items()}
-        return out
+        out |= {f"faults/{name}": np.array(count) for name, count in self.faults.items()}
+        for dof, values, memory in zip(self.dofs, kept.dofs, kept.steps, strict=True):
+            out[f"dof/{dof.name}"] = values
+            out |= {f"step/{dof.name}/{name}": v for name, v in memory.items()}
+        memory = self.equilibrium.memory(kept.equilibrium)
+        return out | {f"memory/{name}": values for name, values in memory.items()}
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         """Go back to a :meth:`state` of a learner of the same task.
@@ -198,14 +303,17 @@ class Learner(ABC):
         try:
             for dof, step in zip(self.dofs, self._steps, strict=True):
                 values = np.asarray(state[f"dof/{dof.name}"], dtype=float)
-                if values.shape != dof.values.shape:
-                    raise KeyError(dof.name)
+                if values.shape != dof.values.shape or not np.isfinite(values).all():
+                    raise ValueError(f"dof/{dof.name} should be one finite number per bond")
                 dof.values = values
-                step.memory = _within(state, f"step/{dof.name}/")
-            self.equilibrium.recall(_within(state, "memory/"))
+                step.memory = within(state, f"step/{dof.name}/")
+            self.equilibrium.recall(within(state, "memory/"))
             self.updates = int(state["updates"])
+            self._pace, self._well = float(state["pace"]), int(state["well"])
+            self.faults = Counter({k: int(n) for k, n in within(state, "faults/").items()})
             # The last entry was made before its update; it will be made again.
-            self.history.restore(_within(state, "history/"), self.updates)
+            self.history.restore(within(state, "history/"), self.updates)
+            self._kept = None
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
 
@@ -290,13 +398,20 @@ class RuleLearner(Learner):
             if not np.isfinite(move).all():
                 raise SolveError(
                     f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
-                    "finite number; use a smaller rate."
+                    "finite number; use a smaller rate.",
+                    "not finite",
                 )
-            moves.append(move)
+            moves.append(self._pace * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.flaws.change(dof, move, self._moment)
+            if not np.isfinite(dof.values).all():
+                raise SolveError(
+                    f"Learning diverged at step {self.updates}: {dof.name} is not a finite number "
+                    "any more; use a smaller rate, or bounds.",
+                    "not finite",
+                )
 
 
-def _within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
+def within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
     """The entries whose names begin with ``start``, without it."""
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

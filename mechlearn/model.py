@@ -342,6 +342,10 @@ class Model(AtState):
         """Go back to the mesh of a :meth:`memory`; whether it is another."""
         return False
 
+    def inverted(self) -> bool:
+        """Whether cells are turned inside out at the state; bonds have no inside."""
+        return False
+
     def counts(self) -> dict[str, int]:
         """What summary.json says of the mesh: nothing."""
         return {}

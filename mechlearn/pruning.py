@@ -16,7 +16,7 @@ from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.equilibrium.base import Grip
-from mechlearn.errors import InputError, SolveError
+from mechlearn.errors import InputError
 from mechlearn.learner import Learner
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
@@ -39,8 +39,11 @@ class PruningLearner(Learner):
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._dof = self.dofs[0]
-        self._whole = self._dof.values.copy()
+        self._whole = self._base = self._dof.values.copy()
         self._response: _Response | None = None
+        # All changes to the base in their order, and bonds after whose change nothing was solved.
+        self._changes: list[int] = []
+        self._barred = np.zeros(network.n_edges, dtype=bool)
 
     @classmethod
     @override
@@ -58,29 +61,61 @@ class PruningLearner(Learner):
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
         if self._response is None or self._response.drifted():
-            name = self._dof.name
-            there = self.flaws.true({name: self._whole}, name)[name]
-            self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
+            self._respond()
         return np.zeros(self.problem.n_examples)
+
+    def _respond(self) -> None:
+        """Find all compliances of the network as it is now; later changes start from it."""
+        self._base, self._changes = self._dof.values.copy(), []
+        name = self._dof.name
+        there = self.flaws.true({name: self._whole}, name)[name]
+        self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
 
     @override
     def _step(self) -> bool:
-        """Make the best change after which the network can still be solved."""
-        may = self._dof.learns & self.flaws.whole
-        before = self._dof.values
-        while (bond := self._response.best(self.rule.restore, may)) is not None:
-            values = before.copy()
-            values[bond] = 0.0 if self._response.kept[bond] else self._whole[bond]
-            self._dof.values = values
-            try:
-                self.equilibrium.update(**self.parameters)
-            except SolveError:  # all but floppy
-                self._dof.values = before
-                may[bond] = False
-            else:
-                self._response.change(bond)
-                return True
-        return False
+        may = self._dof.learns & self.flaws.whole & ~self._barred
+        bond = self._response.best(self.rule.restore, may)
+        if bond is None:
+            return False
+        self._change(bond)
+        values = self._dof.values.copy()
+        values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
+        self._dof.values = values
+        return True
+
+    def _change(self, bond: int) -> None:
+        self._response.change(bond)
+        self._changes.append(bond)
+
+    @override
+    def _soften(self) -> bool:
+        """Undo the last change, and leave that bond as it is from now on."""
+        self._barred[self._changes[-1]] = True
+        self._change(self._changes[-1])
+        return True
+
+    @override
+    def state(self) -> dict[str, NDArray]:
+        return super().state() | {
+            "pruning/base": self._base,
+            "pruning/changes": np.array(self._changes, dtype=int),
+            "pruning/barred": self._barred,
+        }
+
+    @override
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go back to a :meth:`state`: the network it began with, and its changes in their order."""
+        barred = np.asarray(state["pruning/barred"], dtype=bool)
+        base = np.asarray(state["pruning/base"], dtype=float)
+        if not barred.shape == base.shape == self._barred.shape:
+            raise ValueError("pruning/barred and pruning/base should have one entry per bond")
+        self._dof.values = base
+        self.settle()
+        self._respond()
+        for bond in state["pruning/changes"].tolist():
+            self._change(bond)
+        super().restore(state)
+        self._barred = barred.copy()
 
 
 class _Response:

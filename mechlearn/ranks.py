@@ -2,12 +2,18 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from mechlearn.errors import MechlearnError
 
 #: Set by the launchers of MPICH and Open MPI for every process they start.
 _RANK, _SIZE = ("PMI_RANK", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+#: For how many seconds a rank that failed waits whether the others fail as well.
+PATIENCE = 3.0
+#: Where ranks that failed meet; the others never use it.
+_meeting = None
 
 
 def rank() -> int:
@@ -52,8 +58,30 @@ def on_first(action: Callable[[], object]) -> None:
         raise error
 
 
-def abort(code: int) -> None:
-    """End all ranks: one of them met what the others know nothing of."""
-    from mechlearn.fenics import MPI
+def prepare() -> None:
+    """Make ready for :func:`fail`; all ranks must call it before they do anything else."""
+    global _meeting
+    if size() > 1 and _meeting is None:
+        from mechlearn.fenics import MPI
 
-    MPI.COMM_WORLD.Abort(code)
+        _meeting = MPI.COMM_WORLD.Dup()
+
+
+def fail(text: str, code: int) -> NoReturn:
+    """End all ranks with one message on stderr, whether all of them failed or only this one."""
+    alone = _meeting is not None and not _all_come()
+    if alone or rank() == 0:
+        print(f"{text} (rank {rank()})" if alone else text, file=sys.stderr, flush=True)
+    if alone:  # the others wait for this one, and would forever
+        _meeting.Abort(code)
+    sys.exit(code)
+
+
+def _all_come() -> bool:
+    """Whether all ranks come here soon; of those that give up waiting, the first comes first."""
+    request, until = _meeting.Ibarrier(), time.monotonic() + PATIENCE + rank()
+    while not request.Test():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True

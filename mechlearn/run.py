@@ -1,7 +1,6 @@
 """A run: what was asked, what was learned, and how; in memory and as a folder."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from mechlearn.cell import strain_tensors
 from mechlearn.data import write_examples
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
+from mechlearn.folder import FILES, has_checkpoint, locked, new_folder, replacing
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
@@ -41,12 +41,8 @@ if TYPE_CHECKING:
 
     from mechlearn.equilibrium import Equilibrium
 
-#: The files of a finished run.
-FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")
 #: The examples, where there are more of them than the task file should list.
 EXAMPLES, IN_TASK_FILE = "examples.csv", 50
-#: What a training leaves beside them to go on from.
-CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,23 +268,26 @@ class Run:
             Where a folder is in the way, or a file of it cannot be written.
         """
         folder = new_folder(folder, overwrite)
-        write_network(folder / "network.vtu", self.network)
         resolved = self.setup.model_copy(
             update={"network": self.setup.network.model_validate({"file": "network.vtu"})}
         )
         many = len(self.setup.examples) > IN_TASK_FILE
-        if many:
-            write_examples(folder / EXAMPLES, self.setup.examples)
-        _write(folder / "task.toml", to_toml(resolved, EXAMPLES if many else None).encode())
-        _write(folder / "history.nc", _netcdf(self.history))
-        write_network(
-            folder / "learned.vtu",
-            self.network,
-            cell_data=self.learned,
-            point_data=state_fields(self.energy.kinematics.fields(self.network.dim), self.response),
-        )
-        text = json.dumps(self.summary, indent=2, allow_nan=False)
-        _write(folder / "summary.json", f"{text}\n".encode())
+        with locked(folder), replacing(folder, last="summary.json") as stage:
+            write_network(stage / "network.vtu", self.network)
+            if many:
+                write_examples(stage / EXAMPLES, self.setup.examples)
+            task = to_toml(resolved, EXAMPLES if many else None)
+            (stage / "task.toml").write_bytes(task.encode())
+            (stage / "history.nc").write_bytes(_netcdf(self.history))
+            fields = self.energy.kinematics.fields(self.network.dim)
+            write_network(
+                stage / "learned.vtu",
+                self.network,
+                cell_data=self.learned,
+                point_data=state_fields(fields, self.response),
+            )
+            text = json.dumps(self.summary, indent=2, allow_nan=False)
+            (stage / "summary.json").write_bytes(f"{text}\n".encode())
         return folder
 
     @classmethod
@@ -309,7 +308,10 @@ class Run:
         folder = Path(folder)
         for name in FILES:
             if not (folder / name).is_file():
-                raise InputError(f"{folder} is no finished run: it has no {name}.")
+                more = (
+                    "; mechlearn train --resume goes on with it" if has_checkpoint(folder) else ""
+                )
+                raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
         setup = read_setup(folder / "task.toml")
         with _about(folder / (setup.network.file or "task.toml")):
             network = build_network(setup.network, folder)
@@ -333,53 +335,6 @@ class Run:
             folder=folder,
             energy=energy,
         )
-
-
-def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
-    """Make the folder of a run, and see that a run can be written there.
-
-    Raises
-    ------
-    InputError
-        Where one is in the way, it cannot be made, or nothing can be written in it.
-    """
-    folder = Path(folder)
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; a run needs a folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = any(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {failure(error)}.") from None
-    if taken and not overwrite:
-        if (folder / CHECKPOINT).is_file():
-            raise InputError(
-                f"{folder} holds a training that --resume can go on with; or choose another "
-                "folder, or --overwrite."
-            )
-        raise InputError(f"{folder} exists and is not empty; choose another, or --overwrite.")
-    _try_writing(folder)
-    return folder
-
-
-def _try_writing(folder: Path) -> None:
-    """Raise InputError where a file of a run cannot be written; changes nothing."""
-    path = folder
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder) as probe:
-            probe.write(b"probe")
-        for path in (folder / name for name in (*FILES, CHECKPOINT)):
-            if path.exists():
-                path.open("ab").close()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
 def _netcdf(history: "xarray.Dataset") -> bytes:

@@ -29,11 +29,11 @@ class SearchLearner(Learner):
     """A network whose parameters are tried and judged by the cost; the best so far are kept."""
 
     rule: GradientFree
-    resumable = False
 
     def __init__(self, network, task, energy, learn, rule, **options) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._cost = np.inf
+        self._told: list[float] = []
         self._search = self._start()
 
     @classmethod
@@ -75,17 +75,33 @@ class SearchLearner(Learner):
             self.flaws.change(dof, step, (self.updates, 0))
         try:
             cost = float(self.problem.costs(self.outputs(self.settle())).mean())
-        except SolveError:
+        except SolveError as error:
+            self.faults[error.fault] += 1
             cost = np.inf
-        self._search.tell(trial, cost if np.isfinite(cost) else 1e3 * self._cost)
+        self._told.append(cost if np.isfinite(cost) else 1e3 * self._cost)
+        self._search.tell(trial, self._told[-1])
         if not cost < self._cost:
             for dof in self.dofs:
                 dof.values = best[dof.name]
         return True
 
     @override
-    def restore(self, state) -> None:
-        raise InputError(f"rule: a {self.rule.name} search cannot resume; train it anew.")
+    def _soften(self) -> bool:
+        return False  # trials that fail are judged in their step
+
+    @override
+    def state(self) -> dict[str, NDArray]:
+        return super().state() | {"search/told": np.array(self._told)}
+
+    @override
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go back to a :meth:`state`: the new optimiser is told again what the old one was."""
+        super().restore(state)
+        self._told = [float(cost) for cost in state["search/told"]]
+        if len(self._told) != self.updates:
+            raise ValueError(f"{len(self._told)} trials were judged in {self.updates} steps")
+        for cost in self._told:
+            self._search.tell(self._search.ask(), cost)
 
 
 def _range(dof) -> tuple[NDArray, NDArray, NDArray]:

@@ -74,7 +74,8 @@ class DirectSolver:
         except PETSc.Error as error:
             raise SolveError(
                 "The stiffness matrix is singular: some part of the network moves without "
-                "resistance, or a bond has lost its stiffness."
+                "resistance, or a bond has lost its stiffness.",
+                "singular",
             ) from error
 
     def inertia(self) -> Inertia:
@@ -91,7 +92,9 @@ class DirectSolver:
         try:
             self._ksp.matSolve(b, x)
         except PETSc.Error as error:
-            raise SolveError("The factorised stiffness matrix could not be solved with.") from error
+            raise SolveError(
+                "The factorised stiffness matrix could not be solved with.", "singular"
+            ) from error
         return solution.copy(order="C")
 
     def missed(self) -> NDArray[np.float64]:
@@ -163,7 +166,8 @@ class IterativeSolver:
             if self._ksp.getConvergedReason() < 0:
                 raise SolveError(
                     f"Conjugate gradients did not converge in {ITERATIONS} iterations: some part "
-                    "of the solid moves almost without resistance, or its cells are too flat."
+                    "of the solid moves almost without resistance, or its cells are too flat.",
+                    "singular",
                 )
             out[:, k] = x.array
         b.destroy()

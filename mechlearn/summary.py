@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium import NewtonEquilibrium
 from mechlearn.learner import Learner
 from mechlearn.problem import Problem
+from mechlearn.verdict import at_bounds, judge
 
 
-def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str, Any]:
-    """What summary.json says of a learner whose targets read ``reached`` (user's units)."""
+def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) -> dict[str, Any]:
+    """What summary.json says of a learner whose targets read ``reached`` (user's units).
+
+    It was to reach ``tolerance`` within so many steps.
+    """
     network, problem = learner.network, learner.problem
     error = problem.error(reached * problem.units)
     accuracy = problem.accuracy(reached * problem.units)
@@ -21,14 +25,19 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float) -> dict[str,
     if isinstance(learner.equilibrium, NewtonEquilibrium):
         solver |= vars(learner.equilibrium.counts)
     solver |= learner.model.counts()
+    verdict = judge(learner, error, tolerance, steps)
     return {
         "targets": target_table(problem, reached, learner.history.outputs[0]),
         "converged": bool(error <= tolerance),
+        "outcome": verdict.outcome,
+        "why": verdict.why,
         "error": error,
         "error_is": problem.error_name,
         "cost": problem.task.cost.name,
         **({} if accuracy is None else {"accuracy": accuracy}),
         "steps": learner.updates,
+        "faults": dict(learner.faults),
+        "at_bounds": at_bounds(learner),
         "network": {
             "nodes": network.n_nodes,
             "bonds": network.n_edges,

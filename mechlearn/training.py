@@ -142,7 +142,7 @@ def train_setup(
 ) -> Run:
     """Train as a set-up says; its files are relative to ``folder``.
 
-    With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from there.
+    With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from the last.
     """
 
     def make() -> Learner:
@@ -220,6 +220,14 @@ def _train(
             "The learned network has several equilibria: reached from rest it answers differently "
             "than at the end of training. The response from rest is reported."
         )
+    if learner.equilibrium.loose:
+        warnings.append(
+            "Parts of the network move without resistance, so their place is not unique; what is "
+            "read there depends on where they came from."
+        )
+    if learner.faults:
+        counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
+        warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
     return Run(
         setup=setup.with_task(problem.task),
         network=learner.network,
@@ -230,7 +238,7 @@ def _train(
         energy=learner.energy,
         summary={
             "title": setup.title,
-            **summarise(learner, outputs, setup.train.tolerance),
+            **summarise(learner, outputs, setup.train.tolerance, setup.train.steps),
             "wall_s": trained - ready,
             "setup_s": ready - began,
             "started": started,

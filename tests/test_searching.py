@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.rules import Method
 
@@ -38,20 +37,8 @@ def test_frozen_bonds_stay_and_the_seed_decides(plane):
     assert first[:3].tolist() == [1.0] * 3
 
 
-def test_searches_need_bounds_and_cannot_resume(plane, tmp_path, capsys):
+def test_searches_need_bounds(plane):
     with pytest.raises(InputError, match="needs bounds of all that learns"):
         ml.train(plane, TASK, learn=ml.Learn(initial=1.0), rule=ml.GradientFree())
     with pytest.raises(InputError, match="method = 'genetic' must be evolution or cma"):
         ml.GradientFree(method="genetic")
-    task = tmp_path / "task.toml"
-    task.write_text(
-        '[network]\ngenerator = "triangular"\nsize = [5, 5]\n[learn.stiffness]\n'
-        "bounds = [0.1, 10.0]\n[[sources]]\nnodes = [0, 6]\nstrain = 0.1\n"
-        "[[targets]]\nnodes = [18, 24]\nstrain = 0.05\n"
-        '[rule]\nname = "gradient_free"\nmethod = "pattern"\n[train]\nsteps = 20\n'
-    )
-    for more, code in (([], 0), (["--resume"], 2)):
-        with pytest.raises(SystemExit) as stop:
-            main(["train", str(task), "-o", str(tmp_path / "run"), "-q", *more])
-        assert stop.value.code == code
-    assert "cannot resume" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -182,6 +183,9 @@ class Equilibrium(ABC):
         That of the examples under consideration.
     examples : integer array
         Their numbers among all, from 0.
+    loose : bool, optional
+        Whether parts of the network may move without resistance; where not known, they may
+        whenever they could in the first state that was asked for. Linear networks never may.
 
     After every change of the parameters call :meth:`update`, then :meth:`free`, then
     :meth:`solve` for phases.
@@ -189,6 +193,7 @@ class Equilibrium(ABC):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
+        self.loose: bool | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
@@ -243,8 +248,15 @@ class Equilibrium(ABC):
         """
         return False
 
-    def memory(self) -> dict[str, NDArray]:
-        """What the next states start from, whole on every rank; nothing where nothing matters."""
+    def keep(self) -> Any:
+        """What the next states start from, as it is now, for :meth:`go_back`; costs nothing."""
+        return None
+
+    def go_back(self, kept: Any) -> None:  # noqa: B027 (most start from nothing)
+        """Start the next states from what was kept."""
+
+    def memory(self, kept: Any = None) -> dict[str, NDArray]:
+        """What was kept (or would be now), as arrays that are whole on every rank."""
         return {}
 
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
@@ -271,7 +283,8 @@ class Equilibrium(ABC):
         if not np.isfinite(read).all():
             raise SolveError(
                 "The response is not a finite number; the stiffness is singular or a "
-                "learning step was far too large."
+                "learning step was far too large.",
+                "not finite",
             )
         return read
 
@@ -375,13 +388,14 @@ class Equilibrium(ABC):
             feedback = sign[:, None] * (p.curvatures(outputs) @ response)
             matrix = np.eye(len(p.targets)) - feedback
             if np.linalg.eigvals(matrix).real.min() <= 0:
-                raise SolveError(TOPPLED)
+                raise SolveError(TOPPLED, "toppled")
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
             values = p.values.copy()
             values[:, p.targets] += push
             settled = self._settle(Conditions(self._sources.grip, values), key)
         raise SolveError(
-            f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
+            f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge.",
+            "toppled",
         )
 
     def _response(self, free: Settled) -> NDArray[np.float64]:

@@ -83,13 +83,21 @@ class LinearEquilibrium(Equilibrium):
         return renewed
 
     @override
-    def memory(self) -> dict[str, NDArray]:
+    def keep(self) -> dict[str, NDArray]:
         return self.model.memory()
 
     @override
-    def recall(self, memory: Mapping[str, NDArray]) -> None:
-        if self.model.recall(memory):
+    def go_back(self, kept: Mapping[str, NDArray]) -> None:
+        if self.model.recall(kept):
             self._attach()
+
+    @override
+    def memory(self, kept: Mapping[str, NDArray] | None = None) -> dict[str, NDArray]:
+        return dict(self.keep() if kept is None else kept)
+
+    @override
+    def recall(self, memory: Mapping[str, NDArray]) -> None:
+        self.go_back(memory)
 
     def amounts(self, forces: NDArray, at_rest: float) -> NDArray[np.float64]:
         """How much of every column a state with such forces holds, and of the state at rest."""
@@ -160,10 +168,16 @@ class LinearEquilibrium(Equilibrium):
     def _check(self) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
         worst = self._solver.missed().max(initial=0.0)
+        if not np.isfinite(worst):
+            raise SolveError(
+                "Stiffness or load are not finite numbers; a learning step was far too large.",
+                "not finite",
+            )
         if not worst < RESIDUAL:
             raise SolveError(
                 f"The equilibrium equations are not solved (relative residual {worst:.1e}): the "
-                "network is floppy, or its stiffnesses differ by too many orders of magnitude."
+                "network is floppy, or its stiffnesses differ by too many orders of magnitude.",
+                "singular",
             )
 
     @override
@@ -235,7 +249,7 @@ class LinearEquilibrium(Equilibrium):
         through = self.problem.targets[self.problem.through]
         away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
         if np.count_nonzero(eigenvalues < 0) != away:
-            raise SolveError(TOPPLED)
+            raise SolveError(TOPPLED, "toppled")
         half = vectors / size[:, None]
         return half / eigenvalues @ half.T
 
@@ -243,7 +257,8 @@ class LinearEquilibrium(Equilibrium):
         names = list(dict.fromkeys(self.problem.ports[k].terminal for k in held))
         return SolveError(
             f"What is held at {listed(names)} cannot be held independently: one of them "
-            "follows from the others, or from the supports."
+            "follows from the others, or from the supports.",
+            "dependent",
         )
 
 

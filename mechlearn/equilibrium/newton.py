@@ -41,16 +41,24 @@ ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
 #: (radians) they may turn a node altogether.
 BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
-#: From a state that is not stable frames step at least that far, relative to bond length.
+#: From a state that is not stable one steps at least that far, relative to bond length.
 KICK = 1e-3
+#: A state that is balanced but no minimum is left by such a step at most so many times.
+KICKS = 2
 #: The first load step from rest moves no held pair by more than this strain.
 FIRST_STRAIN = 0.05
 #: The smallest load step, as a fraction of the whole load.
 SMALLEST_STEP = 1 / 1024
+#: The free states before the last ones, among what is remembered.
+BEFORE = "free before"
 
 
 class _NotConverged(Exception):
-    """Newton gave up; the caller steps the load."""
+    """Newton gave up; the caller steps the load. ``fault`` as of a :class:`SolveError`."""
+
+    def __init__(self, text: str, fault: str = "no equilibrium") -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +71,30 @@ class _Point:
     energy: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """What the next states start from; points are never changed, only replaced."""
+
+    mesh: dict[str, NDArray]
+    stiffness: float
+    loose: bool | None
+    warm: dict[str, dict[int, _Point]]
+    before: dict[int, _Point]
+
+
 @dataclass
 class NewtonCounts:
-    """What the solver had to do since it was made."""
+    """What the solver had to do since it was made.
+
+    ``unstable`` are solves that came by states which are no minimum, as when a strut buckles.
+    """
 
     solves: int = 0
     iterations: int = 0
     chords: int = 0
     load_steps: int = 0
     shifts: int = 0
+    unstable: int = 0
 
 
 class NewtonEquilibrium(Equilibrium):
@@ -136,28 +159,53 @@ class NewtonEquilibrium(Equilibrium):
         return True
 
     @override
-    def memory(self) -> dict[str, NDArray]:
-        out = self.model.memory() | {"stiffness": np.array(self._stiffness)}
-        for key, points in self._warm.items():
-            out[f"{key}/examples"] = np.array(list(points))
-            out[f"{key}/u"] = self.model.pack(np.array([p.u for p in points.values()]).T)
-            out[f"{key}/forces"] = np.array([p.forces for p in points.values()])
+    def keep(self) -> "_Kept":
+        warm = {key: dict(points) for key, points in self._warm.items()}
+        before = dict(self._free_before)
+        return _Kept(self.model.memory(), self._stiffness, self.loose, warm, before)
+
+    @override
+    def go_back(self, kept: "_Kept") -> None:
+        if self.model.recall(kept.mesh):
+            self._attach()
+        self._stiffness, self.loose = kept.stiffness, kept.loose
+        self._warm = {key: dict(points) for key, points in kept.warm.items()}
+        self._free_before = dict(kept.before)
+        self._free = None
+
+    @override
+    def memory(self, kept: "_Kept | None" = None) -> dict[str, NDArray]:
+        kept = kept or self.keep()
+        out = kept.mesh | {"stiffness": np.array(kept.stiffness)}
+        if kept.loose is not None:
+            out["loose"] = np.array(kept.loose)
+        for key, points in {**kept.warm, BEFORE: kept.before}.items():
+            if points:
+                out[f"{key}/examples"] = np.array(list(points))
+                out[f"{key}/u"] = self.model.pack(np.array([p.u for p in points.values()]).T)
+                for name in ("forces", "readings", "energy"):
+                    out[f"{key}/{name}"] = np.array([getattr(p, name) for p in points.values()])
         return out
 
     @override
     def recall(self, memory: Mapping[str, NDArray]) -> None:
         if self.model.recall(memory):
             self._attach()
-        self._warm.clear()
-        self._free_before.clear()
-        self._stiffness = float(memory["stiffness"])
-        for key in {name.removesuffix("/forces") for name in memory if name.endswith("/forces")}:
-            points = {}
-            for k, e in enumerate(memory[f"{key}/examples"]):
-                u = self.model.unpack(memory[f"{key}/u"][..., k])
-                forces = memory[f"{key}/forces"][k]
-                points[int(e)] = _Point(u, forces, self._ports.read(u).values, 0.0)
-            self._warm[key] = points
+        warm = {}
+        for key in {name.removesuffix("/u") for name in memory if name.endswith("/u")}:
+            u, forces, readings, energy = (
+                memory[f"{key}/{name}"] for name in ("u", "forces", "readings", "energy")
+            )
+            warm[key] = {
+                int(e): _Point(
+                    self.model.unpack(u[..., k]), forces[k], readings[k], float(energy[k])
+                )
+                for k, e in enumerate(memory[f"{key}/examples"])
+            }
+        before = warm.pop(BEFORE, {})
+        loose = bool(memory["loose"]) if "loose" in memory else None
+        stiffness = float(memory["stiffness"])
+        self.go_back(_Kept(self.model.memory(), stiffness, loose, warm, before))
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
@@ -233,12 +281,16 @@ class NewtonEquilibrium(Equilibrium):
         step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
         done, point = 0.0, start
         self.counts.solves += 1
+        shifts = self.counts.shifts
         while done < 1.0:
             step = min(step, 1.0 - done)
             last = done + step >= 1.0
             values = imposed.values if last else first + (done + step) * path
             try:
-                point = self._newton(point, replace(imposed, values=values))
+                found = self._newton(point, replace(imposed, values=values))
+                if self.model.inverted():
+                    raise _NotConverged("cells turn inside out", "inverted")
+                point = found
             except _NotConverged as failure:
                 step /= 2
                 self.counts.load_steps += 1
@@ -246,11 +298,14 @@ class NewtonEquilibrium(Equilibrium):
                     raise SolveError(
                         f"No equilibrium was found in example {example + 1} beyond "
                         f"{100 * done:.3g} % of the load ({failure}); the structure may collapse "
-                        "there: ask for less strain, or allow less soft bonds."
+                        "there: ask for less strain, or allow less soft bonds.",
+                        failure.fault,
                     ) from None
                 continue
             done += step
             step *= 2
+        self.counts.unstable += self.counts.shifts > shifts
+        self.loose = bool(self.loose)
         return point
 
     # -- Newton --------------------------------------------------------------------------------
@@ -310,15 +365,28 @@ class NewtonEquilibrium(Equilibrium):
         u = start.u.copy()
         f = np.where(imposed.held, start.forces, imposed.values)
         state, moved = self._evaluate(u, f, imposed), np.inf
+        direction, kicks = None, 0
         for _ in range(ITERATIONS):
             if state.miss < TOLERANCE and moved <= self._last_step:
-                return _Point(u, f, state.read.values, state.energy)
+                if direction is None or not direction.shift or self._is_held(state, f, imposed):
+                    return _Point(u, f, state.read.values, state.energy)
+                if kicks == KICKS:
+                    raise _NotConverged("a part moves there without resistance", "singular")
+                kicks += 1
+                u = u + self._softest(state, f, imposed, None)
+                state, moved = self._evaluate(u, f, imposed), np.inf
             self.counts.iterations += 1
             direction = self._direction(state, f, imposed)
             u, f, state, moved = self._advance(u, f, state, direction, imposed)
             if not direction.shift:
                 u, f, state = self._finish(u, f, state, direction, imposed)
         raise _NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
+
+    def _is_held(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> bool:
+        """Whether a balanced state is a minimum, or no better can be asked of the network."""
+        if self.loose is None:
+            self.loose = bool(self._direction(state, f, imposed).shift)
+        return self.loose or not self._direction(state, f, imposed).shift
 
     def _finish(self, u, f, state, direction, imposed):
         """Close to the solution the last factorisation serves for the steps that are left."""
@@ -347,7 +415,7 @@ class NewtonEquilibrium(Equilibrium):
         energy = self.model.total_energy()
         potential = energy - np.where(imposed.held, 0.0, f) @ read.values
         if not np.isfinite(miss + potential):
-            raise _NotConverged("the forces are not finite numbers")
+            raise _NotConverged("the forces are not finite numbers", "not finite")
         return _Residual(pull, gap, read, energy, potential, miss)
 
     def _direction(

@@ -19,11 +19,10 @@ from mechlearn.errors import InputError
 from mechlearn.extras import load
 from mechlearn.meshfile import failure, save, set_field, take_sets
 from mechlearn.network import Network
+from mechlearn.safenpz import read_arrays
 from mechlearn.safexml import refuse_entities
 
 AXES = ("x", "y", "z")
-#: A file of arrays may not be larger than this many bytes once unpacked.
-LARGEST = 2**33
 
 
 # -- npz ---------------------------------------------------------------------------------------
@@ -50,12 +49,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
 def read_npz(path: Path) -> Network:
     """The network in an npz file; raises InputError where it holds none."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > LARGEST:
-            raise InputError(f"{path} would unpack to {size / 2**30:.0f} GiB, which is refused.")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read as npz: {failure(error)}.") from None
     for name in ("nodes", "edges"):

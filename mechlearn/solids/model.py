@@ -131,6 +131,9 @@ class SolidModel(AtState):
         if d == 2:
             scale = scale * functions["thickness"]
         self._density = scale * law(gradient, functions["eigenstrain"], axis)
+        jacobian = ufl.det(ufl.Identity(d) + gradient)
+        inside_out = ufl.conditional(ufl.gt(jacobian, 0.0), 0.0, 1.0)
+        self._inverted_form = None if energy.linear else fem.form(inside_out * dx)
         total = self._density * dx
         force = ufl.derivative(total, self.state, ufl.TestFunction(self.domain.space))
         stiffness = ufl.derivative(force, self.state, ufl.TrialFunction(self.domain.space))
@@ -317,6 +320,13 @@ class SolidModel(AtState):
         else:
             extension = np.linalg.norm(net.vectors + change, axis=1) - net.lengths
         return extension[None, self._mine]
+
+    def inverted(self) -> bool:
+        """Whether cells are turned inside out at the state, at finite strain."""
+        if self._inverted_form is None:
+            return False
+        volume = fem.assemble_scalar(self._inverted_form)
+        return self.comm.allreduce(volume, op=MPI.SUM) > 0
 
     def cell_energies(self) -> NDArray[np.float64]:
         """Energy of every cell at the state, in gmsh's order, whole on every rank."""

@@ -1,0 +1,101 @@
+"""How a training ended, and why: what a user should know who sees that the task was not learned."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.learner import Learner
+
+#: Learning stalls when the best error of its last part (at least so many steps) is hardly better
+#: than the best before.
+PART, LEAST, BETTER = 0.2, 20, 0.99
+#: Learning diverged when it ended with an error so many times that of the beginning.
+WORSE = 1.5
+#: An error goes up and down when it turns in more than this part of the steps, by this much.
+TURNS, SWING = 0.4, 0.01
+#: A parameter is at a bound within this part of the range between both.
+AT = 1e-9
+
+
+class Verdict(NamedTuple):
+    """One word, and a sentence without its full stop where there is more to say.
+
+    ``outcome`` is "learned", "unfinished" (the error was still falling), "stalled", "diverged",
+    "finished" (no further change helps) or "stopped" (no step could be taken).
+    """
+
+    outcome: str
+    why: str
+
+
+def judge(learner: Learner, error: float, tolerance: float, steps: int) -> Verdict:
+    """What became of a training that might have taken so many steps, and why."""
+    errors = np.array(learner.history.error)
+    if error <= tolerance:
+        return Verdict("learned", "")
+    if learner.stopped:
+        return Verdict("stopped", f"{learner.stopped.rstrip('.')}{_bounded(learner)}")
+    if learner.updates < steps and errors[-1] > tolerance:
+        return Verdict("finished", "no change of one element makes the response better")
+    if learner.updates < steps:
+        return Verdict(
+            "finished", "loaded from rest, the network answers otherwise than in training"
+        )
+    if errors[-1] > WORSE * errors[0]:
+        return Verdict(
+            "diverged",
+            f"the error grew from {errors[0]:.2g} to {errors[-1]:.2g}; use a smaller rate, or a "
+            "rule that follows the error",
+        )
+    last = max(LEAST, int(PART * len(errors)))
+    if len(errors) < 2 * last or errors[-last:].min() < BETTER * errors[:-last].min():
+        best = int(errors.argmin())
+        more = (
+            f" (the best was {errors[best]:.2g} at step {best})" if best < len(errors) - 1 else ""
+        )
+        return Verdict("unfinished", f"{learner.updates} steps were too few{more}")
+    said = f"the error has not fallen for {last} steps"
+    return Verdict("stalled", f"{said}: {_reason(learner, errors[-last:])}")
+
+
+def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
+    """How many of the elements that learn are at a bound, by parameter."""
+    out = {}
+    for dof in learner.dofs:
+        low, high = _ends(dof)
+        out[dof.name] = {"lower": int(low.sum()), "upper": int(high.sum())}
+        out[dof.name]["learning"] = int(dof.learns.sum())
+    return out
+
+
+def _ends(dof) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        width = np.where(np.isfinite(dof.high - dof.low), dof.high - dof.low, 0.0)
+    near = AT * width
+    return dof.learns & (dof.values <= dof.low + near), dof.learns & (dof.values >= dof.high - near)
+
+
+def _bounded(learner: Learner) -> str:
+    said = [
+        f"{n['lower']} of {n['learning']} elements have the smallest {name} allowed"
+        for name, n in at_bounds(learner).items()
+        if n["lower"]
+    ]
+    return f"; {' and '.join(said)}" if said else ""
+
+
+def _reason(learner: Learner, errors: NDArray) -> str:
+    change = np.diff(errors)
+    turns = np.count_nonzero(change[1:] * change[:-1] < 0)
+    if turns > TURNS * len(errors) and np.ptp(errors) > SWING * errors.min():
+        return "it goes up and down; use a smaller rate"
+    for name, n in at_bounds(learner).items():
+        if n["lower"] + n["upper"] > n["learning"] / 2:
+            return (
+                f"{n['lower'] + n['upper']} of {n['learning']} elements are at the bounds of "
+                f"{name}; widen them, or ask for less"
+            )
+    if not np.any(change):
+        return "nothing changes any more; signals, or the changes they make, are too small"
+    return "the rule has come to rest; another start, more elements or an easier task may help"
