@@ -28,7 +28,7 @@ class History:
         Potential of the rule's last phase less that of its first, mean over examples.
     outputs : list of (examples, targets) arrays
         What the targets read in the free state, in the user's units.
-    snapshots : list of (step, parameters)
+    snapshots : list of (step, mapping)
         Learning parameters by name at some steps, evenly spaced.
     """
 

@@ -145,7 +145,13 @@ class Network:
         )
 
     def with_data(self, **edge_data: ArrayLike) -> "Network":
-        """A copy that carries more per-bond data."""
+        """A copy that carries more per-bond data.
+
+        Parameters
+        ----------
+        **edge_data : (m, ...) arrays
+            By the name they get; one that is there is replaced.
+        """
         return replace(self, edge_data={**self.edge_data, **edge_data})
 
     def __repr__(self) -> str:

@@ -60,6 +60,7 @@ class Contrastive(Rule):
     Parameters
     ----------
     variant : "positive", "negative" or "centred"
+        Which two states are compared: free and nudged, nudged away and free, or both nudged.
     normalise : bool
         Divide by the difference of the amounts, so that the rate does not depend on it.
     response : "proportional" or "sign"
@@ -121,8 +122,10 @@ class CoupledLearning(Contrastive):
     ----------
     eta : float
         The nudge, above 0 and at most 1.
-    variant, normalise, response, dead_zone
-        See :class:`Contrastive`. Without normalisation the rule is that of Altman et al.
+    variant, response, dead_zone
+        As in :class:`Contrastive`.
+    normalise : bool
+        As in :class:`Contrastive`. Without it the rule is that of Altman et al.
 
     References
     ----------
@@ -151,6 +154,11 @@ class CoupledLearning(Contrastive):
 class ContrastiveLearning(Contrastive):
     """Contrastive learning: hold the outputs right at their targets (coupled learning, eta 1).
 
+    Parameters
+    ----------
+    variant, normalise, response, dead_zone
+        As in :class:`Contrastive`.
+
     References
     ----------
     Movellan, "Contrastive Hebbian learning in the continuous Hopfield model" (1991); variants as in
@@ -178,7 +186,7 @@ class EquilibriumPropagation(Contrastive):
     beta : float
         The nudge, above 0, in units of energy per cost.
     variant, normalise, response, dead_zone
-        See :class:`Contrastive`.
+        As in :class:`Contrastive`.
 
     References
     ----------

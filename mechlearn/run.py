@@ -161,7 +161,17 @@ class Run:
     ) -> NDArray[np.float64]:
         """What the targets read in other examples, from rest, in the user's units, (examples, t).
 
-        ``learned=False`` asks the network before training.
+        Parameters
+        ----------
+        examples : sequence of mappings
+            As ``examples`` of a :class:`~mechlearn.Task`: values by the name of sources.
+        learned : bool
+            Whether the network after training is asked, or the one before.
+
+        Raises
+        ------
+        InputError, SolveError
+            For an example that names no source or target, and where it has no equilibrium.
         """
         task = self.setup.task
         other = Task(
@@ -225,7 +235,10 @@ class Run:
     def show(self, **options):
         """Show the network, deformed and at rest, to be turned by hand (pyvista).
 
-        In a window or a notebook; see :func:`mechlearn.render.show`.
+        Parameters
+        ----------
+        **options
+            Those of :func:`mechlearn.render.show`, which opens a window, or a view in the notebook.
         """
         from mechlearn.render import show
 
@@ -234,7 +247,17 @@ class Run:
     def export(self, path: str | Path, **options: Any) -> Path:
         """Write the learned network to a file; the suffix says in which format.
 
-        ``options`` are those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
+        Parameters
+        ----------
+        path : path
+            The file; see :func:`mechlearn.export.export` for the formats.
+        **options
+            Those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
+
+        Raises
+        ------
+        InputError
+            For an unknown format, or options that mean nothing to it.
         """
         from mechlearn.export import export
 
@@ -245,6 +268,13 @@ class Run:
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write the run as a folder; see the README for its files.
+
+        Parameters
+        ----------
+        folder : path
+            New or empty.
+        overwrite : bool
+            Whether a run that is there is written over.
 
         Raises
         ------

@@ -95,7 +95,11 @@ class Setup(Table):
     supports: list[Support] = Field(default_factory=list)
     sources: list[Source] = Field(default_factory=list)
     targets: list[Target] = Field(min_length=1)
-    examples: list[Example] = Field(default_factory=list)
+    examples: list[Example] = Field(
+        default_factory=list,
+        description="Several situations to learn, each a table of values by the name of sources "
+        'and targets, or "free"; or the name of a CSV file with a column per name.',
+    )
     cost: CostTable = Field(default_factory=CostTable)
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)

@@ -6,6 +6,7 @@ once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in n
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -33,7 +34,14 @@ Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
 def _as_list(value):
-    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+    """One node as a list of one; those of NumPy, such as a node set of a network, as Python's."""
+    if isinstance(value, np.integer | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [v.item() if isinstance(v, np.integer) else v for v in value]
+    return value
 
 
 #: Node ids, labels such as "A:36" (chain:residue of a protein), or the name of a node set.

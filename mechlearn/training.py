@@ -128,7 +128,20 @@ def train_file(
     watch: Callable[[Learner], None] | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Run:
-    """Train as a task file says; see :func:`train`."""
+    """Train as a task file says.
+
+    Parameters
+    ----------
+    path : path
+        The task file; what it names is looked for relative to it.
+    watch, comm
+        As in :func:`train`.
+
+    Raises
+    ------
+    InputError, SolveError
+        For a file that makes no sense, and for equilibria that cannot be found.
+    """
     return train_setup(read_setup(path), Path(path).parent, watch, comm=comm)
 
 

@@ -35,12 +35,15 @@ class Parameter:
         Whether only values above zero make sense.
     scale : "log" or "linear"
         On which scale a step of the learner is taken unless the user says otherwise.
+    about : str
+        What it is, and its unit, in one sentence for the reference of task files.
     """
 
     name: str
     default: Callable[[Any], ArrayLike]
     positive: bool
     scale: str
+    about: str = ""
 
 
 @dataclass(frozen=True)

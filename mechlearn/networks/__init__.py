@@ -50,7 +50,14 @@ generators: dict[str, Callable[..., Network]] = {
 
 
 def generate(name: str, /, **parameters) -> Network:
-    """Call the generator ``name`` with its parameters, as a task file does.
+    """Call a generator with its parameters, as a task file does.
+
+    Parameters
+    ----------
+    name : str
+        One of ``generators``.
+    **parameters
+        Those of the generator.
 
     Raises
     ------

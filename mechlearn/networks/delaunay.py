@@ -32,8 +32,11 @@ def delaunay(
     nodes : int
         At least 4 (2D) or 8 (3D), periodic 20 or 80.
     dim : 2 or 3
+        Dimension of space.
     seed : int
+        The same seed gives the same network.
     periodic : bool
+        Whether it repeats in a square or cube.
     separation : float
         Smallest distance of two points, 0 (independent random points) to 0.85.
 

@@ -96,6 +96,8 @@ def to_text(network: Network, path: str | os.PathLike) -> None:
 
     Parameters
     ----------
+    path : path
+        The file to write.
     network : Network
         Periodic ones need an upright box and bonds to nearest images, which is all the format
         knows. Per-bond data are written as named columns; node data and sets are not.

@@ -74,8 +74,19 @@ def square(
     """Square lattice of ``nx`` by ``ny`` nodes, 4 bonds per bulk node: floppy (it shears freely).
 
     With ``diagonals=True`` both diagonals of every square are bonds as well (8 per bulk node,
-    crossing without a joint) and it is rigid. The other parameters and errors are those of
-    :func:`triangular`.
+    crossing without a joint) and it is rigid.
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether the diagonals of every square are bonds as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
     return _lattice("square", np.eye(2), [[0, 0]], reach, size, spacing, disorder, seed, periodic)
@@ -91,8 +102,17 @@ def honeycomb(
     """Honeycomb of ``nx`` by ``ny`` cells of 2 nodes, 3 bonds per bulk node.
 
     Far below isostatic: springs alone leave it floppy, it is meant for beams and solid struts.
-    Single nodes stick out at the rim of a finite one. The other parameters and errors are those of
-    :func:`triangular`.
+    Single nodes stick out at the rim of a finite one.
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     return _lattice(
         "honeycomb",
@@ -119,8 +139,17 @@ def kagome(
 
     Isostatic in the bulk, with as many zero modes as boundary bonds are missing; a perfect
     periodic one has floppy modes that extend along its straight lines (K. Sun, A. Souslov, X. Mao
-    and T. C. Lubensky, PNAS 109, 12369 (2012), https://doi.org/10.1073/pnas.1119941109). The other
-    parameters and errors are those of :func:`triangular`.
+    and T. C. Lubensky, PNAS 109, 12369 (2012), https://doi.org/10.1073/pnas.1119941109).
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     return _lattice(
         "kagome",
@@ -147,7 +176,21 @@ def cubic(
     """Simple cubic lattice of ``nx`` by ``ny`` by ``nz`` nodes, 6 bonds per bulk node: floppy.
 
     With ``diagonals=True`` both diagonals of every cube face are bonds as well (18 per bulk node)
-    and it is rigid. The other parameters and errors are those of :func:`triangular`.
+    and it is rigid.
+
+    Parameters
+    ----------
+    size : (nx, ny, nz)
+        Cells along the axes.
+    spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether the diagonals of every face are bonds as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
     return _lattice("cubic", np.eye(3), [[0, 0, 0]], reach, size, spacing, disorder, seed, periodic)
@@ -165,8 +208,21 @@ def fcc(
 
     ``diagonals=True`` adds the bonds to next-nearest neighbours along the cube's edges (18 per
     bulk node). ``spacing`` is the nearest-neighbour distance, so a cube's edge is sqrt(2) of it.
-    Some corner nodes of a finite one have only 3 bonds. The other parameters and errors are those
-    of :func:`triangular`.
+    Some corner nodes of a finite one have only 3 bonds.
+
+    Parameters
+    ----------
+    size : (nx, ny, nz)
+        Cells along the axes.
+    spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether next-nearest neighbours are joined as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     edge = np.sqrt(2)
     basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) * edge / 2

@@ -56,6 +56,7 @@ def packing(
     nodes : int
         At least 16 (2D) or 40 (3D) when periodic, 8 or 16 when finite.
     dim : 2 or 3
+        Discs in the plane, or spheres in space.
     seed : int
         The same seed gives the same network.
     periodic : bool
