@@ -1,5 +1,6 @@
 # make demo    train the demonstration network and draw it (sets up first, when needed)
 # make test    run the tests (sets up first, when needed)
+# make docs    build the site: build/site/index.html (a warning is an error; needs no network)
 # make bench   time everything (half an hour; see benchmarks/README.md)
 # make lint | lock | clean
 
@@ -16,7 +17,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: demo test bench lint lock clean setup
+.PHONY: demo test docs bench lint lock clean setup
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
@@ -27,6 +28,10 @@ demo: $(READY)
 # Options of pytest: make test ARGS="-k packing -x"
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+docs: $(READY)
+	@$(BIN)/python -m sphinx -W --keep-going -q -d build/site-trees docs build/site
+	@echo "Open build/site/index.html."
 
 # Cases and options: make bench ARGS="linear peers --quick"
 bench: $(READY)
