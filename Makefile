@@ -2,7 +2,8 @@
 # make test    run the tests (sets up first, when needed)
 # make docs    build the site: build/site/index.html (a warning is an error; needs no network)
 # make bench   time everything (half an hour; see benchmarks/README.md)
-# make lint | lock | clean
+# make lint    style, and types of what users write against
+# make lock | clean
 
 BIN = .venv/bin
 RUN = runs/demo
@@ -40,6 +41,7 @@ bench: $(READY)
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
 
 lock: $(READY)
 	@scripts/lock.sh
@@ -50,5 +52,5 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 
 clean:
-	rm -rf .venv .setup.log build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .setup.log build dist docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

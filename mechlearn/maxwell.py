@@ -90,7 +90,7 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     if kinematics.rotations(network.dim):
         # Lengths over the mean one, so that turns and movements are of a size.
         mean = network.lengths.mean()
-        cell = network.cell / mean if network.periodic else None
+        cell = None if network.cell is None else network.cell / mean
         network = replace(network, nodes=network.nodes / mean, cell=cell)
     c = kinematics.compatibility(network)
     motions = kinematics.free_motions(network)

@@ -9,7 +9,7 @@ One that has a third, ``linear``, which is true, is asked for its signal once an
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, override
+from typing import ClassVar, Literal, get_args, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +76,12 @@ class Contrastive(Rule):
     dead_zone: float = 0.0
 
     def __post_init__(self) -> None:
-        for value, known in ((self.variant, Variant), (self.response, Response)):
-            if value not in known.__args__:
-                raise InputError(f"rule: {value!r} must be {' or '.join(known.__args__)}.")
+        for value, known in (
+            (self.variant, get_args(Variant)),
+            (self.response, get_args(Response)),
+        ):
+            if value not in known:
+                raise InputError(f"rule: {value!r} must be {' or '.join(known)}.")
         if not self.dead_zone >= 0:
             raise InputError(f"rule: dead_zone = {self.dead_zone} must not be below 0.")
 
@@ -314,8 +317,8 @@ class GradientFree(Procedure):
     method: Method = "cma"
 
     def __post_init__(self) -> None:
-        if self.method not in Method.__args__:
-            known = " or ".join(Method.__args__)
+        if self.method not in get_args(Method):
+            known = " or ".join(get_args(Method))
             raise InputError(f"rule: method = {self.method!r} must be {known}.")
 
 

@@ -37,6 +37,7 @@ from mechlearn.task import Task
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.axes import Axes
 
     from mechlearn.equilibrium import Equilibrium
 
@@ -88,7 +89,7 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
-    energy: Element | None = field(default=None)
+    energy: Element = field(default=None)  # type: ignore[assignment]  # found by its name
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
@@ -154,7 +155,7 @@ class Run:
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
         clamped = solver.solve(Phase("clamp", 1.0))
-        return States(free.states(), clamped.parts[0][1].states())
+        return States(free.states(), clamped.parts[0][1].states())  # type: ignore[union-attr]
 
     def respond(
         self, examples: Sequence[Mapping[str, Any]], learned: bool = True
@@ -210,7 +211,7 @@ class Run:
         flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
         return flaws.cut(self.energy, self.network, material)
 
-    def plot(self, what: str = "error", **options):
+    def plot(self, what: str = "error", **options: Any) -> "Axes":
         """Draw one of a run's plots; returns the matplotlib Axes.
 
         Parameters
@@ -232,7 +233,7 @@ class Run:
             raise InputError(f"what = {what!r} is no plot of a run; known are {', '.join(known)}.")
         return getattr(plots, known[what])(self, **options)
 
-    def show(self, **options):
+    def show(self, **options: Any) -> Any:
         """Show the network, deformed and at rest, to be turned by hand (pyvista).
 
         Parameters
@@ -457,7 +458,7 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
         history = xarray.load_dataset(path, engine="h5netcdf")
     except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
         raise InputError(f"{path} is damaged: {failure(error)}.") from None
-    dims = dict.fromkeys(("error", "cost", "contrast"), ("step",))
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(("error", "cost", "contrast"), ("step",))
     dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
     for name, wanted in dims.items():
         if name not in history.data_vars:

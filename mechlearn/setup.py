@@ -156,7 +156,7 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
         return networks.from_file(folder / table.file, **parameters)
     if parameters:
         raise InputError(f"network: {min(parameters)} is not a known key beside points and edges.")
-    return Network(_rows(table.points), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
+    return Network(_rows(table.points or []), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
 
 
 def build_element(table: EnergyTable, dim: int) -> Element:

@@ -4,7 +4,7 @@ The classes here are the tables of a task file, key for key, and the arguments o
 once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in numbers.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -20,6 +20,11 @@ from pydantic import (
 from mechlearn.costs import Cost, SquaredError
 from mechlearn.schema import input_error
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
 #: Words for what is imposed or asked for; which of them a network knows depends on its elements.
@@ -33,7 +38,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
-def _as_list(value):
+def _as_list(value: Any) -> Any:
     """One node as a list of one; those of NumPy, such as a node set of a network, as Python's."""
     if isinstance(value, np.integer | np.ndarray):
         value = value.tolist()
@@ -48,14 +53,15 @@ def _as_list(value):
 Nodes = Annotated[list[Id | str] | str, BeforeValidator(_as_list)]
 
 
-class _Sentences(type(BaseModel)):
+class _Sentences(ModelMetaclass):
     """Python callers get the same one-sentence errors as readers of files."""
 
-    def __call__(cls, *args, **data):
+    def __call__(cls, *args: Any, **data: Any) -> Any:
         try:
             return super().__call__(*args, **data)
         except ValidationError as error:
-            raise input_error(error, cls, cls.__name__) from None
+            model: Any = cls
+            raise input_error(error, model, cls.__name__) from None
 
 
 class Table(BaseModel, metaclass=_Sentences):
@@ -112,7 +118,7 @@ class Terminal(Table):
     charge: Finite | list[Finite] | None = Field(None, description="As current, in capacitors.")
 
     @model_validator(mode="after")
-    def _one_place(self):
+    def _one_place(self) -> Self:
         if (self.nodes is None) == (self.near is None):
             raise ValueError("give either nodes or near, not both and not neither")
         return self
@@ -130,14 +136,15 @@ class Terminal(Table):
     @property
     def value(self) -> Value:
         """The value of that quantity."""
-        return getattr(self, self.quantity)
+        value: Value = getattr(self, self.quantity)
+        return value
 
 
 class Source(Terminal):
     """Where the network is driven: a strain or voltage imposed, or a force or current applied."""
 
     @model_validator(mode="after")
-    def _one_quantity(self):
+    def _one_quantity(self) -> Self:
         if len(self.quantities) != 1:
             raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES)}")
         return self
@@ -161,7 +168,7 @@ class Target(Terminal):
     )
 
     @model_validator(mode="after")
-    def _one_quantity(self):
+    def _one_quantity(self) -> Self:
         if len(self.quantities) + (self.match is not None) != 1:
             raise ValueError(f"a target needs exactly one of {', '.join(QUANTITIES)}, match")
         return self
@@ -204,15 +211,15 @@ class Task(Table):
         return task_html(self)
 
     @model_validator(mode="after")
-    def _names(self):
-        named = []
+    def _names(self) -> Self:
+        named: list[str] = []
         for kind, terminals in (("source", self.sources), ("target", self.targets)):
             for number, terminal in enumerate(terminals, 1):
                 if terminal.name is None:
                     object.__setattr__(
                         terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
                     )
-                named.append(terminal.name)
+                named.append(str(terminal.name))
         twice = {n for n in named if named.count(n) > 1}
         if twice:
             raise ValueError(f"two sources or targets have the name {min(twice)!r}")

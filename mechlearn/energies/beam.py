@@ -10,13 +10,13 @@ Appl. Mech. 33, 335 (1966), https://doi.org/10.1115/1.3625046.
 
 from dataclasses import dataclass
 from math import inf, pi
-from typing import Annotated, Any, ClassVar, Self, override
+from typing import Annotated, Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mechlearn.energies.element import Bond, BondEnergy, Parameter
+from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
 from mechlearn.errors import InputError
 from mechlearn.kinematics import FRAME, SPACE, Kinematics
 
@@ -97,7 +97,7 @@ class Bar(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         return {2: Bar, 3: Bar3D}[dim]
 
     @override
@@ -140,7 +140,7 @@ class Beam(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         return {2: Beam, 3: Beam3D}[dim]
 
     def bent_shares(self, length, **parameters) -> tuple[NDArray, NDArray]:
@@ -266,7 +266,7 @@ class FiniteBeam(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         if dim != 2:
             raise InputError(f"energy: a {cls.name} lives in 2D; the network is in {dim}D.")
         return cls

@@ -10,8 +10,10 @@ that face.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
@@ -230,7 +232,18 @@ def fcc(
     return _lattice("fcc", np.eye(3) * edge, basis, reach, size, spacing, disorder, seed, periodic)
 
 
-def _lattice(name, vectors, basis, reach, size, spacing, disorder, seed, periodic, stagger=False):
+def _lattice(
+    name: str,
+    vectors: ArrayLike,
+    basis: ArrayLike,
+    reach: Sequence[float],
+    size: Sequence[int],
+    spacing: float,
+    disorder: float,
+    seed: int,
+    periodic: bool,
+    stagger: bool = False,
+) -> Network:
     """The one builder: cells on a grid, their bonds from the bonds of one cell.
 
     ``stagger`` shifts row ``j`` back by ``j // 2`` cells, so that an oblique lattice fills an
@@ -276,18 +289,20 @@ def _lattice(name, vectors, basis, reach, size, spacing, disorder, seed, periodi
     )
 
 
-def _size(name, size, d):
+def _size(name: str, given: Any, d: int) -> tuple[int, ...]:
     try:
-        size = tuple(size)
+        size = tuple(given)
     except TypeError:
-        size = (size,)
+        size = (given,)
     if len(size) != d:
         axes = ", ".join(("nx", "ny", "nz")[:d])
         raise InputError(f"The size of a {name} lattice must be ({axes}), not {size!r}.")
     return tuple(_check.integer(f"The size of a {name} lattice", n, 1) for n in size)
 
 
-def _bonds_of_cell(vectors, basis, reach):
+def _bonds_of_cell(
+    vectors: NDArray, basis: NDArray, reach: Sequence[float]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Bonds that start in one cell: sites, and the offset of the cell they end in."""
     d = len(vectors)
     steps = np.stack(np.meshgrid(*[range(-2, 3)] * d, indexing="ij"), axis=-1).reshape(-1, d)
@@ -300,10 +315,18 @@ def _bonds_of_cell(vectors, basis, reach):
     return i[one], j[one], steps[k[one]]
 
 
-def _grid_bonds(size, first, second, offset, b, periodic, stagger):
+def _grid_bonds(
+    cells: Sequence[int],
+    first: NDArray,
+    second: NDArray,
+    offset: NDArray,
+    b: int,
+    periodic: bool,
+    stagger: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All bonds of a grid of cells: pairs of node ids, and the shifts across the periodic cell."""
-    d = len(size)
-    size = np.array(size)
+    d = len(cells)
+    size = np.array(cells)
     start = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 1, d)
     end = start + offset
     shift = np.zeros_like(end)
@@ -322,12 +345,14 @@ def _grid_bonds(size, first, second, offset, b, periodic, stagger):
     return np.stack([i[inside], j[inside]], axis=1), shift[inside]
 
 
-def _joined_twice(edges) -> bool:
+def _joined_twice(edges: NDArray) -> bool:
     pairs = np.sort(edges, axis=1)
     return bool((pairs[:, 0] == pairs[:, 1]).any()) or len(np.unique(pairs, axis=0)) < len(pairs)
 
 
-def _smallest(first, second, offset, b, d, stagger) -> str:
+def _smallest(
+    first: NDArray, second: NDArray, offset: NDArray, b: int, d: int, stagger: bool
+) -> str:
     for n in range(1, 8):
         edges, _ = _grid_bonds((n,) * d, first, second, offset, b, True, stagger)
         if not _joined_twice(edges):
@@ -335,9 +360,9 @@ def _smallest(first, second, offset, b, d, stagger) -> str:
     raise AssertionError("bonds reach no farther than two cells")
 
 
-def _faces(nodes):
+def _faces(nodes: NDArray) -> dict[str, NDArray[np.int64]]:
     low, high = nodes.min(axis=0), nodes.max(axis=0)
-    names = (("left", "right"), ("bottom", "top"))
+    names: tuple[tuple[str, str], ...] = (("left", "right"), ("bottom", "top"))
     if nodes.shape[1] == 3:
         names = (names[0], ("front", "back"), names[1])
     sets = {}
