@@ -1,8 +1,10 @@
 # make demo    train the demonstration network and draw it (sets up first, when needed)
 # make test    run the tests (sets up first, when needed)
+# make docs    build the site: build/site/index.html (a warning is an error; needs no network)
 # make bench   time everything (half an hour; see benchmarks/README.md)
 # make notebooks    run the notebooks and keep what they show (some minutes)
-# make lint | lock | clean
+# make lint    style, and types of what users write against
+# make lock | clean
 
 BIN = .venv/bin
 RUN = runs/demo
@@ -17,7 +19,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: demo test bench notebooks lint lock clean setup
+.PHONY: demo test docs bench notebooks lint lock clean setup
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
@@ -28,6 +30,10 @@ demo: $(READY)
 # Options of pytest: make test ARGS="-k packing -x"
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+docs: $(READY)
+	@$(BIN)/python -m sphinx -W --keep-going -q -d build/site-trees docs build/site
+	@echo "Open build/site/index.html."
 
 # Cases and options: make bench ARGS="linear peers --quick"
 bench: $(READY)
@@ -40,6 +46,7 @@ notebooks: $(READY)
 lint: $(READY)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
 
 lock: $(READY)
 	@scripts/lock.sh
@@ -50,5 +57,5 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 
 clean:
-	rm -rf .venv .setup.log build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .setup.log build dist docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -65,12 +65,25 @@ class DataSet:
         return self.wanted.argmax(axis=1)
 
     def take(self, rows: ArrayLike) -> "DataSet":
-        """Only some rows, by number or mask."""
+        """Only some rows.
+
+        Parameters
+        ----------
+        rows : (k,) integer or (n,) bool array
+            Their numbers from 0, or a mask.
+        """
         rows = np.asarray(rows)
         return replace(self, inputs=self.inputs[rows], wanted=self.wanted[rows])
 
     def split(self, test: float = 0.3, seed: int = 0) -> tuple["DataSet", "DataSet"]:
-        """Two parts at random: one to train on, and the part ``test`` to test on.
+        """Two parts at random: one to train on, and one to test on.
+
+        Parameters
+        ----------
+        test : float
+            The part of the rows to test on, between 0 and 1.
+        seed : int
+            The same seed gives the same parts.
 
         Raises
         ------
@@ -97,7 +110,18 @@ class DataSet:
         return replace(self, inputs=np.hstack([self.inputs, -self.inputs]))
 
     def examples(self, sources: Sequence[str], targets: Sequence[str]) -> list[dict[str, float]]:
-        """The rows as examples of a task, by the names of its sources and targets."""
+        """The rows as examples of a task.
+
+        Parameters
+        ----------
+        sources, targets : sequences of names
+            One per column of the inputs, and of the wanted outputs.
+
+        Raises
+        ------
+        InputError
+            Where there are more or fewer names than columns.
+        """
         for kind, names, values in (
             ("sources", sources, self.inputs),
             ("targets", targets, self.wanted),
@@ -112,7 +136,21 @@ class DataSet:
 
 
 def classification(inputs: ArrayLike, labels: ArrayLike, classes: Sequence[str] = ()) -> DataSet:
-    """A data set whose wanted outputs are 1 for the row's own class and 0 for the others."""
+    """A data set whose wanted outputs are 1 for the row's own class and 0 for the others.
+
+    Parameters
+    ----------
+    inputs : (n, f) array
+    labels : (n,) array of numbers or texts
+        The class of every row.
+    classes : sequence of str, optional
+        Names of the classes in the order of their sorted labels; the labels unless given.
+
+    Raises
+    ------
+    InputError
+        For as many names as there are no classes, and inputs that are no table of finite numbers.
+    """
     known, numbers = np.unique(np.asarray(labels), return_inverse=True)
     names = tuple(classes) or tuple(str(k) for k in known)
     if len(names) != len(known):
@@ -121,7 +159,11 @@ def classification(inputs: ArrayLike, labels: ArrayLike, classes: Sequence[str] 
 
 
 def load(name: str) -> DataSet:
-    """A data set that comes with scikit-learn: ``iris``, ``digits``, ``wine``, ``breast_cancer``.
+    """A data set that comes with scikit-learn.
+
+    Parameters
+    ----------
+    name : "iris", "digits", "wine" or "breast_cancer"
 
     Raises
     ------
@@ -141,7 +183,13 @@ def load(name: str) -> DataSet:
 
 
 def confusion(outputs: ArrayLike, wanted: ArrayLike) -> NDArray[np.int64]:
-    """How often a class (row) was taken for a class (column): largest wanted, largest output."""
+    """How often a class (row) was taken for a class (column): largest wanted, largest output.
+
+    Parameters
+    ----------
+    outputs, wanted : (n, t) arrays
+        One column per class.
+    """
     outputs, wanted = np.asarray(outputs), np.asarray(wanted)
     table = np.zeros((wanted.shape[1],) * 2, dtype=np.int64)
     np.add.at(table, (wanted.argmax(axis=1), outputs.argmax(axis=1)), 1)
@@ -149,7 +197,13 @@ def confusion(outputs: ArrayLike, wanted: ArrayLike) -> NDArray[np.int64]:
 
 
 def accuracy(outputs: ArrayLike, wanted: ArrayLike) -> float:
-    """The part of the rows whose largest output is that of the class with the largest wanted."""
+    """The part of the rows whose largest output is that of the class with the largest wanted.
+
+    Parameters
+    ----------
+    outputs, wanted : (n, t) arrays
+        One column per class.
+    """
     table = confusion(outputs, wanted)
     return float(np.trace(table) / table.sum())
 
@@ -159,6 +213,11 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
 
     The first row has their names; one of several numbers has columns ``name[1]``, ``name[2]``, ...
     An empty cell leaves the value written with the source or target, "free" switches it off.
+
+    Parameters
+    ----------
+    path : path
+        The file, in UTF-8.
 
     Raises
     ------
@@ -185,7 +244,15 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
 
 
 def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
-    """Write examples as a CSV file that :func:`read_examples` reads."""
+    """Write examples as a CSV file that :func:`read_examples` reads.
+
+    Parameters
+    ----------
+    path : path
+        The file to write.
+    examples : sequence of mappings
+        Values, lists of values or "free" by the name of sources and targets.
+    """
     columns: dict[str, None] = {}
     rows = []
     for example in examples:

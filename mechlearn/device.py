@@ -97,7 +97,7 @@ class Device:
         lost = random.random(len(values)) < self.stuck
         at = np.where(random.random(len(values)) < 0.5, low, high)
         if self.levels:
-            values = at_levels(values, np.float64(low), np.float64(high), self.levels)
+            values = at_levels(values, low, high, self.levels)
         noise = np.random.default_rng([self.seed, 1, step]).standard_normal(len(values))
         written = values * np.maximum(1 + self.write_noise * noise, 0.0)
         return np.where(lost, at, np.maximum(written, 1e-9 * high))

@@ -1,7 +1,7 @@
 """Learning degrees of freedom: which parameter of the elements learns, and within which bounds."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,7 +56,7 @@ class Learn(Table):
     )
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds = {list(self.bounds)} must be a smaller and a larger number")
         return self
@@ -110,7 +110,9 @@ class LearningDof:
             )
         spread = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
         self.values = np.where(self.learns, np.clip(spread, self.low, self.high), spread)
-        ends = {"sigmoid": (self.low, self.high), "softplus": (self.low,)}.get(learn.scale, ())
+        ends = {"sigmoid": (self.low, self.high), "softplus": (self.low,)}.get(
+            learn.scale or "", ()
+        )
         stuck = np.any([self.values == end for end in ends], axis=0) & self.learns
         if np.any(stuck):
             raise InputError(
@@ -181,8 +183,9 @@ def values_per_bond(
 def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDArray[np.bool_]:
     """Which bonds learn, (m,), where some are ``frozen``: ids, or the name of an edge set."""
     if isinstance(frozen, str):
-        frozen = _named(network.edge_sets, frozen, f"{where}: frozen", "edge set")
-    ids = np.asarray(frozen, dtype=int)
+        ids = _named(network.edge_sets, frozen, f"{where}: frozen", "edge set")
+    else:
+        ids = np.asarray(frozen, dtype=int)
     bad = ids[ids >= network.n_edges]
     if len(bad):
         raise InputError(

@@ -1,5 +1,7 @@
 """The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
 
+from collections.abc import Iterable
+
 
 class MechlearnError(Exception):
     """Base of every error mechlearn raises on purpose; its text is one sentence for the user."""
@@ -30,9 +32,11 @@ class SolveError(MechlearnError):
         return type(self), (str(self), self.fault)
 
 
-def listed(ids, limit: int = 8) -> str:
+def listed(ids: Iterable[object], limit: int = 8) -> str:
     """Ids as a short readable list, "3, 7 and 12" or "3, 7, 12, ... (40 in all)"."""
-    ids = [str(i) for i in ids]
-    if len(ids) > limit:
-        return ", ".join(ids[:limit]) + f", ... ({len(ids)} in all)"
-    return ids[0] if len(ids) == 1 else ", ".join(ids[:-1]) + " and " + ids[-1] if ids else "none"
+    words = [str(i) for i in ids]
+    if len(words) > limit:
+        return ", ".join(words[:limit]) + f", ... ({len(words)} in all)"
+    if len(words) < 2:
+        return words[0] if words else "none"
+    return ", ".join(words[:-1]) + " and " + words[-1]

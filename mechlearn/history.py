@@ -1,7 +1,7 @@
 """The history of a training: what every step saw, as labelled arrays."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class History:
         Potential of the rule's last phase less that of its first, mean over examples.
     outputs : list of (examples, targets) arrays
         What the targets read in the free state, in the user's units.
-    snapshots : list of (step, parameters)
+    snapshots : list of (step, mapping)
         Learning parameters by name at some steps, evenly spaced.
     """
 
@@ -115,7 +115,7 @@ class History:
                 component = f".{problem.components[port.component]}"
             node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
             labels.append(port.terminal + node + component)
-        data = {
+        data: dict[str, Any] = {
             "error": ("step", self.error, {"long_name": problem.error_name}),
             "cost": ("step", self.cost, {"long_name": "cost, mean over examples"}),
             "contrast": ("step", self.contrast, {"long_name": "potential, clamped less free"}),

@@ -187,7 +187,9 @@ class Flaws:
         return outputs + self.given.read_noise * scale * noise
 
 
-def at_levels(values: NDArray, low: NDArray, high: NDArray, levels: int) -> NDArray[np.float64]:
+def at_levels(
+    values: NDArray, low: NDArray | float, high: NDArray | float, levels: int
+) -> NDArray[np.float64]:
     """Values rounded to the nearest of so many, evenly spaced from ``low`` to ``high``."""
     spacing = (high - low) / (levels - 1)
     return low + spacing * np.rint((values - low) / spacing)

@@ -177,7 +177,9 @@ class Learner(ABC):
     def train(
         self, steps: int, tolerance: float, watch: Callable[["Learner"], None] | None = None
     ) -> bool:
-        """Learn until the error is at most ``tolerance``; see :meth:`Problem.error`.
+        """Learn until the error is at most ``tolerance``.
+
+        The error is :meth:`mechlearn.problem.Problem.error`.
 
         Returns whether it got there within that many updates. ``watch`` is called after every
         entry to the history. Where the state depends on where it came from, an answer counts only

@@ -73,13 +73,24 @@ class Rigidity:
 def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SPACE) -> Rigidity:
     """Count the zero modes and states of self-stress of a network.
 
-    ``held`` lists degrees of freedom ``c * node + component`` that supports hold at zero, ``c`` the
-    number of components that ``kinematics`` gives a node (``d`` displacements).
+    Parameters
+    ----------
+    network : Network
+    held : array of int
+        Degrees of freedom ``c * node + component`` that supports hold at zero, with ``c`` the
+        number of components of a node's state.
+    kinematics : Kinematics
+        What a node's state is; ``d`` displacements unless given.
+
+    Returns
+    -------
+    Rigidity
+        How many there are of each, and the floppy modes.
     """
     if kinematics.rotations(network.dim):
         # Lengths over the mean one, so that turns and movements are of a size.
         mean = network.lengths.mean()
-        cell = network.cell / mean if network.periodic else None
+        cell = None if network.cell is None else network.cell / mean
         network = replace(network, nodes=network.nodes / mean, cell=cell)
     c = kinematics.compatibility(network)
     motions = kinematics.free_motions(network)

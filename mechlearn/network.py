@@ -101,7 +101,7 @@ class Network:
     def vectors(self) -> NDArray[np.float64]:
         """Bond vectors from first to second node, images included, shape (m, d)."""
         v = self.nodes[self.edges[:, 1]] - self.nodes[self.edges[:, 0]]
-        return v if self.cell is None else v + self.shifts @ self.cell
+        return v if self.cell is None or self.shifts is None else v + self.shifts @ self.cell
 
     @property
     def lengths(self) -> NDArray[np.float64]:
@@ -145,8 +145,15 @@ class Network:
         )
 
     def with_data(self, **edge_data: ArrayLike) -> "Network":
-        """A copy that carries more per-bond data."""
-        return replace(self, edge_data={**self.edge_data, **edge_data})
+        """A copy that carries more per-bond data.
+
+        Parameters
+        ----------
+        **edge_data : (m, ...) arrays
+            By the name they get; one that is there is replaced.
+        """
+        added = {name: np.asarray(values) for name, values in edge_data.items()}
+        return replace(self, edge_data={**self.edge_data, **added})
 
     def __repr__(self) -> str:
         kind = "periodic " if self.periodic else ""
@@ -264,27 +271,29 @@ def _bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
     return e.astype(np.int64)
 
 
-def _periodicity(cell, shifts, nodes, edges):
+def _periodicity(
+    cell: ArrayLike | None, shifts: ArrayLike | None, nodes: NDArray, edges: NDArray
+) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
     d = nodes.shape[1]
     if cell is None:
         if shifts is not None:
             raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
         return None, None
-    cell = np.asarray(cell, dtype=float)
-    if cell.shape != (d, d) or not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-300:
+    rows = np.asarray(cell, dtype=float)
+    if rows.shape != (d, d) or not np.isfinite(rows).all() or abs(np.linalg.det(rows)) < 1e-300:
         raise InputError(f"The periodic cell must be {d} independent, finite vectors of {d}D.")
     if shifts is None:
-        return cell, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], cell)
-    shifts = np.asarray(shifts)
-    if shifts.shape != (len(edges), d) or not np.all(shifts == np.rint(shifts)):
+        return rows, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], rows)
+    whole = np.asarray(shifts)
+    if whole.shape != (len(edges), d) or not np.all(whole == np.rint(whole)):
         raise InputError(f"The shifts must be whole numbers of shape ({len(edges)}, {d}).")
-    return cell, shifts.astype(np.int64)
+    return rows, whole.astype(np.int64)
 
 
-def _sets(sets, n, kind):
+def _sets(sets: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray[np.int64]]:
     out = {}
-    for name, ids in sets.items():
-        ids = np.asarray(ids)
+    for name, given in sets.items():
+        ids = np.asarray(given)
         if ids.size == 0:
             ids = ids.astype(np.int64)
         if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
@@ -298,10 +307,10 @@ def _sets(sets, n, kind):
     return MappingProxyType(out)
 
 
-def _data(data, n, kind):
+def _data(data: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray]:
     out = {}
-    for name, values in data.items():
-        values = np.asarray(values)
+    for name, given in data.items():
+        values = np.asarray(given)
         if values.ndim == 0 or len(values) != n:
             raise InputError(
                 f"The {kind} data {name!r} must have one row for each of the {n} "
@@ -311,7 +320,7 @@ def _data(data, n, kind):
     return MappingProxyType(out)
 
 
-def _renumbered(sets, kept, n):
+def _renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
     new = np.full(n, -1)
     new[kept] = np.arange(len(kept))
     return {name: new[ids][new[ids] >= 0] for name, ids in sets.items()}

@@ -9,7 +9,7 @@ One that has a third, ``linear``, which is true, is asked for its signal once an
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, override
+from typing import ClassVar, Literal, get_args, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class Contrastive(Rule):
     Parameters
     ----------
     variant : "positive", "negative" or "centred"
+        Which two states are compared: free and nudged, nudged away and free, or both nudged.
     normalise : bool
         Divide by the difference of the amounts, so that the rate does not depend on it.
     response : "proportional" or "sign"
@@ -75,9 +76,12 @@ class Contrastive(Rule):
     dead_zone: float = 0.0
 
     def __post_init__(self) -> None:
-        for value, known in ((self.variant, Variant), (self.response, Response)):
-            if value not in known.__args__:
-                raise InputError(f"rule: {value!r} must be {' or '.join(known.__args__)}.")
+        for value, known in (
+            (self.variant, get_args(Variant)),
+            (self.response, get_args(Response)),
+        ):
+            if value not in known:
+                raise InputError(f"rule: {value!r} must be {' or '.join(known)}.")
         if not self.dead_zone >= 0:
             raise InputError(f"rule: dead_zone = {self.dead_zone} must not be below 0.")
 
@@ -121,8 +125,10 @@ class CoupledLearning(Contrastive):
     ----------
     eta : float
         The nudge, above 0 and at most 1.
-    variant, normalise, response, dead_zone
-        See :class:`Contrastive`. Without normalisation the rule is that of Altman et al.
+    variant, response, dead_zone
+        As in :class:`Contrastive`.
+    normalise : bool
+        As in :class:`Contrastive`. Without it the rule is that of Altman et al.
 
     References
     ----------
@@ -151,6 +157,11 @@ class CoupledLearning(Contrastive):
 class ContrastiveLearning(Contrastive):
     """Contrastive learning: hold the outputs right at their targets (coupled learning, eta 1).
 
+    Parameters
+    ----------
+    variant, normalise, response, dead_zone
+        As in :class:`Contrastive`.
+
     References
     ----------
     Movellan, "Contrastive Hebbian learning in the continuous Hopfield model" (1991); variants as in
@@ -178,7 +189,7 @@ class EquilibriumPropagation(Contrastive):
     beta : float
         The nudge, above 0, in units of energy per cost.
     variant, normalise, response, dead_zone
-        See :class:`Contrastive`.
+        As in :class:`Contrastive`.
 
     References
     ----------
@@ -306,8 +317,8 @@ class GradientFree(Procedure):
     method: Method = "cma"
 
     def __post_init__(self) -> None:
-        if self.method not in Method.__args__:
-            known = " or ".join(Method.__args__)
+        if self.method not in get_args(Method):
+            known = " or ".join(get_args(Method))
             raise InputError(f"rule: method = {self.method!r} must be {known}.")
 
 

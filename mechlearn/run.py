@@ -38,6 +38,7 @@ from mechlearn.task import Task
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.axes import Axes
 
     from mechlearn.equilibrium import Equilibrium
 
@@ -85,7 +86,7 @@ class Run:
     history: "xarray.Dataset"
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
-    energy: Element | None = field(default=None)
+    energy: Element = field(default=None)  # type: ignore[assignment]  # found by its name
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
@@ -161,14 +162,24 @@ class Run:
         solver.update(**(self.learned if learned else self.initial))
         free = solver.free()
         clamped = solver.solve(Phase("clamp", 1.0))
-        return States(free.states(), clamped.parts[0][1].states())
+        return States(free.states(), clamped.parts[0][1].states())  # type: ignore[union-attr]
 
     def respond(
         self, examples: Sequence[Mapping[str, Any]], learned: bool = True
     ) -> NDArray[np.float64]:
         """What the targets read in other examples, from rest, in the user's units, (examples, t).
 
-        ``learned=False`` asks the network before training.
+        Parameters
+        ----------
+        examples : sequence of mappings
+            As ``examples`` of a :class:`~mechlearn.Task`: values by the name of sources.
+        learned : bool
+            Whether the network after training is asked, or the one before.
+
+        Raises
+        ------
+        InputError, SolveError
+            For an example that names no source or target, and where it has no equilibrium.
         """
         task = self.setup.task
         other = Task(
@@ -207,7 +218,7 @@ class Run:
         flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
         return flaws.cut(self.energy, self.network, material)
 
-    def plot(self, what: str = "error", **options):
+    def plot(self, what: str = "error", **options: Any) -> "Axes":
         """Draw one of a run's plots; returns the matplotlib Axes.
 
         Parameters
@@ -229,19 +240,27 @@ class Run:
             raise InputError(f"what = {what!r} is no plot of a run; known are {', '.join(known)}.")
         return getattr(plots, known[what])(self, **options)
 
-    def picture(self, what: str = "network", **options):
+    def picture(self, what: str = "network", **options: Any) -> Any:
         """Draw one of a run's pictures, an image that notebooks show.
 
-        See :func:`mechlearn.render.picture`.
+        Parameters
+        ----------
+        what : str
+            Which picture.
+        **options
+            Those of :func:`mechlearn.render.picture`, which says what there is.
         """
         from mechlearn.render import picture
 
         return picture(self, what, **options)
 
-    def show(self, **options):
+    def show(self, **options: Any) -> Any:
         """Show the network, deformed and at rest, to be turned by hand (pyvista).
 
-        In a window or a notebook; see :func:`mechlearn.render.show`.
+        Parameters
+        ----------
+        **options
+            Those of :func:`mechlearn.render.show`, which opens a window, or a view in the notebook.
         """
         from mechlearn.render import show
 
@@ -250,7 +269,17 @@ class Run:
     def export(self, path: str | Path, **options: Any) -> Path:
         """Write the learned network to a file; the suffix says in which format.
 
-        ``options`` are those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
+        Parameters
+        ----------
+        path : path
+            The file; see :func:`mechlearn.export.export` for the formats.
+        **options
+            Those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
+
+        Raises
+        ------
+        InputError
+            For an unknown format, or options that mean nothing to it.
         """
         from mechlearn.export import export
 
@@ -261,6 +290,13 @@ class Run:
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write the run as a folder; see the README for its files.
+
+        Parameters
+        ----------
+        folder : path
+            New or empty.
+        overwrite : bool
+            Whether a run that is there is written over.
 
         Raises
         ------
@@ -402,7 +438,7 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
         history = xarray.load_dataset(path, engine="h5netcdf")
     except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
         raise InputError(f"{path} is damaged: {failure(error)}.") from None
-    dims = dict.fromkeys(("error", "cost", "contrast"), ("step",))
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(("error", "cost", "contrast"), ("step",))
     dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
     for name, wanted in dims.items():
         if name not in history.data_vars:

@@ -1,6 +1,6 @@
 """Validation errors as sentences: the file, the key, what is wrong, and what would be right."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
@@ -70,7 +70,7 @@ def build(kind: type, given: Mapping[str, Any], where: str, reserved: Collection
         raise input_error(error, kind, where) from None
 
 
-def key_path(path) -> str:
+def key_path(path: Iterable[str | int]) -> str:
     """A key as written in TOML with tables counted from 1, such as ``targets[2].strain``."""
     out = ""
     for part in path:
@@ -78,7 +78,7 @@ def key_path(path) -> str:
     return out
 
 
-def _keys(model: type, path) -> list[str]:
+def _keys(model: type, path: Iterable[str | int]) -> list[str]:
     """The keys that are known in the table that a path leads to."""
     current: Any = model
     named = False  # whether the next part is a name of the user's, as in [learn.stiffness]

@@ -95,7 +95,11 @@ class Setup(Table):
     supports: list[Support] = Field(default_factory=list)
     sources: list[Source] = Field(default_factory=list)
     targets: list[Target] = Field(min_length=1)
-    examples: list[Example] = Field(default_factory=list)
+    examples: list[Example] = Field(
+        default_factory=list,
+        description="Several situations to learn, each a table of values by the name of sources "
+        'and targets, or "free"; or the name of a CSV file with a column per name.',
+    )
     cost: CostTable = Field(default_factory=CostTable)
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)
@@ -152,7 +156,7 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
         return networks.from_file(folder / table.file, **parameters)
     if parameters:
         raise InputError(f"network: {min(parameters)} is not a known key beside points and edges.")
-    return Network(_rows(table.points), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
+    return Network(_rows(table.points or []), np.array(table.edges, dtype=np.int64).reshape(-1, 2))
 
 
 def build_element(table: EnergyTable, dim: int) -> Element:

@@ -41,7 +41,13 @@ class Plain(Step):
 
 @dataclass(kw_only=True)
 class Momentum(Step):
-    """Heavy ball: ``v <- keep * v - rate * signal``, and ``v`` is the move."""
+    """Heavy ball: ``v <- keep * v - rate * signal``, and ``v`` is the move.
+
+    Parameters
+    ----------
+    keep : float
+        What is left of the last move, from 0 to below 1.
+    """
 
     keep: float = 0.9
 

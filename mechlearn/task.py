@@ -4,8 +4,9 @@ The classes here are the tables of a task file, key for key, and the arguments o
 once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in numbers.
 """
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -18,6 +19,11 @@ from pydantic import (
 
 from mechlearn.costs import Cost, SquaredError
 from mechlearn.schema import input_error
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
@@ -37,22 +43,30 @@ Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
-def _as_list(value):
-    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+def _as_list(value: Any) -> Any:
+    """One node as a list of one; those of NumPy, such as a node set of a network, as Python's."""
+    if isinstance(value, np.integer | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [v.item() if isinstance(v, np.integer) else v for v in value]
+    return value
 
 
 #: Node ids, labels such as "A:36" (chain:residue of a protein), or the name of a node set.
 Nodes = Annotated[list[Id | str] | str, BeforeValidator(_as_list)]
 
 
-class _Sentences(type(BaseModel)):
+class _Sentences(ModelMetaclass):
     """Python callers get the same one-sentence errors as readers of files."""
 
-    def __call__(cls, *args, **data):
+    def __call__(cls, *args: Any, **data: Any) -> Any:
         try:
             return super().__call__(*args, **data)
         except ValidationError as error:
-            raise input_error(error, cls, cls.__name__) from None
+            model: Any = cls
+            raise input_error(error, model, cls.__name__) from None
 
 
 class Table(BaseModel, metaclass=_Sentences):
@@ -120,7 +134,7 @@ class Terminal(Table):
     charge: Finite | list[Finite] | None = Field(None, description="As current, in capacitors.")
 
     @model_validator(mode="after")
-    def _one_place(self):
+    def _one_place(self) -> Self:
         if sum(place is not None for place in (self.nodes, self.near, self.cell)) != 1:
             raise ValueError("give exactly one of nodes, near and cell")
         return self
@@ -138,14 +152,15 @@ class Terminal(Table):
     @property
     def value(self) -> Value:
         """The value of that quantity."""
-        return getattr(self, self.quantity)
+        value: Value = getattr(self, self.quantity)
+        return value
 
 
 class Source(Terminal):
     """Where the network is driven: a strain or voltage imposed, or a force or current applied."""
 
     @model_validator(mode="after")
-    def _one_quantity(self):
+    def _one_quantity(self) -> Self:
         if len(self.quantities) != 1:
             raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES[:-2])}")
         return self
@@ -184,7 +199,7 @@ class Target(Terminal):
     )
 
     @model_validator(mode="after")
-    def _one_quantity(self):
+    def _one_quantity(self) -> Self:
         if len(self.quantities) + (self.match is not None) != 1:
             raise ValueError(f"a target needs exactly one of {', '.join(QUANTITIES)}, match")
         return self
@@ -227,15 +242,15 @@ class Task(Table):
         return task_html(self)
 
     @model_validator(mode="after")
-    def _names(self):
-        named = []
+    def _names(self) -> Self:
+        named: list[str] = []
         for kind, terminals in (("source", self.sources), ("target", self.targets)):
             for number, terminal in enumerate(terminals, 1):
                 if terminal.name is None:
                     object.__setattr__(
                         terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
                     )
-                named.append(terminal.name)
+                named.append(str(terminal.name))
         twice = {n for n in named if named.count(n) > 1}
         if twice:
             raise ValueError(f"two sources or targets have the name {min(twice)!r}")

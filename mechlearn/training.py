@@ -93,7 +93,7 @@ def train(
     first = energy.parameters[0].name
     learn = Learn(bounds=(0.01, 10.0), initial=1.0) if learn is None else learn
     learn = {first: learn} if isinstance(learn, Learn) else learn
-    material = {
+    per_bond = {
         name: values_per_bond(values, network, f"material {name!r}", energy.parameter(name))
         for name, values in (material or {}).items()
     }
@@ -103,7 +103,7 @@ def train(
         energy={
             "model": energy.name,
             **energy.settings,
-            **{name: values.tolist() for name, values in material.items()},
+            **{name: values.tolist() for name, values in per_bond.items()},
         },
         learn=dict(learn),
         **{name: getattr(task, name) for name in TASK_TABLES},
@@ -119,7 +119,7 @@ def train(
             "rate": rate,
         },
     )
-    parts = setup, network, energy, material, rule, device, comm
+    parts = setup, network, energy, per_bond, rule, device, comm
     return _train(setup, lambda: make_learner(*parts), watch)
 
 
@@ -128,7 +128,20 @@ def train_file(
     watch: Callable[[Learner], None] | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Run:
-    """Train as a task file says; see :func:`train`."""
+    """Train as a task file says.
+
+    Parameters
+    ----------
+    path : path
+        The task file; what it names is looked for relative to it.
+    watch, comm
+        As in :func:`train`.
+
+    Raises
+    ------
+    InputError, SolveError
+        For a file that makes no sense, and for equilibria that cannot be found.
+    """
     return train_setup(read_setup(path), Path(path).parent, watch, comm=comm)
 
 
@@ -196,7 +209,7 @@ def _train(
     started, began = timestamp(), time.perf_counter()
     learner = make()
     initial = learner.parameters
-    if resume:
+    if resume and checkpoints:
         checkpoints.restore(learner)
 
     def see(learner: Learner) -> None:

@@ -249,6 +249,7 @@ import cyclopts, gemmi, h5netcdf, h5py, jinja2, matplotlib.pyplot, meshio, pydan
 import rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
 import distributed, ezdxf, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
+import furo, hatchling, myst_nb, sphinx
 import lib3mf, manifold3d, sklearn.datasets, trame.app, trame.widgets.vtk, trimesh
 '
 

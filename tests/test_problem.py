@@ -99,3 +99,15 @@ def test_material_is_checked_in_python_too(plane):
         ml.train(plane, task, material={"rest_length": [[1.0]] * 3 + ["x"]})
     with pytest.raises(InputError, match="must be above 0"):
         ml.train(plane, task, material={"rest_length": -1.0})
+
+
+@pytest.mark.parametrize("nodes", [np.array([3, 12]), list(np.array([3, 12])), (3, 12)])
+def test_nodes_may_come_from_numpy(nodes):
+    assert Source(nodes=nodes, strain=0.1).nodes == [3, 12]
+    assert Support(nodes=np.int64(3)).nodes == [3]
+
+
+def test_nodes_are_no_fractions_and_no_switches():
+    for wrong in (np.array([3.0, 12.0]), [True, 12], [np.bool_(True)]):
+        with pytest.raises(InputError, match="nodes"):
+            Source(nodes=wrong, strain=0.1)

@@ -10,23 +10,65 @@ Appl. Mech. 33, 335 (1966), https://doi.org/10.1115/1.3625046.
 
 from dataclasses import dataclass
 from math import inf, pi
-from typing import Annotated, Any, ClassVar, Self, override
+from typing import Annotated, Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mechlearn.energies.element import Bond, BondEnergy, Parameter
+from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
 from mechlearn.errors import InputError
 from mechlearn.kinematics import FRAME, SPACE, Kinematics
 
-MODULUS = Parameter("modulus", default=lambda net: 1.0, positive=True, scale="log")
-WIDTH = Parameter("width", default=lambda net: 0.1 * net.lengths, positive=True, scale="log")
-THICKNESS = Parameter("thickness", default=lambda net: 1.0, positive=True, scale="log")
-RADIUS = Parameter("radius", default=lambda net: 0.05 * net.lengths, positive=True, scale="log")
-REST = Parameter("rest_length", default=lambda net: net.lengths, positive=True, scale="linear")
-POISSON = Parameter("poisson", default=lambda net: 0.3, positive=False, scale="linear")
-JOINT = Parameter("joint_stiffness", default=lambda net: inf, positive=True, scale="log")
+MODULUS = Parameter(
+    "modulus",
+    default=lambda net: 1.0,
+    positive=True,
+    scale="log",
+    about="Young's modulus, force per area.",
+)
+WIDTH = Parameter(
+    "width",
+    default=lambda net: 0.1 * net.lengths,
+    positive=True,
+    scale="log",
+    about="Width of the strut in the plane: its area grows with it, its bending with its cube.",
+)
+THICKNESS = Parameter(
+    "thickness",
+    default=lambda net: 1.0,
+    positive=True,
+    scale="log",
+    about="Size of the strut out of the plane.",
+)
+RADIUS = Parameter(
+    "radius",
+    default=lambda net: 0.05 * net.lengths,
+    positive=True,
+    scale="log",
+    about="Radius of the strut's circular section.",
+)
+REST = Parameter(
+    "rest_length",
+    default=lambda net: net.lengths,
+    positive=True,
+    scale="linear",
+    about="Length of the strut where nothing pulls at it.",
+)
+POISSON = Parameter(
+    "poisson",
+    default=lambda net: 0.3,
+    positive=False,
+    scale="linear",
+    about="Poisson's ratio, which gives the shear (and twisting) stiffness.",
+)
+JOINT = Parameter(
+    "joint_stiffness",
+    default=lambda net: inf,
+    positive=True,
+    scale="log",
+    about="Moment per angle of a rotational spring at either end; infinite for rigid joints.",
+)
 
 
 def _rectangle(width, thickness, poisson):
@@ -55,7 +97,7 @@ class Bar(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         return {2: Bar, 3: Bar3D}[dim]
 
     @override
@@ -98,7 +140,7 @@ class Beam(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         return {2: Beam, 3: Beam3D}[dim]
 
     def bent_shares(self, length, **parameters) -> tuple[NDArray, NDArray]:
@@ -206,6 +248,11 @@ class FiniteBeam(BondEnergy):
     a segment the strains are constant, so that a uniformly bent one is an exact arc, as in the
     elements of V. Sonneville, A. Cardona, O. Brüls, Comput. Methods Appl. Mech. Eng. 268, 451
     (2014), https://doi.org/10.1016/j.cma.2013.10.008; joints are rigid.
+
+    Parameters
+    ----------
+    segments : int
+        Into how many elements a strut is divided; the error falls with the square of it.
     """
 
     segments: Annotated[int, Field(ge=1, le=1000, strict=True)] = 12
@@ -219,7 +266,7 @@ class FiniteBeam(BondEnergy):
 
     @classmethod
     @override
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> type[Element]:
         if dim != 2:
             raise InputError(f"energy: a {cls.name} lives in 2D; the network is in {dim}D.")
         return cls

@@ -29,8 +29,20 @@ class Resistor(Conductor):
     name: ClassVar[str] = "resistor"
     kinematics: ClassVar[Kinematics] = VOLTAGE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("conductance", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("width", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter(
+            "conductance",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Current per voltage, at width 1.",
+        ),
+        Parameter(
+            "width",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Factor on the conductance, such as the width of a track of a circuit board.",
+        ),
     )
 
     @override
@@ -45,8 +57,20 @@ class Channel(Conductor):
     name: ClassVar[str] = "flow"
     kinematics: ClassVar[Kinematics] = PRESSURE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("conductance", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("radius", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter(
+            "conductance",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Flow per pressure, at radius 1.",
+        ),
+        Parameter(
+            "radius",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Radius of the channel; the flow goes with its fourth power.",
+        ),
     )
 
     @override
@@ -61,9 +85,27 @@ class Capacitor(Conductor):
     name: ClassVar[str] = "capacitor"
     kinematics: ClassVar[Kinematics] = CHARGE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("capacitance", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("area", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("gap", default=lambda net: 1.0, positive=True, scale="log"),
+        Parameter(
+            "capacitance",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Charge per voltage, at area and gap 1.",
+        ),
+        Parameter(
+            "area",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Area of the plates, a factor on the capacitance.",
+        ),
+        Parameter(
+            "gap",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Distance of the plates, by which the capacitance is divided.",
+        ),
     )
 
     @override

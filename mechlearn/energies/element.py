@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 from numpy.typing import ArrayLike
 
@@ -35,12 +35,15 @@ class Parameter:
         Whether only values above zero make sense.
     scale : "log" or "linear"
         On which scale a step of the learner is taken unless the user says otherwise.
+    about : str
+        What it is, and its unit, in one sentence for the reference of task files.
     """
 
     name: str
     default: Callable[[Any], ArrayLike]
     positive: bool
     scale: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,21 +75,26 @@ class Element(ABC):
     """
 
     name: ClassVar[str]
-    #: Whether the strain is linear and the energy quadratic in the state.
-    linear: bool
     #: What a node's state is: a displacement, a potential.
     kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
     #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.
     rigid_joints: ClassVar[bool] = False
 
+    @property
+    @abstractmethod
+    def linear(self) -> bool:
+        """Whether the strain is linear and the energy quadratic in the state."""
+
     @classmethod
-    def in_dimension(cls, dim: int) -> type[Self]:
+    def in_dimension(cls, dim: int) -> "type[Element]":
         """The form of this element in 2D or 3D; raises InputError where it has none."""
         return cls
 
     @abstractmethod
-    def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
+    def model(
+        self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm: Any
+    ) -> Any:
         """The finite-element model of a network of such elements, as a problem holds it.
 
         ``parameters`` are values to start from, one number or one per element; those left out take
@@ -101,7 +109,7 @@ class Element(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """Those of this element, as in a task file."""
-        values = asdict(self) if is_dataclass(self) else {}
+        values: dict[str, Any] = asdict(self) if is_dataclass(self) else {}
         return {name: value for name, value in values.items() if value is not None}
 
     def parameter(self, name: str) -> Parameter:
@@ -116,7 +124,6 @@ class Element(ABC):
 class BondEnergy(Element):
     """Energy of one bond. Subclasses say what a bond is made of; nothing else knows."""
 
-    linear: ClassVar[bool]
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
     #: The dimension of space it is written for; None for any.
@@ -129,11 +136,16 @@ class BondEnergy(Element):
         """The bond's strain as a scalar UFL expression, or a tuple of those in ``strains``."""
 
     @abstractmethod
-    def energy(self, *, length: Any, **strains_and_parameters: Any) -> Any:
-        """The bond's energy as a scalar UFL expression of its strains, length and parameters."""
+    def energy(self, *args: Any, **kwargs: Any) -> Any:
+        """The bond's energy as a scalar UFL expression.
+
+        A subclass takes, by these names, its strains, ``length`` and its parameters.
+        """
 
     @override
-    def model(self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm):
+    def model(
+        self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm: Any
+    ) -> Any:
         from mechlearn.model import Model  # waits for DOLFINx only when a network is solved
 
         model = Model(network, self, problem.fixed, comm, problem.cell)

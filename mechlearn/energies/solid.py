@@ -1,7 +1,7 @@
 """Solid struts: bonds that are bodies of finite width, joined where they meet."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, override
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -43,7 +43,7 @@ class Solid(Element):
     Parameters
     ----------
     material : "linear", "neo_hookean" or "st_venant_kirchhoff"
-        See :mod:`mechlearn.solids.materials`.
+        The law between strain and stress; see :mod:`mechlearn.solids.materials`.
     plane : "stress" or "strain"
         In 2D: a thin sheet, or a slice of a long body.
     poisson : float
@@ -61,12 +61,34 @@ class Solid(Element):
     kinematics: ClassVar[Kinematics] = JOINTS
     rigid_joints: ClassVar[bool] = True
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("modulus", default=lambda net: 1.0, positive=True, scale="log"),
         Parameter(
-            "width", default=lambda net: 0.1 * net.lengths.mean(), positive=True, scale="log"
+            "modulus",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Young's modulus of the strut, force per area.",
         ),
-        Parameter("thickness", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("eigenstrain", default=lambda net: 0.0, positive=False, scale="linear"),
+        Parameter(
+            "width",
+            default=lambda net: 0.1 * net.lengths.mean(),
+            positive=True,
+            scale="log",
+            about="Width of the strut (2D), or diameter of the rod (3D), in units of length.",
+        ),
+        Parameter(
+            "thickness",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Size of the strut out of the plane (2D).",
+        ),
+        Parameter(
+            "eigenstrain",
+            default=lambda net: 0.0,
+            positive=False,
+            scale="linear",
+            about="By how much of its length the strut is longer when nothing pulls at it.",
+        ),
     )
 
     material: Material = "linear"
@@ -84,12 +106,13 @@ class Solid(Element):
             )
 
     @property
+    @override
     def linear(self) -> bool:
         """Whether strains are small, and the energy quadratic in the displacements."""
         return self.material == "linear"
 
+    @override
     def model(self, network, problem, parameters, comm):
-        """The finite-element model; see :meth:`Element.model`."""
         from mechlearn.solids.model import SolidModel
 
         known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)

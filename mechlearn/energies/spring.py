@@ -20,8 +20,20 @@ class Spring(BondEnergy):
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("stiffness", default=lambda net: 1.0, positive=True, scale="log"),
-        Parameter("rest_length", default=lambda net: net.lengths, positive=True, scale="linear"),
+        Parameter(
+            "stiffness",
+            default=lambda net: 1.0,
+            positive=True,
+            scale="log",
+            about="Force per change of length.",
+        ),
+        Parameter(
+            "rest_length",
+            default=lambda net: net.lengths,
+            positive=True,
+            scale="linear",
+            about="Length at which the spring pulls at nothing.",
+        ),
     )
 
     @override

@@ -8,8 +8,9 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
@@ -49,8 +50,15 @@ generators: dict[str, Callable[..., Network]] = {
 }
 
 
-def generate(name: str, /, **parameters) -> Network:
-    """Call the generator ``name`` with its parameters, as a task file does.
+def generate(name: str, /, **parameters: Any) -> Network:
+    """Call a generator with its parameters, as a task file does.
+
+    Parameters
+    ----------
+    name : str
+        One of ``generators``.
+    **parameters
+        Those of the generator.
 
     Raises
     ------
@@ -73,13 +81,14 @@ def generate(name: str, /, **parameters) -> Network:
     return generator(**parameters)
 
 
-def _unknown(what: str, name, known, lead: str) -> str:
+def _unknown(what: str, name: str, known: Iterable[str], lead: str) -> str:
+    known = list(known)
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return f"There is no {what} called {name!r}{hint} {lead} {', '.join(known)}."
 
 
-def _fits(value, kind) -> bool:
+def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, types.UnionType):
         return any(_fits(value, k) for k in typing.get_args(kind))
     if kind is type(None):
@@ -98,7 +107,7 @@ def _fits(value, kind) -> bool:
     return isinstance(value, {int: Integral, float: Real}.get(kind, kind))
 
 
-def _in_words(kind) -> str:
+def _in_words(kind: Any) -> str:
     if isinstance(kind, types.UnionType):
         return " or ".join(_in_words(k) for k in typing.get_args(kind) if k is not type(None))
     if typing.get_origin(kind) is Sequence:

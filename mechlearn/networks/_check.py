@@ -2,11 +2,12 @@
 
 import math
 from numbers import Integral, Real
+from typing import Any
 
 from mechlearn.errors import InputError
 
 
-def integer(what: str, value, low: int | None = None, high: int | None = None) -> int:
+def integer(what: str, value: object, low: int | None = None, high: int | None = None) -> int:
     """``value`` as an int within ``low`` and ``high``, or an InputError that names ``what``."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise InputError(f"{what} must be a whole number, not {value!r}.")
@@ -14,7 +15,7 @@ def integer(what: str, value, low: int | None = None, high: int | None = None) -
     return int(value)
 
 
-def number(what: str, value, low: float | None = None, high: float | None = None) -> float:
+def number(what: str, value: object, low: float | None = None, high: float | None = None) -> float:
     """``value`` as a finite float within ``low`` and ``high``, or an InputError."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise InputError(f"{what} must be a finite number, not {value!r}.")
@@ -22,19 +23,19 @@ def number(what: str, value, low: float | None = None, high: float | None = None
     return float(value)
 
 
-def dimension(what: str, value) -> int:
+def dimension(what: str, value: object) -> int:
     """``value`` as 2 or 3, or an InputError."""
-    if isinstance(value, bool) or value not in (2, 3):
+    if isinstance(value, bool) or not isinstance(value, Real) or value not in (2, 3):
         raise InputError(f"{what} must be 2 or 3, not {value!r}.")
-    return int(value)
+    return 2 if value == 2 else 3
 
 
-def seed_number(what: str, value) -> int:
+def seed_number(what: str, value: object) -> int:
     """``value`` as a seed of a random generator, a whole number from 0, or an InputError."""
     return integer(what, value, low=0)
 
 
-def _range(what, value, low, high):
+def _range(what: str, value: Any, low: float | None, high: float | None) -> None:
     if (low is None or value >= low) and (high is None or value <= high):
         return
     if high is None:

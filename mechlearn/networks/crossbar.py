@@ -20,6 +20,7 @@ def crossbar(rows: int = 8, columns: int = 4, wires: bool = False) -> Network:
     Parameters
     ----------
     rows, columns : int
+        How many of them, at least one.
     wires : bool
         Whether rows and columns are wires with a resistance of their own: a segment between
         neighbouring crossings, and one to the end. They are the edge set ``wires``.

@@ -1,6 +1,7 @@
 """Delaunay networks: every space between random points filled by triangles or tetrahedra."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import Delaunay, cKDTree
 
 from mechlearn.errors import InputError
@@ -32,8 +33,11 @@ def delaunay(
     nodes : int
         At least 4 (2D) or 8 (3D), periodic 20 or 80.
     dim : 2 or 3
+        Dimension of space.
     seed : int
+        The same seed gives the same network.
     periodic : bool
+        Whether it repeats in a square or cube.
     separation : float
         Smallest distance of two points, 0 (independent random points) to 0.85.
 
@@ -57,7 +61,9 @@ def delaunay(
     return _periodic(points, side) if periodic else _finite(points, rng)
 
 
-def _points(n, d, separation, rng, periodic):
+def _points(
+    n: int, d: int, separation: float, rng: np.random.Generator, periodic: bool
+) -> tuple[NDArray[np.float64], float]:
     """Points at least ``separation`` apart in a box of volume ``n``."""
     side = n ** (1 / d)
     if separation == 0:
@@ -81,7 +87,7 @@ def _points(n, d, separation, rng, periodic):
     return spheres.positions, side
 
 
-def _finite(points, rng) -> Network:
+def _finite(points: NDArray, rng: np.random.Generator) -> Network:
     mesh = Delaunay(points)
     edges = _edges(mesh.simplices)
     net = Network(points, edges, node_sets={"hull": np.unique(mesh.convex_hull)})
@@ -105,7 +111,7 @@ def _finite(points, rng) -> Network:
     return net.keep_edges(remove_bonds(net, len(order), rng, np.zeros(0, dtype=int), order))
 
 
-def _periodic(points, side) -> Network:
+def _periodic(points: NDArray, side: float) -> Network:
     n, d = points.shape
     steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     # Circumspheres of the points are no wider than this, so farther images change nothing.
@@ -129,7 +135,7 @@ def _periodic(points, side) -> Network:
     return Network(points, edges, cell=np.eye(d) * side, shifts=shifts)
 
 
-def _edges(simplices):
+def _edges(simplices: NDArray) -> NDArray[np.int64]:
     """Unique edges of simplices, lower id first, sorted, shape (m, 2)."""
     k = simplices.shape[1]
     i, j = np.triu_indices(k, 1)
@@ -137,7 +143,7 @@ def _edges(simplices):
     return np.unique(pairs, axis=0).astype(np.int64)
 
 
-def _circumradii(corners):
+def _circumradii(corners: NDArray) -> NDArray[np.float64]:
     """Radii of the spheres through the corners of simplices, shape (s,); inf for flat ones."""
     sides = corners[:, 1:] - corners[:, :1]
     squares = (sides**2).sum(axis=-1)

@@ -11,9 +11,12 @@ A comment ``# edge: stiffness rest_length`` names further columns of the bond ro
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.meshfile import read_mesh, take_sets
@@ -46,7 +49,7 @@ CELL_EDGES = {
 }
 
 
-def from_file(path: str | os.PathLike, /, **options) -> Network:
+def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
     """The network in a file, by its suffix.
 
     Parameters
@@ -91,11 +94,13 @@ def from_file(path: str | os.PathLike, /, **options) -> Network:
         raise InputError(text if str(path) in text else f"{path}: {text}") from None
 
 
-def to_text(network: Network, path: str | os.PathLike) -> None:
+def to_text(network: Network, path: str | os.PathLike[str]) -> None:
     """Write the text format; coordinates and per-bond data keep every digit.
 
     Parameters
     ----------
+    path : path
+        The file to write.
     network : Network
         Periodic ones need an upright box and bonds to nearest images, which is all the format
         knows. Per-bond data are written as named columns; node data and sets are not.
@@ -106,10 +111,11 @@ def to_text(network: Network, path: str | os.PathLike) -> None:
         When the format cannot hold the network.
     """
     header = [str(network.n_nodes), str(network.n_edges)]
-    if network.periodic:
+    if network.cell is not None and network.shifts is not None:
         box = np.diag(network.cell)
-        again = Network(network.nodes, network.edges, cell=network.cell)
-        if (network.cell != np.diag(box)).any() or (again.shifts != network.shifts).any():
+        again = Network(network.nodes, network.edges, cell=network.cell).shifts
+        upright = np.array_equal(network.cell, np.diag(box))
+        if again is None or not upright or not np.array_equal(again, network.shifts):
             raise InputError(
                 f"{path}: the text format holds periodic networks in an upright box with bonds to "
                 "nearest images only; save this one as a mesh (.vtu)."
@@ -127,7 +133,7 @@ def to_text(network: Network, path: str | os.PathLike) -> None:
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _digits(value) -> str:
+def _digits(value: float) -> str:
     return repr(float(value))
 
 
@@ -135,7 +141,9 @@ def _digits(value) -> str:
 
 
 def _from_text(path: Path) -> Network:
-    names, rows, numbers = [], [], []
+    names: list[str] = []
+    rows: list[list[str]] = []
+    numbers: list[int] = []
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -197,7 +205,7 @@ def _from_text(path: Path) -> Network:
     )
 
 
-def _header(path, words, number):
+def _header(path: Path, words: list[str], number: int) -> tuple[int, int, list[float]]:
     try:
         n, m = int(words[0]), int(words[1])
         box = [float(w) for w in words[2:]]
@@ -211,17 +219,16 @@ def _header(path, words, number):
     return n, m, box
 
 
-def _table(path, rows, numbers, what):
+def _table(path: Path, rows: list[list[str]], numbers: list[int], what: str) -> NDArray[np.float64]:
     width = len(rows[0])
     for row, number in zip(rows, numbers, strict=False):
         if len(row) != width:
             raise InputError(
                 f"{path}, line {number}: {what} here has {len(row)} columns, above {width}."
             )
-    try:
+    table = None
+    with suppress(ValueError):
         table = np.array(rows, dtype=float)
-    except ValueError:
-        table = None
     if table is not None and np.isfinite(table).all():
         return table
     for row, number in zip(rows, numbers, strict=False):
@@ -251,7 +258,7 @@ def _from_mesh(path: Path) -> Network:
     nodes = _in_plane(mesh.points[used], node_data.pop("dimension", None))
     cell, shifts = _cell(path, mesh, edge_data, nodes.shape[1])
     # The ids that mechlearn writes say nothing that the order does not.
-    if np.array_equal(node_data.get("node"), np.arange(len(nodes))):
+    if np.array_equal(node_data.get("node", []), np.arange(len(nodes))):
         del node_data["node"]
     return Network(
         nodes=nodes,
@@ -273,21 +280,21 @@ def _known_to_meshio(path: Path) -> bool:
     return not tails.isdisjoint(meshio.extension_to_filetypes)
 
 
-def _native(values) -> np.ndarray:
+def _native(given: ArrayLike) -> NDArray:
     """Numbers in the byte order of this machine."""
-    values = np.asarray(values)
+    values = np.asarray(given)
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def _in_plane(points, dimension):
+def _in_plane(points: NDArray, dimension: NDArray | None) -> NDArray:
     """Points in the plane where they lie in one, unless the file says that space has three."""
-    said = dimension is not None and (dimension == 3).all()
+    said = dimension is not None and bool((dimension == 3).all())
     if points.ndim == 2 and points.shape[1] == 3 and not said and np.ptp(points[:, 2]) == 0:
         return points[:, :2]
     return points
 
 
-def _bonds(path, mesh):
+def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]]:
     """Edges and their data: of the lines, or else of all other cells."""
     lines = [k for k, block in enumerate(mesh.cells) if block.type == "line" and len(block.data)]
     if lines:
@@ -328,7 +335,7 @@ def _bonds(path, mesh):
     return edges, {}
 
 
-def _known(path, edges, mesh):
+def _known(path: Path, edges: NDArray, mesh: Any) -> None:
     if not len(edges):
         raise InputError(f"{path} holds no bonds.")
     if edges.min() < 0 or edges.max() >= len(mesh.points):
@@ -338,7 +345,9 @@ def _known(path, edges, mesh):
         )
 
 
-def _cell(path, mesh, edge_data, d):
+def _cell(
+    path: Path, mesh: Any, edge_data: dict[str, NDArray], d: int
+) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
     """The periodic cell and the shifts of the bonds, where the file has both."""
     # Few formats keep field data, so mechlearn writes each lattice vector as data of all points.
     rows = [mesh.point_data.get(f"cell_{k}") for k in range(1, d + 1)]

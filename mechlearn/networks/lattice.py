@@ -10,8 +10,10 @@ that face.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
@@ -74,8 +76,19 @@ def square(
     """Square lattice of ``nx`` by ``ny`` nodes, 4 bonds per bulk node: floppy (it shears freely).
 
     With ``diagonals=True`` both diagonals of every square are bonds as well (8 per bulk node,
-    crossing without a joint) and it is rigid. The other parameters and errors are those of
-    :func:`triangular`.
+    crossing without a joint) and it is rigid.
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether the diagonals of every square are bonds as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
     return _lattice("square", np.eye(2), [[0, 0]], reach, size, spacing, disorder, seed, periodic)
@@ -91,8 +104,17 @@ def honeycomb(
     """Honeycomb of ``nx`` by ``ny`` cells of 2 nodes, 3 bonds per bulk node.
 
     Far below isostatic: springs alone leave it floppy, it is meant for beams and solid struts.
-    Single nodes stick out at the rim of a finite one. The other parameters and errors are those of
-    :func:`triangular`.
+    Single nodes stick out at the rim of a finite one.
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     return _lattice(
         "honeycomb",
@@ -119,8 +141,17 @@ def kagome(
 
     Isostatic in the bulk, with as many zero modes as boundary bonds are missing; a perfect
     periodic one has floppy modes that extend along its straight lines (K. Sun, A. Souslov, X. Mao
-    and T. C. Lubensky, PNAS 109, 12369 (2012), https://doi.org/10.1073/pnas.1119941109). The other
-    parameters and errors are those of :func:`triangular`.
+    and T. C. Lubensky, PNAS 109, 12369 (2012), https://doi.org/10.1073/pnas.1119941109).
+
+    Parameters
+    ----------
+    size, spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     return _lattice(
         "kagome",
@@ -147,7 +178,21 @@ def cubic(
     """Simple cubic lattice of ``nx`` by ``ny`` by ``nz`` nodes, 6 bonds per bulk node: floppy.
 
     With ``diagonals=True`` both diagonals of every cube face are bonds as well (18 per bulk node)
-    and it is rigid. The other parameters and errors are those of :func:`triangular`.
+    and it is rigid.
+
+    Parameters
+    ----------
+    size : (nx, ny, nz)
+        Cells along the axes.
+    spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether the diagonals of every face are bonds as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
     return _lattice("cubic", np.eye(3), [[0, 0, 0]], reach, size, spacing, disorder, seed, periodic)
@@ -165,8 +210,21 @@ def fcc(
 
     ``diagonals=True`` adds the bonds to next-nearest neighbours along the cube's edges (18 per
     bulk node). ``spacing`` is the nearest-neighbour distance, so a cube's edge is sqrt(2) of it.
-    Some corner nodes of a finite one have only 3 bonds. The other parameters and errors are those
-    of :func:`triangular`.
+    Some corner nodes of a finite one have only 3 bonds.
+
+    Parameters
+    ----------
+    size : (nx, ny, nz)
+        Cells along the axes.
+    spacing, disorder, seed, periodic
+        As in :func:`triangular`.
+    diagonals : bool
+        Whether next-nearest neighbours are joined as well.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of its range.
     """
     edge = np.sqrt(2)
     basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) * edge / 2
@@ -174,7 +232,18 @@ def fcc(
     return _lattice("fcc", np.eye(3) * edge, basis, reach, size, spacing, disorder, seed, periodic)
 
 
-def _lattice(name, vectors, basis, reach, size, spacing, disorder, seed, periodic, stagger=False):
+def _lattice(
+    name: str,
+    vectors: ArrayLike,
+    basis: ArrayLike,
+    reach: Sequence[float],
+    size: Sequence[int],
+    spacing: float,
+    disorder: float,
+    seed: int,
+    periodic: bool,
+    stagger: bool = False,
+) -> Network:
     """The one builder: cells on a grid, their bonds from the bonds of one cell.
 
     ``stagger`` shifts row ``j`` back by ``j // 2`` cells, so that an oblique lattice fills an
@@ -220,18 +289,20 @@ def _lattice(name, vectors, basis, reach, size, spacing, disorder, seed, periodi
     )
 
 
-def _size(name, size, d):
+def _size(name: str, given: Any, d: int) -> tuple[int, ...]:
     try:
-        size = tuple(size)
+        size = tuple(given)
     except TypeError:
-        size = (size,)
+        size = (given,)
     if len(size) != d:
         axes = ", ".join(("nx", "ny", "nz")[:d])
         raise InputError(f"The size of a {name} lattice must be ({axes}), not {size!r}.")
     return tuple(_check.integer(f"The size of a {name} lattice", n, 1) for n in size)
 
 
-def _bonds_of_cell(vectors, basis, reach):
+def _bonds_of_cell(
+    vectors: NDArray, basis: NDArray, reach: Sequence[float]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Bonds that start in one cell: sites, and the offset of the cell they end in."""
     d = len(vectors)
     steps = np.stack(np.meshgrid(*[range(-2, 3)] * d, indexing="ij"), axis=-1).reshape(-1, d)
@@ -244,10 +315,18 @@ def _bonds_of_cell(vectors, basis, reach):
     return i[one], j[one], steps[k[one]]
 
 
-def _grid_bonds(size, first, second, offset, b, periodic, stagger):
+def _grid_bonds(
+    cells: Sequence[int],
+    first: NDArray,
+    second: NDArray,
+    offset: NDArray,
+    b: int,
+    periodic: bool,
+    stagger: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All bonds of a grid of cells: pairs of node ids, and the shifts across the periodic cell."""
-    d = len(size)
-    size = np.array(size)
+    d = len(cells)
+    size = np.array(cells)
     start = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 1, d)
     end = start + offset
     shift = np.zeros_like(end)
@@ -266,12 +345,14 @@ def _grid_bonds(size, first, second, offset, b, periodic, stagger):
     return np.stack([i[inside], j[inside]], axis=1), shift[inside]
 
 
-def _joined_twice(edges) -> bool:
+def _joined_twice(edges: NDArray) -> bool:
     pairs = np.sort(edges, axis=1)
     return bool((pairs[:, 0] == pairs[:, 1]).any()) or len(np.unique(pairs, axis=0)) < len(pairs)
 
 
-def _smallest(first, second, offset, b, d, stagger) -> str:
+def _smallest(
+    first: NDArray, second: NDArray, offset: NDArray, b: int, d: int, stagger: bool
+) -> str:
     for n in range(1, 8):
         edges, _ = _grid_bonds((n,) * d, first, second, offset, b, True, stagger)
         if not _joined_twice(edges):
@@ -279,9 +360,9 @@ def _smallest(first, second, offset, b, d, stagger) -> str:
     raise AssertionError("bonds reach no farther than two cells")
 
 
-def _faces(nodes):
+def _faces(nodes: NDArray) -> dict[str, NDArray[np.int64]]:
     low, high = nodes.min(axis=0), nodes.max(axis=0)
-    names = (("left", "right"), ("bottom", "top"))
+    names: tuple[tuple[str, str], ...] = (("left", "right"), ("bottom", "top"))
     if nodes.shape[1] == 3:
         names = (names[0], ("front", "back"), names[1])
     sets = {}

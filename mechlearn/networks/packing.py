@@ -7,8 +7,10 @@ https://doi.org/10.1073/pnas.1612139114.
 """
 
 import math
+from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
@@ -56,6 +58,7 @@ def packing(
     nodes : int
         At least 8 (2D) or 40 (3D) when periodic, 8 or 16 when finite.
     dim : 2 or 3
+        Discs in the plane, or spheres in space.
     seed : int
         The same seed gives the same network.
     periodic : bool
@@ -110,7 +113,15 @@ def packing(
     return _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydispersity)
 
 
-def _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydispersity):
+def _at_coordination(
+    nodes: int,
+    dim: int,
+    seed: int,
+    periodic: bool,
+    coordination: float,
+    isostatic: float,
+    polydispersity: float | None,
+) -> Network:
     wanted = round(coordination * nodes / 2)
     if wanted < round(isostatic * nodes / 2):
         _out_of_reach(nodes, dim, periodic, coordination, isostatic, None)
@@ -127,7 +138,14 @@ def _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydi
         pressure = min(1.5 * pressure, HIGHEST)
 
 
-def _out_of_reach(nodes, dim, periodic, coordination, isostatic, highest):
+def _out_of_reach(
+    nodes: int,
+    dim: int,
+    periodic: bool,
+    coordination: float,
+    isostatic: float,
+    highest: float | None,
+) -> NoReturn:
     top = f"about {highest:.3g}" if highest else {2: "5 to 6", 3: "9 to 10"}[dim]
     kind = "periodic" if periodic else "finite"
     raise InputError(
@@ -136,7 +154,14 @@ def _out_of_reach(nodes, dim, periodic, coordination, isostatic, highest):
     )
 
 
-def _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity) -> Network:
+def _at_pressure(
+    nodes: int,
+    dim: int,
+    seed: int,
+    periodic: bool,
+    pressure: float,
+    polydispersity: float | None,
+) -> Network:
     problem = None
     for attempt in range(TRIES):
         rng = np.random.default_rng([seed, attempt])
@@ -158,7 +183,9 @@ def _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity) -> Networ
 # -- jamming -----------------------------------------------------------------------------------
 
 
-def _jam(count: int, dim: int, pressure: float, polydispersity: float | None, rng) -> Spheres:
+def _jam(
+    count: int, dim: int, pressure: float, polydispersity: float | None, rng: np.random.Generator
+) -> Spheres:
     """A jammed packing of ``count`` particles, rattlers among them."""
     if polydispersity is None and dim == 2:
         diameters = rng.permutation(np.where(np.arange(count) % 2, 1.4, 1.0))
@@ -177,7 +204,14 @@ def _jam(count: int, dim: int, pressure: float, polydispersity: float | None, rn
     return spheres
 
 
-def _periodic(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | None:
+def _periodic(
+    nodes: int,
+    dim: int,
+    pressure: float,
+    polydispersity: float | None,
+    rng: np.random.Generator,
+    attempt: int,
+) -> Network | None:
     # Measured shares of rattlers. Starting a little below the count they suggest, the backbone
     # seldom comes out too large, and few rattlers are needed to complete it.
     share = np.interp(
@@ -186,8 +220,8 @@ def _periodic(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | N
         {2: [0.05, 0.04, 0.01, 0], 3: [0.03, 0.02, 0.005, 0]}[dim],
     )
     spare = share * nodes - (1.5 + attempt) * math.sqrt(share * nodes)
-    spheres = _jam(nodes + max(0, int(spare)), dim, pressure, polydispersity, rng)
-    spheres = _backbone(spheres, nodes)
+    jammed = _jam(nodes + max(0, int(spare)), dim, pressure, polydispersity, rng)
+    spheres = _backbone(jammed, nodes)
     for _ in range(12):
         if spheres is None:
             return None
@@ -215,7 +249,7 @@ def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
     return swollen.only(firm)
 
 
-def _swollen(spheres: Spheres, loose, ignore=None) -> Spheres:
+def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) -> Spheres:
     """Rattlers moved and swollen to fill their cages, so that their neighbours just hold them.
 
     Each becomes the largest disc or ball that fits between the others (those in the mask
@@ -239,14 +273,14 @@ def _swollen(spheres: Spheres, loose, ignore=None) -> Spheres:
     return Spheres(x, side, diameters)
 
 
-def _inscribed(centres, radii):
+def _inscribed(centres: NDArray, radii: NDArray) -> tuple[NDArray[np.float64], float]:
     """Centre and radius of the largest ball near the origin that overlaps none of the balls."""
     d = centres.shape[1]
 
-    def gaps(y):
+    def gaps(y: NDArray) -> NDArray:
         return np.linalg.norm(centres - y[:d], axis=1) - radii - y[d]
 
-    def slopes(y):
+    def slopes(y: NDArray) -> NDArray:
         away = y[:d] - centres
         return np.hstack([away / np.linalg.norm(away, axis=1)[:, None], -np.ones((len(radii), 1))])
 
@@ -280,7 +314,14 @@ def _contact_network(spheres: Spheres) -> Network:
 # -- cutting -----------------------------------------------------------------------------------
 
 
-def _finite(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | None:
+def _finite(
+    nodes: int,
+    dim: int,
+    pressure: float,
+    polydispersity: float | None,
+    rng: np.random.Generator,
+    attempt: int,
+) -> Network | None:
     # The share of a square (cube) that its inscribed disc (ball) fills, and what trimming takes.
     margin = nodes + 4 * nodes ** ((dim - 1) / dim) + 8
     share = {2: math.pi / 4, 3: math.pi / 6}[dim]
@@ -290,11 +331,11 @@ def _finite(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | Non
     centre, size, tried = rng.random(dim) * spheres.side, nodes, set()
     for _ in range(60):
         try:
-            network = trim_floppy(_cut(whole, centre, size))
+            rigid = trim_floppy(_cut(whole, centre, size))
         except InputError:  # nothing rigid in so small a piece
             found = nodes - 1
         else:
-            network, found = _peeled(network, nodes), network.n_nodes
+            network, found = _peeled(rigid, nodes), rigid.n_nodes
             if network is not None and network.n_nodes == nodes:
                 unit = 2 * network.node_data["radius"].mean()
                 return Network(
@@ -310,8 +351,9 @@ def _finite(nodes, dim, pressure, polydispersity, rng, attempt) -> Network | Non
     return None
 
 
-def _cut(whole: Network, centre, size: int) -> Network:
+def _cut(whole: Network, centre: NDArray, size: int) -> Network:
     """The ``size`` nodes nearest to ``centre`` and the bonds that do not leave the disc or ball."""
+    assert whole.cell is not None
     side = whole.cell[0, 0]
     at = whole.nodes - centre
     at = at - side * np.rint(at / side)

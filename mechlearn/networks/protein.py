@@ -85,7 +85,7 @@ def protein(
         ) from None
 
 
-def _alpha_carbons(path: Path) -> list[tuple[str, int, str, list[float]]]:
+def _alpha_carbons(path: Path) -> list[tuple[str, int | None, str, list[float]]]:
     """Chain, residue number, residue name and coordinates of every C-alpha atom."""
     import gemmi
 

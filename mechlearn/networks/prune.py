@@ -7,8 +7,11 @@ one after another makes a Cholesky factorisation of ``I - C_B K^+ C_B^T`` over t
 whose pivots are these weights at each turn. K itself is factored once per batch.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.linalg import qr
 from scipy.sparse.linalg import splu
 
@@ -79,7 +82,11 @@ def fewest_bonds(network: Network) -> int:
 
 
 def remove_bonds(
-    network: Network, count: int, rng, keep: NDArray, order: NDArray | None = None
+    network: Network,
+    count: int,
+    rng: np.random.Generator,
+    keep: NDArray,
+    order: NDArray | None = None,
 ) -> NDArray[np.bool_]:
     """Mask of the bonds left when up to ``count`` removable bonds are gone.
 
@@ -145,7 +152,7 @@ def _unpinned(network: Network) -> NDArray[np.int64]:
     return np.setdiff1d(np.arange(len(motions)), pinned)
 
 
-def _factors(c):
+def _factors(c: sparse.csr_array) -> Any:
     """Factors of ``C^T C``, or None when it is singular to rounding."""
     stiffness = (c.T @ c).tocsc()
     if (stiffness.diagonal() <= 0).any():

@@ -109,7 +109,9 @@ class Contacts:
         return float(self.forces @ self.lengths)
 
 
-def random_spheres(diameters: NDArray, dim: int, fraction: float, rng) -> Spheres:
+def random_spheres(
+    diameters: NDArray, dim: int, fraction: float, rng: np.random.Generator
+) -> Spheres:
     """Particles thrown at random into a box of which they fill ``fraction``, overlaps ignored."""
     volume = {2: np.pi / 4, 3: np.pi / 6}[dim] * (diameters**dim).sum()
     side = (volume / fraction) ** (1 / dim)
@@ -162,7 +164,7 @@ def quench(spheres: Spheres, pressure: float | None, iterations: int) -> Spheres
     near = spheres._near(SKIN)
     origin = spheres.positions
 
-    def enthalpy(y):
+    def enthalpy(y: NDArray) -> tuple[float, NDArray]:
         nonlocal near, origin
         x, stretch = START_STEP * y[:-1].reshape(n, d), np.exp(START_STEP * y[-1] / weight)
         # A pair left out of the list was farther than reach: it cannot touch before this.
@@ -262,7 +264,9 @@ def _newton(spheres: Spheres, pressure: float, steps: int) -> tuple[Spheres, boo
     return Spheres(_wrapped(x, side), side, s), False
 
 
-def _evaluate(x, side, diameters, pressure, volume):
+def _evaluate(
+    x: NDArray, side: float, diameters: NDArray, pressure: float, volume: float
+) -> tuple[Contacts, float, NDArray[np.float64], float]:
     """Contacts, enthalpy (counted from ``volume``), and its slopes by positions and by strain."""
     n, d = x.shape
     c = Spheres(x, side, diameters).contacts()
@@ -270,7 +274,9 @@ def _evaluate(x, side, diameters, pressure, volume):
     return c, c.energy + work, -c.net_forces(n), d * pressure * side**d - c.virial()
 
 
-def _hessian(c: Contacts, n: int, work: float):
+def _hessian(
+    c: Contacts, n: int, work: float
+) -> tuple[sparse.csc_array, NDArray[np.float64], float]:
     """Second derivatives by positions (sparse), mixed, and by the strain of the box."""
     d = c.vectors.shape[1]
     t = c.vectors / c.lengths[:, None]
@@ -295,7 +301,9 @@ def _hessian(c: Contacts, n: int, work: float):
     return stiffness, coupling, strain
 
 
-def _solve(stiffness, damping, right, d, n):
+def _solve(
+    stiffness: sparse.csc_array, damping: float, right: NDArray, d: int, n: int
+) -> NDArray[np.float64] | None:
     """Solve (K + damping) X = right; None when that is singular."""
     matrix = stiffness + sparse.eye_array(n * d, format="csc") * damping
     if d == 3 and n > FACTOR_LIMIT_3D:
@@ -315,7 +323,7 @@ def _solve(stiffness, damping, right, d, n):
         return None
 
 
-def _overlapping(x, side, diameters, near) -> Contacts:
+def _overlapping(x: NDArray, side: float, diameters: NDArray, near: NDArray) -> Contacts:
     i, j = near.T
     v = x[j] - x[i]
     v -= side * np.rint(v / side)
@@ -327,7 +335,7 @@ def _overlapping(x, side, diameters, near) -> Contacts:
     return Contacts(near[touch], v[touch], np.maximum(r, 1e-300), s[touch])
 
 
-def _wrapped(x, side):
+def _wrapped(x: NDArray, side: float) -> NDArray[np.float64]:
     x = x - side * np.floor(x / side)
     # Rounding may give exactly the side, which is outside the half-open box.
     return np.where(x >= side, 0.0, x)

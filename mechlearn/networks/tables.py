@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.extras import load
@@ -30,11 +30,11 @@ AXES = ("x", "y", "z")
 
 def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
     """Write ``nodes``, ``edges``, ``cell``, ``shifts`` and data as ``node:name``, ``edge:name``."""
-    arrays = {"nodes": network.nodes, "edges": network.edges}
-    if network.periodic:
+    arrays: dict[str, NDArray] = {"nodes": network.nodes, "edges": network.edges}
+    if network.cell is not None and network.shifts is not None:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
-    for kind, data in (("node", network.node_data | dict(nodes)),
-                       ("edge", network.edge_data | dict(edges))):  # fmt: skip
+    for kind, data in (("node", {**network.node_data, **nodes}),
+                       ("edge", {**network.edge_data, **edges})):  # fmt: skip
         arrays |= {f"{kind}:{k}": np.asarray(v) for k, v in data.items()}
     for kind, sets in (("node", network.node_sets), ("edge", network.edge_sets)):
         arrays |= {set_field(kind, k): v for k, v in sets.items()}
@@ -42,7 +42,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
         if values.dtype.hasobject:
             raise InputError(f"{path}: {name} is no array of numbers or texts.")
     out = io.BytesIO()
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]  # no array is allow_pickle
     save(path, out.getvalue())
 
 
@@ -57,7 +57,8 @@ def read_npz(path: Path) -> Network:
             raise InputError(f"{path} holds no array {name!r}; a network has nodes and edges.")
     data, sets = {}, {}
     for kind in ("node", "edge"):
-        start, own = f"{kind}_set:", {}
+        start = f"{kind}_set:"
+        own: dict[str, NDArray] = {}
         for name in [n for n in arrays if n.startswith(start)]:
             values = arrays.pop(name)
             own |= take_ids(kind, name, values)
@@ -87,16 +88,18 @@ def take_ids(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
 # -- columns -----------------------------------------------------------------------------------
 
 
-def _columns(network: Network, nodes: Mapping, edges: Mapping) -> tuple[dict, dict]:
+def _columns(
+    network: Network, nodes: Mapping, edges: Mapping
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
     """Everything of nodes and of bonds as columns of single numbers or texts."""
     axes = AXES[: network.dim]
     of_nodes = dict(zip(axes, network.nodes.T, strict=True))
-    of_edges = {}
-    if network.periodic:
+    of_edges: dict[str, NDArray] = {}
+    if network.shifts is not None:
         shifts = network.shifts.T
         of_edges |= {f"shift_{a}": s for a, s in zip(axes, shifts, strict=True)}
-    for columns, data in ((of_nodes, network.node_data | dict(nodes)),
-                          (of_edges, network.edge_data | dict(edges))):  # fmt: skip
+    for columns, data in ((of_nodes, {**network.node_data, **nodes}),
+                          (of_edges, {**network.edge_data, **edges})):  # fmt: skip
         for name, values in data.items():
             parts = _split(name, np.asarray(values))
             if taken := sorted({*columns, *"ij"} & set(parts)):
@@ -124,7 +127,7 @@ def _split(name: str, values: NDArray) -> dict[str, NDArray]:
     return {f"{name}_{end}": flat[:, k] for k, end in enumerate(ends)}
 
 
-def _built(path: Path, of_nodes: dict, of_edges: dict, edges: ArrayLike, cell: dict) -> Network:
+def _built(path: Path, of_nodes: dict, of_edges: dict, edges: NDArray, cell: dict) -> Network:
     """The network of such columns; ``cell`` holds the lattice vectors as texts by their names."""
     axes = [a for a in AXES if a in of_nodes]
     if axes not in (["x", "y"], ["x", "y", "z"]):
@@ -132,7 +135,8 @@ def _built(path: Path, of_nodes: dict, of_edges: dict, edges: ArrayLike, cell: d
             f"{path}: nodes need coordinates x, y (and z); they have {axes or 'none'}."
         )
     nodes = np.column_stack([_numbers(path, a, of_nodes.pop(a)) for a in axes])
-    vectors, shifts = None, None
+    vectors: NDArray | None = None
+    shifts: NDArray | None = None
     if cell:
         try:
             rows = [cell[f"cell_{k}"].split() for k in range(1, len(axes) + 1)]
@@ -144,7 +148,8 @@ def _built(path: Path, of_nodes: dict, of_edges: dict, edges: ArrayLike, cell: d
             ) from None
         names = [f"shift_{a}" for a in axes]
         if all(name in of_edges for name in names):
-            shifts = np.column_stack([_numbers(path, n, of_edges.pop(n)) for n in names])
+            columns = [_numbers(path, n, of_edges.pop(n)) for n in names]
+            shifts = np.column_stack(columns)
     node_sets, edge_sets = take_sets("node", of_nodes), take_sets("edge", of_edges)
     return Network(
         nodes,
@@ -165,7 +170,7 @@ def _numbers(path: Path, name: str, values: NDArray) -> NDArray[np.float64]:
 
 
 def _cell_texts(network: Network) -> dict[str, str]:
-    if not network.periodic:
+    if network.cell is None:
         return {}
     return {
         f"cell_{k}": " ".join(repr(float(v)) for v in row) for k, row in enumerate(network.cell, 1)

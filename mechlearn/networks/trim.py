@@ -9,9 +9,15 @@ from mechlearn.network import Network, pieces
 
 
 def keep_nodes(network: Network, keep: ArrayLike) -> Network:
-    """The network of the nodes in ``keep`` (ids or a mask) and the bonds between them.
+    """The network of some nodes and the bonds between them.
 
     Nodes keep their order and are numbered anew; sets and data follow.
+
+    Parameters
+    ----------
+    network : Network
+    keep : array of ids, or (n,) bool array
+        The nodes that stay.
 
     Raises
     ------
@@ -61,6 +67,11 @@ def trim_floppy(network: Network) -> Network:
     the floppy modes, as in J. W. Rocks et al., PNAS 114, 2520 (2017),
     https://doi.org/10.1073/pnas.1612139114. A node's motion is summed over all floppy modes (the
     diagonal of their projector), so the choice does not depend on how modes are combined.
+
+    Parameters
+    ----------
+    network : Network
+        Of springs, with floppy modes or without.
 
     Raises
     ------

@@ -61,8 +61,8 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     if np.ptp(before) <= 1e-9 * np.abs(before).max():
         ax.axvline(before[0], color=BEFORE, linewidth=4, label="before (all bonds)")
     else:
-        ax.hist(before, bins=edges, color=BEFORE, label="before")
-    ax.hist(after, bins=edges, color=AFTER, alpha=0.85, label="after")
+        ax.hist(before, bins=edges.tolist(), color=BEFORE, label="before")
+    ax.hist(after, bins=edges.tolist(), color=AFTER, alpha=0.85, label="after")
     if log:
         ax.set_xscale("log")
         log_ticks(ax.xaxis, low, high)

@@ -1,9 +1,10 @@
 """What the size of the nudge does to a rule."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mechlearn.plots.style import rule_look, style
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from mechlearn.compare import NudgeStudy
 
 
-def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" = None):
+def plot_nudges(
+    studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" = None
+) -> "Sequence[Axes]":
     """Draw contrast, update and angle to the exact gradient against the nudge; returns three Axes.
 
     The legends give the fitted powers of the nudge.
@@ -22,7 +25,7 @@ def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" =
         from matplotlib import pyplot
 
         axes = pyplot.subplots(1, 3, figsize=(15, 4.8), layout="constrained")[1]
-    panels = (
+    panels: tuple[tuple[str, Callable[[NudgeStudy], NDArray], int | None], ...] = (
         ("contrast: energy, second less first state", lambda s: np.abs(s.contrast), 0),
         ("size of the update, not divided by the nudge", lambda s: s.update, 1),
         ("1 - cosine to the exact gradient", lambda s: np.maximum(s.angle, 1e-16), None),
@@ -36,7 +39,8 @@ def plot_nudges(studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" =
                 if not np.isfinite(fitted):
                     continue
                 name += f": power {fitted:.3f}"
-            look = {"marker": "o", "markersize": 4, "label": name} | rule_look(study.rule)
+            look: dict[str, Any] = {"marker": "o", "markersize": 4, "label": name}
+            look |= rule_look(study.rule)
             ax.loglog(study.amount, values(study), **look)
         ax.set_xlabel("nudge (eta of CpL, beta of EP)")
         ax.set_ylabel(label)

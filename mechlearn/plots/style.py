@@ -22,7 +22,7 @@ FAMILIES = {
 VARIANTS = {"P": "-", "N": "--", "C": ":"}
 
 
-def rule_look(rule: str) -> dict[str, str]:
+def rule_look(rule: str) -> dict[str, Any]:
     """Colour by family, dashes by variant, hollow where only one of several outputs counts."""
     family, _, variant = rule.partition(" ")
     look = {"color": FAMILIES.get(family, INK), "linestyle": VARIANTS.get(variant[:1], "-")}
@@ -86,7 +86,7 @@ def log_ticks(axis: "Axis", low: float, high: float) -> None:
             break
     if decades > 7:
         ticks = ticks[:: int(np.ceil(decades / 6))]
-    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_locator(FixedLocator(ticks.tolist()))
     axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -94,7 +94,9 @@ def log_ticks(axis: "Axis", low: float, high: float) -> None:
 
 def font_size(ax: "Axes") -> float:
     """Font size in points, in proportion to the figure."""
-    w, h = ax.figure.get_size_inches()
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes of a removed figure"
+    w, h = figure.get_size_inches()
     return float(np.clip(1.45 * min(w, 1.5 * h), 9, 20))
 
 
@@ -104,7 +106,7 @@ def set_sizes(ax: "Axes") -> None:
     ax.tick_params(which="both", labelsize=0.92 * size)
     ax.tick_params(which="major", width=1, length=5)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.label.set_size(size)
+        axis.label.set_fontsize(size)
         axis.labelpad = 0.5 * size
 
 

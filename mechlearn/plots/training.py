@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from mechlearn.plots.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from mechlearn.compare import Trial
     from mechlearn.run import Run
@@ -55,7 +56,7 @@ def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "
     ax = new_axes() if ax is None else ax
     history = run.history
     step, error = history.step.values, history.error.values
-    alone = {"marker": "o"} if len(step) == 1 else {}
+    alone: dict[str, Any] = {"marker": "o"} if len(step) == 1 else {}
     style(ax)
     (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
     tolerance = run.setup.train.tolerance
@@ -109,7 +110,7 @@ def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None"
     return ax
 
 
-def _plot_contrast(ax, step, contrast, **options):
+def _plot_contrast(ax: "Axes", step: NDArray, contrast: NDArray, **options: Any) -> "Line2D":
     """The contrast on its own axis, in the colour of its curve."""
     (curve,) = ax.plot(
         step,

@@ -3,11 +3,11 @@
 With ``F`` the elastic deformation gradient, ``C = F^T F``, ``J = det F``, and ``mu``, ``la`` Lamé's
 constants:
 
-================== ===========================================================================
-linear             ``mu e:e + la tr(e)^2 / 2``, ``e`` the small strain
-neo_hookean        ``mu (tr C - 3 - 2 ln J) / 2 + la (J^2 - 1 - 2 ln J) / 4``
-st_venant_kirchhoff ``mu E:E + la tr(E)^2 / 2``, ``E = (C - 1) / 2``; softens under compression
-================== ===========================================================================
+=================== ==========================================================================
+linear              ``mu e:e + la tr(e)^2 / 2``, ``e`` the small strain
+neo_hookean         ``mu (tr C - 3 - 2 ln J) / 2 + la (J^2 - 1 - 2 ln J) / 4``
+st_venant_kirchhoff ``mu E:E + la tr(E)^2 / 2``, ``E = (C - 1) / 2``; softens when pressed
+=================== ==========================================================================
 
 The neo-Hookean volume term is Ciarlet's (J. C. Simo, T. J. R. Hughes, Computational Inelasticity
 (1998), eq. 9.2.3). With it the plane-stress condition ``dW/dC33 = 0`` has a closed solution,

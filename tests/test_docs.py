@@ -1,0 +1,207 @@
+"""The site: it builds without a warning, needs nothing from elsewhere, and says all there is."""
+
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import docstring_parser
+import pytest
+from keys import tables
+from pydantic import BaseModel
+
+import mechlearn as ml
+from mechlearn.check import check_setup
+from mechlearn.cli import app
+from mechlearn.setup import read_setup
+
+ROOT = Path(__file__).parents[1]
+TABLES = tables()
+
+
+# -- task files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.head)
+def test_every_key_of_a_task_file_has_a_type_a_default_and_a_sentence(table):
+    assert table.about.endswith((".", ".)")), table.about
+    for key in table.keys:
+        assert key.meaning.endswith((".", ".)")), f"{table.head}: {key.name}: {key.meaning!r}"
+        assert key.type, key.default
+        # no class, module or type of Python that the writer of a file would not know
+        assert not re.search(r"typing|<class|\bInstanceOf\b|dict|NoneType|Sequence", key.type), key
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tasks").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_reference_has_every_key_that_task_files_use(path):
+    parts = {}
+    for table in TABLES:
+        if table.level == 1:
+            head = table.head
+        parts.setdefault(head, set()).update(key.name for key in table.keys)
+    for name, value in tomllib.loads(path.read_text()).items():
+        if name in {key.name for key in TABLES[0].keys}:
+            continue
+        if name == "learn":
+            used = [(f"[{name}.<parameter>]", table) for table in value.values()]
+        elif isinstance(value, list):
+            used = [(f"[[{name}]]", table) for table in value]
+        else:
+            used = [(f"[{name}]", value)]
+        for head, table in used:
+            assert set(table) <= parts[head], f"{head}: {set(table) - parts[head]}"
+
+
+# -- docstrings ------------------------------------------------------------------------------------
+
+
+def public():
+    """Everything that has a name for others, by that name."""
+    for name in ml.__all__:
+        thing = getattr(ml, name)
+        if not isinstance(thing, ModuleType):
+            yield name, thing
+            continue
+        for inner in getattr(thing, "__all__", vars(thing)):
+            within = getattr(thing, inner)
+            own = getattr(within, "__module__", "").startswith(thing.__name__)
+            if own and callable(within) and not inner.startswith("_"):
+                yield f"{name}.{inner}", within
+
+
+def callables():
+    """Those, and the methods of the classes among them."""
+    for name, thing in public():
+        yield name, thing
+        if inspect.isclass(thing):
+            for method, function in vars(thing).items():
+                function = getattr(function, "__func__", function)
+                own = inspect.isfunction(function) and not hasattr(function, "__override__")
+                if own and not method.startswith("_"):
+                    yield f"{name}.{method}", function
+
+
+def arguments(thing):
+    if inspect.isclass(thing) and issubclass(thing, BaseModel):
+        return set()  # its fields have descriptions, which the reference of task files tests
+    return {
+        parameter.name
+        for parameter in inspect.signature(thing).parameters.values()
+        if parameter.name not in ("self", "cls", "args", "data", "kwargs")
+    }
+
+
+@pytest.mark.parametrize(("name", "thing"), list(callables()), ids=str)
+def test_the_docstring_of_a_public_name_is_complete(name, thing):
+    text = inspect.getdoc(thing)
+    assert text, f"{name} has no docstring"
+    said = docstring_parser.parse(text, docstring_parser.DocstringStyle.NUMPYDOC)
+    assert (said.short_description or "").endswith((".", ":")), name
+    listed = {
+        part.lstrip("*")
+        for parameter in said.params
+        for part in re.split(r",\s*", parameter.arg_name)
+    }
+    if not inspect.isclass(thing):
+        assert listed <= arguments(thing), f"{name} has no {listed - arguments(thing)}"
+    if issubclass(thing if inspect.isclass(thing) else int, Exception):
+        return
+    mentioned = {word for word in arguments(thing) if f"``{word}" in text or word in listed}
+    missing = arguments(thing) - mentioned
+    assert not missing, f"{name} does not say what {', '.join(sorted(missing))} is"
+    for parameter in said.params:
+        assert parameter.description or parameter.type_name, f"{name}: {parameter.arg_name}"
+
+
+# -- examples on the pages -------------------------------------------------------------------------
+
+WRITTEN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [page for page in WRITTEN if "generated" not in page.parts]
+
+
+def blocks(page, *languages):
+    """The code blocks of a page in some languages."""
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [code for language, code in fences if language in languages]
+
+
+def having(language):
+    pages = [page for page in PAGES if blocks(page, language)]
+    return pytest.mark.parametrize("page", pages, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+@having("python")
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for number, code in enumerate(blocks(page, "python"), 1):
+        code = code.replace("run.show()\n", "")  # which would wait for somebody to close it
+        exec(compile(code, f"{page.name}, block {number}", "exec"), names)
+
+
+@having("toml")
+def test_the_task_files_of_a_page_are_valid(page, tmp_path):
+    for text in blocks(page, "toml"):
+        if "[[targets]]" in text:
+            path = tmp_path / "task.toml"
+            path.write_text(text)
+            assert check_setup(read_setup(path), tmp_path)
+
+
+@having("sh")
+def test_the_commands_of_a_page_are_understood(page):
+    commands = [line for code in blocks(page, "sh") for line in code.splitlines()]
+    for command in commands:
+        words = shlex.split(command.partition("#")[0])
+        if words[:1] == ["mechlearn"] or words[:1] == ["mpiexec"]:
+            arguments = words[words.index("mechlearn") + 1 :]
+            app.parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+# -- the site --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site as ``make docs`` builds it."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", folder / "trees"]
+    built = subprocess.run(
+        [*command, ROOT / "docs", folder / "html"], capture_output=True, text=True, timeout=300
+    )
+    assert built.returncode == 0, built.stderr
+    assert not built.stderr
+    return folder / "html"
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 20
+    loads = re.compile(
+        r'<(?:script|img|iframe|source|link)\b[^>]*(?:src|href)="((?:https?:)?//[^"]*)"'
+    )
+    for page in pages:
+        found = loads.findall(page.read_text(encoding="utf-8"))
+        assert not found, f"{page.name}: {found}"
+    for style in site.rglob("*.css"):
+        found = re.findall(r"(?:url\(|@import\s)\W*(?:https?:)?//[^)]*", style.read_text())
+        assert not found, f"{style.name}: {found}"
+
+
+def test_formulas_are_drawn_by_the_browser(site):
+    page = (site / "theory.html").read_text(encoding="utf-8")
+    assert page.count("<math") > 20
+    assert "$" not in re.sub(r"<(script|style|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_every_public_name_is_on_a_page(site):
+    known = {
+        name for page in (site / "generated" / "api").glob("*.html")
+        for name in re.findall(r'id="(mechlearn\.[\w.]+)"', page.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    missing = {f"mechlearn.{name}" for name, _ in public()} - known
+    assert not missing
