@@ -34,7 +34,7 @@ class Claims:
             what,
             _text(published, published),
             _text(here, published),
-            f"to {within:g}" if within else "exactly",
+            f"to {within:.1g}" if within else "exactly",
             "✓",
         )
 
@@ -65,10 +65,10 @@ class Claims:
 
 
 def _text(value: object, like: float | None = None) -> str:
-    """A number with as many digits as another one has, up to ten; five where there is none."""
+    """A number with as many digits as another one, from 4 to 10; with 5 where there is none."""
     if not isinstance(value, float):
         return str(value)
     digits = 5
     if like is not None:
-        digits = len(f"{abs(like):.10g}".split("e")[0].replace(".", "").lstrip("0"))
-    return f"{value:.{max(digits, 1)}g}"
+        digits = max(4, len(f"{abs(like):.10g}".split("e")[0].replace(".", "").lstrip("0")))
+    return f"{value:.{digits}g}"
