@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, Spring
+from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
 from mechlearn.learner import Learner, RuleLearner, Twin
@@ -266,7 +267,11 @@ def _largest(problem: Problem) -> float:
 
 def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
     """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
-    free = learner.settle_from_rest()
+    try:
+        free = learner.settle_from_rest()
+    except SolveError as error:
+        text = f"The learned network does not answer when it is loaded from rest: {error}"
+        raise SolveError(text, error.fault) from None
     outputs = learner.outputs(free) / learner.problem.units
     doubts = learner.model.doubts(free.fields())
     if learner.device is not None:

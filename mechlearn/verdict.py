@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.learner import Learner
+from mechlearn.scales import Sigmoid, Softplus
 
 #: Learning stalls when the best error of its last part (at least so many steps) is hardly better
 #: than the best before.
 PART, LEAST, BETTER = 0.2, 20, 0.99
 #: Learning diverged when it ended with an error so many times that of the beginning.
-WORSE = 1.5
+WORSE = 1.2
 #: An error goes up and down when it turns in more than this part of the steps, by this much.
 TURNS, SWING = 0.4, 0.01
-#: A parameter is at a bound within this part of the range between both.
+#: On a saturating scale a parameter is at a bound within this part of the range between both.
 AT = 1e-9
 
 
@@ -55,7 +56,7 @@ def judge(learner: Learner, error: float, tolerance: float, steps: int) -> Verdi
             f" (the best was {errors[best]:.2g} at step {best})" if best < len(errors) - 1 else ""
         )
         return Verdict("unfinished", f"{learner.updates} steps were too few{more}")
-    said = f"the error has not fallen for {last} steps"
+    said = f"the error has hardly fallen for {last} steps"
     return Verdict("stalled", f"{said}: {_reason(learner, errors[-last:])}")
 
 
@@ -70,9 +71,8 @@ def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
 
 
 def _ends(dof) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        width = np.where(np.isfinite(dof.high - dof.low), dof.high - dof.low, 0.0)
-    near = AT * width
+    # Only saturating scales stop short of a bound.
+    near = AT * (dof.high - dof.low) if isinstance(dof.scale, Sigmoid | Softplus) else 0.0
     return dof.learns & (dof.values <= dof.low + near), dof.learns & (dof.values >= dof.high - near)
 
 
@@ -98,4 +98,6 @@ def _reason(learner: Learner, errors: NDArray) -> str:
             )
     if not np.any(change):
         return "nothing changes any more; signals, or the changes they make, are too small"
+    if (change <= 0).all():
+        return f"it falls by {1 - errors[-1] / errors[0]:.1%} in that time; use a larger rate"
     return "the rule has come to rest; another start, more elements or an easier task may help"

@@ -368,7 +368,9 @@ class NewtonEquilibrium(Equilibrium):
         direction, kicks = None, 0
         for _ in range(ITERATIONS):
             if state.miss < TOLERANCE and moved <= self._last_step:
-                if direction is None or not direction.shift or self._is_held(state, f, imposed):
+                # After a regular step it is a minimum; without one even what floats is balanced.
+                regular = direction is not None and not direction.shift
+                if regular or self._is_held(state, f, imposed):
                     return _Point(u, f, state.read.values, state.energy)
                 if kicks == KICKS:
                     raise _NotConverged("a part moves there without resistance", "singular")
@@ -384,9 +386,12 @@ class NewtonEquilibrium(Equilibrium):
 
     def _is_held(self, state: "_Residual", f: NDArray, imposed: "_Imposed") -> bool:
         """Whether a balanced state is a minimum, or no better can be asked of the network."""
+        if self.loose:
+            return True
+        held = not self._direction(state, f, imposed).shift
         if self.loose is None:
-            self.loose = bool(self._direction(state, f, imposed).shift)
-        return self.loose or not self._direction(state, f, imposed).shift
+            self.loose = not held
+        return held or self.loose
 
     def _finish(self, u, f, state, direction, imposed):
         """Close to the solution the last factorisation serves for the steps that are left."""

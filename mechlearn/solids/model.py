@@ -322,11 +322,14 @@ class SolidModel(AtState):
         return extension[None, self._mine]
 
     def inverted(self) -> bool:
-        """Whether cells are turned inside out at the state, at finite strain."""
+        """Whether cells are turned inside out at the state, at finite strain.
+
+        At points where the energy is evaluated, or as a whole: curved cells can hide it from those.
+        """
         if self._inverted_form is None:
             return False
-        volume = fem.assemble_scalar(self._inverted_form)
-        return self.comm.allreduce(volume, op=MPI.SUM) > 0
+        volume = self.comm.allreduce(fem.assemble_scalar(self._inverted_form), op=MPI.SUM)
+        return volume > 0 or volumes(self._moved(), self.domain.drawn.cells).min() <= 0
 
     def cell_energies(self) -> NDArray[np.float64]:
         """Energy of every cell at the state, in gmsh's order, whole on every rank."""
@@ -389,6 +392,9 @@ class SolidModel(AtState):
     def deformed(self, local: NDArray) -> NDArray[np.float64]:
         """Points of the mesh in a state (owned dofs) of the present widths, (p, d)."""
         self.put_state(local)
+        return self._moved()
+
+    def _moved(self) -> NDArray[np.float64]:
         moved = self.domain.at_points(self.state.x.array)
         return self.domain.points_at(self._values["width"]) + moved
 
