@@ -198,6 +198,16 @@ def test_formulas_are_drawn_by_the_browser(site):
     assert "$" not in re.sub(r"<(script|style|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
 
 
+def test_every_command_is_on_its_page_as_it_is_written(site):
+    page = (site / "generated" / "command-line.html").read_text(encoding="utf-8")
+    said = re.findall(r"<pre>.*?</pre>", page, flags=re.DOTALL)
+    usages = [" ".join(re.sub(r"<[^>]*>", "", text).split()) for text in said]
+    commands = [name for name in app if not name.startswith("-")]
+    assert len(usages) == len(commands) > 5
+    for usage, command in zip(usages, commands, strict=True):
+        assert re.fullmatch(rf"mechlearn {command}( (--)?[A-Za-z\[\].]+)+", usage), usage
+
+
 def test_every_public_name_is_on_a_page(site):
     known = {
         name for page in (site / "generated" / "api").glob("*.html")
