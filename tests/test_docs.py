@@ -115,6 +115,17 @@ def test_the_docstring_of_a_public_name_is_complete(name, thing):
     assert not missing, f"{name} does not say what {', '.join(sorted(missing))} is"
     for parameter in said.params:
         assert parameter.description or parameter.type_name, f"{name}: {parameter.arg_name}"
+    assert "raise InputError" not in sources(thing) or "aise" in text, f"{name}: what it raises"
+
+
+def sources(thing):
+    """The text of a function, or of what makes an object of a class."""
+    written = [thing]
+    if inspect.isclass(thing):
+        written = [vars(thing)[n] for n in ("__init__", "__post_init__") if n in vars(thing)]
+    return "".join(
+        inspect.getsource(f) for f in written if f.__code__.co_filename.startswith(str(ROOT))
+    )
 
 
 # -- examples on the pages -------------------------------------------------------------------------

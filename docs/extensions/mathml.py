@@ -9,7 +9,6 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
-
 #: Sizes of brackets, which MathML finds by itself.
 SIZES = re.compile(r"\\[Bb]igg?[lrm]?(?![A-Za-z])")
 
