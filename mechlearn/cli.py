@@ -134,7 +134,7 @@ def compare(
     task: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
-    rules: list[str] | None = None,
+    rules: Annotated[list[str] | None, Parameter(negative="")] = None,
     seeds: int = 3,
     overwrite: Quiet = False,
 ) -> None:
@@ -179,7 +179,7 @@ def sweep(
     task: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
-    vary: list[str],
+    vary: Annotated[list[str], Parameter(negative="")],
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> None:

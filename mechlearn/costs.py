@@ -76,6 +76,11 @@ class CrossEntropy(Cost):
         https://doi.org/10.1038/s41467-024-54849-z); ``softmax`` are ``exp(o_j / T) / sum exp``.
     temperature : float
         ``T``, in the units of the outputs.
+
+    Raises
+    ------
+    InputError
+        For anything else of the outputs, and a temperature that is not above 0.
     """
 
     name: ClassVar[str] = "cross_entropy"

@@ -33,6 +33,11 @@ class DataSet:
         Values, or shares of classes (1 for the right one).
     classes : tuple of str
         Names of the classes, where it is a classification.
+
+    Raises
+    ------
+    InputError
+        For what is no table of finite numbers, and tables of different lengths.
     """
 
     inputs: NDArray[np.float64]

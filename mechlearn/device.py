@@ -52,6 +52,11 @@ class Device:
         Part of the elements that stay at one of the bounds, at random.
     seed : int
         Of all that is random.
+
+    Raises
+    ------
+    InputError
+        For fewer than two levels, and parts and noises that make no sense.
     """
 
     def __init__(

@@ -130,6 +130,11 @@ class CoupledLearning(Contrastive):
     normalise : bool
         As in :class:`Contrastive`. Without it the rule is that of Altman et al.
 
+    Raises
+    ------
+    InputError
+        For a nudge that is not above 0 and at most 1, or another variant or response.
+
     References
     ----------
     Stern, Hexner, Rocks, Liu, Phys. Rev. X 11, 021045 (2021),
@@ -191,6 +196,11 @@ class EquilibriumPropagation(Contrastive):
     variant, normalise, response, dead_zone
         As in :class:`Contrastive`.
 
+    Raises
+    ------
+    InputError
+        For a nudge that is not above 0, or another variant or response.
+
     References
     ----------
     Scellier, Bengio, Front. Comput. Neurosci. 11, 24 (2017),
@@ -248,6 +258,11 @@ class DirectedAging(Rule):
     clamp : float
         How far the outputs are held towards their targets while the network ages; 0 ages it under
         the sources alone.
+
+    Raises
+    ------
+    InputError
+        For a clamp that is not between 0 and 1.
 
     References
     ----------
@@ -311,6 +326,11 @@ class GradientFree(Procedure):
         ``evolution`` (differential evolution), ``cma`` (evolution with an adapted covariance),
         ``perturbation`` (keep a random change if it helps), ``pattern`` (direct search) or
         ``simplex`` (Nelder-Mead, for few elements).
+
+    Raises
+    ------
+    InputError
+        For another method.
     """
 
     name: ClassVar[str] = "gradient_free"

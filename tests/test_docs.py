@@ -115,6 +115,17 @@ def test_the_docstring_of_a_public_name_is_complete(name, thing):
     assert not missing, f"{name} does not say what {', '.join(sorted(missing))} is"
     for parameter in said.params:
         assert parameter.description or parameter.type_name, f"{name}: {parameter.arg_name}"
+    assert "raise InputError" not in sources(thing) or "aise" in text, f"{name}: what it raises"
+
+
+def sources(thing):
+    """The text of a function, or of what makes an object of a class."""
+    written = [thing]
+    if inspect.isclass(thing):
+        written = [vars(thing)[n] for n in ("__init__", "__post_init__") if n in vars(thing)]
+    return "".join(
+        inspect.getsource(f) for f in written if f.__code__.co_filename.startswith(str(ROOT))
+    )
 
 
 # -- examples on the pages -------------------------------------------------------------------------
@@ -196,6 +207,16 @@ def test_formulas_are_drawn_by_the_browser(site):
     page = (site / "theory.html").read_text(encoding="utf-8")
     assert page.count("<math") > 20
     assert "$" not in re.sub(r"<(script|style|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_every_command_is_on_its_page_as_it_is_written(site):
+    page = (site / "generated" / "command-line.html").read_text(encoding="utf-8")
+    said = re.findall(r"<pre>.*?</pre>", page, flags=re.DOTALL)
+    usages = [" ".join(re.sub(r"<[^>]*>", "", text).split()) for text in said]
+    commands = [name for name in app if not name.startswith("-")]
+    assert len(usages) == len(commands) > 5
+    for usage, command in zip(usages, commands, strict=True):
+        assert re.fullmatch(rf"mechlearn {command}( (--)?[A-Za-z\[\].]+)+", usage), usage
 
 
 def test_every_public_name_is_on_a_page(site):

@@ -219,7 +219,7 @@ def _arguments(kind: Callable[..., Any]) -> Iterator[Key]:
 
 def _shown(default: Any) -> str:
     if default is None:
-        return "left out"
+        return "–"
     if default in (inspect.Parameter.empty, dataclasses.MISSING):
         return "needed"
     if isinstance(default, bool):

@@ -143,6 +143,8 @@ def command_line() -> str:
     body = text[text.index("\n## mechlearn ") :]
     # Of a switch, nobody asks what it is when it is not there.
     body = body.replace(" *[default: False]*", "")
+    # Nor by which module of Python this page is being written.
+    body = re.sub(r"^(mechlearn \w+) -m \S+", r"\1", body, flags=re.MULTILINE)
     lead = (
         "# Command line\n\n"
         "A mistake in what was asked is one line on stderr and exit code 2; a solve that failed is "

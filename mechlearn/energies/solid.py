@@ -55,6 +55,11 @@ class Solid(Element):
         Size of the cells over the width of the strut.
     hinge : Hinge, optional
         Thinned ends (2D).
+
+    Raises
+    ------
+    InputError
+        For a Poisson's ratio outside -1 to 0.5.
     """
 
     name: ClassVar[str] = "solid"
