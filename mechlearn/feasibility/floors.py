@@ -20,7 +20,9 @@ from mechlearn.problem import Problem
 #: Singular values below this part of the largest count as zero.
 RANK = 1e-9
 #: Floors below this part of what is wanted are none.
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-6
+#: With more independent places than this reciprocity is not looked at: it would take too long.
+MOST_PLACES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Floor:
         The smallest mean cost, in the user's units.
     relative : float
         Root of the sum of squared errors over that of what is wanted.
+    error : float
+        The error that a tolerance is on (see :meth:`Problem.error`) is at least this.
     best : (examples, t) array
         The answers that are nearest to what is wanted, in the user's units.
     """
@@ -41,6 +45,7 @@ class Floor:
     reason: str
     cost: float
     relative: float
+    error: float
     best: NDArray[np.float64]
 
 
@@ -105,15 +110,11 @@ def _reciprocity(problem: Problem) -> Floor | None:
     sources = np.setdiff1d(np.arange(len(p.ports)), p.targets)
     if p.held.any() or p.through.any() or not len(sources):
         return None
-    rows, reference, spans = p.functionals()
-    rows = rows.toarray()
-    rows[:, p.supported] = 0.0
-    norms = [np.linalg.norm(reference[s]) or 1.0 for s in spans]
-    rows = np.array([reference[s] @ rows[s] / n if len(reference[s]) > 1 and np.any(reference[s])
-                     else rows[s][0] for s, n in zip(spans, norms, strict=True)])  # fmt: skip
+    rows = p.linear_rows()[:, np.setdiff1d(np.arange(p.n_dofs), p.supported)]
+    rows = rows[:, np.unique(rows.nonzero()[1])].toarray()
     u, sizes, _ = np.linalg.svd(rows, full_matrices=False)
     rank = int(np.count_nonzero(sizes > RANK * sizes.max(initial=0.0)))
-    if rank == len(rows):
+    if rank == len(rows) or rank > MOST_PLACES:
         return None
     # A basis of the rows; every state reads C y with y = A (C^T f).
     c = u[:, :rank] * sizes[:rank]
@@ -150,7 +151,10 @@ def _floor(reason: str, problem: Problem, best: NDArray) -> Floor | None:
     relative = relative_error(problem, best)
     if relative <= NEGLIGIBLE:
         return None
-    return Floor(reason, float(problem.costs(best).mean()), relative, best / problem.units)
+    missing = np.linalg.norm(problem.residual(best) / problem.units)
+    allowed = np.linalg.norm(np.where(problem.asked, problem.scale / problem.units, 0.0))
+    cost = float(problem.costs(best).mean())
+    return Floor(reason, cost, relative, float(missing / allowed), best / problem.units)
 
 
 def relative_error(problem: Problem, outputs: NDArray) -> float:
@@ -167,10 +171,13 @@ def _drive(problem: Problem) -> NDArray[np.float64]:
 
 
 def independent_answers(problem: Problem, linear: bool) -> int:
-    """Independent numbers wanted: in a linear network, targets times independent drives."""
+    """Independent numbers wanted: in a linear network, targets times independent drives.
+
+    None where values are not what is wanted.
+    """
     p = problem
     if not p.task.cost.has_values:
-        return 1
+        return 0
     if not linear or not (p.held == p.held[0]).all():
         return int(p.asked.sum())
     drive = _drive(p)

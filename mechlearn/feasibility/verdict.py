@@ -35,7 +35,7 @@ class Feasibility:
     @property
     def feasible(self) -> bool | None:
         """Whether the tolerance can be reached; None where that is not known."""
-        if any(floor.relative > self.tolerance for floor in self.floors):
+        if any(floor.error > self.tolerance for floor in self.floors):
             return False
         if self.search is None:
             return None
@@ -70,6 +70,8 @@ class Feasibility:
     @property
     def counts(self) -> str:
         """What is wanted and what there is to learn it with, in words."""
+        if not self.answers:
+            return f"{self.parameters} parameters learn"
         answers = "1 answer is" if self.answers == 1 else f"{self.answers} independent answers are"
         return f"{answers} wanted; {self.parameters} parameters learn"
 
