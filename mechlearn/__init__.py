@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Spring,
     )
     from mechlearn.errors import InputError, MechlearnError, SolveError
+    from mechlearn.feasibility import feasible
     from mechlearn.imperfections import Imperfections
     from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
@@ -81,6 +82,7 @@ _HOMES = {
     "Support": "task",
     "Target": "task",
     "Task": "task",
+    "feasible": "feasibility",
     "rigidity": "maxwell",
     "train": "training",
     "train_file": "training",
@@ -123,6 +125,7 @@ __all__ = [
     "Task",
     "analysis",
     "data",
+    "feasible",
     "networks",
     "rigidity",
     "train",

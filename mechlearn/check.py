@@ -6,6 +6,7 @@ import numpy as np
 
 from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
+from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
 from mechlearn.posing import pose
@@ -16,8 +17,12 @@ from mechlearn.task import Terminal
 from mechlearn.training import learner_of
 
 
-def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -> str:
+def check_setup(
+    setup: Setup, folder: Path = Path(), draw: Path | None = None, search: bool = False
+) -> tuple[str, Feasibility]:
     """What a training would check before it solves anything, and what the network is, as text.
+
+    With ``search``, the best answer within the bounds is looked for.
 
     Raises
     ------
@@ -31,10 +36,12 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     learner_of(rule).refuse(setup.task, energy, setup.learn, rule)
     rng = np.random.default_rng(setup.train.seed)
     flaws = Flaws(setup.imperfections, network, setup.train.seed)
+    dofs = []
     for name, learn in setup.learn.items():
         dof = LearningDof(name, learn, energy, network, rng, material.get(name))
         flaws.spoil(dof)
         make_step(setup.train.optimiser, setup.train.rate, dof)
+        dofs.append(dof)
     kind = "periodic" if network.periodic else "finite"
     lines = [
         *([setup.title] if setup.title else []),
@@ -65,6 +72,13 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
     if setup.imperfections != Imperfections():
         given = setup.imperfections.model_dump(exclude_defaults=True)
         lines.append("flaws     " + ", ".join(f"{k} = {v}" for k, v in given.items()))
+    known = counted(problem, energy, dofs, material, setup.train.tolerance)
+    lines.append(f"counts    {known.counts}")
+    if search:
+        cut = flaws.cut(energy, network, material)
+        known = searched(known, problem, energy, dofs, cut, seed=setup.train.seed)
+        lines.append(f"reach     {known.verdict}")
+    lines += [f"warning   {warning}" for warning in known.warnings]
     if draw is not None:
         if draw.suffix.lower() != ".png":
             raise InputError(f"{draw}: the picture must be a .png.")
@@ -72,7 +86,7 @@ def check_setup(setup: Setup, folder: Path = Path(), draw: Path | None = None) -
 
         draw_setup(network, problem, draw, title=setup.title)
         lines.append(f"drawn in  {draw}")
-    return "\n".join(lines)
+    return "\n".join(lines), known
 
 
 def _supports(problem: Problem) -> list[str]:

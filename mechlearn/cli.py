@@ -29,8 +29,11 @@ Quiet = Annotated[bool, Parameter(negative="")]
 
 
 @app.command
-def check(task: Path, *, draw: Path | None = None) -> None:
-    """Validate a task file, count zero modes, and draw the set-up.
+def check(task: Path, *, draw: Path | None = None, feasible: Quiet = False) -> None:
+    """Validate a task file, count zero modes, say what cannot be learned, and draw the set-up.
+
+    A warning says what of the task no network of the kind can do. With --feasible the exit code is
+    1 where the tolerance is out of reach.
 
     Parameters
     ----------
@@ -38,14 +41,19 @@ def check(task: Path, *, draw: Path | None = None) -> None:
         A task file (TOML).
     draw
         A png to draw the network, its supports, sources and targets in.
+    feasible
+        Search for the best answer within the bounds of what learns, for at most ten seconds.
     """
     from mechlearn.check import check_setup
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
     with _about(task):
-        text = check_setup(setup, task.parent, draw if rank() == 0 else None)
+        first = rank() == 0
+        text, known = check_setup(setup, task.parent, draw if first else None, feasible and first)
     say(text)
+    if feasible and known.feasible is False:
+        sys.exit(1)
 
 
 @app.command

@@ -56,6 +56,9 @@ class Model(AtState):
         How many of them are no rotations.
     cell : int
         How many components the cell's strain has as part of the state; 0 where the cell is rigid.
+    cells, points : (cells, 2) integer and (points, d) arrays
+        The two points of every cell, bond by bond, and where they are at rest; those of the network
+        first. Whole on every rank.
     local_turns : (owned dofs,) bool array
         Which degrees of freedom are rotations, or strains of the cell.
 
@@ -91,13 +94,13 @@ class Model(AtState):
     def _make_mesh(self) -> None:
         net = self.network
         root = self.comm.rank == 0
-        self._ends, points = _divided(net, self.energy.segments)
-        self._n_points = len(points)
-        cells = self._ends if root else np.empty((0, 2), dtype=np.int64)
+        self.cells, points = _divided(net, self.energy.segments)
+        self.points, self._n_points = points, len(points)
+        cells = self.cells if root else np.empty((0, 2), dtype=np.int64)
         points = points if root else np.empty((0, net.dim))
         # Without the true number of bonds that meet in a node, DOLFINx tears the network apart
         # between ranks and says nothing; the check below makes sure.
-        most = int(np.bincount(self._ends.ravel()).max())
+        most = int(np.bincount(self.cells.ravel()).max())
         element = basix_ufl.element("Lagrange", "interval", 1, shape=(net.dim,))
         self.mesh = mesh.create_mesh(
             self.comm, cells, ufl.Mesh(element), points, max_facet_to_cell_links=most
@@ -130,7 +133,7 @@ class Model(AtState):
         node_of_point = np.asarray(geometry.input_global_indices)
         # A cell runs the way its geometry does, which need not be the way of the user's bond.
         first = node_of_point[points[:, 0]]
-        self._forward = np.where(first == self._ends[number, 0], 1.0, -1.0)
+        self._forward = np.where(first == self.cells[number, 0], 1.0, -1.0)
         blocks = self.space.dofmap.index_map
         self._n_owned = blocks.size_local * d
         self._node_of_block = np.empty(blocks.size_local + blocks.num_ghosts, dtype=np.int64)

@@ -250,3 +250,17 @@ class Problem:
         shape = (row, last + (len(cell_components(dim)) if self.cell else 0))
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
         return rows, np.array(reference), spans
+
+    @property
+    def n_dofs(self) -> int:
+        """How many degrees of freedom the nodes have."""
+        return self.network.n_nodes * len(self.components)
+
+    def linear_rows(self) -> sparse.csr_array:
+        """Rows that read the ports to first order about rest, (ports, n c)."""
+        rows, reference, spans = self.functionals()
+        slopes = np.zeros((len(spans), len(reference)))
+        for k, span in enumerate(spans):
+            distance = np.linalg.norm(reference[span])
+            slopes[k, span] = reference[span] / distance if distance else 1.0
+        return sparse.csr_array(sparse.csr_array(slopes) @ rows)

@@ -190,7 +190,7 @@ def correspondence(
     t = s.tangent()
     arm = np.ones(s.network.n_nodes * t.size[1])
     arm[t.free] = t.arm
-    basis = found.modes[keep].reshape(len(values), -1)
+    basis = found.flat[keep]
     strains = t.strains @ (basis[:, t.free] * t.arm).T
     cells, k = t.moduli.shape[:2]
     strains = strains.reshape(cells, k, -1)
@@ -202,7 +202,7 @@ def correspondence(
             lambdas[c] += np.einsum("mka,mkl,mla->a", strains, slope, strains)
         ends = [_moved(s, h, sign * STEP * w).free.states() for sign in (-1, 1)]
         moves.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
-    zero = found.modes[: found.zero_modes].reshape(found.zero_modes, -1)
+    zero = found.flat[: found.zero_modes]
     moves = np.array(moves)
     moves = moves - (moves @ zero.T) @ zero
     along = np.square(moves @ basis.T).sum(axis=1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mechlearn.run import Run
 
 #: All modes of networks of more degrees of freedom than this are not found.
-LARGEST = 6000
+LARGEST = 3000
 #: Modes found in larger ones, unless more are asked for.
 SOFTEST = 20
 
@@ -69,6 +69,12 @@ class Spectrum:
     def gap(self) -> float:
         """The smallest frequency above those of zero modes."""
         return float(self.frequencies[self.zero_modes])
+
+    @property
+    def flat(self) -> NDArray[np.float64]:
+        """The modes as rows, (k, n c)."""
+        k, n, c = self.modes.shape
+        return self.modes.reshape(k, n * c)
 
     def density(self, bins: int = 20, log: bool = True) -> tuple[NDArray, NDArray]:
         """Density of states: edges of bins of the frequency, and modes per frequency and per mode.
@@ -158,13 +164,14 @@ def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
     arm = sparse.diags_array(t.arm)
     scaled = sparse.csr_array(arm @ t.stiffness @ arm)
     top = abs(scaled).sum(axis=0).max()
-    count = t.n if modes is None else min(modes, t.n)
-    if t.n <= DENSE or (modes is None and t.n <= LARGEST) or count > t.n // 3:
-        if t.n > LARGEST:
-            raise InputError(f"modes = {modes}: of {t.n:,} degrees of freedom only the softest.")
+    every = t.n <= LARGEST
+    count = min(modes or (t.n if every else SOFTEST + t.motions.shape[1]), t.n)
+    if every and (t.n <= DENSE or count > t.n // 3):
         values, vectors = eigh(scaled.toarray(), subset_by_index=(0, count - 1))
+    elif count > t.n // 3:
+        raise InputError(f"modes = {modes}: of {t.n:,} degrees of freedom ask for the softest.")
     else:
-        values, vectors = _softest(scaled, modes or SOFTEST + t.motions.shape[1])
+        values, vectors = _softest(scaled, count)
     return Spectrum(
         eigenvalues=values,
         modes=t.on_nodes(vectors),
@@ -188,7 +195,7 @@ def overlap(
     found = modes_of(t, modes)
     keep = slice(found.zero_modes, None)
     values = found.eigenvalues[keep]
-    basis = found.modes[keep].reshape(len(values), -1)
+    basis = found.flat[keep]
     arm = np.ones(s.network.n_nodes * t.size[1])
     arm[t.free] = t.arm
     rows = port_rows(s, example) * arm
@@ -196,7 +203,7 @@ def overlap(
     size = np.maximum(np.square(rows).sum(axis=1), 1e-300)
     sources = np.setdiff1d(np.arange(len(rows)), s.problem.targets)
     moves = s.free.states().reshape(s.problem.n_examples, -1) / arm
-    zero = found.modes[: found.zero_modes].reshape(found.zero_modes, -1)
+    zero = found.flat[: found.zero_modes]
     moves = moves - (moves @ zero.T) @ zero
     along = np.square(moves @ basis.T) / np.maximum(np.square(moves).sum(axis=1), 1e-300)[:, None]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TOGETHER = 300
 #: So many numbers of stiffness matrices are held at a time.
 NUMBERS = 4_000_000
+#: Strains of bonds that are lost in any of the samples.
+LARGEST = 8000
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,20 +173,27 @@ def bond_loss(
     energy = s.need_linear("The loss of bonds")
     counts = _levels(counts, "counts", 1.0).astype(int)
     _samples(samples)
-    at, k, m = s.equilibrium, len(energy.strains), s.network.n_edges
+    at, k = s.equilibrium, len(energy.strains)
     if at.prestressed:
         raise InputError("The loss of bonds is found for networks without prestress.")
     moduli = at.model.tangent_moduli()[at.model.cells_in_order()]
     there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
     if counts.max() > len(there):
         raise InputError(f"counts = {counts.max()}: the network has {len(there)} bonds to lose.")
-    between = at.bond_compliance().reshape(m, k, m, k)
     columns = at.model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
     columns = np.moveaxis(columns, -1, 0)
     rng, outputs = np.random.default_rng(seed), []
     for count in counts:
         lost = np.array([rng.choice(there, count, replace=False) for _ in range(samples)])
-        own = between[lost[:, :, None], :, lost[:, None, :], :]
+        some, place = np.unique(lost, return_inverse=True)
+        if k * len(some) > LARGEST:
+            raise InputError(
+                f"counts = {count}: {samples} samples of it need more memory than is wise; ask for "
+                "fewer samples."
+            )
+        between = at.bond_compliance(some).reshape(len(some), k, len(some), k)
+        place = place.reshape(lost.shape)
+        own = between[place[:, :, None], :, place[:, None, :], :]
         own = np.moveaxis(own, 3, 2).reshape(samples, count * k, count * k)
         stiff = np.zeros((samples, count, k, count, k))
         stiff[:, np.arange(count), :, np.arange(count)] = np.moveaxis(moduli[lost], 1, 0)

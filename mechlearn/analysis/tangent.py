@@ -15,7 +15,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
 from mechlearn.errors import SolveError
-from mechlearn.maxwell import ZERO
+from mechlearn.kinematics import Kinematics
+from mechlearn.network import Network
 
 if TYPE_CHECKING:
     from mechlearn.analysis.subject import Specimen
@@ -142,6 +143,10 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
         bend = ports.curvature(ports.read(state).vectors, forces)
         stiffness = sparse.csr_array(stiffness - ports.rows.T @ sparse.csr_array(bend) @ ports.rows)
     c = model.width
+    # All points as nodes, where the state has them: the network turns about where it is now.
+    points = model.points + model.to_points(state)[:, : network.dim] * (not energy.linear)
+    shifts = None if network.cell is None else np.zeros((len(model.cells), network.dim), dtype=int)
+    whole = Network(points, model.cells, network.cell, shifts)
     user = model.to_points(np.arange(size, dtype=float)).reshape(-1).astype(np.int64)
     number = np.arange(size)
     is_free = ~np.isin(number, problem.supported)
@@ -157,49 +162,28 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
         moduli=model.tangent_moduli()[cells],
         free=free,
         arm=np.where(free % c >= model.places, 1 / network.lengths.mean(), 1.0),
-        motions=_motions(stiffness, specimen, example, free, size),
+        motions=_motions(stiffness, whole, energy.kinematics, free),
         size=(size // c, c),
         nodes=network.n_nodes,
     )
 
 
 def _motions(
-    stiffness: sparse.csr_array, specimen: "Specimen", example: int, free: NDArray, size: int
+    stiffness: sparse.csr_array, network: Network, kinematics: Kinematics, free: NDArray
 ) -> NDArray[np.float64]:
     """Motions of the network as a whole that cost nothing at the state, orthonormal, (f, r)."""
-    network, kinematics = specimen.network, specimen.energy.kinematics
-    if not specimen.energy.linear:  # it turns about where it is now
-        moves = specimen.free.states()[example][:, : network.dim]
-        network = replace(network, nodes=network.nodes + moves)
     motions = kinematics.free_motions(network)
-    motions = kinematics.left_by_supports(network, motions, specimen.problem.supported)
-    whole = np.zeros((size, motions.shape[1]))
-    whole[: len(motions)] = motions
-    if size > len(motions):  # points inside bonds turn with the network; found from the stiffness
-        return _null_motions(stiffness, specimen, free)
-    stopped = np.setdiff1d(np.arange(size), free)
-    if len(stopped) and whole.shape[1]:
-        _, s, vt = np.linalg.svd(whole[stopped])
-        rank = np.count_nonzero(s > 1e-8)
-        whole = whole @ vt[rank:].T
-    whole = whole[free]
-    if whole.shape[1] == 0:
-        return whole
-    whole = np.linalg.qr(whole)[0]
+    stopped = np.setdiff1d(np.arange(len(motions)), free)
+    if len(stopped) and motions.shape[1]:
+        _, s, vt = np.linalg.svd(motions[stopped])
+        motions = motions @ vt[np.count_nonzero(s > 1e-8) :].T
+    motions = motions[free]
+    if motions.shape[1] == 0:
+        return motions
+    motions = np.linalg.qr(motions)[0]
     # Under loads that keep their directions a rotation is not free.
-    forces = stiffness @ whole
-    scale = abs(stiffness).sum(axis=0).max()
-    _, s, vt = np.linalg.svd(forces, full_matrices=False)
-    return whole @ vt[s <= 1e-9 * scale].T
-
-
-def _null_motions(
-    stiffness: sparse.csr_array, specimen: "Specimen", free: NDArray
-) -> NDArray[np.float64]:
-    if len(specimen.problem.supported) or len(free) > 2 * DENSE:
-        return np.zeros((len(free), 0))
-    value, vector = np.linalg.eigh(stiffness.toarray())
-    return vector[:, np.abs(value) < ZERO * value[-1]]
+    _, s, vt = np.linalg.svd(stiffness @ motions, full_matrices=False)
+    return motions @ vt[s <= 1e-9 * abs(stiffness).sum(axis=0).max()].T
 
 
 def port_rows(specimen: "Specimen", example: int = 0) -> NDArray[np.float64]:

@@ -105,17 +105,20 @@ class LinearEquilibrium(Equilibrium):
             return forces
         return np.column_stack([forces, np.full(len(forces), at_rest)])
 
-    def bond_compliance(self) -> NDArray[np.float64]:
-        """Strains of all bonds by unit tensions of all bonds, (m k, m k), on one rank.
+    def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:
+        """Strains of bonds by unit tensions of the same bonds, (m k, m k), on one rank.
 
-        With several strains, the ``k`` of the first bond come first.
+        Of all bonds where none are named. With several strains, the ``k`` of the first bond come
+        first.
 
         Raises
         ------
         InputError
             On several ranks.
         """
-        operator = self._ordered_strains()
+        operator, k = self._ordered_strains(), len(self.model.energy.strains)
+        if bonds is not None:
+            operator = operator[(k * np.asarray(bonds)[:, None] + np.arange(k)).ravel()]
         return operator @ self._solver.solve(self._as_loads(operator))
 
     def own_compliance(self) -> NDArray[np.float64]:

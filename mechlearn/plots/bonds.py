@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INFINITE = "#D55E00"
 #: Widths of the lines in points, from the smallest number to the largest.
 WIDTHS = 0.8, 4.0
+#: Negative numbers smaller than this part of the largest are drawn as zero.
+NEGATIVE = 0.02
 
 
 def plot_bonds(
@@ -59,7 +61,7 @@ def plot_bonds(
     ax = new_axes() if ax is None else ax
     known = np.isfinite(values)
     size = float(np.abs(values[known]).max(initial=0.0)) or 1.0
-    signed = bool((values[known] < 0).any())
+    signed = bool((values[known] < -NEGATIVE * size).any())
     norm = TwoSlopeNorm(0.0, -size, size) if signed else Normalize(0.0, size)
     part = np.where(known, np.abs(values) / size, np.isinf(values) * 0.6)
     width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part

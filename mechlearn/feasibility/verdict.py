@@ -1,0 +1,127 @@
+"""The verdict on a task: what is known of it before training, in numbers and in sentences."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mechlearn.errors import listed
+from mechlearn.feasibility.floors import Floor
+from mechlearn.feasibility.search import WIDER, Search
+
+
+@dataclass(frozen=True, eq=False)
+class Feasibility:
+    """What is known of a task before it is trained.
+
+    Attributes
+    ----------
+    answers : int
+        Independent numbers that are wanted.
+    parameters : int
+        How many parameters learn.
+    tolerance : float
+    floors : list of Floor
+        Errors that are left whatever the network; empty where none is known.
+    search : Search, optional
+        Where one was made.
+    """
+
+    answers: int
+    parameters: int
+    tolerance: float
+    floors: list[Floor] = field(default_factory=list)
+    search: Search | None = None
+
+    @property
+    def feasible(self) -> bool | None:
+        """Whether the tolerance can be reached; None where that is not known."""
+        if any(floor.error > self.tolerance for floor in self.floors):
+            return False
+        if self.search is None:
+            return None
+        if self.search.error <= self.tolerance:
+            return True
+        return False if self.search.finished else None
+
+    @property
+    def _rank(self) -> float:
+        known = self.search is not None and self.search.rank is not None
+        return self.search.rank if known else np.inf
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against it, in sentences that name what to change."""
+        out = [_about_floor(floor) for floor in self.floors]
+        if self.answers > self.parameters:
+            out.append(
+                f"{self.answers} independent answers are wanted, and {self.parameters} parameters "
+                "learn: free frozen bonds in [learn], let another parameter learn, or ask for less."
+            )
+        elif self._rank < self.answers:
+            out.append(
+                f"{self.answers} independent answers are wanted, and what learns moves the outputs "
+                f"in {self._rank} direction{'s' * (self._rank != 1)} alone: add bonds (states of "
+                "self-stress), let another parameter learn, or ask for less."
+            )
+        if self.search is not None and self.search.error > self.tolerance:
+            out.append(_about_search(self.search, self.tolerance))
+        return out
+
+    @property
+    def counts(self) -> str:
+        """What is wanted and what there is to learn it with, in words."""
+        if not self.answers:
+            return f"{self.parameters} parameters learn"
+        answers = "1 answer is" if self.answers == 1 else f"{self.answers} independent answers are"
+        return f"{answers} wanted; {self.parameters} parameters learn"
+
+    @property
+    def verdict(self) -> str:
+        """Whether it can be learned, in words and numbers."""
+        said = {True: "within reach", False: "out of reach", None: "not known"}[self.feasible]
+        text = f"{said} (tolerance {self.tolerance:g})"
+        if self.search is not None:
+            s = self.search
+            relative = "" if np.isnan(s.relative) else f", relative error in all {s.relative:.4g}"
+            text += f": best error {s.error:.3g}{relative}, cost {s.cost:.4g}, by a search of "
+            text += f"{s.evaluations} solutions"
+        return text
+
+    def __str__(self) -> str:
+        lines = [f"{self.counts}; {self.verdict}"]
+        return "\n".join([*lines, *(f"Warning: {w}" for w in self.warnings)])
+
+
+def _about_floor(floor: Floor) -> str:
+    why = {
+        "linearity": "the wanted values are not linear in what the sources do, as the answers of a "
+        "linear network without prestress are: change [[examples]], or take an energy at finite "
+        "displacement",
+        "reciprocity": "the network is driven and read at the same places, where its response is "
+        "symmetric and positive semidefinite: what is wanted from one to the other must be the "
+        "same both ways, and no place may give way against its own force; change the targets' "
+        "values in [[examples]]",
+    }[floor.reason]
+    return f"A relative error of {floor.relative:.3g} is left whatever is learned: {why}."
+
+
+def _about_search(search: Search, tolerance: float) -> str:
+    out = f"Within the bounds the best error found is {search.error:.3g}, not {tolerance:g}: "
+    if not search.finished:
+        return f"{out}but the search ran out of time, so that there may be better ones."
+    ends = [
+        f"{count} values of [learn.{name}] end at the {side} bound"
+        for side, counts in (("lower", search.at_low), ("upper", search.at_high))
+        for name, count in counts.items()
+        if count
+    ]
+    less = "ask for less in [[targets]], or raise train.tolerance"
+    if not ends:
+        return (
+            f"{out}none of the values ends at a bound, so that wider ones hardly help; add bonds, "
+            f"let another parameter learn, {less}."
+        )
+    wider = ""
+    if search.wider is not None:
+        wider = f" ({WIDER:g} times as wide on either side, the best found is {search.wider:.3g})"
+    return f"{out}{listed(ends)}; widen bounds{wider}, {less}."

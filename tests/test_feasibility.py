@@ -1,0 +1,243 @@
+"""Feasibility: published floors, closed forms, and what check says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mechlearn as ml
+from mechlearn.cli import main
+from mechlearn.errors import InputError
+from mechlearn.feasibility import reciprocity_floor
+from mechlearn.setup import build_network, read_setup
+
+TASKS = Path(__file__).parent.parent / "tasks"
+
+
+@pytest.fixture(scope="module")
+def li_mao():
+    setup = read_setup(TASKS / "li-mao.toml")
+    return setup, build_network(setup.network, TASKS)
+
+
+def behaviour(setup, first, second):
+    """Their task of two displacements, in mm."""
+    targets = [
+        t.model_copy(update={"displacement": [1e-3 * value]})
+        for t, value in zip(setup.targets, (first, second), strict=True)
+    ]
+    return ml.Task(supports=setup.supports, sources=setup.sources, targets=targets)
+
+
+def test_their_default_behaviour_is_out_of_reach(li_mao):
+    """Best relative error 0.1446, loss 9.31e-9: found independently, by other code."""
+    setup, net = li_mao
+    found = ml.feasible(net, behaviour(setup, -0.5, -0.8), learn=setup.learn)
+    assert found.feasible is False
+    assert found.search.relative == pytest.approx(0.1446, abs=5e-5)
+    assert found.search.cost == pytest.approx(9.31e-9, rel=1e-3)
+    assert found.search.wider < 1e-3
+    (warning,) = found.warnings
+    assert "lower bound" in warning
+    assert "widen bounds" in warning
+
+
+@pytest.mark.parametrize("pair", [(-0.5, -0.6), (-0.55, -0.65), (-0.6, -0.6)])
+def test_other_behaviours_are_within_reach(li_mao, pair):
+    setup, net = li_mao
+    found = ml.feasible(net, behaviour(setup, *pair), learn=setup.learn, tolerance=1e-12)
+    assert found.feasible is True
+    assert found.warnings == []
+    run = ml.train(net, behaviour(setup, *pair), learn={"stiffness": ml.Learn(
+        bounds=setup.learn["stiffness"].bounds,
+        initial=found.search.parameters["stiffness"].tolist())}, steps=0)  # fmt: skip
+    assert run.summary["error"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("modulus", "floor", "accuracy"), [(5.5e5, 6.6e-8, 0.8605), (4.4e5, 8.7e-10, 0.98398)]
+)
+def test_their_regression_has_a_floor(li_mao, modulus, floor, accuracy):
+    """(ux13, uy13, ux14, uy14) = (0, .016, .004, .016) X, of 100 uniform X up to 0.196 N."""
+    setup, net = li_mao
+    weights = np.random.default_rng(0).uniform(-0.196, 0.196, 100)
+    weights *= np.sqrt(0.196**2 / 3 / np.mean(weights**2))
+    task = ml.Task(
+        supports=setup.supports,
+        sources=setup.sources,
+        targets=[
+            ml.Target(name="a", nodes=[12], displacement=[0.0, 0.0]),
+            ml.Target(name="b", nodes=[13], displacement=[0.0, 0.0]),
+        ],
+        examples=[
+            {"weight": [x], "a": [0.0, 0.016 * x], "b": [0.004 * x, 0.016 * x]} for x in weights
+        ],
+    )
+    k = modulus * 2e-3 / 16e-3 * np.array([1.5e-3, 2.5e-3, 2e-3])
+    found = ml.feasible(net, task, learn=ml.Learn(bounds=(k[0], k[1]), initial=k[2]))
+    assert found.search.cost == pytest.approx(floor, rel=2e-2)
+    assert 1 - found.search.relative == pytest.approx(accuracy, abs=1e-4)
+    # A hundred examples of a linear network with one source want four numbers.
+    assert (found.answers, found.search.rank, found.floors) == (4, 4, [])
+
+
+def test_nearest_passive_reciprocal_response():
+    floor, nearest = reciprocity_floor([[2.0, 1.0], [0.0, 2.0]])
+    assert floor == pytest.approx(np.sqrt(0.5))
+    assert nearest == pytest.approx(np.array([[2.0, 0.5], [0.5, 2.0]]))
+    floor, nearest = reciprocity_floor([[-1.0, 0.0], [0.0, 3.0]])
+    assert (floor, nearest[0, 0], nearest[1, 1]) == pytest.approx((1.0, 0.0, 3.0))
+    # Nothing symmetric and positive is nearer.
+    rng = np.random.default_rng(0)
+    wanted = rng.standard_normal((4, 4))
+    floor, nearest = reciprocity_floor(wanted)
+    for _ in range(50):
+        move = rng.standard_normal((4, 4)) * 10 ** rng.uniform(-4, 0)
+        value, vector = np.linalg.eigh(nearest + move + move.T)
+        other = vector * np.maximum(value, 0) @ vector.T
+        assert np.linalg.norm(wanted - other) >= floor - 1e-12
+    with pytest.raises(InputError, match="square"):
+        reciprocity_floor([1.0, 2.0])
+
+
+def two_port(wanted):
+    """Currents into two nodes against ground, whose voltages are read at the same two."""
+    (a, b), (c, d) = wanted
+    return ml.Task(
+        supports=[ml.Support(nodes=[0])],
+        sources=[
+            ml.Source(name="in 1", nodes=[5], current=[1.0]),
+            ml.Source(name="in 2", nodes=[9], current=[1.0]),
+        ],
+        targets=[
+            ml.Target(name="v 1", nodes=[5, 0], voltage=1.0),
+            ml.Target(name="v 2", nodes=[9, 0], voltage=1.0),
+        ],
+        examples=[{"in 2": [0.0], "v 1": a, "v 2": c}, {"in 1": [0.0], "v 1": b, "v 2": d}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "square"),
+    [
+        (((1.0, 0.5), (0.1, 1.2)), 2 * 0.2**2),  # antisymmetric part 0.2
+        (((1.0, 0.3), (0.3, 1.2)), 0.0),
+        (((-0.5, 0.0), (0.0, 1.0)), 0.25),  # a place that gives way against its own current
+    ],
+)
+def test_reciprocal_two_port(plane, wanted, square):
+    learn = ml.Learn(bounds=(1e-3, 1e3), initial=1.0)
+    found = ml.feasible(plane, two_port(wanted), energy=ml.Resistor(), learn=learn)
+    if square == 0.0:
+        assert found.floors == []
+        assert found.feasible is True
+        return
+    (floor,) = found.floors
+    assert floor.reason == "reciprocity"
+    assert floor.relative == pytest.approx(np.sqrt(square) / np.linalg.norm(wanted), rel=1e-6)
+    assert floor.cost == pytest.approx(square / 4, rel=1e-6)
+    assert found.feasible is False
+    assert found.search.cost >= floor.cost * (1 - 1e-6)
+    assert "same both ways" in found.warnings[0]
+    without = ml.feasible(plane, two_port(wanted), energy=ml.Resistor(), learn=learn, starts=0)
+    assert (without.feasible, without.search) == (False, None)
+
+
+def test_linear_networks_answer_in_proportion(plane):
+    """Double the pull and ask for the same: the best common ratio is that of least squares."""
+    task = ml.Task(
+        sources=[ml.Source(name="in", nodes=[0, 7], strain=0.1)],
+        targets=[ml.Target(name="out", nodes=[3, 12], strain=0.05)],
+        examples=[{}, {"in": 0.2}],
+    )
+    (floor,) = ml.feasible(plane, task, starts=0).floors
+    # Answers s and 2 s against 0.05 and 0.05: s = 0.03.
+    assert floor.best[:, 0] == pytest.approx([0.03, 0.06])
+    assert floor.relative == pytest.approx(np.sqrt(0.02**2 + 0.01**2) / (0.05 * np.sqrt(2)))
+    finite = ml.feasible(plane, task, energy=ml.FiniteSpring(), starts=0)
+    assert (finite.floors, finite.answers) == ([], 2)
+    rest = {"rest_length": ml.Learn(bounds=(0.5, 1.5), relative=True)}
+    assert ml.feasible(plane, task, learn=rest, starts=0).floors == []
+
+
+def test_counting(plane):
+    """Two springs in series: one ratio to learn, two answers wanted."""
+    chain = ml.Network([[0, 0], [1, 0], [2, 0]], [[0, 1], [1, 2]])
+    task = ml.Task(
+        supports=[
+            ml.Support(nodes=[0, 1, 2], components=["y"]),
+            ml.Support(nodes=[0], components=["x"]),
+        ],
+        sources=[ml.Source(name="in", nodes=[2], components=["x"], displacement=[1.0])],
+        targets=[ml.Target(name="mid", nodes=[1], components=["x"], displacement=[0.7]),
+                 ml.Target(name="left", nodes=[0, 1], strain=0.2)],
+    )  # fmt: skip
+    found = ml.feasible(chain, task, tolerance=1e-3)
+    assert (found.answers, found.search.rank, found.feasible) == (2, 1, False)
+    assert "in 1 direction" in found.warnings[0]
+    # Both outputs are the same number u wanted at 0.7 and 0.2.
+    assert found.search.outputs[0] == pytest.approx([0.45, 0.45], abs=1e-6)
+    frozen = ml.Learn(bounds=(0.1, 10), initial=1.0, frozen=[0])
+    assert "free frozen bonds" in ml.feasible(chain, task, learn=frozen, starts=0).warnings[0]
+    with pytest.raises(InputError, match="nothing learns"):
+        ml.feasible(plane, ALLOSTERY, learn=ml.Learn(frozen=list(range(plane.n_edges))))
+
+
+ALLOSTERY = ml.Task(
+    sources=[ml.Source(name="in", nodes=[0, 7], strain=0.1)],
+    targets=[ml.Target(name="a", nodes=[3, 12], strain=0.04)],
+)
+
+
+@pytest.mark.parametrize("which", ["plane", "space", "torus"])
+@pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
+def test_allostery_is_within_reach(request, which, energy):
+    net = request.getfixturevalue(which)
+    found = ml.feasible(net, ALLOSTERY, energy=energy)
+    assert found.feasible is True
+    assert "within reach" in str(found)
+
+
+def test_matches_and_classes(plane):
+    task = ml.Task(
+        sources=ALLOSTERY.sources,
+        targets=[ml.Target(name="a", nodes=[3, 12], strain=0.04),
+                 ml.Target(name="b", nodes=[5, 20], match="a")],
+    )  # fmt: skip
+    assert ml.feasible(plane, task, tolerance=1e-8).feasible is True
+    from mechlearn.costs import CrossEntropy
+
+    classes = ml.Task(
+        supports=[ml.Support(nodes=[0])],
+        sources=[ml.Source(name="in", nodes=[5], voltage=[1.0])],
+        targets=[
+            ml.Target(name="a", nodes=[9], voltage=[1.0]),
+            ml.Target(name="b", nodes=[12], voltage=[0.0]),
+        ],
+        cost=CrossEntropy(),
+    )  # fmt: skip
+    found = ml.feasible(plane, classes, energy=ml.Resistor(), tolerance=0.1)
+    assert found.feasible is True
+    assert np.isnan(found.search.relative)
+
+
+def test_time_is_kept(plane):
+    found = ml.feasible(plane, ALLOSTERY, tolerance=1e-300, seconds=0.05, starts=1000)
+    assert found.feasible is None
+    assert "ran out of time" in found.warnings[0]
+
+
+def test_check_says_what_is_out_of_reach(tmp_path, capsys):
+    text = (TASKS / "li-mao.toml").read_text().replace("../meshes", str(TASKS.parent / "meshes"))
+    path = tmp_path / "task.toml"
+    for wanted, options, code, words in (
+        ("-0.8e-3", [], 0, ["2 independent answers are wanted; 28 parameters learn"]),
+        ("-0.8e-3", ["--feasible"], 1, ["relative error in all 0.1446", "widen bounds"]),
+        ("-0.6e-3", ["--feasible"], 0, ["within reach"]),
+    ):
+        path.write_text(text.replace("[-0.6e-3]", f"[{wanted}]"))
+        with pytest.raises(SystemExit) as stop:
+            main(["check", str(path), *options])
+        assert stop.value.code == code
+        out = capsys.readouterr().out
+        assert all(word in out for word in words)
