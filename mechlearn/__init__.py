@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         GreedyPruning,
     )
     from mechlearn.run import Run
+    from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
 
@@ -55,6 +56,7 @@ _HOMES = {
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
     "CrossEntropy": "costs",
+    "Cut": "stages",
     "Device": "device",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
@@ -76,10 +78,13 @@ _HOMES = {
     "Source": "task",
     "Spring": "energies",
     "SquaredError": "costs",
+    "Stages": "stages",
     "Support": "task",
     "Target": "task",
     "Task": "task",
     "rigidity": "maxwell",
+    "sequence": "stages",
+    "together": "stages",
     "train": "training",
     "train_file": "training",
 }
@@ -94,6 +99,7 @@ __all__ = [
     "ContrastiveLearning",
     "CoupledLearning",
     "CrossEntropy",
+    "Cut",
     "Device",
     "DirectedAging",
     "EquilibriumPropagation",
@@ -115,12 +121,15 @@ __all__ = [
     "Source",
     "Spring",
     "SquaredError",
+    "Stages",
     "Support",
     "Target",
     "Task",
     "data",
     "networks",
     "rigidity",
+    "sequence",
+    "together",
     "train",
     "train_file",
 ]

@@ -52,6 +52,7 @@ def train(
     task: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    start: Annotated[Path | None, Parameter(name="--from")] = None,
     resume: Quiet = False,
     overwrite: Quiet = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
@@ -66,6 +67,8 @@ def train(
         A task file (TOML).
     output
         The folder to write; it must be new or empty.
+    start
+        The folder of a run: begin with the network as it was left there.
     resume
         Go on from the checkpoint that an earlier training of the same task left in the folder;
         train.steps and train.tolerance may have changed since.
@@ -78,6 +81,8 @@ def train(
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
+    if start is not None:
+        setup = setup.model_copy(update={"start": str(start.resolve())})
     on_first(lambda: new_folder(output, overwrite or resume))
     from mechlearn.checkpoint import Checkpoints
     from mechlearn.progress import Progress
@@ -92,18 +97,21 @@ def train(
 
 
 @app.command
-def evaluate(run: Path) -> None:
+def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
     """Solve a learned network anew, from rest, and print what its targets read.
 
     Parameters
     ----------
     run
         The folder of a finished run.
+    cut
+        Bonds to cut first; nothing of that is written.
     """
     from mechlearn.run import Run
 
     loaded = Run.load(run)
     with _about(run):
+        loaded = loaded.cut(cut) if cut else loaded
         rows = loaded.evaluate()
         outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
     say(_table(rows))
