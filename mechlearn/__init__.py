@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         GreedyPruning,
     )
     from mechlearn.run import Run
+    from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
 
@@ -57,6 +58,7 @@ _HOMES = {
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
     "CrossEntropy": "costs",
+    "Cut": "stages",
     "Device": "device",
     "DirectedAging": "rules",
     "EquilibriumPropagation": "rules",
@@ -79,11 +81,14 @@ _HOMES = {
     "Source": "task",
     "Spring": "energies",
     "SquaredError": "costs",
+    "Stages": "stages",
     "Support": "task",
     "Target": "task",
     "Task": "task",
     "feasible": "feasibility",
     "rigidity": "maxwell",
+    "sequence": "stages",
+    "together": "stages",
     "train": "training",
     "train_file": "training",
 }
@@ -98,6 +103,7 @@ __all__ = [
     "ContrastiveLearning",
     "CoupledLearning",
     "CrossEntropy",
+    "Cut",
     "Device",
     "DirectedAging",
     "EquilibriumPropagation",
@@ -120,6 +126,7 @@ __all__ = [
     "Source",
     "Spring",
     "SquaredError",
+    "Stages",
     "Support",
     "Target",
     "Task",
@@ -128,6 +135,8 @@ __all__ = [
     "feasible",
     "networks",
     "rigidity",
+    "sequence",
+    "together",
     "train",
     "train_file",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.cell import strain_tensors
 from mechlearn.errors import InputError
 from mechlearn.phase import Phase
 
@@ -32,6 +33,8 @@ class Answer:
         What the targets read, in the user's units.
     energy : float
         Elastic energy of the network.
+    cell : (d, d) array
+        Strain of the periodic cell; zero where it is rigid.
     field : (dofs,) array
         The whole state as :attr:`Actuation.model` takes it.
     """
@@ -39,6 +42,7 @@ class Answer:
     state: NDArray[np.float64]
     outputs: NDArray[np.float64]
     energy: float
+    cell: NDArray[np.float64]
     field: NDArray[np.float64]
 
 
@@ -120,6 +124,8 @@ class Actuation:
 
     def _said(self, settled: "Settled") -> Answer:
         outputs = self._equilibrium.outputs(settled)[0] / self.problem.units
-        return Answer(
-            settled.states()[0], outputs, float(settled.energies[0]), settled.fields()[:, 0]
-        )
+        field, dim = settled.fields()[:, 0], self.run.network.dim
+        cell = np.zeros((dim, dim))
+        if self.problem.cell:
+            cell = strain_tensors(self.model.cell_strain(field), dim)
+        return Answer(settled.states()[0], outputs, float(settled.energies[0]), cell, field)

@@ -12,6 +12,7 @@ from mechlearn.maxwell import check_rigidity
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
+from mechlearn.start import with_start
 from mechlearn.steps import make_step
 from mechlearn.task import Terminal
 from mechlearn.training import learner_of
@@ -29,6 +30,7 @@ def check_setup(
     InputError
         Where a training would.
     """
+    start, setup = setup.start, with_start(setup, folder)
     network = build_network(setup.network, folder)
     energy, material = build_energy(setup.energy, network)
     rule = build_rule(setup.rule)
@@ -49,6 +51,8 @@ def check_setup(
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
     ]
+    if start:
+        lines.append(f"start     what the run {start} learned")
     counts = check_rigidity(energy, flaws.left(network), problem.driven)
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:

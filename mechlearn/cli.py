@@ -61,6 +61,7 @@ def train(
     task: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    start: Annotated[Path | None, Parameter(name="--from")] = None,
     resume: Quiet = False,
     overwrite: Quiet = False,
     save_seconds: float = 30.0,
@@ -77,6 +78,8 @@ def train(
         A task file (TOML).
     output
         The folder to write; it must be new or empty.
+    start
+        The folder of a run: begin with the network as it was left there.
     resume
         Go on from the checkpoint that an earlier training of the same task left in the folder;
         train.steps and train.tolerance may have changed since.
@@ -94,6 +97,8 @@ def train(
     setup = read_setup(task)
     from mechlearn.folder import locked, new_folder, resumable
 
+    if start is not None:
+        setup = setup.model_copy(update={"start": str(start.resolve())})
     with ExitStack() as stack:
         on_first(lambda: resume and resumable(output))
         on_first(lambda: stack.enter_context(locked(new_folder(output, overwrite or resume))))
@@ -117,18 +122,21 @@ def train(
 
 
 @app.command
-def evaluate(run: Path) -> None:
+def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
     """Solve a learned network anew, from rest, and print what its targets read.
 
     Parameters
     ----------
     run
         The folder of a finished run.
+    cut
+        Bonds to cut first; nothing of that is written.
     """
     from mechlearn.run import Run
 
     loaded = Run.load(run)
     with _about(run):
+        loaded = loaded.cut(cut) if cut else loaded
         rows = loaded.evaluate()
         outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
     say(_table(rows))

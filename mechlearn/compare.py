@@ -26,6 +26,7 @@ from mechlearn.rules import (
     Variant,
 )
 from mechlearn.setup import Setup, build_energy, build_network, pick
+from mechlearn.start import with_start
 from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
@@ -94,6 +95,7 @@ def compare(
     InputError
         For an unknown rule, and where the task itself is wrong.
     """
+    setup = with_start(setup, folder)
     if seeds > 1:
         learn = {
             name: table if table.spread else table.model_copy(update={"spread": SPREAD})
@@ -124,7 +126,7 @@ class _Builder:
     """Learners of one task by any rule and from any start; the network is made once."""
 
     def __init__(self, setup: Setup, folder: Path) -> None:
-        self.setup = setup
+        self.setup = setup = with_start(setup, folder)
         self.network = build_network(setup.network, folder)
         self.energy, self.material = build_energy(setup.energy, self.network)
 

@@ -113,6 +113,8 @@ class History:
             component = ""
             if port.component is not None and len(problem.components) > 1:
                 component = f".{problem.components[port.component]}"
+            if port.cell is not None:
+                component = f".{port.cell}"
             node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
             labels.append(port.terminal + node + component)
         data: dict[str, Any] = {

@@ -26,7 +26,7 @@ from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.rules import Procedure, rule_name
-from mechlearn.steps import make_step
+from mechlearn.steps import Plain, make_step
 from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
@@ -278,6 +278,31 @@ class Learner(ABC):
         if not self.equilibrium.forget():
             return self.equilibrium.free()
         return self.settle()
+
+    def memory(self) -> dict[str, NDArray]:
+        """What the optimiser remembers, by parameter and name."""
+        return {
+            f"{dof.name}/{name}": values
+            for dof, step in zip(self.dofs, self._steps, strict=True)
+            for name, values in step.memory.items()
+        }
+
+    def remember(self, memory: Mapping[str, NDArray]) -> None:
+        """Let the optimiser go on with a :meth:`memory`.
+
+        Raises
+        ------
+        InputError
+            Where that is none of this optimiser and these parameters.
+        """
+        for dof, step in zip(self.dofs, self._steps, strict=True):
+            mine = within(memory, f"{dof.name}/")
+            if not mine and not isinstance(step, Plain):
+                raise InputError(
+                    f"keep_optimiser: nothing is remembered of {dof.name}; only a run that was "
+                    "trained in this session, with the same optimiser, can be gone on with so."
+                )
+            step.memory = dict(mine)
 
     def state(self) -> dict[str, NDArray]:
         """Everything that decides how learning goes on, as plain arrays.

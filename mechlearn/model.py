@@ -212,7 +212,7 @@ class Model(AtState):
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._scattered = energy.linear and self.comm.size == 1
         if self.cell:
-            self._border = Border(self.comm)
+            self._border = Border(self.comm, corner=np.zeros((self.cell, self.cell)))
             self._border_forms = _BorderForms(total, force, self._cell_strain, self._cell_rate)
         if not self._scattered:
             self._stiffness_form = fem.form(stiffness)

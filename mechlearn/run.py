@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -14,11 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from mechlearn.cell import strain_tensors
 from mechlearn.data import write_examples
-from mechlearn.energies import Element, energies
-from mechlearn.errors import InputError
+from mechlearn.energies import BondEnergy, Element, energies
+from mechlearn.errors import InputError, listed
 from mechlearn.folder import FILES, has_checkpoint, locked, new_folder, replacing
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
+from mechlearn.maxwell import check_rigidity
 from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.phase import Phase
@@ -54,6 +55,28 @@ class States:
     clamped: NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How well a network does at a task.
+
+    Attributes
+    ----------
+    error : float
+        What a tolerance is on: the largest relative target error, or the mean cross-entropy.
+    cost : float
+        The task's cost, mean over examples.
+    accuracy : float, optional
+        The part of the examples that is classified right, where there are classes.
+    outputs : (examples, targets) array
+        What the targets read, in the user's units.
+    """
+
+    error: float
+    cost: float
+    accuracy: float | None
+    outputs: NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A finished training.
@@ -76,6 +99,8 @@ class Run:
         Where it was loaded from.
     energy : Element
         What the bonds are made of; left out, the one of mechlearn's that the set-up names.
+    memory : mapping of names to arrays
+        What the optimiser remembers; only as long as the run has not been written and read.
     """
 
     setup: Setup
@@ -87,6 +112,7 @@ class Run:
     summary: Mapping[str, Any]
     folder: Path | None = field(default=None)
     energy: Element = field(default=None)  # type: ignore[assignment]  # found by its name
+    memory: Mapping[str, NDArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
@@ -189,6 +215,93 @@ class Run:
         solver = self._solver(problem)
         solver.update(**(self.learned if learned else self.initial))
         return solver.outputs(solver.free()) / problem.units
+
+    def test(self, task: Task, learned: bool = True) -> "Score":
+        """How well the network does at a task, be it another one than it was trained for.
+
+        ``learned=False`` asks the network before training.
+
+        Raises
+        ------
+        InputError
+            Where the task makes no sense on the network.
+        """
+        problem = pose(task, self.network, self.energy.kinematics)
+        self._check(problem)
+        solver = self._solver(problem)
+        solver.update(**(self.learned if learned else self.initial))
+        outputs = solver.outputs(solver.free())
+        return Score(
+            problem.error(outputs),
+            float(problem.costs(outputs).mean()),
+            problem.accuracy(outputs),
+            outputs / problem.units,
+        )
+
+    def cut(self, bonds: Sequence[int]) -> "Run":
+        """The learned network with some bonds cut, for good; nothing is learned.
+
+        The targets' ``initial`` is what they read before the cut. A training that starts from it
+        goes on with the bonds that are left.
+
+        Raises
+        ------
+        InputError
+            For bonds that do not exist, or are cut already, and where what is left is floppy or in
+            pieces, or is no network of bonds.
+        """
+        from mechlearn.summary import target_table
+
+        if not isinstance(self.energy, BondEnergy):
+            raise InputError(f"A {self.energy.name} cannot lose a strut.")
+        flaws = self.setup.imperfections
+        bonds = [int(b) for b in np.atleast_1d(bonds)]
+        bad = [b for b in bonds if not 0 <= b < self.network.n_edges or b in flaws.broken]
+        if bad:
+            raise InputError(
+                f"cut: bond {listed(bad)} is cut already, or does not exist; the network has bonds "
+                f"0 to {self.network.n_edges - 1}."
+            )
+        broken = sorted({*flaws.broken, *bonds})
+        setup = self.setup.model_copy(
+            update={"imperfections": flaws.model_copy(update={"broken": broken})}
+        )
+        first = self.energy.parameters[0].name
+        whole = np.ones(self.network.n_edges, dtype=bool)
+        whole[broken] = False
+        initial, learned = (
+            {name: np.where(whole | (name != first), v, 0.0) for name, v in values.items()}
+            for values in (self.initial, self.learned)
+        )
+        out = replace(self, setup=setup, initial=initial, learned=learned, folder=None)
+        out._check(out.problem)
+        solver = out._solver()
+        solver.update(**learned)
+        free, units = solver.free(), out.problem.units
+        outputs, before = solver.outputs(free), self.test(self.setup.task).outputs
+        error = out.problem.error(outputs)
+        accuracy = out.problem.accuracy(outputs)
+        summary = {
+            **self.summary,
+            "targets": target_table(out.problem, outputs / units, before),
+            "error": error,
+            "converged": bool(error <= self.setup.train.tolerance),
+            **({} if accuracy is None else {"accuracy": accuracy}),
+            "warnings": [
+                *self.summary["warnings"],
+                f"Cut after training: bond {listed(bonds)}; the history is that of before.",
+            ],
+        }
+        return replace(out, response=free.states(), summary=summary)
+
+    def _check(self, problem: Problem) -> None:
+        """Raise InputError where the network is floppy or in pieces in a problem."""
+        flaws = Flaws(self.setup.imperfections, self.network, self.setup.train.seed)
+        try:
+            left = flaws.left(self.network)
+        except InputError as error:
+            raise InputError(f"Without the bonds that are cut: {error}") from None
+        check_rigidity(self.energy, left, problem.driven)
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""

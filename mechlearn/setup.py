@@ -89,6 +89,11 @@ class Setup(Table):
     """A task file: network, element, task, rule and training."""
 
     title: str = Field("", description="For people.")
+    start: str | None = Field(
+        None,
+        description="The folder of a run, relative to the task file, whose learned network this "
+        "training begins with.",
+    )
     network: NetworkTable
     energy: EnergyTable = Field(default_factory=EnergyTable)
     learn: dict[str, Learn] = Field(min_length=1, description="One table per learning parameter.")

@@ -19,17 +19,26 @@ from mechlearn.learner import Learner, RuleLearner, Twin
 from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.pruning import PruningLearner
-from mechlearn.rules import CoupledLearning, GradientFree, GreedyPruning, Procedure, rule_name
+from mechlearn.rules import (
+    CoupledLearning,
+    GradientFree,
+    GreedyPruning,
+    Procedure,
+    rule_name,
+    rules,
+)
 from mechlearn.run import Run
 from mechlearn.searching import SearchLearner
 from mechlearn.setup import (
     TASK_TABLES,
     Setup,
     build_energy,
+    build_material,
     build_network,
     build_rule,
     read_setup,
 )
+from mechlearn.start import begin_with, with_start
 from mechlearn.summary import summarise, timestamp
 from mechlearn.task import Task
 
@@ -52,6 +61,8 @@ def train(
     batch: int | None = None,
     imperfections: Imperfections | None = None,
     device: Twin | None = None,
+    start: Run | None = None,
+    keep_optimiser: bool = False,
     seed: int = 0,
     title: str = "",
     watch: Callable[[Learner], None] | None = None,
@@ -74,6 +85,9 @@ def train(
     batch : update after so many examples, drawn anew in every step, instead of after all
     imperfections : what is wrong with the elements, nothing unless given
     device : where outputs are measured while the network, as its model, says how to change
+    start : a run whose learned network this training begins with, cut bonds and all
+        Energy, learn and rule are those of the run where they are not given.
+    keep_optimiser : whether the optimiser goes on with what it remembers of ``start``
     seed : of everything random
     title : for people
     watch : called with the learner at every step
@@ -89,6 +103,11 @@ def train(
     InputError, SolveError
         For a task that makes no sense, and for equilibria that cannot be found.
     """
+    if start is not None:
+        energy = energy or start.energy
+        learn = start.setup.learn if learn is None else learn
+        if rule is None and start.setup.rule.name in rules:
+            rule = build_rule(start.setup.rule)
     energy = energy or Spring()
     rule = rule or CoupledLearning()
     first = energy.parameters[0].name
@@ -120,8 +139,18 @@ def train(
             "rate": rate,
         },
     )
+    if start is not None:
+        setup = begin_with(setup, start, network, energy)
+        per_bond = build_material(setup.energy, energy, network)
     parts = setup, network, energy, per_bond, rule, device, comm
-    return _train(setup, lambda: make_learner(*parts), watch)
+
+    def make() -> Learner:
+        learner = make_learner(*parts)
+        if keep_optimiser:
+            learner.remember({} if start is None else start.memory)
+        return learner
+
+    return _train(setup, make, watch)
 
 
 def train_file(
@@ -158,6 +187,7 @@ def train_setup(
 
     With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from the last.
     """
+    setup = with_start(setup, folder)
 
     def make() -> Learner:
         network = build_network(setup.network, folder)
@@ -250,6 +280,7 @@ def _train(
         response=response,
         history=history,
         energy=learner.energy,
+        memory=learner.memory(),
         summary={
             "title": setup.title,
             **summarise(learner, outputs, setup.train.tolerance, setup.train.steps),

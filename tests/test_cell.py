@@ -311,3 +311,15 @@ def test_two_ranks_find_the_same(tmp_path):
         found.append(np.array([line.split() for line in said.stdout.splitlines()], dtype=float))
     assert found[0].shape == (4, 4)
     assert found[1] == pytest.approx(found[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
+def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus, energy):
+    from mechlearn.actuation import Actuation
+    from mechlearn.render.felt import felt
+
+    actuation = Actuation(ml.train(torus, TASKS["poisson"], energy=energy, steps=1))
+    seen = felt(actuation, actuation.answer(1.0))
+    strain = actuation.model.to_bonds(actuation.model.local_strains())[0] / torus.lengths
+    assert np.abs(strain[torus.shifts.any(axis=1)]).max() > 1e-3
+    assert seen.strain == pytest.approx(strain, abs=1e-12)

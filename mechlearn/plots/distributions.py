@@ -133,7 +133,8 @@ def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
             f"The whole spectrum is found for networks of up to {MOST_DOFS:,} degrees of freedom; "
             f"this is {size}."
         )
-    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64))
+    # Of a cell that deforms, in the undeformed one.
+    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=False)
     parameters = {**run.parameters, **(run.learned if learned else run.initial)}
     model = run.energy.model(run.network, problem, parameters, MPI.COMM_SELF)
     model.put_state(np.zeros(len(model.local_free)))

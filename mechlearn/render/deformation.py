@@ -1,7 +1,7 @@
 """What is deformed, and how much of it is shown."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,20 +48,28 @@ def amplification(
 
 
 def bond_strains(
-    network: Network, displacements: NDArray, linear: bool = True
+    network: Network, displacements: NDArray, linear: bool = True, cell: NDArray | None = None
 ) -> NDArray[np.float64]:
     """Change of every bond's length over its length, exactly or to first order.
 
-    Where nodes have one number, a potential, the size of its drop along the bond.
+    Where nodes have one number, a potential, the size of its drop along the bond. Images of nodes
+    move with the strain of the periodic cell, (d, d), if it has one.
     """
     v, length = network.vectors, network.lengths
     i, j = network.edges.T
     jump = (displacements[j] - displacements[i])[:, : network.dim]
     if jump.shape[1] == 1:
         return np.abs(jump[:, 0])
+    if network.periodic and cell is not None:
+        jump = jump + network.shifts @ network.cell @ cell
     if linear:
         return np.einsum("bc,bc->b", v, jump) / length**2
     return np.linalg.norm(v + jump, axis=1) / length - 1
+
+
+def strained(network: Network, strain: NDArray) -> Network:
+    """The same nodes and bonds in a cell of that strain, (d, d)."""
+    return replace(network, cell=network.cell @ (np.eye(network.dim) + strain))
 
 
 def reading(network: Network, port: Port, displacements: NDArray, linear: bool = True) -> float:

@@ -58,6 +58,8 @@ class Felt:
         of the current.
     body : Body, optional
         The mesh of solid struts.
+    cell : (d, d) array, optional
+        Strain of the periodic cell.
     """
 
     state: NDArray[np.float64]
@@ -65,6 +67,7 @@ class Felt:
     energy: NDArray[np.float64]
     tension: NDArray[np.float64] | None
     body: Body | None = None
+    cell: NDArray[np.float64] | None = None
 
 
 class State:
@@ -195,13 +198,13 @@ def felt(actuation: Actuation, answer: Answer) -> Felt:
     run, model = actuation.run, actuation.model
     model.put_state(answer.field)
     energy = model.to_bonds(model.local_energies())
-    strain = bond_strains(run.network, answer.state, run.energy.linear)
+    strain = bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
     if not isinstance(run.energy, BondEnergy):
         return Felt(answer.state, strain, energy, None, _body(model, answer.field))
     tension = model.to_bonds(model.local_tensions())
     if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
-    return Felt(answer.state, strain, energy, tension)
+    return Felt(answer.state, strain, energy, tension, cell=answer.cell)
 
 
 def _body(model: "SolidModel", field: NDArray) -> Body:

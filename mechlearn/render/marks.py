@@ -55,7 +55,7 @@ class Mark:
     @property
     def pairs(self) -> list[tuple[int, ...]]:
         """Pairs of nodes whose distance it is about."""
-        return [p.nodes for p in self.ports if len(p.nodes) == 2]
+        return [p.nodes for p in self.ports if p.component is None]
 
     def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
         """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
@@ -65,9 +65,8 @@ class Mark:
         out = []
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
-            turns = port.component is not None and port.component >= network.dim
-            if turns or port.cell is not None:
-                continue  # a rotation or a moment, or of no place
+            if port.component is not None and port.component >= network.dim:
+                continue  # a rotation or a moment
             if port.component is not None:
                 vectors.setdefault(port.nodes[0], np.zeros(network.dim))[port.component] = value
                 continue
@@ -97,7 +96,7 @@ class Mark:
             if port.component is not None and port.component < network.dim:
                 place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
                 place[port.component] = rest[port.nodes[0], port.component] + factor * value
-            elif len(port.nodes) == 2:
+            elif port.component is None:
                 a, b = port.nodes
                 line = apart(network, nodes, a, b)
                 length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)
@@ -115,10 +114,12 @@ def apart(network: Network, nodes: NDArray, a: int, b: int) -> NDArray[np.float6
 
 
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
-    """The sources and targets of a problem as they are in one example, counted from 0."""
+    """The sources and targets of a problem in one example, counted from 0, but for the cell's."""
     out = []
     column = {port: k for k, port in enumerate(problem.targets)}
     for terminal in (*problem.task.sources, *problem.task.targets):
+        if terminal.cell is not None:
+            continue  # of no place
         ks = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
         if isinstance(terminal, Source):
             values = problem.values[example, ks]

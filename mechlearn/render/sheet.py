@@ -157,7 +157,7 @@ class Sheet:
 
         entries = [
             (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
-            (True, dot(TARGET, "target")),
+            (any(not m.is_source for m in scene.marks), dot(TARGET, "target")),
             (
                 scene.flat and any(len(scene.wanted_of(m)) for m in scene.marks),
                 Line2D(

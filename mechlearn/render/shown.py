@@ -14,7 +14,13 @@ from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.bending import bent
 from mechlearn.render.colours import Shades
-from mechlearn.render.deformation import Standpoint, amplification, bond_strains, standpoint
+from mechlearn.render.deformation import (
+    Standpoint,
+    amplification,
+    bond_strains,
+    standpoint,
+    strained,
+)
 from mechlearn.render.felt import Solved, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene
@@ -181,8 +187,9 @@ class Shown:
         if self.look.thickness == TRUE:
             parameters = self.states[k].parameters
             true = parameters["radius"] if net.dim == 3 else parameters["width"] / 2
+        deforms = self.deforms and run.problem.cell
         return Scene(
-            net,
+            strained(net, self.factor * self.states[k].felt.cell) if deforms else net,
             net.nodes + moves,
             colours,
             self._widths[k],
@@ -244,6 +251,8 @@ class Shown:
         return values, Shades(np.concatenate(values), in_words(name))
 
     def _strain(self, k: int) -> NDArray[np.float64]:
+        if self.run.problem.cell:
+            return self.states[k].felt.strain
         return bond_strains(self.run.network, self.fields[k], self.run.energy.linear)
 
     def _change(self) -> tuple[list[NDArray], Shades]:

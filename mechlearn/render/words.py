@@ -64,7 +64,8 @@ def readings(run: "Run", example: int, displacements: NDArray) -> str:
     parts = []
     for mark in marks(run.problem, example):
         if (
-            mark.is_source
+            run.problem.cell
+            or mark.is_source
             or not mark.active
             or mark.terminal.quantity == run.energy.kinematics.through
         ):

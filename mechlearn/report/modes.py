@@ -63,7 +63,8 @@ def _at_rest(run: "Run", parameters: Mapping[str, ArrayLike]) -> tuple[sparse.cs
     """``d2U/du2`` at rest, of degrees of freedom that no support holds, and the largest force."""
     from mechlearn.fenics import MPI
 
-    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64))
+    # Of a cell that deforms, in the undeformed one.
+    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=False)
     model = run.energy.model(run.network, problem, {**run.parameters, **parameters}, MPI.COMM_SELF)
     free = model.local_free
     model.put_state(np.zeros(len(free)))

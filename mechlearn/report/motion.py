@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.actuation import Actuation
+from mechlearn.actuation import Actuation, Answer
 from mechlearn.errors import SolveError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
@@ -46,7 +46,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         found.append(both)
     full = [path[-1] for both in found for path in both.values() if path is not None]
     moves = isinstance(run.energy.kinematics, Displacements)
-    factor = _factor(run, full) if moves else 1.0
+    factor = _factor(run, [a.state for a in full]) if moves else 1.0
     shades = _strain_shades(run, full)
     scene = Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1))
     return {
@@ -103,20 +103,20 @@ def _examples(run: "Run", frames: int) -> int:
 
 def _pulled(
     actuation: Actuation, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
-) -> NDArray[np.float64] | None:
-    """States along the actuation, (frames, n, components); shorter where the path ends."""
+) -> list[Answer] | None:
+    """What it answers along the actuation, one per amplitude."""
     out = []
     try:
         actuation.set(parameters)
         for amplitude in amplitudes:
-            out.append(actuation.answer(amplitude).state)
+            out.append(actuation.answer(amplitude))
     except SolveError as error:
         reached = f"{100 * amplitudes[len(out) - 1]:.0f} %" if out else "none"
         notes.append(f"The network {when} could be solved for up to {reached} of the load: {error}")
     if len(out) < 2:
         return None
     # Where the path ends early the last state stays.
-    return np.array(out + [out[-1]] * (len(amplitudes) - len(out)))
+    return out + [out[-1]] * (len(amplitudes) - len(out))
 
 
 def _seen(run: "Run", state: NDArray) -> NDArray[np.float64]:
@@ -133,13 +133,16 @@ def _factor(run: "Run", states: list[NDArray]) -> float:
     return float(amplification(network, run.problem, seen, linear))
 
 
-def _states(run: "Run", path: NDArray | None) -> dict[str, str] | None:
+def _strains(run: "Run", answer: Answer) -> NDArray[np.float64]:
+    return bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
+
+
+def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
     if path is None:
         return None
-    strains = [bond_strains(run.network, u, run.energy.linear) for u in path]
     return {
-        "moved": pack(np.array([_seen(run, u) for u in path])),
-        "strains": pack(np.array(strains)),
+        "moved": pack(np.array([_seen(run, a.state) for a in path])),
+        "strains": pack(np.array([_strains(run, a) for a in path])),
     }
 
 
@@ -221,8 +224,8 @@ def _values(before: NDArray, after: NDArray) -> dict[str, str]:
     return {"before": pack(before), "after": pack(after)}
 
 
-def _strain_shades(run: "Run", states: list[NDArray]) -> Shades:
-    values = [bond_strains(run.network, u, run.energy.linear) for u in states]
+def _strain_shades(run: "Run", answers: list[Answer]) -> Shades:
+    values = [_strains(run, a) for a in answers]
     moves = isinstance(run.energy.kinematics, Displacements)
     name = "strain" if moves else f"{run.energy.kinematics.drop} drop"
     return Shades(np.concatenate(values) if values else np.zeros(1), name, diverging=moves)

@@ -13,7 +13,7 @@ from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
-from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
+from mechlearn.render.deformation import amplification, bond_strains, strained, without_rigid_motion
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import held_nodes, marks
@@ -65,11 +65,11 @@ class Exhibit:
         self.moves = isinstance(run.energy.kinematics, Displacements)
         self.parameters = self.actuation.recorded(0)
         self.actuation.set(self.parameters)
-        first = self.actuation.answer(1.0).state
+        first = self.actuation.answer(1.0)
         self.parameters = self.actuation.recorded(-1)
         self.actuation.set(self.parameters)
         self.answer: Answer = self.actuation.answer(1.0)
-        ends = [first, self.answer.state]
+        ends = [first, self.answer]
         self.factor = self._amplified(ends) if self.moves else 1.0
         self._shades = self._make_shades(ends)
         self.colour = self.colourings[0]
@@ -127,7 +127,11 @@ class Exhibit:
 
     def strains(self) -> NDArray[np.float64]:
         """Strains of all bonds, or potential drops."""
-        return bond_strains(self.run.network, self.answer.state, self.run.energy.linear)
+        return self._strains(self.answer)
+
+    def _strains(self, answer: Answer) -> NDArray[np.float64]:
+        linear = self.run.energy.linear
+        return bond_strains(self.run.network, answer.state, linear, answer.cell)
 
     def scene(self) -> Scene:
         """What is to be drawn."""
@@ -138,7 +142,11 @@ class Exhibit:
             colours[self.picked] = rgb(PICKED)
             widths[self.picked] = max(widths[self.picked], 0.8)
         places = self._places()
-        return Scene(network, places, colours, widths, self._marks, self._held, ghost=network.nodes)
+        if self.run.problem.cell:
+            network = strained(network, self.factor * self.answer.cell)
+        return Scene(
+            network, places, colours, widths, self._marks, self._held, ghost=self.run.network.nodes
+        )
 
     def draw(self) -> None:
         """Draw the scene into the plotter; the camera stays."""
@@ -223,12 +231,12 @@ class Exhibit:
     def _places(self) -> NDArray[np.float64]:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
 
-    def _amplified(self, states: list[NDArray]) -> float:
+    def _amplified(self, answers: list[Answer]) -> float:
         run = self.run
-        seen = [self._seen(u) for u in states]
+        seen = [self._seen(a.state) for a in answers]
         return float(amplification(run.network, run.problem, seen, run.energy.linear))
 
-    def _make_shades(self, states: list[NDArray]) -> dict[str, Shades]:
+    def _make_shades(self, answers: list[Answer]) -> dict[str, Shades]:
         """By name; alike at all steps and loads, so that colours can be compared."""
         run, out = self.run, {}
         self._dofs = {in_words(name): name for name in run.learned}
@@ -240,7 +248,7 @@ class Exhibit:
             ratio = bool(min(initial.min(), all_steps.min()) > 0)
             changed = np.asarray(all_steps[-1] / initial if ratio else all_steps[-1] - initial)
             out[title] = Shades(changed, title, diverging=True, log=ratio)
-        strains = [bond_strains(run.network, u, run.energy.linear) for u in states]
+        strains = [self._strains(a) for a in answers]
         name = "strain" if self.moves else f"{run.energy.kinematics.drop} drop"
         out[name] = Shades(np.concatenate(strains), name, diverging=self.moves)
         return out

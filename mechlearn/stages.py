@@ -1,0 +1,239 @@
+"""One network, several tasks: one after the other, or all at once; and damage in between.
+
+What a network still knows of a task when it has learned another is seen by asking it for every task
+after every stage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mechlearn.errors import InputError
+from mechlearn.network import Network
+from mechlearn.run import Run, new_folder
+from mechlearn.task import Example, Source, Target, Task
+from mechlearn.training import train
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stage in which bonds are cut and nothing is learned; see :meth:`Run.cut`.
+
+    Parameters
+    ----------
+    bonds : list of int
+    """
+
+    bonds: Sequence[int]
+
+
+#: A name, and a task to learn (and options of :func:`mechlearn.train` for it alone) or a cut.
+Stage = tuple[str, Task | Cut] | tuple[str, Task, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stages:
+    """What came of a sequence.
+
+    Attributes
+    ----------
+    runs : list of Run
+        One per stage.
+    error, accuracy : xarray.DataArray, (stage, task)
+        Of every task after every stage, the first row before all of them: the error that tolerances
+        are on, and the part of the examples that is classified right (nan where there are no
+        classes).
+    """
+
+    runs: list[Run]
+    error: "xarray.DataArray"
+    accuracy: "xarray.DataArray"
+
+    def __repr__(self) -> str:
+        return f"{self._table().to_string(float_format='{:.3g}'.format)}"
+
+    def _repr_html_(self) -> str:
+        return self._table().to_html(float_format="{:.3g}".format)
+
+    def _table(self):
+        """Errors, and accuracies where there are some, as a pandas table with a row per stage."""
+        table = self.error.to_pandas().add_prefix("error ")
+        right = self.accuracy.to_pandas().dropna(axis=1, how="all").add_prefix("accuracy ")
+        return table.join(right)
+
+    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+        """Write every run as a folder in ``folder``, and the table as ``stages.csv``.
+
+        Raises
+        ------
+        InputError
+            Where a folder is in the way, or cannot be written.
+        """
+        folder = new_folder(folder, overwrite)
+        for number, (run, name) in enumerate(
+            zip(self.runs, self.error["stage"].values[1:], strict=True), 1
+        ):
+            safe = "".join(c if c.isalnum() else "-" for c in str(name))
+            run.save(folder / f"{number:02d}-{safe}", overwrite)
+        self._table().to_csv(folder / "stages.csv")
+        return folder
+
+
+def sequence(
+    network: Network,
+    stages: Sequence[Stage],
+    *,
+    start: Run | None = None,
+    keep_optimiser: bool = False,
+    **options: Any,
+) -> Stages:
+    """Teach a network one task after the other, each from where the last one left it.
+
+    Parameters
+    ----------
+    network : Network
+    stages : list of (name, task), (name, task, options) or (name, Cut)
+        The same name stands for the same task. ``options`` are those of :func:`mechlearn.train`
+        that differ in the stage.
+    start : Run, optional
+        What to begin with.
+    keep_optimiser : bool
+        Whether what the optimiser remembers of one stage goes into the next; it forgets otherwise.
+    **options
+        Those of :func:`mechlearn.train`, for all stages.
+
+    Raises
+    ------
+    InputError
+        For stages that are none of these, a name with two tasks, or a cut before anything.
+    """
+    import xarray
+
+    tasks = _tasks(stages)
+    runs: list[Run] = []
+    rows: list[list[tuple[float, float]]] = []
+    last = start
+    for name, what, *own in stages:
+        if isinstance(what, Cut):
+            if last is None:
+                raise InputError(f"stage {name!r} cuts bonds before there is any run to cut.")
+            last = last.cut(what.bonds)
+        else:
+            mine = {**options, **(own[0] if own else {})}
+            keep = keep_optimiser and last is not None and bool(last.memory)
+            last = train(network, what, start=last, keep_optimiser=keep, **mine)
+            if not runs and start is None:
+                rows.append(_known(last, tasks, learned=False))
+        if not rows:
+            rows.append(_known(start, tasks))
+        runs.append(last)
+        rows.append(_known(last, tasks))
+    coords = {"stage": ["start", *(s[0] for s in stages)], "task": list(tasks)}
+    values = np.array(rows)
+    error, accuracy = (
+        xarray.DataArray(values[..., k], coords, ("stage", "task"), name)
+        for k, name in enumerate(("error", "accuracy"))
+    )
+    return Stages(runs, error, accuracy)
+
+
+def together(**tasks: Task) -> Task:
+    """All of some tasks as one, each an example of its own (or several) in which the others rest.
+
+    Sources and targets are called ``task.name``; those at the same place, about the same, are one
+    under the name that they have first.
+
+    Parameters
+    ----------
+    **tasks : Task
+        By name.
+
+    Raises
+    ------
+    InputError
+        Where they are not held alike, or have another cost.
+    """
+    if not tasks:
+        raise InputError("together: no task is given.")
+    first = next(iter(tasks.values()))
+    sources: dict[tuple, Source] = {}
+    targets: dict[tuple, Target] = {}
+    called: dict[str, dict[str, str]] = {}
+    for name, task in tasks.items():
+        if task.supports != first.supports:
+            raise InputError(f"together: task {name!r} has other supports than the first.")
+        if task.cost != first.cost:
+            raise InputError(f"together: task {name!r} has another cost than the first.")
+        called[name] = {}
+        for group, terminals in ((sources, task.sources), (targets, task.targets)):
+            for terminal in terminals:
+                kept = group.setdefault(_place(terminal, name), _renamed(terminal, name))
+                called[name][terminal.name] = kept.name
+    everybody = [t.name for t in (*sources.values(), *targets.values())]
+    examples: list[Example] = []
+    for name, task in tasks.items():
+        for example in task.examples or [{}]:
+            said: Example = dict.fromkeys(everybody, "free")
+            for terminal in (*task.sources, *task.targets):
+                new = called[name][terminal.name]
+                match = getattr(terminal, "match", None)
+                if terminal.name in example or match is None:
+                    said[new] = example.get(terminal.name, terminal.value)
+                else:
+                    del said[new]
+            examples.append(said)
+    return Task(
+        supports=first.supports,
+        sources=list(sources.values()),
+        targets=list(targets.values()),
+        examples=examples,
+        cost=first.cost,
+    )
+
+
+def _tasks(stages: Sequence[Stage]) -> dict[str, Task]:
+    tasks: dict[str, Task] = {}
+    for number, stage in enumerate(stages, 1):
+        right = isinstance(stage, tuple) and len(stage) in (2, 3) and isinstance(stage[0], str)
+        if not right or not isinstance(stage[1], Task | Cut):
+            raise InputError(
+                f"stage {number}: {stage!r} must be (name, Task), (name, Task, options) or "
+                "(name, Cut)."
+            )
+        name, what = stage[:2]
+        if isinstance(what, Task) and tasks.setdefault(name, what) != what:
+            raise InputError(f"stage {number}: another task is called {name!r} already.")
+    if not tasks:
+        raise InputError("The stages of a sequence name no task.")
+    return tasks
+
+
+def _known(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tuple[float, float]]:
+    """Error and accuracy of every task."""
+    out = []
+    for task in tasks.values():
+        found = run.test(task, learned)
+        out.append((found.error, np.nan if found.accuracy is None else found.accuracy))
+    return out
+
+
+def _place(terminal: Source | Target, task: str) -> tuple:
+    """What makes two sources, or targets, the same but for their values."""
+    places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
+    others = tuple(getattr(terminal, name, None) for name in ("scale", "limit"))
+    match = getattr(terminal, "match", None)
+    own = task if match is not None or terminal.near is not None else None
+    return (repr(places), terminal.quantity, np.size(terminal.value), others, match, own)
+
+
+def _renamed(terminal: Source | Target, task: str) -> Source | Target:
+    update = {"name": f"{task}.{terminal.name}"}
+    if getattr(terminal, "match", None) is not None:
+        update["match"] = f"{task}.{terminal.match}"
+    return terminal.model_copy(update=update)

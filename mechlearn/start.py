@@ -1,0 +1,81 @@
+"""Where a training starts: from the values of its set-up, or from what another run has learned."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.dofs import Learn
+from mechlearn.energies import Element
+from mechlearn.errors import InputError, listed
+from mechlearn.network import Network
+from mechlearn.run import Run
+from mechlearn.setup import Setup, build_element, build_network
+
+
+def with_start(setup: Setup, folder: Path = Path()) -> Setup:
+    """The set-up that begins with what the run learned that it names as its start, if it does.
+
+    Raises
+    ------
+    InputError
+        Where there is no such run, or it is of another network.
+    """
+    if setup.start is None:
+        return setup
+    network = build_network(setup.network, folder)
+    run = Run.load(folder / setup.start)
+    return begin_with(setup, run, network, build_element(setup.energy, network.dim))
+
+
+def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Setup:
+    """A set-up whose elements are at first what those of a run have become.
+
+    What learned there and does not learn here stays as it is; what was cut stays cut.
+
+    Raises
+    ------
+    InputError
+        Where the run's network has other bonds, or its elements have none of the parameters.
+    """
+    same = network.edges.shape == run.network.edges.shape
+    if not (same and np.array_equal(network.edges, run.network.edges)):
+        raise InputError(
+            f"start: the run is of another network ({run.network!r}), with other bonds than this "
+            f"one ({network!r})."
+        )
+    known = [p.name for p in energy.parameters]
+    shared = [name for name in run.learned if name in known]
+    if not shared:
+        raise InputError(
+            f"start: the run learned {listed(run.learned)}, which a {energy.name} does not have."
+        )
+    broken = sorted({*setup.imperfections.broken, *run.setup.imperfections.broken})
+    whole = np.ones(network.n_edges, dtype=bool)
+    whole[[b for b in broken if b < len(whole)]] = False
+    learn, material = dict(setup.learn), dict(setup.energy.model_extra or {})
+    for name in shared:
+        default = np.broadcast_to(energy.parameter(name).default(network), network.n_edges)
+        # Nothing can be said of a bond that is cut; what it is set to does not matter.
+        values = np.where(whole, run.learned[name], default)
+        if name in learn:
+            learn[name] = _from(learn[name], values, whole, network)
+        elif name not in material:
+            material[name] = values.tolist()
+    return setup.model_copy(
+        update={
+            "start": None,
+            "learn": learn,
+            "energy": type(setup.energy)(model=setup.energy.model, **material),
+            "imperfections": setup.imperfections.model_copy(update={"broken": broken}),
+        }
+    )
+
+
+def _from(learn: Learn, values: NDArray, whole: NDArray, network: Network) -> Learn:
+    """The table of a parameter that begins with some values."""
+    values = values / network.lengths if learn.relative else values
+    if learn.bounds is not None:
+        middle = np.sqrt(np.prod(learn.bounds)) if learn.bounds[0] > 0 else np.mean(learn.bounds)
+        values = np.where(whole, values, middle)
+    return learn.model_copy(update={"initial": values.tolist(), "spread": 0.0})
