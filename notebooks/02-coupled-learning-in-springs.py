@@ -200,7 +200,7 @@ for ax, learned, title in (
     ax.plot(*place[:4].T, "s", color="k")
     ax.plot(*place[4:].T, "o", color=ORANGE, markersize=9)
     for name, (x, y) in zip("ABCDEF", place, strict=True):
-        ax.annotate(name, (x, y), (6, 6), textcoords="offset points")
+        ax.annotate(name, (x, y), (11, -2), textcoords="offset points")
     ax.set_aspect("equal")
     ax.set_axis_off()
     ax.set_title(title)

@@ -86,3 +86,12 @@ def test_building_keeps_what_a_notebook_shows_and_refuses_noise(build, tmp_path)
     script.write_text("# %%\nimport sys\n\nsys.stderr.write('oh')\n")
     with pytest.raises(RuntimeError, match="prints to stderr: oh"):
         build.run(build.as_notebook(script))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["01", "nonsense"], "like 'nonsense'; there are 01-"), (["--shrt"], "no option --shrt")],
+)
+def test_building_refuses_what_it_does_not_know(build, arguments, says):
+    with pytest.raises(SystemExit, match=says):
+        build.main(arguments)
