@@ -88,19 +88,17 @@ def best_within_bounds(
     Raises
     ------
     InputError
-        For no start, or no time, and for a floppy network.
+        For no start, or no time, and where nothing learns.
     SolveError
         Where no start has an equilibrium.
     """
     from mechlearn.equilibrium import equilibrium
     from mechlearn.fenics import MPI
-    from mechlearn.maxwell import check_rigidity
 
     if starts < 1 or not seconds > 0:
         raise InputError("A search needs at least one start, and some time.")
     if not any(dof.learns.any() for dof in dofs):
         raise InputError("learn: every bond is frozen; nothing learns.")
-    check_rigidity(energy, problem.network, problem.driven)
     values = {**material, **{dof.name: dof.values for dof in dofs}}
     model = energy.model(problem.network, problem, values, MPI.COMM_SELF)
     at, space = equilibrium(model, problem), _Space(dofs)
