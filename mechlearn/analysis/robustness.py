@@ -279,6 +279,7 @@ def _robustness(s: Specimen, levels: NDArray, level: str, raw: list[NDArray]) ->
 def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
     """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
     simple = s.energy.linear and len(getattr(s.energy, "strains", ())) == 1
+    simple = simple and s.problem.nodes_alone
     if simple and name != "rest_length" and not s.equilibrium.prestressed:
         free = np.setdiff1d(
             np.arange(s.network.n_nodes * len(s.problem.components)), s.problem.fixed

@@ -286,7 +286,9 @@ class _Objective:
 
                 def slopes(x: NDArray) -> NDArray:
                     j = np.einsum("st,eti->esi", follow, self.jacobian(x))
-                    return (j * np.broadcast_to(weight, p.asked.shape)[..., None])[p.asked]
+                    # What misses nothing, such as an output beyond its limit, pulls at nothing.
+                    pulls = weight * (p.residual(self.solve(x)[0]) != 0)
+                    return (j * np.broadcast_to(pulls, p.asked.shape)[..., None])[p.asked]
 
                 # fmt: off
                 least_squares(missing, self.space.inside(x), slopes, bounds, method="dogbox",

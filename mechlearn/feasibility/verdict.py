@@ -38,12 +38,12 @@ class Feasibility:
     @property
     def feasible(self) -> bool | None:
         """Whether the tolerance can be reached; None where that is not known."""
+        if self.search is not None and self.search.error <= self.tolerance:
+            return True
         if any(floor.error > self.tolerance for floor in self.floors):
             return False
         if self.search is None:
             return None
-        if self.search.error <= self.tolerance:
-            return True
         return False if self.search.finished else None
 
     @property
