@@ -131,6 +131,11 @@ def noise(
         The parameter; the first that learned where left out.
     learned : bool
         Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For levels below 0, no sample, and a parameter that the element does not have.
     """
     s = specimen_of(subject, learned)
     levels, name = _levels(levels, "levels", 0.0), s.dof(name)
@@ -230,6 +235,13 @@ def amplitude(
         Counted from 0.
     learned : bool
         Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For an example that there is not, and amplitudes that are no finite numbers.
+    SolveError
+        Where there is no answer to the first of them.
     """
     s = specimen_of(subject, learned)
     s.check_example(example)

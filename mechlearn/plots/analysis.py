@@ -21,6 +21,7 @@ from mechlearn.plots.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from mechlearn.analysis.curvature import Correspondence, Hessian
     from mechlearn.analysis.effective import Dimension
@@ -139,9 +140,11 @@ def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "A
 def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
     """Draw the error against the level: median, and the range of the middle 80 %."""
     ax = _axes(ax, found.level, "error")
-    ranges = [np.where(np.isinf(v), np.nan, v) for v in (found.quantile(0.1), found.quantile(0.9))]
-    median = np.where(np.isinf(found.median), np.nan, found.median)
-    ax.fill_between(found.levels, *ranges, color=BEFORE, alpha=0.4, label="10 to 90 %")
+    low, median, high = (
+        np.where(np.isinf(v), np.nan, v)
+        for v in (found.quantile(0.1), found.median, found.quantile(0.9))
+    )
+    ax.fill_between(found.levels, low, high, color=BEFORE, alpha=0.4, label="10 to 90 %")
     ax.plot(found.levels, median, "o-", color=AFTER, linewidth=2.2, label="median")
     for level, part in zip(found.levels, found.collapsed, strict=True):
         if part:
@@ -155,7 +158,7 @@ def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
         _log_x(ax, found.levels)
         ax.set_xlim(found.levels.min() / 1.3, found.levels.max() * 1.3)
     finite = found.errors[np.isfinite(found.errors)]
-    _log_y(ax, np.concatenate([*ranges, median]) if len(finite) else finite)
+    _log_y(ax, np.concatenate([low, median, high]) if len(finite) else finite)
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -173,7 +176,7 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _dashed(label: str):
+def _dashed(label: str) -> "Line2D":
     from matplotlib.lines import Line2D
 
     return Line2D([], [], linestyle="--", color=INK, linewidth=1.2, label=label)
@@ -191,5 +194,4 @@ def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
             halves = [(a, a + v / 2), (b - v / 2, b)]
             for p, q in halves:
                 ax.plot(*np.transpose([p, q]), color=INK, linewidth=1.4, linestyle=(0, (2, 2)))
-    ax.title.set_size(font_size(ax))
     return ax
