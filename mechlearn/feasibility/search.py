@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.dofs import LearningDof
-from mechlearn.energies import Element
+from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.floors import RANK, relative_error
 from mechlearn.problem import Problem
@@ -117,8 +117,9 @@ def best_within_bounds(
             if any((*space.at_low(seen.best).values(), *space.at_high(seen.best).values())):
                 more = _Objective(at, _Space(dofs, WIDER), seen.deadline)
                 more.descend(seen.best)
-                more.descend(more.best, scaled=True)
-                wider = more.least_error
+                if more.best is not None:
+                    more.descend(more.best, scaled=True)
+                    wider = more.least_error
     except _TimeUp:
         pass
     if seen.best is None:
@@ -236,6 +237,8 @@ class _Objective:
         if time.monotonic() > self.deadline:
             raise _TimeUp
         self.evaluations += 1
+        if isinstance(self.at.model.energy, BondEnergy):
+            self.at.forget()  # only an answer from rest counts; solids would be meshed anew
         self.at.update(**self.space.parameters(x))
         free = self.at.free()
         outputs = self.at.outputs(free)

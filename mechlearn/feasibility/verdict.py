@@ -114,7 +114,7 @@ def _about_floor(floor: Floor) -> str:
 def _about_search(search: Search, tolerance: float) -> str:
     out = f"Within the bounds the best error found is {search.error:.3g}, not {tolerance:g}: "
     if not search.finished:
-        return f"{out}but the search ran out of time, so that there may be better ones."
+        return f"{out}the search ran out of time, and there may be better ones."
     ends = [
         f"{count} values of [learn.{name}] end at the {side} bound"
         for side, counts in (("lower", search.at_low), ("upper", search.at_high))
