@@ -43,6 +43,9 @@ def check_setup(
         dof = LearningDof(name, learn, energy, network, rng, material.get(name))
         flaws.spoil(dof)
         make_step(setup.train.optimiser, setup.train.rate, dof)
+        dof.learns &= flaws.whole
+        if name == energy.parameters[0].name:
+            dof.values = np.where(flaws.whole, dof.values, 0.0)
         dofs.append(dof)
     kind = "periodic" if network.periodic else "finite"
     lines = [

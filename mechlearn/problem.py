@@ -256,6 +256,17 @@ class Problem:
         """How many degrees of freedom the nodes have."""
         return self.network.n_nodes * len(self.components)
 
+    @property
+    def nodes_alone(self) -> bool:
+        """Whether the state is that of nodes, and nothing else (such as a cell) deforms."""
+        return self.functionals()[0].shape[1] == self.n_dofs
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether every wanted value is missed on either side, so that none is a limit."""
+        sides = (self.residual(self.wanted + sign * self.scale) for sign in (-1.0, 1.0))
+        return all((np.abs(side) > 0)[self.asked].all() for side in sides)
+
     def linear_rows(self) -> sparse.csr_array:
         """Rows that read the ports to first order about rest, (ports, n c)."""
         rows, reference, spans = self.functionals()

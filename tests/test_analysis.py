@@ -446,3 +446,45 @@ def test_refusals_and_ranks(plane):
     with pytest.raises(AttributeError, match="no attribute 'spectra'"):
         _ = ml.analysis.spectra
     assert set(ml.analysis.__all__) <= {n for n in dir(ml.analysis) if getattr(ml.analysis, n)}
+
+
+def test_plots(trained, torus, space):
+    """Every result draws itself, without a warning, and what it draws is what it found."""
+    from matplotlib import pyplot
+
+    from mechlearn.plots.bonds import plot_bonds
+
+    a = ml.analysis
+    removal = a.removal(trained)
+    drawn = {
+        "susceptibility": a.susceptibility(trained),
+        "removal": removal,
+        "spectrum": a.spectrum(trained),
+        "softest": a.spectrum(trained, modes=12),
+        "overlap": a.overlap(trained),
+        "dimension": a.dimension(trained),
+        "self-stress": a.self_stress(trained),
+        "hessian": a.hessian(trained),
+        "correspondence": a.correspondence(trained, count=2),
+        "noise": a.noise(trained, samples=5),
+        "loss": a.bond_loss(trained, [1, 5, 60], samples=5),
+        "curve": a.amplitude(trained, [0.5, 1.0]),
+        "pathway": a.pathway(a.specimen(torus, TASK), count=2),
+        "map": a.response(a.specimen(space, TASK)),
+    }
+    axes = {}
+    for name, found in drawn.items():
+        axes[name] = found.plot()
+        axes[name].figure.canvas.draw()
+    colours = [c.get_array() for c in axes["removal"].collections]
+    values = np.concatenate([np.asarray(c) for c in colours if c is not None])
+    assert np.sort(values) == pytest.approx(np.sort(removal.importance))
+    for line in (*axes["overlap"].lines, *axes["correspondence"].lines):
+        assert line.get_ydata()[-1] == pytest.approx(1.0, abs=1e-9)
+    assert axes["curve"].lines[0].get_ydata()[1] == pytest.approx(0.04, rel=1e-5)
+    assert any("100% floppy" in text.get_text() for text in axes["loss"].texts)
+    (given,) = pyplot.subplots()[1:]
+    assert drawn["dimension"].plot(given) is given
+    with pytest.raises(InputError, match="106 bonds"):
+        plot_bonds(trained.network, [1.0], "one")
+    pyplot.close("all")

@@ -138,7 +138,8 @@ def test_reciprocal_two_port(plane, wanted, square):
     assert floor.cost == pytest.approx(square / 4, rel=1e-6)
     assert found.feasible is False
     assert found.search.cost >= floor.cost * (1 - 1e-6)
-    assert "same both ways" in found.warnings[0]
+    (warning,) = found.warnings  # wider bounds are no remedy
+    assert "same both ways" in warning
     without = ml.feasible(plane, two_port(wanted), energy=ml.Resistor(), learn=learn, starts=0)
     assert (without.feasible, without.search) == (False, None)
 
@@ -241,3 +242,34 @@ def test_check_says_what_is_out_of_reach(tmp_path, capsys):
         assert stop.value.code == code
         out = capsys.readouterr().out
         assert all(word in out for word in words)
+
+
+def test_broken_bonds_do_not_learn(tmp_path, capsys):
+    """Without the two bonds of a corner that hold it, what is left has nothing to answer with."""
+    text = """
+    [network]
+    points = [[0, 0], [1, 0], [2, 0]]
+    edges = [[0, 1], [1, 2], [0, 2]]
+    [energy]
+    model = "resistor"
+    [learn.conductance]
+    bounds = [0.1, 10.0]
+    initial = 1.0
+    [[supports]]
+    nodes = [0]
+    [[sources]]
+    nodes = [1]
+    current = [1.0]
+    [[targets]]
+    nodes = [2]
+    voltage = [0.5]
+    [imperfections]
+    broken = [BROKEN]
+    """
+    path = tmp_path / "task.toml"
+    for broken, code, words in (("", 0, "3 parameters learn"), ("1", 1, "2 parameters learn")):
+        path.write_text(text.replace("BROKEN", broken))
+        with pytest.raises(SystemExit) as stop:
+            main(["check", str(path), "--feasible"])
+        assert stop.value.code == code
+        assert words in capsys.readouterr().out

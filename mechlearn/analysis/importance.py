@@ -146,6 +146,12 @@ def removal(subject: "Run | Specimen", *, learned: bool = True) -> Removal:
 
     Finite springs are solved anew for every bond.
 
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    learned : bool
+        Of a run: the learned network, or the one before training.
+
     Raises
     ------
     InputError

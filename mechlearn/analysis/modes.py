@@ -152,6 +152,12 @@ def spectrum(
         At finite displacement, the modes about the free state of this example, from 0.
     learned : bool
         Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For solids, an example that there is not, and more modes of a large network than the soft
+        ones.
     """
     s = specimen_of(subject, learned)
     return modes_of(s.tangent(example), modes)
@@ -186,7 +192,20 @@ def overlap(
 ) -> Overlap:
     """How the task lies in the modes: the free response, and the functionals of its ports.
 
-    Parameters are those of :func:`spectrum`.
+    Parameters
+    ----------
+    subject : a run, or a :func:`specimen`
+    modes : int, optional
+        How many of the softest; left out as for :func:`spectrum`.
+    example : int
+        At finite displacement, the modes about the free state of this example, from 0.
+    learned : bool
+        Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For bonds of several segments, solids, and an example that there is not.
     """
     s = specimen_of(subject, learned)
     if s.need_bonds("The task in the modes").segments > 1:

@@ -131,6 +131,11 @@ def noise(
         The parameter; the first that learned where left out.
     learned : bool
         Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For levels below 0, no sample, and a parameter that the element does not have.
     """
     s = specimen_of(subject, learned)
     levels, name = _levels(levels, "levels", 0.0), s.dof(name)
@@ -230,6 +235,13 @@ def amplitude(
         Counted from 0.
     learned : bool
         Of a run: the learned network, or the one before training.
+
+    Raises
+    ------
+    InputError
+        For an example that there is not, and amplitudes that are no finite numbers.
+    SolveError
+        Where there is no answer to the first of them.
     """
     s = specimen_of(subject, learned)
     s.check_example(example)
@@ -279,6 +291,7 @@ def _robustness(s: Specimen, levels: NDArray, level: str, raw: list[NDArray]) ->
 def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
     """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
     simple = s.energy.linear and len(getattr(s.energy, "strains", ())) == 1
+    simple = simple and s.problem.nodes_alone
     if simple and name != "rest_length" and not s.equilibrium.prestressed:
         free = np.setdiff1d(
             np.arange(s.network.n_nodes * len(s.problem.components)), s.problem.fixed

@@ -64,14 +64,25 @@ class Specimen:
         return self.equilibrium.free()
 
     def tangent(self, example: int = 0) -> "Tangent":
-        """The network to first order about a free state; about rest where it is linear."""
+        """The network to first order about a free state; about rest where it is linear.
+
+        Parameters
+        ----------
+        example : int
+            Whose free state, counted from 0.
+        """
         from mechlearn.analysis.tangent import tangent
 
         self.check_example(example)
         return tangent(self, example)
 
     def at(self, **values: ArrayLike) -> "Specimen":
-        """The same with other values of some parameters."""
+        """The same with other values of some parameters.
+
+        Parameters
+        ----------
+        **values : numbers, or (m,) arrays
+        """
         m = self.network.n_edges
         new = {k: np.broadcast_to(np.asarray(v, float), m) for k, v in values.items()}
         return Specimen(
@@ -80,33 +91,33 @@ class Specimen:
         )  # fmt: skip
 
     def check_example(self, example: int) -> None:
-        """Raise InputError for an example that there is not."""
+        """Raise InputError for an ``example``, counted from 0, that there is not."""
         count = self.problem.n_examples
         if not 0 <= example < count:
             raise InputError(f"example = {example} is not one of the task's: 0 to {count - 1}.")
 
     def need_bonds(self, what: str) -> BondEnergy:
-        """Its energy, which must be one of bonds; raises InputError for solids."""
+        """Its energy, which must be one of bonds; raises InputError about ``what`` for solids."""
         if not isinstance(self.energy, BondEnergy):
             raise InputError(f"{what} is found for networks of bonds, not of a {self.energy.name}.")
         return self.energy
 
     def need_linear(self, what: str) -> BondEnergy:
-        """Its energy, which must be linear in the state."""
+        """Its energy, which must be linear in the state; raises InputError about ``what``."""
         energy = self.need_bonds(what)
         if not energy.linear:
             raise InputError(f"{what} is found for linear elements; a {energy.name} is not linear.")
         return energy
 
     def dof(self, name: str | None) -> str:
-        """The learning parameter of that name, or the first."""
+        """The parameter of that ``name``, or the first that learns where it is None."""
         if name is None:
             return self.learns[0]
         self.energy.parameter(name)
         return name
 
     def masked(self, name: str, per_bond: NDArray) -> NDArray[np.float64]:
-        """Zero where a bond's parameter does not learn, (..., m)."""
+        """What is ``per_bond``, (..., m), with zero where the parameter ``name`` does not learn."""
         return np.where(self.trained[name], per_bond, 0.0) if name in self.trained else per_bond
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
-from mechlearn.errors import SolveError
+from mechlearn.errors import InputError, SolveError
 from mechlearn.kinematics import Kinematics
 from mechlearn.network import Network
 
@@ -126,6 +126,8 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
 
     energy = specimen.need_bonds("A stiffness matrix")
     network, problem = specimen.network, specimen.problem
+    if not problem.nodes_alone:
+        raise InputError("A stiffness matrix is found for networks whose cell does not deform.")
     # Without a gauge: what pins a floating network would stop its rigid motions.
     problem = replace(problem, gauge=np.empty(0, dtype=np.int64))
     model = energy.model(network, problem, specimen.values, MPI.COMM_SELF)

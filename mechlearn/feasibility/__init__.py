@@ -18,6 +18,7 @@ from mechlearn.energies import Element, Spring
 from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
+from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
@@ -70,6 +71,7 @@ def feasible(
         for name, table in learn.items()
     ]
     known = counted(problem, energy, dofs, material, tolerance)
+    check_rigidity(energy, network, problem.driven)
     if starts == 0:
         return known
     return searched(known, problem, energy, dofs, material, starts, seconds, seed)

@@ -51,7 +51,7 @@ class Floor:
 
 def known_floors(problem: Problem) -> list[Floor]:
     """The floors of a task on a linear network without prestress, as far as they are known."""
-    if not problem.task.cost.has_values or problem.match.any():
+    if not problem.task.cost.has_values or problem.match.any() or not problem.two_sided:
         return []
     return [f for f in (_linearity(problem), _reciprocity(problem)) if f is not None]
 
@@ -110,7 +110,8 @@ def _reciprocity(problem: Problem) -> Floor | None:
     sources = np.setdiff1d(np.arange(len(p.ports)), p.targets)
     if p.held.any() or p.through.any() or not len(sources):
         return None
-    rows = p.linear_rows()[:, np.setdiff1d(np.arange(p.n_dofs), p.supported)]
+    rows = p.linear_rows()
+    rows = rows[:, np.setdiff1d(np.arange(rows.shape[1]), p.supported)]
     rows = rows[:, np.unique(rows.nonzero()[1])].toarray()
     u, sizes, _ = np.linalg.svd(rows, full_matrices=False)
     rank = int(np.count_nonzero(sizes > RANK * sizes.max(initial=0.0)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.dofs import LearningDof
-from mechlearn.energies import Element
+from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.floors import RANK, relative_error
 from mechlearn.problem import Problem
@@ -88,19 +88,17 @@ def best_within_bounds(
     Raises
     ------
     InputError
-        For no start, or no time, and for a floppy network.
+        For no start, or no time, and where nothing learns.
     SolveError
         Where no start has an equilibrium.
     """
     from mechlearn.equilibrium import equilibrium
     from mechlearn.fenics import MPI
-    from mechlearn.maxwell import check_rigidity
 
     if starts < 1 or not seconds > 0:
         raise InputError("A search needs at least one start, and some time.")
     if not any(dof.learns.any() for dof in dofs):
         raise InputError("learn: every bond is frozen; nothing learns.")
-    check_rigidity(energy, problem.network, problem.driven)
     values = {**material, **{dof.name: dof.values for dof in dofs}}
     model = energy.model(problem.network, problem, values, MPI.COMM_SELF)
     at, space = equilibrium(model, problem), _Space(dofs)
@@ -119,8 +117,9 @@ def best_within_bounds(
             if any((*space.at_low(seen.best).values(), *space.at_high(seen.best).values())):
                 more = _Objective(at, _Space(dofs, WIDER), seen.deadline)
                 more.descend(seen.best)
-                more.descend(more.best, scaled=True)
-                wider = more.least_error
+                if more.best is not None:
+                    more.descend(more.best, scaled=True)
+                    wider = more.least_error
     except _TimeUp:
         pass
     if seen.best is None:
@@ -238,6 +237,8 @@ class _Objective:
         if time.monotonic() > self.deadline:
             raise _TimeUp
         self.evaluations += 1
+        if isinstance(self.at.model.energy, BondEnergy):
+            self.at.forget()  # only an answer from rest counts; solids would be meshed anew
         self.at.update(**self.space.parameters(x))
         free = self.at.free()
         outputs = self.at.outputs(free)
@@ -288,7 +289,9 @@ class _Objective:
 
                 def slopes(x: NDArray) -> NDArray:
                     j = np.einsum("st,eti->esi", follow, self.jacobian(x))
-                    return (j * np.broadcast_to(weight, p.asked.shape)[..., None])[p.asked]
+                    # What misses nothing, such as an output beyond its limit, pulls at nothing.
+                    pulls = weight * (p.residual(self.solve(x)[0]) != 0)
+                    return (j * np.broadcast_to(pulls, p.asked.shape)[..., None])[p.asked]
 
                 # fmt: off
                 least_squares(missing, self.space.inside(x), slopes, bounds, method="dogbox",

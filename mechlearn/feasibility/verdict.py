@@ -8,6 +8,9 @@ from mechlearn.errors import listed
 from mechlearn.feasibility.floors import Floor
 from mechlearn.feasibility.search import WIDER, Search
 
+#: A search that came so near to a floor (relative) is at it.
+NEAR = 0.01
+
 
 @dataclass(frozen=True, eq=False)
 class Feasibility:
@@ -35,12 +38,12 @@ class Feasibility:
     @property
     def feasible(self) -> bool | None:
         """Whether the tolerance can be reached; None where that is not known."""
+        if self.search is not None and self.search.error <= self.tolerance:
+            return True
         if any(floor.error > self.tolerance for floor in self.floors):
             return False
         if self.search is None:
             return None
-        if self.search.error <= self.tolerance:
-            return True
         return False if self.search.finished else None
 
     @property
@@ -57,14 +60,17 @@ class Feasibility:
                 f"{self.answers} independent answers are wanted, and {self.parameters} parameters "
                 "learn: free frozen bonds in [learn], let another parameter learn, or ask for less."
             )
-        elif self._rank < self.answers:
+        elif self._rank < self.answers and not self.floors:
             out.append(
                 f"{self.answers} independent answers are wanted, and what learns moves the outputs "
-                f"in {self._rank} direction{'s' * (self._rank != 1)} alone: add bonds (states of "
-                "self-stress), let another parameter learn, or ask for less."
+                f"in {self._rank} direction{'s' * (self._rank != 1)} alone: add bonds, let another "
+                "parameter learn, or ask for less."
             )
+        # Where the search came down to a floor, other bounds are no remedy.
+        floor = max((f.cost for f in self.floors), default=0.0)
         if self.search is not None and self.search.error > self.tolerance:
-            out.append(_about_search(self.search, self.tolerance))
+            if self.search.cost > (1 + NEAR) * floor:
+                out.append(_about_search(self.search, self.tolerance))
         return out
 
     @property
@@ -108,7 +114,7 @@ def _about_floor(floor: Floor) -> str:
 def _about_search(search: Search, tolerance: float) -> str:
     out = f"Within the bounds the best error found is {search.error:.3g}, not {tolerance:g}: "
     if not search.finished:
-        return f"{out}but the search ran out of time, so that there may be better ones."
+        return f"{out}the search ran out of time, and there may be better ones."
     ends = [
         f"{count} values of [learn.{name}] end at the {side} bound"
         for side, counts in (("lower", search.at_low), ("upper", search.at_high))

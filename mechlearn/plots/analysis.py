@@ -21,6 +21,7 @@ from mechlearn.plots.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from mechlearn.analysis.curvature import Correspondence, Hessian
     from mechlearn.analysis.effective import Dimension
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from mechlearn.analysis.pathways import Pathway
     from mechlearn.analysis.robustness import Curve, Robustness
 
+#: Where the largest value is less than this many times the smallest the axis stays linear.
+NARROW = 3.0
 #: Curves are told apart by these, in turn.
 COLOURS = CONTRAST, LIMIT, "#009E73", "#CC79A7", INK, "#56B4E9", "#E69F00"
 
@@ -43,9 +46,17 @@ def _axes(ax: "Axes | None", x: str, y: str) -> "Axes":
 def _log_x(ax: "Axes", values: np.ndarray) -> None:
     """A log axis for values above zero, with ticks that do not run into one another."""
     low, high = float(np.min(values)), float(np.max(values))
-    if 0 < low < high:
+    if 0 < NARROW * low < high:
         ax.set_xscale("log")
         log_ticks(ax.xaxis, low, high)
+
+
+def _log_y(ax: "Axes", values: np.ndarray) -> None:
+    """The same of the other axis, with some room."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if len(positive) and positive.max() > NARROW * positive.min():
+        log_axis(ax, values)
+        log_ticks(ax.yaxis, *ax.get_ylim())
 
 
 def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) -> "Axes":
@@ -54,7 +65,7 @@ def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) ->
     edges, density = found.density(bins)
     ax.stairs(density, edges, color=AFTER, linewidth=2.2, fill=False)
     _log_x(ax, edges)
-    log_axis(ax, density)
+    _log_y(ax, density)
     return ax
 
 
@@ -92,7 +103,7 @@ def plot_dimension(found: "Dimension", ax: "Axes | None" = None) -> "Axes":
     label = f"effective dimension {found.effective:.3g}"
     ax.plot(np.arange(1, len(values) + 1), values, ".-", color=AFTER, linewidth=1.5, label=label)
     _log_x(ax, np.arange(1, len(values) + 1))
-    log_axis(ax, values)
+    _log_y(ax, values)
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -108,7 +119,7 @@ def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
         mine = (np.sign(values) == sign) & (sizes > 1e-16 * sizes.max(initial=0.0))
         if mine.any():
             ax.plot(count[mine], sizes[mine], "o", color=AFTER, mfc=face, ms=5, label=name)
-    log_axis(ax, sizes)
+    _log_y(ax, sizes)
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -129,19 +140,25 @@ def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "A
 def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
     """Draw the error against the level: median, and the range of the middle 80 %."""
     ax = _axes(ax, found.level, "error")
-    ranges = [np.where(np.isinf(v), np.nan, v) for v in (found.quantile(0.1), found.quantile(0.9))]
-    median = np.where(np.isinf(found.median), np.nan, found.median)
-    ax.fill_between(found.levels, *ranges, color=BEFORE, alpha=0.4, label="10 to 90 %")
+    low, median, high = (
+        np.where(np.isinf(v), np.nan, v)
+        for v in (found.quantile(0.1), found.median, found.quantile(0.9))
+    )
+    ax.fill_between(found.levels, low, high, color=BEFORE, alpha=0.4, label="10 to 90 %")
     ax.plot(found.levels, median, "o-", color=AFTER, linewidth=2.2, label="median")
-    if found.collapsed.any():
-        for level, part in zip(found.levels, found.collapsed, strict=True):
-            if part:
-                ax.annotate(f"{part:.0%} floppy", (level, 0.97), ha="center", color=LIMIT,
-                            xycoords=("data", "axes fraction"))  # fmt: skip
+    for level, part in zip(found.levels, found.collapsed, strict=True):
+        if part:
+            ax.annotate(
+                f"{part:.0%} floppy", (level, 0.97), xycoords=("data", "axes fraction"),
+                ha="center", color=LIMIT, fontsize=0.8 * font_size(ax), annotation_clip=True,
+            ).set_in_layout(False)  # fmt: skip
+    span = float(found.levels.max() - found.levels.min()) or 1.0
+    ax.set_xlim(found.levels.min() - 0.05 * span, found.levels.max() + 0.05 * span)
     if len(found.levels) > 2 and found.levels.min() > 0:
         _log_x(ax, found.levels)
+        ax.set_xlim(found.levels.min() / 1.3, found.levels.max() * 1.3)
     finite = found.errors[np.isfinite(found.errors)]
-    log_axis(ax, np.concatenate([*ranges, median]) if len(finite) else finite)
+    _log_y(ax, np.concatenate([low, median, high]) if len(finite) else finite)
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 
@@ -159,7 +176,7 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _dashed(label: str):
+def _dashed(label: str) -> "Line2D":
     from matplotlib.lines import Line2D
 
     return Line2D([], [], linestyle="--", color=INK, linewidth=1.2, label=label)
@@ -177,5 +194,4 @@ def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
             halves = [(a, a + v / 2), (b - v / 2, b)]
             for p, q in halves:
                 ax.plot(*np.transpose([p, q]), color=INK, linewidth=1.4, linestyle=(0, (2, 2)))
-    ax.title.set_size(font_size(ax))
     return ax

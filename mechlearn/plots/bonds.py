@@ -1,5 +1,6 @@
 """A network as matplotlib draws it: lines coloured by one number per bond."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ def plot_bonds(
     values: ArrayLike,
     label: str,
     ax: "Axes | None" = None,
-    marked: dict[str, ArrayLike] | None = None,
+    marked: Mapping[str, ArrayLike] | None = None,
 ) -> "Axes":
     """Draw a network with its bonds coloured, and as wide, as some numbers say.
 
@@ -67,12 +68,12 @@ def plot_bonds(
     width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part
     lines, bond = _segments(network)
     # Under the colours, of which the lightest are hardly seen.
-    ax.add_collection(LineCollection(lines, linewidths=WIDTHS[0], color=FAINT))
+    ax.add_collection(LineCollection(list(lines), linewidths=WIDTHS[0], color=FAINT))
     depth = network.nodes[network.edges].mean(axis=1)[:, -1] if network.dim == 3 else part
     for chosen, colour in ((np.isnan(values), FAINT), (known, None), (np.isinf(values), INFINITE)):
         mine = np.flatnonzero(chosen[bond])
         mine = mine[np.argsort(depth[bond[mine]], kind="stable")]
-        drawn = LineCollection(lines[mine], linewidths=width[bond[mine]], capstyle="round")
+        drawn = LineCollection(list(lines[mine]), linewidths=width[bond[mine]], capstyle="round")
         if colour is None:
             drawn.set(array=values[bond[mine]], cmap="PuOr_r" if signed else "magma_r", norm=norm)
             bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
@@ -99,7 +100,7 @@ def _segments(network: "Network") -> tuple[NDArray[np.float64], NDArray[np.int64
     b = network.nodes[network.edges[:, 1], :2]
     v = network.vectors[:, :2]
     bond = np.arange(network.n_edges)
-    if not network.periodic:
+    if network.shifts is None:
         return np.stack([a, b], axis=1), bond
     across = network.shifts.any(axis=1)
     whole = np.stack([a, b], axis=1)[~across]
