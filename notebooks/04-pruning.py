@@ -91,6 +91,8 @@ ax.set_xscale("log")
 ax.set(xlabel="response ratio asked, |η*|", ylabel="part that fails", ylim=(-0.02, 0.6))
 chart.hist(unit, np.arange(unit.max() + 2) - 0.5, color="#35608D")
 chart.set(xlabel="bonds removed for |η*| = 1", ylabel="networks")
+fig.align_labels()
+
 # %% [markdown]
 # Up to $|\eta^*| = 1$ hardly any fails, and the median is five bonds: 1 % of a network of 400 or
 # 500, as the paper draws. To amplify a motion is harder, and by a hundredfold half the networks
@@ -115,8 +117,8 @@ print(
 
 # %% [markdown]
 # The whole study is `benchmarks/capacity.py`: periodic packings at pressure 0.1, 8 to 256 nodes,
-# new ones for every trial. It takes an hour of a core for 100 trials per point; its table is kept
-# in `data/capacity.csv`. `python 04-pruning.py --full` makes it anew.
+# new ones for every trial. It takes ten minutes of a core for 100 trials per point; its table is
+# kept in `data/capacity.csv`. `python 04-pruning.py --full` makes it anew.
 
 # %%
 if "--full" in sys.argv and __name__ == "__main__":
@@ -181,6 +183,8 @@ for n, c, s, w, colour in zip(nodes, critical, steep, width, colours, strict=Tru
     ax.plot(x, expit(s * np.log(c / x)), color=colour, linewidth=1)
     fold.plot((mine["targets"] - c) / w, part, "o", color=colour, markersize=4)
 ax.set_xscale("log")
+ax.set_xticks([2, 5, 10, 20, 50], [2, 5, 10, 20, 50])
+ax.set_xticks([], minor=True)
 ax.set(xlabel="targets $N_T$", ylabel="part that succeeds", ylim=(0, 1))
 ax.legend(frameon=False, title="nodes", fontsize=8)
 fold.set(xlabel="$(N_T - N_T^c) / w$", ylabel="part that succeeds", ylim=(0, 1))
@@ -192,7 +196,13 @@ for power, colour, line, label in (
 ):
     chart.plot(nodes, middle[1] * (nodes / middle[0]) ** power, line, color=colour, label=label)
 chart.set(xlabel="nodes $N$", ylabel="capacity $N_T^c$", xscale="log", yscale="log")
+chart.set_xticks(nodes, nodes)
+chart.set_yticks([4, 8, 16, 32], [4, 8, 16, 32])
+for axis in (chart.xaxis, chart.yaxis):
+    axis.set_ticks([], minor=True)
 chart.legend(frameon=False, fontsize=8)
+fig.align_labels()
+
 # %%
 claims = Claims()
 claims.holds(

@@ -45,6 +45,8 @@ ax.plot(residue, measured, color="#1B1F24", label="B-factors in the crystal (Å�
 ax.plot(residue, strays * measured.mean() / strays.mean(), color="#D55E00", label="network")
 ax.set(xlabel="residue", ylabel="fluctuation", title=f"correlation {agreement:.2f}")
 ax.legend(frameon=False)
+fig.align_labels()
+
 # %% [markdown]
 # **The task.** `"A:394"` is residue 394 of chain A. The pair in α3 comes 5 % closer; the pair
 # across the groove, from strand β2 to helix α2, shall part by 5 %.
@@ -111,7 +113,7 @@ by_pruning = pruned.history.output.values[:, 0, 0] / 0.05
 print(f"{len(lost)} of {net.n_edges} contacts lost in {pruned.summary['steps']} steps")
 
 # %%
-pruned.picture("network", size=(800, 500))
+pruned.picture("network", thickness="even", size=(800, 500))
 
 # %% [markdown]
 # Which of the lost contacts matter most? Put each back alone, and see how much of the answer stays.
@@ -177,6 +179,8 @@ for first, last, name in ((394, 399, "α3"), (322, 327, "groove β2"), (372, 380
     chart.text((first + last) / 2, 417, name, ha="center", fontsize=8)
 chart.set(xlabel="residue", ylabel="residue", aspect="equal", xlim=(300, 416), ylim=(300, 416))
 chart.legend(frameon=False, loc="upper left", fontsize=8)
+fig.align_labels()
+
 # %%
 touched = np.bincount(residue[net.edges[lost]].ravel(), minlength=416)
 helix = {r: int(touched[r]) for r in range(394, 400)}

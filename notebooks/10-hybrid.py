@@ -168,22 +168,25 @@ for name in chosen[1:]:
 # %%
 fig, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
 for found, shift, colour, label in (
-    (before, -0.18, "#A8AEB8", "trained on the model"),
-    (after, 0.18, "#D55E00", "with the device in the loop"),
+    (before, -0.08, "#35608D", "trained on the model"),
+    (after, 0.08, "#D55E00", "with the device in the loop"),
 ):
     at = [chosen.index(name) + shift for name in found]
-    ax.bar(
+    ax.errorbar(
         at,
         [f.mean() for f in found.values()],
-        0.34,
-        yerr=[f.std() for f in found.values()],
+        [f.std() for f in found.values()],
+        fmt="o",
         color=colour,
+        capsize=3,
         label=label,
     )
 ax.axhline(before["ideal"].mean(), color="#1B1F24", linewidth=0.8, linestyle=":")
 ax.set_xticks(range(len(chosen)), chosen, fontsize=8)
-ax.set(ylabel="accuracy on 539 unseen digits", ylim=full((0.6, 1), short=(0, 1)))
+ax.set(ylabel="accuracy on 539 unseen digits", ylim=full((0.84, 0.97), short=(0, 1)))
 ax.legend(frameon=False, loc="lower left")
+fig.align_labels()
+
 # %%
 mean = {name: float(found.mean()) for name, found in before.items()}
 won = {name: float(found.mean()) for name, found in after.items()}
