@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mechlearn.imperfections import Imperfections
     from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
+    from mechlearn.probe import Probe
     from mechlearn.rules import (
         ContrastiveLearning,
         CoupledLearning,
@@ -69,6 +70,7 @@ _HOMES = {
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Network": "network",
+    "Probe": "probe",
     "Resistor": "energies",
     "Run": "run",
     "Shortfall": "costs",
@@ -109,6 +111,7 @@ __all__ = [
     "Learn",
     "MechlearnError",
     "Network",
+    "Probe",
     "Resistor",
     "Run",
     "Shortfall",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
@@ -14,13 +14,18 @@ from mechlearn.scales import scales
 from mechlearn.task import Finite, Id, Table
 
 
+def _as_list(value: object) -> object:
+    """Arrays, such as what a run has learned, as the lists that files have."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 class Learn(Table):
     """A parameter of the elements that learns: a ``[learn.<parameter>]`` table of a task file."""
 
     bounds: tuple[Finite, Finite] | None = Field(
         None, description="Smallest and largest value; unbounded (but above 0) where left out."
     )
-    initial: Finite | list[Finite] | str | None = Field(
+    initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = Field(
         None,
         description="One number, one per bond, or the name of edge data of the network; the "
         "element's default where left out.",

@@ -8,7 +8,7 @@
 # changes its own stiffness: *coupled learning* ([Stern, Hexner, Rocks, Liu
 # 2021](https://doi.org/10.1103/PhysRevX.11.021045)).
 #
-# This takes about a second, and ten cells.
+# This takes seconds, and ten cells.
 
 # %%
 import tempfile

@@ -11,10 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import jupytext
-import nbformat
-from nbclient import NotebookClient
-from traitlets.config import Config
+try:
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from traitlets.config import Config
+except ImportError as error:
+    sys.exit(f"Notebooks need {error.name}: pip install 'mechlearn[notebooks]'.")
 
 HERE = Path(__file__).resolve().parent
 #: What a notebook may weigh, in bytes: pictures are small, so that it opens everywhere.
@@ -59,17 +63,23 @@ def run(notebook: nbformat.NotebookNode) -> None:
                 raise RuntimeError(f"{cell.source}\n\nprints to stderr: {output.text}")
             if "image/png" in output.get("data", {}):
                 output.data.pop("image/jpeg", None)  # the same picture again
+        if any(output.output_type == "display_data" for output in cell.get("outputs", [])):
+            # What matplotlib returns beside its figure says nothing.
+            cell.outputs = [o for o in cell.outputs if list(o.get("data", "?")) != ["text/plain"]]
 
 
 def main(arguments: list[str]) -> None:
     """Build the notebooks named, all unless there are any."""
-    short = "--short" in arguments
-    names = [a for a in arguments if not a.startswith("--")]
+    names = [a for a in arguments if not a.startswith("-")]
+    options = set(arguments) - set(names)
+    for unknown in options - {"--short"}:
+        sys.exit(f"There is no option {unknown}; there is --short.")
+    for name in names:
+        if not any(name in script.stem for script in scripts()):
+            known = ", ".join(script.stem for script in scripts())
+            sys.exit(f"No notebook is like {name!r}; there are {known}.")
     chosen = [s for s in scripts() if not names or any(name in s.stem for name in names)]
-    if not chosen:
-        sys.exit(
-            f"No notebook is like {' or '.join(names)}: {', '.join(s.stem for s in scripts())}."
-        )
+    short = "--short" in options
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["MECHLEARN_SHORT"] = "1" if short else "0"
     folder = HERE.parent / "build" / "notebooks" if short else HERE
@@ -77,7 +87,10 @@ def main(arguments: list[str]) -> None:
     for script in chosen:
         began = time.perf_counter()
         notebook = as_notebook(script)
-        run(notebook)
+        try:
+            run(notebook)
+        except CellExecutionError as error:
+            sys.exit(f"{script.stem} stops: {error.ename}: {error.evalue}")
         text = nbformat.writes(notebook) + "\n"
         size = len(text.encode())
         if size > LARGEST:

@@ -20,7 +20,7 @@ class Claims:
     Show it as the last line of a cell.
     """
 
-    HEAD = ("", "published", "here", "asked", "")
+    HEAD = ("", "published (or exact)", "here", "asked", "")
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, ...]] = []
@@ -30,7 +30,13 @@ class Claims:
         off = abs(here - published)
         if not off <= within:
             raise AssertionError(f"{what}: {here:.9g} is not {published:.9g} to {within:g}.")
-        self._add(what, _text(published, published), _text(here, published), f"to {within:g}", "✓")
+        self._add(
+            what,
+            _text(published, published),
+            _text(here, published),
+            f"to {within:.1g}" if within else "exactly",
+            "✓",
+        )
 
     def holds(self, what: str, published: object, here: object, asked: str, holds: bool) -> None:
         """Anything else that must hold, in words; raises AssertionError where it does not."""
@@ -59,8 +65,10 @@ class Claims:
 
 
 def _text(value: object, like: float | None = None) -> str:
-    """A number with as many digits as another one; with up to five where there is none."""
+    """A number with as many digits as another one, from 4 to 10; with 5 where there is none."""
     if not isinstance(value, float):
         return str(value)
-    digits = 5 if like is None else len(repr(abs(like)).split("e")[0].replace(".", "").lstrip("0"))
+    digits = 5
+    if like is not None:
+        digits = max(4, len(f"{abs(like):.10g}".split("e")[0].replace(".", "").lstrip("0")))
     return f"{value:.{digits}g}"

@@ -226,3 +226,16 @@ def test_training_repeats_itself_exactly(plane):
     runs = [ml.train(plane, task, learn=learn, steps=30, seed=s) for s in (4, 4, 5)]
     assert np.array_equal(runs[0].learned["stiffness"], runs[1].learned["stiffness"])
     assert not np.array_equal(runs[0].learned["stiffness"], runs[2].learned["stiffness"])
+
+
+def test_what_was_learned_is_where_the_next_training_starts(plane):
+    task = ml.Task(
+        sources=[ml.Source(near=[0.1, 0.5], strain=0.1)],
+        targets=[ml.Target(near=[0.9, 0.5], strain=0.1)],
+    )
+    run = ml.train(plane, task, steps=3)
+    learn = ml.Learn(bounds=(0.01, 10), initial=run.learned["stiffness"])
+    again = ml.train(plane, task, learn=learn, steps=0)
+    assert np.array_equal(again.learned["stiffness"], run.learned["stiffness"])
+    with pytest.raises(ml.InputError, match="initial"):
+        ml.Learn(initial=np.array(["soft"]))

@@ -67,10 +67,31 @@ def test_claims_that_do_not_hold_stop_a_notebook(build):
     claims = Claims()
     claims.near("pi", 3.14, 3.1416, within=0.01)
     claims.differs("e", 2.7, 3.0, "rounded up")
-    assert "| pi | 3.14 | 3.14 | to 0.01 | ✓ |" in claims._repr_markdown_()
+    assert "| pi | 3.14 | 3.142 | to 0.01 | ✓ |" in claims._repr_markdown_()
     assert len(repr(claims).splitlines()) == 3
     with pytest.raises(AssertionError, match="pi: 3 is not"):
         claims.near("pi", 3.14, 3.0, within=0.01)
     with pytest.raises(AssertionError, match="falls: 2"):
         claims.holds("falls", 1.0, 2.0, "below 1", holds=False)
     assert len(repr(claims).splitlines()) == 3
+
+
+def test_building_keeps_what_a_notebook_shows_and_refuses_noise(build, tmp_path):
+    script = tmp_path / "00-sum.py"
+    script.write_text("# %% [markdown]\n# # Sum\n\n# %%\n1 + 1\n")
+    notebook = build.as_notebook(script)
+    build.run(notebook)
+    (output,) = notebook.cells[1].outputs
+    assert output.data["text/plain"] == "2"
+    script.write_text("# %%\nimport sys\n\nsys.stderr.write('oh')\n")
+    with pytest.raises(RuntimeError, match="prints to stderr: oh"):
+        build.run(build.as_notebook(script))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["01", "nonsense"], "like 'nonsense'; there are 01-"), (["--shrt"], "no option --shrt")],
+)
+def test_building_refuses_what_it_does_not_know(build, arguments, says):
+    with pytest.raises(SystemExit, match=says):
+        build.main(arguments)
