@@ -47,6 +47,10 @@ ratio = run.history.output.values[:, 0, 0] / 0.05
 gone = np.flatnonzero(run.learned["stiffness"] == 0)
 print(f"{len(gone)} of {net.n_edges} bonds removed; response ratio by step:", np.round(ratio, 3))
 
+# %% [markdown]
+# What every bond feels, before and after. The thick ones on the way to the target are those that
+# have gone: nothing holds their ends together now.
+
 # %%
 run.picture("response")
 
