@@ -62,10 +62,11 @@ run.picture("response")
 # anew:
 
 # %%
+import subprocess
 import sys
 
 sys.path.append(str(PROJECT / "benchmarks"))
-from capacity import TARGETS, study
+from capacity import TARGETS
 from capacity import trial as capacity_trial
 from pruning_rate import trial
 
@@ -125,8 +126,9 @@ print(
 # kept in `data/capacity.csv`. `python 04-pruning.py --full` makes it anew.
 
 # %%
-if "--full" in sys.argv and __name__ == "__main__":
-    study(processes=2, minutes=60, trials=512, path=DATA / "capacity.csv")
+if "--full" in sys.argv:
+    study = PROJECT / "benchmarks" / "capacity.py"
+    subprocess.run([sys.executable, study, DATA / "capacity.csv", "--minutes", "60"], check=True)
 table = np.genfromtxt(DATA / "capacity.csv", delimiter=",", names=True)
 nodes = np.array(list(TARGETS))
 
