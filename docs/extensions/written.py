@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any
 
 from docutils.nodes import literal
-from keys import KeyTable, tables, words
+from keys import KeyTable, default_of, tables, words
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
 import mechlearn
 from mechlearn.cli import app as commands
+from mechlearn.energies import Element
 
 #: Pages of the Python interface: a title, what it is about, and the modules whose names it lists.
 PAGES = {
@@ -228,7 +229,15 @@ def _documented(module: str, name: str) -> list[str]:
 def say_fields(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Give the docstring of a model its fields as parameters, with their descriptions."""
+    """Give the docstring of a model its fields, and that of an element what its bonds carry."""
+    if what in ("property", "attribute") and lines:
+        # Else what stands before a colon would be taken for a type.
+        lines.insert(0, "\\ ")
+    if what == "class" and issubclass(thing, Element) and hasattr(thing, "parameters"):
+        parts = [
+            f"- ``{p.name}`` (if left out {default_of(p)}): {p.about}" for p in thing.parameters
+        ]
+        lines[1:1] = ["", "Every bond carries, and may learn:", "", *parts, ""]
     if what != "class" or not issubclass(thing, BaseModel):
         return
     lines += ["", "Parameters", "----------"]
