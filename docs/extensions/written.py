@@ -235,9 +235,11 @@ def say_fields(
         lines.insert(0, "\\ ")
     if what == "class" and issubclass(thing, Element) and hasattr(thing, "parameters"):
         parts = [
-            f"- ``{p.name}`` (if left out {default_of(p)}): {p.about}" for p in thing.parameters
+            f"- ``{p.name}`` ({default_of(p)} if left out): {p.about}" for p in thing.parameters
         ]
-        lines[1:1] = ["", "Every bond carries, and may learn:", "", *parts, ""]
+        sections = [k - 1 for k, line in enumerate(lines) if re.fullmatch("-+", line)]
+        end = sections[0] if sections else len(lines)
+        lines[end:end] = ["", "Every bond carries, and may learn:", "", *parts, ""]
     if what != "class" or not issubclass(thing, BaseModel):
         return
     lines += ["", "Parameters", "----------"]
