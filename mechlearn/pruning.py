@@ -32,8 +32,8 @@ class PruningLearner(Learner):
 
     rule: GreedyPruning
 
-    def __init__(self, *what: Any, **options: Any) -> None:
-        super().__init__(*what, **options)
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
         self._dof = self.dofs[0]
         self._whole = self._dof.values.copy()
         self._response: _Response | None = None
@@ -61,14 +61,12 @@ class PruningLearner(Learner):
 
     @override
     def _step(self) -> bool:
-        response = self._response
-        assert response is not None, "a step comes after a look"
-        bond = response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
+        bond = self._response.best(self.rule.restore, self._dof.learns & self.flaws.whole)
         if bond is None:
             return False
-        response.change(bond)
+        self._response.change(bond)
         values = self._dof.values.copy()
-        values[bond] = self._whole[bond] if response.kept[bond] else 0.0
+        values[bond] = self._whole[bond] if self._response.kept[bond] else 0.0
         self._dof.values = values
         return True
 

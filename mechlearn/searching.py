@@ -6,7 +6,7 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn, LearningDof
+from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learner import Learner
@@ -31,8 +31,8 @@ class SearchLearner(Learner):
     rule: GradientFree
     resumable = False
 
-    def __init__(self, *what: Any, **options: Any) -> None:
-        super().__init__(*what, **options)
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
         self._cost = np.inf
         self._search = self._start()
 
@@ -84,11 +84,11 @@ class SearchLearner(Learner):
         return True
 
     @override
-    def restore(self, state: Mapping[str, NDArray]) -> None:
+    def restore(self, state) -> None:
         raise InputError(f"rule: a {self.rule.name} search cannot resume; train it anew.")
 
 
-def _range(dof: LearningDof) -> tuple[NDArray, ...]:
+def _range(dof) -> tuple[NDArray, NDArray, NDArray]:
     """Coordinates of what learns of a dof: where it is, and its bounds."""
     at = [dof.scale.coordinate(v, dof.low, dof.high) for v in (dof.values, dof.low, dof.high)]
     return tuple(x[dof.learns] for x in at)
