@@ -32,7 +32,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
 
 docs: $(READY)
-	@$(BIN)/python -m sphinx -W --keep-going -q -d build/site-trees docs build/site
+	@$(BIN)/python -m sphinx -W --keep-going -E -q -d build/site-trees docs build/site
 	@echo "Open build/site/index.html."
 
 # Cases and options: make bench ARGS="linear peers --quick"

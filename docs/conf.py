@@ -31,7 +31,9 @@ nitpicky = True  # references that lead nowhere are warnings, and so errors
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types are in the docstrings, with shapes
 autodoc_inherit_docstrings = False  # what overrides a method is documented with it
+autodoc_preserve_defaults = True
 napoleon_google_docstring = False
+napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_rtype = False
 napoleon_use_param = False
 

@@ -25,7 +25,8 @@ from mechlearn.rules import (
     Rule,
     Variant,
 )
-from mechlearn.setup import Setup, build_energy, build_network, pick
+from mechlearn.schema import pick
+from mechlearn.setup import Setup, build_energy, build_network
 from mechlearn.start import with_start
 from mechlearn.training import make_learner
 
@@ -142,7 +143,7 @@ def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
 
     def see(learner: Learner) -> None:
         nonlocal spent
-        if not isinstance(learner, RuleLearner):
+        if not isinstance(learner, RuleLearner) or not isinstance(learner.rule, Rule):
             return
         began = time.perf_counter()
         cosines.append(cosine(signal(learner, learner.rule), signal(learner, GradientDescent())))

@@ -30,12 +30,12 @@ def size() -> int:
     return next((int(os.environ[name]) for name in _SIZE if name in os.environ), 1)
 
 
-def total(comm: Any, value: Any) -> Any:
+def total(comm, value):
     """The sum over ranks of a number or an array; on one rank, what was given."""
     return value if comm.size == 1 else comm.allreduce(value)
 
 
-def largest(comm: Any, value: float) -> float:
+def largest(comm, value: float) -> float:
     """The largest of the ranks' numbers."""
     return value if comm.size == 1 else max(comm.allgather(value))
 

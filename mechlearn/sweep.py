@@ -261,7 +261,7 @@ def _about_member(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
+def _nothing() -> Iterator[Any]:
     yield None
 
 

@@ -72,26 +72,47 @@ def train(
 
     Parameters
     ----------
-    network, task : what learns what
-    energy : element energy, linear springs unless given
-    learn : which parameters learn, and their bounds; a mapping of names to :class:`Learn`
-        A :class:`Learn` alone is about the element's first parameter (stiffness); left out, that
-        learns between 0.01 and 10.
-    rule : learning rule, coupled learning with eta 0.01 unless given
-    material : values of parameters that do not learn, where they differ from the default
-    steps, tolerance : stop after so many updates, or at this largest relative target error
-    optimiser, rate : how a bond's signal becomes its step
-        A name, or a mapping of ``name`` and parameters: see :mod:`mechlearn.steps`.
-    batch : update after so many examples, drawn anew in every step, instead of after all
-    imperfections : what is wrong with the elements, nothing unless given
-    device : where outputs are measured while the network, as its model, says how to change
-    start : a run whose learned network this training begins with, cut bonds and all
-        Energy, learn and rule are those of the run where they are not given.
-    keep_optimiser : whether the optimiser goes on with what it remembers of ``start``
-    seed : of everything random
-    title : for people
-    watch : called with the learner at every step
-    comm : the ranks that share the mesh
+    network : Network
+        What learns.
+    task : Task
+        What it learns: sources, targets, examples, and the cost.
+    energy : Element, optional
+        What its bonds are made of; linear springs unless given.
+    learn : Learn, or mapping of parameter names to Learn, optional
+        Which parameters learn, and their bounds. A :class:`Learn` alone is about the element's
+        first parameter (stiffness); left out, that learns between 0.01 and 10.
+    rule : Procedure, optional
+        The learning rule; coupled learning with eta 0.01 unless given.
+    material : mapping of parameter names to numbers or (m,) arrays, optional
+        Values of parameters that do not learn, where they differ from the default.
+    steps : int
+        At most this many updates.
+    tolerance : float
+        Stop at this largest relative target error, or mean cross-entropy.
+    optimiser : str, or mapping
+        How a bond's signal becomes its step: a name, or a mapping of ``name`` and parameters; see
+        :mod:`mechlearn.steps`.
+    rate : float, optional
+        Size of the step; adam has a default for every parameter.
+    batch : int, optional
+        Update after so many examples, drawn anew in every step, instead of after all.
+    imperfections : Imperfections, optional
+        What is wrong with the elements.
+    device : Device, optional
+        Where outputs are measured while the network, as its model, says how to change.
+    start : Run, optional
+        What the training begins with: its learned network, cut bonds and all. Energy, learn and
+        rule are those of the run where they are not given.
+    keep_optimiser : bool
+        Whether the optimiser goes on with what it remembers of ``start``.
+    seed : int
+        Of everything random.
+    title : str
+        For people.
+    watch : callable, optional
+        Called with the learner at every step.
+    comm : MPI communicator
+        The ranks that share the mesh.
 
     Returns
     -------
@@ -100,8 +121,10 @@ def train(
 
     Raises
     ------
-    InputError, SolveError
-        For a task that makes no sense, and for equilibria that cannot be found.
+    InputError
+        For a task, or anything else given, that makes no sense; the message says what would.
+    SolveError
+        For equilibria that cannot be found, or are not to be trusted.
     """
     if start is not None:
         energy = energy or start.energy

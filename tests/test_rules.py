@@ -75,11 +75,12 @@ DOFS = ("stiffness", "rest_length")
 class Bench:
     """A network, a task and an energy at a fixed point: signals of rules, and the cost."""
 
-    def __init__(self, net, task, energy, k):
+    def __init__(self, net, task, energy, k, **at):
         self.problem = pose(task, net)
         self.solver = equilibrium(Model(net, energy, self.problem.fixed), self.problem)
         rng = np.random.default_rng(8)
         self.at = {"stiffness": k, "rest_length": net.lengths * rng.uniform(0.99, 1.01, len(k))}
+        self.at |= at
         self.update()
 
     def update(self, **change):
@@ -245,6 +246,32 @@ def test_contrastive_learning_is_coupled_learning_at_the_target(bench):
     b = bench()
     found = b.signal(ContrastiveLearning(), "stiffness")
     assert found == pytest.approx(b.signal(CoupledLearning(eta=1.0), "stiffness"), rel=1e-12)
+
+
+def test_what_clamping_costs_is_the_residual_in_the_stiffness_between_the_outputs(plane):
+    """``R S R / 2`` where outputs are held, ``R S^-1 R / 2`` where they are loaded, at any eta."""
+    pairs = [(3, 12), (20, 25)]
+    rows = np.array([pair_row(plane, *pair)[0] for pair in [(0, 7), *pairs]])
+    stretched, modes = np.linalg.eigh(bond_matrix(plane).T @ bond_matrix(plane))
+    inverse = (modes[:, 3:] / stretched[3:]) @ modes[:, 3:].T
+    flexibility = rows @ inverse @ rows.T
+    # The source is held, so the outputs feel the network with its distance fixed.
+    held = (
+        flexibility[1:, 1:] - np.outer(flexibility[1:, 0], flexibility[0, 1:]) / flexibility[0, 0]
+    )
+    for quantity, weights in (("strain", np.linalg.inv(held)), ("force", held)):
+        targets = [
+            Target(nodes=list(pair), **{quantity: value})
+            for pair, value in zip(pairs, (0.2, -0.1), strict=True)
+        ]
+        b = Bench(plane, Task(sources=[IN], targets=targets), Spring(), np.ones(plane.n_edges),
+                  rest_length=plane.lengths)  # fmt: skip
+        free = b.solver.solve(Phase("clamp"))
+        residual = (b.problem.wanted - b.solver.outputs(b.solver.free()))[0]
+        for eta in (1.0, 0.1, 0.01):
+            second = b.solver.solve(Phase("clamp", eta))
+            cost = (second.potentials - free.potentials).sum()
+            assert cost / eta**2 == pytest.approx(residual @ weights @ residual / 2, rel=1e-9)
 
 
 def test_directed_aging_is_the_elements_own_energy(plane, stiffnesses):

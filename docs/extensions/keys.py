@@ -124,7 +124,7 @@ def _energies() -> Iterator[KeyTable]:
                 parameter.name,
                 "number, one per bond, or name of edge data"
                 + (" (> 0)" if parameter.positive else ""),
-                _default_of(parameter),
+                default_of(parameter),
                 parameter.about + ("" if len(dims) == len(forms) else f" ({dims[0]}D.)"),
             )
             for parameter, dims in parameters.items()
@@ -133,7 +133,7 @@ def _energies() -> Iterator[KeyTable]:
         yield KeyTable(f'model = "{name}"', text(energy) + only, (*values, *settings), 2)
 
 
-def _default_of(parameter: Any) -> str:
+def default_of(parameter: Any) -> str:
     """The default of a parameter in words, from what it gives on a network of known lengths."""
     values = parameter.default(_Ruler())
     if isinstance(values, _Length):

@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import Any
 
 from docutils.nodes import literal
-from keys import KeyTable, tables, words
+from keys import KeyTable, default_of, tables, words
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
 import mechlearn
 from mechlearn.cli import app as commands
+from mechlearn.energies import Element
 
 #: Pages of the Python interface: a title, what it is about, and the modules whose names it lists.
 PAGES = {
@@ -228,7 +229,17 @@ def _documented(module: str, name: str) -> list[str]:
 def say_fields(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Give the docstring of a model its fields as parameters, with their descriptions."""
+    """Give the docstring of a model its fields, and that of an element what its bonds carry."""
+    if what in ("property", "attribute") and lines:
+        # Else what stands before a colon would be taken for a type.
+        lines.insert(0, "\\ ")
+    if what == "class" and issubclass(thing, Element) and hasattr(thing, "parameters"):
+        parts = [
+            f"- ``{p.name}`` ({default_of(p)} if left out): {p.about}" for p in thing.parameters
+        ]
+        sections = [k - 1 for k, line in enumerate(lines) if re.fullmatch("-+", line)]
+        end = sections[0] if sections else len(lines)
+        lines[end:end] = ["", "Every bond carries, and may learn:", "", *parts, ""]
     if what != "class" or not issubclass(thing, BaseModel):
         return
     lines += ["", "Parameters", "----------"]
@@ -307,9 +318,19 @@ def _heading(path: Path) -> str:
     return path.stem
 
 
+def list_all(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let pages that the start page has not given a place come last under "How to"."""
+    if page == "index":
+        pages = sorted(path.stem for path in Path(app.srcdir).glob("*.md") if path.stem != page)
+        more = [name for name in pages if not re.search(rf"^{name}$", source[0], re.MULTILINE)]
+        last = "howto/data\n"
+        source[0] = source[0].replace(last, last + "".join(f"{name}\n" for name in more))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the pages before any is read."""
     app.connect("builder-inited", write_all)
+    app.connect("source-read", list_all)
     app.connect("autodoc-process-docstring", say_fields, priority=100)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("missing-reference", settle)
