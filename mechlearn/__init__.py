@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
+    from mechlearn.elasticity import Moduli, moduli
     from mechlearn.energies import (
         Bar,
         Bar3D,
@@ -70,6 +71,7 @@ _HOMES = {
     "InputError": "errors",
     "Learn": "dofs",
     "MechlearnError": "errors",
+    "Moduli": "elasticity",
     "Network": "network",
     "Resistor": "energies",
     "Run": "run",
@@ -82,6 +84,7 @@ _HOMES = {
     "Support": "task",
     "Target": "task",
     "Task": "task",
+    "moduli": "elasticity",
     "rigidity": "maxwell",
     "sequence": "stages",
     "together": "stages",
@@ -113,6 +116,7 @@ __all__ = [
     "InputError",
     "Learn",
     "MechlearnError",
+    "Moduli",
     "Network",
     "Resistor",
     "Run",
@@ -126,6 +130,7 @@ __all__ = [
     "Target",
     "Task",
     "data",
+    "moduli",
     "networks",
     "rigidity",
     "sequence",
