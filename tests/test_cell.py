@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
+from mechlearn.learner import RuleLearner
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.posing import pose
 from mechlearn.task import Source, Target, Task
@@ -354,3 +355,20 @@ def test_moduli_of_what_a_run_learned(torus):
         ml.moduli(torus, ml.FiniteBeam())
     with pytest.raises(ml.InputError, match="component = 'xy'"):
         ml.moduli(run).young("xy")
+
+
+def test_a_training_with_a_cell_is_taken_up_again_as_it_was(torus):
+    """Parameters, the optimiser and the state to start from, the cell's strain among it."""
+    task = TASKS["poisson"]
+    parts = (
+        torus, task, ml.FiniteSpring(), {"stiffness": ml.Learn(bounds=(0.01, 10), initial=1.0)},
+        ml.CoupledLearning(eta=0.1),
+    )  # fmt: skip
+    whole, first, second = (RuleLearner(*parts, comm=MPI.COMM_SELF) for _ in range(3))
+    whole.train(steps=4, tolerance=1e-12)
+    first.train(steps=2, tolerance=1e-12)
+    state = first.state()
+    assert state["memory/free/u"][-3] == pytest.approx(-0.03)
+    second.restore(state)
+    second.train(steps=4, tolerance=1e-12)
+    assert np.array_equal(second.parameters["stiffness"], whole.parameters["stiffness"])
