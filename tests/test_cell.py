@@ -251,6 +251,7 @@ def test_nodes_go_with_the_cell(torus):
             [Target(cell="xx", strain=0.1)],
             "deforms depends on",
         ),
+        ([Source(nodes=[1], force=[0, 0.1])], [Target(cell="xx", strain=0.1)], "force of nodes"),
         ([Source(nodes=[1, 2], strain=[0.1])], [Target(nodes=[5, 7], strain=0.1)], "not a list"),
     ],
 )
