@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mechlearn.costs import CrossEntropy, SquaredError
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
+    from mechlearn.elasticity import Moduli, moduli
     from mechlearn.energies import (
         Bar,
         Bar3D,
@@ -72,6 +73,7 @@ _HOMES = {
     "InputError": "errors",
     "Learn": "dofs",
     "MechlearnError": "errors",
+    "Moduli": "elasticity",
     "Network": "network",
     "Probe": "probe",
     "Resistor": "energies",
@@ -86,6 +88,7 @@ _HOMES = {
     "Target": "task",
     "Task": "task",
     "feasible": "feasibility",
+    "moduli": "elasticity",
     "rigidity": "maxwell",
     "sequence": "stages",
     "together": "stages",
@@ -117,6 +120,7 @@ __all__ = [
     "InputError",
     "Learn",
     "MechlearnError",
+    "Moduli",
     "Network",
     "Probe",
     "Resistor",
@@ -133,6 +137,7 @@ __all__ = [
     "analysis",
     "data",
     "feasible",
+    "moduli",
     "networks",
     "rigidity",
     "sequence",

@@ -132,10 +132,11 @@ def _check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
                 )
         if len(set(names)) < max(len(names), 1):
             raise InputError(f"{_name(terminal)}: cell names nothing, or a component twice.")
-        if terminal.cell is None and terminal.quantity == kinematics.across:
+        of_nodes = terminal.quantity == kinematics.across or isinstance(terminal.value, list)
+        if terminal.cell is None and of_nodes:
             raise InputError(
                 f"{_name(terminal)} is about a {terminal.quantity} of nodes, which in a cell that "
-                "deforms depends on where it is held; ask for the strain of a pair."
+                "deforms depends on where it is held; use the strain, or the force, of a pair."
             )
 
 

@@ -298,10 +298,11 @@ class Run:
         """Raise InputError where the network is floppy or in pieces in a problem."""
         flaws = Flaws(self.setup.imperfections, self.network, self.setup.train.seed)
         try:
-            left = flaws.left(self.network)
+            check_rigidity(self.energy, flaws.left(self.network), problem.driven)
         except InputError as error:
+            if not flaws.cuts:
+                raise
             raise InputError(f"Without the bonds that are cut: {error}") from None
-        check_rigidity(self.energy, left, problem.driven)
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""

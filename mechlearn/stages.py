@@ -13,6 +13,7 @@ import numpy as np
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.ranks import on_first
 from mechlearn.run import Run, new_folder
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
@@ -64,8 +65,11 @@ class Stages:
     def _table(self):
         """Errors, and accuracies where there are some, as a pandas table with a row per stage."""
         table = self.error.to_pandas().add_prefix("error ")
-        right = self.accuracy.to_pandas().dropna(axis=1, how="all").add_prefix("accuracy ")
-        return table.join(right)
+        for task in self.accuracy["task"].values:
+            right = self.accuracy.sel(task=task).values
+            if not np.isnan(right).all():
+                table[f"accuracy {task}"] = right
+        return table
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write every run as a folder in ``folder``, and the table as ``stages.csv``.
@@ -75,14 +79,16 @@ class Stages:
         InputError
             Where a folder is in the way, or cannot be written.
         """
-        folder = new_folder(folder, overwrite)
-        for number, (run, name) in enumerate(
-            zip(self.runs, self.error["stage"].values[1:], strict=True), 1
-        ):
+        on_first(lambda: self._write(Path(folder), overwrite))
+        return Path(folder)
+
+    def _write(self, folder: Path, overwrite: bool) -> None:
+        new_folder(folder, overwrite)
+        names = self.error["stage"].values[1:]
+        for number, (run, name) in enumerate(zip(self.runs, names, strict=True), 1):
             safe = "".join(c if c.isalnum() else "-" for c in str(name))
             run.save(folder / f"{number:02d}-{safe}", overwrite)
         self._table().to_csv(folder / "stages.csv")
-        return folder
 
 
 def sequence(

@@ -99,6 +99,7 @@ def test_a_sequence_is_trainings_one_after_the_other(plane):
         for column, task in enumerate((A, B)):
             assert float(found.error[row, column]) == pytest.approx(run.test(task).error)
     assert "error B" in repr(found)
+    assert len(repr(found).splitlines()) == 2 + 4
 
 
 def test_a_sequence_is_saved(plane, tmp_path):

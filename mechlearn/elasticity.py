@@ -1,0 +1,118 @@
+"""The elastic moduli of a periodic network, its nodes relaxed, to first order about rest."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.cell import cell_components
+from mechlearn.energies import Element, Spring
+from mechlearn.errors import InputError
+from mechlearn.network import Network
+from mechlearn.posing import pose
+from mechlearn.schema import pick
+from mechlearn.task import Source, Target, Task
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Moduli:
+    """What a cell is like under small stress.
+
+    Attributes
+    ----------
+    components : tuple of str
+        Of strain and stress, as in tasks: "xx", "yy", "xy"; in 3D "xx", "yy", "zz", "xy", ...
+    compliance : (c, c) array
+        Strains (as in the tensor) by unit stresses of the components.
+    """
+
+    components: tuple[str, ...]
+    compliance: NDArray[np.float64]
+
+    @property
+    def bulk(self) -> float:
+        """Pressure over the loss of volume (in 2D area) under it."""
+        d = sum(n[0] == n[1] for n in self.components)
+        return float(1 / self.compliance[:d, :d].sum())
+
+    def young(self, along: str = "xx") -> float:
+        """Stress over strain under a stress along one axis."""
+        k = self._number(along, normal=True)
+        return float(1 / self.compliance[k, k])
+
+    def shear(self, plane: str = "xy") -> float:
+        """Stress over twice the strain under a shear stress."""
+        k = self._number(plane, normal=False)
+        return float(1 / (2 * self.compliance[k, k]))
+
+    def poisson(self, along: str = "xx", across: str = "yy") -> float:
+        """Less the strain across over the strain along, under a stress along."""
+        a, b = (self._number(name, normal=True) for name in (along, across))
+        return float(-self.compliance[b, a] / self.compliance[a, a])
+
+    def _number(self, name: str, *, normal: bool) -> int:
+        known = {n: k for k, n in enumerate(self.components) if (n[0] == n[1]) == normal}
+        return pick(known, name, "component")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Moduli: bulk {self.bulk:.4g}, shear {self.shear():.4g}, Young's {self.young():.4g}, "
+            f"Poisson's ratio {self.poisson():.4g}>"
+        )
+
+
+def moduli(
+    network: "Network | Run", energy: Element | None = None, **parameters: ArrayLike
+) -> Moduli:
+    """Moduli of a periodic network, or of what a run has learned.
+
+    Parameters
+    ----------
+    network : Network or Run
+    energy : Element, optional
+        Linear springs unless given; that of the run.
+    **parameters : values of the elements' parameters, one number or one per bond
+        Those of the run, or the default, where they are not given.
+
+    Raises
+    ------
+    InputError
+        For networks that are not periodic, and elements that are not linear; springs at finite
+        displacement are measured as linear ones, which they are at rest if their rest lengths are
+        their distances.
+    SolveError
+        For cells that are floppy.
+    """
+    from mechlearn.equilibrium import equilibrium
+    from mechlearn.fenics import MPI
+    from mechlearn.run import Run
+
+    if isinstance(network, Run):
+        energy = energy or network.energy
+        parameters = {**network.parameters, **parameters}
+        network = network.network
+    energy = energy or Spring()
+    if not energy.linear and energy.name == "finite_spring":
+        energy = Spring()
+    if not energy.linear:
+        raise InputError(
+            f"Moduli are those of linear elements, not of a {energy.name}; for others strain the "
+            "cell by a source, and read its stress."
+        )
+    names = cell_components(network.dim)
+    # Loaded in one example per component, the cell reads a column of its compliance in each.
+    task = Task(
+        sources=[Source(name="stress", cell=list(names), stress=[0.0] * len(names))],
+        targets=[Target(name="strain", cell=list(names), strain=[0.0] * len(names), scale=1.0)],
+        examples=[{"stress": one.tolist()} for one in np.eye(len(names))],
+    )
+    problem = pose(task, network, energy.kinematics)
+    solver = equilibrium(energy.model(network, problem, parameters, MPI.COMM_WORLD), problem)
+    solver.update(**parameters)
+    at_rest = solver.reading_at_rest[problem.targets] / problem.units
+    compliance = (solver.outputs(solver.free()) / problem.units - at_rest).T
+    return Moduli(names, compliance)
