@@ -207,7 +207,8 @@ def _train(setup: Setup, folder: Path, output: Path) -> dict[str, Any]:
 
 
 def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": ""}
+    trouble = summary["why"] if summary.get("outcome") == "stopped" else ""
+    return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": trouble}
 
 
 def _finished(output: Path, planned: Sequence[Member]) -> dict[str, dict[str, Any]]:
