@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError
-from mechlearn.fenics import MPI
 from mechlearn.folder import BEFORE, CHECKPOINT, resumable, write_whole
 from mechlearn.learner import Learner
 from mechlearn.meshfile import failure
@@ -111,7 +110,7 @@ class Checkpoints:
         asked = self._asked
         comm = learner.model.comm
         if comm.size > 1:  # saving is collective: all ranks must agree on it
-            due, asked = comm.allreduce((due, asked), op=MPI.MAX)
+            due, asked = (max(of) for of in zip(*comm.allgather((due, asked)), strict=True))
         if asked:
             trouble = self._tried(learner)
             at = f"stopped at step {learner.updates}"

@@ -70,7 +70,8 @@ def train(
 ) -> None:
     """Train a network as a task file says, and write the run as a folder.
 
-    Ends with exit code 0 whether or not the targets were reached; summary.json says which.
+    Ends with exit code 0 whether or not the targets were reached; summary.json says which, and why.
+    Where no step was possible any more, the last good network is written, and the exit code is 1.
 
     Parameters
     ----------

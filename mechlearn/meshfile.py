@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.safexml import refuse_entities
+from mechlearn.safehdf import SUFFIXES, check_hdf
+from mechlearn.safexml import heavy_files, refuse_entities
 
 if TYPE_CHECKING:
     import meshio
@@ -85,8 +86,14 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
     """
     import meshio
 
-    if Path(path).suffix.lower() in XML and Path(path).is_file():
+    suffix = Path(path).suffix.lower()
+    if suffix in XML and Path(path).is_file():
         refuse_entities(Path(path))
+    if suffix in (".xdmf", ".xmf"):
+        for file in heavy_files(Path(path)):
+            check_hdf(file)
+    if suffix in SUFFIXES:
+        check_hdf(Path(path))
     with _hushed() as printed:
         try:
             mesh = meshio.read(path)

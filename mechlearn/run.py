@@ -25,6 +25,7 @@ from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
+from mechlearn.safehdf import check_hdf
 from mechlearn.schema import key_path
 from mechlearn.setup import (
     TASK_TABLES,
@@ -462,7 +463,7 @@ class Run:
                     "; mechlearn train --resume goes on with it" if has_checkpoint(folder) else ""
                 )
                 raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
-        setup = read_setup(folder / "task.toml")
+        setup = read_setup(folder / "task.toml", closed=True)
         with _about(folder / (setup.network.file or "task.toml")):
             network = build_network(setup.network, folder)
         with _about(folder / "task.toml"):
@@ -546,6 +547,7 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
     import h5py
     import xarray
 
+    check_hdf(path)
     try:
         with h5py.File(path) as file:  # where this fails, h5netcdf would print a traceback
             dict(file.attrs)

@@ -1,5 +1,6 @@
 """XML from strangers: files that could grow without bounds, or reach for others, are not read."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mechlearn.errors import InputError
@@ -25,3 +26,31 @@ def refuse_entities(path: Path) -> None:
         ) from None
     except (SAXException, OSError, ValueError):
         return  # no XML at all: the reader of the format says so in its own words
+
+
+def heavy_files(path: Path) -> Iterator[Path]:
+    """The files beside an XDMF file in which its arrays are.
+
+    Raises
+    ------
+    InputError
+        Where it names one outside of its own folder.
+    """
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml.ElementTree import parse
+
+    try:
+        items = list(parse(path).iter("DataItem"))
+    except (ParseError, OSError, ValueError):
+        return
+    for item in items:
+        if item.get("Format", "XML").upper() == "XML":
+            continue
+        name = (item.text or "").strip().split(":")[0]
+        plain = name and Path(name).name == name and "\\" not in name
+        if not plain or (path.parent / name).is_symlink():
+            raise InputError(
+                f"{path} keeps arrays in {name!r}, outside its folder, and is not read."
+            )
+        yield path.parent / name

@@ -122,8 +122,11 @@ class Setup(Table):
         return self.model_copy(update={name: getattr(task, name) for name in TASK_TABLES})
 
 
-def read_setup(path: str | Path) -> Setup:
-    """Read and validate a task file; raises InputError that names the file and the key."""
+def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
+    """Read and validate a task file; raises InputError that names the file and the key.
+
+    A ``closed`` one must not name files outside of its folder.
+    """
     path = Path(path)
     try:
         text = path.read_bytes()
@@ -137,6 +140,10 @@ def read_setup(path: str | Path) -> Setup:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
+    named = data.get("examples"), _entry(data.get("network"), "file")
+    for name in named if closed else ():
+        if isinstance(name, str) and (path.parent / name).resolve().parent != path.parent.resolve():
+            raise InputError(f"{path}: {name!r} lies outside the run, and is not read.")
     if isinstance(data.get("examples"), str):
         data["examples"] = read_examples(path.parent / data["examples"])
     try:
@@ -203,6 +210,10 @@ def to_toml(setup: Setup, examples: str | None = None) -> str:
         mode="json", exclude_none=True, exclude={"examples"} if examples else None
     )
     return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
+
+
+def _entry(table: Any, name: str) -> Any:
+    return table.get(name) if isinstance(table, dict) else None
 
 
 def _rows(points: list[list[float]]) -> NDArray:

@@ -6,6 +6,7 @@ runs elsewhere. A sweep that was interrupted goes on with the members that are m
 """
 
 import csv
+import io
 import itertools
 import logging
 import os
@@ -20,6 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.folder import locked, write_whole
 from mechlearn.schema import input_error
 from mechlearn.setup import Setup, build_rule
 
@@ -112,27 +114,28 @@ def sweep(
     Raises
     ------
     InputError
-        For keys that do not fit, and a folder that holds another sweep.
+        For keys that do not fit, and a folder that holds another sweep or is in use.
     """
     planned = members(setup, vary)
     output.mkdir(parents=True, exist_ok=True)
-    rows = _finished(output, planned)
-    left = [m for m in planned if m.name not in rows]
-    try:
-        with _cluster(workers, scheduler) if left else _nothing() as client:
-            futures = {
-                client.submit(
-                    _train, m.setup, folder.absolute(), (output / m.name).absolute(), pure=False
-                ): m
-                for m in left
-            }
-            for future, result in _as_completed(futures):
-                member = futures[future]
-                rows[member.name] = {**member.varied, **result}
-                if watch:
-                    watch(len(rows), len(planned), rows[member.name])
-    finally:
-        _write(output / TABLE, planned, rows)
+    with locked(output):
+        rows = _finished(output, planned)
+        left = [m for m in planned if m.name not in rows]
+        try:
+            with _cluster(workers, scheduler) if left else _nothing() as client:
+                futures = {
+                    client.submit(
+                        _train, m.setup, folder.absolute(), (output / m.name).absolute(), pure=False
+                    ): m
+                    for m in left
+                }
+                for future, result in _as_completed(futures):
+                    member = futures[future]
+                    rows[member.name] = {**member.varied, **result}
+                    if watch:
+                        watch(len(rows), len(planned), rows[member.name])
+        finally:
+            _write(output / TABLE, planned, rows)
     return [rows[m.name] for m in planned]
 
 
@@ -204,7 +207,8 @@ def _train(setup: Setup, folder: Path, output: Path) -> dict[str, Any]:
 
 
 def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": ""}
+    trouble = summary["why"] if summary.get("outcome") == "stopped" else ""
+    return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": trouble}
 
 
 def _finished(output: Path, planned: Sequence[Member]) -> dict[str, dict[str, Any]]:
@@ -281,9 +285,8 @@ def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str
 
 def _write(path: Path, planned: Sequence[Member], rows: Mapping[str, Mapping[str, Any]]) -> None:
     names = ["member", *planned[0].varied, *RESULTS]
-    beside = path.with_suffix(".part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
-    beside.replace(path)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, names)
+    writer.writeheader()
+    writer.writerows({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
+    write_whole(path, table.getvalue().encode())

@@ -401,3 +401,53 @@ def test_exports_make_their_folders_and_know_capitals(whole, tmp_path):
     (tmp_path / "file").write_text("")
     text = refusal(run.export, tmp_path / "file" / "out.vtu")
     assert text.startswith(f"{tmp_path / 'file' / 'out.vtu'} cannot be written: ")
+
+
+# -- files from strangers ----------------------------------------------------------------------
+
+
+def test_runs_do_not_lead_outside_their_folder(folder, whole, tmp_path):
+    path = folder / "task.toml"
+    text = path.read_text()
+    for outside in (whole / "network.vtu", "../run/../other.vtu"):
+        path.write_text(text.replace('file = "network.vtu"', f'file = "{outside}"'))
+        assert "lies outside the run" in refusal(Run.load, folder)
+    path.write_text(text)
+    (folder / "network.vtu").unlink()
+    (folder / "network.vtu").symlink_to(whole / "network.vtu")
+    assert "lies outside the run" in refusal(Run.load, folder)
+
+
+def test_examples_of_a_run_lie_in_its_folder(folder, tmp_path):
+    path = folder / "task.toml"
+    text = path.read_text()
+    secret = tmp_path / "secret.csv"
+    secret.write_text("in,out\n0.1,0.1\n")
+    assert "examples = []" in text
+    path.write_text(text.replace("examples = []", f'examples = "{secret}"'))
+    assert "lies outside the run" in refusal(Run.load, folder)
+
+
+def test_histories_that_claim_too_much_or_lead_elsewhere_take_no_memory(folder):
+    import h5py
+
+    path = folder / "history.nc"
+    whole = path.read_bytes()
+    with h5py.File(path, "a") as file:
+        file.create_dataset("huge", shape=(10**12,), chunks=(1000,), dtype="f8")
+    assert "huge claims 8000000000000 bytes" in refusal(Run.load, folder)
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
+    assert "elsewhere lies in another file" in refusal(Run.load, folder)
+
+
+def test_meshes_do_not_lead_outside_their_folder(plane, tmp_path):
+    path = tmp_path / "net.xdmf"
+    write_network(path, plane)
+    assert ml.networks.from_file(path).n_nodes == plane.n_nodes
+    text = path.read_text()
+    assert "net.h5:" in text
+    for other in ("../net.h5:", "/etc/net.h5:"):
+        path.write_text(text.replace("net.h5:", other))
+        assert "outside its folder" in refusal(ml.networks.from_file, path)

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -368,6 +370,32 @@ def test_the_first_checkpoint_fails_at_once(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@contextmanager
+def files_no_larger_than(size):
+    """Let the kernel refuse to write more than that into any file, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [0, 100, 3000, 7000])
+def test_a_write_that_stops_half_way_leaves_the_last_good_state(size, stopped):
+    files = {p.name: p.read_bytes() for p in stopped.iterdir()}
+    with files_no_larger_than(size), pytest.raises(InputError, match="File too large"):
+        train(stopped, setup_of(), resume=True)
+    assert {p.name: p.read_bytes() for p in stopped.iterdir()} == files
+    run = train(stopped, setup_of(), resume=True)
+    assert_same(run, train_setup(setup_of()))
+    with files_no_larger_than(size), pytest.raises(InputError, match="File too large"):
+        run.save(stopped / "run")
+    assert not any((stopped / "run").iterdir())
+
+
 def test_a_run_that_cannot_be_written_leaves_no_half_run(tmp_path, monkeypatch):
     first, second = train_setup(setup_of(3)), train_setup(setup_of(9))
     calls = 0
@@ -400,6 +428,7 @@ def test_a_run_that_cannot_be_written_leaves_no_half_run(tmp_path, monkeypatch):
 
 ON_TWO_RANKS = """
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import test_lasting as t
