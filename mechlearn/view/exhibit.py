@@ -62,6 +62,7 @@ class Exhibit:
         self.actuation = Actuation(run, example)
         self.step, self.amplitude = len(self.actuation.steps) - 1, 1.0
         self.picked: int | None = None
+        self._quick = False
         self.moves = isinstance(run.energy.kinematics, Displacements)
         self.parameters = self.actuation.recorded(0)
         self.actuation.set(self.parameters)
@@ -138,7 +139,10 @@ class Exhibit:
             colours[self.picked] = rgb(PICKED)
             widths[self.picked] = max(widths[self.picked], 0.8)
         places = self._places()
-        return Scene(network, places, colours, widths, self._marks, self._held, ghost=network.nodes)
+        return Scene(
+            network, places, colours, widths, self._marks, self._held,
+            ghost=network.nodes, quick=self._quick,
+        )  # fmt: skip
 
     def draw(self) -> None:
         """Draw the scene into the plotter; the camera stays."""
@@ -151,7 +155,10 @@ class Exhibit:
         plotter.reset_camera_clipping_range()
 
     def fine(self, fine: bool) -> None:
-        """Smooth edges, or a quick picture: without a graphics card edges take most of the time."""
+        """Smooth edges and round tubes, or a quick picture: all is drawn without a graphics card."""
+        again, self._quick = fine and self._quick, not fine
+        if again:
+            self.draw()
         self.plotter.render_window.SetMultiSamples(SAMPLES if fine else 0)
 
     def aim(self) -> None:
