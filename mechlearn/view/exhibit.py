@@ -9,16 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.actuation import Actuation, Answer
+from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
-from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
+from mechlearn.render.deformation import (
+    amplification,
+    bond_strains,
+    standpoint,
+    without_rigid_motion,
+)
 from mechlearn.render.drawing import draw_bonds, draw_marks
+from mechlearn.render.felt import Body, body
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
+from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
 
 if TYPE_CHECKING:
@@ -63,6 +71,7 @@ class Exhibit:
         self.step, self.amplitude = len(self.actuation.steps) - 1, 1.0
         self.picked: int | None = None
         self._quick = False
+        self._body: tuple[Answer | None, Body | None] = None, None
         self.moves = isinstance(run.energy.kinematics, Displacements)
         self.parameters = self.actuation.recorded(0)
         self.actuation.set(self.parameters)
@@ -141,7 +150,7 @@ class Exhibit:
         places = self._places()
         return Scene(
             network, places, colours, widths, self._marks, self._held,
-            ghost=network.nodes, quick=self._quick,
+            ghost=network.nodes, solid=self._solid(colours), quick=self._quick,
         )  # fmt: skip
 
     def draw(self) -> None:
@@ -155,7 +164,7 @@ class Exhibit:
         plotter.reset_camera_clipping_range()
 
     def fine(self, fine: bool) -> None:
-        """Smooth edges and round tubes, or a quick picture: all is drawn without a graphics card."""
+        """Draw smooth edges and round tubes, or quickly: there may be no graphics card."""
         again, self._quick = fine and self._quick, not fine
         if again:
             self.draw()
@@ -226,6 +235,19 @@ class Exhibit:
             return np.zeros_like(network.nodes)
         u = state[:, : network.dim]
         return without_rigid_motion(network, self.run.problem, u, self.run.energy.linear)
+
+    def _solid(self, colours: NDArray) -> DrawnSolid | None:
+        """The deformed body of solid struts, each in its colour."""
+        run, answer = self.run, self.answer
+        if not isinstance(run.energy, Solid):
+            return None
+        if self._body[0] is not answer:
+            self._body = answer, body(self.actuation.model, answer.field)
+        shape = self._body[1]
+        u = answer.state[:, : run.network.dim]
+        at = standpoint(run.network, run.problem, u, run.energy.linear)
+        points = shape.rest + self.factor * at.seen(shape.rest, shape.moves)
+        return DrawnSolid(points, shape.cells, colours[shape.strut])
 
     def _places(self) -> NDArray[np.float64]:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
