@@ -57,7 +57,8 @@ def _made(part: Part, attempt: int) -> tuple[float, bytes]:
         tempfile.TemporaryDirectory() as folder,
     ):
         gmsh.option.setString("Geometry.OCCTargetUnit", "MM")
-        gmsh.option.setNumber("Geometry.OCCUnionUnify", 0)  # keep the halves of balls apart
+        # In space the halves of balls must stay apart.
+        gmsh.option.setNumber("Geometry.OCCUnionUnify", int(part.dim == 2))
         occ = gmsh.model.occ
         pieces, cuts = _plane(occ, part) if part.dim == 2 else _space(occ, part, attempt)
         _unite(gmsh, pieces, cuts)
