@@ -45,7 +45,8 @@ def main(dim: int) -> None:
             np.linalg.norm(learner.model.to_bonds(adjoint.sensitivity(name).mean(axis=0)))
             for name in ("width", "modulus")
         ]
-        numbers = [free.readings[0, -1], *sizes, free.energies[0]]
+        size = np.linalg.norm(learner.model.deformed(free.fields()[:, 0]))
+        numbers = [free.readings[0, -1], *sizes, free.energies[0], size]
         if MPI.COMM_WORLD.rank == 0:
             print(*(f"{x:.15e}" for x in numbers), flush=True)
 

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from mechlearn.dofs import Learn
-from mechlearn.energies import FiniteSpring
+from mechlearn.energies import FiniteSpring, Solid
 from mechlearn.errors import InputError, SolveError
+from mechlearn.network import Network
+from mechlearn.render.colours import rgb
 from mechlearn.run import Run
+from mechlearn.solids.patches import patch_means
 from mechlearn.task import Source, Target, Task
 from mechlearn.training import train
 from mechlearn.view import serve
-from mechlearn.view.exhibit import Exhibit
+from mechlearn.view.exhibit import PICKED, Exhibit
 
 PULL = Task(
     sources=[Source(name="pinch", nodes=[3, 30], strain=0.1)],
@@ -75,6 +78,35 @@ def test_the_picture_follows_step_load_colour_and_pick(exhibit):
     for k, a in enumerate(pictures):
         for b in pictures[:k]:
             assert np.abs(a - b).mean() > 0.05
+
+
+def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
+    points = np.array([[0, 0], [1, 0.1], [2, 0], [0.4, 0.8], [1.5, 0.9]])
+    edges = np.array([[0, 1], [1, 2], [0, 3], [1, 3], [1, 4], [2, 4], [3, 4]])
+    task = Task(
+        sources=[Source(nodes=[0, 2], strain=0.05)], targets=[Target(nodes=[3, 4], strain=0.03)]
+    )
+    learn = {"width": Learn(bounds=(0.06, 0.2), initial=0.12)}
+    run = train(
+        Network(points, edges), task, energy=Solid(order=1, mesh_size=0.7), learn=learn, steps=2
+    )
+    exhibit = Exhibit(run, size=(300, 200))
+    try:
+        for step, amplitude in ((2, 1.0), (2, 0.4), (0, 0.4)):
+            exhibit.go(step=step, amplitude=amplitude)
+            exhibit.draw()
+            scene, model = exhibit.scene(), exhibit.actuation.model
+            # The joints' mean places are those of the nodes as drawn.
+            means = patch_means(model.domain.drawn) @ scene.solid.points
+            assert means == pytest.approx(scene.nodes, abs=1e-9)
+            assert len(scene.solid.colours) == len(scene.solid.cells)
+        assert not np.array_equal(scene.nodes, points)
+        exhibit.picked = 4
+        struts = model.domain.drawn.strut
+        gold = (exhibit.scene().solid.colours == rgb(PICKED)).all(axis=1)
+        assert np.array_equal(gold, struts == 4)
+    finally:
+        exhibit.plotter.close()
 
 
 def test_every_bond_can_be_picked_where_it_is_drawn(exhibit):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Beyond this many bonds, lines are drawn instead of tubes; up to that many, joints are rounded.
 TUBES, JOINTS = 60_000, 6_000
+#: Sides of tubes, and balls, in quick pictures.
+QUICK = 6
 #: How much of a bond's colour is lost at the far side of a network in space, and where it has left
 #: the periodic cell.
 FADE, FADED = 0.6, 0.88
@@ -38,7 +40,10 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
         colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
         thin = max(0.15 * scene.thick, 0.0007 * scene.extent) * (1 if scene.flat else 0.5)
-        _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
+        if scene.quick and not scene.flat:
+            _add(plotter, _lines(rest.ends, colours), 0.0, line_width=1, lighting=False)
+        else:
+            _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
     if scene.solid is not None:
         _draw_solid(plotter, scene, scene.solid)
         return
@@ -89,7 +94,8 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
         places[:, 2] += 0.98 * radii[widest]
         shape = pv.Disc(inner=0, outer=1, c_res=16)
     else:
-        shape = pv.Sphere(radius=1, theta_resolution=12, phi_resolution=12)
+        turns = QUICK if scene.quick else 12
+        shape = pv.Sphere(radius=1, theta_resolution=turns, phi_resolution=turns)
     balls = pv.PolyData(places)
     balls["radius"] = radii[widest]
     balls["colour"] = colours.astype(np.uint8)
@@ -216,7 +222,7 @@ def _add_lines(
     if scene.flat:
         mesh = _ribbons(ends, radius, colours)
     elif len(ends) <= TUBES:
-        mesh = _tubes(ends, radius, colours)
+        mesh = _tubes(ends, radius, colours, QUICK if scene.quick else None)
     else:
         mesh = _lines(ends, colours)
         options = {"line_width": 2, "lighting": False}
@@ -253,12 +259,14 @@ def _ribbons(ends: NDArray, radius: ArrayLike, colours: NDArray) -> "pyvista.Pol
     return mesh
 
 
-def _tubes(ends: NDArray, radius: ArrayLike, colours: NDArray | None = None) -> "pyvista.PolyData":
+def _tubes(
+    ends: NDArray, radius: ArrayLike, colours: NDArray | None = None, sides: int | None = None
+) -> "pyvista.PolyData":
     """Tubes along lines, one radius each; ``colours`` per end."""
     mesh = _lines(ends, colours)
     mesh["radius"] = np.repeat(np.broadcast_to(radius, len(ends)), 2).astype(float)
     mesh.set_active_scalars("radius")
-    sides = 10 if len(ends) < 5000 else 6
+    sides = sides or (10 if len(ends) < 5000 else 6)
     return mesh.tube(scalars="radius", absolute=True, n_sides=sides, capping=True)
 
 

@@ -200,14 +200,15 @@ def felt(actuation: Actuation, answer: Answer) -> Felt:
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
     if not isinstance(run.energy, BondEnergy):
-        return Felt(answer.state, strain, energy, None, _body(model, answer.field))
+        return Felt(answer.state, strain, energy, None, body(model, answer.field))
     tension = model.to_bonds(model.local_tensions())
     if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
     return Felt(answer.state, strain, energy, tension, cell=answer.cell)
 
 
-def _body(model: "SolidModel", field: NDArray) -> Body:
+def body(model: "SolidModel", field: NDArray) -> Body:
+    """The cells of a solid in a state (owned dofs) of its present parameters; on one rank."""
     moved = model.deformed(field)
     domain = model.domain
     rest = domain.points_at(model.get("width"))

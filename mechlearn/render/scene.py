@@ -71,6 +71,8 @@ class Scene:
         Whether bonds that cross the periodic cell are drawn whole.
     factor : float
         By how much displacements are amplified.
+    quick : bool
+        Whether few facets are drawn in space, for a picture that is soon replaced by another.
     extent : float
         Size of the network.
     thick, mark, arrow : float
@@ -89,6 +91,7 @@ class Scene:
     true_radii: NDArray[np.float64] | None = None
     whole: bool = False
     factor: float = 1.0
+    quick: bool = False
 
     def __post_init__(self) -> None:
         span = np.ptp(self.network.nodes, axis=0)

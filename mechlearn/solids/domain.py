@@ -171,7 +171,8 @@ class Domain:
         here = self.block_of_point >= 0
         out = np.full(self.drawn.points.shape, -np.inf)
         out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]
-        return self.comm.allreduce(out, op=MPI.MAX)
+        self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.MAX)
+        return out
 
 
 def _on_first(comm: MPI.Comm, action: Callable):

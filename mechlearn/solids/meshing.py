@@ -12,6 +12,9 @@ from mechlearn.errors import SolveError
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.struts import JOINT, Struts
 
+#: How often a union in space is tried, with balls turned another way each time.
+TRIES = 4
+
 
 @dataclass(frozen=True, eq=False)
 class SolidMesh:
@@ -182,12 +185,21 @@ def _draw_plane(gmsh, struts: Struts, size: float) -> None:
 
 def _draw_space(gmsh, struts: Struts, size: float) -> None:
     net, add = struts.network, gmsh.model.occ
-    balls = [(3, add.addSphere(*x, r)) for x, r in zip(net.nodes, struts.joint_radius, strict=True)]
-    rods = [
-        (3, add.addCylinder(*net.nodes[i], *v, w / 2))
-        for (i, _), v, w in zip(net.edges, net.vectors, struts.width, strict=True)
-    ]
-    (body,) = add.fuse(balls, rods)[0]
+    for attempt in range(TRIES):
+        balls = turned_balls(add, net.nodes, struts.joint_radius, attempt)
+        rods = [
+            (3, add.addCylinder(*net.nodes[i], *v, w / 2))
+            for (i, _), v, w in zip(net.edges, net.vectors, struts.width, strict=True)
+        ]
+        bodies = add.fuse(balls, rods)[0]
+        if len(bodies) == 1:
+            break
+        add.remove(add.getEntities(3), recursive=True)
+    else:
+        raise SolveError(
+            "OpenCASCADE could not unite the struts to one body; change widths a little."
+        )
+    (body,) = bodies
     centres = [add.addPoint(*x) for x in net.nodes]
     add.synchronize()
     gmsh.model.mesh.embed(0, centres, *body)
@@ -196,6 +208,21 @@ def _draw_space(gmsh, struts: Struts, size: float) -> None:
     set_number("Mesh.MeshSizeFromCurvature", np.pi / size)  # cells per turn: size follows width
     set_number("Mesh.MeshSizeMax", size * 2 * struts.joint_radius.max())
     set_number("Mesh.Algorithm3D", 10)
+
+
+def turned_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tuple[int, int]]:
+    """Balls of gmsh, turned at random where this is not the first attempt (0) to unite them.
+
+    A ball of OpenCASCADE has poles and a seam. Where rods run through those, their union may come
+    out without some of them, and without an error.
+    """
+    rng, out = np.random.default_rng(attempt), []
+    for centre, radius in zip(centres, radii, strict=True):
+        ball = (3, occ.addSphere(*centre, radius))
+        if attempt:
+            occ.rotate([ball], *centre, *rng.normal(size=3), rng.uniform(0.5, 2.5))
+        out.append(ball)
+    return out
 
 
 def _arrays(gmsh, struts: Struts) -> SolidMesh:

@@ -9,16 +9,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.actuation import Actuation, Answer
+from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
-from mechlearn.render.deformation import amplification, bond_strains, strained, without_rigid_motion
+from mechlearn.render.deformation import (
+    amplification,
+    bond_strains,
+    standpoint,
+    strained,
+    without_rigid_motion,
+)
 from mechlearn.render.drawing import draw_bonds, draw_marks
+from mechlearn.render.felt import Body, body
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
+from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
 
 if TYPE_CHECKING:
@@ -62,6 +71,8 @@ class Exhibit:
         self.actuation = Actuation(run, example)
         self.step, self.amplitude = len(self.actuation.steps) - 1, 1.0
         self.picked: int | None = None
+        self._quick = False
+        self._body: tuple[Answer | None, Body | None] = None, None
         self.moves = isinstance(run.energy.kinematics, Displacements)
         self.parameters = self.actuation.recorded(0)
         self.actuation.set(self.parameters)
@@ -145,8 +156,9 @@ class Exhibit:
         if self.run.problem.cell:
             network = strained(network, self.factor * self.answer.cell)
         return Scene(
-            network, places, colours, widths, self._marks, self._held, ghost=self.run.network.nodes
-        )
+            network, places, colours, widths, self._marks, self._held,
+            ghost=self.run.network.nodes, solid=self._solid(colours), quick=self._quick,
+        )  # fmt: skip
 
     def draw(self) -> None:
         """Draw the scene into the plotter; the camera stays."""
@@ -159,7 +171,10 @@ class Exhibit:
         plotter.reset_camera_clipping_range()
 
     def fine(self, fine: bool) -> None:
-        """Smooth edges, or a quick picture: without a graphics card edges take most of the time."""
+        """Draw smooth edges and round tubes, or quickly: there may be no graphics card."""
+        again, self._quick = fine and self._quick, not fine
+        if again:
+            self.draw()
         self.plotter.render_window.SetMultiSamples(SAMPLES if fine else 0)
 
     def aim(self) -> None:
@@ -227,6 +242,19 @@ class Exhibit:
             return np.zeros_like(network.nodes)
         u = state[:, : network.dim]
         return without_rigid_motion(network, self.run.problem, u, self.run.energy.linear)
+
+    def _solid(self, colours: NDArray) -> DrawnSolid | None:
+        """The deformed body of solid struts, each in its colour."""
+        run, answer = self.run, self.answer
+        if not isinstance(run.energy, Solid):
+            return None
+        if self._body[0] is not answer:
+            self._body = answer, body(self.actuation.model, answer.field)
+        shape = self._body[1]
+        u = answer.state[:, : run.network.dim]
+        at = standpoint(run.network, run.problem, u, run.energy.linear)
+        points = shape.rest + self.factor * at.seen(shape.rest, shape.moves)
+        return DrawnSolid(points, shape.cells, colours[shape.strut])
 
     def _places(self) -> NDArray[np.float64]:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
