@@ -28,7 +28,7 @@ class SolveError(MechlearnError):
         super().__init__(text)
         self.fault = fault
 
-    def __reduce__(self):  # errors travel between processes
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:  # errors travel between processes
         return type(self), (str(self), self.fault)
 
 

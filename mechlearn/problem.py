@@ -223,7 +223,7 @@ class Problem:
         for port in self.ports:
             if port.cell is not None:
                 weights = cell_functional(port.cell, dim)
-                entries += [(row, last + c, weights[c]) for c in np.flatnonzero(weights)]
+                entries += [(row, last + int(c), weights[c]) for c in np.flatnonzero(weights)]
                 reference.append(0.0)
                 spans.append(slice(row, row + 1))
                 row += 1
@@ -242,7 +242,7 @@ class Problem:
                 entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
             if self.cell:
                 moved = affine_rows(vector)
-                entries += [(row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved)]
+                entries += [(row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved).tolist()]
             reference += list(vector) if len(vector) else [0.0]
             spans.append(slice(row, row + size))
             row += size

@@ -106,7 +106,7 @@ fig.align_labels()
 # ## How many targets at once?
 #
 # Now a random *bond* is the source, and $N_T$ others are targets. Each shall answer by a tenth more
-# than it does at first, or more than that: `ml.Shortfall` is the cost of inequalities. With
+# than it does at first, or more than that: its `limit` is `at_least` or `at_most`. With
 # $r_a = (\eta_a - \eta_a^0)/\eta_a^0 - 0.1$ it is the paper's $F = \frac12\sum_a r_a^2\,
 # \Theta(-r_a)$, and every step removes a bond or puts one back, whichever lowers $F$ most.
 

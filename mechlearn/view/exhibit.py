@@ -248,9 +248,10 @@ class Exhibit:
         run, answer = self.run, self.answer
         if not isinstance(run.energy, Solid):
             return None
-        if self._body[0] is not answer:
-            self._body = answer, body(self.actuation.model, answer.field)
         shape = self._body[1]
+        if shape is None or self._body[0] is not answer:
+            shape = body(self.actuation.model, answer.field)
+            self._body = answer, shape
         u = answer.state[:, : run.network.dim]
         at = standpoint(run.network, run.problem, u, run.energy.linear)
         points = shape.rest + self.factor * at.seen(shape.rest, shape.moves)
