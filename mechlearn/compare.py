@@ -269,7 +269,10 @@ def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, 
         first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
     except SolveError:  # so strong a nudge that there is no such state
         return rule.amount, np.nan, np.nan, np.nan
-    return rule.amount, second - first, float(np.linalg.norm(found)), 1 - cosine(found, exact)
+    contrast = second - first
+    if abs(contrast) < 1e-13 * abs(second):  # nothing is left of it but rounding
+        contrast = 0.0
+    return rule.amount, contrast, float(np.linalg.norm(found)), 1 - cosine(found, exact)
 
 
 def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:

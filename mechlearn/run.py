@@ -218,7 +218,7 @@ class Run:
         return solver.outputs(solver.free()) / problem.units
 
     def test(self, task: Task, learned: bool = True) -> "Score":
-        """How well the network does at a task, be it another one than it was trained for.
+        """How well the network does at a ``task``, be it another one than it was trained for.
 
         ``learned=False`` asks the network before training.
 
@@ -240,7 +240,7 @@ class Run:
         )
 
     def cut(self, bonds: Sequence[int]) -> "Run":
-        """The learned network with some bonds cut, for good; nothing is learned.
+        """The learned network with some ``bonds``, by number, cut for good; nothing is learned.
 
         The targets' ``initial`` is what they read before the cut. A training that starts from it
         goes on with the bonds that are left.

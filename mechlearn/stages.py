@@ -74,6 +74,8 @@ class Stages:
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write every run as a folder in ``folder``, and the table as ``stages.csv``.
 
+        A folder that is there already is refused, but for ``overwrite``.
+
         Raises
         ------
         InputError
