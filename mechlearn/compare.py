@@ -269,9 +269,8 @@ def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, 
         first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
     except SolveError:  # so strong a nudge that there is no such state
         return rule.amount, np.nan, np.nan, np.nan
-    contrast = second - first
-    if abs(contrast) < 1e-13 * abs(second):  # nothing is left of it but rounding
-        contrast = 0.0
+    # Less than that is nothing but rounding.
+    contrast = second - first if abs(second - first) > 1e-13 * abs(second) else 0.0
     return rule.amount, contrast, float(np.linalg.norm(found)), 1 - cosine(found, exact)
 
 

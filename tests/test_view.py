@@ -187,8 +187,10 @@ def test_without_trame_the_error_says_how_to_install_it(folder, monkeypatch):
 
 def test_several_ranks_are_refused(folder):
     done = subprocess.run(
-        [Path(sys.executable).with_name("mpiexec"), "-n", "2"]
-        + [sys.executable, "-m", "mechlearn", "view", folder, "--serve"],
+        [
+            *(Path(sys.executable).with_name("mpiexec"), "-n", "2"),
+            *(sys.executable, "-m", "mechlearn", "view", folder, "--serve"),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
