@@ -488,3 +488,11 @@ def test_plots(trained, torus, space):
     with pytest.raises(InputError, match="106 bonds"):
         plot_bonds(trained.network, [1.0], "one")
     pyplot.close("all")
+
+
+def test_findings_are_shown_in_a_line(trained):
+    text, m = repr(ml.analysis.removal(trained)), trained.network.n_edges
+    assert text.startswith("<Removal: network <")
+    assert "\n" not in text
+    assert len(text) < 400
+    assert f"matrix {m} x {m}" in repr(ml.analysis.hessian(trained))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.modes import spectrum
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError
@@ -33,8 +34,8 @@ LARGEST = 6000
 STEP = 1e-4
 
 
-@dataclass(frozen=True, eq=False)
-class Hessian:
+@dataclass(frozen=True, eq=False, repr=False)
+class Hessian(Finding):
     """Second derivative of the cost (mean over examples, user's units) by what learns.
 
     Attributes
@@ -71,8 +72,8 @@ class Hessian:
         return plot_hessian(self, ax)
 
 
-@dataclass(frozen=True, eq=False)
-class Correspondence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Correspondence(Finding):
     """Stiff modes of the cost against modes of the network.
 
     Attributes

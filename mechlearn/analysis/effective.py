@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 LARGEST = 3000
 
 
-@dataclass(frozen=True, eq=False)
-class Dimension:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dimension(Finding):
     """Singular values of the response to many sources.
 
     Attributes

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError, SolveError
 from mechlearn.jacobian import output_jacobian
@@ -36,8 +37,8 @@ HOLDING = 1e-8
 BLOCK = 512
 
 
-@dataclass(frozen=True, eq=False)
-class Susceptibility:
+@dataclass(frozen=True, eq=False, repr=False)
+class Susceptibility(Finding):
     """Exact slopes of the outputs by the logarithm of a parameter of the bonds.
 
     Attributes
@@ -78,8 +79,8 @@ class Susceptibility:
         return plot_bonds(self.network, self.importance, "susceptibility", ax)
 
 
-@dataclass(frozen=True, eq=False)
-class Removal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Removal(Finding):
     """What the outputs are without each of the bonds.
 
     Attributes

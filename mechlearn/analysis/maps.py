@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError, listed
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from mechlearn.run import Run
 
 
-@dataclass(frozen=True, eq=False)
-class ResponseMap:
+@dataclass(frozen=True, eq=False, repr=False)
+class ResponseMap(Finding):
     """What the bonds feel in a state.
 
     Attributes

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import DENSE, Tangent, port_rows
 from mechlearn.errors import InputError, SolveError
@@ -32,8 +33,8 @@ LARGEST = 3000
 SOFTEST = 20
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum(Finding):
     """Modes of a network, from soft to stiff.
 
     Attributes
@@ -101,8 +102,8 @@ class Spectrum:
         return plot_density(self, ax, bins) if self.complete else plot_participation(self, ax)
 
 
-@dataclass(frozen=True, eq=False)
-class Overlap:
+@dataclass(frozen=True, eq=False, repr=False)
+class Overlap(Finding):
     """How modes share in a task.
 
     Attributes

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.importance import participation, target_names
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import port_rows
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 LEAST = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class Pathway:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pathway(Finding):
     """How a source and a target are coupled.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.importance import HOLDING, target_names
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import port_rows
@@ -26,8 +27,8 @@ NUMBERS = 4_000_000
 LARGEST = 8000
 
 
-@dataclass(frozen=True, eq=False)
-class Robustness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Robustness(Finding):
     """The response at several levels of something, many times each.
 
     Attributes
@@ -71,8 +72,8 @@ class Robustness:
         return plot_robustness(self, ax)
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve(Finding):
     """The response while sources are pulled from nothing to more than they were trained for.
 
     Attributes

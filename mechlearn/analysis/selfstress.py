@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError
 
@@ -29,8 +30,8 @@ LARGEST = 8000
 ZERO = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class SelfStress:
+@dataclass(frozen=True, eq=False, repr=False)
+class SelfStress(Finding):
     """The states of self-stress of a network.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import BondEnergy, Element, Spring
 from mechlearn.errors import InputError
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from mechlearn.run import Run
 
 
-@dataclass(frozen=True, eq=False)
-class Specimen:
+@dataclass(frozen=True, eq=False, repr=False)
+class Specimen(Finding):
     """A network at some values of its parameters, solved on one rank whenever it is asked.
 
     Attributes

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.errors import InputError, SolveError
 from mechlearn.kinematics import Kinematics
 from mechlearn.network import Network
@@ -27,8 +28,8 @@ DENSE = 1500
 BLOCK = 512
 
 
-@dataclass(frozen=True, eq=False)
-class Tangent:
+@dataclass(frozen=True, eq=False, repr=False)
+class Tangent(Finding):
     """A network about a state, its supports taken out, its sources let go (loads stay).
 
     Attributes

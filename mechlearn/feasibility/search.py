@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.dofs import LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
@@ -32,8 +33,8 @@ UNBOUNDED = 1e3
 WIDER = 10.0
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
+@dataclass(frozen=True, eq=False, repr=False)
+class Search(Finding):
     """The best answer that a bounded search found.
 
     Attributes

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mechlearn.analysis.finding import Finding
 from mechlearn.errors import listed
 from mechlearn.feasibility.floors import Floor
 from mechlearn.feasibility.search import WIDER, Search
@@ -12,8 +13,8 @@ from mechlearn.feasibility.search import WIDER, Search
 NEAR = 0.01
 
 
-@dataclass(frozen=True, eq=False)
-class Feasibility:
+@dataclass(frozen=True, eq=False, repr=False)
+class Feasibility(Finding):
     """What is known of a task before it is trained.
 
     Attributes
