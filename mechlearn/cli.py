@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from mechlearn import __version__
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.export.options import Options
 from mechlearn.ranks import fail, on_first, prepare, rank, size
 
@@ -242,7 +242,7 @@ def sweep(
     say(f"{learned} of {len(rows)} learned, {failed} failed. Written to {output / TABLE}")
     for row in [r for r in rows if r["trouble"]][:5]:
         which = ", ".join(f"{k} = {row[k]}" for k in values)
-        print(f"mechlearn: {which}: {row['trouble']}", file=sys.stderr)
+        _warn(f"{which}: {row['trouble']}")
     if failed:
         sys.exit(1)
 
@@ -513,7 +513,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _warn(text: str) -> None:
     """Say on stderr what the user should know at once, once for all ranks."""
     if rank() == 0:
-        print(f"mechlearn: {text}", file=sys.stderr, flush=True)
+        print(f"mechlearn: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def say(text: str) -> None:
@@ -542,7 +542,7 @@ class _about:
 
 
 def _fail(text: str, code: int) -> None:
-    fail(f"mechlearn: {text}", code)
+    fail(f"mechlearn: {plain(text)}", code)
 
 
 def _report(run) -> str:

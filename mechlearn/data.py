@@ -229,6 +229,8 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
     InputError
         Where the file cannot be read, or a cell is neither; the message names the line.
     """
+    if path.exists() and not path.is_file():  # a device may never end
+        raise InputError(f"{path} is no file of examples.")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -284,7 +286,7 @@ def _example(head: list[str], row: list[str], where: str) -> dict[str, Any]:
         cell = cell.strip()
         if not cell:
             continue
-        part = re.fullmatch(r"(.+)\[(\d+)\]", name)
+        part = re.fullmatch(r"(.+)\[(\d{1,9})\]", name)
         if part:
             several.setdefault(part[1], {})[int(part[2])] = _number(cell, where, name)
         else:

@@ -32,6 +32,12 @@ class SolveError(MechlearnError):
         return type(self), (str(self), self.fault)
 
 
+def plain(text: str, limit: int = 2000) -> str:
+    """A text as one line that prints: names and values of users may hold anything, of any length."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"
+
+
 def listed(ids: Iterable[object], limit: int = 8) -> str:
     """Ids as a short readable list, "3, 7 and 12" or "3, 7, 12, ... (40 in all)"."""
     words = [str(i) for i in ids]

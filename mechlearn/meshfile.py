@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
+from mechlearn.safemesh import ending_files
 from mechlearn.safexml import heavy_files, refuse_entities
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
         check_hdf(Path(path))
     with _hushed() as printed:
         try:
-            mesh = meshio.read(path)
+            with ending_files():
+                mesh = meshio.read(path)
             mesh.points = np.asarray(mesh.points, dtype=float)
             problem = _mismatch(mesh)
         except (meshio.ReadError, SystemExit) as error:  # meshio prints, and leaves with sys.exit

@@ -17,6 +17,10 @@ from mechlearn.errors import InputError, listed
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
 SHORTEST_BOND = 1e-12
+#: Coordinates, and what tasks ask for, are no larger: their squares must be numbers.
+LARGEST = 1e100
+#: No bond crosses a periodic cell more often.
+BOX = 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +250,9 @@ def _coordinates(nodes: ArrayLike) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(bad):
         raise InputError(f"The coordinates of node {listed(bad)} are not finite numbers.")
+    bad = np.flatnonzero((np.abs(x) > LARGEST).any(axis=1))
+    if len(bad):
+        raise InputError(f"The coordinates of node {listed(bad)} are beyond {LARGEST:g}.")
     return x
 
 
@@ -255,20 +262,21 @@ def _bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
         raise InputError("The network has no bonds.")
     if e.ndim != 2 or e.shape[1] != 2:
         raise InputError(f"The edges of a network must have shape (m, 2), not {e.shape}.")
-    if not np.issubdtype(e.dtype, np.integer):
-        if not (np.issubdtype(e.dtype, np.floating) and np.all(e == np.rint(e))):
-            raise InputError("The edges of a network must be whole numbers: ids of nodes.")
-        e = e.astype(np.int64)
+    if not np.issubdtype(e.dtype, np.integer) and not (
+        np.issubdtype(e.dtype, np.floating) and np.all(e == np.rint(e))
+    ):
+        raise InputError("The edges of a network must be whole numbers: ids of nodes.")
     bad = np.flatnonzero(((e < 0) | (e >= n)).any(axis=1))
     if len(bad):
         raise InputError(
             f"Edge {listed(bad)} names a node outside 0 to {n - 1} (edge {bad[0]} joins "
             f"{e[bad[0], 0]} and {e[bad[0], 1]})."
         )
+    e = e.astype(np.int64)
     bad = np.flatnonzero(e[:, 0] == e[:, 1])
     if len(bad):
         raise InputError(f"Edge {listed(bad)} joins a node to itself (node {e[bad[0], 0]}).")
-    return e.astype(np.int64)
+    return e
 
 
 def _periodicity(
@@ -279,15 +287,25 @@ def _periodicity(
         if shifts is not None:
             raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
         return None, None
-    rows = np.asarray(cell, dtype=float)
-    if rows.shape != (d, d) or not np.isfinite(rows).all() or abs(np.linalg.det(rows)) < 1e-300:
+    try:
+        rows = np.asarray(cell, dtype=float)
+    except (TypeError, ValueError):
+        rows = np.zeros(0)
+    if rows.shape != (d, d) or not (np.abs(rows) <= LARGEST).all() or _flat(rows):
         raise InputError(f"The periodic cell must be {d} independent, finite vectors of {d}D.")
     if shifts is None:
         return rows, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], rows)
     whole = np.asarray(shifts)
-    if whole.shape != (len(edges), d) or not np.all(whole == np.rint(whole)):
+    good = whole.shape == (len(edges), d) and whole.dtype.kind in "fiu"
+    if not good or not np.all(whole == np.rint(whole)) or np.any((whole < -BOX) | (whole > BOX)):
         raise InputError(f"The shifts must be whole numbers of shape ({len(edges)}, {d}).")
     return rows, whole.astype(np.int64)
+
+
+def _flat(rows: NDArray[np.float64]) -> bool:
+    """Whether the vectors of a cell are as good as dependent."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return not (lengths >= 1 / LARGEST).all() or abs(np.linalg.det(rows / lengths)) < 1e-9
 
 
 def _sets(sets: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray[np.int64]]:

@@ -19,11 +19,13 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
     # An unknown key explains more than the missing one it was meant to be.
     problem = min(problems, key=lambda p: p["type"] not in UNKNOWN)
     # Pydantic names the branch of a union too, such as "list[int]" or "float".
+    kind, value, last = problem["type"], problem.get("input"), problem["loc"][-1:]
     path = [p for p in problem["loc"] if isinstance(p, int) or p.isidentifier()]
     while path and path[-1] in ("float", "int", "str", "bool", "constrained"):
         path.pop()
+    if kind in UNKNOWN and path[-1:] != list(last):  # keys of users may be anything
+        path += last
     key = key_path(path)
-    kind, value = problem["type"], problem.get("input")
     if kind in UNKNOWN:
         text = f"{key} is not a known key; {hint(str(path[-1]), _keys(model, path[:-1]))}"
     elif kind == "missing":

@@ -20,6 +20,8 @@ from mechlearn.rules import Procedure, rules
 from mechlearn.schema import build, input_error, pick
 from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
 
+#: The most bytes that a task file may have.
+LARGEST = 2**27
 #: The tables of a task file that are those of a task.
 TASK_TABLES = ("supports", "sources", "targets", "examples")
 
@@ -129,13 +131,16 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
     """
     path = Path(path)
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
     except IsADirectoryError:
         raise InputError(
             f"{path} is a folder; a task file such as tasks/allostery.toml is needed."
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {(error.strerror or error)}.") from None
+    if len(text) > LARGEST:
+        raise InputError(f"{path} has more than {LARGEST} bytes: it is no task file.")
     try:
         data = tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -134,7 +134,7 @@ def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: Learn
     """
     options = {"name": optimiser} if isinstance(optimiser, str) else dict(optimiser)
     name = options.pop("name", None)
-    if name not in steps:
+    if not isinstance(name, str) or name not in steps:
         raise InputError(f"train: optimiser = {name!r} must be {' or '.join(steps)}.")
     kind = steps[name]
     if "rate" in options:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from mechlearn.costs import Cost, SquaredError
+from mechlearn.network import LARGEST
 from mechlearn.schema import input_error
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ QUANTITIES = (
 Value = float | list[float]
 #: How limits of targets are written before their values.
 LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
-Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+#: Larger numbers have squares beyond all numbers.
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False, strict=True)]
 #: The id of a node or bond.
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 

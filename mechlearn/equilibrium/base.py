@@ -202,7 +202,8 @@ class Equilibrium(ABC):
         self.problem = problem = self._all if examples is None else self._all.take(examples)
         across = (problem.asked & ~problem.through).any()
         through = (problem.asked & problem.through).any()
-        self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there)
+        # Where nothing is asked of any example, a clamped state is the free one.
+        self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there) or (1.0,)
         self._sources = Conditions(
             Grip(problem.held, np.zeros(problem.values.shape)), problem.values
         )

@@ -6,6 +6,9 @@ from typing import Any
 
 from mechlearn.errors import InputError
 
+#: The most nodes that a generator makes.
+MOST = 20_000_000
+
 
 def integer(what: str, value: object, low: int | None = None, high: int | None = None) -> int:
     """``value`` as an int within ``low`` and ``high``, or an InputError that names ``what``."""
@@ -28,6 +31,12 @@ def dimension(what: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, Real) or value not in (2, 3):
         raise InputError(f"{what} must be 2 or 3, not {value!r}.")
     return 2 if value == 2 else 3
+
+
+def many(what: str, nodes: int) -> None:
+    """Raise InputError for more nodes than could be dealt with."""
+    if nodes > MOST:
+        raise InputError(f"{what} is too large: at most {MOST} nodes are possible.")
 
 
 def seed_number(what: str, value: object) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.networks import _check
 
 #: Where column wires run beside the crossings, in units of the distance between rows.
 ASIDE = 0.4
@@ -32,6 +33,7 @@ def crossbar(rows: int = 8, columns: int = 4, wires: bool = False) -> Network:
     """
     if rows < 1 or columns < 1:
         raise InputError(f"A crossbar needs at least one row and column, not {rows} by {columns}.")
+    _check.many(f"A crossbar of {rows} by {columns}", rows * columns)
     i, j = np.divmod(np.arange(rows * columns), columns)
     ends = [
         np.stack([np.full(rows, -1.0), -np.arange(rows)], axis=1),

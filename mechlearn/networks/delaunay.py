@@ -54,6 +54,7 @@ def delaunay(
     dim = _check.dimension("dim of a Delaunay network", dim)
     low = FEWEST_PERIODIC[dim] if periodic else {2: 4, 3: 8}[dim]
     nodes = _check.integer("The number of nodes of a Delaunay network", nodes, low=low)
+    _check.many(f"A Delaunay network of {nodes} nodes", nodes)
     seed = _check.seed_number("The seed of a Delaunay network", seed)
     separation = _check.number("The separation of a Delaunay network", separation, 0, 0.85)
     rng = np.random.default_rng(seed)

@@ -78,6 +78,8 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         raise InputError(f"There is no file {path}.")
     if path.is_dir():
         raise InputError(f"{path} is a folder, not the file of a network.")
+    if not path.is_file():  # a device may never end
+        raise InputError(f"{path} is no regular file, and is not read.")
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in PROTEIN:
         unknown = sorted(set(options) - {"cutoff", "chains"})

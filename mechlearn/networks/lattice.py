@@ -9,6 +9,7 @@ the last axis), in 3D also ``front`` and ``back`` (along y): the nodes within ha
 that face.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -252,6 +253,7 @@ def _lattice(
     vectors, basis = np.array(vectors, dtype=float), np.array(basis, dtype=float)
     d = len(vectors)
     size = _size(name, size, d)
+    _check.many(f"A {name} lattice of {' x '.join(map(str, size))}", math.prod(size) * len(basis))
     spacing = _check.number(f"The spacing of a {name} lattice", spacing)
     if spacing <= 0:
         raise InputError(f"The spacing of a {name} lattice must be positive, not {spacing:g}.")

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from mechlearn.networks import _check
 
 #: Cutoffs that make sense, in angstrom: shorter leaves proteins floppy, longer joins everything.
 CUTOFFS = (7.0, 15.0)
+#: A file of the largest assemblies has fewer bytes than this.
+LARGEST_FILE = 2**28
 
 
 def protein(
@@ -69,6 +72,9 @@ def protein(
             )
         use = np.isin(chain, wanted)
         chain, residue, name, place = chain[use], residue[use], name[use], place[use]
+    lost = np.flatnonzero(~(np.abs(place) < 1e6).all(axis=1))
+    if len(lost):
+        raise InputError(f"{path}: the place of residue {listed(residue[lost])} is no place.")
     edges = cKDTree(place).query_pairs(cutoff, output_type="ndarray")
     edges = np.sort(edges, axis=1)
     edges = edges[np.lexsort(edges.T[::-1])]
@@ -93,13 +99,17 @@ def _alpha_carbons(path: Path) -> list[tuple[str, int | None, str, list[float]]]
         raise InputError(f"There is no file {path}.")
     name = path.name.lower()
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if name.endswith(".gz") else raw).decode("utf-8", "replace")
+        with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        if len(raw) > LARGEST_FILE:
+            raise InputError(f"{path} holds more than {LARGEST_FILE} bytes, and is not read.")
+        # Gemmi cuts columns by bytes, and would cut letters that have several.
+        text = raw.decode("ascii", "replace").replace("\ufffd", "?")
         if ".cif" in Path(name.removesuffix(".gz")).suffixes:
             structure = gemmi.make_structure_from_block(gemmi.cif.read_string(text).sole_block())
         else:
             structure = gemmi.read_pdb_string(text)
-    except (OSError, EOFError, RuntimeError, ValueError, IndexError) as problem:
+    except (OSError, EOFError, RuntimeError, ValueError, IndexError, zlib.error) as problem:
         reason = str(problem).strip().splitlines()
         raise InputError(
             f"{path} cannot be read as a protein structure (PDB or mmCIF)"
@@ -114,5 +124,7 @@ def _alpha_carbons(path: Path) -> list[tuple[str, int | None, str, list[float]]]
             carbons = [a for a in residue if a.name == "CA" and a.element.name in ("C", "X")]
             if carbons:
                 atom = max(carbons, key=lambda a: a.occ)
+                if residue.seqid.num is None:
+                    raise InputError(f"{path}: a residue {residue.name} has no number.")
                 found.append((chain.name, residue.seqid.num, residue.name, atom.pos.tolist()))
     return found

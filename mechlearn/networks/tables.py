@@ -8,7 +8,6 @@ of 0 and 1 named ``node_set:name`` or ``edge_set:name``.
 
 import csv
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +49,9 @@ def read_npz(path: Path) -> Network:
     """The network in an npz file; raises InputError where it holds none."""
     try:
         arrays = read_arrays(path)
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except InputError:
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib fail in many ways on a damaged file
         raise InputError(f"{path} cannot be read as npz: {failure(error)}.") from None
     for name in ("nodes", "edges"):
         if name not in arrays:
@@ -282,7 +283,10 @@ def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, NDArray]]:
         raise InputError(f"{path} cannot be read: {failure(error)}.") from None
     notes = [line[1:].partition(":") for line in lines if line.startswith("#")]
     comments = {name.strip(): text.strip() for name, colon, text in notes if colon}
-    rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    try:
+        rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
     if len(rows) < 2:
         raise InputError(f"{path} holds no rows under a line of names.")
     head, body = rows[0], rows[1:]
