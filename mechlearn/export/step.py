@@ -145,7 +145,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
 
 
 def _half_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tuple[int, int]]:
-    """Balls in two halves each, turned at random.
+    """Balls in two halves each, turned at random where this is not the first attempt (0).
 
     The face of a whole ball closes on itself at a seam; trimmed by rods, it comes back from a STEP
     file with pieces missing (1 to 3 % of the volume), without an error. Half a ball's does not.

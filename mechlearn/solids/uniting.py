@@ -107,14 +107,15 @@ def shortened(
 def spin(
     occ, bodies: list[tuple[int, int]], centre: NDArray, axis: NDArray | None, attempt: int
 ) -> None:
-    """Turn bodies of gmsh that it does not change, at random, another way in every attempt.
+    """Turn bodies of gmsh that it does not change: not in the first attempt, then at random.
 
-    As OpenCASCADE makes them, poles and seams of many lie in one plane, which is worst.
-    ``axis`` is that through ``centre`` about which the bodies are round; None where any is.
+    As OpenCASCADE makes them, poles and seams of many lie in one plane: good for meshes, bad for
+    unions. ``axis`` is that through ``centre`` about which the bodies are round; None where any is.
     """
-    rng = np.random.default_rng([attempt, *(tag for _, tag in bodies)])
-    about = rng.normal(size=3) if axis is None else axis
-    occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
+    if attempt:
+        rng = np.random.default_rng([attempt, *(tag for _, tag in bodies)])
+        about = rng.normal(size=3) if axis is None else axis
+        occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
 
 
 def unite(occ, first: list[tuple[int, int]], others: list[tuple[int, int]]) -> list:
