@@ -5,8 +5,9 @@ finite elements; it is checked once, when it is made, so that everything after c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,6 +72,10 @@ class Network:
         put(self, "node_data", _data(self.node_data, len(nodes), "node"))
         put(self, "edge_data", _data(self.edge_data, len(edges), "edge"))
         _check_bonds(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # networks travel between processes
+        values = (getattr(self, f.name) for f in fields(self))
+        return type(self), tuple(dict(v) if isinstance(v, Mapping) else v for v in values)
 
     # -- sizes ---------------------------------------------------------------------------------
 

@@ -18,11 +18,12 @@ from mechlearn import sizing
 from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, SolveError
-from mechlearn.export import FORMATS, export, step
+from mechlearn.export import FORMATS, export
 from mechlearn.export.options import Options
 from mechlearn.export.part import lowest, make_part, silhouette
 from mechlearn.meshfile import write_network
 from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.solids import uniting
 from mechlearn.solids.domain import draw
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
@@ -58,6 +59,16 @@ def deep():
         targets=[ml.Target(name="out", nodes=[high[-1]], displacement=[0.02, 0.02, 0.0])],
     )
     return ml.train(net, task, learn=ml.Learn(bounds=(0.2, 1.0), initial=0.5), steps=30)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """The least in 3D."""
+    net = ml.networks.fcc(size=[1, 1, 1], disorder=0.1, seed=0)
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 1], strain=0.1)], targets=[ml.Target(nodes=[2, 3], strain=0.1)]
+    )
+    return ml.train(net, task, learn=ml.Learn(bounds=(0.2, 1.0), initial=0.5), steps=2)
 
 
 @pytest.fixture(params=["flat", "deep"])
@@ -165,12 +176,7 @@ def test_a_base_in_space_carries_the_part_on_posts(deep, tmp_path):
     assert held.bounds[1, 2] == pytest.approx(bare.bounds[1, 2], abs=1e-3)
 
 
-def test_cones_lead_to_the_struts_in_step_files_too(tmp_path):
-    net = ml.networks.fcc(size=[1, 1, 1], disorder=0.1, seed=0)
-    task = ml.Task(
-        sources=[ml.Source(nodes=[0, 1], strain=0.1)], targets=[ml.Target(nodes=[2, 3], strain=0.1)]
-    )
-    small = ml.train(net, task, learn=ml.Learn(bounds=(0.2, 1.0), initial=0.5), steps=2)
+def test_cones_lead_to_the_struts_in_step_files_too(small, tmp_path):
     volumes = [
         read_body(small.export(tmp_path / f"a{suffix}", unit=30.0, fillet=1.0))[1]
         for suffix in (".stl", ".step")
@@ -185,22 +191,21 @@ def test_fillets_add_material_in_the_corners(run, tmp_path):
     assert more.is_watertight
 
 
-def test_step_is_whole_though_the_union_loses_rods_at_first(deep, tmp_path, monkeypatch):
+def test_step_is_whole_though_the_union_loses_rods_at_first(small, tmp_path, monkeypatch):
     """What OpenCASCADE loses is found out by the volume, and tried anew."""
-    made, volumes = step._made, []
+    asked = []
 
-    def loses(part, attempt):
-        volume, content = made(part, attempt) if attempt else (0.98 * 6883.0, b"too small")
-        volumes.append(volume)
-        return volume, content
+    def loses(make, part, wanted, attempt):
+        asked.append(attempt)
+        return make(part, wanted if attempt else 1.02 * wanted, attempt)
 
-    monkeypatch.setattr(step, "_made", loses)
-    path = deep.export(tmp_path / "a.step", unit=20.0)
-    assert len(volumes) == 2
+    monkeypatch.setattr(uniting, "apart", loses)
+    path = small.export(tmp_path / "a.step", unit=20.0)
+    assert asked == [0, 1]
     assert path.read_bytes().startswith(b"ISO-10303-21")
-    monkeypatch.setattr(step, "_made", lambda part, attempt: (0.98 * 6883.0, b"too small"))
-    with pytest.raises(SolveError, match="lost some of the part"):
-        deep.export(tmp_path / "b.step", unit=20.0)
+    monkeypatch.setattr(uniting, "apart", lambda make, part, wanted, n: make(part, wanted / 2, n))
+    with pytest.raises(SolveError, match=r"lost some of the struts.*meet at the smallest angle"):
+        small.export(tmp_path / "b.step", unit=20.0)
     assert not (tmp_path / "b.step").exists()
 
 

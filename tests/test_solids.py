@@ -1,5 +1,6 @@
 """Solids as finite elements: meshes, materials and patches against what is known exactly."""
 
+import os
 import sys
 
 import numpy as np
@@ -7,11 +8,14 @@ import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
+from mechlearn.apart import Crash, apart
 from mechlearn.energies import Hinge, Solid
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.fenics import MPI, fem, ufl
 from mechlearn.network import Network
+from mechlearn.networks import delaunay
 from mechlearn.posing import pose
+from mechlearn.solids import facets, uniting
 from mechlearn.solids.contact import overlaps, rod_overlaps
 from mechlearn.solids.domain import draw
 from mechlearn.solids.materials import density
@@ -113,6 +117,75 @@ def test_a_missing_package_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "gmsh", None)
     with pytest.raises(MechlearnError, match="pip install"):
         make_mesh(Struts(rod(2), np.full(2, 0.1)), 0.5)
+
+
+def hard_to_unite():
+    """Struts that OpenCASCADE unites without one of them, or crashes at, if it is let to."""
+    net = delaunay(nodes=12, dim=3, seed=1)
+    signs = np.full(net.n_edges, -1)
+    signs[[0, 2, 4, 5, 9, 10, 19, 21, 22, 34]] = 1
+    return Struts(net, 0.12 * (1 + 0.01 * signs))
+
+
+def test_no_strut_is_lost_in_space():
+    """The mesh is as large as the struts, found without OpenCASCADE; each strut has its cells."""
+    struts = hard_to_unite()
+    drawn, _ = draw(struts, 1.0)
+    assert set(drawn.strut) == set(range(struts.network.n_edges))
+    assert volumes(drawn.points, drawn.cells).sum() == pytest.approx(facets.volume(struts), 0.03)
+
+
+def test_the_volume_of_round_struts_is_right():
+    """Of one rod and the parts of its balls beyond it, in a formula."""
+    net = Network(np.array([[0.0, 0, 0], [1, 0.5, 0.2]]), np.array([[0, 1]]))
+    struts, r = Struts(net, np.array([0.2])), 0.1
+    ball, length = struts.joint_radius[0], net.lengths[0]
+    inside = np.sqrt(ball**2 - r**2)  # from here on, the rod is all there is
+    lens = np.pi * (ball**2 * inside - inside**3 / 3)  # of half a ball, up to there
+    exact = np.pi * r**2 * (length - 2 * inside) + 2 * (2 / 3 * np.pi * ball**3 + lens)
+    assert facets.volume(struts) == pytest.approx(exact, rel=2e-4)
+
+
+def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
+    """Crashes and losses are survived, and the struts named that are likely at fault."""
+    struts, asked = Struts(tower(), np.full(9, 0.1)), []
+
+    def crash_once(make, *arguments):
+        asked.append(arguments[-1])
+        return apart(os.abort) if arguments[-1] == 0 else make(*arguments)
+
+    monkeypatch.setattr(uniting, "apart", crash_once)
+    mesh = make_mesh(struts, 1.0)
+    assert asked == [0, 1]
+    assert set(mesh.strut) == set(range(9))
+    monkeypatch.setattr(uniting, "apart", lambda make, *arguments: make(*arguments))
+    monkeypatch.setattr(facets, "volume", lambda struts: 1.01 * volume)
+    volume = volumes(mesh.points, mesh.cells).sum()
+    with pytest.raises(SolveError, match=r"lost some of the struts.*Bonds \d and \d meet at"):
+        make_mesh(struts, 1.0)
+
+
+def test_the_struts_at_the_smallest_angle_are_named():
+    angle = np.radians(7.0)
+    nodes = np.array([[0.0, 0, 0], [0, 0, 1], [0, 1, 0], [np.cos(angle), np.sin(angle), 0],
+                      [1.0, 0, 0]])  # fmt: skip
+    net = Network(nodes, np.array([[0, 1], [2, 0], [0, 4], [3, 0]]))
+    text = uniting.sharpest(Struts(net, np.full(4, 0.02)))
+    assert text.startswith("Bonds 2 and 3 meet at the smallest angle, 7 degrees, at node 0:")
+
+
+def test_calls_apart_answer_raise_and_crash_alone(monkeypatch):
+    """What another process does comes back; it knows nothing of MPI, and its end is not ours."""
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("HOME_OF_MINE", "here")
+    assert apart(os.getenv, "PMI_RANK") is None
+    assert apart(os.getenv, "HOME_OF_MINE") == "here"
+    with pytest.raises(ZeroDivisionError):
+        apart(divmod, 1, 0)
+    with pytest.raises(Crash, match="crashed with SIGABRT"):
+        apart(os.abort)
+    with pytest.raises(Crash, match="exit code 3"):
+        apart(os._exit, 3)
 
 
 # -- materials and elements ------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import SolveError
 from mechlearn.export.part import Part, lowest, silhouette
 from mechlearn.extras import load
+from mechlearn.solids import facets
 
 if TYPE_CHECKING:
     import trimesh
@@ -117,30 +118,11 @@ def rods(part: Part) -> list[tuple[NDArray, NDArray]]:
     return out
 
 
-def frames(axes: NDArray) -> NDArray[np.float64]:
-    """Rotations whose third column is the axis, (m, 3, 3)."""
-    least = np.eye(3)[np.argmin(np.abs(axes), axis=1)]
-    one = np.cross(least, axes)
-    one /= np.linalg.norm(one, axis=1)[:, None]
-    return np.stack([one, np.cross(axes, one), axes], axis=2)
-
-
 def _space(manifold, part: Part) -> tuple[list, list]:
     make, net = manifold.Manifold, part.struts.network
-    # Prisms and polyhedra as large as the cylinders and balls that they stand for.
-    wider = np.sqrt((2 * np.pi / SIDES) / np.sin(2 * np.pi / SIDES))
-    ball = make.sphere(1.0, SIDES)
-    ball = ball.scale([(4 / 3 * np.pi / ball.volume()) ** (1 / 3)] * 3)
-    pieces = [
-        ball.scale([r] * 3).translate(list(x))
-        for x, r in zip(net.nodes, part.struts.joint_radius, strict=True)
-    ]
-    turns = frames(part.struts.axes)
-    for (place, radius), turn, first in zip(rods(part), turns, net.edges[:, 0], strict=True):
-        corners = [(0.0, place[0]), *zip(wider * radius, place, strict=True), (0.0, place[-1])]
-        section = manifold.CrossSection([np.array(corners)], manifold.FillRule.EvenOdd)
-        rod = make.revolve(section, SIDES)
-        pieces.append(rod.transform(np.column_stack([turn, net.nodes[first]])))
+    starts, axes = net.nodes[net.edges[:, 0]], part.struts.axes
+    pieces = facets.balls(manifold, net.nodes, part.struts.joint_radius, SIDES)
+    pieces += facets.rods(manifold, starts, axes, rods(part), SIDES)
     if not part.options.base:
         return pieces, []
     base, floor = part.options.base, lowest(part) - part.gap

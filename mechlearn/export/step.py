@@ -1,10 +1,6 @@
 """Parts for CAD: STEP by gmsh's OpenCASCADE, with true cylinders, cones and balls in space."""
 
-import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +12,14 @@ from mechlearn.export.body import hole_places, plate_corners, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, lowest, make_part, silhouette
 from mechlearn.meshfile import save
-from mechlearn.solids.meshing import TRIES, gmsh_session, trouble
+from mechlearn.solids.meshing import gmsh_session, trouble
+from mechlearn.solids.uniting import TRIES, check_volume, shortened, spin, tried, unite
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
 #: What OpenCASCADE may lose of a part's volume, which the union of triangles tells to 1e-4.
 LOST = 2e-3
-#: How far out in a ball, over its radius, the rims of the rods that end in it may lie.
-INSIDE = 0.985
 #: Corners of plane parts that lie this close (mm) to a straight side are left out: each is a face.
 FLAT = 5e-3
 
@@ -33,23 +28,13 @@ def write(run: "Run", path: Path, options: Options) -> str:
     """Write the part as a solid in mm; see :func:`mechlearn.export.export`."""
     part = make_part(run, options)
     wanted = float(surface(part).volume)
-    for attempt in range(TRIES if part.dim == 3 else 1):
-        try:
-            volume, content = _made(part, attempt)
-        except SolveError as error:
-            failed = error
-            continue
-        if abs(volume / wanted - 1) < LOST:
-            save(path, content)
-            return f"One solid of {volume / 1000:.4g} cm3. {part}"
-        failed = SolveError(
-            f"OpenCASCADE lost some of the part: its volume is {volume / 1000:.4g} cm3, not "
-            f"{wanted / 1000:.4g}; change widths or fillet a little, or write 3mf or stl."
-        )
-    raise failed
+    # Nothing can be turned in the plane: one attempt is as good as many.
+    volume, content = tried(_made, part.struts, part, wanted, tries=1 if part.dim == 2 else TRIES)
+    save(path, content)
+    return f"One solid of {volume / 1000:.4g} cm3. {part}"
 
 
-def _made(part: Part, attempt: int) -> tuple[float, bytes]:
+def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
     """The volume of a part in mm3, as it is read from its STEP file, and that file."""
     with (
         trouble("OpenCASCADE could not unite the struts", "widths or fillet"),
@@ -61,41 +46,28 @@ def _made(part: Part, attempt: int) -> tuple[float, bytes]:
         gmsh.option.setNumber("Geometry.OCCUnionUnify", int(part.dim == 2))
         occ = gmsh.model.occ
         pieces, cuts = _plane(occ, part) if part.dim == 2 else _space(occ, part, attempt)
-        _unite(gmsh, pieces, cuts)
-        with _hushed():
-            gmsh.write(f"{folder}/part.step")
-            gmsh.clear()
-            # What others read counts, not what was written.
-            bodies = [e for e in occ.importShapes(f"{folder}/part.step") if e[0] == 3]
+        body = _united(gmsh, pieces, cuts)
+        # Before it is written and read, which takes as long.
+        check_volume(occ.getMass(*body), wanted, LOST)
+        gmsh.write(f"{folder}/part.step")
+        gmsh.clear()
+        # What others read counts, not what was written.
+        bodies = [e for e in occ.importShapes(f"{folder}/part.step") if e[0] == 3]
         volume = sum(occ.getMass(*body) for body in bodies)
+        check_volume(volume, wanted, LOST)
         return volume, (Path(folder) / "part.step").read_bytes()
 
 
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Keep what OpenCASCADE prints, on the process's own stdout, from the user."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _unite(gmsh, pieces: list, cuts: list) -> None:
+def _united(gmsh, pieces: list, cuts: list) -> tuple[int, int]:
     """Unite bodies and take others away; what is left must be one body."""
     occ = gmsh.model.occ
-    if len(pieces) > 1:
-        occ.fuse(pieces[:1], pieces[1:])
+    bodies = unite(occ, pieces[:1], pieces[1:])
     if cuts:
-        occ.cut(occ.getEntities(3)[:1], cuts)
+        bodies = occ.cut(bodies, cuts)[0]
     occ.synchronize()
-    bodies = gmsh.model.getEntities(3)
     if len(bodies) != 1:
         raise SolveError(f"The part is {len(bodies)} bodies, not one; make struts wider (largest).")
+    return bodies[0]
 
 
 def _polygon(occ, corners) -> int:
@@ -147,7 +119,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
     for rod, ends, axis, first in zip(
         rods(part), joints, part.struts.axes, net.edges[:, 0], strict=True
     ):
-        place, radius = _shortened(*rod, *ends)
+        place, radius = shortened(*rod, *ends)
         starts = net.nodes[first] + place[:-1, None] * axis
         for x, along, one, two in zip(
             starts, np.diff(place)[:, None] * axis, radius[:-1], radius[1:], strict=True
@@ -155,6 +127,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
             alike = abs(one - two) < 1e-9 * one
             make = (occ.addCylinder, (one,)) if alike else (occ.addCone, (one, two))
             pieces.append((3, make[0](*x, *along, *make[1])))
+            spin(occ, pieces[-1:], x, axis, attempt)
     if not part.options.base:
         return pieces, []
     base, floor = part.options.base, lowest(part) - part.gap
@@ -177,29 +150,10 @@ def _half_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tup
     The face of a whole ball closes on itself at a seam; trimmed by rods, it comes back from a STEP
     file with pieces missing (1 to 3 % of the volume), without an error. Half a ball's does not.
     """
-    rng, out = np.random.default_rng(attempt), []
+    out = []
     for centre, radius in zip(centres, radii, strict=True):
         pair = [(3, occ.addSphere(*centre, radius, -1, -np.pi / 2, np.pi / 2, np.pi)) for _ in "ab"]
         occ.rotate(pair[1:], *centre, 0, 0, 1, np.pi)
-        if attempt:
-            occ.rotate(pair, *centre, *rng.normal(size=3), rng.uniform(0.5, 2.5))
+        spin(occ, pair, centre, None, attempt)
         out += pair
     return out
-
-
-def _shortened(
-    place: NDArray, radius: NDArray, first: float, last: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A rod that ends inside its balls, not at their centres, where surfaces would touch.
-
-    Rods of a joint then cross each other less, too; the union is the same.
-    """
-    ends = []
-    for ball, away in ((first, place), (last, place[-1] - place[::-1])):
-        thick = radius if away is place else radius[::-1]
-        x = np.linspace(0, min(ball, 0.4 * place[-1]), 101)
-        far = np.hypot(x, np.interp(x, away, thick))
-        ends.append(x[np.flatnonzero(far <= max(INSIDE * ball, far.min()))[-1]])
-    low, high = ends[0], place[-1] - ends[1]
-    kept = np.unique([low, *place[(place > low) & (place < high)], high])
-    return kept, np.interp(kept, place, radius)

@@ -9,11 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
+from mechlearn.solids import facets
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.struts import JOINT, Struts
+from mechlearn.solids.uniting import check_volume, shortened, spin, tried, unite
 
-#: How often a union in space is tried, with balls turned another way each time.
-TRIES = 4
+#: What a union may lose of the struts' volume, which is known to 1e-5.
+LOST = 1e-3
+#: What to change where gmsh fails.
+CHANGE = "widths or mesh_size"
+
+Arrays = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,15 +128,27 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     Raises
     ------
     InputError
-        For struts that overlap without meeting (2D) and hinges in 3D.
+        For struts that overlap without meeting (2D).
     SolveError
         Where gmsh fails.
     """
-    draw = _draw_plane if struts.network.dim == 2 else _draw_space
-    with trouble("gmsh could not mesh the solid", "widths or mesh_size"), gmsh_session() as gmsh:
-        draw(gmsh, struts, size)
-        gmsh.model.mesh.generate(struts.network.dim)
-        return _arrays(gmsh, struts)
+    if struts.network.dim == 2:
+        return SolidMesh(struts, *_mesh_plane(struts, size))
+    return SolidMesh(struts, *tried(_mesh_space, struts, struts, size, facets.volume(struts)))
+
+
+def _mesh_plane(struts: Struts, size: float) -> Arrays:
+    with trouble("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
+        _draw_plane(gmsh, struts, size)
+        gmsh.model.mesh.generate(2)
+        return _arrays(gmsh, 2)
+
+
+def _mesh_space(struts: Struts, size: float, wanted: float, attempt: int) -> Arrays:
+    with trouble("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
+        _draw_space(gmsh, struts, size, wanted, attempt)
+        gmsh.model.mesh.generate(3)
+        return _arrays(gmsh, 3)
 
 
 @contextmanager
@@ -183,26 +201,27 @@ def _draw_plane(gmsh, struts: Struts, size: float) -> None:
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # frontal Delaunay: the best-shaped triangles
 
 
-def _draw_space(gmsh, struts: Struts, size: float) -> None:
-    net, add = struts.network, gmsh.model.occ
-    for attempt in range(TRIES):
-        balls = turned_balls(add, net.nodes, struts.joint_radius, attempt)
-        rods = [
-            (3, add.addCylinder(*net.nodes[i], *v, w / 2))
-            for (i, _), v, w in zip(net.edges, net.vectors, struts.width, strict=True)
-        ]
-        bodies = add.fuse(balls, rods)[0]
-        if len(bodies) == 1:
-            break
-        add.remove(add.getEntities(3), recursive=True)
-    else:
-        raise SolveError(
-            "OpenCASCADE could not unite the struts to one body; change widths a little."
-        )
-    (body,) = bodies
-    centres = [add.addPoint(*x) for x in net.nodes]
-    add.synchronize()
-    gmsh.model.mesh.embed(0, centres, *body)
+def _draw_space(gmsh, struts: Struts, size: float, wanted: float, attempt: int) -> None:
+    net, occ = struts.network, gmsh.model.occ
+    balls, rods = [], []
+    for centre, radius in zip(net.nodes, struts.joint_radius, strict=True):
+        balls.append((3, occ.addSphere(*centre, radius)))
+        spin(occ, balls[-1:], centre, None, attempt)
+    ends = struts.joint_radius[net.edges]
+    for (i, _), axis, length, width, radii in zip(
+        net.edges, struts.axes, net.lengths, struts.width, ends, strict=True
+    ):
+        place, radius = shortened(np.array([0.0, length]), np.full(2, width / 2), *radii)
+        start, along = net.nodes[i] + place[0] * axis, (place[-1] - place[0]) * axis
+        rods.append((3, occ.addCylinder(*start, *along, radius[0])))
+        spin(occ, rods[-1:], start, axis, attempt)
+    bodies = unite(occ, balls, rods)
+    check_volume(sum(occ.getMass(*body) for body in bodies), wanted, LOST)
+    if len(bodies) != 1:
+        raise SolveError(f"The solid is {len(bodies)} bodies, not one.")
+    centres = [occ.addPoint(*x) for x in net.nodes]
+    occ.synchronize()
+    gmsh.model.mesh.embed(0, centres, *bodies[0])
     set_number = gmsh.option.setNumber
     set_number("Mesh.MeshSizeFromPoints", 0)
     set_number("Mesh.MeshSizeFromCurvature", np.pi / size)  # cells per turn: size follows width
@@ -210,23 +229,8 @@ def _draw_space(gmsh, struts: Struts, size: float) -> None:
     set_number("Mesh.Algorithm3D", 10)
 
 
-def turned_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tuple[int, int]]:
-    """Balls of gmsh, turned at random where this is not the first attempt (0) to unite them.
-
-    A ball of OpenCASCADE has poles and a seam. Where rods run through those, their union may come
-    out without some of them, and without an error.
-    """
-    rng, out = np.random.default_rng(attempt), []
-    for centre, radius in zip(centres, radii, strict=True):
-        ball = (3, occ.addSphere(*centre, radius))
-        if attempt:
-            occ.rotate([ball], *centre, *rng.normal(size=3), rng.uniform(0.5, 2.5))
-        out.append(ball)
-    return out
-
-
-def _arrays(gmsh, struts: Struts) -> SolidMesh:
-    d = struts.network.dim
+def _arrays(gmsh, d: int) -> Arrays:
+    """Points, cells and levels."""
     tags, coordinates, _ = gmsh.model.mesh.getNodes()
     points = coordinates.reshape(-1, 3)[:, :d]
     kind, volume_cells = {2: (2, 3), 3: (4, 4)}[d]
@@ -244,4 +248,4 @@ def _arrays(gmsh, struts: Struts) -> SolidMesh:
     points, cells = points[used], cells.reshape(-1, volume_cells)
     turned = volumes(points, cells) < 0
     cells[turned, :2] = cells[turned, 1::-1]
-    return SolidMesh(struts, points, cells, level[used])
+    return points, cells, level[used]
