@@ -73,6 +73,7 @@ class Actuation:
         self.problem = run.problem.take(np.array([example]))
         self.model = run.energy.model(run.network, self.problem, run.parameters, MPI.COMM_SELF)
         self._equilibrium = equilibrium(self.model, self.problem)
+        self._amplitude = 1.0
         self.set(run.learned)
 
     @cached_property
@@ -102,6 +103,7 @@ class Actuation:
             Where there is none, as beyond a collapse.
         """
         self._equilibrium.drive(amplitude * self.problem.values)
+        self._amplitude = amplitude
         return self._said(self._equilibrium.free())
 
     def clamped(self) -> Answer:
@@ -123,7 +125,8 @@ class Actuation:
         return [self.answer(a) for a in amplitudes]
 
     def _said(self, settled: "Settled") -> Answer:
-        outputs = self._equilibrium.outputs(settled)[0] / self.problem.units
+        units = self.problem.units_at(self._amplitude)
+        outputs = self._equilibrium.outputs(settled)[0] / units
         field, dim = settled.fields()[:, 0], self.run.network.dim
         cell = np.zeros((dim, dim))
         if self.problem.cell:

@@ -137,6 +137,16 @@ class Problem:
         """Per target: outputs over units are what the user asked for (strains)."""
         return np.array([p.unit for p in self.ports])[self.targets]
 
+    def units_at(self, amplitude: float) -> NDArray[np.float64]:
+        """The ``units`` while sources are pulled that many times as far.
+
+        What is over the strain that is imposed, Poisson's ratios and moduli, is over as many times
+        as much of it; at rest it is not defined, and nan.
+        """
+        over = {t.name for t in self.task.targets if t.quantity in ("poisson", "modulus")}
+        ratio = np.array([self.ports[k].terminal in over for k in self.targets])
+        return self.units * np.where(ratio, amplitude or np.nan, 1.0)
+
     def goals(self, outputs: NDArray) -> NDArray[np.float64]:
         """What is wanted of outputs, shape (examples, t) both."""
         return self.wanted + outputs @ self.match.T
@@ -242,9 +252,8 @@ class Problem:
                 entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
             if self.cell:
                 moved = affine_rows(vector)
-                entries += [
-                    (row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved).tolist()
-                ]
+                places = np.argwhere(moved).tolist()
+                entries += [(row + i, last + c, moved[i, c]) for i, c in places]
             reference += list(vector) if len(vector) else [0.0]
             spans.append(slice(row, row + size))
             row += size

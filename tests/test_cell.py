@@ -327,6 +327,22 @@ def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus
     assert seen.strain == pytest.approx(strain, abs=1e-12)
 
 
+@pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
+def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(torus, energy):
+    """A Poisson's ratio and a modulus along a curve are those of a task at that strain."""
+    from mechlearn.actuation import Actuation
+
+    targets = [Target(name="ratio", cell="yy", poisson=0.1), Target(cell="xx", modulus=1.0)]
+    task = Task(sources=[Source(name="pull", cell="xx", strain=-0.02)], targets=targets)
+    run = ml.train(torus, task, energy=energy, steps=1)
+    curve = ml.analysis.amplitude(run, [0.5, 1.5]).outputs
+    alone = np.concatenate([run.respond([{"pull": strain}]) for strain in (-0.01, -0.03)])
+    assert curve == pytest.approx(alone, rel=1e-8)
+    at_rest, half = Actuation(run).pull([0.0, 0.5])
+    assert half.outputs == pytest.approx(alone[0], rel=1e-8)
+    assert np.isnan(at_rest.outputs).all()
+
+
 def test_moduli_are_those_of_the_dense_compliance(torus, stiffnesses):
     k = stiffnesses(torus)
     found, twice = ml.moduli(torus, stiffness=k), np.array([1, 1, 2])

@@ -255,7 +255,7 @@ def amplitude(
     for k, factor in enumerate(factors):
         at.drive(factor * problem.values)
         try:
-            outputs[k] = at.outputs(at.free())[0] / problem.units
+            outputs[k] = at.outputs(at.free())[0] / problem.units_at(factor)
         except SolveError:
             if k == 0:
                 raise
