@@ -242,7 +242,9 @@ class Problem:
                 entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
             if self.cell:
                 moved = affine_rows(vector)
-                entries += [(row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved).tolist()]
+                entries += [
+                    (row + i, last + c, moved[i, c]) for i, c in np.argwhere(moved).tolist()
+                ]
             reference += list(vector) if len(vector) else [0.0]
             spans.append(slice(row, row + size))
             row += size

@@ -1,8 +1,7 @@
 """A run: what was asked, what was learned, and how; in memory and as a folder."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from mechlearn.cell import strain_tensors
 from mechlearn.data import write_examples
 from mechlearn.energies import BondEnergy, Element, energies
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, about, listed
 from mechlearn.folder import FILES, has_checkpoint, locked, new_folder, replacing
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
@@ -464,16 +463,16 @@ class Run:
                 )
                 raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
         setup = read_setup(folder / "task.toml", closed=True)
-        with _about(folder / (setup.network.file or "task.toml")):
+        with about(folder / (setup.network.file or "task.toml")):
             network = build_network(setup.network, folder)
-        with _about(folder / "task.toml"):
+        with about(folder / "task.toml"):
             energy = _element(setup, energy, network)
             build_material(setup.energy, energy, network)
             for name in setup.learn:
                 energy.parameter(name)
-        with _about(folder / "learned.vtu"):
+        with about(folder / "learned.vtu"):
             learned, response = _read_learned(folder / "learned.vtu", setup, network, energy)
-        with _about(folder / "history.nc"):
+        with about(folder / "history.nc"):
             history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
         return cls(
             setup=setup,
@@ -493,17 +492,6 @@ def _netcdf(history: "xarray.Dataset") -> bytes:
     # HDF5 ends a text at its first null character.
     labels = [str(label).replace("\0", "\\0") for label in history["target"].values]
     return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
-
-
-@contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Errors inside name the file they are about, once."""
-    try:
-        yield
-    except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from None
 
 
 def _element(setup: Setup, energy: Element | None, network: Network) -> Element:
