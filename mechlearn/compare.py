@@ -32,6 +32,8 @@ from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
+#: Differences of energies below this part of them are rounding.
+ROUNDING = 1e-14
 #: The letters of the literature for variants of a nudge.
 VARIANTS: dict[Variant, str] = {"positive": "P", "negative": "N", "centred": "C"}
 #: Errors and cosines of a training that did not begin.
@@ -220,7 +222,7 @@ class NudgeStudy:
     def _power(self, values: NDArray) -> float:
         last = slice(-(len(self.amount) // 3), None)
         x, y = self.amount[last], np.abs(values[last])
-        if not y.min() > 1e-12 * np.nanmax(np.abs(values)):  # the contrast of centred rules cancels
+        if not y.min() > 0:  # the contrast of centred rules cancels
             return float("nan")
         return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
@@ -269,7 +271,10 @@ def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, 
         first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
     except SolveError:  # so strong a nudge that there is no such state
         return rule.amount, np.nan, np.nan, np.nan
-    return rule.amount, second - first, float(np.linalg.norm(found)), 1 - cosine(found, exact)
+    contrast = second - first
+    if abs(contrast) < ROUNDING * max(abs(first), abs(second)):  # as of centred rules it cancels
+        contrast = 0.0
+    return rule.amount, contrast, float(np.linalg.norm(found)), 1 - cosine(found, exact)
 
 
 def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:

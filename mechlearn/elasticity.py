@@ -40,17 +40,17 @@ class Moduli:
         return float(1 / self.compliance[:d, :d].sum())
 
     def young(self, along: str = "xx") -> float:
-        """Stress over strain under a stress along one axis."""
+        """Stress over strain under a stress in the one direction ``along``."""
         k = self._number(along, normal=True)
         return float(1 / self.compliance[k, k])
 
     def shear(self, plane: str = "xy") -> float:
-        """Stress over twice the strain under a shear stress."""
+        """Stress over twice the strain under a shear stress in a ``plane``."""
         k = self._number(plane, normal=False)
         return float(1 / (2 * self.compliance[k, k]))
 
     def poisson(self, along: str = "xx", across: str = "yy") -> float:
-        """Less the strain across over the strain along, under a stress along."""
+        """Less the strain ``across`` over the strain ``along``, under a stress ``along``."""
         a, b = (self._number(name, normal=True) for name in (along, across))
         return float(-self.compliance[b, a] / self.compliance[a, a])
 

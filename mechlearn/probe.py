@@ -52,7 +52,7 @@ class Probe:
         self.set(**parameters)
 
     def set(self, **parameters: ArrayLike) -> "Probe":
-        """Change parameters; those left out stay as they are. Returns itself."""
+        """Change the ``parameters`` that are named; others stay as they are. Returns itself."""
         self._solver.update(**self._checked(parameters))
         self._free = self._solver.free()
         return self
@@ -68,13 +68,13 @@ class Probe:
         return float(self.problem.costs(self._solver.outputs(self._free)).mean())
 
     def gradient(self, parameter: str | None = None) -> NDArray[np.float64]:
-        """The derivative of :attr:`cost` by every bond's parameter, exact, (m,)."""
+        """The derivative of :attr:`cost` by every bond's ``parameter``, exact, (m,)."""
         return self.signal(GradientDescent(), parameter)
 
     def signal(self, rule: Rule, parameter: str | None = None) -> NDArray[np.float64]:
-        """What a rule tells every bond, mean over the examples, (m,).
+        """What a ``rule`` tells every bond, mean over the examples, (m,).
 
-        A plain step changes the parameter by so much times minus the rate. Left out, the parameter
+        A plain step changes the parameter by so much times minus the rate. Left out, ``parameter``
         is the element's first.
         """
         first = self.energy.parameters[0].name
@@ -83,7 +83,7 @@ class Probe:
         return self._model.to_bonds(rule.signal(felt).mean(axis=0))
 
     def contrast(self, rule: Rule) -> float:
-        """Energy (with the cost where that nudges) of a rule's last state less the first; a mean.
+        """Energy (and cost, where that nudges) of a ``rule``'s last state less the first; a mean.
 
         Over the nudge, of equilibrium propagation, it is what the rule lowers instead of the cost.
         """
