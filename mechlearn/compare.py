@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
-from mechlearn.learner import Learner, RuleLearner
+from mechlearn.learners import Learner, RuleLearner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import (
     ContrastiveLearning,

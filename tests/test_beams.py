@@ -15,7 +15,7 @@ from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network

@@ -17,7 +17,7 @@ from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.equilibrium.base import Grip
 from mechlearn.errors import InputError
-from mechlearn.learner import Learner
+from mechlearn.learners.base import Learner
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
 
