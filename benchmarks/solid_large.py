@@ -15,7 +15,7 @@ import numpy as np
 import mechlearn as ml
 from mechlearn.energies import Solid
 from mechlearn.fenics import MPI
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import GradientDescent

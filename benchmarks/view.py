@@ -64,7 +64,7 @@ def trained(bonds: int, dim: int, model: str, folder: Path) -> Path:
 def moves(folder: Path, count: int) -> dict[str, list[float]]:
     """Milliseconds of every move, by slider."""
     served = subprocess.Popen(
-        [sys.executable, "-m", "mechlearn.cli", "view", folder, "--serve"],
+        [sys.executable, "-m", "mechlearn", "view", folder, "--serve"],
         stdout=subprocess.PIPE,
         text=True,
     )

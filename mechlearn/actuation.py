@@ -17,7 +17,7 @@ from mechlearn.errors import InputError
 from mechlearn.phase import Phase
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium.base import Settled
+    from mechlearn.equilibrium import Settled
     from mechlearn.run import Run
 
 

@@ -8,6 +8,7 @@ from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Flaws, Imperfections
+from mechlearn.learners import learner_of
 from mechlearn.maxwell import check_rigidity
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
@@ -15,7 +16,6 @@ from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.start import with_start
 from mechlearn.steps import make_step
 from mechlearn.task import Terminal
-from mechlearn.training import learner_of
 
 
 def check_setup(

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.folder import BEFORE, CHECKPOINT, resumable, write_whole
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.meshfile import failure
 from mechlearn.network import Network
 from mechlearn.safenpz import read_arrays

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
-from mechlearn.learner import Learner, RuleLearner
+from mechlearn.learners import Learner, RuleLearner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import (
     ContrastiveLearning,
@@ -32,6 +32,8 @@ from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
+#: Differences of energies below this part of them are rounding.
+ROUNDING = 1e-14
 #: The letters of the literature for variants of a nudge.
 VARIANTS: dict[Variant, str] = {"positive": "P", "negative": "N", "centred": "C"}
 #: Errors and cosines of a training that did not begin.
@@ -220,7 +222,7 @@ class NudgeStudy:
     def _power(self, values: NDArray) -> float:
         last = slice(-(len(self.amount) // 3), None)
         x, y = self.amount[last], np.abs(values[last])
-        if not y.min() > 1e-12 * np.nanmax(np.abs(values)):  # the contrast of centred rules cancels
+        if not y.min() > 0:  # the contrast of centred rules cancels
             return float("nan")
         return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 

@@ -1,6 +1,8 @@
 """The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class MechlearnError(Exception):
@@ -46,3 +48,18 @@ def listed(ids: Iterable[object], limit: int = 8) -> str:
     if len(words) < 2:
         return words[0] if words else "none"
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Errors inside name the file they are about, once."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"{path}: it asks for more than fits ({type(error).__name__}: {error})."
+        ) from None
+    except MechlearnError as error:
+        if not str(error).startswith((str(path), f"There is no file {path}")):
+            error.args = (f"{path}: {error}",)
+        raise error from None

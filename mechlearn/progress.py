@@ -4,7 +4,7 @@ import math
 import sys
 import time
 
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.setup import Setup
 
 #: Where there is no terminal, a line is printed this often (seconds).

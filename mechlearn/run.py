@@ -1,51 +1,34 @@
 """A run: what was asked, what was learned, and how; in memory and as a folder."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import TypeAdapter, ValidationError
 
+from mechlearn.archive import read_run, write_run
 from mechlearn.cell import strain_tensors
-from mechlearn.data import write_examples
-from mechlearn.energies import BondEnergy, Element, energies
-from mechlearn.errors import InputError, listed
-from mechlearn.folder import FILES, has_checkpoint, locked, new_folder, replacing
+from mechlearn.energies import Element
+from mechlearn.errors import InputError
+from mechlearn.folder import new_folder
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
 from mechlearn.maxwell import check_rigidity
-from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
-from mechlearn.safehdf import check_hdf
-from mechlearn.schema import key_path
-from mechlearn.setup import (
-    TASK_TABLES,
-    Setup,
-    build_element,
-    build_material,
-    build_network,
-    read_setup,
-    to_toml,
-)
+from mechlearn.setup import TASK_TABLES, Setup, build_material, named_element
 from mechlearn.task import Task
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-    from mechlearn.equilibrium import Equilibrium
-
-#: The examples, where there are more of them than the task file should list.
-EXAMPLES, IN_TASK_FILE = "examples.csv", 50
+    from mechlearn.equilibrium import Equilibrium, Settled
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +99,9 @@ class Run:
     memory: Mapping[str, NDArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "energy", _element(self.setup, self.energy, self.network))
+        object.__setattr__(
+            self, "energy", named_element(self.setup.energy, self.energy, self.network.dim)
+        )
 
     @cached_property
     def problem(self) -> Problem:
@@ -147,11 +132,11 @@ class Run:
     @cached_property
     def cell_strain(self) -> NDArray[np.float64]:
         """Strain of the periodic cell in the response, (examples, d, d); zero where it is rigid."""
-        solver = self._solver()
-        solver.update(**self.learned)
-        fields, dim = solver.free().fields(), self.network.dim
+        dim = self.network.dim
         if not self.problem.cell:
-            return np.zeros((fields.shape[1], dim, dim))
+            return np.zeros((len(self.response), dim, dim))
+        solver, free = self.settled(self.problem)
+        fields = free.fields()
         return np.moveaxis(strain_tensors(solver.model.cell_strain(fields), dim), -1, 0)
 
     @property
@@ -185,9 +170,7 @@ class Run:
         cost = self.setup.task.cost
         if not cost.has_values:
             raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
-        solver = self._solver()
-        solver.update(**(self.learned if learned else self.initial))
-        free = solver.free()
+        solver, free = self.settled(self.problem, learned)
         clamped = solver.solve(Phase("clamp", 1.0))
         return States(free.states(), clamped.parts[0][1].states())  # type: ignore[union-attr]
 
@@ -213,9 +196,8 @@ class Run:
             cost=task.cost, **{n: getattr(task, n) for n in TASK_TABLES} | {"examples": examples}
         )
         problem = pose(other, self.network, self.energy.kinematics)
-        solver = self._solver(problem)
-        solver.update(**(self.learned if learned else self.initial))
-        return solver.outputs(solver.free()) / problem.units
+        solver, free = self.settled(problem, learned)
+        return solver.outputs(free) / problem.units
 
     def test(self, task: Task, learned: bool = True) -> "Score":
         """How well the network does at a ``task``, be it another one than it was trained for.
@@ -228,10 +210,9 @@ class Run:
             Where the task makes no sense on the network.
         """
         problem = pose(task, self.network, self.energy.kinematics)
-        self._check(problem)
-        solver = self._solver(problem)
-        solver.update(**(self.learned if learned else self.initial))
-        outputs = solver.outputs(solver.free())
+        self.check(problem)
+        solver, free = self.settled(problem, learned)
+        outputs = solver.outputs(free)
         return Score(
             problem.error(outputs),
             float(problem.costs(outputs).mean()),
@@ -251,52 +232,12 @@ class Run:
             For bonds that do not exist, or are cut already, and where what is left is floppy or in
             pieces, or is no network of bonds.
         """
-        from mechlearn.summary import target_table
+        from mechlearn.damage import without
 
-        if not isinstance(self.energy, BondEnergy):
-            raise InputError(f"A {self.energy.name} cannot lose a strut.")
-        flaws = self.setup.imperfections
-        bonds = [int(b) for b in np.atleast_1d(bonds)]
-        bad = [b for b in bonds if not 0 <= b < self.network.n_edges or b in flaws.broken]
-        if bad:
-            raise InputError(
-                f"cut: bond {listed(bad)} is cut already, or does not exist; the network has bonds "
-                f"0 to {self.network.n_edges - 1}."
-            )
-        broken = sorted({*flaws.broken, *bonds})
-        setup = self.setup.model_copy(
-            update={"imperfections": flaws.model_copy(update={"broken": broken})}
-        )
-        first = self.energy.parameters[0].name
-        whole = np.ones(self.network.n_edges, dtype=bool)
-        whole[broken] = False
-        initial, learned = (
-            {name: np.where(whole | (name != first), v, 0.0) for name, v in values.items()}
-            for values in (self.initial, self.learned)
-        )
-        out = replace(self, setup=setup, initial=initial, learned=learned, folder=None)
-        out._check(out.problem)
-        solver = out._solver()
-        solver.update(**learned)
-        free, units = solver.free(), out.problem.units
-        outputs, before = solver.outputs(free), self.test(self.setup.task).outputs
-        error = out.problem.error(outputs)
-        accuracy = out.problem.accuracy(outputs)
-        summary = {
-            **self.summary,
-            "targets": target_table(out.problem, outputs / units, before),
-            "error": error,
-            "converged": bool(error <= self.setup.train.tolerance),
-            **({} if accuracy is None else {"accuracy": accuracy}),
-            "warnings": [
-                *self.summary["warnings"],
-                f"Cut after training: bond {listed(bonds)}; the history is that of before.",
-            ],
-        }
-        return replace(out, response=free.states(), summary=summary)
+        return without(self, [int(b) for b in np.atleast_1d(bonds)])
 
-    def _check(self, problem: Problem) -> None:
-        """Raise InputError where the network is floppy or in pieces in a problem."""
+    def check(self, problem: Problem) -> None:
+        """Raise InputError where the network is floppy or in pieces in a ``problem``."""
         flaws = Flaws(self.setup.imperfections, self.network, self.setup.train.seed)
         try:
             check_rigidity(self.energy, flaws.left(self.network), problem.driven)
@@ -309,22 +250,27 @@ class Run:
         """Solve the learned network anew, from rest, and say what the targets read."""
         from mechlearn.summary import target_table
 
-        solver = self._solver()
-        reads = []
-        for parameters in (self.learned, self.initial):
-            solver.forget()
-            solver.update(**parameters)
-            reads.append(solver.outputs(solver.free()) / self.problem.units)
+        solver, free = self.settled(self.problem)
+        reads = [solver.outputs(free) / self.problem.units]
+        solver.forget()
+        solver.update(**self.initial)
+        reads.append(solver.outputs(solver.free()) / self.problem.units)
         return target_table(self.problem, *reads)
 
-    def _solver(self, problem: Problem | None = None) -> "Equilibrium":
+    def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "Settled"]:
+        """The free states of a ``problem`` on the network, found from rest, and what found them.
+
+        ``learned=False`` asks the network before training.
+        """
         from mechlearn.equilibrium import equilibrium
         from mechlearn.fenics import MPI
 
-        problem = problem or self.problem
         values = {**self._material(), **self.learned}
-        model = self.energy.model(self.network, problem, values, MPI.COMM_WORLD)
-        return equilibrium(model, problem)
+        solver = equilibrium(
+            self.energy.model(self.network, problem, values, MPI.COMM_WORLD), problem
+        )
+        solver.update(**(self.learned if learned else self.initial))
+        return solver, solver.free()
 
     def _material(self) -> dict[str, ArrayLike]:
         """Values of parameters that do not learn, as far as they are not the default."""
@@ -418,28 +364,7 @@ class Run:
         InputError
             Where a folder is in the way, or a file of it cannot be written.
         """
-        folder = new_folder(folder, overwrite)
-        resolved = self.setup.model_copy(
-            update={"network": self.setup.network.model_validate({"file": "network.vtu"})}
-        )
-        many = len(self.setup.examples) > IN_TASK_FILE
-        with locked(folder), replacing(folder, last="summary.json") as stage:
-            write_network(stage / "network.vtu", self.network)
-            if many:
-                write_examples(stage / EXAMPLES, self.setup.examples)
-            task = to_toml(resolved, EXAMPLES if many else None)
-            (stage / "task.toml").write_bytes(task.encode())
-            (stage / "history.nc").write_bytes(_netcdf(self.history))
-            fields = self.energy.kinematics.fields(self.network.dim)
-            write_network(
-                stage / "learned.vtu",
-                self.network,
-                cell_data=self.learned,
-                point_data=state_fields(fields, self.response),
-            )
-            text = json.dumps(self.summary, indent=2, allow_nan=False)
-            (stage / "summary.json").write_bytes(f"{text}\n".encode())
-        return folder
+        return write_run(self, new_folder(folder, overwrite))
 
     @classmethod
     def load(cls, folder: str | Path, energy: Element | None = None) -> "Run":
@@ -456,147 +381,4 @@ class Run:
         InputError
             Where the folder holds no run, or a file of it is damaged; the message names the file.
         """
-        folder = Path(folder)
-        for name in FILES:
-            if not (folder / name).is_file():
-                more = (
-                    "; mechlearn train --resume goes on with it" if has_checkpoint(folder) else ""
-                )
-                raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
-        setup = read_setup(folder / "task.toml", closed=True)
-        with _about(folder / (setup.network.file or "task.toml")):
-            network = build_network(setup.network, folder)
-        with _about(folder / "task.toml"):
-            energy = _element(setup, energy, network)
-            build_material(setup.energy, energy, network)
-            for name in setup.learn:
-                energy.parameter(name)
-        with _about(folder / "learned.vtu"):
-            learned, response = _read_learned(folder / "learned.vtu", setup, network, energy)
-        with _about(folder / "history.nc"):
-            history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
-        return cls(
-            setup=setup,
-            network=network,
-            initial={n: history[n].isel(snapshot=0).values for n in setup.learn},
-            learned=learned,
-            response=response,
-            history=history,
-            summary=_read_summary(folder / "summary.json"),
-            folder=folder,
-            energy=energy,
-        )
-
-
-def _netcdf(history: "xarray.Dataset") -> bytes:
-    """A history as the bytes of its file, made in memory: HDF5 fails badly on a full disk."""
-    # HDF5 ends a text at its first null character.
-    labels = [str(label).replace("\0", "\\0") for label in history["target"].values]
-    return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
-
-
-@contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Errors inside name the file they are about, once."""
-    try:
-        yield
-    except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from None
-
-
-def _element(setup: Setup, energy: Element | None, network: Network) -> Element:
-    """The energy of a set-up, by its name, or the given one if it is of that name."""
-    model = setup.energy.model
-    if energy is None and model not in energies:
-        raise InputError(
-            f"energy: model = {model!r} is none of {', '.join(energies)}; give the one it was "
-            "trained with, as in Run.load(folder, energy=MyEnergy())."
-        )
-    if energy is None:
-        return build_element(setup.energy, network.dim)
-    if not isinstance(energy, Element) or energy.name != model:
-        raise InputError(f"energy = {energy!r} must be an Element whose name is {model!r}.")
-    return energy
-
-
-def _read_learned(
-    path: Path, setup: Setup, network: Network, energy: Element
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """The learned parameters and the response in learned.vtu."""
-    points, lines = read_fields(path, network)
-    learned = {}
-    for name in setup.learn:
-        if name not in lines:
-            raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
-        learned[name] = _per_bond(name, lines[name], network.n_edges)
-    examples = max(1, len(setup.examples))
-    return learned, states_of(energy.kinematics.fields(network.dim), points, examples)
-
-
-def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:
-    values = np.asarray(values)
-    if values.shape != (bonds,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(f"its {name} should be {bonds} finite numbers, one per bond.")
-    return values
-
-
-def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
-    """The history of a run, with all that a run needs of it."""
-    import h5py
-    import xarray
-
-    check_hdf(path)
-    try:
-        with h5py.File(path) as file:  # where this fails, h5netcdf would print a traceback
-            dict(file.attrs)
-        history = xarray.load_dataset(path, engine="h5netcdf")
-    except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
-        raise InputError(f"{path} is damaged: {failure(error)}.") from None
-    dims: dict[str, tuple[str, ...]] = dict.fromkeys(("error", "cost", "contrast"), ("step",))
-    dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
-    for name, wanted in dims.items():
-        if name not in history.data_vars:
-            raise InputError(f"{path} is damaged: it holds no {name}.")
-        values = history[name]
-        if values.dims != wanted or not values.size or values.dtype.kind not in "fiu":
-            raise InputError(f"{path} is damaged: its {name} should be numbers by {wanted}.")
-    for name in names:
-        _per_bond(name, history[name].values[0], bonds)
-    return history
-
-
-class _Row(TypedDict):
-    """What is read from a row of the targets in summary.json."""
-
-    name: str
-    wanted: float | list[float]
-    initial: float | list[float]
-    reached: float | list[float]
-    relative_error: float
-
-
-class _Summary(TypedDict):
-    """What is read from summary.json."""
-
-    targets: list[_Row]
-    converged: bool
-    steps: int
-    error: float
-    error_is: str
-    warnings: list[str]
-
-
-def _read_summary(path: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads(path.read_bytes())
-        TypeAdapter(_Summary).validate_python(summary, strict=True)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = key_path(problem["loc"]) or "it"
-        text = problem["msg"][0].lower() + problem["msg"][1:]
-        raise InputError(f"{path} is damaged: {key}: {text}.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {failure(error)}.") from None
-    return summary
+        return cls(**read_run(Path(folder), energy))

@@ -184,6 +184,26 @@ def build_element(table: EnergyTable, dim: int) -> Element:
     return build(kind, given, "energy", ["model", *parameters])
 
 
+def named_element(table: EnergyTable, given: Element | None, dim: int) -> Element:
+    """The element that a table names: the given one if that is its name, else one of mechlearn's.
+
+    Raises
+    ------
+    InputError
+        Where it is neither.
+    """
+    if given is None and table.model not in energies:
+        raise InputError(
+            f"energy: model = {table.model!r} is none of {', '.join(energies)}; give the one it "
+            "was trained with, as in Run.load(folder, energy=MyEnergy())."
+        )
+    if given is None:
+        return build_element(table, dim)
+    if not isinstance(given, Element) or given.name != table.model:
+        raise InputError(f"energy = {given!r} must be an Element whose name is {table.model!r}.")
+    return given
+
+
 def build_energy(table: EnergyTable, network: Network) -> tuple[Element, dict[str, NDArray]]:
     """The element's energy, and the values of its parameters that the file gives."""
     energy = build_element(table, network.dim)

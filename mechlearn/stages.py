@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError
+from mechlearn.folder import new_folder
 from mechlearn.network import Network
 from mechlearn.ranks import on_first
-from mechlearn.run import Run, new_folder
+from mechlearn.run import Run
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
 

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mechlearn.equilibrium import NewtonEquilibrium
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.problem import Problem
 from mechlearn.verdict import at_bounds, judge
 

@@ -15,20 +15,16 @@ from mechlearn.energies import Element, Spring
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
-from mechlearn.learner import Learner, RuleLearner, Twin
+from mechlearn.learners import Learner, Twin, learner_of
 from mechlearn.network import Network
 from mechlearn.problem import Problem
-from mechlearn.pruning import PruningLearner
 from mechlearn.rules import (
     CoupledLearning,
-    GradientFree,
-    GreedyPruning,
     Procedure,
     rule_name,
     rules,
 )
 from mechlearn.run import Run
-from mechlearn.searching import SearchLearner
 from mechlearn.setup import (
     TASK_TABLES,
     Setup,
@@ -218,11 +214,6 @@ def train_setup(
         return make_learner(setup, network, energy, material, build_rule(setup.rule), None, comm)
 
     return _train(setup, make, watch, checkpoints, resume)
-
-
-def learner_of(rule: Procedure) -> type[Learner]:
-    """The kind of learner that a rule, or another way to change a network, makes."""
-    return {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
 
 
 def make_learner(

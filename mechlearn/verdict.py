@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.scales import Sigmoid, Softplus
 
 #: Learning stalls when the best error of its last part (at least so many steps) is hardly better

@@ -317,7 +317,7 @@ def test_unknown_export_format(tmp_path, capsys):
 def test_real_process_prints_one_line_and_no_traceback(tmp_path):
     path = task_file(tmp_path, "train", "[train]\nstep = 3\n")
     result = subprocess.run(
-        [sys.executable, "-m", "mechlearn.cli", "check", path],
+        [sys.executable, "-m", "mechlearn", "check", path],
         capture_output=True,
         text=True,
         timeout=60,
@@ -339,7 +339,7 @@ def test_two_ranks_fail_together_with_one_message(case, tmp_path):
     (tmp_path / "run" / "precious").write_text("data")
     output = "/dev/null/x" if case == "folder cannot be made" else tmp_path / "run"
     result = subprocess.run(
-        [MPIEXEC, "-n", "2", sys.executable, "-m", "mechlearn.cli", "train", path, "-o", output],
+        [MPIEXEC, "-n", "2", sys.executable, "-m", "mechlearn", "train", path, "-o", output],
         capture_output=True,
         text=True,
         timeout=60,

@@ -15,7 +15,7 @@ from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
@@ -525,7 +525,7 @@ def test_two_ranks_find_what_one_does(tmp_path, given):
     mpiexec = Path(sys.executable).parent / "mpiexec"
     task = task_file(tmp_path, **given)
     for ranks in (1, 2):
-        command = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mechlearn.cli", "train", task]
+        command = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mechlearn", "train", task]
         subprocess.run(
             [*command, "-o", tmp_path / str(ranks), "--quiet"],
             check=True,

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.posing import pose
 from mechlearn.task import Source, Target, Task

@@ -13,7 +13,7 @@ import mechlearn as ml
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.errors import InputError
 from mechlearn.folder import BEFORE, FILES, new_folder
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.meshfile import FORMATS, write_network
 from mechlearn.run import Run
 from mechlearn.setup import Setup

@@ -17,11 +17,11 @@ from mechlearn.energies.solid import Solid
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.folder import CHECKPOINT
-from mechlearn.learner import SLOWEST, RuleLearner
+from mechlearn.learners import PruningLearner, RuleLearner
+from mechlearn.learners.base import SLOWEST
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.posing import pose
-from mechlearn.pruning import PruningLearner
 from mechlearn.run import Run
 
 NODE = 25
@@ -329,7 +329,7 @@ FAILING = """
 import sys
 from mechlearn.cli import main
 from mechlearn.errors import SolveError
-from mechlearn.learner import Learner
+from mechlearn.learners import Learner
 from mechlearn.ranks import rank
 
 see = Learner._see

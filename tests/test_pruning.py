@@ -10,9 +10,9 @@ from reference import pair_row, solve_linear
 import mechlearn as ml
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import InputError, SolveError
+from mechlearn.learners.pruning import _Response
 from mechlearn.model import Model
 from mechlearn.posing import pose
-from mechlearn.pruning import _Response
 
 TASK = ml.Task(
     sources=[ml.Source(name="in", nodes=[0, 7], strain=0.1)],

@@ -352,7 +352,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page(browser, page):
 
 
 def test_the_command_names_a_run_that_is_missing(tmp_path):
-    command = [sys.executable, "-m", "mechlearn.cli", "report", tmp_path / "none"]
+    command = [sys.executable, "-m", "mechlearn", "report", tmp_path / "none"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -362,7 +362,7 @@ def test_the_command_names_a_run_that_is_missing(tmp_path):
 def test_two_ranks_write_the_same_page_as_one(run, page, tmp_path):
     mpiexec = Path(sys.executable).parent / "mpiexec"
     out = tmp_path / "page.html"
-    command = [mpiexec, "-n", "2", sys.executable, "-m", "mechlearn.cli", "report", run.folder]
+    command = [mpiexec, "-n", "2", sys.executable, "-m", "mechlearn", "report", run.folder]
     done = subprocess.run([*command, "-o", out], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert out.read_text() == page.read_text()

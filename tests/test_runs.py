@@ -264,7 +264,7 @@ def test_two_ranks_give_the_same_history(tmp_path):
                     str(ranks),
                     sys.executable,
                     "-m",
-                    "mechlearn.cli",
+                    "mechlearn",
                     "train",
                     task,
                     "-o",
@@ -308,7 +308,7 @@ def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
     text = SMALL.format(periodic="false", model="spring").replace("0.05\n", "0.9\n")
     task.write_text(text.replace("steps = 200", "steps = 1000000\ntolerance = 1e-15"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "mechlearn.cli", "train", task, "-o", tmp_path / "run"],
+        [sys.executable, "-m", "mechlearn", "train", task, "-o", tmp_path / "run"],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -8,7 +8,7 @@ import mechlearn as ml
 from mechlearn.energies import Beam, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase

@@ -11,7 +11,7 @@ from test_solids import HINGE, frame, tower
 import mechlearn as ml
 from mechlearn.energies import Solid
 from mechlearn.errors import InputError
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.setup import EnergyTable, build_element

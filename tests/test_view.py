@@ -206,7 +206,7 @@ def test_several_ranks_are_refused(folder):
 def address(folder, tmp_path_factory):
     """A page that is served while the tests look at it; its end must be quiet."""
     errors = tmp_path_factory.mktemp("view") / "errors"
-    command = [sys.executable, "-m", "mechlearn.cli", "view", folder, "--serve"]
+    command = [sys.executable, "-m", "mechlearn", "view", folder, "--serve"]
     with (
         errors.open("w") as err,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True) as process,

@@ -4,7 +4,7 @@ import numpy as np
 
 import mechlearn as ml
 from mechlearn.energies import Element, Solid
-from mechlearn.learner import RuleLearner
+from mechlearn.learners import RuleLearner
 from mechlearn.network import Network
 from mechlearn.rules import Rule
 

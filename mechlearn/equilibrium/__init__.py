@@ -1,8 +1,9 @@
 """Equilibrium: the block method for linear elements, Newton for all others."""
 
-from mechlearn.equilibrium.base import Equilibrium, PhaseState, Settled
+from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.linear import LinearEquilibrium
 from mechlearn.equilibrium.newton import NewtonEquilibrium
+from mechlearn.equilibrium.states import PhaseState, Settled
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 

@@ -10,168 +10,24 @@ https://doi.org/10.3389/fncom.2017.00024.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.costs import SquaredError
+from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
+from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import SolveError
-from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem
-from mechlearn.superposition import Sense
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
-
-
-@dataclass(frozen=True, eq=False)
-class Grip:
-    """Which ports are held, and how softly, arrays of shape (examples, ports).
-
-    A port that is held obeys ``reading + softness * force = value``: softness 0 fixes the reading,
-    any other is a spring to ``value``. A port that is not held carries the force ``value``.
-    """
-
-    held: NDArray[np.bool_]
-    softness: NDArray[np.float64]
-
-    @cached_property
-    def alike(self) -> list["GripOfSome"]:
-        """The examples sorted by what is held in them."""
-        which = np.zeros(len(self.held), dtype=int)
-        if len(which) > 1:
-            pattern = np.where(self.held, self.softness, np.inf)
-            which = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
-        out = []
-        for number in range(which.max() + 1):
-            examples = np.flatnonzero(which == number)
-            held = self.held[examples[0]]
-            ports = np.flatnonzero(held)
-            softness = self.softness[examples[0], ports]
-            out.append(GripOfSome(examples[:, None], ports, np.flatnonzero(~held), softness))
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class GripOfSome:
-    """Some examples, (k, 1), in which the same ports are held, equally softly, others loaded."""
-
-    examples: NDArray[np.int64]
-    held: NDArray[np.int64]
-    loaded: NDArray[np.int64]
-    softness: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Conditions:
-    """What is imposed at the ports: a grip, and the values, (examples, ports)."""
-
-    grip: Grip
-    values: NDArray[np.float64]
-
-
-class Settled(ABC):
-    """The network in equilibrium, once per example.
-
-    Attributes
-    ----------
-    forces, readings : (examples, ports) arrays
-        The force that the outside exerts at every port, and the port's value.
-    energies : (examples,) array
-        Elastic energy of the network.
-    """
-
-    forces: NDArray[np.float64]
-    readings: NDArray[np.float64]
-    energies: NDArray[np.float64]
-
-    @abstractmethod
-    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """``du_i/dL_i`` at fixed state, of every example and owned bond.
-
-        With ``sense``, that of the strains that sensors report instead of the true ones.
-        """
-
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return self.sensitivity(name).mean(axis=0)
-
-    def potential(
-        self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
-    ) -> NDArray[np.float64]:
-        """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
-
-        What is stationary where those ports carry given forces and the others are held. Work is
-        counted from the readings ``home``.
-        """
-        work = self.forces * (self.readings - home)
-        return self.energies - np.where(loaded, work, 0.0).sum(axis=1)
-
-    @abstractmethod
-    def strains(self) -> NDArray[np.float64]:
-        """All strains of every owned bond in every example, (k, examples, owned bonds)."""
-
-    def strain(self) -> NDArray[np.float64]:
-        """The first strain, the change of length, (examples, owned bonds)."""
-        return self.strains()[0]
-
-    @abstractmethod
-    def states(self) -> NDArray[np.float64]:
-        """The state in the user's order, shape (examples, n, components), whole on every rank."""
-
-    @abstractmethod
-    def fields(self) -> NDArray[np.float64]:
-        """The owned degrees of freedom of the state, shape (dofs, examples)."""
-
-
-class Rate(ABC):
-    """A rate of change of the state at an equilibrium, once per example.
-
-    ``forces`` and ``readings`` are those of the ports, (examples, ports).
-    """
-
-    forces: NDArray[np.float64]
-    readings: NDArray[np.float64]
-
-    @abstractmethod
-    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """Rate of change of ``du_i/dL_i``, of every example and owned bond.
-
-        With ``sense``, that of the strains, and rates of strain, that sensors report.
-        """
-
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return self.sensitivity(name).mean(axis=0)
-
-
-@dataclass(frozen=True, eq=False)
-class PhaseState:
-    """The network in one phase, as a rule sees it.
-
-    Outputs may be across-quantities (displacements), clamped by holding them, or through-quantities
-    (forces), clamped by loading them. The two kinds are clamped one after the other, and the
-    potential that is stationary in the second has the opposite sign: ``parts`` lists signs and
-    states. ``potentials`` is the sum of those potentials per example.
-    """
-
-    parts: tuple[tuple[float, Settled | Rate], ...]
-    potentials: NDArray[np.float64]
-
-    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
-        return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
-
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return sum(sign * part.mean_sensitivity(name) for sign, part in self.parts)
 
 
 class Equilibrium(ABC):
@@ -191,9 +47,10 @@ class Equilibrium(ABC):
     :meth:`solve` for phases.
     """
 
+    loose: bool | None = None
+
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
-        self.loose: bool | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
@@ -262,20 +119,6 @@ class Equilibrium(ABC):
 
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
         """Go back to a :meth:`memory`."""
-
-    def _tie_to_ground(self, matrix: PETSc.Mat, stiffness: float) -> float:
-        """Springs to the ground at nodes that are always held: they change no state.
-
-        They make the matrix definite where only displaced nodes hold the network as a whole; what
-        they carry must be taken off the forces at their ports. Returns their stiffness.
-        """
-        p = self.problem
-        if len(p.grounded) == 0:
-            return 0.0
-        self.model.stiffen(
-            matrix, [p.ports[k].dof(self.model.width) for k in p.grounded], stiffness
-        )
-        return stiffness
 
     def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""

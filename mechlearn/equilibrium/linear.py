@@ -14,15 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.equilibrium.base import (
-    TOPPLED,
-    Conditions,
-    Equilibrium,
-    GripOfSome,
-    Rate,
-    Settled,
-)
+from mechlearn.equilibrium.base import TOPPLED, Equilibrium
+from mechlearn.equilibrium.conditions import Conditions, GripOfSome, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader
+from mechlearn.equilibrium.states import Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.model import Model
 from mechlearn.problem import Problem
@@ -59,7 +54,7 @@ class LinearEquilibrium(Equilibrium):
         self._ground = 0.0
         if len(self._all.grounded):
             mean = matrix.getDiagonal().sum() / matrix.size[0]
-            self._ground = self._tie_to_ground(matrix, mean)
+            self._ground = tie_to_ground(model, self._all, matrix, mean)
         self._solver.factor()
         prestressed = load is not None
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls

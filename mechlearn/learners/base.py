@@ -1,8 +1,7 @@
 """The learning loop: settle, compare, change, again.
 
 A :class:`Learner` owns the parameters that learn and nothing about files or pictures; what happens
-step by step goes into its :class:`History`. How a step comes about differs: a :class:`RuleLearner`
-is a network of elements that each follow a local rule.
+step by step goes into its :class:`History`. How a step comes about is for its subclasses to say.
 """
 
 from abc import ABC, abstractmethod
@@ -10,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, override
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
-from mechlearn.equilibrium import PhaseState, Settled, equilibrium
+from mechlearn.equilibrium import Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fenics import MPI
 from mechlearn.history import History
@@ -25,9 +24,8 @@ from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.posing import pose
-from mechlearn.rules import Procedure, rule_name
+from mechlearn.rules import Procedure
 from mechlearn.steps import Plain, make_step
-from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
 #: Steps that the mathematics did not allow are taken again at half the pace, down to this one.
@@ -296,7 +294,7 @@ class Learner(ABC):
             Where that is none of this optimiser and these parameters.
         """
         for dof, step in zip(self.dofs, self._steps, strict=True):
-            mine = within(memory, f"{dof.name}/")
+            mine = _within(memory, f"{dof.name}/")
             if not mine and not isinstance(step, Plain):
                 raise InputError(
                     f"keep_optimiser: nothing is remembered of {dof.name}; only a run that was "
@@ -333,13 +331,13 @@ class Learner(ABC):
                 if values.shape != dof.values.shape or not np.isfinite(values).all():
                     raise ValueError(f"dof/{dof.name} should be one finite number per bond")
                 dof.values = values
-                step.memory = within(state, f"step/{dof.name}/")
-            self.equilibrium.recall(within(state, "memory/"))
+                step.memory = _within(state, f"step/{dof.name}/")
+            self.equilibrium.recall(_within(state, "memory/"))
             self.updates = int(state["updates"])
             self._pace, self._well = float(state["pace"]), int(state["well"])
-            self.faults = Counter({k: int(n) for k, n in within(state, "faults/").items()})
+            self.faults = Counter({k: int(n) for k, n in _within(state, "faults/").items()})
             # The last entry was made before its update; it will be made again.
-            self.history.restore(within(state, "history/"), self.updates)
+            self.history.restore(_within(state, "history/"), self.updates)
             self._kept = None
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
@@ -354,91 +352,6 @@ class Learner(ABC):
         return self.device.outputs(self.parameters, self.equilibrium.examples, programming)
 
 
-class RuleLearner(Learner):
-    """A network whose elements follow a local rule."""
-
-    def __init__(self, network, task, energy, learn, rule, **options) -> None:
-        super().__init__(network, task, energy, learn, rule, **options)
-        self._states: list[PhaseState] = []
-
-    @classmethod
-    @override
-    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
-        if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
-            raise InputError(
-                f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
-                "none; use equilibrium_propagation or gradient_descent."
-            )
-
-    @override
-    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
-        self._states = self._compare(outputs)
-        return self._states[-1].potentials - self._states[0].potentials
-
-    @override
-    def _step(self) -> bool:
-        if self.batch is None:
-            self._update()
-        else:
-            self._sweep()
-        return True
-
-    def _compare(self, outputs: NDArray) -> list[PhaseState]:
-        """The rule's phases, nudged by the errors that were measured."""
-        measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
-        return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]
-
-    def _sweep(self) -> None:
-        """Update after every batch of the examples, in random order."""
-        order = np.random.default_rng([self.seed, self.updates]).permutation(
-            self.problem.n_examples
-        )
-        for number, start in enumerate(range(0, len(order), self.batch), 1):
-            self._moment = (self.updates, number)
-            self.equilibrium.consider(np.sort(order[start : start + self.batch]))
-            self._states = self._compare(self.outputs(self.settle()))
-            self._update()
-        self.equilibrium.consider(None)
-
-    def _signal(self, name: str) -> NDArray[np.float64]:
-        """What the rule makes of what the elements feel, mean over examples, in bond order."""
-        if getattr(self.rule, "linear", False) and not self.flaws.senses:
-            means = [state.mean_sensitivity(name) for state in self._states]
-            return self.model.to_bonds(self.rule.signal(means))
-        felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
-        return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
-
-    def _sense(self, phase: int) -> Sense | None:
-        if not self.flaws.senses:
-            return None
-
-        def sense(strain: NDArray, what: str) -> NDArray:
-            said = self.flaws.sense(self.model.to_bonds(strain), what, self._moment, phase)
-            return self.model.to_local_bonds(said)
-
-        return sense
-
-    def _update(self) -> None:
-        moves = []
-        for dof, step in zip(self.dofs, self._steps, strict=True):
-            move = step(dof.on_scale(self._signal(dof.name)))
-            if not np.isfinite(move).all():
-                raise SolveError(
-                    f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
-                    "finite number; use a smaller rate.",
-                    "not finite",
-                )
-            moves.append(self._pace * move)
-        for dof, move in zip(self.dofs, moves, strict=True):
-            self.flaws.change(dof, move, self._moment)
-            if not np.isfinite(dof.values).all():
-                raise SolveError(
-                    f"Learning diverged at step {self.updates}: {dof.name} is not a finite number "
-                    "any more; use a smaller rate, or bounds.",
-                    "not finite",
-                )
-
-
-def within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
+def _within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
     """The entries whose names begin with ``start``, without it."""
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

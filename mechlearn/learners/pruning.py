@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
-from mechlearn.equilibrium.base import Grip
+from mechlearn.equilibrium.conditions import Grip
 from mechlearn.errors import InputError
-from mechlearn.learner import Learner
+from mechlearn.learners.base import Learner
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learner import Learner
+from mechlearn.learners.base import Learner
 from mechlearn.rules import GradientFree
 from mechlearn.task import Task
 

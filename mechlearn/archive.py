@@ -1,0 +1,192 @@
+"""The files of a run's folder: how they are written, and read with all that is in them checked."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from mechlearn.data import write_examples
+from mechlearn.energies import Element
+from mechlearn.errors import InputError, about
+from mechlearn.folder import FILES, has_checkpoint, locked, replacing
+from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
+from mechlearn.network import Network
+from mechlearn.safehdf import check_hdf
+from mechlearn.schema import key_path
+from mechlearn.setup import (
+    Setup,
+    build_material,
+    build_network,
+    named_element,
+    read_setup,
+    to_toml,
+)
+
+if TYPE_CHECKING:
+    import xarray
+
+    from mechlearn.run import Run
+
+#: The examples, where there are more of them than the task file should list.
+EXAMPLES, IN_TASK_FILE = "examples.csv", 50
+
+
+def write_run(run: "Run", folder: Path) -> Path:
+    """Write a run into a folder that is there, all of it or nothing.
+
+    Raises
+    ------
+    InputError
+        Where a file of it cannot be written, or another process has the folder.
+    """
+    resolved = run.setup.model_copy(
+        update={"network": run.setup.network.model_validate({"file": "network.vtu"})}
+    )
+    many = len(run.setup.examples) > IN_TASK_FILE
+    with locked(folder), replacing(folder, last="summary.json") as stage:
+        write_network(stage / "network.vtu", run.network)
+        if many:
+            write_examples(stage / EXAMPLES, run.setup.examples)
+        task = to_toml(resolved, EXAMPLES if many else None)
+        (stage / "task.toml").write_bytes(task.encode())
+        (stage / "history.nc").write_bytes(_netcdf(run.history))
+        fields = run.energy.kinematics.fields(run.network.dim)
+        write_network(
+            stage / "learned.vtu",
+            run.network,
+            cell_data=run.learned,
+            point_data=state_fields(fields, run.response),
+        )
+        text = json.dumps(run.summary, indent=2, allow_nan=False)
+        (stage / "summary.json").write_bytes(f"{text}\n".encode())
+    return folder
+
+
+def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
+    """What a :class:`mechlearn.Run` is made of, by name, from its folder.
+
+    The ``energy`` is that of the bonds, where it is none of mechlearn's own.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no run, or a file of it is damaged; the message names the file.
+    """
+    for name in FILES:
+        if not (folder / name).is_file():
+            more = "; mechlearn train --resume goes on with it" if has_checkpoint(folder) else ""
+            raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
+    setup = read_setup(folder / "task.toml", closed=True)
+    with about(folder / (setup.network.file or "task.toml")):
+        network = build_network(setup.network, folder)
+    with about(folder / "task.toml"):
+        energy = named_element(setup.energy, energy, network.dim)
+        build_material(setup.energy, energy, network)
+        for name in setup.learn:
+            energy.parameter(name)
+    with about(folder / "learned.vtu"):
+        learned, response = _read_learned(folder / "learned.vtu", setup, network, energy)
+    with about(folder / "history.nc"):
+        history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
+    return {
+        "setup": setup,
+        "network": network,
+        "initial": {n: history[n].isel(snapshot=0).values for n in setup.learn},
+        "learned": learned,
+        "response": response,
+        "history": history,
+        "summary": _read_summary(folder / "summary.json"),
+        "folder": folder,
+        "energy": energy,
+    }
+
+
+def _netcdf(history: "xarray.Dataset") -> bytes:
+    """A history as the bytes of its file, made in memory: HDF5 fails badly on a full disk."""
+    # HDF5 ends a text at its first null character.
+    labels = [str(label).replace("\0", "\\0") for label in history["target"].values]
+    return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
+
+
+def _read_learned(
+    path: Path, setup: Setup, network: Network, energy: Element
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """The learned parameters and the response in learned.vtu."""
+    points, lines = read_fields(path, network)
+    learned = {}
+    for name in setup.learn:
+        if name not in lines:
+            raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
+        learned[name] = _per_bond(name, lines[name], network.n_edges)
+    examples = max(1, len(setup.examples))
+    return learned, states_of(energy.kinematics.fields(network.dim), points, examples)
+
+
+def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:
+    values = np.asarray(values)
+    if values.shape != (bonds,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(f"its {name} should be {bonds} finite numbers, one per bond.")
+    return values
+
+
+def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
+    """The history of a run, with all that a run needs of it."""
+    import h5py
+    import xarray
+
+    check_hdf(path)
+    try:
+        with h5py.File(path) as file:  # where this fails, h5netcdf would print a traceback
+            dict(file.attrs)
+        history = xarray.load_dataset(path, engine="h5netcdf")
+    except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
+        raise InputError(f"{path} is damaged: {failure(error)}.") from None
+    dims: dict[str, tuple[str, ...]] = dict.fromkeys(("error", "cost", "contrast"), ("step",))
+    dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
+    for name, wanted in dims.items():
+        if name not in history.data_vars:
+            raise InputError(f"{path} is damaged: it holds no {name}.")
+        values = history[name]
+        if values.dims != wanted or not values.size or values.dtype.kind not in "fiu":
+            raise InputError(f"{path} is damaged: its {name} should be numbers by {wanted}.")
+    for name in names:
+        _per_bond(name, history[name].values[0], bonds)
+    return history
+
+
+class _Row(TypedDict):
+    """What is read from a row of the targets in summary.json."""
+
+    name: str
+    wanted: float | list[float]
+    initial: float | list[float]
+    reached: float | list[float]
+    relative_error: float
+
+
+class _Summary(TypedDict):
+    """What is read from summary.json."""
+
+    targets: list[_Row]
+    converged: bool
+    steps: int
+    error: float
+    error_is: str
+    warnings: list[str]
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_bytes())
+        TypeAdapter(_Summary).validate_python(summary, strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = key_path(problem["loc"]) or "it"
+        text = problem["msg"][0].lower() + problem["msg"][1:]
+        raise InputError(f"{path} is damaged: {key}: {text}.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {failure(error)}.") from None
+    return summary

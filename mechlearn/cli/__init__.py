@@ -1,0 +1,57 @@
+"""The command line: check, train, evaluate, compare, sweep, verify, render, report, view, export.
+
+A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
+Heavy imports wait until a command needs them.
+"""
+
+import traceback
+
+from cyclopts import App, CycloptsError
+
+from mechlearn import __version__, ranks
+from mechlearn.cli.learning import check, evaluate, train
+from mechlearn.cli.showing import export, render, report, view
+from mechlearn.cli.studies import compare, sweep, verify
+from mechlearn.cli.words import fail
+from mechlearn.errors import InputError, MechlearnError
+
+app = App(
+    name="mechlearn",
+    help="Teach a mechanical network a response by local rules: check a task, train it, look at "
+    "the result, take the learned network elsewhere.",
+    version=__version__,
+    version_flags=["--version"],
+)
+for command in (
+    check,
+    train,
+    evaluate,
+    compare,
+    sweep,
+    verify,
+    render,
+    export,
+    report,
+    view,
+):
+    app.command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
+    try:
+        ranks.prepare()
+        app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
+    except MechlearnError as error:
+        fail(str(error), error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}.", InputError.exit_code)
+    except KeyboardInterrupt:
+        fail("Stopped.", 130)
+    except Exception:
+        if ranks.size() == 1:
+            raise
+        ranks.fail(traceback.format_exc(), 1)

@@ -1,0 +1,127 @@
+"""Commands that train one network: check a task, train it, ask the result anew."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mechlearn.cli.words import Switch, error_of, fail, say, table, verdict, warn
+from mechlearn.errors import about
+from mechlearn.ranks import on_first, rank
+
+
+def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> None:
+    """Validate a task file, count zero modes, say what cannot be learned, and draw the set-up.
+
+    A warning says what of the task no network of the kind can do. With --feasible the exit code is
+    1 where the tolerance is out of reach.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    draw
+        A png to draw the network, its supports, sources and targets in.
+    feasible
+        Search for the best answer within the bounds of what learns, for at most ten seconds.
+    """
+    from mechlearn.check import check_setup
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    with about(task):
+        first = rank() == 0
+        text, known = check_setup(setup, task.parent, draw if first else None, feasible and first)
+    say(text)
+    if feasible and known.feasible is False:
+        sys.exit(1)
+
+
+def train(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    start: Annotated[Path | None, Parameter(name="--from")] = None,
+    resume: Switch = False,
+    overwrite: Switch = False,
+    save_seconds: float = 30.0,
+    save_steps: int | None = None,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+) -> None:
+    """Train a network as a task file says, and write the run as a folder.
+
+    Ends with exit code 0 whether or not the targets were reached; summary.json says which, and why.
+    Where no step was possible any more, the last good network is written, and the exit code is 1.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder to write; it must be new or empty.
+    start
+        The folder of a run: begin with the network as it was left there.
+    resume
+        Go on from the checkpoint that an earlier training of the same task left in the folder;
+        train.steps and train.tolerance may have changed since.
+    overwrite
+        Write over a run that is there.
+    save_seconds
+        Save a checkpoint when so many seconds have passed since the last.
+    save_steps
+        Save a checkpoint after so many steps as well.
+    quiet
+        Say nothing but errors and warnings.
+    """
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    from mechlearn.folder import locked, new_folder, resumable
+
+    if start is not None:
+        setup = setup.model_copy(update={"start": str(start.resolve())})
+    with ExitStack() as stack:
+        on_first(lambda: resume and resumable(output))
+        on_first(lambda: stack.enter_context(locked(new_folder(output, overwrite or resume))))
+        from mechlearn.checkpoint import Checkpoints, Stopped
+        from mechlearn.progress import Progress
+        from mechlearn.training import train_setup
+
+        checkpoints = Checkpoints(output, setup, seconds=save_seconds, steps=save_steps, tell=warn)
+        try:
+            with about(task), Progress(setup, quiet=quiet or rank() > 0) as progress:
+                run = train_setup(setup, task.parent, progress, checkpoints, resume)
+            on_first(lambda: run.save(output, overwrite=True))
+        except KeyboardInterrupt:
+            raise Stopped(
+                "stopped at once; the same command with --resume goes on from the last checkpoint."
+            ) from None
+    if not quiet:
+        say(f"{verdict(run)}\nWritten to {output}/")
+    if run.summary["outcome"] == "stopped":
+        fail(f"{task}: {run.summary['why']}. The network of the last good step is written.", 1)
+
+
+def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
+    """Solve a learned network anew, from rest, and print what its targets read.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    cut
+        Bonds to cut first; nothing of that is written.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    with about(run):
+        loaded = loaded.cut(cut) if cut else loaded
+        rows = loaded.evaluate()
+        outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
+    say(table(rows))
+    accuracy = loaded.problem.accuracy(outputs)
+    if accuracy is not None:
+        say(error_of({"error": loaded.problem.error(outputs), "accuracy": accuracy}))

@@ -1,0 +1,164 @@
+"""Commands that show a run or take it elsewhere: render, export, report, view."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mechlearn.cli.words import Switch, say
+from mechlearn.errors import InputError
+from mechlearn.export.options import Options
+from mechlearn.ranks import on_first, size
+
+
+def render(
+    run: Path,
+    /,
+    *out: Path,
+    what: str | None = None,
+    example: int = 1,
+    colour: Annotated[str | None, Parameter(alias="--color")] = None,
+    thickness: str | None = None,
+    amplify: float | None = None,
+    whole: Switch = False,
+    size: Annotated[tuple[int, int] | None, Parameter(negative="")] = None,
+) -> None:
+    """Draw a run: pictures, films, and a page in which the network can be turned.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    out
+        What to write: png, svg or pdf (vector graphics, 2D), html (to be turned), gif or mp4.
+    what
+        "network" (deformed), "states" (free and clamped, before and after), "response" (what every
+        bond feels when the sources pull), "error", "setup", or as a film "actuation" or "training";
+        taken from the file's name where that is one of them.
+    example
+        Which example to draw, counted from 1.
+    colour
+        What colours the bonds: any parameter, "change" (learned over initial), "strain", "tension",
+        "energy" or "contrast" (clamped less free).
+    thickness
+        What sets their widths: the same, or "even"; of bars and beams also "true". As the colour
+        unless given.
+    amplify
+        Factor on the displacements; a round one that makes them visible unless given.
+    whole
+        Draw bonds that cross a periodic cell whole, not as one half at either side.
+    size
+        Width and height in pixels.
+    """
+    from mechlearn.run import Run
+
+    if not out:
+        raise InputError("render needs a picture to write, such as network.png.")
+    loaded = Run.load(run)
+    options = {
+        "what": what,
+        "example": example,
+        "colour": colour,
+        "thickness": thickness,
+        "amplify": amplify,
+        "whole": whole,
+        "size": size,
+    }
+
+    def draw() -> None:
+        from mechlearn.render import render as picture
+
+        for path in out:
+            picture(loaded, path, **options)
+            say(f"Written to {path}")
+
+    on_first(draw)
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    options: Annotated[Options | None, Parameter(name="*", negative=())] = None,
+) -> None:
+    """Write the learned network to be made, for other codes, or as data.
+
+    To be made, in mm: stl, 3mf, ply, step (solids), dxf, svg (sheets). An input deck of the task
+    for CalculiX and Abaqus: inp. The network: vtu, vtk, xdmf, msh, med, graphml, csv, npz, ...
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    out
+        The file to write; its suffix says the format.
+    """
+    from mechlearn.export import export as write
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    given = options.given() if options else {}
+    on_first(lambda: say(write(loaded, out, **given)))
+    say(f"Written to {out}")
+
+
+def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:
+    """Write a run as one page of HTML: to read, to turn, to send, to print.
+
+    It needs no network: what was asked, the set-up, the network moving under its load, the targets,
+    how it learned, and what it takes to repeat it.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    output
+        The page to write (.html); report.html in the folder of the run if left out.
+    """
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    path = output or run / "report.html"
+
+    def write() -> None:
+        from mechlearn.report import report as page
+
+        page(loaded, path)
+
+    on_first(write)
+    say(f"Written to {path}")
+
+
+def view(
+    run: Path,
+    *,
+    example: int = 1,
+    port: int = 0,
+    browser: bool = True,
+    serve: Switch = False,
+) -> None:
+    """Look at a run on a local page: move along its training, pull it, pick its bonds, live.
+
+    The page is for this machine only, and lasts until Ctrl-C.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run.
+    example
+        Which example to pull, counted from 1.
+    port
+        Where the page is served; a free port if left out.
+    browser
+        Open the page in a browser.
+    serve
+        Only print the page's address; the same as --no-browser.
+    """
+    if size() > 1:
+        raise InputError("view runs on one rank; it answers one person.")
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    from mechlearn.view import serve as show
+
+    show(loaded, example=example, port=port, browser=browser and not serve, say=say)

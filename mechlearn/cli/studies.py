@@ -1,0 +1,195 @@
+"""Commands that train many times, or again as a solid: compare, sweep, verify."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mechlearn.cli.words import Switch, say, verdict, warn
+from mechlearn.errors import InputError, about
+from mechlearn.ranks import size
+
+
+def compare(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    rules: Annotated[list[str] | None, Parameter(negative="")] = None,
+    seeds: int = 3,
+    overwrite: Switch = False,
+) -> None:
+    """Train a task by several rules from the same starts, and measure each against the gradient.
+
+    Writes rules.csv (medians over the starts) and learning.png, nudges.csv and nudges.png: how
+    contrast, update and the angle to the exact gradient depend on the nudge.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder to write; it must be new or empty.
+    rules
+        Which rules: CL, "CpL P", "CpL N", "CpL C", "EP P", "EP N", "EP C", GD, aging, prune, CMA,
+        1+1, pattern; all if left out. (contrastive and coupled learning, equilibrium propagation,
+        gradient descent, directed aging, pruning, searches; positive, negative, centred)
+    seeds
+        Number of starts, which differ in the random spread of the initial values.
+    overwrite
+        Write over what is there.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds} must be at least 1.")
+    if size() > 1:
+        raise InputError("compare runs on one rank; its trainings are small.")
+    from mechlearn.folder import new_folder
+    from mechlearn.setup import read_setup
+
+    setup = read_setup(task)
+    new_folder(output, overwrite)
+    from mechlearn.comparison import write_comparison
+
+    with about(task):
+        text = write_comparison(setup, task.parent, output, rules or [], seeds)
+    say(f"{text}\nWritten to {output}/")
+
+
+def sweep(
+    task: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    vary: Annotated[list[str], Parameter(negative="")],
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> None:
+    """Train a task many times, with some keys varied; every combination is a run of its own.
+
+    Writes a run folder per member, and sweep.csv. The same command goes on with members that are
+    missing or failed.
+
+    Parameters
+    ----------
+    task
+        A task file (TOML).
+    output
+        The folder of the sweep.
+    vary
+        A key and its values, such as train.seed=0:64, rule.eta=0.01,0.1 or targets[1].strain=0.1;
+        several times for several keys.
+    workers
+        Processes on this machine; one for every core if left out.
+    scheduler
+        Address of a Dask scheduler, instead.
+    """
+    if size() > 1:
+        raise InputError("sweep runs on one rank; its workers are processes of their own.")
+    from mechlearn.progress import Counter
+    from mechlearn.setup import read_setup
+    from mechlearn.sweep import TABLE, parse
+    from mechlearn.sweep import sweep as train_all
+
+    setup = read_setup(task)
+    values = dict(parse(text) for text in vary)
+    with about(task), Counter(setup.title or "sweep") as count:
+        rows = train_all(
+            setup,
+            output,
+            values,
+            folder=task.parent,
+            workers=workers,
+            scheduler=scheduler,
+            watch=count,
+        )
+    learned, failed = (sum(map(bool, (r[k] for r in rows))) for k in ("converged", "trouble"))
+    say(f"{learned} of {len(rows)} learned, {failed} failed. Written to {output / TABLE}")
+    for row in [r for r in rows if r["trouble"]][:5]:
+        which = ", ".join(f"{k} = {row[k]}" for k in values)
+        warn(f"{which}: {row['trouble']}")
+    if failed:
+        sys.exit(1)
+
+
+def verify(
+    run: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    largest: float = 0.2,
+    smallest: float = 0.1,
+    keep: Switch = False,
+    hinge: tuple[float, float] | None = None,
+    material: str = "neo_hookean",
+    poisson: float = 0.3,
+    order: int = 2,
+    mesh_size: float = 0.5,
+    tune: Switch = False,
+    steps: int = 100,
+    tolerance: float = 5e-2,
+    overwrite: Switch = False,
+) -> None:
+    """Make a solid of a learned network, and see how much of what it learned is left.
+
+    Prints what the targets read in bars, beams, a solid at small strain and one at finite strain;
+    writes verify.csv, struts.vtu (the network that is left, with the widths of its struts) and
+    verify.png (the deformed solid, coloured by its strain energy).
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run of springs, bars or beams.
+    output
+        The folder to write; it must be new or empty.
+    largest
+        Width of the widest strut over the mean length of the bonds (runs of springs).
+    smallest
+        The smallest width that can be made, over the largest.
+    keep
+        Make struts that should be thinner as wide as that, rather than leaving out those that the
+        network can do without.
+    hinge
+        Thinned ends of struts: their width over the strut's, and length over the strut's.
+    material
+        Of the solid at finite strain: neo_hookean or st_venant_kirchhoff.
+    poisson
+        Poisson's ratio.
+    order
+        Degree of the displacements in the solid's cells, 1 or 2.
+    mesh_size
+        Size of the solid's cells over the width of the strut.
+    tune
+        Go on training in the solid, whose widths learn, and write the run as the folder tuned.
+    steps
+        At most this many steps of tuning.
+    tolerance
+        On the largest relative target error of tuning.
+    overwrite
+        Write over what is there.
+    """
+    if size() > 1:
+        raise InputError("verify runs on one rank.")
+    from mechlearn.folder import new_folder
+    from mechlearn.run import Run
+
+    loaded = Run.load(run)
+    new_folder(output, overwrite)
+    from mechlearn import verify as verification
+    from mechlearn.energies.solid import Hinge
+    from mechlearn.sizing import struts
+
+    with about(run):
+        made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)
+        options = {
+            "hinge": None if hinge is None else Hinge(*hinge),
+            "material": material,
+            "poisson": poisson,
+            "order": order,
+            "mesh_size": mesh_size,
+        }
+        found = verification.verify(loaded, made, **options)
+        say(verification.table(found))
+        verification.write(found, output)
+        if tune:
+            tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
+            tuned.save(output / "tuned", overwrite=True)
+            say(f"Tuned as a solid:\n{verdict(tuned)}")
+    say(f"Written to {output}/")

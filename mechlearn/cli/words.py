@@ -1,0 +1,83 @@
+"""What commands say, on however many ranks: results on stdout, trouble on stderr."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from cyclopts import Parameter
+
+from mechlearn import ranks
+from mechlearn.errors import plain
+
+if TYPE_CHECKING:
+    from mechlearn.run import Run
+
+#: A switch that can only be turned on.
+Switch = Annotated[bool, Parameter(negative="")]
+
+
+def say(text: str) -> None:
+    """Print, once for all ranks."""
+    if ranks.rank() == 0:
+        print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """Say on stderr what the user should know at once, once for all ranks."""
+    if ranks.rank() == 0:
+        print(f"mechlearn: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def fail(text: str, code: int) -> NoReturn:
+    """End all ranks with one line on stderr."""
+    ranks.fail(f"mechlearn: {plain(text)}", code)
+
+
+def verdict(run: "Run") -> str:
+    """What a training came to: its targets, whether they were reached, and its warnings."""
+    summary, steps = run.summary, run.summary["steps"]
+    learned = "learned" if run.converged else "NOT learned"
+    lines = [
+        table(run.targets),
+        f"{learned} in {steps} steps and {summary['wall_s']:.2f} s ({error_of(summary)}).",
+    ]
+    if summary["why"]:
+        lines.append(f"{summary['outcome'].capitalize()}: {summary['why']}.")
+    return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
+
+
+def error_of(summary: Mapping[str, Any]) -> str:
+    """How far off a network is, in words."""
+    if "accuracy" not in summary:
+        return f"largest relative error {summary['error']:.2e}"
+    return f"mean cost {summary['error']:.4g}, {100 * summary['accuracy']:.1f} % classified right"
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Targets as columns of text, at most twenty rows."""
+    from mechlearn.task import LIMITS
+
+    head = ["target", "wanted", "initial", "reached", "relative error"]
+    body = [
+        [
+            row["name"] + (f" ({row['example']})" if "example" in row else ""),
+            LIMITS.get(row.get("limit"), "") + _number(row["wanted"]),
+            *(_number(row[key]) for key in ("initial", "reached")),
+            f"{row['relative_error']:.2e}",
+        ]
+        for row in rows[:20]
+    ]
+    widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *body]
+    ]
+    if len(rows) > 20:
+        lines.append(f"... and {len(rows) - 20} more in summary.json")
+    return "\n".join(lines)
+
+
+def _number(value: float | list[float]) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(f"{v:+.6g}" for v in value) + ")"
+    return f"{value:+.6g}"

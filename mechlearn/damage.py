@@ -1,0 +1,60 @@
+"""Damage after training: a learned network that has lost some of its bonds."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mechlearn.energies import BondEnergy
+from mechlearn.errors import InputError, listed
+from mechlearn.run import Run
+from mechlearn.summary import target_table
+
+
+def without(run: Run, bonds: Sequence[int]) -> Run:
+    """What is left of a run when some of its bonds are cut; see :meth:`mechlearn.Run.cut`.
+
+    Raises
+    ------
+    InputError
+        For bonds that do not exist, or are cut already, and where what is left is floppy or in
+        pieces, or is no network of bonds.
+    """
+    if not isinstance(run.energy, BondEnergy):
+        raise InputError(f"A {run.energy.name} cannot lose a strut.")
+    flaws = run.setup.imperfections
+    bad = [b for b in bonds if not 0 <= b < run.network.n_edges or b in flaws.broken]
+    if bad:
+        raise InputError(
+            f"cut: bond {listed(bad)} is cut already, or does not exist; the network has bonds "
+            f"0 to {run.network.n_edges - 1}."
+        )
+    broken = sorted({*flaws.broken, *bonds})
+    setup = run.setup.model_copy(
+        update={"imperfections": flaws.model_copy(update={"broken": broken})}
+    )
+    first = run.energy.parameters[0].name
+    whole = np.ones(run.network.n_edges, dtype=bool)
+    whole[broken] = False
+    initial, learned = (
+        {name: np.where(whole | (name != first), v, 0.0) for name, v in values.items()}
+        for values in (run.initial, run.learned)
+    )
+    out = replace(run, setup=setup, initial=initial, learned=learned, folder=None)
+    out.check(out.problem)
+    solver, free = out.settled(out.problem)
+    outputs, before = solver.outputs(free), run.test(run.setup.task).outputs
+    error = out.problem.error(outputs)
+    accuracy = out.problem.accuracy(outputs)
+    summary = {
+        **run.summary,
+        "targets": target_table(out.problem, outputs / out.problem.units, before),
+        "error": error,
+        "converged": bool(error <= run.setup.train.tolerance),
+        **({} if accuracy is None else {"accuracy": accuracy}),
+        "warnings": [
+            *run.summary["warnings"],
+            f"Cut after training: bond {listed(bonds)}; the history is that of before.",
+        ],
+    }
+    return replace(out, response=free.states(), summary=summary)

@@ -1,0 +1,75 @@
+"""Load stepping: where Newton fails, the load is stepped from the last state that converged."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mechlearn.equilibrium.balance import Balance, Imposed, NotConverged
+from mechlearn.equilibrium.iteration import Iteration, Point
+from mechlearn.errors import SolveError
+
+#: The first load step from rest moves no held pair by more than this strain.
+FIRST_STRAIN = 0.05
+#: The smallest load step, as a fraction of the whole load.
+SMALLEST_STEP = 1 / 1024
+
+
+def find(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Point:
+    """The equilibrium, from the best guess; where no path leads on from there, from rest.
+
+    Raises
+    ------
+    SolveError
+        Where none is found; says so of that ``example``.
+    """
+    try:
+        return _reach(newton, start, imposed, example)
+    except SolveError:
+        if newton.balance.largest(start.u) == 0:
+            raise
+        return _reach(newton, at_rest(newton.balance), imposed, example)
+
+
+def at_rest(balance: Balance) -> Point:
+    """The unloaded network."""
+    n = len(balance.problem.ports)
+    return Point(np.zeros(balance.size), np.zeros(n), np.zeros(n), 0.0)
+
+
+def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Point:
+    """Go from one equilibrium to the loads and values of another."""
+    at, counts = newton.balance, newton.balance.counts
+    held = imposed.held
+    first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
+    path = imposed.values - first
+    rigid = held & (imposed.softness == 0)
+    change = (np.abs(path * at.port_arm) / np.maximum(at.ports.distance, at.length))[rigid]
+    step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
+    done, point = 0.0, start
+    counts.solves += 1
+    shifts = counts.shifts
+    while done < 1.0:
+        step = min(step, 1.0 - done)
+        last = done + step >= 1.0
+        values = imposed.values if last else first + (done + step) * path
+        try:
+            found = newton.find(point, replace(imposed, values=values))
+            if at.model.inverted():
+                raise NotConverged("cells turn inside out", "inverted")
+            point = found
+        except NotConverged as failure:
+            step /= 2
+            counts.load_steps += 1
+            if step < SMALLEST_STEP:
+                raise SolveError(
+                    f"No equilibrium was found in example {example + 1} beyond "
+                    f"{100 * done:.3g} % of the load ({failure}); the structure may collapse "
+                    "there: ask for less strain, or allow less soft bonds.",
+                    failure.fault,
+                ) from None
+            continue
+        done += step
+        step *= 2
+    counts.unstable += counts.shifts > shifts
+    newton.loose = bool(newton.loose)
+    return point

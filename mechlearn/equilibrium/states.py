@@ -1,0 +1,106 @@
+"""States in equilibrium, their rates of change, and the phases that rules see, for any energy."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.superposition import Sense
+
+
+class Settled(ABC):
+    """The network in equilibrium, once per example.
+
+    Attributes
+    ----------
+    forces, readings : (examples, ports) arrays
+        The force that the outside exerts at every port, and the port's value.
+    energies : (examples,) array
+        Elastic energy of the network.
+    """
+
+    forces: NDArray[np.float64]
+    readings: NDArray[np.float64]
+    energies: NDArray[np.float64]
+
+    @abstractmethod
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        """``du_i/dL_i`` at fixed state, of every example and owned bond.
+
+        With ``sense``, that of the strains that sensors report instead of the true ones.
+        """
+
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return self.sensitivity(name).mean(axis=0)
+
+    def potential(
+        self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
+    ) -> NDArray[np.float64]:
+        """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
+
+        What is stationary where those ports carry given forces and the others are held. Work is
+        counted from the readings ``home``.
+        """
+        work = self.forces * (self.readings - home)
+        return self.energies - np.where(loaded, work, 0.0).sum(axis=1)
+
+    @abstractmethod
+    def strains(self) -> NDArray[np.float64]:
+        """All strains of every owned bond in every example, (k, examples, owned bonds)."""
+
+    def strain(self) -> NDArray[np.float64]:
+        """The first strain, the change of length, (examples, owned bonds)."""
+        return self.strains()[0]
+
+    @abstractmethod
+    def states(self) -> NDArray[np.float64]:
+        """The state in the user's order, shape (examples, n, components), whole on every rank."""
+
+    @abstractmethod
+    def fields(self) -> NDArray[np.float64]:
+        """The owned degrees of freedom of the state, shape (dofs, examples)."""
+
+
+class Rate(ABC):
+    """A rate of change of the state at an equilibrium, once per example.
+
+    ``forces`` and ``readings`` are those of the ports, (examples, ports).
+    """
+
+    forces: NDArray[np.float64]
+    readings: NDArray[np.float64]
+
+    @abstractmethod
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        """Rate of change of ``du_i/dL_i``, of every example and owned bond.
+
+        With ``sense``, that of the strains, and rates of strain, that sensors report.
+        """
+
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return self.sensitivity(name).mean(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseState:
+    """The network in one phase, as a rule sees it.
+
+    Outputs may be across-quantities (displacements), clamped by holding them, or through-quantities
+    (forces), clamped by loading them. The two kinds are clamped one after the other, and the
+    potential that is stationary in the second has the opposite sign: ``parts`` lists signs and
+    states. ``potentials`` is the sum of those potentials per example.
+    """
+
+    parts: tuple[tuple[float, Settled | Rate], ...]
+    potentials: NDArray[np.float64]
+
+    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
+        return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
+
+    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
+        return sum(sign * part.mean_sensitivity(name) for sign, part in self.parts)

@@ -1,0 +1,15 @@
+"""Learners: a network that learns by a local rule, by pruning, or by search."""
+
+from mechlearn.learners.base import Learner, Twin
+from mechlearn.learners.local import RuleLearner
+from mechlearn.learners.pruning import PruningLearner
+from mechlearn.learners.searching import SearchLearner
+from mechlearn.rules import GradientFree, GreedyPruning, Procedure
+
+
+def learner_of(rule: Procedure) -> type[Learner]:
+    """The kind of learner that a rule, or another way to change a network, makes."""
+    return {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
+
+
+__all__ = ["Learner", "PruningLearner", "RuleLearner", "SearchLearner", "Twin", "learner_of"]

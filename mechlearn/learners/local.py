@@ -1,0 +1,101 @@
+"""Learning by a local rule: every element compares what it feels in the phases, and changes."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.dofs import Learn
+from mechlearn.energies import Element
+from mechlearn.equilibrium import PhaseState
+from mechlearn.errors import InputError, SolveError
+from mechlearn.learners.base import Learner
+from mechlearn.rules import rule_name
+from mechlearn.superposition import Sense
+from mechlearn.task import Task
+
+
+class RuleLearner(Learner):
+    """A network whose elements follow a local rule."""
+
+    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+        super().__init__(network, task, energy, learn, rule, **options)
+        self._states: list[PhaseState] = []
+
+    @classmethod
+    @override
+    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+        if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
+            raise InputError(
+                f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
+                "none; use equilibrium_propagation or gradient_descent."
+            )
+
+    @override
+    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        self._states = self._compare(outputs)
+        return self._states[-1].potentials - self._states[0].potentials
+
+    @override
+    def _step(self) -> bool:
+        if self.batch is None:
+            self._update()
+        else:
+            self._sweep()
+        return True
+
+    def _compare(self, outputs: NDArray) -> list[PhaseState]:
+        """The rule's phases, nudged by the errors that were measured."""
+        measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
+        return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]
+
+    def _sweep(self) -> None:
+        """Update after every batch of the examples, in random order."""
+        order = np.random.default_rng([self.seed, self.updates]).permutation(
+            self.problem.n_examples
+        )
+        for number, start in enumerate(range(0, len(order), self.batch), 1):
+            self._moment = (self.updates, number)
+            self.equilibrium.consider(np.sort(order[start : start + self.batch]))
+            self._states = self._compare(self.outputs(self.settle()))
+            self._update()
+        self.equilibrium.consider(None)
+
+    def _signal(self, name: str) -> NDArray[np.float64]:
+        """What the rule makes of what the elements feel, mean over examples, in bond order."""
+        if getattr(self.rule, "linear", False) and not self.flaws.senses:
+            means = [state.mean_sensitivity(name) for state in self._states]
+            return self.model.to_bonds(self.rule.signal(means))
+        felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
+        return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
+
+    def _sense(self, phase: int) -> Sense | None:
+        if not self.flaws.senses:
+            return None
+
+        def sense(strain: NDArray, what: str) -> NDArray:
+            said = self.flaws.sense(self.model.to_bonds(strain), what, self._moment, phase)
+            return self.model.to_local_bonds(said)
+
+        return sense
+
+    def _update(self) -> None:
+        moves = []
+        for dof, step in zip(self.dofs, self._steps, strict=True):
+            move = step(dof.on_scale(self._signal(dof.name)))
+            if not np.isfinite(move).all():
+                raise SolveError(
+                    f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
+                    "finite number; use a smaller rate.",
+                    "not finite",
+                )
+            moves.append(self._pace * move)
+        for dof, move in zip(self.dofs, moves, strict=True):
+            self.flaws.change(dof, move, self._moment)
+            if not np.isfinite(dof.values).all():
+                raise SolveError(
+                    f"Learning diverged at step {self.updates}: {dof.name} is not a finite number "
+                    "any more; use a smaller rate, or bounds.",
+                    "not finite",
+                )
