@@ -22,7 +22,7 @@ from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import make_mesh, quality, volumes
 from mechlearn.solids.model import SolidModel
 from mechlearn.solids.patches import patch_means
-from mechlearn.solids.struts import Struts
+from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solver import DirectSolver, IterativeSolver
 from mechlearn.task import Source, Support, Target, Task
 
@@ -439,3 +439,12 @@ def test_conjugate_gradients_find_what_the_direct_solver_finds(monkeypatch):
         assert isinstance(model.solver(definite=True), kind)
         found.append(response(model, 4, np.array([1e-3, 2e-3, 0.0])))
     assert found[0] == pytest.approx(found[1], rel=1e-7)
+
+
+def test_meshes_do_not_see_the_last_digits_of_widths():
+    width = np.array([0.05, 0.0531219267, 12.3456789, 1e-4])
+    drawn = drawable(width)
+    assert np.array_equal(drawable(drawn), drawn)
+    assert np.array_equal(drawable(width * (1 + 1e-12)), drawn)
+    assert drawn == pytest.approx(width, rel=5e-7)
+    assert drawn[0] == width[0]

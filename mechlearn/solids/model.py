@@ -21,7 +21,7 @@ from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.materials import density, locking
 from mechlearn.solids.meshing import volumes
-from mechlearn.solids.struts import Struts
+from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solver import DirectSolver, IterativeSolver
 
@@ -103,7 +103,7 @@ class SolidModel(AtState):
     def _build(self, width: NDArray) -> None:
         """Everything from the mesh on, at widths that become the reference."""
         self.meshes += 1
-        struts = Struts(self.network, width.copy(), self.energy.hinge)
+        struts = Struts(self.network, drawable(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
         self._n_owned = self.domain.owned_blocks * self.width
         self._make_forms()
@@ -201,7 +201,7 @@ class SolidModel(AtState):
 
     def renew(self) -> bool:
         """Make the mesh anew if it was made at other widths; returns whether it was."""
-        if np.array_equal(self._values["width"], self.domain.struts.width):
+        if np.array_equal(drawable(self._values["width"]), self.domain.struts.width):
             return False
         self._build(self._values["width"])
         return True

@@ -32,6 +32,16 @@ RAMP = 5
 CHUNK = 4_000_000
 
 
+def drawable(width: NDArray) -> NDArray[np.float64]:
+    """Widths to seven digits, which is what a mesh is made for.
+
+    The mesh then is the same on any number of ranks, whose widths differ in their last digits; the
+    difference moves the points of the mesh as any change of widths does.
+    """
+    unit = 10.0 ** (6 - np.floor(np.log10(width)))
+    return np.round(width * unit) / unit
+
+
 @dataclass(frozen=True, eq=False)
 class Struts:
     """The struts and joints of a network.
