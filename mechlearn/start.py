@@ -12,6 +12,9 @@ from mechlearn.network import Network
 from mechlearn.run import Run
 from mechlearn.setup import Setup, build_element, build_network
 
+#: On a scale that never reaches a bound no value begins nearer to it, as a part of the range.
+NEAR = 1e-6
+
 
 def with_start(setup: Setup, folder: Path = Path()) -> Setup:
     """The set-up that begins with what the run learned that it names as its start, if it does.
@@ -31,7 +34,8 @@ def with_start(setup: Setup, folder: Path = Path()) -> Setup:
 def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Setup:
     """A set-up whose elements are at first what those of a run have become.
 
-    What learned there and does not learn here stays as it is; what was cut stays cut.
+    What learned there and does not learn here stays as it is; what was cut stays cut. Values that
+    have come to a bound on a scale that never reaches it begin just inside.
 
     Raises
     ------
@@ -76,6 +80,12 @@ def _from(learn: Learn, values: NDArray, whole: NDArray, network: Network) -> Le
     """The table of a parameter that begins with some values."""
     values = values / network.lengths if learn.relative else values
     if learn.bounds is not None:
-        middle = np.sqrt(np.prod(learn.bounds)) if learn.bounds[0] > 0 else np.mean(learn.bounds)
+        low, high = learn.bounds
+        step = NEAR * (high - low)
+        if learn.scale in ("sigmoid", "softplus"):
+            values = np.where(np.abs(values - low) < step, low + step, values)
+        if learn.scale == "sigmoid":
+            values = np.where(np.abs(values - high) < step, high - step, values)
+        middle = np.sqrt(low * high) if low > 0 else (low + high) / 2
         values = np.where(whole, values, middle)
     return learn.model_copy(update={"initial": values.tolist(), "spread": 0.0})

@@ -28,7 +28,7 @@ claims = Claims()
 TRAINED = 0.025
 packings = [
     ml.networks.packing(nodes=full(128, 48), periodic=True, coordination=5.2, seed=seed)
-    for seed in range(1, full(12, 4) + 1)
+    for seed in range(1, full(12, 3) + 1)
 ]
 
 
@@ -53,12 +53,12 @@ def squeeze(strain=TRAINED, poisson=-1.0):
 STEP, AGE = 0.1, full(6.0, short=4.0)
 
 
-def weaken(network):
+def weaken(network, strain=TRAINED):
     """Age the stiffness."""
     rule = ml.DirectedAging()
-    young = ml.Probe(network, squeeze(), ml.FiniteSpring(), stiffness=1.0)
+    young = ml.Probe(network, squeeze(strain), ml.FiniteSpring(), stiffness=1.0)
     return ml.train(
-        network, squeeze(), energy=ml.FiniteSpring(), rule=rule, optimiser="plain",
+        network, squeeze(strain), energy=ml.FiniteSpring(), rule=rule, optimiser="plain",
         learn=ml.Learn(bounds=(1e-3, 1.0), initial=1.0), rate=STEP / young.signal(rule).mean(),
         steps=round(AGE / STEP), tolerance=1e-9,
     )  # fmt: skip
@@ -135,44 +135,56 @@ claims.holds("bulk, shear modulus left", "the bulk modulus falls first",
 #
 # ## The strain at which it is measured
 #
-# Aged at one strain, then squeezed (or pulled) by another, growing from rest. The young packing
-# hardly minds. The aged one knows at which strain it was held.
+# Aged under one strain, then squeezed (or pulled) ever further from rest by others. A second set
+# has aged under 5 %.
 
 # %%
-squeezed = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0, 2.4])
-pulled = -squeezed[squeezed <= 1.2]
+more = [weaken(network, 0.05) for network in packings]
+squeezed = np.array([0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06])
+pulled = -squeezed[squeezed <= 0.03]
+strains = np.concatenate([pulled[::-1], squeezed])
 
 
 def ratios(run, learned=True):
-    """Poisson's ratio under growing strain, in parts of the trained one."""
-    sides = [ml.analysis.amplitude(run, s, learned=learned).outputs for s in (squeezed, pulled)]
-    return np.concatenate([sides[1][::-1, 0], sides[0][:, 0]])
+    """Poisson's ratio under growing strain, and under growing pull."""
+    unit = -run.setup.sources[0].strain
+    one, two = (
+        ml.analysis.amplitude(run, side / unit, learned=learned).outputs[:, 0]
+        for side in (pulled, squeezed)
+    )
+    return np.concatenate([one[::-1], two])
 
 
-parts = np.concatenate([pulled[::-1], squeezed])
 young = np.array([ratios(run, learned=False) for run in aged])
-curves = np.array([ratios(run) for run in aged])
+curves = {TRAINED: np.array([ratios(run) for run in aged])}
+curves[0.05] = np.array([ratios(run) for run in more])
 
 figure, ax = plt.subplots(figsize=(6.2, 3.8), layout="constrained")
 style(ax)
-band(ax, 100 * TRAINED * parts, young, GREY, "young")
-band(ax, 100 * TRAINED * parts, curves, BLUE, "aged")
-ax.axvline(100 * TRAINED, color=ORANGE, linestyle=":", label="aged under this")
+band(ax, 100 * strains, young, GREY, "young")
+for (strain, values), colour in zip(curves.items(), (BLUE, GREEN), strict=True):
+    band(ax, 100 * strains, values, colour, f"aged under {100 * strain:g} %")
+    ax.axvline(100 * strain, color=colour, linestyle=":")
 ax.axhline(0, color="k", linewidth=0.8)
 ax.set_xlabel("squeezed by / %")
 ax.set_ylabel("Poisson's ratio")
-ax.legend(frameon=False, fontsize="small")
+ax.legend(frameon=False, fontsize="small", loc="lower left")
 
 # %%
-middle = dict(zip(parts.round(3).tolist(), np.median(curves, axis=0).tolist(), strict=True))
-claims.holds(
-    "aged: squeezed by the trained strain, a tenth of it, pulled by as much (median)",
-    "auxetic under compression alone", f"{middle[1.0]:.2f}, {middle[0.1]:.2f}, {middle[-1.0]:.2f}",
-    "rising, first < 0", middle[1.0] < min(0, middle[0.1]) and middle[0.1] < middle[-1.0],
-)  # fmt: skip
-same = int((np.abs(curves[:, parts == 1.0][:, 0] - trained[:, -1]) < 1e-4).sum())
-claims.holds("loaded from rest, they are in the state that they aged in", "",
-             f"{same} of {len(aged)}", "", holds=True)  # fmt: skip
+for strain, values in curves.items():
+    there, small, away = (
+        float(np.nanmedian(values[:, np.isclose(strains, at)])) for at in (strain, 0.002, -0.03)
+    )
+    claims.holds(
+        f"aged under {100 * strain:g} %: squeezed by as much, by 0.2 %, pulled by 3 % (median)",
+        "auxetic under compression alone", f"{there:.2f}, {small:.2f}, {away:.2f}",
+        "rising, first < 0", there < min(0, small) and small < away,
+    )  # fmt: skip
+    steep = int((values[:, np.isclose(strains, strain)] < values[:, strains == 0.002]).sum())
+    claims.holds(
+        f"aged under {100 * strain:g} %: lower at that strain than at 0.2 %", "",
+        f"{steep} of {len(values)}", "two in three or more", steep >= len(values) * 2 / 3,
+    )  # fmt: skip
 
 # %% [markdown]
 # ## Which bonds, or how many?
@@ -200,16 +212,17 @@ claims.holds("the same stiffnesses dealt out at random (median)", "", float(np.m
 #
 # In the other model bonds keep their stiffness, and their rest length creeps to the length that
 # they have under the load, $\dot\ell=\gamma\,(r-\ell)$. The packing comes out of it smaller, and
-# whatever is measured must be measured about its **own** new shape.
+# whatever is measured must be measured about its **own** new shape. What is learned is geometry,
+# and 2.5 % does not change much of that; so they age under 10 % as well.
 
 
 # %%
-def creep(network):
+def creep(network, strain):
     """Age the rest lengths; time in that in which a bond of a held network relaxes to 1/e."""
     return ml.train(
-        network, squeeze(), energy=ml.FiniteSpring(), rule=ml.DirectedAging(), optimiser="plain",
-        learn={"rest_length": ml.Learn(bounds=(0.7, 1.3), initial=1.0, relative=True)},
-        rate=STEP, steps=round(AGE / 2 / STEP), tolerance=1e-9,
+        network, squeeze(strain), energy=ml.FiniteSpring(), rule=ml.DirectedAging(),
+        learn={"rest_length": ml.Learn(bounds=(0.5, 1.5), initial=1.0, relative=True)},
+        optimiser="plain", rate=STEP, steps=round(AGE / 2 / STEP), tolerance=1e-9,
     )  # fmt: skip
 
 
@@ -219,35 +232,39 @@ UNLOADED = ml.Task(
 )
 
 
-def about_rest(run, lengths, strain=TRAINED):
+def about_rest(network, lengths):
     """Poisson's ratio about the shape that the network has when nothing holds it."""
 
     def ask(task):
-        probe = ml.Probe(run.network, task, ml.FiniteSpring(), rest_length=lengths)
+        probe = ml.Probe(network, task, ml.FiniteSpring(), rest_length=lengths)
         return 1 + probe.outputs[0]
 
     x, y = ask(UNLOADED)
     pushed = ml.Task(
-        sources=[ml.Source(cell="xx", strain=float(x * (1 - strain) - 1))],
+        sources=[ml.Source(cell="xx", strain=float(x * (1 - TRAINED) - 1))],
         targets=[ml.Target(cell="yy", strain=1.0)],
     )
-    return float((ask(pushed)[0] / y - 1) / strain)
+    return float((ask(pushed)[0] / y - 1) / TRAINED)
 
 
-crept = [creep(network) for network in packings]
-instants = np.arange(0, crept[0].summary["steps"] + 1, 5)
-lengths = np.array(
-    [
-        [about_rest(run, run.history.rest_length.sel(snapshot=step).values) for step in instants]
-        for run in crept
-    ]
-)
-young, old = (float(np.median(lengths[:, k])) for k in (0, -1))
-fell = int((lengths[:, -1] < lengths[:, 0]).sum())
-claims.holds("lengths: Poisson's ratio, young → aged (median)", "falls", f"{young:.2f} → {old:.2f}",
-             "falls", old < young)  # fmt: skip
-claims.holds("lengths: packings in which it falls", "", f"{fell} of {len(crept)}",
-             "all but one or all", fell >= len(crept) - 1)  # fmt: skip
+instants = np.arange(0, round(AGE / 2 / STEP) + 1, 5)
+crept = {}
+for strain in (TRAINED, 0.1):
+    runs = [creep(network, strain) for network in packings]
+    kept = [run.history.rest_length.sel(snapshot=instants).values for run in runs]
+    crept[strain] = np.array(
+        [[about_rest(n, at) for at in values] for n, values in zip(packings, kept, strict=True)]
+    )
+    first, last = (float(np.median(crept[strain][:, k])) for k in (0, -1))
+    fell = int((crept[strain][:, -1] < crept[strain][:, 0]).sum())
+    claims.holds(
+        f"lengths, under {100 * strain:g} %: Poisson's ratio (median)", "falls",
+        f"{first:.2f} → {last:.2f}, in {fell} of {len(runs)}", "in all but one or all",
+        fell >= len(runs) - 1,
+    )  # fmt: skip
+below = int((crept[0.1][:, -1] < 0).sum())
+claims.holds("lengths, under 10 %: packings that end below 0", "", f"{below} of {len(packings)}",
+             "", holds=True)  # fmt: skip
 
 # %% [markdown]
 # ## Coupled learning, with the same wish
@@ -285,8 +302,9 @@ claims.holds("bonds that became stiffer: coupled learning, aging", "", f"{stiffe
 figure, axes = plt.subplots(1, 3, figsize=(12.5, 3.8), layout="constrained")
 for ax in axes:
     style(ax)
-band(axes[0], STEP * instants, lengths, GREEN, "lengths")
-band(axes[0], time, trained, BLUE, "stiffness")
+band(axes[0], STEP * instants, crept[TRAINED], GREY, "lengths, under 2.5 %")
+band(axes[0], STEP * instants, crept[0.1], GREEN, "lengths, under 10 %")
+band(axes[0], time, trained, BLUE, "stiffness, under 2.5 %")
 axes[0].axhline(0, color="k", linewidth=0.8)
 axes[0].set_xlabel("aging time")
 axes[0].set_ylabel("Poisson's ratio at the trained strain")
@@ -307,11 +325,12 @@ axes[2].set_xlabel("step of coupled learning (dots: wanted)")
 axes[2].set_ylabel("Poisson's ratio")
 
 # %% [markdown]
-# **How this compares.** Poisson's ratio falls with time and comes to rest below zero, lowest near
-# the strain that was held; under small strain the packing is far less auxetic, or not at all; and
-# the bulk modulus falls before the shear modulus: as published. The published foam starts at 0.38;
-# packings at this coordination start a little higher. Lengths alone make it fall too, but, measured
-# about the new shape, not below zero in the median of these packings.
+# **How this compares.** Poisson's ratio falls from that of a foam to below zero, slower and slower;
+# it is lower the farther the packing is squeezed; and the bulk modulus falls before the shear
+# modulus: as published. The published networks are auxetic under compression alone, not to first
+# order; so are ours that have aged under 5 %, while those under 2.5 % are auxetic, though less, to
+# first order too. Lengths alone make it fall as well, but to zero or below only under a load that
+# changes the geometry much.
 #
 # Aging needs no target, and so knows no end: it weakens every bond a little and those that carry
 # the load a lot. Coupled learning needs to know what is wanted, stiffens nearly as many bonds as it

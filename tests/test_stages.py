@@ -1,5 +1,7 @@
 """Several tasks on one network: from where another run ended, in sequence, at once, with damage."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reference import pair_row, solve_linear
@@ -50,6 +52,23 @@ def test_what_learned_before_and_no_longer_learns_is_kept(plane):
     rest = ml.train(plane, A, learn={"rest_length": ml.Learn(spread=0.02)}, steps=0)
     run = ml.train(plane, B, start=rest, learn=ml.Learn(bounds=(0.1, 10), initial=1.0), steps=0)
     assert run.parameters["rest_length"] == pytest.approx(rest.learned["rest_length"])
+
+
+@pytest.mark.parametrize("scale", ["sigmoid", "softplus", "log"])
+def test_what_has_come_to_a_bound_that_its_scale_never_reaches_begins_just_inside(
+    plane, learned, scale
+):
+    """As when rounding took it there; and what is outside the bounds is refused all the same."""
+    ends = np.resize([0.5, 1.0, 1.5, 2.0], plane.n_edges)
+    saturated = replace(learned, learned={"stiffness": ends})
+    learn = ml.Learn(bounds=(0.5, 2.0), scale=scale)
+    run = ml.train(plane, A, start=saturated, learn=learn, steps=2)
+    begun = run.initial["stiffness"]
+    assert begun == pytest.approx(ends, abs=2e-6)
+    assert (begun[0] > 0.5) == (scale != "log")
+    assert (begun[3] < 2.0) == (scale == "sigmoid")
+    with pytest.raises(ml.InputError, match="outside the bounds"):
+        ml.train(plane, A, start=saturated, learn=ml.Learn(bounds=(0.6, 2.0), scale=scale))
 
 
 def test_relative_values_are_taken_over(plane):

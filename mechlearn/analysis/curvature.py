@@ -196,12 +196,16 @@ def correspondence(
     cells, k = t.moduli.shape[:2]
     strains = strains.reshape(cells, k, -1)
     lambdas, moves = np.zeros((len(directions), len(values))), []
+    at = s.at().equilibrium
     for c, w in enumerate(directions):
         parts = _steps(s, h, w)
         for name, step in parts.items():
             slope = _moduli_slope(s, name) * step[:, None, None]
             lambdas[c] += np.einsum("mka,mkl,mla->a", strains, slope, strains)
-        ends = [_moved(s, h, sign * STEP * w).free.states() for sign in (-1, 1)]
+        ends = []
+        for sign in (-1, 1):
+            at.update(**_moved(s, h, sign * STEP * w))
+            ends.append(at.free().states())
         moves.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
     zero = found.flat[: found.zero_modes]
     moves = np.array(moves)
@@ -233,7 +237,8 @@ def _steps(s: Specimen, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]
     return out
 
 
-def _moved(s: Specimen, h: Hessian, w: NDArray) -> Specimen:
+def _moved(s: Specimen, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
+    """The parameters that learn after a step, per name (m,)."""
     new = {}
     for name in s.learns:
         mine = h.names == name
@@ -241,7 +246,7 @@ def _moved(s: Specimen, h: Hessian, w: NDArray) -> Specimen:
         old = values[h.bonds[mine]]
         values[h.bonds[mine]] = np.where(h.logarithmic[mine], old * np.exp(w[mine]), old + w[mine])
         new[name] = values
-    return s.at(**new)
+    return new
 
 
 def _at_rest(s: Specimen) -> dict[str, NDArray]:
