@@ -1,5 +1,7 @@
 """What every finite-element model is asked at its state, be it made of bonds or a solid."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,3 +63,31 @@ class AtState:
         diagonal.array[:] = springs[: self._n_owned]
         matrix.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
         diagonal.destroy()
+
+    # -- what only models know whose mesh depends on the parameters --------------------------------
+
+    def renew(self) -> bool:
+        """Whether the mesh had to be made anew for the present parameters."""
+        return False
+
+    def memory(self) -> dict[str, NDArray]:
+        """What decides about the mesh, beside network and parameters."""
+        return {}
+
+    def recall(self, memory: Mapping[str, NDArray]) -> bool:
+        """Go back to the mesh of a :meth:`memory`; whether it is another."""
+        return False
+
+    # -- what only bodies know ---------------------------------------------------------------------
+
+    def inverted(self) -> bool:
+        """Whether cells are turned inside out at the state; bonds have no inside."""
+        return False
+
+    def counts(self) -> dict[str, int]:
+        """What summary.json says of the mesh."""
+        return {}
+
+    def doubts(self, states: NDArray) -> list[str]:
+        """What speaks against trusting some states (owned dofs, k), in sentences."""
+        return []

@@ -1,14 +1,15 @@
-"""Posing a task: from the user's words to ports, held or loaded, and what is wanted of them."""
+"""Posing a task: which ports are held or loaded in every example, and what is wanted of them."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
-from mechlearn.cell import VOLUME, cell_components, multiplicity
+from mechlearn.cell import VOLUME
 from mechlearn.errors import InputError, listed
-from mechlearn.kinematics import SPACE, Displacements, Kinematics
+from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
 from mechlearn.places import resolve
+from mechlearn.ports import check_cell, components_of, name_of, place_of, ports_of
 from mechlearn.problem import Port, Problem
 from mechlearn.task import Source, Target, Task, Terminal
 
@@ -29,12 +30,12 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         if terminal.quantity not in words:
             what = "this network does not" if terminal.cell is None else "a cell does not"
             raise InputError(
-                f"{_name(terminal)} is about a {terminal.quantity}, which {what} know; it knows "
+                f"{name_of(terminal)} is about a {terminal.quantity}, which {what} know; it knows "
                 f"{listed(words)}."
             )
     cell = any(t.cell is not None for t in (*task.sources, *task.targets))
     if cell:
-        _check_cell(task, network, kinematics)
+        check_cell(task, network, kinematics)
     task = resolve(task, network)
     components = kinematics.components(network.dim)
     supported = _supported(task, components)
@@ -43,7 +44,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     seen: dict[tuple, int] = {}
     driven: dict[int, int] = {}
     for terminal in (*task.sources, *task.targets):
-        for port in _ports(terminal, task, network, kinematics):
+        for port in ports_of(terminal, task, network, kinematics):
             key = (frozenset(port.nodes), port.component, port.cell)
             if key in seen:
                 source = terminals[seen[key]]
@@ -52,8 +53,8 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
                 # Where the cell's strain is imposed the stress can be asked for, and the reverse.
                 if not across or first == second or port.cell is None:
                     raise InputError(
-                        f"{_name(terminal)} is the same as {_name(source)}: both are about "
-                        f"{_place(port)}"
+                        f"{name_of(terminal)} is the same as {name_of(source)}: both are about "
+                        f"{place_of(port)}"
                         + (
                             "; the force there can be read where a support holds the network, not "
                             "where a source drives it."
@@ -73,7 +74,9 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     for port, terminal, dof, reads_force in zip(ports, terminals, dofs, through, strict=True):
         measures_reaction = isinstance(terminal, Target) and reads_force
         if dof >= 0 and dof in supported and not measures_reaction:
-            raise InputError(f"{_name(terminal)} is about {_place(port)}, which a support holds.")
+            raise InputError(
+                f"{name_of(terminal)} is about {place_of(port)}, which a support holds."
+            )
     # The reaction of a support is read at a port, so the support becomes one.
     supported = np.setdiff1d(supported, dofs[is_target & through])
     held, values, wanted, asked = _examples(task, ports, terminals, through, driven)
@@ -113,154 +116,12 @@ def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
     return terminal.quantity in (kinematics.through, "stress", "modulus")
 
 
-def _check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
-    """Raise InputError where the task is about a cell that there is not, or that cannot deform."""
-    if not network.periodic or not isinstance(kinematics, Displacements):
-        first = next(t for t in (*task.sources, *task.targets) if t.cell is not None)
-        what = "a finite one" if not network.periodic else "one of potentials"
-        raise InputError(
-            f"{_name(first)} is about the cell of a periodic elastic network; this is {what}."
-        )
-    known = cell_components(network.dim)
-    for terminal in (*task.sources, *task.targets):
-        names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
-        for name in names:
-            if name not in (*known, VOLUME, None):
-                raise InputError(
-                    f"{_name(terminal)}: cell = {name!r} is not known in {network.dim}D; known "
-                    f"are {listed([*known, VOLUME])}."
-                )
-        if len(set(names)) < max(len(names), 1):
-            raise InputError(f"{_name(terminal)}: cell names nothing, or a component twice.")
-        of_nodes = terminal.quantity == kinematics.across or isinstance(terminal.value, list)
-        if terminal.cell is None and of_nodes:
-            raise InputError(
-                f"{_name(terminal)} is about a {terminal.quantity} of nodes, which in a cell that "
-                "deforms depends on where it is held; use the strain, or the force, of a pair."
-            )
-
-
-def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
-    names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
-    many = isinstance(terminal.value, list)
-    if np.size(terminal.value) != len(names) or many != isinstance(terminal.cell, list):
-        raise InputError(
-            f"{_name(terminal)}: {terminal.quantity} = {terminal.value} needs one number for each "
-            f"of cell = {terminal.cell}."
-        )
-    volume = abs(float(np.linalg.det(network.cell)))
-    ports = []
-    for name in names:
-        unit = 1.0
-        if terminal.quantity in ("stress", "modulus"):
-            unit = volume * multiplicity(name)
-        if terminal.quantity == "modulus":
-            unit *= multiplicity(name) * _imposed_strain(terminal, task, {name})[1]
-        if terminal.quantity == "poisson":
-            normal = {c for c in cell_components(network.dim) if multiplicity(c) == 1}
-            if name not in normal:
-                raise InputError(f"{_name(terminal)}: poisson is of a normal strain, not {name!r}.")
-            driven, strain = _imposed_strain(terminal, task, normal)
-            if driven == name:
-                raise InputError(
-                    f"{_name(terminal)}: poisson is of a strain across the one that is imposed, "
-                    f"and {name!r} is imposed."
-                )
-            unit = -strain
-        ports.append(Port(terminal.name, (), None, unit, name))
-    return ports
-
-
-def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[str, float]:
-    """The one of some strains of the cell that a source imposes where a target is asked for."""
-    found: set[tuple[str, float]] = set()
-    for example in task.examples or [{}]:
-        if example.get(terminal.name) == "free":
-            continue
-        there = []
-        for source in task.sources:
-            value = example.get(source.name, source.value)
-            if source.cell is None or source.quantity != "strain" or value == "free":
-                continue
-            names = source.cell if isinstance(source.cell, list) else [source.cell]
-            there += [p for p in zip(names, np.atleast_1d(value), strict=False) if p[0] in among]
-        found.update(there or [("", 0.0)])
-        if len(there) > 1:
-            break
-    if len(found) != 1 or not next(iter(found))[1]:
-        raise InputError(
-            f"{_name(terminal)}: a {terminal.quantity} needs exactly one source that strains "
-            f"{' or '.join(sorted(among))} of the cell, by the same amount, not zero, wherever it "
-            "is asked for."
-        )
-    name, strain = found.pop()
-    return name, float(strain)
-
-
 def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
     dofs: list[int] = []
     for number, support in enumerate(task.supports, 1):
-        components = _components(support.components, known, len(known), f"support {number}")
+        components = components_of(support.components, known, len(known), f"support {number}")
         dofs += [len(known) * i + c for i in support.nodes for c in components]
     return np.unique(np.array(dofs, dtype=np.int64))
-
-
-def _components(
-    names: list[str] | None, known: tuple[str, ...], first: int, what: str
-) -> list[int]:
-    """Numbers of the named components; of the ``first`` ones where none are named."""
-    if names is None:
-        return list(range(first))
-    if not names:
-        raise InputError(f"{what}: components names none; leave it out for all.")
-    if len(set(names)) < len(names):
-        raise InputError(f"{what}: a component is named twice.")
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"{what}: a node of this network has no component {name!r}; it has {listed(known)}."
-            )
-    return [known.index(name) for name in names]
-
-
-def _ports(terminal: Terminal, task: Task, network: Network, kinematics: Kinematics) -> list[Port]:
-    if terminal.cell is not None:
-        return _cell_ports(terminal, task, network)
-    nodes, name = terminal.nodes, _name(terminal)
-    known = kinematics.components(network.dim)
-    single = not isinstance(terminal.value, list)
-    if not single and terminal.quantity == "strain":
-        raise InputError(f"{name}: the strain of a pair is one number, not a list.")
-    if single and (len(nodes) == 2 or len(known) > 1):
-        return [_pair(terminal, network, kinematics)]
-    if single and len(nodes) != 1:
-        raise InputError(
-            f"{name}: a {terminal.quantity} of one number needs one node, or a pair; write "
-            f"[{terminal.value}] for every one of the {len(nodes)} nodes."
-        )
-    places = len(known) - kinematics.rotations(network.dim)
-    components = _components(terminal.components, known, places, name)
-    if np.size(terminal.value) != len(components):
-        raise InputError(
-            f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "
-            f"{len(components)} components need one each."
-        )
-    return [Port(terminal.name, (i,), c) for i in nodes for c in components]
-
-
-def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
-    nodes, name = terminal.nodes, _name(terminal)
-    if len(nodes) != 2:
-        raise InputError(
-            f"{name}: a {terminal.quantity} of one number needs a pair of nodes, not {len(nodes)}."
-        )
-    if terminal.components is not None:
-        raise InputError(f"{name}: components go with a displacement, not with a pair.")
-    vector = kinematics.pair(network, *nodes)
-    if len(vector) and not np.any(vector):
-        raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
-    unit = float(np.linalg.norm(vector)) if terminal.quantity == "strain" else 1.0
-    return Port(terminal.name, tuple(nodes), None, unit)
 
 
 def _examples(task, ports, terminals, through, driven):
@@ -292,8 +153,8 @@ def _examples(task, ports, terminals, through, driven):
         loose = np.flatnonzero(asked[:, target] & ~held[:, source])
         if len(loose):
             raise InputError(
-                f"example {loose[0] + 1}: {_name(terminals[target])} asks for the force of "
-                f"{_name(terminals[source])}, which is free there."
+                f"example {loose[0] + 1}: {name_of(terminals[target])} asks for the force of "
+                f"{name_of(terminals[source])}, which is free there."
             )
     is_target = np.array([isinstance(t, Target) for t in terminals])
     wanted = np.where(asked, values, 0.0)[:, is_target]
@@ -349,7 +210,7 @@ def _match(task: Task, ports, terminals) -> NDArray:
         other, other_port = columns[b]
         if other.quantity != "strain":
             raise InputError(
-                f"{_name(target)} shall match {other.name!r}, which is about a {other.quantity}; "
+                f"{name_of(target)} shall match {other.name!r}, which is about a {other.quantity}; "
                 "only strains can match."
             )
         mutual = other.match == target.name
@@ -405,8 +266,8 @@ def _gauge(motions, supported, dofs, held, terminals, ports):
     for k, (terminal, port) in enumerate(zip(terminals, ports, strict=True)):
         if dofs[k] >= 0 and k not in grounded:
             raise InputError(
-                f"{_name(terminal)} is about {_place(port)}, but nothing holds the network as a "
-                "whole; add a [[supports]] table (the target of a force does not hold it)."
+                f"{name_of(terminal)} is about {place_of(port)}, but nothing holds the network as "
+                "a whole; add a [[supports]] table (the target of a force does not hold it)."
             )
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
@@ -420,15 +281,3 @@ def _left(motions: NDArray, stopped: NDArray) -> NDArray:
     _, s, vt = np.linalg.svd(np.linalg.qr(motions[stopped], mode="r"), full_matrices=True)
     rank = np.count_nonzero(s > 1e-8 * max(s.max(initial=0.0), np.abs(motions).max()))
     return motions @ vt[rank:].T
-
-
-def _name(terminal: Terminal) -> str:
-    return f"{'source' if isinstance(terminal, Source) else 'target'} {terminal.name!r}"
-
-
-def _place(port: Port) -> str:
-    if port.cell is not None:
-        return f"{port.cell} of the cell"
-    if port.component is None:
-        return f"the pair of nodes {listed(port.nodes)}"
-    return f"component {port.component + 1} of node {port.nodes[0]}"

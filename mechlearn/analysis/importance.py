@@ -229,9 +229,8 @@ def _updated(s: Specimen) -> tuple[NDArray, NDArray]:
 def _tension_at_rest(energy, s: Specimen, bonds: NDArray) -> NDArray[np.float64]:
     """Partners of the strains of bonds that nothing strains, (bonds, k)."""
     at = {name: values[bonds] for name, values in s.values.items()}
-    at |= {"length": s.network.lengths[bonds]} | dict.fromkeys(energy.strains, 0.0)
-    stresses = [energy.derivative(name)(**at) for name in energy.strains]
-    return np.stack([np.broadcast_to(t, len(bonds)) for t in stresses], axis=1)
+    at["length"] = s.network.lengths[bonds]
+    return energy.stresses(np.zeros(len(energy.strains)), at).T
 
 
 def _anew(s: Specimen) -> tuple[NDArray, NDArray]:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Kinematics
@@ -159,6 +160,27 @@ class BondEnergy(Element):
         current), one derivative after the other. Taken by UFL from :meth:`energy`.
         """
         return _pointwise(self, by)
+
+    def stresses(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
+        """Partners of the strains (tension, moment; current), (k, elements).
+
+        At some strains, (k,) or (k, elements), and values of ``length`` and the parameters by name,
+        (elements,) each.
+        """
+        out = np.empty((len(self.strains), len(at["length"])))
+        at = {**at, **dict(zip(self.strains, strains, strict=True))}
+        for k, name in enumerate(self.strains):
+            out[k] = self.derivative(name)(**at)
+        return out
+
+    def moduli(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
+        """Second derivatives by the strains, (elements, k, k), where :meth:`stresses` are first."""
+        names = self.strains
+        out = np.empty((len(at["length"]), len(names), len(names)))
+        at = {**at, **dict(zip(names, strains, strict=True))}
+        for j, k in np.ndindex(out.shape[1:]):
+            out[:, j, k] = self.derivative(names[j], names[k])(**at)
+        return out
 
     @property
     def density(self) -> Callable[..., Any]:

@@ -1,0 +1,228 @@
+"""The forms of a network of bonds: an element's energy in UFL, and all that is derived from it.
+
+Most forms are compiled when they are first asked for.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.bondmesh import BondMesh
+from mechlearn.cell import cell_components, strain_tensors
+from mechlearn.energies import Bond, BondEnergy
+from mechlearn.fenics import fem, ufl
+
+
+class BondForms:
+    """Energy, strains and their derivatives on the mesh of a network of bonds.
+
+    Parameters
+    ----------
+    mesh : BondMesh
+    energy : BondEnergy
+    places : int
+        How many numbers of a point's state are no rotations.
+    cell : int
+        How many components of the periodic cell's strain belong to the state; 0 where it is rigid.
+
+    Attributes
+    ----------
+    state, rate : dolfinx.fem.Function
+        The state at which everything is evaluated, and a rate of change of it.
+    cell_strain, cell_rate : dolfinx.fem.Function
+        The same of the cell's strain, where it deforms.
+    parameters : dict of names to dolfinx.fem.Function
+        Those of the bonds.
+    length : dolfinx.fem.Function
+        Of a cell.
+    energy, force, stiffness : dolfinx.fem.Form
+    bond_energy, strain : dolfinx.fem.Form
+        Of every cell: its energy, its strains.
+    """
+
+    def __init__(self, mesh: BondMesh, energy: BondEnergy, places: int, cell: int) -> None:
+        self._mesh, self._element, self._places = mesh, energy, places
+        self._spaces: dict[tuple[int, ...], fem.FunctionSpace] = {}
+        net, several = mesh.network, len(energy.strains)
+        self._per_bond = self._space_of_cells()
+        self.per_strain = self._space_of_cells(several) if several > 1 else self._per_bond
+        self.state, self.rate = fem.Function(mesh.space), fem.Function(mesh.space)
+        self.parameters = {p.name: fem.Function(self._per_bond) for p in energy.parameters}
+        self.length = self._of_bonds(net.lengths / energy.segments)
+        self._vector = self._of_bonds(net.vectors / energy.segments)
+        direction = net.vectors / net.lengths[:, None]
+        self._direction = self._of_bonds(direction)
+        self._normals = tuple(self._of_bonds(n) for n in _normals(direction))
+        self._forward = fem.Function(self._per_bond)
+        self._forward.x.array[:] = mesh.forward
+        self.cell_strain = self.cell_rate = None
+        if cell:
+            of_cell = self._space_of_cells(cell)
+            self.cell_strain, self.cell_rate = fem.Function(of_cell), fem.Function(of_cell)
+        self._dx = ufl.Measure("dx", domain=mesh.mesh, metadata={"quadrature_degree": 0})
+        self._share = ufl.TestFunction(self._per_bond)
+
+        now = self._strains(self.state, self.cell_strain)
+        felt = dict(zip(energy.strains, now, strict=True))
+        density = energy.energy(**felt, length=self.length, **self.parameters)
+        self._total = self._on_bonds(density)
+        self._force = ufl.derivative(self._total, self.state, ufl.TestFunction(mesh.space))
+        self._strain = self._by_strain(now)
+        self.energy = fem.form(self._total)
+        self.force = fem.form(self._force)
+        self.bond_energy = fem.form(self._on_bonds(self._share * density))
+        self.strain = fem.form(self._strain)
+        self._sensitivity: dict[str, fem.Form] = {}
+        self._sensitivity_rate: dict[str, fem.Form] = {}
+
+    # -- functions on cells --------------------------------------------------------------------
+
+    def _space_of_cells(self, *shape: int) -> fem.FunctionSpace:
+        if shape not in self._spaces:
+            element = ("DG", 0, shape) if shape else ("DG", 0)
+            self._spaces[shape] = fem.functionspace(self._mesh.mesh, element)
+        return self._spaces[shape]
+
+    def _of_bonds(self, values: ArrayLike) -> fem.Function:
+        """Numbers, or vectors, of the user's bonds as a function."""
+        values = np.asarray(values, dtype=float)
+        function = fem.Function(self._space_of_cells(*values.shape[1:]))
+        function.x.array[:] = values[self._mesh.bond_of_cell].ravel()
+        return function
+
+    def _on_bonds(self, density):
+        return density / ufl.CellVolume(self._mesh.mesh) * self._dx
+
+    def _by_strain(self, values):
+        """Numbers of every cell, one for each of its strains."""
+        each, several = ufl.TestFunction(self.per_strain), len(values) > 1
+        return self._on_bonds(ufl.dot(each, ufl.as_vector(values) if several else values[0]))
+
+    def _strains(self, w, of_cell=None) -> tuple:
+        """The strains of a motion, and of one of the cell."""
+        # The difference along the bond, free of the mesh's geometry: so bonds that wrap around a
+        # periodic cell need nothing special.
+        along = ufl.Jacobian(self._mesh.mesh)[:, 0]
+        jump, turn, rotation = self._forward * ufl.dot(ufl.grad(w), along), None, None
+        if self._places < self._mesh.width:
+            (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, w))
+        if of_cell is not None:
+            jump = jump + ufl.dot(_tensor(of_cell, self._mesh.network.dim), self._vector)
+        made = self._element.strain(
+            Bond(
+                self._vector,
+                self._direction,
+                self._normals,
+                self.length,
+                jump,
+                turn,
+                rotation,
+                ufl.dot,
+            )
+        )
+        return made if isinstance(made, tuple) else (made,)
+
+    # -- derivatives ---------------------------------------------------------------------------
+
+    @cached_property
+    def stiffness(self) -> fem.Form:
+        """The second derivative of the energy by the state."""
+        motion = ufl.TrialFunction(self._mesh.space)
+        return fem.form(ufl.derivative(self._force, self.state, motion))
+
+    @cached_property
+    def border(self) -> "BorderForms":
+        """Derivatives of the energy by the cell's strain."""
+        return BorderForms(self._total, self._force, self.cell_strain, self.cell_rate)
+
+    @cached_property
+    def geometric(self) -> tuple[fem.Function, fem.Form, "BorderForms | None"]:
+        """Partners of the strains, and the stiffness that they make as strains are not linear."""
+        pull = fem.Function(self.per_strain)
+        work = ufl.replace(self._strain, {self._strain.arguments()[0]: pull})
+        force = ufl.derivative(work, self.state, ufl.TestFunction(self._mesh.space))
+        motion = ufl.TrialFunction(self._mesh.space)
+        form = fem.form(ufl.derivative(force, self.state, motion))
+        if self.cell_strain is None:
+            return pull, form, None
+        return pull, form, BorderForms(work, force, self.cell_strain, self.cell_rate)
+
+    @cached_property
+    def strain_rate(self) -> fem.Form:
+        """How the strains change while the state changes at the rate."""
+        return fem.form(self._changing(self._strain))
+
+    @cached_property
+    def strain_of_motion(self) -> fem.Form:
+        """Strains by motions from rest; of linear elements."""
+        return fem.form(self._by_strain(self._strains(ufl.TrialFunction(self._mesh.space))))
+
+    @cached_property
+    def strain_by_motion(self) -> fem.Form:
+        """The derivative of the strains by the state."""
+        motion = ufl.TrialFunction(self._mesh.space)
+        return fem.form(ufl.derivative(self._strain, self.state, motion))
+
+    @cached_property
+    def strain_by_cell(self) -> fem.Form:
+        """How the strains change with the cell's strain, at its rate."""
+        return fem.form(ufl.derivative(self._strain, self.cell_strain, self.cell_rate))
+
+    def sensitivity(self, name: str) -> fem.Form:
+        """The derivative of the energy of every cell by one of its parameters."""
+        if name not in self._sensitivity:
+            self._sensitivity[name] = fem.form(self._by_parameter(name))
+        return self._sensitivity[name]
+
+    def sensitivity_rate(self, name: str) -> fem.Form:
+        """How that changes while the state changes at the rate."""
+        if name not in self._sensitivity_rate:
+            self._sensitivity_rate[name] = fem.form(self._changing(self._by_parameter(name)))
+        return self._sensitivity_rate[name]
+
+    def _by_parameter(self, name: str):
+        return ufl.derivative(self._total, self.parameters[name], self._share)
+
+    def _changing(self, form):
+        """The rate of change of a form while the state changes at the rate."""
+        change = ufl.derivative(form, self.state, self.rate)
+        if self.cell_strain is not None:
+            change += ufl.derivative(form, self.cell_strain, self.cell_rate)
+        return change
+
+
+class BorderForms:
+    """Derivatives of an energy by the cell's strain: its force, and the border of the stiffness.
+
+    The latter in the direction of ``rate``, which is set before they are assembled.
+    """
+
+    def __init__(self, energy, force, strain: fem.Function, rate: fem.Function) -> None:
+        of_cell = ufl.derivative(energy, strain, ufl.TestFunction(strain.function_space))
+        self.force = fem.form(of_cell)
+        self.columns = fem.form(ufl.derivative(force, strain, rate))
+        self.corner = fem.form(ufl.derivative(of_cell, strain, rate))
+
+
+def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
+    """Unit vectors across some directions: one in 2D, two in 3D."""
+    if t.shape[1] == 2:
+        return (np.column_stack([-t[:, 1], t[:, 0]]),)
+    axis = np.eye(3)[np.argmin(np.abs(t), axis=1)]
+    one = np.cross(t, axis)
+    one /= np.linalg.norm(one, axis=1)[:, None]
+    return one, np.cross(t, one)
+
+
+def _tensor(components, dim: int):
+    """The symmetric tensor of some components, in UFL."""
+    number = strain_tensors(np.arange(len(cell_components(dim))), dim).astype(int)
+    return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
+
+
+def _split(w, places: int) -> tuple:
+    """The displacement in a state, and the rest, which is a rotation."""
+    rotation = [w[c] for c in range(places, len(w))]
+    turn = rotation[0] if len(rotation) == 1 else ufl.as_vector(rotation)
+    return ufl.as_vector([w[c] for c in range(places)]), turn
