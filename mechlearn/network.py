@@ -181,7 +181,10 @@ def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
     v = np.atleast_2d(vectors)
     combine = _reduction(cell)
     reduced = combine @ cell
-    base = -np.rint(v @ np.linalg.inv(reduced)).astype(np.int64)
+    cells = -np.rint(v @ np.linalg.inv(reduced))
+    if not (np.abs(cells) <= BOX).all():
+        raise InputError("The periodic cell is far too small for its network.")
+    base = cells.astype(np.int64)
     d = cell.shape[0]
     steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
@@ -294,7 +297,8 @@ def _periodicity(
     if rows.shape != (d, d) or not (np.abs(rows) <= LARGEST).all() or _flat(rows):
         raise InputError(f"The periodic cell must be {d} independent, finite vectors of {d}D.")
     if shifts is None:
-        return rows, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], rows)
+        apart = nodes[edges[:, 1]] - nodes[edges[:, 0]]
+        return rows, nearest_image(apart, rows)
     whole = np.asarray(shifts)
     good = whole.shape == (len(edges), d) and whole.dtype.kind in "fiu"
     if not good or not np.all(whole == np.rint(whole)) or np.any((whole < -BOX) | (whole > BOX)):

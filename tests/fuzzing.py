@@ -529,9 +529,9 @@ def fuzz_arguments(bench: Bench, rng: random.Random) -> Case:
 
 #: What is fuzzed, and how many of a hundred inputs it gets.
 TARGETS = {
-    "task": (fuzz_task, 40),
+    "task": (fuzz_task, 44),
     "network": (fuzz_network, 32),
-    "run": (fuzz_run, 12),
+    "run": (fuzz_run, 8),
     "checkpoint": (fuzz_checkpoint, 5),
     "examples": (fuzz_examples, 5),
     "arguments": (fuzz_arguments, 6),
