@@ -241,9 +241,16 @@ def _frozen(a: NDArray) -> NDArray:
     return a
 
 
+def _real(values: ArrayLike) -> NDArray[np.float64]:
+    given = np.asarray(values)
+    if given.dtype.kind == "c":
+        raise TypeError
+    return given.astype(float)
+
+
 def _coordinates(nodes: ArrayLike) -> NDArray[np.float64]:
     try:
-        x = np.asarray(nodes, dtype=float)
+        x = _real(nodes)
     except (TypeError, ValueError):
         raise InputError("The nodes of a network must be numbers, one row per node.") from None
     if x.ndim != 2 or x.shape[1] not in (2, 3):
@@ -291,7 +298,7 @@ def _periodicity(
             raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
         return None, None
     try:
-        rows = np.asarray(cell, dtype=float)
+        rows = _real(cell)
     except (TypeError, ValueError):
         rows = np.zeros(0)
     if rows.shape != (d, d) or not (np.abs(rows) <= LARGEST).all() or _flat(rows):

@@ -114,9 +114,10 @@ TASKS = {
     ),
     "packing": _task(
         network={"generator": "packing", "nodes": 16, "coordination": 4.8, "periodic": True},
-        sources=[{"name": "in", "near": [0.1, 0.1], "strain": 0.1}],
-        targets=[{"name": "out", "near": [0.2, 0.9], "match": "in2"}, {
-            "name": "in2", "near": [0.1, 0.6], "strain": 0.1}],
+        targets=[
+            {"name": "out", "nodes": [2, 9], "match": "other"},
+            {"name": "other", "nodes": [4, 11], "strain": 0.1},
+        ],
     ),
     "cubic": _task(
         network={"generator": "fcc", "size": [2, 2, 2], "disorder": 0.1},
@@ -529,10 +530,10 @@ def fuzz_arguments(bench: Bench, rng: random.Random) -> Case:
 
 #: What is fuzzed, and how many of a hundred inputs it gets.
 TARGETS = {
-    "task": (fuzz_task, 44),
-    "network": (fuzz_network, 32),
-    "run": (fuzz_run, 8),
-    "checkpoint": (fuzz_checkpoint, 5),
+    "task": (fuzz_task, 46),
+    "network": (fuzz_network, 34),
+    "run": (fuzz_run, 6),
+    "checkpoint": (fuzz_checkpoint, 3),
     "examples": (fuzz_examples, 5),
     "arguments": (fuzz_arguments, 6),
 }
@@ -570,6 +571,7 @@ def judge(bench: Bench, case: Case) -> Verdict:
         # Nothing here has to outlast a power cut.
         with _said(said), warnings.catch_warnings(), mock.patch("os.fsync"):
             warnings.simplefilter("always")
+            warnings.showwarning = _warned
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
             try:
                 main(case.arguments)
@@ -593,6 +595,10 @@ def judge(bench: Bench, case: Case) -> Verdict:
     if not trouble:
         trouble = _strayed(bench, case, before)
     return Verdict(f"exit {code}" if code is not None else "none", trouble, text)
+
+
+def _warned(message, category, file, line, *_) -> None:
+    print(warnings.formatwarning(message, category, file, line), file=sys.stderr)
 
 
 def _where() -> str:
@@ -650,10 +656,11 @@ def _misspoken(code, text: str) -> str:
 
 
 def _tree(root: Path) -> dict[str, int]:
+    """When files under a folder changed, and which folders there are; without the stock."""
     found = {}
-    for folder, _, names in os.walk(root):
-        if folder == str(root / "stock") or "/stock/" in f"{folder}/":
-            continue
+    for folder, folders, names in os.walk(root):
+        if folder == str(root):
+            folders[:] = [name for name in folders if name != "stock"]
         for name in names:
             with contextlib.suppress(OSError):
                 found[f"{folder}/{name}"] = os.stat(f"{folder}/{name}").st_mtime_ns

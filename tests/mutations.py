@@ -1,5 +1,6 @@
 """Ways to break what was right: values, tables, texts, bytes and arrays, each from a given random."""
 
+import copy
 import datetime
 import io
 import random
@@ -39,7 +40,7 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
         near = vocabulary.get(key if isinstance(key, str) else "") or rng.choice(
             [*vocabulary.values()]
         )
-        holder[key] = rng.choice(near)
+        holder[key] = copy.deepcopy(rng.choice(near))
     elif way == "number" and isinstance(old, (int, float)) and not isinstance(old, bool):
         holder[key] = rng.choice([-old, old + 1, float(old), str(old), old * 1.5, [old], old / 1e6])
     elif way == "drop":
@@ -55,7 +56,7 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
         )
     elif way == "foreign" and isinstance(holder, dict):
         name = rng.choice([*vocabulary])
-        holder[name] = rng.choice(vocabulary[name])
+        holder[name] = copy.deepcopy(rng.choice(vocabulary[name]))
     elif way == "wrap":
         holder[key] = rng.choice([[old], {"a": old}, [old, old], [old] * 300])
     elif way == "list" and old:
@@ -64,7 +65,7 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
             [old[:at], old[at:], old[::-1], old + old, [*old, old[at]], old[:at] + old[at + 1 :]]
         )
     else:
-        holder[key] = rng.choice(VALUES)
+        holder[key] = copy.deepcopy(rng.choice(VALUES))
     return data
 
 
