@@ -4,8 +4,10 @@ import gc
 import random
 
 import fuzzing
+import judging
 import mutations
 import pytest
+import rightinput
 import tomli_w
 
 INPUTS, SEED = 240, 2
@@ -14,7 +16,7 @@ INPUTS, SEED = 240, 2
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """Right files to break, and a place to break them in."""
-    return fuzzing.Bench(tmp_path_factory.mktemp("fuzz") / "bench")
+    return rightinput.Bench(tmp_path_factory.mktemp("fuzz") / "bench")
 
 
 def test_broken_input_ends_in_one_line(bench):
@@ -27,11 +29,11 @@ def test_broken_input_ends_in_one_line(bench):
     assert ends.count("exit 0") > INPUTS / 20  # ... and some changes are none
 
 
-@pytest.mark.parametrize("name", fuzzing.TASKS)
+@pytest.mark.parametrize("name", rightinput.TASKS)
 def test_what_is_broken_was_right(bench, name):
     bench.clear()
-    (bench.work / "task.toml").write_text(tomli_w.dumps(fuzzing.TASKS[name]))
-    verdict = fuzzing.judge(bench, fuzzing.Case(["check", "task.toml"]))
+    (bench.work / "task.toml").write_text(tomli_w.dumps(rightinput.TASKS[name]))
+    verdict = judging.judge(bench, judging.Case(["check", "task.toml"]))
     assert (verdict.ended, verdict.trouble, verdict.said) == ("exit 0", "", "")
 
 
@@ -39,30 +41,30 @@ def test_what_is_broken_was_right(bench, name):
     ("act", "trouble"),
     [
         (lambda: [][0], "traceback: IndexError"),
-        (lambda: print("\x1b[31m", file=fuzzing.sys.stderr), "stray line"),
-        (lambda: (fuzzing.Path("../../x")).write_text(""), "writes outside"),
-        (lambda: fuzzing.Path("task.toml").write_text("x"), "writes outside"),
-        (lambda: fuzzing.sys.exit(3), "exit code 3"),
-        (lambda: fuzzing.sys.exit(1), "exit code 1 without a word"),
+        (lambda: print("\x1b[31m", file=judging.sys.stderr), "stray line"),
+        (lambda: (judging.Path("../../x")).write_text(""), "writes outside"),
+        (lambda: judging.Path("task.toml").write_text("x"), "writes outside"),
+        (lambda: judging.sys.exit(3), "exit code 3"),
+        (lambda: judging.sys.exit(1), "exit code 1 without a word"),
     ],
 )
 def test_the_judge_sees(bench, monkeypatch, act, trouble):
     bench.clear()
     (bench.work / "task.toml").write_text("")
-    monkeypatch.setattr(fuzzing, "main", lambda arguments: act())
-    assert fuzzing.judge(bench, fuzzing.Case(["check"])).trouble.startswith(trouble)
+    monkeypatch.setattr(judging, "main", lambda arguments: act())
+    assert judging.judge(bench, judging.Case(["check"])).trouble.startswith(trouble)
 
 
 def test_the_judge_sees_what_hangs(bench, monkeypatch):
     bench.clear()
-    monkeypatch.setattr(fuzzing, "SECONDS", 0.05)
+    monkeypatch.setattr(judging, "SECONDS", 0.05)
 
     def main(arguments):
         while True:
             pass
 
-    monkeypatch.setattr(fuzzing, "main", main)
-    assert fuzzing.judge(bench, fuzzing.Case(["check"])).trouble.startswith("hang")
+    monkeypatch.setattr(judging, "main", main)
+    assert judging.judge(bench, judging.Case(["check"])).trouble.startswith("hang")
 
 
 def test_an_input_is_always_the_same():

@@ -133,7 +133,9 @@ def test_extensions_are_differences_of_lengths(net):
     assert (moved[1] - moved[0]) / (2 * h) == pytest.approx(said, abs=1e-5 * size, rel=1e-5)
 
 
-@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.lists(NUMBERS, min_size=2, max_size=2))
+@given(
+    st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.lists(NUMBERS, min_size=2, max_size=2)
+)
 @SOME
 def test_no_image_is_nearer_than_the_nearest(rows, vector):
     cell = np.array(rows).reshape(2, 2) + 4 * np.eye(2)
