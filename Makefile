@@ -32,9 +32,8 @@ demo: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
 
-# Options of pytest again; .ci/run does not wait for it.
+# Options of pytest again: make coverage ARGS="-m 'not slow'"
 coverage: $(READY)
-	@$(BIN)/python -m pip install --quiet 'coverage>=7.10'
 	@mkdir -p build/coverage
 	@$(BIN)/python -m coverage run -m pytest $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
