@@ -1,5 +1,6 @@
 """Broken input: one line with the file, the key and what would be right, and exit code 2."""
 
+import os
 import re
 import subprocess
 import sys
@@ -380,6 +381,21 @@ def test_real_process_prints_one_line_and_no_traceback(tmp_path):
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert "did you mean 'steps'" in result.stderr
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "ascii"])
+def test_names_that_no_coding_has(coding, tmp_path):
+    """A folder whose name is no Unicode, and a title that the terminal cannot show."""
+    path = task_file(tmp_path, "network", f'title = "\u00e9\u2264"\n{GOOD["network"]}')
+    folder = bytes(tmp_path) + b"/run\xff"
+    command = [sys.executable, "-m", "mechlearn", "train", path, "-o", folder]
+    result = subprocess.run(
+        command, capture_output=True, timeout=60, env=os.environ | {"PYTHONIOENCODING": coding}
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"Traceback" not in result.stderr
+    assert b"run\\udcff" in result.stdout
+    assert os.path.exists(folder + b"/summary.json")
 
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
