@@ -3,6 +3,7 @@
 # make docs    build the site: build/site/index.html (a warning is an error; needs no network)
 # make bench   time everything (half an hour; see benchmarks/README.md)
 # make notebooks    run the notebooks and keep what they show (some minutes)
+# make coverage    which lines of the package the tests run (a quarter of an hour)
 # make lint    style, and types of what users write against
 # make lock | clean
 
@@ -19,7 +20,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
-.PHONY: demo test docs bench notebooks lint lock clean setup
+.PHONY: demo test coverage docs bench notebooks lint lock clean setup
 
 demo: $(READY)
 	@$(BIN)/mechlearn train tasks/allostery.toml -o $(RUN) --overwrite
@@ -30,6 +31,13 @@ demo: $(READY)
 # Options of pytest: make test ARGS="-k packing -x"
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Options of pytest again: make coverage ARGS="-m 'not slow'"
+coverage: $(READY)
+	@mkdir -p build/coverage
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 docs: $(READY)
 	@$(BIN)/python -m sphinx -W --keep-going -E -q -d build/site-trees docs build/site

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,6 +165,7 @@ class _Row(TypedDict):
     initial: float | list[float]
     reached: float | list[float]
     relative_error: float
+    example: NotRequired[int]
 
 
 class _Summary(TypedDict):
@@ -176,6 +177,15 @@ class _Summary(TypedDict):
     error: float
     error_is: str
     warnings: list[str]
+    accuracy: NotRequired[float]
+    started: NotRequired[str]
+    setup_s: NotRequired[float]
+    wall_s: NotRequired[float]
+    ranks: NotRequired[int]
+    seeds: NotRequired[dict[str, int]]
+    versions: NotRequired[dict[str, str]]
+    network: NotRequired[dict[str, Any]]
+    solver: NotRequired[dict[str, str | float]]
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

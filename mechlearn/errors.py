@@ -35,7 +35,7 @@ class SolveError(MechlearnError):
 
 
 def plain(text: str, limit: int = 2000) -> str:
-    """A text as one line that prints: names and values of users may hold anything, of any length."""
+    """A text as one line that prints: what users name and give may be anything, of any length."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"
 

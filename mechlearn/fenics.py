@@ -5,12 +5,18 @@ such step. Everything that needs them says ``from mechlearn.fenics import PETSc,
 """
 
 import importlib.util
+import sys
+from unittest.mock import patch
 
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401
 
 import basix.ufl as basix_ufl
-import dolfinx
+
+# DOLFINx reads the arguments of the process, which are not for it, and may be no Unicode.
+with patch.object(sys, "argv", ["mechlearn"]):
+    import dolfinx
+
 import dolfinx.fem.petsc
 import ufl
 from dolfinx import fem, la, mesh

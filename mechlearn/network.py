@@ -186,7 +186,10 @@ def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
     v = np.atleast_2d(vectors)
     combine = _reduction(cell)
     reduced = combine @ cell
-    base = -np.rint(v @ np.linalg.inv(reduced)).astype(np.int64)
+    cells = -np.rint(v @ np.linalg.inv(reduced))
+    if not (np.abs(cells) <= BOX).all():
+        raise InputError("The periodic cell is far too small for its network.")
+    base = cells.astype(np.int64)
     d = cell.shape[0]
     steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
@@ -243,9 +246,16 @@ def _frozen(a: NDArray) -> NDArray:
     return a
 
 
+def _real(values: ArrayLike) -> NDArray[np.float64]:
+    given = np.asarray(values)
+    if given.dtype.kind == "c":
+        raise TypeError
+    return given.astype(float)
+
+
 def _coordinates(nodes: ArrayLike) -> NDArray[np.float64]:
     try:
-        x = np.asarray(nodes, dtype=float)
+        x = _real(nodes)
     except (TypeError, ValueError):
         raise InputError("The nodes of a network must be numbers, one row per node.") from None
     if x.ndim != 2 or x.shape[1] not in (2, 3):
@@ -293,13 +303,14 @@ def _periodicity(
             raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
         return None, None
     try:
-        rows = np.asarray(cell, dtype=float)
+        rows = _real(cell)
     except (TypeError, ValueError):
         rows = np.zeros(0)
     if rows.shape != (d, d) or not (np.abs(rows) <= LARGEST).all() or _flat(rows):
         raise InputError(f"The periodic cell must be {d} independent, finite vectors of {d}D.")
     if shifts is None:
-        return rows, nearest_image(nodes[edges[:, 1]] - nodes[edges[:, 0]], rows)
+        apart = nodes[edges[:, 1]] - nodes[edges[:, 0]]
+        return rows, nearest_image(apart, rows)
     whole = np.asarray(shifts)
     good = whole.shape == (len(edges), d) and whole.dtype.kind in "fiu"
     if not good or not np.all(whole == np.rint(whole)) or np.any((whole < -BOX) | (whole > BOX)):

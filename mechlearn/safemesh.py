@@ -1,6 +1,7 @@
 """Meshes from strangers: some of meshio's readers wait for ever for a line beyond a file's end."""
 
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -39,6 +40,13 @@ class _Text(io.TextIOWrapper):
         return _counted(self, super().read(-1 if size is None else size))
 
 
+class _Plain:
+    """Prints what meshio says as it is."""
+
+    def print(self, text: str, **_: Any) -> None:
+        print(text, file=sys.stderr)
+
+
 def _counted(file: Any, found: Any) -> Any:
     file._empty = 0 if found else file._empty + 1
     if file._empty > PATIENCE:
@@ -55,10 +63,12 @@ def _open(path: Any, mode: str = "r") -> Any:
 @contextmanager
 def ending_files() -> Iterator[None]:
     """Let meshio read files that raise EOFError where a reader goes on beyond their end."""
-    from meshio import _files
+    from meshio import _common, _files
     from meshio.tetgen import _tetgen
 
     with ExitStack() as stack:
+        # Warnings and errors are printed in colours, which takes long of long words.
+        stack.enter_context(patch.object(_common, "Console", lambda **_: _Plain()))
         for module in (_files, _tetgen):
             stack.enter_context(patch.object(module, "open", _open, create=True))
         yield

@@ -150,7 +150,10 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
         if isinstance(name, str) and (path.parent / name).resolve().parent != path.parent.resolve():
             raise InputError(f"{path}: {name!r} lies outside the run, and is not read.")
     if isinstance(data.get("examples"), str):
-        data["examples"] = read_examples(path.parent / data["examples"])
+        try:
+            data["examples"] = read_examples(path.parent / data["examples"])
+        except InputError as error:
+            raise InputError(f"{path}: examples: {error}") from None
     try:
         return Setup.model_validate(data)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,8 +40,15 @@ QUANTITIES = (
 Value = float | list[float]
 #: How limits of targets are written before their values.
 LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
-#: Larger numbers have squares beyond all numbers.
-Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False, strict=True)]
+
+
+def _squarable(value: float) -> float:
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value:g} is beyond {LARGEST:g}, whose square is hardly a number")
+    return value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 #: The id of a node or bond.
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 

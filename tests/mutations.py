@@ -1,5 +1,6 @@
-"""Ways to break what was right: values, tables, texts, bytes and arrays, each from a given random."""
+"""Ways to break what was right: tables, texts, bytes and arrays, each from a given random."""
 
+import copy
 import datetime
 import io
 import random
@@ -11,27 +12,116 @@ import numpy as np
 
 #: Values of no or of another kind than what stands there, of every size, and paths that lead away.
 VALUES = (
-    True, False, 0, -1, 1, 2, 3, 7, 0.5, -0.0, 1e-5, 1e-300, 5e-324, 1e300, -1e300, 1e9, float("nan"),
-    float("inf"), float("-inf"), 10**9, -(10**9), 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63,
-    10**30, 10**400, "", " ", "x", "nan", "1", "free", "é\u202e\U0001f600", "\0", "a\nb\r\u2028c\x1b[31m",
-    "a" * 70_000, "../../x", "../../x.csv", "/etc/passwd", "/dev/zero", "/dev/stdin", "/proc/self/mem", ".",
-    "~", "nowhere/x.vtu", "x.pdb", [], {}, [[]], [1, 2, 3], [0, 7], [[0, 1], [1, 2]], ["x"], {"a": 1},
-    {"name": "x"}, [float("nan")], [1e300, 1e300], [10**30, 0], datetime.date(2020, 1, 1),
-    datetime.time(1, 2), [[[[[[[[1]]]]]]]],
-)  # fmt: skip
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2,
+    3,
+    7,
+    0.5,
+    -0.0,
+    1e-5,
+    1e-300,
+    5e-324,
+    1e300,
+    -1e300,
+    1e9,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    10**9,
+    -(10**9),
+    2**31,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    10**30,
+    10**400,
+    "",
+    " ",
+    "x",
+    "nan",
+    "1",
+    "free",
+    "é\u202e\U0001f600",
+    "\0",
+    "a\nb\r\u2028c\x1b[31m",
+    "a" * 70_000,
+    "../../x",
+    "../../x.csv",
+    "/etc/passwd",
+    "/dev/zero",
+    "/dev/stdin",
+    "/proc/self/mem",
+    ".",
+    "~",
+    "nowhere/x.vtu",
+    "x.pdb",
+    [],
+    {},
+    [[]],
+    [1, 2, 3],
+    [0, 7],
+    [[0, 1], [1, 2]],
+    ["x"],
+    {"a": 1},
+    {"name": "x"},
+    [float("nan")],
+    [1e300, 1e300],
+    [10**30, 0],
+    datetime.date(2020, 1, 1),
+    datetime.time(1, 2),
+    [[[[[[[[1]]]]]]]],
+)
 #: Words in place of words in texts and tables.
 WORDS = (
-    b"nan", b"inf", b"-inf", b"1e999", b"-1", b"0", b"1", b"2", b"3", b"1.5", b"1e-320", b"1e300",
-    b"2147483648", b"99999999999", b"9223372036854775808", b"1" * 5000, b"", b"x", b"\xff\xfe",
-    b"\0", "é\u202e".encode(), b"../../x", b"/etc/passwd", b"/dev/zero", b'"', b"<", b">", b"&lt;",
-    b"#", b",", b"True", b"0x10", b"1_0", b"-0", b"a" * 200_000, b"\n", b"\x85",
-)  # fmt: skip
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"1e999",
+    b"-1",
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"1.5",
+    b"1e-320",
+    b"1e300",
+    b"2147483648",
+    b"99999999999",
+    b"9223372036854775808",
+    b"1" * 5000,
+    b"",
+    b"x",
+    b"\xff\xfe",
+    b"\0",
+    "é\u202e".encode(),
+    b"../../x",
+    b"/etc/passwd",
+    b"/dev/zero",
+    b'"',
+    b"<",
+    b">",
+    b"&lt;",
+    b"#",
+    b",",
+    b"True",
+    b"0x10",
+    b"1_0",
+    b"-0",
+    b"a" * 200_000,
+    b"\n",
+    b"\x85",
+)
 _WORD = re.compile(rb"[^\s<>\"'=,;\[\]]+")
 
 
 def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
     """Break one place in nested tables; ``vocabulary`` has values that keys take elsewhere."""
-    holder, key = rng.choice(list(_places(data)))
+    holder, key = rng.choice(list(places(data)))
     old = holder[key]
     ways = ["value", "value", "known", "known", "number", "drop", "swap", "typo", "foreign", "wrap"]
     way = rng.choice([*ways, *(["list"] * 4 if isinstance(old, list) else [])])
@@ -39,13 +129,13 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
         near = vocabulary.get(key if isinstance(key, str) else "") or rng.choice(
             [*vocabulary.values()]
         )
-        holder[key] = rng.choice(near)
+        holder[key] = copy.deepcopy(rng.choice(near))
     elif way == "number" and isinstance(old, (int, float)) and not isinstance(old, bool):
         holder[key] = rng.choice([-old, old + 1, float(old), str(old), old * 1.5, [old], old / 1e6])
     elif way == "drop":
         del holder[key]
     elif way == "swap":
-        other, name = rng.choice(list(_places(data)))
+        other, name = rng.choice(list(places(data)))
         if not _inside(old, other) and not _inside(other[name], holder):
             holder[key], other[name] = other[name], old
     elif way == "typo" and isinstance(key, str) and key:
@@ -55,7 +145,7 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
         )
     elif way == "foreign" and isinstance(holder, dict):
         name = rng.choice([*vocabulary])
-        holder[name] = rng.choice(vocabulary[name])
+        holder[name] = copy.deepcopy(rng.choice(vocabulary[name]))
     elif way == "wrap":
         holder[key] = rng.choice([[old], {"a": old}, [old, old], [old] * 300])
     elif way == "list" and old:
@@ -64,16 +154,17 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
             [old[:at], old[at:], old[::-1], old + old, [*old, old[at]], old[:at] + old[at + 1 :]]
         )
     else:
-        holder[key] = rng.choice(VALUES)
+        holder[key] = copy.deepcopy(rng.choice(VALUES))
     return data
 
 
-def _places(data, depth=0):
+def places(data, depth=0):
+    """Every place in nested tables, as what holds it and its key there."""
     items = data.items() if isinstance(data, dict) else enumerate(data)
     for key, value in items:
         yield data, key
         if isinstance(value, (dict, list)) and depth < 6:
-            yield from _places(value, depth + 1)
+            yield from places(value, depth + 1)
 
 
 def _inside(part, whole) -> bool:
@@ -88,8 +179,9 @@ def text(rng: random.Random, data: bytes) -> bytes:
     way = rng.choice(["word", "word", "word", "word", "words", "line", "line", "raw"])
     if way in ("word", "words"):
         words = list(_WORD.finditer(data))
-        for found in sorted(rng.sample(words, min(len(words), 1 if way == "word" else 4)),
-                            key=lambda m: -m.start()):  # fmt: skip
+        for found in sorted(
+            rng.sample(words, min(len(words), 1 if way == "word" else 4)), key=lambda m: -m.start()
+        ):
             new = rng.choice([*WORDS, rng.choice(words).group()])
             data = data[: found.start()] + new + data[found.end() :]
         return data
@@ -151,17 +243,31 @@ def arrays(rng: random.Random, data: bytes) -> bytes:
     name = rng.choice([*given])
     old = given.pop(name)
     ways = [
-        lambda: {}, lambda: {name: old.T}, lambda: {name: old.reshape(-1)}, lambda: {name: old[:0]},
-        lambda: {name: old[..., :1]}, lambda: {name: old[None]}, lambda: {name: old[: len(old) // 2]},
-        lambda: {name: np.concatenate([old, old])}, lambda: {name: old.astype(str)},
-        lambda: {name: old.astype(bool)}, lambda: {name: np.array(rng.choice(VALUES[:26]), dtype=object)},
-        lambda: {name: np.array("x\0y\n")}, lambda: {name: np.array(3)}, lambda: {name[::-1]: old},
-        lambda: {name: old, f"../../{name}": old}, lambda: {name: np.zeros((0, 2**40))},
-        lambda: {name: old.astype(np.complex128)}, lambda: {name: old.astype(np.float16)},
-        lambda: {name: np.array(["2020-01-01"], dtype="M8[D]")}, lambda: {name: old.astype(">f8")},
-        lambda: {name: _one(rng, old)}, lambda: {name: _one(rng, old)}, lambda: {name: _one(rng, old)},
+        lambda: {},
+        lambda: {name: old.T},
+        lambda: {name: old.reshape(-1)},
+        lambda: {name: old[:0]},
+        lambda: {name: old[..., :1]},
+        lambda: {name: old[None]},
+        lambda: {name: old[: len(old) // 2]},
+        lambda: {name: np.concatenate([old, old])},
+        lambda: {name: old.astype(str)},
+        lambda: {name: old.astype(bool)},
+        lambda: {name: np.array(rng.choice(VALUES[:26]), dtype=object)},
+        lambda: {name: np.array("x\0y\n")},
+        lambda: {name: np.array(3)},
+        lambda: {name[::-1]: old},
+        lambda: {name: old, f"../../{name}": old},
+        lambda: {name: np.zeros((0, 2**40))},
+        lambda: {name: old.astype(np.complex128)},
+        lambda: {name: old.astype(np.float16)},
+        lambda: {name: np.array(["2020-01-01"], dtype="M8[D]")},
+        lambda: {name: old.astype(">f8")},
+        lambda: {name: _one(rng, old)},
+        lambda: {name: _one(rng, old)},
+        lambda: {name: _one(rng, old)},
         lambda: {name: np.array(json_like(rng))},
-    ]  # fmt: skip
+    ]
     try:
         given |= rng.choice(ways)()
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,5 +1,6 @@
 """Broken input: one line with the file, the key and what would be right, and exit code 2."""
 
+import os
 import re
 import subprocess
 import sys
@@ -217,6 +218,36 @@ CASES = {
     "eta too large": ("rule", "[rule]\neta = 2.0\n", r"eta = 2\.0.*at most 1"),
     "unknown variant": ("rule", '[rule]\nvariant = "postive"\n', r"positive"),
     "unknown example name": ("train", "[[examples]]\nput = 0.1\n", r"example 1 names 'put'"),
+    "optimiser of no name": (
+        "train",
+        '[train.optimiser]\nname = ["adam"]\n',
+        r"optimiser = \['adam'\] must be adam",
+    ),
+    "key of several lines": (
+        "train",
+        '[train]\n"a\\nb" = 1\n',
+        r"train\.a\\nb is not a known key",
+    ),
+    "number whose square is none": (
+        "sources",
+        "[[sources]]\nnodes = [0, 7]\nstrain = 1e200\n",
+        r"sources\[1\]\.strain: 1e\+200 is beyond 1e\+100",
+    ),
+    "place beyond all squares": (
+        "network",
+        TWO.format(x="1e200", edges="[[0, 1], [1, 2], [0, 2]]"),
+        r"network\.points\[3\]\[1\]: 1e\+200 is beyond 1e\+100",
+    ),
+    "more nodes than can be": (
+        "network",
+        '[network]\ngenerator = "packing"\nnodes = 1000000000\n',
+        r"A packing of 1000000000 nodes is too large",
+    ),
+    "a device as examples": (
+        "network",
+        f'examples = "/dev/zero"\n{GOOD["network"]}',
+        r"/dev/zero is no file",
+    ),
     "plain step without rate": ("train", '[train]\noptimiser = "plain"\n', r"'plain' needs a rate"),
 }
 
@@ -255,6 +286,7 @@ def test_broken_task_files(case, command, tmp_path, capsys):
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
+ATOM = "ATOM      1  CA  ALA A   {}    {:>8}   2.000   3.000  1.00 20.00           C\n"
 MESHES = {
     "empty.vtu": "",
     "garbage.txt": "3 2\n0 0\n1 zero\n0 1\n0 1\n1 2\n",
@@ -263,17 +295,40 @@ MESHES = {
     "empty.pdb": "HEADER\nEND\n",
     "mesh.unknown": "hello",
     "nan.txt": "3 3\n0 0\n1 nan\n0 1\n0 1\n1 2\n0 2\n",
+    # Readers of meshio that would wait for more for ever.
+    "endless.mdpa": "Begin Nodes\n 1 0.0 0.0 0.0\n",
+    "endless.tec": "TITLE = x\n",
+    "endless.su2": "NDIME= 2\nNPOIN= 10\n",
+    "long.graphml": "<graphml>" * 5000,
+    "numberless.pdb": ATOM.format(" ", 1.0),
+    "placeless.pdb": ATOM.format("1", "nan"),
+    "torn.pdb.gz": "\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff",
 }
 
 
 @pytest.mark.parametrize("name", sorted(MESHES))
 def test_broken_network_files(name, tmp_path, capsys):
-    (tmp_path / name).write_text(MESHES[name])
+    (tmp_path / name).write_text(MESHES[name], encoding="latin-1")
     path = task_file(tmp_path, "network", f'[network]\nfile = "{name}"\n')
     code, err = fail(capsys, "check", path)
     assert code == 2
     assert len(err.splitlines()) == 1, err
     assert name in err
+
+
+def test_tables_that_are_none(tmp_path, capsys):
+    (tmp_path / "net.nodes.csv").write_text("x,y\n0,0\n1,0\n0,1\n")
+    (tmp_path / "net.csv").write_text("i,j,a\n0,1," + "a" * 200_000 + "\n")
+    path = task_file(tmp_path, "network", '[network]\nfile = "net.csv"\n')
+    code, err = fail(capsys, "check", path)
+    assert code == 2
+    assert "net.csv cannot be read: field larger than" in err
+
+
+def test_a_task_that_never_ends(capsys):
+    code, err = fail(capsys, "check", "/dev/zero")
+    assert code == 2
+    assert re.search(r"/dev/zero has more than \d+ bytes", err)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +381,21 @@ def test_real_process_prints_one_line_and_no_traceback(tmp_path):
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert "did you mean 'steps'" in result.stderr
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "ascii"])
+def test_names_that_no_coding_has(coding, tmp_path):
+    """A folder whose name is no Unicode, and a title that the terminal cannot show."""
+    path = task_file(tmp_path, "network", f'title = "\u00e9\u2264"\n{GOOD["network"]}')
+    folder = bytes(tmp_path) + b"/run\xff"
+    command = [sys.executable, "-m", "mechlearn", "train", path, "-o", folder]
+    result = subprocess.run(
+        command, capture_output=True, timeout=60, env=os.environ | {"PYTHONIOENCODING": coding}
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"Traceback" not in result.stderr
+    assert b"run\\udcff" in result.stdout
+    assert os.path.exists(folder + b"/summary.json")
 
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"

@@ -64,6 +64,22 @@ def test_nothing_is_nudged_where_all_is_well(plane, stiffnesses, energy):
         assert state.sensitivity("stiffness") == pytest.approx(free.sensitivity("stiffness"))
 
 
+def test_an_example_that_asks_nothing_is_clamped_nowhere(plane, stiffnesses):
+    """As a batch of its own, as which it may be drawn."""
+    energy, k = ml.Spring(), stiffnesses(plane)
+    target = Target(name="out", nodes=[3, 12], strain=0.1)
+    task = Task(sources=[PULL], targets=[target], examples=[{}, {"out": "free"}])
+    problem = pose(task, plane, energy.kinematics)
+    solver = equilibrium(energy.model(plane, problem, {"stiffness": k}, MPI.COMM_SELF), problem)
+    solver.update(stiffness=k)
+    for example, alike in ((0, False), (1, True)):
+        solver.consider(np.array([example]))
+        free = solver.free().sensitivity("stiffness")
+        for phase in (Phase("clamp", 0.5), Phase("nudge", 0.5)):
+            state = solver.solve(phase).sensitivity("stiffness")
+            assert (state == pytest.approx(free, rel=1e-9)) == alike
+
+
 def test_the_nudged_state_of_a_one_sided_cost_is_stationary(plane, stiffnesses):
     """A strong nudge on one output pulls another beyond its limit: there its cost pushes back."""
     k, pairs = stiffnesses(plane), [(3, 12), (20, 25)]

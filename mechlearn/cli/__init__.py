@@ -4,6 +4,8 @@ A user's mistake is one line on stderr and exit code 2; a failed solve is one li
 Heavy imports wait until a command needs them.
 """
 
+import io
+import sys
 import traceback
 
 from cyclopts import App, CycloptsError
@@ -39,6 +41,9 @@ for command in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no title or name of a file is too odd to print
+            stream.reconfigure(errors="backslashreplace")
     try:
         ranks.prepare()
         app(arguments, exit_on_error=False, print_error=False)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.meshfile import read_mesh, take_sets
-from mechlearn.network import Network
+from mechlearn.network import BOX, Network
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_graphml, read_npz
 
@@ -300,7 +300,7 @@ def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]
     """Edges and their data: of the lines, or else of all other cells."""
     lines = [k for k, block in enumerate(mesh.cells) if block.type == "line" and len(block.data)]
     if lines:
-        edges = np.vstack([mesh.cells[k].data for k in lines]).astype(np.int64)
+        edges = _ids(path, np.vstack([mesh.cells[k].data for k in lines]))
         data = {
             name: np.concatenate([np.asarray(blocks[k]) for k in lines])
             for name, blocks in mesh.cell_data.items()
@@ -311,9 +311,9 @@ def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]
             if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")
         }
         # Gmsh's number of the curve says nothing where there is but one.
-        if np.ptp(data.get("gmsh:geometrical", np.arange(2))) == 0:
-            del data["gmsh:geometrical"]
         _known(path, edges, mesh)
+        if len(np.unique(data.get("gmsh:geometrical", np.arange(2)))) == 1:
+            del data["gmsh:geometrical"]
         # Meshers write a line once for every region it bounds.
         first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])
         return (
@@ -322,7 +322,7 @@ def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]
             else (edges[first], {name: v[first] for name, v in data.items()})
         )
     pairs = [
-        np.asarray(block.data)[:, corners].astype(np.int64)
+        _ids(path, np.asarray(block.data)[:, corners])
         for block in mesh.cells
         for corners in CELL_EDGES.get(block.type, [])
     ]
@@ -337,8 +337,14 @@ def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]
     return edges, {}
 
 
+def _ids(path: Path, cells: NDArray) -> NDArray[np.int64]:
+    if cells.dtype.kind not in "iu" and not (np.abs(cells) < BOX).all():
+        raise InputError(f"{path}: a cell names points by what are no numbers of points.")
+    return cells.astype(np.int64)
+
+
 def _known(path: Path, edges: NDArray, mesh: Any) -> None:
-    if not len(edges):
+    if not edges.size:
         raise InputError(f"{path} holds no bonds.")
     if edges.min() < 0 or edges.max() >= len(mesh.points):
         raise InputError(
@@ -358,7 +364,7 @@ def _cell(
     shift = edge_data.pop("shift")
     if any(np.ndim(v) != 2 or np.shape(v)[1] < d for v in (shift, *rows)):
         raise InputError(f"{path}: shift, cell_1, ... of a network in {d}D need {d} components.")
-    if not np.isfinite(shift).all():
+    if not (np.abs(shift) <= BOX).all():
         raise InputError(f"{path}: the shift of a bond must be whole numbers.")
     cell = np.array([np.asarray(row, dtype=float)[0] for row in rows])
     # Formats that know only three dimensions pad with zeros.

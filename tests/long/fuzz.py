@@ -17,6 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import fuzzing
+from judging import Verdict
+from rightinput import Bench
 
 #: Seconds after which a process that says nothing is killed, and bytes that one may ask for.
 PATIENCE, LIMIT = 60.0, 6 * 2**30
@@ -29,7 +31,7 @@ def _work(root: Path, seed: int, numbers, pipe) -> None:
     sys.stdin = open(os.devnull)
     os.dup2(sys.stdin.fileno(), 0)
     tempfile.tempdir = str(root / "tmp")
-    bench = fuzzing.Bench(root)
+    bench = Bench(root)
     Path(tempfile.tempdir).mkdir()
     for number in numbers:
         pipe.send((number, None, None))
@@ -56,7 +58,7 @@ class Worker:
         theirs.close()
         self.heard = time.monotonic()
 
-    def listen(self) -> list[tuple[int, str, fuzzing.Verdict]]:
+    def listen(self) -> list[tuple[int, str, Verdict]]:
         """What it said since; starts it anew behind an input that ended it."""
         out, dead = [], False
         while self.pipe.poll(0.05):
@@ -81,7 +83,7 @@ class Worker:
             what = "hang: beyond Python" if silent else f"crash: exit {self.process.exitcode}"
             if self.now is None:
                 raise RuntimeError(f"A process died before it began: {what}.")
-            out.append((self.now, "(none)", fuzzing.Verdict("none", what)))
+            out.append((self.now, "(none)", Verdict("none", what)))
             rest = self.numbers[self.numbers.index(self.now) + 1 :]
             self.done = not rest
             if rest:
