@@ -173,6 +173,8 @@ def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
     """Sources and targets: where they are, and how their arrows point at rest."""
     out, nodes = [], run.network.nodes
     for mark in marks(run.problem, example):
+        if mark.cell:
+            continue  # of no node
         places = nodes[mark.nodes]
         arrows = []
         for place, along, ends_there in mark.arrows(run.network, nodes):
