@@ -197,7 +197,8 @@ def draw_setup(
     parts = [sizes(network)] if title else []
     parts += ["before training", *which_example(problem, example - 1)]
     vector = path.suffix.lower() != ".png"
-    sheet = Sheet(size, title or sizes(network), ", ".join(parts), vector=vector)
+    words = ", ".join(parts)
+    sheet = Sheet(size, title or sizes(network), words[0].upper() + words[1:], vector=vector)
     sheet.explain(scene)
     labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)
