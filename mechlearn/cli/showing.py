@@ -34,7 +34,7 @@ def render(
     what
         "network" (deformed), "states" (free and clamped, before and after), "response" (what every
         bond feels when the sources pull), "error", "setup", or as a film "actuation" or "training";
-        taken from the file's name where that is one of them.
+        taken from the last word of the file's name where that is one of them.
     example
         Which example to draw, counted from 1.
     colour

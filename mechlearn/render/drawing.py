@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.render.colours import CELL, GHOST, RIM, SUPPORT, rgb
+from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
 from mechlearn.render.lines import cell_outline, segments, space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
@@ -39,11 +39,13 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         rest = scene.rest()
         colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
         colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
-        thin = max(0.15 * scene.thick, 0.0007 * scene.extent) * (1 if scene.flat else 0.5)
+        thin = scene.thin * (1 if scene.flat else 0.5)
         if scene.quick and not scene.flat:
             _add(plotter, _lines(rest.ends, colours), 0.0, line_width=1, lighting=False)
         else:
             _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
+    if len(dashes := scene.dashes()):
+        _draw_dashes(plotter, scene, dashes)
     if scene.solid is not None:
         _draw_solid(plotter, scene, scene.solid)
         return
@@ -62,9 +64,10 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
     if len(scene.supports):
         _draw_supports(plotter, scene)
     for mark in scene.marks:
-        _draw_pairs(plotter, scene, mark)
-        _draw_wanted(plotter, scene, mark)
-        _draw_nodes(plotter, scene, mark)
+        if not mark.cell:
+            _draw_pairs(plotter, scene, mark)
+            _draw_wanted(plotter, scene, mark)
+            _draw_nodes(plotter, scene, mark)
         _draw_arrows(plotter, scene, mark)
 
 
@@ -100,6 +103,12 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     balls["radius"] = radii[widest]
     balls["colour"] = colours.astype(np.uint8)
     _add(plotter, balls.glyph(geom=shape, scale="radius", orient=False), 0.0, **_surface(scene))
+
+
+def _draw_dashes(plotter: "pyvista.Plotter", scene: Scene, dashes: NDArray) -> None:
+    """What is left of bonds that were removed."""
+    colours = np.broadcast_to(rgb(REMOVED), (len(dashes), 2, 3))
+    _add_lines(plotter, scene, dashes, scene.thin, colours, -2 * _layer(scene), lighting=False)
 
 
 def _draw_solid(plotter: "pyvista.Plotter", scene: Scene, solid: Solid) -> None:

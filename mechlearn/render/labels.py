@@ -30,7 +30,7 @@ def label_marks(
     for mark in shown:
         words = label(mark, reached.get(mark.terminal.name))
         texts.append(sheet.text(0, 0, words, 19, mark.colour, va="top", linespacing=1.3))
-        anchors.append(sight.pixels(scene.nodes_of(mark)))
+        anchors.append(sight.pixels(scene.anchors_of(mark)))
     extents = [t.get_window_extent() for t in texts]
     sizes = [(e.width, e.height) for e in extents]
     corners = free_places((image < 250).any(axis=2), sizes, anchors, 10 * sheet.unit)

@@ -26,6 +26,10 @@ class Segments:
     bond: NDArray[np.int64]
     fade: NDArray[np.float64]
 
+    def of(self, which: NDArray[np.bool_]) -> "Segments":
+        """Some of them, by a mask (s,)."""
+        return Segments(self.ends[which], self.bond[which], self.fade[which])
+
 
 def segments(
     network: Network,
@@ -91,14 +95,26 @@ def space(points: ArrayLike) -> NDArray[np.float64]:
 
 def cell_outline(network: Network) -> NDArray[np.float64]:
     """The edges of the periodic cell, shape (4 or 12, 2, 3), around the nodes."""
-    d = network.dim
-    fractions = network.nodes @ np.linalg.inv(network.cell)
-    corner = np.zeros(d)
-    if (fractions < -1e-9).any() or (fractions > 1 + 1e-9).any():
-        # Centred on the nodes where those do not lie in the cell at the origin.
-        corner = (fractions.min(axis=0) + fractions.max(axis=0) - 1) / 2
+    d, corner = network.dim, _cell_corner(network)
     corners = np.stack(np.meshgrid(*[(0, 1)] * d, indexing="ij"), -1).reshape(-1, d)
     pairs = [
         (a, b) for k, a in enumerate(corners) for b in corners[k + 1 :] if np.abs(a - b).sum() == 1
     ]
     return space((corner + np.array(pairs)) @ network.cell)
+
+
+def cell_sides(network: Network) -> NDArray[np.float64]:
+    """Middles of the low and the high side of the periodic cell along every axis, (d, 2, d)."""
+    d, corner = network.dim, _cell_corner(network)
+    middles = np.full((d, 2, d), 0.5)
+    middles[np.arange(d), :, np.arange(d)] = [0.0, 1.0]
+    return (corner + middles) @ network.cell
+
+
+def _cell_corner(network: Network) -> NDArray[np.float64]:
+    """The low corner of the cell as it is drawn, in fractions of the cell."""
+    fractions = network.nodes @ np.linalg.inv(network.cell)
+    if (fractions < -1e-9).any() or (fractions > 1 + 1e-9).any():
+        # Centred on the nodes where those do not lie in the cell at the origin.
+        return (fractions.min(axis=0) + fractions.max(axis=0) - 1) / 2
+    return np.zeros(network.dim)

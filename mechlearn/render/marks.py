@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.cell import VOLUME
 from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
@@ -53,13 +54,18 @@ class Mark:
         return list(dict.fromkeys(n for p in self.ports for n in p.nodes))
 
     @property
+    def cell(self) -> list[str]:
+        """The components of the periodic cell that it is about."""
+        return [p.cell for p in self.ports if p.cell is not None]
+
+    @property
     def pairs(self) -> list[tuple[int, ...]]:
         """Pairs of nodes whose distance it is about."""
-        return [p.nodes for p in self.ports if p.component is None]
+        return [p.nodes for p in self.ports if len(p.nodes) == 2]
 
     def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
         """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
-        steered = self.active and self.moves and not self.share
+        steered = self.active and self.moves and not self.share and not self.cell
         if not steered or getattr(self.terminal, "match", None):
             return []
         out = []
@@ -80,6 +86,17 @@ class Mark:
                 out.append((nodes[node], vector / size, False))
         return out
 
+    def cell_arrows(self, dim: int) -> list[tuple[int, float]]:
+        """The axes along which it pulls the periodic cell (1) or pushes it (-1)."""
+        pulls = self.terminal.quantity in ("strain", "stress")
+        if not (self.cell and self.active and pulls):
+            return []
+        out = []
+        for name, value in zip(self.cell, self.values, strict=True):
+            axes = [c for c in range(dim) if name in (VOLUME, 2 * "xyz"[c])]
+            out += [(c, float(np.sign(value))) for c in axes if value]
+        return out
+
     def wanted_places(
         self, network: Network, rest: NDArray, nodes: NDArray, factor: float
     ) -> NDArray[np.float64]:
@@ -89,7 +106,7 @@ class Mark:
         """
         ready = self.active and self.moves and not self.share
         ready = ready and self.terminal.quantity in ("strain", "displacement")
-        if self.is_source or not ready or getattr(self.terminal, "match", None):
+        if self.is_source or self.cell or not ready or getattr(self.terminal, "match", None):
             return np.empty((0, network.dim))
         places: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
@@ -114,12 +131,10 @@ def apart(network: Network, nodes: NDArray, a: int, b: int) -> NDArray[np.float6
 
 
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
-    """The sources and targets of a problem in one example, counted from 0, but for the cell's."""
+    """The sources and targets of a problem in one example, counted from 0."""
     out = []
     column = {port: k for k, port in enumerate(problem.targets)}
     for terminal in (*problem.task.sources, *problem.task.targets):
-        if terminal.cell is not None:
-            continue  # of no place
         ks = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
         if isinstance(terminal, Source):
             values = problem.values[example, ks]

@@ -9,9 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mechlearn.errors import InputError
-from mechlearn.render.shown import Look
+from mechlearn.plots import INK, short
+from mechlearn.render.colours import QUIET
+from mechlearn.render.labels import LABELS
+from mechlearn.render.shown import Look, Shown, learned_caption
 from mechlearn.render.window import plotter
+from mechlearn.render.words import heading, label, percent
 
 if TYPE_CHECKING:
     import pyvista
@@ -37,12 +43,59 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
         text = page(made)
     finally:
         made.close()
+    shown = Shown(run, example - 1, look)
+    # The viewer empties what it draws into: the page, unless there is a place for it.
+    text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
     return path
+
+
+def legend(shown: Shown) -> str:
+    """Title, colour bar, names of sources and targets and a caption, to lie over a page."""
+    shades, (scene,) = shown.shades, shown.scenes
+    colours = np.asarray(shades.map(np.linspace(1, 0, 33), bytes=True))[:, :3]
+    ramp = ", ".join("rgb({}, {}, {})".format(*c) for c in colours.tolist())
+    middle = np.sqrt(shades.low * shades.high) if shades.log else (shades.low + shades.high) / 2
+    amount = percent if shades.title.startswith("strain") else short
+    ticks = "".join(f"<span>{amount(float(v))}</span>" for v in (shades.high, middle, shades.low))
+    reached = {
+        t["name"]: t["reached"]
+        for t in shown.run.targets
+        if t.get("example", 1) == shown.example + 1
+    }
+    names = "".join(
+        f'<p style="color:{mark.colour}">{_lines(label(mark, reached.get(mark.terminal.name)))}</p>'
+        for mark in scene.marks[:LABELS]
+    )
+    caption = learned_caption(shown)
+    return (
+        f"{_STYLE}<div class=legend><h1>{escape(heading(shown.run))}</h1>"
+        f"<b>{_lines(shades.title)}</b>"
+        f'<div class=bar><i style="background:linear-gradient({ramp})"></i><div>{ticks}</div></div>'
+        f"{names}</div><div class=caption>{escape(caption[0].upper() + caption[1:])}</div>"
+    )
+
+
+def _lines(text: str) -> str:
+    return escape(text).replace("\n", "<br>")
+
+
+_STYLE = f"""<style>
+.legend, .caption {{ position: fixed; z-index: 9; left: 16px; pointer-events: none;
+  color: {INK}; font: 14px/1.35 system-ui, "DejaVu Sans", sans-serif; }}
+.legend {{ top: 12px; }}
+.legend h1 {{ font-size: 20px; margin: 0 0 14px; }}
+.legend .bar {{ display: flex; height: 190px; margin: 6px 0 16px; }}
+.legend .bar i {{ width: 18px; margin-right: 7px; }}
+.legend .bar div {{ display: flex; flex-direction: column; justify-content: space-between; }}
+.legend p {{ margin: 0 0 9px; }}
+.content {{ position: fixed; inset: 0; }}
+.caption {{ bottom: 12px; color: {QUIET}; }}
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -88,8 +141,14 @@ def page(plotter: "pyvista.Plotter") -> str:
     initialize_serializers()
     context = SynchronizationContext()
     context.set_ignore_last_dependencies(True)
-    # The viewer fits the scene to its window, too small where the projection is parallel.
-    plotter.camera.parallel_projection = False
+    # The viewer is told where the camera is, but neither its angle nor what is parallel.
+    seen = plotter.camera
+    if seen.parallel_projection:
+        centre, place = np.array(seen.focal_point), np.array(seen.position)
+        far = seen.parallel_scale / np.tan(np.radians(seen.view_angle / 2))
+        seen.parallel_projection = False
+        seen.position = tuple(centre + far * (place - centre) / np.linalg.norm(place - centre))
+        plotter.reset_camera_clipping_range()
     plotter.render()
     window = plotter.render_window
     scene = serialize(None, window, reference_id(window), context, 1)

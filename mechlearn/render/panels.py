@@ -99,7 +99,7 @@ def _grid(
     """Several states of a network, seen from the same place, each with a heading."""
     run, scenes = shown.run, shown.scenes
     sheet = Sheet(size, heading(run), caption, column=215.0, vector=vector)
-    sheet.explain(scenes[0], shown.shades)
+    sheet.explain(scenes[-1], shown.shades)
     rows = -(-len(scenes) // columns)
     w, h, head = sheet.width // columns, sheet.height // rows, sheet.unit * 40
     points, towards = np.concatenate([s.points() for s in scenes]), scenes[0].mark_points()

@@ -1,5 +1,6 @@
 """The pictures of a run as files: which there are, what they are made by, what cannot be drawn."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -74,7 +75,8 @@ def render(
         pull, before and after. ``"error"``: error against step. ``"setup"``: the task before
         training. ``"actuation"``: the sources pulled from nothing to full, and the targets'
         answer. ``"training"``: what learns, and the error, step by step. Left out, the file's name
-        decides (``states.png``), else ``actuation`` for films and ``network`` for pictures.
+        decides by its last word (``states.png``, ``mine-states.png``), else ``actuation`` for films
+        and ``network`` for pictures.
     example : int
         Which example of the task, counted from 1.
     colour : str, optional
@@ -107,7 +109,8 @@ def render(
     suffix = path.suffix.lower()
     if what is None:
         usual = "actuation" if suffix in _MOVING else "network"
-        what = path.stem if path.stem in PICTURES else usual
+        last = re.split(r"[^a-z]", path.stem)[-1]
+        what = last if last in PICTURES else usual
     _check_file(path, what)
     size = size or ((1200, 750) if suffix in _MOVING else (1600, 1000))
     _check_size(size)
@@ -194,7 +197,8 @@ def draw_setup(
     parts = [sizes(network)] if title else []
     parts += ["before training", *which_example(problem, example - 1)]
     vector = path.suffix.lower() != ".png"
-    sheet = Sheet(size, title or sizes(network), ", ".join(parts), vector=vector)
+    words = ", ".join(parts)
+    sheet = Sheet(size, title or sizes(network), words[0].upper() + words[1:], vector=vector)
     sheet.explain(scene)
     labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)

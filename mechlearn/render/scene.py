@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.render.lines import Segments, cell_outline, segments, space
+from mechlearn.render.lines import Segments, cell_outline, cell_sides, segments, space
 from mechlearn.render.marks import Mark, apart
+
+#: Dashes that stand for a bond that was removed.
+DASHES = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +74,8 @@ class Scene:
         Whether bonds that cross the periodic cell are drawn whole.
     factor : float
         By how much displacements are amplified.
+    removed : (m,) bool array, optional
+        Bonds that are not there any more, drawn as dashes.
     quick : bool
         Whether few facets are drawn in space, for a picture that is soon replaced by another.
     extent : float
@@ -91,6 +96,7 @@ class Scene:
     true_radii: NDArray[np.float64] | None = None
     whole: bool = False
     factor: float = 1.0
+    removed: NDArray[np.bool_] | None = None
     quick: bool = False
 
     def __post_init__(self) -> None:
@@ -113,13 +119,30 @@ class Scene:
     @property
     def radii(self) -> NDArray[np.float64]:
         """Radius of every bond."""
-        if self.true_radii is not None:
-            return self.true_radii
-        return self.thick * (0.16 + 0.84 * np.clip(self.widths, 0, 1))
+        radii = self.true_radii
+        if radii is None:
+            radii = self.thick * (0.16 + 0.84 * np.clip(self.widths, 0, 1))
+        return radii if self.removed is None else np.where(self.removed, 0.0, radii)
+
+    @property
+    def thin(self) -> float:
+        """Radius of what is drawn as a mere line."""
+        return max(0.15 * self.thick, 0.0007 * self.extent)
 
     def pieces(self) -> Segments:
         """The bonds as they are drawn, in straight pieces."""
-        return segments(self.network, self.nodes, self.lines, self.whole)
+        made = segments(self.network, self.nodes, self.lines, self.whole)
+        return made if self.removed is None else made.of(~self.removed[made.bond])
+
+    def dashes(self) -> NDArray[np.float64]:
+        """Dashes where bonds were removed, shape (k, 2, 3)."""
+        if self.removed is None or not self.removed.any():
+            return np.empty((0, 2, 3))
+        made = segments(self.network, self.nodes, whole=self.whole)
+        ends = made.of(self.removed[made.bond]).ends[:, None]
+        along = np.arange(DASHES)[:, None] + [0.2, 0.8]
+        part = (along / DASHES)[None, :, :, None]
+        return ((1 - part) * ends[:, :, :1] + part * ends[:, :, 1:]).reshape(-1, 2, 3)
 
     def rest(self) -> Segments:
         """The bonds at rest, where those are drawn."""
@@ -144,12 +167,20 @@ class Scene:
 
     def mark_points(self) -> NDArray[np.float64]:
         """Where sources and targets are."""
-        ids = [n for m in self.marks for n in m.nodes]
-        return space(self.nodes[ids]) if ids else np.empty((0, 3))
+        places = [self.anchors_of(m) for m in self.marks]
+        return np.concatenate(places) if places else np.empty((0, 3))
 
     def nodes_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a mark's nodes are, shape (k, 3)."""
         return space(self.nodes[mark.nodes])
+
+    def anchors_of(self, mark: Mark) -> NDArray[np.float64]:
+        """What a mark's label is next to, shape (k, 3): nodes, or sides of the periodic cell."""
+        if not mark.cell:
+            return self.nodes_of(mark)
+        sides = cell_sides(self.network)
+        axes = [c for c, axis in enumerate("xyz"[: self.network.dim]) if axis in mark.cell[0]]
+        return space(sides[axes or [0], 1])
 
     def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a target's nodes are wanted, shape (k, 3); none where that is no place."""
@@ -169,7 +200,13 @@ class Scene:
         """Where a mark's arrows start, and unit vectors along them, shape (k, 3) each."""
         gap = 1.35 * self.mark
         starts, directions = np.empty((2, 0, 3))
-        for place, along, ends_there in mark.arrows(self.network, self.nodes):
+        arrows = mark.arrows(self.network, self.nodes)
+        for axis, sign in mark.cell_arrows(self.network.dim):
+            for place, outward in zip(cell_sides(self.network)[axis], (-1.0, 1.0), strict=True):
+                along = np.zeros(self.network.dim)
+                along[axis] = sign * outward
+                arrows.append((place, along, sign < 0))
+        for place, along, ends_there in arrows:
             way = space(along)
             back = -(gap + self.arrow) if ends_there else gap
             starts = np.vstack([starts, space(place) + back * way])

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.plots import INK, log_ticks, short
-from mechlearn.render.colours import CELL, GHOST, QUIET, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 from mechlearn.render.words import percent
@@ -152,8 +152,9 @@ class Sheet:
             dots = {"marker": marker, "markersize": self.points(17), "linestyle": ""}
             return Line2D([], [], color=colour, label=text, **dots)
 
-        def line(colour: str, text: str) -> Line2D:
-            return Line2D([], [], color=colour, label=text, linewidth=2.5 * self.unit)
+        def line(colour: str, text: str, style: Any = "-") -> Line2D:
+            width = 2.5 * self.unit
+            return Line2D([], [], color=colour, label=text, linewidth=width, linestyle=style)
 
         entries = [
             (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
@@ -174,6 +175,7 @@ class Sheet:
             ),
             (len(scene.supports), dot(SUPPORT, "support", "s")),
             (scene.ghost is not None, line(GHOST, "at rest")),
+            (len(scene.dashes()), line(REMOVED, "removed", (0, (2.2, 1.3)))),
             (scene.network.periodic, line(CELL, "periodic cell")),
         ]
         self.figure.legend(

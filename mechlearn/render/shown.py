@@ -111,6 +111,8 @@ class Shown:
     ----------
     fields : list of (n, components) arrays
         Displacements (and rotations), or potentials, of every state.
+    removed : list of (m,) bool arrays
+        Which bonds are cut or pruned away in every state: no quantity is theirs.
     shades : Shades
         Of the colours.
     factor : float
@@ -133,6 +135,7 @@ class Shown:
         self.deforms = moving and isinstance(run.energy.kinematics, Displacements)
         self.fields = [s.field for s in self.states]
         colour = look.colour or _usual(run)
+        self.removed = [_removed(run, s) for s in self.states]
         self._values, self.shades = self._quantity(colour)
         self._widths = self._thickness(colour)
         self.factor = self._factor() if self.deforms else 1.0
@@ -201,6 +204,7 @@ class Shown:
             true_radii=true,
             whole=self.look.whole,
             factor=self.factor,
+            removed=self.removed[k],
         )
 
     def _lines(self, k: int, moves: NDArray) -> NDArray[np.float64] | None:
@@ -225,6 +229,12 @@ class Shown:
 
     # -- quantities ----------------------------------------------------------------------------
 
+    def _left(self, values: list[NDArray]) -> NDArray[np.float64]:
+        """The values in all states, but for those of bonds that are not there."""
+        if isinstance(self.run.energy, Solid):
+            return np.concatenate(values)
+        return np.concatenate([v[~gone] for v, gone in zip(values, self.removed, strict=True)])
+
     def _quantity(self, name: str) -> tuple[list[NDArray], Shades]:
         """A quantity in every state, per bond (or per cell of a solid), and colours for all."""
         run, (drop, through) = self.run, _words(self.run)
@@ -234,21 +244,21 @@ class Shown:
         if name == drop:
             felt = [self._strain(k) for k in range(len(self.states))]
             title = name if moves else f"{drop} drop"
-            return felt, Shades(np.concatenate(felt), title, diverging=moves)
+            return felt, Shades(self._left(felt), title, diverging=moves)
         if name == through:
             felt = [s.felt.tension for s in self.states]
-            return felt, Shades(np.concatenate(felt), name, diverging=moves)
+            return felt, Shades(self._left(felt), name, diverging=moves)
         if name == "energy":
             solid = isinstance(run.energy, Solid)
             felt = [s.felt.body.density if solid else s.felt.energy for s in self.states]
             title = "energy\ndensity" if solid else name
-            return felt, Shades(np.concatenate(felt), title, decades=DECADES)
+            return felt, Shades(self._left(felt), title, decades=DECADES)
         if name == "contrast":
             felt = [s.contrast for s in self.states]
             title = "contrast\nclamped − free"
-            return felt, Shades(np.concatenate(felt), title, diverging=True)
+            return felt, Shades(self._left(felt), title, diverging=True)
         values = [s.parameters[name] for s in self.states]
-        return values, Shades(np.concatenate(values), in_words(name))
+        return values, Shades(self._left(values), in_words(name))
 
     def _strain(self, k: int) -> NDArray[np.float64]:
         if self.run.problem.cell:
@@ -261,13 +271,13 @@ class Shown:
         dof = next(iter(run.learned))
         before, now = np.asarray(run.initial[dof]), [s.parameters[dof] for s in self.states]
         words = in_words(dof)
-        if before.min() > 0 and np.min(now) > 0:
+        if before.min() > 0 and self._left(now).min() > 0:
             changed = [after / before for after in now]
             title, log = f"{words}\nlearned / initial", True
         else:
             changed = [after - before for after in now]
             title, log = f"change of\n{words}", False
-        return changed, Shades(np.concatenate(changed), title, diverging=True, log=log)
+        return changed, Shades(self._left(changed), title, diverging=True, log=log)
 
     def _thickness(self, colour: str) -> list[NDArray]:
         """From 0 to 1 per bond, in every state."""
@@ -276,6 +286,13 @@ class Shown:
             return [np.full(m, 0.4)] * len(self.states)
         values, shades = self._quantity(name)
         return [shades.widths(v) for v in values]
+
+
+def _removed(run: "Run", state: State) -> NDArray[np.bool_]:
+    """Which bonds are cut, or pruned away: their first parameter, a stiffness, is 0."""
+    if isinstance(run.energy, Solid):
+        return np.zeros(run.network.n_edges, dtype=bool)
+    return np.asarray(state.parameters[run.energy.parameters[0].name]) == 0
 
 
 def _usual(run: "Run") -> str:

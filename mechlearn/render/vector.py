@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.render.colours import CELL, GHOST, RIM, SUPPORT, rgb
+from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
 from mechlearn.render.drawing import FADED
 from mechlearn.render.lines import Segments, cell_outline
 from mechlearn.render.marks import Mark
@@ -39,9 +39,9 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
         lines(cell_outline(scene.network), 0.0016 * scene.extent, CELL, 0)
     if scene.ghost is not None:
         rest = scene.rest()
-        thin = max(0.15 * scene.thick, 0.0007 * scene.extent)
         ends, colours, _ = _shaded(rest, np.tile(rgb(GHOST), (scene.network.n_edges, 1)), 1.0)
-        lines(ends, thin, colours, 1)
+        lines(ends, scene.thin, colours, 1)
+    lines(scene.dashes(), scene.thin, REMOVED, 1.5)
     if scene.solid is not None:
         cells = sight.pixels(scene.solid.points[scene.solid.cells])
         faces = scene.solid.colours / 255

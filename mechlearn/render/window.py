@@ -134,7 +134,7 @@ def _add_bar(plotter: "pyvista.Plotter", shades: Shades) -> None:
 def _add_names(plotter: "pyvista.Plotter", scene: Scene) -> None:
     for mark in scene.marks[:LABELS]:
         plotter.add_point_labels(
-            scene.nodes_of(mark)[:1],
+            scene.anchors_of(mark)[:1],
             [f"  {mark.terminal.name}"],
             text_color=mark.colour,
             shape=None,

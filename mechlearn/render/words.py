@@ -14,6 +14,9 @@ from mechlearn.render.marks import Mark, marks
 if TYPE_CHECKING:
     from mechlearn.run import Run
 
+#: What quantities are called, where not as in tasks.
+_QUANTITIES = {"poisson": "Poisson's ratio"}
+
 
 def heading(run: "Run") -> str:
     """The title of a run's pictures."""
@@ -52,6 +55,8 @@ def label(mark: Mark, reached: Any = None) -> str:
         quantity, text = "share", ", ".join(f"{v:.3g}" for v in mark.values)
     elif mark.terminal.components:
         quantity += " " + ", ".join(mark.terminal.components)
+    elif mark.cell:
+        quantity = f"{_QUANTITIES.get(quantity, quantity)} {', '.join(mark.cell)}"
     asked = "" if mark.is_source else "wanted: "
     text = f"{mark.terminal.name}\n{asked}{quantity} {text}"
     if reached is not None and np.size(reached) <= 3:

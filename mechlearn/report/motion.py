@@ -143,7 +143,15 @@ def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
     return {
         "moved": pack(np.array([_seen(run, a.state) for a in path])),
         "strains": pack(np.array([_strains(run, a) for a in path])),
+        **({"stretch": pack(np.array([_stretch(a) for a in path]))} if run.problem.cell else {}),
     }
+
+
+def _stretch(answer: Answer) -> NDArray[np.float64]:
+    """The strain of the periodic cell, (3, 3)."""
+    out, strain = np.zeros((3, 3)), np.asarray(answer.cell)
+    out[: len(strain), : len(strain)] = strain
+    return out
 
 
 def _pieces(run: "Run") -> dict[str, str]:
@@ -173,6 +181,8 @@ def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
     """Sources and targets: where they are, and how their arrows point at rest."""
     out, nodes = [], run.network.nodes
     for mark in marks(run.problem, example):
+        if mark.cell:
+            continue  # of no node
         places = nodes[mark.nodes]
         arrows = []
         for place, along, ends_there in mark.arrows(run.network, nodes):

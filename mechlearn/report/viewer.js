@@ -24,6 +24,8 @@
   const shifts = unpack(data.shifts, Float32Array);
   const halves = unpack(data.halves, Uint8Array);
   const cell = data.cell ? unpack(data.cell, Float32Array) : null;
+  const middle = [0, 1, 2].map(  // of the nodes: it stays where it is
+    (c) => rest.reduce((sum, v, i) => (i % 3 === c ? sum + v : sum), 0) / (rest.length / 3));
   const n = rest.length / 3, m = lengths.length, pieces = bonds.length;
   for (const example of data.examples) {
     for (const when of ["before", "after"]) {
@@ -31,6 +33,7 @@
       if (!states) continue;
       states.moved = unpack(states.moved, Float32Array);
       states.strains = unpack(states.strains, Float32Array);
+      if (states.stretch) states.stretch = unpack(states.stretch, Float32Array);
     }
   }
   for (const colouring of data.colourings) {
@@ -68,6 +71,7 @@
 
   const now = new Float32Array(3 * n);
   const values = new Float32Array(m);
+  const stretch = new Float32Array(9), still = new Float32Array(9);  // of the periodic cell
   const screen = new Float32Array(3 * n);
   const lines = new Float32Array(4 * pieces);
   const keys = new Float64Array(pieces);
@@ -84,6 +88,9 @@
     const t = (shown.amplitude - at[k]) / (at[k + 1] - at[k]);
     const mix = (array, size, i) => (1 - t) * array[k * size + i] + t * array[(k + 1) * size + i];
     for (let i = 0; i < 3 * n; i++) now[i] = rest[i] + data.factor * mix(all.moved, 3 * n, i);
+    if (all.stretch) {
+      for (let i = 0; i < 9; i++) stretch[i] = data.factor * mix(all.stretch, 9, i);
+    }
     const colouring = data.colourings[shown.colouring];
     const given = colouring.strain ? null : colouring[shown.when];
     for (let b = 0; b < m; b++) values[b] = given ? given[b] : mix(all.strains, m, b);
@@ -149,7 +156,13 @@
     ];
   }
 
-  function place(from) {
+  // A vector that is fixed to the periodic cell, where that is strained.
+  function strained(by, x, y, z) {
+    return [x + by[0] * x + by[1] * y + by[2] * z, y + by[3] * x + by[4] * y + by[5] * z,
+      z + by[6] * x + by[7] * y + by[8] * z];
+  }
+
+  function place(from, by) {
     for (let i = 0; i < n; i++) {
       const p = project(from[3 * i], from[3 * i + 1], from[3 * i + 2]);
       screen[3 * i] = p[0]; screen[3 * i + 1] = p[1]; screen[3 * i + 2] = p[2];
@@ -158,8 +171,8 @@
       const a = 3 * ends[2 * p], b = 3 * ends[2 * p + 1];
       let x = screen[b], y = screen[b + 1];
       if (halves[p]) {
-        const q = project(from[b] + shifts[3 * p], from[b + 1] + shifts[3 * p + 1],
-          from[b + 2] + shifts[3 * p + 2]);
+        const s = strained(by, shifts[3 * p], shifts[3 * p + 1], shifts[3 * p + 2]);
+        const q = project(from[b] + s[0], from[b + 1] + s[1], from[b + 2] + s[2]);
         x = (screen[a] + q[0]) / 2;
         y = (screen[a + 1] + q[1]) / 2;
       }
@@ -188,11 +201,11 @@
     pen.lineWidth = Math.max(0.6, 0.3 * data.thick * scale);
     pen.globalAlpha = 0.7;
     pen.beginPath();
-    place(rest);
+    place(rest, still);
     for (let p = 0; p < pieces; p++) stroke(p);
     pen.stroke();
     pen.globalAlpha = 1;
-    place(now);
+    place(now, stretch);
     drawBonds();
     if (shown.picked >= 0) drawPicked();
     drawSupports();
@@ -204,8 +217,10 @@
     pen.lineWidth = 1.2;
     pen.beginPath();
     for (let k = 0; k < cell.length; k += 6) {
-      const a = project(cell[k], cell[k + 1], cell[k + 2]);
-      const b = project(cell[k + 3], cell[k + 4], cell[k + 5]);
+      const [a, b] = [k, k + 3].map((i) => {
+        const arm = strained(stretch, ...[0, 1, 2].map((c) => cell[i + c] - middle[c]));
+        return project(...arm.map((v, c) => v + middle[c]));
+      });
       pen.moveTo(a[0], a[1]);
       pen.lineTo(b[0], b[1]);
     }
