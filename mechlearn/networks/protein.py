@@ -117,7 +117,7 @@ def _alpha_carbons(path: Path) -> list[tuple[str, int | None, str, list[float]]]
         ) from None
     if not len(structure):
         return []
-    found: list[tuple[str, int, str, list[float]]] = []
+    found: list[tuple[str, int | None, str, list[float]]] = []
     for chain in structure[0]:
         for residue in chain:
             # The element tells the carbon of a backbone from a calcium ion, also named CA.
