@@ -226,11 +226,13 @@ class Exhibit:
         """Name, wanted value and reading of every target, in this example under this load."""
         problem = self.actuation.problem
         units = problem.units
-        wanted = (problem.wanted[0] + problem.match @ (self.answer.outputs * units)) / units
+        # What is over the imposed strain reads nan at rest; nothing follows it.
+        read = np.nan_to_num(self.answer.outputs) * units
+        wanted = (problem.wanted[0] + problem.match @ read) / units
         names = self.run.history["target"].values
         return [
-            (str(names[k]), f"{wanted[k]:+.4g}", f"{self.answer.outputs[k]:+.4g}")
-            for k in range(len(names))
+            (str(names[k]), f"{wanted[k]:+.4g}", "-" if np.isnan(o) else f"{o:+.4g}")
+            for k, o in enumerate(self.answer.outputs)
             if problem.asked[0, k]
         ]
 
