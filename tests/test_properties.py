@@ -20,6 +20,7 @@ from mechlearn.meshfile import write_network
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.places import close_pairs
 from mechlearn.setup import Setup, read_setup, to_toml
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -146,6 +147,13 @@ def test_no_image_is_nearer_than_the_nearest(rows, vector):
     start = np.rint(-v @ np.linalg.inv(cell))
     around = [start + step for step in itertools.product(range(-4, 5), repeat=2)]
     assert found <= min(np.linalg.norm(v + k @ cell) for k in around) * (1 + 1e-9)
+
+
+def test_where_all_are_joined_no_pair_is_close_and_apart():
+    corners = Network([[0, 0], [1, 0], [0, 1]], [[0, 1], [1, 2], [0, 2]])
+    assert close_pairs(corners).shape == (0, 2)
+    chain = Network([[0, 0], [1, 0], [0, 1]], [[0, 1], [0, 2]])
+    assert close_pairs(chain).tolist() == [[1, 2]]
 
 
 # -- tasks -------------------------------------------------------------------------------------
