@@ -94,6 +94,17 @@ def test_files_give_the_network_back(suffix, net):
         }
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", "i1", "u1", "i8"])
+def test_shifts_of_any_width_are_read(kind, torus):
+    shifts = np.abs(torus.shifts) if kind == "u1" else torus.shifts
+    wide, narrow = (
+        Network(torus.nodes, torus.edges, cell=torus.cell, shifts=s)
+        for s in (shifts, shifts.astype(kind))
+    )
+    assert np.array_equal(wide.shifts, narrow.shifts)
+    assert wide.shifts.dtype == narrow.shifts.dtype
+
+
 @given(networks().filter(lambda net: not net.periodic))
 @SOME
 def test_the_text_format_keeps_every_digit(net):
