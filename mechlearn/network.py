@@ -312,6 +312,7 @@ def _periodicity(
         apart = nodes[edges[:, 1]] - nodes[edges[:, 0]]
         return rows, nearest_image(apart, rows)
     whole = np.asarray(shifts)
+    whole = whole.astype(float) if whole.dtype.kind == "f" else whole  # narrow ones have no BOX
     good = whole.shape == (len(edges), d) and whole.dtype.kind in "fiu"
     if not good or not np.all(whole == np.rint(whole)) or np.any((whole < -BOX) | (whole > BOX)):
         raise InputError(f"The shifts must be whole numbers of shape ({len(edges)}, {d}).")

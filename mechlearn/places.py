@@ -127,6 +127,8 @@ def close_pairs(network: Network, among: NDArray | None = None) -> NDArray[np.in
     twice = (adjacency @ adjacency).tocoo()
     i, j = twice.coords
     pairs = np.stack([i, j], axis=1)[i < j]
+    if not len(pairs):  # SciPy looks up no pairs as something else
+        return pairs.astype(np.int64)
     pairs = pairs[adjacency[pairs[:, 0], pairs[:, 1]] == 0]
     if among is not None:
         pairs = pairs[np.isin(pairs, among).all(axis=1)]

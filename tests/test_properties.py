@@ -20,6 +20,7 @@ from mechlearn.meshfile import write_network
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.places import close_pairs
 from mechlearn.setup import Setup, read_setup, to_toml
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -93,6 +94,17 @@ def test_files_give_the_network_back(suffix, net):
         }
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", "i1", "u1", "i8"])
+def test_shifts_of_any_width_are_read(kind, torus):
+    shifts = np.abs(torus.shifts) if kind == "u1" else torus.shifts
+    wide, narrow = (
+        Network(torus.nodes, torus.edges, cell=torus.cell, shifts=s)
+        for s in (shifts, shifts.astype(kind))
+    )
+    assert np.array_equal(wide.shifts, narrow.shifts)
+    assert wide.shifts.dtype == narrow.shifts.dtype
+
+
 @given(networks().filter(lambda net: not net.periodic))
 @SOME
 def test_the_text_format_keeps_every_digit(net):
@@ -146,6 +158,13 @@ def test_no_image_is_nearer_than_the_nearest(rows, vector):
     start = np.rint(-v @ np.linalg.inv(cell))
     around = [start + step for step in itertools.product(range(-4, 5), repeat=2)]
     assert found <= min(np.linalg.norm(v + k @ cell) for k in around) * (1 + 1e-9)
+
+
+def test_where_all_are_joined_no_pair_is_close_and_apart():
+    corners = Network([[0, 0], [1, 0], [0, 1]], [[0, 1], [1, 2], [0, 2]])
+    assert close_pairs(corners).shape == (0, 2)
+    chain = Network([[0, 0], [1, 0], [0, 1]], [[0, 1], [0, 2]])
+    assert close_pairs(chain).tolist() == [[1, 2]]
 
 
 # -- tasks -------------------------------------------------------------------------------------
