@@ -303,13 +303,11 @@ def verify(
     overwrite
         Write over what is there.
     """
-    if size() > 1:
-        raise InputError("verify runs on one rank.")
     from mechlearn.folder import new_folder
     from mechlearn.run import Run
 
     loaded = Run.load(run)
-    new_folder(output, overwrite)
+    on_first(lambda: new_folder(output, overwrite))
     from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
     from mechlearn.sizing import struts
@@ -328,7 +326,7 @@ def verify(
         verification.write(found, output)
         if tune:
             tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
-            tuned.save(output / "tuned", overwrite=True)
+            on_first(lambda: tuned.save(output / "tuned", overwrite=True))
             say(f"Tuned as a solid:\n{_report(tuned)}")
     say(f"Written to {output}/")
 
