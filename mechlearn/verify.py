@@ -23,6 +23,7 @@ from mechlearn.fenics import MPI
 from mechlearn.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.posing import pose
+from mechlearn.ranks import on_first
 from mechlearn.run import Run
 from mechlearn.sizing import Struts
 
@@ -186,9 +187,17 @@ def _answer(
 
 
 def write(found: Verification, folder: Path) -> None:
-    """Write verify.csv, struts.vtu (the network with its widths), and the solid as verify.png."""
-    write_csv(folder / "verify.csv", found.targets)
-    write_network(folder / "struts.vtu", found.struts.network, {"width": found.struts.width}, {})
+    """Write verify.csv, struts.vtu (the network with its widths), and the solid as verify.png.
+
+    All ranks must call it; the first writes.
+    """
+
+    def tables() -> None:
+        widths = {"width": found.struts.width}
+        write_csv(folder / "verify.csv", found.targets)
+        write_network(folder / "struts.vtu", found.struts.network, widths, {})
+
+    on_first(tables)
     if found.solid is not None:
         from mechlearn.solids.picture import draw_solid
 

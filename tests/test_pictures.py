@@ -113,6 +113,15 @@ def test_a_page_holds_all_that_it_needs(runs, tmp_path, capfd):
     text = render(runs["space"], tmp_path / "x.html").read_text(encoding="utf-8")
     assert capfd.readouterr() == ("", "")
     assert not re.search(r"<(script|link|img)[^>]*(src|href)\s*=", text)
+    # What the colours mean, who is who, and what state it is.
+    legend = text[text.index("class=legend") : text.index("class=content")]
+    for words in (
+        "<b>stiffness</b>",
+        "linear-gradient",
+        "wanted: strain +10 %",
+        "Free state after",
+    ):
+        assert words in legend
     (packed,) = re.findall(r'const base64Str = "([^"]+)"', text)
     with ZipFile(BytesIO(b64decode(packed))) as file:
         scene = json.loads(file.read("index.json"))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from mechlearn.dofs import Learn
+from mechlearn.energies import Spring
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
@@ -18,11 +19,13 @@ from mechlearn.render import draw_setup, render, show
 from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import reading, round_factor, without_rigid_motion
 from mechlearn.render.labels import free_places
-from mechlearn.render.lines import segments
+from mechlearn.render.lines import cell_sides, segments
 from mechlearn.render.marks import marks
 from mechlearn.render.offscreen import load_pyvista, picture
 from mechlearn.render.scene import Scene
+from mechlearn.render.shown import Look, Shown
 from mechlearn.render.view import view
+from mechlearn.render.words import label
 from mechlearn.task import Source, Support, Target, Task
 from mechlearn.training import train
 
@@ -182,6 +185,45 @@ def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
     np.testing.assert_allclose((first - second)[:, 1, :2], apart)
     image = pixels(draw_setup(network, pose(TASK, network), tmp_path / "x.png", size=(800, 500)))
     assert image.std() > 10
+
+
+def test_loads_of_the_cell_are_arrows_at_its_sides(torus):
+    """They point at the middles of opposite sides where they push, away where they pull."""
+    task = Task(
+        sources=[Source(name="squeeze", cell="xx", strain=-0.05)],
+        targets=[Target(name="ratio", cell="yy", poisson=-1.0)],
+    )
+    problem = pose(task, torus, Spring.kinematics)
+    squeeze, ratio = marks(problem)
+    scene = Scene(torus, torus.nodes, np.zeros((torus.n_edges, 3)), np.ones(torus.n_edges))
+    starts, along = scene.arrows(squeeze)
+    assert np.sign(along[:, 0]).tolist() == [1, -1]
+    tips = starts + scene.arrow * along
+    sides = cell_sides(torus)[0]
+    assert np.abs(tips[:, :2] - sides).max() < 2 * scene.mark
+    assert np.linalg.norm(sides[1] - sides[0] - torus.cell[0]) == pytest.approx(0, abs=1e-12)
+    assert len(scene.arrows(ratio)[0]) == 0  # a ratio has no direction
+    assert scene.anchors_of(ratio)[0, :2] == pytest.approx(cell_sides(torus)[1, 1])
+    wanted, minus = "ratio\nwanted: Poisson's ratio yy", "\N{MINUS SIGN}"
+    assert label(ratio, -0.3) == f"{wanted} {minus}1\nreached: {minus}0.3"
+
+
+def test_removed_bonds_are_dashes_without_a_value(plane):
+    """What they would feel neither has a colour nor stretches the scale of the others."""
+    run = train(plane, TASK, learn=Learn(bounds=(0.01, 10), initial=1.0), steps=3)
+    strain = np.abs(Shown(run, 0, Look("strain")).states[0].felt.strain)
+    bond = int(np.argmax(strain))
+    shown = Shown(run.cut([bond]), 0, Look("strain"))
+    (scene,) = shown.scenes
+    assert bond not in scene.pieces().bond
+    assert len(scene.pieces().bond) == plane.n_edges - 1
+    a, b = shown.run.network.edges[bond]
+    dashes = scene.dashes()[..., :2]
+    across = np.array([[0, -1], [1, 0]]) @ (scene.nodes[b] - scene.nodes[a])
+    assert len(dashes) > 3
+    assert np.abs((dashes - scene.nodes[a]) @ across).max() < 1e-12
+    others = np.delete(shown.states[0].felt.strain, bond)
+    assert shown.shades.high <= np.abs(others).max() * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

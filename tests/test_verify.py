@@ -1,6 +1,9 @@
 """Verification: struts as stiff as learned, models that agree where they must, and tuning."""
 
 import csv
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +106,34 @@ def test_the_command_writes_table_network_and_picture(springs, tmp_path, capsys)
     assert float(row["bars"]) == pytest.approx(float(row["learned"]), rel=1e-9)
     assert (tmp_path / "out" / "verify.png").stat().st_size > 10_000
     assert (tmp_path / "out" / "struts.vtu").is_file()
+
+
+def test_two_ranks_say_the_same(tmp_path):
+    """A wheel of six spokes: its least; the files are written once."""
+    angle = np.arange(6) * np.pi / 3
+    nodes = np.vstack([[0, 0], np.column_stack([np.cos(angle), np.sin(angle)])])
+    rim = [(k, k % 6 + 1) for k in range(1, 7)]
+    net = ml.Network(nodes, np.array([(0, k) for k in range(1, 7)] + rim))
+    task = ml.Task(
+        sources=[ml.Source(nodes=[1, 4], strain=0.02)],
+        targets=[ml.Target(nodes=[3, 6], strain=0.01)],
+    )
+    ml.train(net, task, learn=ml.Learn(bounds=(0.3, 1.0), initial=0.5), steps=2).save(
+        tmp_path / "run"
+    )
+    command = [sys.executable, "-m", "mechlearn", "verify", tmp_path / "run", "--order", "1"]
+    launch = [Path(sys.executable).parent / "mpiexec", "-n", "2"]
+    said, rows = [], []
+    for out, prefix in (("one", []), ("two", launch)):
+        made = [*prefix, *command, "-o", tmp_path / out]
+        done = subprocess.run(made, capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stderr) == (0, "")
+        said.append(done.stdout.replace(str(tmp_path / out), "OUT"))
+        assert (tmp_path / out / "verify.png").is_file()
+        rows += list(csv.DictReader((tmp_path / out / "verify.csv").read_text().splitlines()))
+    assert said[0] == said[1]
+    for model in ("bars", "beams", "solid", "finite solid"):
+        assert float(rows[1][model]) == pytest.approx(float(rows[0][model]), rel=1e-6, abs=1e-12)
 
 
 def test_what_no_solid_can_be_made_of_is_refused(torus, plane, springs):

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from mechlearn.cli.words import Switch, say, verdict, warn
 from mechlearn.errors import InputError, about
-from mechlearn.ranks import size
+from mechlearn.ranks import on_first, size
 
 
 def compare(
@@ -165,13 +165,11 @@ def verify(
     overwrite
         Write over what is there.
     """
-    if size() > 1:
-        raise InputError("verify runs on one rank.")
     from mechlearn.folder import new_folder
     from mechlearn.run import Run
 
     loaded = Run.load(run)
-    new_folder(output, overwrite)
+    on_first(lambda: new_folder(output, overwrite))
     from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
     from mechlearn.sizing import struts
@@ -190,6 +188,6 @@ def verify(
         verification.write(found, output)
         if tune:
             tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
-            tuned.save(output / "tuned", overwrite=True)
+            on_first(lambda: tuned.save(output / "tuned", overwrite=True))
             say(f"Tuned as a solid:\n{verdict(tuned)}")
     say(f"Written to {output}/")

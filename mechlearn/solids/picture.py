@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.ranks import on_first
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.solids.model import SolidModel
 
@@ -18,7 +19,7 @@ def draw_solid(
     decades: float = 4.0,
     marks: dict[str, list[int]] | None = None,
 ) -> Path:
-    """Draw a solid in a state as a PNG; on one rank.
+    """Draw a solid in a state as a PNG; all ranks must call it, and the first draws.
 
     Parameters
     ----------
@@ -38,10 +39,26 @@ def draw_solid(
     Path
         Of the picture.
     """
-    pv = load_pyvista()
     points, cells = model.deformed(state), model.domain.drawn.cells
     density = model.cell_energies() / model.cell_volumes()
     level = np.log10(np.maximum(density / density.max(), 10**-decades))
+    nodes = model.network.nodes + model.to_nodes(state)
+    on_first(lambda: _draw(model, points, cells, level, nodes, Path(path), width, marks or {}))
+    return Path(path)
+
+
+def _draw(
+    model: SolidModel,
+    points: NDArray,
+    cells: NDArray,
+    level: NDArray,
+    nodes: NDArray,
+    path: Path,
+    width: int,
+    marks: dict[str, list[int]],
+) -> None:
+    """Draw what was gathered; ``level`` are powers of ten of the energy density, up to 0."""
+    pv = load_pyvista()
     d = points.shape[1]
     kind = pv.CellType.TRIANGLE if d == 2 else pv.CellType.TETRA
     flat = np.zeros((len(points), 3))
@@ -57,16 +74,15 @@ def draw_solid(
         # Means at the points: the energy of P1 moves jumps from cell to cell, the colour need not.
         smooth = surface.cell_data_to_point_data()
         plotter.add_mesh(
-            smooth, scalars="energy", cmap="viridis", clim=(-decades, 0), show_scalar_bar=False,
+            smooth, scalars="energy", cmap="viridis", clim=(level.min(), 0), show_scalar_bar=False,
             lighting=d == 3, smooth_shading=d == 3,
         )  # fmt: skip
         if d == 2:
             rims = np.column_stack([np.full(len(model.domain.drawn.facets), 2),
                                     model.domain.drawn.facets])  # fmt: skip
             plotter.add_mesh(pv.PolyData(flat, lines=rims.ravel()), color="#303030", line_width=1.5)
-        nodes = model.network.nodes + model.to_nodes(state)
         radius = 2.2 * model.domain.struts.joint_radius
-        for colour, pair in (marks or {}).items():
+        for colour, pair in marks.items():
             for node in pair:
                 centre = np.zeros(3)
                 centre[:d] = nodes[node]
@@ -83,4 +99,3 @@ def draw_solid(
         plotter.screenshot(str(path))
     finally:
         plotter.close()
-    return Path(path)
