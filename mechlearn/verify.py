@@ -190,7 +190,7 @@ def write(found: Verification, folder: Path) -> None:
     write_csv(folder / "verify.csv", found.targets)
     write_network(folder / "struts.vtu", found.struts.network, {"width": found.struts.width}, {})
     if found.solid is not None:
-        from mechlearn.solids.picture import draw_solid
+        from mechlearn.render.solid import draw_solid
 
         draw_solid(*found.solid, folder / "verify.png")
 

@@ -16,6 +16,7 @@ from mechlearn.atstate import AtState
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
 from mechlearn.fenics import MPI, PETSc, fem, la, ufl
+from mechlearn.kinematics import spins, translations
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
@@ -60,8 +61,6 @@ class SolidModel(AtState):
         How many meshes there were, and how often one was made because widths had moved too far.
     width : int
         How many numbers a node's state has.
-    remeshed : int
-        How often a new mesh was made because widths had moved too far.
 
     Raises
     ------
@@ -295,16 +294,7 @@ class SolidModel(AtState):
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
         x = self.domain.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
-        d = self.width
-        motions = []
-        for c in range(d):
-            motions.append(np.tile(np.eye(d)[c], (len(x), 1)))
-        for a in range(d):
-            for b in range(a + 1, d):
-                spin = np.zeros(x.shape)
-                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
-                motions.append(spin)
-        return [m.ravel() for m in motions]
+        return [motion.ravel() for motion in translations(x) + spins(x)]
 
     def superpose(self, columns: NDArray) -> SolidSuperposition:
         """What sums of some states (owned dofs, columns) make the struts feel; linear solids."""
