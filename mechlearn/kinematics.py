@@ -101,8 +101,8 @@ class Joints(Displacements):
     ) -> NDArray[np.float64]:
         n, d = network.nodes.shape
         planes = list(combinations(range(d), 2))
-        turns = spins(network.nodes - network.nodes.mean(axis=0))
-        turns = np.stack([turn.ravel() for turn in turns], axis=1)
+        x = network.nodes - network.nodes.mean(axis=0)
+        turns = np.stack([turn.ravel() for turn in spins(x)], axis=1)
         fields = motions.reshape(n, d, -1)
         drifting = (fields - fields.mean(axis=0)).reshape(n * d, -1)
         amounts = np.linalg.lstsq(turns, drifting, rcond=None)[0]
