@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from mechlearn.errors import MechlearnError
 
@@ -60,7 +60,7 @@ def on_first[T](action: Callable[[], T], comm: Any = None) -> T:
     made = comm.bcast(made) if comm.size > 1 else made
     if isinstance(made, MechlearnError):
         raise made
-    return made
+    return cast(T, made)
 
 
 def prepare() -> None:
