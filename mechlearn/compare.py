@@ -271,7 +271,7 @@ def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, 
         first, second = (learner.equilibrium.solve(p).potentials.mean() for p in rule.phases)
     except SolveError:  # so strong a nudge that there is no such state
         return rule.amount, np.nan, np.nan, np.nan
-    contrast = float(second - first)
+    contrast = second - first
     if abs(contrast) < ROUNDING * max(abs(first), abs(second)):  # as of centred rules it cancels
         contrast = 0.0
     return rule.amount, contrast, float(np.linalg.norm(found)), 1 - cosine(found, exact)

@@ -162,7 +162,10 @@ class SolidModel(AtState):
 
     def renew(self) -> bool:
         """Make the mesh anew if it was made at other widths; returns whether it was."""
-        return self._rebuilt(self._values["width"])
+        if np.array_equal(self._values["width"], self.domain.struts.width):
+            return False
+        self._build(self._values["width"])
+        return True
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the struts in the user's order."""
@@ -174,10 +177,7 @@ class SolidModel(AtState):
 
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
         """Go back to the mesh of a :meth:`memory`; whether it is another."""
-        return self._rebuilt(memory["mesh/width"])
-
-    def _rebuilt(self, width: NDArray) -> bool:
-        """Make the mesh at some widths, if it was made at others; whether it was."""
+        width = memory["mesh/width"]
         if np.array_equal(width, self.domain.struts.width):
             return False
         self._build(width)
