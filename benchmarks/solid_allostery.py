@@ -14,8 +14,8 @@ from pathlib import Path
 import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
+from mechlearn.render.solid import draw_solid
 from mechlearn.setup import RuleTable, read_setup
-from mechlearn.solids.picture import draw_solid
 from mechlearn.training import train_setup
 
 TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"

@@ -5,6 +5,7 @@ complement, a small dense matrix, whose signs add to the inertia (Haynsworth).
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Border:
         """The sparse part of owned rows, and the dense ones whole on every rank."""
         c = len(self.corner)
         sparse = block[:-c] if self.comm.rank == 0 else block
-        dense = block[-c:].copy() if self.comm.rank == 0 else None
+        dense: Any = block[-c:].copy() if self.comm.rank == 0 else None
         return sparse, dense if self.comm.size == 1 else self.comm.bcast(dense)
 
     def join(self, sparse: NDArray, dense: NDArray) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ class Checkpoints:
                 self._handlers[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
@@ -271,7 +271,7 @@ def _short(value: Any) -> str:
 
 def _network_digest(network: Network) -> str:
     """Fingerprint of everything a network is, in its order."""
-    arrays = {"nodes": network.nodes, "edges": network.edges}
+    arrays: dict[str, Any] = {"nodes": network.nodes, "edges": network.edges}
     if network.periodic:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
     for part in ("node_sets", "edge_sets", "node_data", "edge_data"):

@@ -7,6 +7,7 @@ nodes". The words in which tasks speak of them differ too.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import combinations
 from typing import override
 
 import numpy as np
@@ -99,11 +100,12 @@ class Joints(Displacements):
         self, network: Network, motions: NDArray, supported: NDArray
     ) -> NDArray[np.float64]:
         n, d = network.nodes.shape
-        planes = [(a, b) for a in range(d) for b in range(a + 1, d)]
-        spins = np.stack([_spin(network, a, b).ravel() for a, b in planes], axis=1)
+        planes = list(combinations(range(d), 2))
+        x = network.nodes - network.nodes.mean(axis=0)
+        turns = np.stack([turn.ravel() for turn in spins(x)], axis=1)
         fields = motions.reshape(n, d, -1)
         drifting = (fields - fields.mean(axis=0)).reshape(n * d, -1)
-        amounts = np.linalg.lstsq(spins, drifting, rcond=None)[0]
+        amounts = np.linalg.lstsq(turns, drifting, rcond=None)[0]
         gradient = np.zeros((d, d, motions.shape[1]))
         for (a, b), amount in zip(planes, amounts, strict=True):
             gradient[a, b], gradient[b, a] = -amount, amount
@@ -193,23 +195,26 @@ class Potentials(Kinematics):
 
 def rigid_motions(network: Network) -> NDArray[np.float64]:
     """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
-    n, d = network.nodes.shape
-    motions = [np.tile(np.eye(d)[c], (n, 1)) for c in range(d)]
-    if not network.periodic:
-        for a in range(d):
-            for b in range(a + 1, d):
-                motions.append(_spin(network, a, b))
-    q, r = np.linalg.qr(np.stack([m.ravel() for m in motions], axis=1))
+    d, x = network.dim, network.nodes - network.nodes.mean(axis=0)
+    motions = np.stack([m.ravel() for m in translations(x) + spins(x)], axis=1)
+    q, r = np.linalg.qr(motions[:, :d] if network.periodic else motions)
     size = np.abs(np.diag(r))
     return q[:, size > 1e-9 * size.max()]
 
 
-def _spin(network: Network, a: int, b: int) -> NDArray[np.float64]:
-    """The turn of all nodes about their centre in the plane of components a and b, (n, d)."""
-    x = network.nodes - network.nodes.mean(axis=0)
-    spin = np.zeros(x.shape)
-    spin[:, a], spin[:, b] = -x[:, b], x[:, a]
-    return spin
+def translations(x: NDArray) -> list[NDArray[np.float64]]:
+    """Unit moves of points at ``x``, (n, d), along every axis."""
+    return [np.tile(axis, (len(x), 1)) for axis in np.eye(x.shape[1])]
+
+
+def spins(x: NDArray) -> list[NDArray[np.float64]]:
+    """Turns of points at ``x``, (n, d), about the origin in every plane of two axes."""
+    d, out = x.shape[1], []
+    for a, b in combinations(range(d), 2):
+        spin = np.zeros(x.shape)
+        spin[:, a], spin[:, b] = -x[:, b], x[:, a]
+        out.append(spin)
+    return out
 
 
 SPACE = Displacements("displacement", "strain", "force")

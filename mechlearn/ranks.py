@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from mechlearn.errors import MechlearnError
 
@@ -13,7 +13,7 @@ _RANK, _SIZE = ("PMI_RANK", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "OMPI_COMM_WOR
 #: For how many seconds a rank that failed waits whether the others fail as well.
 PATIENCE = 3.0
 #: Where ranks that failed meet; the others never use it.
-_meeting = None
+_meeting: Any = None
 
 
 def rank() -> int:
@@ -30,32 +30,37 @@ def size() -> int:
     return next((int(os.environ[name]) for name in _SIZE if name in os.environ), 1)
 
 
-def total(comm, value):
+def total(comm: Any, value: Any) -> Any:
     """The sum over ranks of a number or an array; on one rank, what was given."""
     return value if comm.size == 1 else comm.allreduce(value)
 
 
-def largest(comm, value: float) -> float:
+def largest(comm: Any, value: float) -> float:
     """The largest of the ranks' numbers."""
     return value if comm.size == 1 else max(comm.allgather(value))
 
 
-def on_first(action: Callable[[], object]) -> None:
-    """Let the first rank act while the others wait; an error it meets is raised on all."""
-    if size() == 1:
-        action()
-        return
-    from mechlearn.fenics import MPI
+def on_first[T](action: Callable[[], T], comm: Any = None) -> T:
+    """What the first rank makes, on all of them; an error it meets is raised on all.
 
-    error = None
-    if rank() == 0:
+    Of all processes, or of those of an MPI communicator.
+    """
+    if comm is None:
+        if size() == 1:
+            return action()
+        from mechlearn.fenics import MPI
+
+        comm = MPI.COMM_WORLD
+    made: T | MechlearnError | None = None
+    if comm.rank == 0:
         try:
-            action()
-        except MechlearnError as met:
-            error = met
-    error = MPI.COMM_WORLD.bcast(error)
-    if error is not None:
-        raise error
+            made = action()
+        except MechlearnError as error:
+            made = error
+    made = comm.bcast(made) if comm.size > 1 else made
+    if isinstance(made, MechlearnError):
+        raise made
+    return cast(T, made)
 
 
 def prepare() -> None:

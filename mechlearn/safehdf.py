@@ -1,6 +1,7 @@
 """HDF5 from strangers: files that reach for others, or claim more than they hold, are not read."""
 
 from pathlib import Path
+from typing import Any
 
 from mechlearn.errors import InputError
 
@@ -29,7 +30,7 @@ def check_hdf(path: Path) -> None:
         return
 
 
-def _check(file, path: Path, most: int) -> None:
+def _check(file: Any, path: Path, most: int) -> None:
     import h5py
 
     groups, count, taken = [file], 0, 0

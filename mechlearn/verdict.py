@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.dofs import LearningDof
 from mechlearn.learners import Learner
 from mechlearn.scales import Sigmoid, Softplus
 
@@ -70,7 +71,7 @@ def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
     return out
 
 
-def _ends(dof) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _ends(dof: LearningDof) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     # Only saturating scales stop short of a bound.
     near = AT * (dof.high - dof.low) if isinstance(dof.scale, Sigmoid | Softplus) else 0.0
     return dof.learns & (dof.values <= dof.low + near), dof.learns & (dof.values >= dof.high - near)

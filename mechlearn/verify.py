@@ -199,7 +199,7 @@ def write(found: Verification, folder: Path) -> None:
 
     on_first(tables)
     if found.solid is not None:
-        from mechlearn.solids.picture import draw_solid
+        from mechlearn.render.solid import draw_solid
 
         draw_solid(*found.solid, folder / "verify.png")
 

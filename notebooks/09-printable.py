@@ -22,8 +22,8 @@ from claims import PROJECT, Claims, full
 from PIL import Image
 
 import mechlearn as ml
+from mechlearn.render.solid import draw_solid
 from mechlearn.sizing import struts
-from mechlearn.solids.picture import draw_solid
 from mechlearn.verify import table, tune, verify
 
 # %% [markdown]

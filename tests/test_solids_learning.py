@@ -13,9 +13,9 @@ from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.learners import RuleLearner
 from mechlearn.phase import ADJOINT
+from mechlearn.render.solid import draw_solid
 from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.setup import EnergyTable, build_element
-from mechlearn.solids.picture import draw_solid
 
 PINCH = ml.Task(
     sources=[ml.Source(nodes=[0, 5], strain=0.05)], targets=[ml.Target(nodes=[2, 6], strain=0.03)]

@@ -83,7 +83,8 @@ def train(
     if start is not None:
         setup = setup.model_copy(update={"start": str(start.resolve())})
     with ExitStack() as stack:
-        on_first(lambda: resume and resumable(output))
+        if resume:
+            on_first(lambda: resumable(output))
         on_first(lambda: stack.enter_context(locked(new_folder(output, overwrite or resume))))
         from mechlearn.checkpoint import Checkpoints, Stopped
         from mechlearn.progress import Progress

@@ -1,7 +1,7 @@
 """Commands that show a run or take it elsewhere: render, export, report, view."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -55,7 +55,7 @@ def render(
     if not out:
         raise InputError("render needs a picture to write, such as network.png.")
     loaded = Run.load(run)
-    options = {
+    options: dict[str, Any] = {
         "what": what,
         "example": example,
         "colour": colour,

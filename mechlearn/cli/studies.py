@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -176,7 +176,7 @@ def verify(
 
     with about(run):
         made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)
-        options = {
+        options: dict[str, Any] = {
             "hinge": None if hinge is None else Hinge(*hinge),
             "material": material,
             "poisson": poisson,

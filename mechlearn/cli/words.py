@@ -61,7 +61,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     body = [
         [
             row["name"] + (f" ({row['example']})" if "example" in row else ""),
-            LIMITS.get(row.get("limit"), "") + _number(row["wanted"]),
+            LIMITS.get(row.get("limit", ""), "") + _number(row["wanted"]),
             *(_number(row[key]) for key in ("initial", "reached")),
             f"{row['relative_error']:.2e}",
         ]

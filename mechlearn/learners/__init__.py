@@ -9,7 +9,8 @@ from mechlearn.rules import GradientFree, GreedyPruning, Procedure
 
 def learner_of(rule: Procedure) -> type[Learner]:
     """The kind of learner that a rule, or another way to change a network, makes."""
-    return {GreedyPruning: PruningLearner, GradientFree: SearchLearner}.get(type(rule), RuleLearner)
+    others: dict[type, type[Learner]] = {GreedyPruning: PruningLearner, GradientFree: SearchLearner}
+    return others.get(type(rule), RuleLearner)
 
 
 __all__ = ["Learner", "PruningLearner", "RuleLearner", "SearchLearner", "Twin", "learner_of"]

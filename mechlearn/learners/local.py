@@ -11,7 +11,8 @@ from mechlearn.energies import Element
 from mechlearn.equilibrium import PhaseState
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learners.base import Learner
-from mechlearn.rules import rule_name
+from mechlearn.network import Network
+from mechlearn.rules import Rule, rule_name
 from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
@@ -19,7 +20,17 @@ from mechlearn.task import Task
 class RuleLearner(Learner):
     """A network whose elements follow a local rule."""
 
-    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+    rule: Rule
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        energy: Element,
+        learn: Mapping[str, Learn],
+        rule: Rule,
+        **options: Any,
+    ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._states: list[PhaseState] = []
 
@@ -42,7 +53,7 @@ class RuleLearner(Learner):
         if self.batch is None:
             self._update()
         else:
-            self._sweep()
+            self._sweep(self.batch)
         return True
 
     def _compare(self, outputs: NDArray) -> list[PhaseState]:
@@ -50,14 +61,14 @@ class RuleLearner(Learner):
         measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
         return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]
 
-    def _sweep(self) -> None:
+    def _sweep(self, batch: int) -> None:
         """Update after every batch of the examples, in random order."""
         order = np.random.default_rng([self.seed, self.updates]).permutation(
             self.problem.n_examples
         )
-        for number, start in enumerate(range(0, len(order), self.batch), 1):
+        for number, start in enumerate(range(0, len(order), batch), 1):
             self._moment = (self.updates, number)
-            self.equilibrium.consider(np.sort(order[start : start + self.batch]))
+            self.equilibrium.consider(np.sort(order[start : start + batch]))
             self._states = self._compare(self.outputs(self.settle()))
             self._update()
         self.equilibrium.consider(None)

@@ -18,6 +18,7 @@ from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
 from mechlearn.equilibrium.conditions import Grip
 from mechlearn.errors import InputError
 from mechlearn.learners.base import Learner
+from mechlearn.network import Network
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
 
@@ -36,7 +37,15 @@ class PruningLearner(Learner):
 
     rule: GreedyPruning
 
-    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        energy: Element,
+        learn: Mapping[str, Learn],
+        rule: GreedyPruning,
+        **options: Any,
+    ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._dof = self.dofs[0]
         self._whole = self._base = self._dof.values.copy()

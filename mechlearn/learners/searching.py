@@ -6,10 +6,11 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn
+from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learners.base import Learner
+from mechlearn.network import Network
 from mechlearn.rules import GradientFree
 from mechlearn.task import Task
 
@@ -30,7 +31,15 @@ class SearchLearner(Learner):
 
     rule: GradientFree
 
-    def __init__(self, network, task, energy, learn, rule, **options) -> None:
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        energy: Element,
+        learn: Mapping[str, Learn],
+        rule: GradientFree,
+        **options: Any,
+    ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._cost = np.inf
         self._told: list[float] = []
@@ -104,7 +113,8 @@ class SearchLearner(Learner):
             self._search.tell(self._search.ask(), cost)
 
 
-def _range(dof) -> tuple[NDArray, NDArray, NDArray]:
+def _range(dof: LearningDof) -> tuple[NDArray, NDArray, NDArray]:
     """Coordinates of what learns of a dof: where it is, and its bounds."""
     at = [dof.scale.coordinate(v, dof.low, dof.high) for v in (dof.values, dof.low, dof.high)]
-    return tuple(x[dof.learns] for x in at)
+    now, low, high = (x[dof.learns] for x in at)
+    return now, low, high

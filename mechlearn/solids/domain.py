@@ -4,7 +4,7 @@ gmsh's order of points and cells, whole on every rank, is what all of :mod:`mech
 of; DOLFINx renumbers them and spreads them over ranks, which ends here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from scipy import sparse
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
-from mechlearn.errors import MechlearnError
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
+from mechlearn.ranks import on_first
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
 from mechlearn.solids.patches import patch_means
 from mechlearn.solids.shape import centred, velocities
@@ -79,7 +79,7 @@ class Domain:
             drawn, velocity = draw(struts, size)
             return drawn.points, drawn.cells, drawn.level, velocity
 
-        points, cells, level, self.velocity = _on_first(comm, drawing)
+        points, cells, level, self.velocity = on_first(drawing, comm)
         self.drawn = SolidMesh(struts, points, cells, level)
         self._volumes = volumes(points, cells)
         self._poorest = min(POOREST, quality(points, cells).min() / 2)
@@ -173,17 +173,3 @@ class Domain:
         out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]
         self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.MAX)
         return out
-
-
-def _on_first(comm: MPI.Comm, action: Callable):
-    """What the first rank makes, on all ranks; an error it meets is raised on all."""
-    made = None
-    if comm.rank == 0:
-        try:
-            made = action()
-        except MechlearnError as error:
-            made = error
-    made = comm.bcast(made) if comm.size > 1 else made
-    if isinstance(made, MechlearnError):
-        raise made
-    return made

@@ -15,11 +15,13 @@ from scipy import sparse
 from mechlearn.atstate import AtState
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
-from mechlearn.fenics import MPI, PETSc, fem, la, ufl
+from mechlearn.fenics import MPI, PETSc, fem, la
+from mechlearn.kinematics import spins, translations
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
-from mechlearn.solids.materials import density, locking
+from mechlearn.solids.forms import SolidForms
+from mechlearn.solids.materials import locking
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solids.superposition import SolidSuperposition
@@ -60,8 +62,6 @@ class SolidModel(AtState):
         How many meshes there were, and how often one was made because widths had moved too far.
     width : int
         How many numbers a node's state has.
-    remeshed : int
-        How often a new mesh was made because widths had moved too far.
 
     Raises
     ------
@@ -106,53 +106,14 @@ class SolidModel(AtState):
         struts = Struts(self.network, drawable(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
         self._n_owned = self.domain.owned_blocks * self.width
-        self._make_forms()
+        self._forms = forms = SolidForms(self.domain, self.energy)
+        self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
+        self.matrix = fem.petsc.create_matrix(forms.stiffness)
+        self._springs: dict[tuple[int, ...], PETSc.Mat] = {}
+        self._vector = la.vector(self.domain.space.dofmap.index_map, self.width)
         self.patches = self.domain.patches()
         self._make_supports()
         self._fill()
-
-    def _make_forms(self) -> None:
-        d, energy, domain = self.width, self.energy, self.domain.mesh
-        self._moves, self._velocity = self.domain.moves()
-        self._per_cell = fem.functionspace(domain, ("DG", 0))
-        self.state = fem.Function(self.domain.space)
-        self._rate = fem.Function(self.domain.space)
-        names = [p.name for p in energy.parameters if p.name != "width"]
-        functions = {name: fem.Function(self._per_cell) for name in names}
-        axis = fem.Function(fem.functionspace(domain, ("DG", 0, (d,))))
-        axis.x.array[:] = self.domain.struts.axes[self.domain.strut_of_cells()].ravel()
-        constant = [fem.Constant(domain, float(c)) for c in (energy.poisson, 0.0)]
-        law = density(energy.material, d == 2 and energy.plane == "stress", *constant)
-        degree = 2 * (energy.order - 1)
-        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree})
-        shape = ufl.Identity(d) + ufl.grad(self._moves)
-        gradient = ufl.grad(self.state) * ufl.inv(shape)
-        scale = functions["modulus"] * ufl.det(shape)
-        if d == 2:
-            scale = scale * functions["thickness"]
-        self._density = scale * law(gradient, functions["eigenstrain"], axis)
-        jacobian = ufl.det(ufl.Identity(d) + gradient)
-        inside_out = ufl.conditional(ufl.gt(jacobian, 0.0), 0.0, 1.0)
-        self._inverted_form = None if energy.linear else fem.form(inside_out * dx)
-        total = self._density * dx
-        force = ufl.derivative(total, self.state, ufl.TestFunction(self.domain.space))
-        stiffness = ufl.derivative(force, self.state, ufl.TrialFunction(self.domain.space))
-        self._energy_form = fem.form(total)
-        self._force_form = fem.form(force)
-        self._stiffness_form = fem.form(stiffness)
-        share = ufl.TestFunction(self._per_cell)
-        self._share_form = fem.form(share * self._density * dx)
-        self._functions = functions
-        by = {name: (function, share) for name, function in functions.items()}
-        by["width"] = (self._moves, ufl.TestFunction(self._moves.function_space))
-        self._sensitivities = {
-            name: ufl.derivative(total, function, test) for name, (function, test) in by.items()
-        }
-        self._sensitivity_forms: dict[str, fem.Form] = {}
-        self._sensitivity_rate_forms: dict[str, fem.Form] = {}
-        self.matrix = fem.petsc.create_matrix(self._stiffness_form)
-        self._springs: dict[tuple[int, ...], PETSc.Mat] = {}
-        self._vector = la.vector(self.domain.space.dofmap.index_map, d)
 
     def _make_supports(self) -> None:
         d = self.width
@@ -167,10 +128,10 @@ class SolidModel(AtState):
     def _fill(self) -> None:
         """Parameters into the functions of the forms."""
         strut = self.domain.strut_of_cells()
-        for name, function in self._functions.items():
+        for name, function in self._forms.parameters.items():
             function.x.array[:] = self._values[name][strut]
         change = self._values["width"] - self.domain.struts.width
-        self._moves.x.array[:] = self._velocity @ change
+        self._forms.moves.x.array[:] = self._forms.velocity @ change
 
     # -- parameters ----------------------------------------------------------------------------
 
@@ -256,7 +217,7 @@ class SolidModel(AtState):
     def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; the same Mat."""
         self.matrix.zeroEntries()
-        fem.petsc.assemble_matrix(self.matrix, self._stiffness_form, bcs=self._supports)
+        fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness, bcs=self._supports)
         self.matrix.assemble()
         return self.matrix
 
@@ -295,16 +256,7 @@ class SolidModel(AtState):
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
         x = self.domain.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
-        d = self.width
-        motions = []
-        for c in range(d):
-            motions.append(np.tile(np.eye(d)[c], (len(x), 1)))
-        for a in range(d):
-            for b in range(a + 1, d):
-                spin = np.zeros(x.shape)
-                spin[:, a], spin[:, b] = -x[:, b], x[:, a]
-                motions.append(spin)
-        return [m.ravel() for m in motions]
+        return [motion.ravel() for motion in translations(x) + spins(x)]
 
     def superpose(self, columns: NDArray) -> SolidSuperposition:
         """What sums of some states (owned dofs, columns) make the struts feel; linear solids."""
@@ -326,14 +278,14 @@ class SolidModel(AtState):
 
         At points where the energy is evaluated, or as a whole: curved cells can hide it from those.
         """
-        if self._inverted_form is None:
+        if self._forms.inverted is None:
             return False
-        volume = self.comm.allreduce(fem.assemble_scalar(self._inverted_form), op=MPI.SUM)
+        volume = self.comm.allreduce(fem.assemble_scalar(self._forms.inverted), op=MPI.SUM)
         return volume > 0 or volumes(self._moved(), self.domain.drawn.cells).min() <= 0
 
     def cell_energies(self) -> NDArray[np.float64]:
         """Energy of every cell at the state, in gmsh's order, whole on every rank."""
-        return self._whole(self._assembled(self._share_form, len(self.domain.cell)))
+        return self._whole(self._assembled(self._forms.cell_energy, len(self.domain.cell)))
 
     def cell_volumes(self) -> NDArray[np.float64]:
         """Area or volume of every cell at the present widths, in gmsh's order."""
@@ -347,25 +299,20 @@ class SolidModel(AtState):
 
     def local_energies(self) -> NDArray[np.float64]:
         """Energy of every strut this rank answers for."""
-        return self._per_strut(self._assembled(self._share_form, len(self.domain.cell)))
+        return self._per_strut(self._assembled(self._forms.cell_energy, len(self.domain.cell)))
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` of every strut this rank answers for, displacements kept fixed.
 
         For the width, of the points of the reference mesh: they are carried along.
         """
-        if name not in self._sensitivity_forms:
-            self._sensitivity_forms[name] = fem.form(self._sensitivities[name])
-        return self._to_struts(name, self._sensitivity_forms[name])
+        return self._to_struts(name, self._forms.sensitivity(name))
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
-        self._rate.x.array[: self._n_owned] = rate
-        self._rate.x.scatter_forward()
-        if name not in self._sensitivity_rate_forms:
-            form = ufl.derivative(self._sensitivities[name], self.state, self._rate)
-            self._sensitivity_rate_forms[name] = fem.form(form)
-        return self._to_struts(name, self._sensitivity_rate_forms[name])
+        self._forms.rate.x.array[: self._n_owned] = rate
+        self._forms.rate.x.scatter_forward()
+        return self._to_struts(name, self._forms.sensitivity_rate(name))
 
     def counts(self) -> dict[str, int]:
         """Sizes of the mesh, and how many meshes there were."""
@@ -402,8 +349,8 @@ class SolidModel(AtState):
         if name != "width":
             return self._per_strut(self._assembled(form, len(self.domain.cell)))
         # Every rank adds what its own cells contribute, to ghost points too.
-        by_move = self._assembled(form, len(self._moves.x.array))
-        return self._summed(self._velocity.T @ by_move)
+        by_move = self._assembled(form, len(self._forms.moves.x.array))
+        return self._summed(self._forms.velocity.T @ by_move)
 
     def _assembled(self, form, size: int) -> NDArray[np.float64]:
         values = np.zeros(size)
