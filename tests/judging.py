@@ -163,7 +163,11 @@ def _strayed(bench: Bench, case: Case, before: dict[str, int]) -> str:
     changed.discard(str(bench.root / "said"))
     changed = {p for p in changed if not p.startswith(str(bench.root / "tmp"))}
     if case.output is not None:
-        named = [case.output] if case.output else [w.split("=")[-1] for w in case.arguments if w]
+        named = (
+            [case.output]
+            if case.output
+            else [p for w in case.arguments for p in (w, w.split("=")[-1]) if p]
+        )
         for word in named:
             place = os.path.normpath(bench.work / word)
             if place == str(bench.work) or not word.strip("./"):
