@@ -1,8 +1,10 @@
 """Generators, pruning, proteins and files."""
 
 import gzip
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -789,3 +791,14 @@ def test_nearest_image_is_the_nearest_in_any_cell(dim):
         found = np.linalg.norm(vectors + nearest_image(vectors, cell) @ cell, axis=1)
         images = vectors[:, None] + far @ cell
         assert np.all(found <= np.linalg.norm(images, axis=2).min(axis=1) + 1e-9)
+
+
+def test_networks_travel_between_processes(torus):
+    """With all that they hold, and frozen as before."""
+    net = replace(torus, node_sets={"few": [1, 2]}, edge_data={"k": np.arange(torus.n_edges)})
+    again = pickle.loads(pickle.dumps(net))
+    for name in ("nodes", "edges", "cell", "shifts"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(net, name))
+    assert again.node_sets["few"].tolist() == [1, 2]
+    np.testing.assert_array_equal(again.edge_data["k"], net.edge_data["k"])
+    assert not again.nodes.flags.writeable
