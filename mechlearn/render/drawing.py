@@ -64,7 +64,7 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
     if len(scene.supports):
         _draw_supports(plotter, scene)
     for mark in scene.marks:
-        if not mark.cell:
+        if mark.terminal.cell is None:
             _draw_pairs(plotter, scene, mark)
             _draw_wanted(plotter, scene, mark)
             _draw_nodes(plotter, scene, mark)
