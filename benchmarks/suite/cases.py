@@ -198,7 +198,8 @@ def sweeps(quick: bool) -> Iterator[Row]:
     from mechlearn.sweep import sweep
 
     setup = read_setup(HERE.parent / "tasks" / "allostery.toml")
-    setup.network["nodes"] = 256 if quick else 1024
+    network = setup.network.model_copy(update={"nodes": 256 if quick else 1024})
+    setup = setup.model_copy(update={"network": network})
     vary = {"train.seed": range(8 if quick else 64), "train.tolerance": [0.0], "train.steps": [200]}
     spent = {}
     for workers in (2, 1):
