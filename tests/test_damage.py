@@ -1,9 +1,10 @@
 """Damaged folders and full disks end in one sentence that names the file, never in a traceback."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -349,10 +350,13 @@ def test_a_file_in_the_way_is_found_before_training(tmp_path, name):
     assert text == f"{tmp_path / name} cannot be written: Is a directory."
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs a folder of the kernel's")
-def test_a_folder_where_nothing_can_be_written_is_refused(whole):
-    text = refusal(new_folder, "/proc/self/task", overwrite=True)
-    assert text.startswith("/proc/self/task cannot be written: ")
+def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch):
+    def read_only(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("mechlearn.folder.tempfile.NamedTemporaryFile", read_only)
+    text = refusal(new_folder, tmp_path, overwrite=True)
+    assert text == f"{tmp_path} cannot be written: {os.strerror(errno.EROFS)}."
 
 
 def test_a_new_folder_is_left_as_it_was(folder):

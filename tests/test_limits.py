@@ -142,3 +142,14 @@ def test_shares_have_no_limits(plane):
         pose(task, plane)
     with pytest.raises(ml.InputError, match="at_least"):
         Target(nodes=[1, 2], strain=0.1, limit="at_leest")
+
+
+def test_pictures_say_which_way_a_limit_goes(plane):
+    from mechlearn.posing import pose
+    from mechlearn.render.marks import marks
+    from mechlearn.render.words import label
+
+    target = Target(name="far", nodes=[5, 20], strain=-0.04, limit="at_most")
+    task = Task(sources=[Source(nodes=[0, 1], strain=0.1)], targets=[target])
+    _, mark = marks(pose(task, plane, ml.Spring().kinematics), 0)
+    assert label(mark) == "far\nwanted: strain ≤ −4 %"

@@ -140,16 +140,17 @@ class LinearEquilibrium(Equilibrium):
         -------
         (candidates, examples, t) array
         """
-        p, count = self.problem, len(compliance)
+        p, count, at_rest = self.problem, len(compliance), at_rest[:, None]
         out = np.empty((count, p.n_examples, len(p.targets)))
-        for e, (held, values) in enumerate(zip(p.held, p.values, strict=True)):
-            h = np.flatnonzero(held)
-            forces = np.tile(np.where(held, 0.0, values), (count, 1))
-            known = at_rest[:, h] + np.einsum("cij,cj->ci", compliance[:, h], forces)
+        for some in self.sources_alike:
+            h, mine = some.held, some.examples.ravel()
+            held, values = p.held[mine], p.values[mine]
+            forces = np.repeat(np.where(held, 0.0, values)[None], count, axis=0)
+            lacking = values[:, h] - at_rest[..., h] - forces @ compliance[:, :, h]
             block = compliance[:, h[:, None], h]
-            forces[:, h] = np.linalg.solve(block, (values[h] - known)[..., None])[..., 0]
-            readings = at_rest + np.einsum("cij,cj->ci", compliance, forces)
-            out[:, e] = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
+            forces[..., h] = np.linalg.solve(block, lacking.mT).mT
+            readings = at_rest + forces @ compliance
+            out[:, mine] = np.where(p.through, forces[..., p.targets], readings[..., p.targets])
         return out
 
     def _ordered_strains(self) -> sparse.csr_array:

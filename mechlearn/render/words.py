@@ -10,6 +10,7 @@ from mechlearn.plots import short
 from mechlearn.problem import Problem
 from mechlearn.render.deformation import reading
 from mechlearn.render.marks import Mark, marks
+from mechlearn.task import LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -58,7 +59,8 @@ def label(mark: Mark, reached: Any = None) -> str:
     elif mark.cell:
         quantity = f"{_QUANTITIES.get(quantity, quantity)} {', '.join(mark.cell)}"
     asked = "" if mark.is_source else "wanted: "
-    text = f"{mark.terminal.name}\n{asked}{quantity} {text}"
+    bound = LIMITS.get(getattr(mark.terminal, "limit", None) or "", "")
+    text = f"{mark.terminal.name}\n{asked}{quantity} {bound}{text}"
     if reached is not None and np.size(reached) <= 3:
         text += f"\n{'reads' if mark.share else 'reached'}: {_amount(mark, np.atleast_1d(reached))}"
     return text
