@@ -1,6 +1,7 @@
 """The files of a run's folder: how they are written, and read with all that is in them checked."""
 
 import json
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: The examples, where there are more of them than the task file should list.
 EXAMPLES, IN_TASK_FILE = "examples.csv", 50
+#: In summary.json, of history.nc: on some damaged files HDF5 never returns.
+CHECKSUM = "history_sha256"
 
 
 def write_run(run: "Run", folder: Path) -> Path:
@@ -52,7 +55,8 @@ def write_run(run: "Run", folder: Path) -> Path:
             write_examples(stage / EXAMPLES, run.setup.examples)
         task = to_toml(resolved, EXAMPLES if many else None)
         (stage / "task.toml").write_bytes(task.encode())
-        (stage / "history.nc").write_bytes(_netcdf(run.history))
+        history = _netcdf(run.history)
+        (stage / "history.nc").write_bytes(history)
         fields = run.energy.kinematics.fields(run.network.dim)
         write_network(
             stage / "learned.vtu",
@@ -60,7 +64,8 @@ def write_run(run: "Run", folder: Path) -> Path:
             cell_data=run.learned,
             point_data=state_fields(fields, run.response),
         )
-        text = json.dumps(run.summary, indent=2, allow_nan=False)
+        summary = {**run.summary, CHECKSUM: sha256(history).hexdigest()}
+        text = json.dumps(summary, indent=2, allow_nan=False)
         (stage / "summary.json").write_bytes(f"{text}\n".encode())
     return folder
 
@@ -89,7 +94,13 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
             energy.parameter(name)
     with about(folder / "learned.vtu"):
         learned, response = _read_learned(folder / "learned.vtu", setup, network, energy)
+    summary = _read_summary(folder / "summary.json")
+    wanted = summary.pop(CHECKSUM, None)
     with about(folder / "history.nc"):
+        if wanted and _digest(folder / "history.nc") != wanted:
+            raise InputError(
+                "it is damaged: it is not the file that summary.json was written with."
+            )
         history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
     return {
         "setup": setup,
@@ -98,10 +109,15 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
         "learned": learned,
         "response": response,
         "history": history,
-        "summary": _read_summary(folder / "summary.json"),
+        "summary": summary,
         "folder": folder,
         "energy": energy,
     }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _netcdf(history: "xarray.Dataset") -> bytes:
@@ -186,6 +202,7 @@ class _Summary(TypedDict):
     versions: NotRequired[dict[str, str]]
     network: NotRequired[dict[str, Any]]
     solver: NotRequired[dict[str, str | float]]
+    history_sha256: NotRequired[str]
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

@@ -90,6 +90,14 @@ def test_the_undamaged_folder_is_fine(folder):
     assert Run.load(folder).summary["steps"] == 6
 
 
+def forget_checksum(folder):
+    """Files that a stranger made fit each other."""
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    del summary["history_sha256"]
+    path.write_text(json.dumps(summary))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_files_of_a_run_are_named_and_nothing_else_is_said(folder, name, capfd):
     refused = 0
@@ -248,10 +256,20 @@ def test_learned_vtu_must_have_the_states(folder):
 )
 def test_a_history_must_have_what_a_run_needs(folder, change, said):
     path = folder / "history.nc"
+    forget_checksum(folder)
     change(xarray.load_dataset(path, engine="h5netcdf")).to_netcdf(path, engine="h5netcdf")
     text = refusal(Run.load, folder)
     assert text.startswith(str(path))
     assert said in text
+
+
+def test_a_history_is_the_one_of_its_summary(folder):
+    path = folder / "history.nc"
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    text = refusal(Run.load, folder)
+    assert text == f"{path}: it is damaged: it is not the file that summary.json was written with."
 
 
 @pytest.mark.parametrize(
@@ -437,6 +455,7 @@ def test_histories_that_claim_too_much_or_lead_elsewhere_take_no_memory(folder):
 
     path = folder / "history.nc"
     whole = path.read_bytes()
+    forget_checksum(folder)
     with h5py.File(path, "a") as file:
         file.create_dataset("huge", shape=(10**12,), chunks=(1000,), dtype="f8")
     assert "huge claims 8000000000000 bytes" in refusal(Run.load, folder)
