@@ -2,14 +2,18 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 #: So often a reader may find nothing at the end of a file before that is an error.
 PATIENCE = 1000
+#: Tags of gmsh's nodes may be so many times as many as nodes, and that many times that anyway.
+SPARSEST = 1000
 
 
 class _Bytes(io.BufferedReader):
@@ -60,10 +64,24 @@ def _open(path: Any, mode: str = "r") -> Any:
     return _Bytes(path) if "b" in mode else _Text(path)
 
 
+def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
+    """A reader of gmsh's nodes that refuses tags for which meshio would make endless tables."""
+
+    def read(*arguments: Any) -> tuple:
+        found = read_nodes(*arguments)
+        largest = int(np.max(found[1], initial=0))
+        if largest > SPARSEST * (len(found[1]) + SPARSEST):
+            raise ValueError(f"a node has the tag {largest}, among {len(found[1])} nodes")
+        return found
+
+    return read
+
+
 @contextmanager
 def ending_files() -> Iterator[None]:
     """Let meshio read files that raise EOFError where a reader goes on beyond their end."""
     from meshio import _common, _files
+    from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
     from meshio.tetgen import _tetgen
 
     with ExitStack() as stack:
@@ -71,4 +89,6 @@ def ending_files() -> Iterator[None]:
         stack.enter_context(patch.object(_common, "Console", lambda **_: _Plain()))
         for module in (_files, _tetgen):
             stack.enter_context(patch.object(module, "open", _open, create=True))
+        for module in (_gmsh22, _gmsh40, _gmsh41):
+            stack.enter_context(patch.object(module, "_read_nodes", _tagged(module._read_nodes)))
         yield

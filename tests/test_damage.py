@@ -474,3 +474,18 @@ def test_meshes_do_not_lead_outside_their_folder(plane, tmp_path):
     for other in ("../net.h5:", "/etc/net.h5:"):
         path.write_text(text.replace("net.h5:", other))
         assert "outside its folder" in refusal(ml.networks.from_file, path)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "4.1 0 8\n$EndMeshFormat\n$Nodes\n1 3 1 3\n1 0 0 3\n1\n2\n3000000000\n0 0 0\n1 0 0\n0 1 0",
+        "2.2 0 8\n$EndMeshFormat\n$Nodes\n3\n1 0 0 0\n2 1 0 0\n2000000000 0 1 0",
+    ],
+)
+def test_gmsh_nodes_with_endless_tags_are_refused(tmp_path, nodes):
+    """For the largest tag meshio would make a table of that length."""
+    path = tmp_path / "net.msh"
+    bonds = "1 2 1\n1 1 0 2\n1 1 2\n2 2 3" if nodes[0] == "4" else "1\n1 1 0 1 2"
+    path.write_text(f"$MeshFormat\n{nodes}\n$EndNodes\n$Elements\n{bonds}\n$EndElements\n")
+    assert "a node has the tag" in refusal(ml.networks.from_file, path)
