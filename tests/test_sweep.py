@@ -8,7 +8,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.setup import read_setup
-from mechlearn.sweep import members, parse, sweep
+from mechlearn.sweep import _cluster, members, parse, sweep
 from mechlearn.training import train_setup
 
 TASK = """
@@ -125,3 +125,8 @@ def test_nobody_at_the_scheduler(task, tmp_path, capsys):
     where = "--scheduler", "tcp://127.0.0.1:9"
     assert command(task, "-o", tmp_path / "out", "--vary", "train.seed=0:2", *where) == 2
     assert "nobody answers" in capsys.readouterr().err
+
+
+def test_as_many_workers_as_asked_for():
+    with _cluster(3, None) as client:
+        assert len(client.nthreads()) == 3
