@@ -202,7 +202,7 @@ class Model(AtState):
         return self.to_bonds(self._forms.parameters[name].x.array[self._mesh.first_cells])
 
     def local_parameters(self) -> dict[str, NDArray[np.float64]]:
-        """All parameters and the length (of a cell), of the bonds this rank owns."""
+        """All parameters and the length (of a cell), of the bonds this rank owns; copies."""
         return self._values(self._mesh.first_cells)
 
     def _values(self, cells: NDArray | slice) -> dict[str, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -164,6 +164,25 @@ class Equilibrium(ABC):
             parts.append((sign, settled))
             potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
         return PhaseState(tuple(parts), potentials)
+
+    def mean_signal(
+        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+    ) -> NDArray[np.float64]:
+        """What a rule makes of the mean, over the examples, of what elements feel in some phases.
+
+        Parameters
+        ----------
+        name : str
+            Of the parameter.
+        states : sequence of PhaseState
+        combine : callable
+            From one array per phase to an array like them; linear, and element by element.
+
+        Returns
+        -------
+        (owned bonds,) array
+        """
+        return combine([state.sensitivity(name).mean(axis=0) for state in states])
 
     @property
     def sources_alike(self) -> list[GripOfSome]:

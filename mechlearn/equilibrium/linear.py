@@ -6,7 +6,7 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import override
 
@@ -17,12 +17,12 @@ from scipy import sparse
 from mechlearn.equilibrium.base import TOPPLED, Equilibrium
 from mechlearn.equilibrium.conditions import Conditions, GripOfSome, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader
-from mechlearn.equilibrium.states import Rate, Settled
+from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import total
-from mechlearn.superposition import Sense
+from mechlearn.superposition import Sense, moments
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
 DEPENDENT = 1e-11
@@ -99,6 +99,16 @@ class LinearEquilibrium(Equilibrium):
         if not self.prestressed:
             return forces
         return np.column_stack([forces, np.full(len(forces), at_rest)])
+
+    @override
+    def mean_signal(
+        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+    ) -> NDArray[np.float64]:
+        superposition, columns = self.superposition, self.columns.shape[1]
+        # Products of columns, which moments take, shall not outnumber what the states would.
+        if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
+            return super().mean_signal(name, states, combine)
+        return superposition.mean_sensitivity(name, combine([s.moments() for s in states]))
 
     def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:
         """Strains of bonds by unit tensions of the same bonds, (m k, m k), on one rank.
@@ -288,8 +298,8 @@ class LinearSettled(Settled):
         return self.superposition.sensitivity(name, self.amounts, sense)
 
     @override
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self.superposition.mean_sensitivity(name, self.amounts)
+    def moments(self) -> NDArray[np.float64]:
+        return moments(self.amounts)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -317,6 +327,5 @@ class LinearRate(Rate):
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
 
     @override
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        at = self._at
-        return at.superposition.mean_sensitivity_rate(name, at.amounts, self._rates)
+    def moments(self) -> NDArray[np.float64]:
+        return moments(self._at.amounts, self._rates)

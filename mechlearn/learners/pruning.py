@@ -152,7 +152,7 @@ class _Response:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
         self.at, self.problem = at, at.problem
         self.between = at.bond_compliance()
-        self.strains = model.to_bonds(at.superposition.columns[0].T).T
+        self.strains = model.to_bonds(at.superposition.columns[0]).T
         self.compliance = at.compliance
         # What a bond is worth when it is there, be it now or not.
         parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}
