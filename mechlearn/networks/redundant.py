@@ -6,7 +6,8 @@ nodes of a *ball* around the bond. A state of self-stress of the bonds within th
 network, too: ``w`` of the ball alone is a lower bound. Clamping all nodes outside adds states and
 takes none away: ``w`` of the ball so clamped is an upper bound. The ball grows by one shell of
 neighbours until a bound decides, in the end to the whole network, where both are ``w`` itself. So
-the answers are those of the whole network, at a cost per bond that does not depend on its size.
+the answers are those of the whole network. Where bonds abound, balls of one or two shells are
+enough, whatever the size of the network; close to isostaticity states of self-stress are wide.
 """
 
 import numpy as np
@@ -37,6 +38,10 @@ def remove_redundant(network: Network, order: ArrayLike) -> NDArray[np.bool_]:
         Rigid; it stays so, and no node is left with fewer than ``d`` bonds.
     order : array of bond ids
         The bonds to try, in this order.
+
+    Returns
+    -------
+    (m,) bool array
     """
     balls = _Balls(network)
     for bond in np.asarray(order, dtype=np.int64):
