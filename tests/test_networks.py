@@ -498,6 +498,18 @@ def test_neighbourhoods_know_which_bonds_can_go(net, dense, monkeypatch):
     assert is_rigid_dense(net.keep_edges(left))
 
 
+def test_a_bond_that_hardly_resists_a_motion_stays_if_no_other_does():
+    """Node 2 lies on the line of 0 and 1; the slope of its bond to 3 alone keeps it there."""
+    net = Network(
+        [[0, 0], [2, 0], [1, 0], [-1, 1e-3], [0.5, 3]],
+        [[0, 1], [0, 4], [1, 4], [0, 3], [3, 4], [0, 2], [1, 2], [2, 3]],
+    )
+    assert is_rigid_dense(net)
+    left = remove_redundant(net, [7, 5])
+    assert np.flatnonzero(~left).tolist() == [5]
+    assert is_rigid_dense(net.keep_edges(left))
+
+
 def test_trimming_leaves_the_rigid_part():
     # A triangulated block with a chain of three nodes hanging from it.
     block = triangular((5, 4))

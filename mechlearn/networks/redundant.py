@@ -23,7 +23,7 @@ from mechlearn.networks.prune import WEIGHT
 GROUND = 1e-12
 #: Tensions balance without the ground when its share of the elastic energy is below this. A motion
 #: that only it resists then takes so little part that bonds as weak as SHARE * GROUND, which is
-#: below rounding, would hardly change the weight.
+#: below rounding, would hardly change the weight. Where it never is, the bond stays.
 SHARE = 1e-4
 #: Up to this many degrees of freedom a ball is solved as a dense matrix.
 DENSE_LIMIT = 1500
