@@ -189,7 +189,7 @@ class Model(AtState):
         for name, values in parameters.items():
             self.energy.parameter(name)
             values = np.broadcast_to(np.asarray(values, dtype=float), self.network.n_edges)
-            self._forms.parameters[name].x.array[:] = values[self._mesh.bond_of_cell]
+            self._forms.values[name][:] = values[self._mesh.bond_of_cell]
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -199,15 +199,14 @@ class Model(AtState):
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
-        return self.to_bonds(self._forms.parameters[name].x.array[self._mesh.first_cells])
+        return self.to_bonds(self._forms.values[name][self._mesh.first_cells])
 
     def local_parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters and the length (of a cell), of the bonds this rank owns; copies."""
         return self._values(self._mesh.first_cells)
 
     def _values(self, cells: NDArray | slice) -> dict[str, NDArray[np.float64]]:
-        functions = {"length": self._forms.length, **self._forms.parameters}
-        return {name: f.x.array[cells] for name, f in functions.items()}
+        return {name: values[cells] for name, values in self._forms.values.items()}
 
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.

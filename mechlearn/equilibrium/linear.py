@@ -13,6 +13,7 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import TOPPLED, Equilibrium
 from mechlearn.equilibrium.conditions import Conditions, GripOfSome, tie_to_ground
@@ -237,14 +238,12 @@ class LinearEquilibrium(Equilibrium):
         size = np.sqrt(np.abs(a.diagonal()))
         if not size.all():
             raise self._contradiction(h)
-        a /= size[:, None] * size
-        try:
-            pivots = np.linalg.cholesky(a).diagonal()
-        except np.linalg.LinAlgError:
-            raise self._contradiction(h) from None
-        if not pivots.min() ** 2 > DEPENDENT:
+        scale = size[:, None] * size
+        root, failed = lapack.dpotrf(a / scale, lower=True)
+        if failed or not root.diagonal().min() ** 2 > DEPENDENT:
             raise self._contradiction(h)
-        return np.linalg.inv(a) / (size[:, None] * size)
+        lower, _ = lapack.dpotri(root, lower=True)
+        return (lower + np.tril(lower, -1).T) / scale
 
     def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
         """The inverse of a matrix that need not be definite, as springs may push outputs away."""
