@@ -188,8 +188,9 @@ class Model(AtState):
         """Set parameters of the bonds, each one number or one per bond in the user's order."""
         for name, values in parameters.items():
             self.energy.parameter(name)
-            values = np.broadcast_to(np.asarray(values, dtype=float), self.network.n_edges)
-            self._forms.values[name][:] = values[self._mesh.bond_of_cell]
+            numbers = np.asarray(values, dtype=float)
+            each = numbers[self._mesh.bond_of_cell] if numbers.ndim else numbers
+            self._forms.values[name][:] = each
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -288,8 +289,10 @@ class Model(AtState):
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            tense = bool(self._stresses(np.zeros(len(self.energy.strains))).any())
-            if not total(self.comm, int(tense)):
+            values = self._values(slice(self._mesh.n_cells))
+            rest = dict.fromkeys(self.energy.strains, 0.0)
+            stresses = (self.energy.derivative(name)(**rest, **values) for name in rest)
+            if not total(self.comm, int(any(np.any(stress) for stress in stresses))):
                 return None
         return super().load_at_rest()
 

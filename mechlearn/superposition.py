@@ -98,7 +98,7 @@ class BondSuperposition:
     @cached_property
     def energy_at_rest(self) -> float:
         """Elastic energy of the whole network where no node has moved."""
-        per_bond = np.broadcast_to(self._at_rest(), self.columns.shape[2])
+        per_bond = self._at_rest() + np.zeros(self.columns.shape[2])
         return float(total(self._comm, per_bond.sum()))
 
     def mean_sensitivity(self, name: str, moments: NDArray) -> NDArray[np.float64]:
@@ -170,4 +170,6 @@ def moments(amounts: NDArray, rates: NDArray | None = None) -> NDArray[np.float6
 
 
 def _with_one(amounts: NDArray, one: float) -> NDArray[np.float64]:
-    return np.column_stack([np.full(len(amounts), one), amounts])
+    out = np.empty((len(amounts), 1 + amounts.shape[1]))
+    out[:, 0], out[:, 1:] = one, amounts
+    return out

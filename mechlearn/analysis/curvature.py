@@ -281,7 +281,7 @@ def _second(s: Specimen, slopes: NDArray) -> NDArray[np.float64]:
     between = at.bond_compliance()
     out = np.zeros((len(names) * m,) * 2)
     for some in at.sources_alike:
-        e, h = some.examples[:, 0], some.held
+        e, h = some.examples, some.held
         inside = between
         if len(h):
             inverse = np.linalg.inv(at.compliance[np.ix_(h, h)])

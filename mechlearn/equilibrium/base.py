@@ -73,6 +73,7 @@ class Equilibrium(ABC):
         self._home = np.zeros(problem.values.shape)
         self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
+        self._free_outputs = np.empty((0, 0))
 
     def drive(self, values: NDArray) -> None:
         """Impose other values at the ports, (all examples, ports), where they are held or loaded.
@@ -97,6 +98,7 @@ class Equilibrium(ABC):
     def free(self) -> Settled:
         """The free state: only sources act."""
         self._free = self._settle(self._sources, key="free")
+        self._free_outputs = self.outputs(self._free)
         return self._free
 
     def forget(self) -> bool:
@@ -141,7 +143,7 @@ class Equilibrium(ABC):
         free = self._free
         if free is None:
             raise RuntimeError("Call free() before solve().")
-        outputs = self.outputs(free)
+        outputs = self._free_outputs
         offset = 0.0 if measured is None else measured - outputs
         if phase.kind == "adjoint":
             rate = self._rate(free, self._error_as_force(outputs + offset))
@@ -197,7 +199,7 @@ class Equilibrium(ABC):
         p, values = self.problem, self.problem.values.copy()
         mine = missed & (p.through == (sign < 0))
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        if ("clamp", sign) not in self._grips or p.limit.any():
+        if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
             self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
@@ -208,8 +210,8 @@ class Equilibrium(ABC):
 
         The cost is that of the outputs plus an offset, (examples, t).
         """
-        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limit.any():
-            outputs = self.outputs(free)
+        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limited:
+            outputs = self._free_outputs
             wanted = outputs + self.problem.residual(outputs + offset)
             return self._settle(self._springs(amount, wanted), key)
         return self._pushed(amount, free, offset, key)

@@ -154,7 +154,7 @@ class LinearEquilibrium(Equilibrium):
         p, count, at_rest = self.problem, len(compliance), at_rest[:, None]
         out = np.empty((count, p.n_examples, len(p.targets)))
         for some in self.sources_alike:
-            h, mine = some.held, some.examples.ravel()
+            h, mine = some.held, some.examples
             held, values = p.held[mine], p.values[mine]
             forces = np.repeat(np.where(held, 0.0, values)[None], count, axis=0)
             lacking = values[:, h] - at_rest[..., h] - forces @ compliance[:, :, h]
@@ -213,16 +213,12 @@ class LinearEquilibrium(Equilibrium):
 
     def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        values = conditions.values
-        forces = values.copy()
-        for some in conditions.grip.alike:
-            h, mine = some.held, some.examples
-            if len(h):
-                known = at_rest[h]
-                if len(some.loaded):
-                    across = self.compliance[some.loaded[:, None], h]
-                    known = known + values[mine, some.loaded] @ across
-                forces[mine, h] = (values[mine, h] - known) @ self._stiffness(some)
+        grip, values = conditions.grip, conditions.values
+        forces = np.where(grip.held, 0.0, values)
+        lacking = values - at_rest - forces @ self.compliance
+        for some in grip.alike:
+            if len(some.held):
+                forces[some.at] = lacking[some.at] @ self._stiffness(some)
         return forces
 
     def _stiffness(self, grip: GripOfSome) -> NDArray[np.float64]:
@@ -235,15 +231,13 @@ class LinearEquilibrium(Equilibrium):
         a = self.compliance[h[:, None], h]
         if softness.any():
             return self._inverted_soft(a + np.diag(softness), h, softness)
-        size = np.sqrt(np.abs(a.diagonal()))
-        if not size.all():
-            raise self._contradiction(h)
-        scale = size[:, None] * size
-        root, failed = lapack.dpotrf(a / scale, lower=True)
-        if failed or not root.diagonal().min() ** 2 > DEPENDENT:
+        root, failed = lapack.dpotrf(a, lower=True)
+        # Pivots in parts of the diagonal do not depend on the units of the ports.
+        if failed or not (root.diagonal() ** 2 > DEPENDENT * a.diagonal()).all():
             raise self._contradiction(h)
         lower, _ = lapack.dpotri(root, lower=True)
-        return (lower + np.tril(lower, -1).T) / scale
+        lower.flat[:: len(h) + 1] /= 2
+        return lower + lower.T
 
     def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
         """The inverse of a matrix that need not be definite, as springs may push outputs away."""

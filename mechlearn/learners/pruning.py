@@ -192,7 +192,7 @@ class _Response:
         a, own = self.strains[bonds], self.between[bonds, bonds]
         out = np.empty((len(bonds), p.n_examples, len(p.targets)))
         for some in Grip(p.held, np.zeros(p.held.shape)).alike:
-            h, mine = some.held, some.examples.ravel()
+            h, mine = some.held, some.examples
             stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
             forces = np.where(p.held[mine], 0.0, p.values[mine])
             forces[:, h] = (p.values[mine][:, h] - forces @ compliance[:, h]) @ stiffness
