@@ -177,7 +177,7 @@ class LinearEquilibrium(Equilibrium):
 
     def _check(self) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
-        worst = self._solver.missed().max(initial=0.0)
+        worst = self._solver.missed()
         if not np.isfinite(worst):
             raise SolveError(
                 "Stiffness or load are not finite numbers; a learning step was far too large.",
