@@ -26,6 +26,8 @@ from mechlearn.problem import Problem
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
+#: Outputs beyond this have squares, as costs are, that no number holds.
+HUGE = 1e150
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 
@@ -126,9 +128,9 @@ class Equilibrium(ABC):
         """What the targets read in a state, shape (examples, t)."""
         p = self.problem
         read = np.where(p.through, settled.forces[:, p.targets], settled.readings[:, p.targets])
-        if not np.isfinite(read).all():
+        if not (np.abs(read) < HUGE).all():
             raise SolveError(
-                "The response is not a finite number; the stiffness is singular or a "
+                "The response is no number, or far too large; the stiffness is singular or a "
                 "learning step was far too large.",
                 "not finite",
             )
