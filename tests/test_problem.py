@@ -105,12 +105,13 @@ def test_a_support_near_a_place_of_a_periodic_cell_is_looked_for_across_it(torus
 def test_supports_without_a_place_are_refused(tables, sentence):
     net = ml.networks.triangular([5, 6])
     assert net.n_nodes == 30
+
+    def posed():
+        supports = [Support(**table) for table in tables]
+        return pose(Task(supports=supports, targets=[Target(nodes=[0, 7], strain=0.1)]), net)
+
     with pytest.raises(InputError, match=sentence):
-        task = Task(
-            supports=[Support(**table) for table in tables],
-            targets=[Target(nodes=[0, 7], strain=0.1)],
-        )
-        pose(task, net)
+        posed()
 
 
 def test_a_dangling_node_may_be_moved(plane):

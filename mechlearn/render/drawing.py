@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
-from mechlearn.render.lines import cell_outline, segments, space
+from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
 
@@ -33,9 +33,12 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
     layer = _layer(scene)
     away = None if scene.flat else away
     if scene.network.periodic:
-        outline = _tubes(cell_outline(scene.network), 0.0016 * scene.extent)
+        if scene.ghost and scene.strain is not None:
+            outline = _tubes(scene.rest_cell.edges(), 0.0008 * scene.extent)
+            _add(plotter, outline, -5 * layer, color=GHOST, lighting=False)
+        outline = _tubes(scene.cell.edges(), 0.0016 * scene.extent)
         _add(plotter, outline, -4 * layer, color=CELL, lighting=False)
-    if scene.ghost is not None:
+    if scene.ghost:
         rest = scene.rest()
         colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
         colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
@@ -64,7 +67,9 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
     if len(scene.supports):
         _draw_supports(plotter, scene)
     for mark in scene.marks:
-        if mark.terminal.cell is None:
+        if mark.cell:
+            _draw_wanted_edges(plotter, scene, mark)
+        else:
             _draw_pairs(plotter, scene, mark)
             _draw_wanted(plotter, scene, mark)
             _draw_nodes(plotter, scene, mark)
@@ -82,7 +87,7 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     bent = scene.flat and scene.lines is not None
     if scene.whole or bent:
         # Where bonds end, which may be at an image of a node, and where bent ones have a kink.
-        pieces = scene.pieces() if bent else segments(scene.network, scene.nodes, whole=True)
+        pieces = scene.pieces() if bent else scene.to_images()
         places, widest = pieces.ends.reshape(-1, 3).copy(), np.repeat(pieces.bond, 2)
         colours = _faded(scene.colours[widest].reshape(-1, 2, 3), pieces.fade, FADED)
         colours = colours.reshape(-1, 3)
@@ -138,6 +143,13 @@ def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
     if scene.flat and len(places):
         ring = pv.Disc(inner=1.55 * scene.mark, outer=1.85 * scene.mark, c_res=48)
         _add(plotter, _copies(ring, places), 2.5 * _layer(scene), color=mark.colour, lighting=False)
+
+
+def _draw_wanted_edges(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Dashes where a target wants sides of the periodic cell."""
+    if len(dashes := scene.wanted_edges(mark)):
+        lines = _tubes(dashes, 0.0016 * scene.extent)
+        _add(plotter, lines, 2.5 * _layer(scene), color=mark.colour, lighting=False)
 
 
 def _draw_supports(plotter: "pyvista.Plotter", scene: Scene) -> None:

@@ -96,8 +96,10 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             axes.legend(frameon=False)
 
     words = [
-        ",  ".join([f"{percent(a)} of the load", readings(run, example, u)]).rstrip(", ")
-        for a, u in zip(amplitudes, shown.fields, strict=True)
+        ",  ".join([f"{percent(a)} of the load", readings(run, example, s.felt.outputs)]).rstrip(
+            ", "
+        )
+        for a, s in zip(amplitudes, states, strict=True)
     ]
     images = list(_images(shown, words, curve, size))
     yield from [*images, *images[-1:] * HOLD, *images[-2:0:-1]]
@@ -121,8 +123,8 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
 
     words = [
         ",  ".join([f"step {steps[p]}, error {percent(error[steps[p]])}"]
-                   + ([said] if (said := readings(run, example, u)) else []))
-        for p, u in zip(places, shown.fields, strict=True)
+                   + ([said] if (said := readings(run, example, s.felt.outputs)) else []))
+        for p, s in zip(places, shown.states, strict=True)
     ]  # fmt: skip
     images = list(_images(shown, words, curve, size))
     yield from [*images[:1] * (HOLD // 2), *images, *images[-1:] * (2 * HOLD)]
@@ -163,7 +165,7 @@ def _images(
                     round(v) for v in (0, sheet.top + 45 * sheet.unit, sheet.width,
                                        sheet.height - 45 * sheet.unit)
                 )  # fmt: skip
-                sight = view(points, run.network.dim, place[2:], scenes[0].mark_points())
+                sight = view(points, run.network.dim, place[2:], scenes[0].outlook())
                 stage = Stage(place[2:]).__enter__()
             line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
             sheet.fit(line, size[0] - 64 * sheet.unit)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 from mechlearn.render.words import percent
@@ -33,11 +34,13 @@ class Sheet:
         Width of the column on a sheet of 1600 by 1000 pixels.
     vector : bool
         Whether networks shall be drawn as lines and shapes, not set in as pixels.
+    letters : float
+        Factor on the size of words, and of the room for them.
 
     Attributes
     ----------
     unit : float
-        Pixels per pixel of a sheet of 1600 by 1000.
+        Pixels per pixel of a sheet of 1600 by 1000, of words and the room for them.
     top, width, height : float
         Where the body starts, and how large it is without the column.
     """
@@ -49,9 +52,10 @@ class Sheet:
         caption: str,
         column: float = 250.0,
         vector: bool = False,
+        letters: float = 1.0,
     ) -> None:
         self.size, self.vector = size, vector
-        self.unit = min(size[0] / 1600, size[1] / 1000)
+        self.unit = letters * min(size[0] / 1600, size[1] / 1000)
         self.figure = new_figure(size)
         self.top = 78 * self.unit
         self.width = size[0] - column * self.unit
@@ -156,9 +160,14 @@ class Sheet:
             width = 2.5 * self.unit
             return Line2D([], [], color=colour, label=text, linewidth=width, linestyle=style)
 
+        def kind(colour: str, text: str, marks: list[Mark]) -> tuple[bool, Line2D]:
+            # Those of the cell alone are seen by their arrows.
+            only = all(m.cell for m in marks)
+            return bool(marks), dot(colour, text, ">" if only else "o")
+
         entries = [
-            (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
-            (any(not m.is_source for m in scene.marks), dot(TARGET, "target")),
+            kind(SOURCE, "source", [m for m in scene.marks if m.is_source]),
+            kind(TARGET, "target", [m for m in scene.marks if not m.is_source]),
             (
                 scene.flat and any(len(scene.wanted_of(m)) for m in scene.marks),
                 Line2D(
@@ -173,8 +182,12 @@ class Sheet:
                     markeredgewidth=2 * self.unit,
                 ),
             ),
+            (
+                any(len(scene.wanted_edges(m)) for m in scene.marks),
+                line(TARGET, "wanted side", (0, (2.2, 1.3))),
+            ),
             (len(scene.supports), dot(SUPPORT, "support", "s")),
-            (scene.ghost is not None, line(GHOST, "at rest")),
+            (scene.ghost, line(GHOST, "at rest")),
             (len(scene.dashes()), line(REMOVED, "removed", (0, (2.2, 1.3)))),
             (scene.network.periodic, line(CELL, "periodic cell")),
         ]

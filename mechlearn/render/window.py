@@ -67,7 +67,7 @@ def plotter(
         made.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
     size = tuple(made.window_size)
     margin = (0.17, 0.08) if words else (0.06, 0.06)
-    view(scene.points(), run.network.dim, size, scene.mark_points(), margin).aim(made)
+    view(scene.points(), run.network.dim, size, scene.outlook(), margin).aim(made)
     made.camera_set = True
     return made
 

@@ -162,6 +162,10 @@
       z + by[6] * x + by[7] * y + by[8] * z];
   }
 
+  // Where a place that is fixed to the periodic cell is now.
+  const withCell = (p) =>
+    strained(stretch, ...middle.map((v, c) => p[c] - v)).map((v, c) => v + middle[c]);
+
   function place(from, by) {
     for (let i = 0; i < n; i++) {
       const p = project(from[3 * i], from[3 * i + 1], from[3 * i + 2]);
@@ -217,10 +221,7 @@
     pen.lineWidth = 1.2;
     pen.beginPath();
     for (let k = 0; k < cell.length; k += 6) {
-      const [a, b] = [k, k + 3].map((i) => {
-        const arm = strained(stretch, ...[0, 1, 2].map((c) => cell[i + c] - middle[c]));
-        return project(...arm.map((v, c) => v + middle[c]));
-      });
+      const [a, b] = [k, k + 3].map((i) => project(...withCell(cell.subarray(i, i + 3))));
       pen.moveTo(a[0], a[1]);
       pen.lineTo(b[0], b[1]);
     }
@@ -288,24 +289,33 @@
   }
 
   function drawMark(mark) {
-    const size = Math.max(4, data.mark * scale);
-    pen.strokeStyle = pen.fillStyle = mark.colour;
-    pen.lineWidth = 0.6 * size;
-    for (const [a, b, x, y, z] of mark.pairs) {
-      const q = project(now[3 * b] + x, now[3 * b + 1] + y, now[3 * b + 2] + z);
+    const size = Math.max(4, data.mark * scale), gap = 1.35 * size;
+    const long = Math.max(16, data.arrow * scale), t = view.turn;
+    // An arrow at a place on the canvas, with a gap or ending there.
+    const drawArrow = (at, x, y, z, gap, here = false) => {
+      const to = [t[0] * x + t[1] * y + t[2] * z, -(t[3] * x + t[4] * y + t[5] * z)];
+      const start = here ? -(gap + long) : gap;
+      arrow(at[0] + start * to[0], at[1] + start * to[1], long * to[0], long * to[1], size,
+        mark.colour);
+    };
+    const node = (i) => screen.subarray(3 * i, 3 * i + 3);
+    for (const [a, b, x, y, z, pull] of mark.pairs) {
+      const s = strained(stretch, x, y, z);
+      const end = [0, 1, 2].map((c) => now[3 * b + c] + s[c]), q = project(...end);
+      pen.strokeStyle = mark.colour;
+      pen.lineWidth = 0.6 * size;
       pen.beginPath();
       pen.moveTo(screen[3 * a], screen[3 * a + 1]);
       pen.lineTo(q[0], q[1]);
       pen.stroke();
+      if (!pull) continue;
+      const apart = end.map((v, c) => v - now[3 * a + c]), length = Math.hypot(...apart);
+      const way = apart.map((v) => pull * v / length);
+      drawArrow(node(a), ...way.map((v) => -v), gap, pull < 0);
+      drawArrow(node(b), ...way, gap, pull < 0);
     }
-    for (const [i, x, y, z, here] of mark.arrows) {
-      const gap = 1.35 * size, long = Math.max(16, data.arrow * scale);
-      const t = view.turn;
-      const to = [t[0] * x + t[1] * y + t[2] * z, -(t[3] * x + t[4] * y + t[5] * z)];
-      const start = here ? -(gap + long) : gap;
-      arrow(screen[3 * i] + start * to[0], screen[3 * i + 1] + start * to[1],
-        long * to[0], long * to[1], size, mark.colour);
-    }
+    for (const [start, along] of mark.sides) drawArrow(project(...withCell(start)), ...along, 0);
+    for (const [i, x, y, z] of mark.arrows) drawArrow(node(i), x, y, z, gap);
     for (const i of mark.nodes) {
       pen.beginPath();
       pen.arc(screen[3 * i], screen[3 * i + 1], size, 0, 2 * Math.PI);
