@@ -251,9 +251,8 @@ SEEN = """
 
 
 def reading(browser):
-    return float(
-        browser.find_element("css selector", "#targets tr:nth-child(2) td:last-child").text
-    )
+    cell = browser.find_element("css selector", "#targets tr:nth-child(2) td:last-child")
+    return float(cell.text.replace("\N{MINUS SIGN}", "-"))
 
 
 def test_in_a_browser_a_slider_moves_the_network_and_its_answer(live, folder):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Beyond this many bonds, lines are drawn instead of tubes; up to that many, joints are rounded.
 TUBES, JOINTS = 60_000, 6_000
+#: By how much what is brought forward is, in the least steps of depth that a picture tells apart.
+FORWARD = -1e7
 #: Sides of tubes, and balls, in quick pictures.
 QUICK = 6
 #: How much of a bond's colour is lost at the far side of a network in space, and where it has left
@@ -62,8 +64,12 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         _draw_joints(plotter, scene, away)
 
 
-def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
-    """Put supports, sources and targets into a plotter."""
+def draw_marks(plotter: "pyvista.Plotter", scene: Scene, in_front: bool = False) -> None:
+    """Put supports, sources and targets into a plotter.
+
+    With ``in_front``, those of a network in space shine through what hides them.
+    """
+    before = set(plotter.actors)
     if len(scene.supports):
         _draw_supports(plotter, scene)
     for mark in scene.marks:
@@ -74,6 +80,10 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
             _draw_wanted(plotter, scene, mark)
             _draw_nodes(plotter, scene, mark)
         _draw_arrows(plotter, scene, mark)
+    for name, actor in plotter.actors.items():
+        if in_front and not scene.flat and name not in before:
+            actor.mapper.SetResolveCoincidentTopologyToPolygonOffset()
+            actor.mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0, FORWARD)
 
 
 # -- the parts -----------------------------------------------------------------------------------

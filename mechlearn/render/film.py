@@ -170,7 +170,7 @@ def _images(
             line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
             sheet.fit(line, size[0] - 64 * sheet.unit)
             sheet.picture(stage.picture(scene, sight), place)
-            sheet.explain(scene, shown.shades)
+            sheet.explain(scene, shown.shades, below=45 * sheet.unit)
             sheet.scale_bar(sight)
             w, h = size
             left = sheet.width + 330 * sheet.unit

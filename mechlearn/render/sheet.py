@@ -117,11 +117,14 @@ class Sheet:
         self.figure.add_artist(bar)
         self.text(left, low - 17 * self.unit, f"length {length:g}", 18)
 
-    def explain(self, scene: Scene, shades: Shades | None = None) -> None:
-        """Fill the column: a colour bar, and what the marks mean below it."""
-        top = self.top
+    def explain(self, scene: Scene, shades: Shades | None = None, below: float = 0.0) -> None:
+        """Fill the column: a colour bar, and what the marks mean below it.
+
+        So many pixels at the top of the body are left free.
+        """
+        top = self.top + below
         if shades is not None:
-            height = 0.55 * self.height
+            height = 0.55 * (self.height - below)
             self._bar(top, height, shades)
             top += height + 30 * self.unit
         self._legend(top, scene)

@@ -60,7 +60,7 @@ def plotter(
     made = pv.Plotter(**{"window_size": (1200, 800), "lighting": "light kit", **options})
     made.background_color = "white"
     draw_bonds(made, scene)
-    draw_marks(made, scene)
+    draw_marks(made, scene, in_front=True)
     if words:
         _add_bar(made, shown.shades)
         _add_names(made, scene)

@@ -84,6 +84,11 @@ def readings(run: "Run", example: int, outputs: NDArray) -> str:
     return ",  ".join(parts)
 
 
+def signed(value: float) -> str:
+    """A number with its sign."""
+    return f"{value:+.4g}".replace("-", "\u2212")
+
+
 def percent(value: float, signed: bool = False) -> str:
     """A part of 1 in percent."""
     text = f"{100 * value:+.3g}" if signed else f"{100 * value:.3g}"

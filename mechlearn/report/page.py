@@ -79,6 +79,7 @@ def page(run: "Run") -> str:
             "histograms": histograms(run),
             "caption": _caption(run, scene),
             "supported": bool(scene["supports"]),
+            "moves": scene["moves"],
             "warnings": [*run.summary["warnings"], *scene["notes"]],
             "files": _files(run),
             "style": Markup(read["style.css"]),

@@ -29,6 +29,7 @@ from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
+from mechlearn.render.words import percent, signed
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -165,7 +166,7 @@ class Exhibit:
         plotter.suppress_rendering = True  # or it would draw once per part
         plotter.clear_actors()
         draw_bonds(plotter, scene)
-        draw_marks(plotter, scene)
+        draw_marks(plotter, scene, in_front=True)
         plotter.suppress_rendering = False
         plotter.reset_camera_clipping_range()
 
@@ -217,7 +218,7 @@ class Exhibit:
             ]
         strain = self.strains()[bond]
         out.append(
-            ("strain", f"{100 * strain:+.3g} %") if self.moves else ("drop", f"{strain:.4g}")
+            ("strain", percent(strain, signed=True)) if self.moves else ("drop", f"{strain:.4g}")
         )
         return out
 
@@ -230,7 +231,7 @@ class Exhibit:
         wanted = (problem.wanted[0] + problem.match @ read) / units
         names = self.run.history["target"].values
         return [
-            (str(names[k]), f"{wanted[k]:+.4g}", "-" if np.isnan(o) else f"{o:+.4g}")
+            (str(names[k]), signed(wanted[k]), "-" if np.isnan(o) else signed(o))
             for k, o in enumerate(self.answer.outputs)
             if problem.asked[0, k]
         ]
