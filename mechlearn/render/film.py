@@ -32,6 +32,8 @@ Images = Iterator[NDArray[np.uint8]]
 
 #: Frames from rest to full load (of solids, which are slow to solve), at most of a training.
 PULL, PULL_OF_SOLIDS, STEPS = 24, 8, 60
+#: An answer that changes by less than this part of itself is drawn as one that is steady.
+STEADY = 0.2
 #: Frames per second, and how many of them an end is held for.
 RATE, HOLD = 15, 12
 #: Colours of the answers (Okabe and Ito's, safe for the colour-blind).
@@ -90,7 +92,8 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             if wanted is not None:
                 options = {"fillstyle": "none", "markersize": 12, "markeredgewidth": 1.6}
                 axes.plot(100, wanted, "o", color=colour, clip_on=False, **options)
-        axes.set(xlabel="load in %", xlim=(0, 100))
+        axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
+        axes.ticklabel_format(axis="y", useOffset=False)
         axes.set_title("answer (ring: wanted)", color=INK)
         if len(columns) > 1:
             axes.legend(frameon=False)
@@ -103,6 +106,13 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
     ]
     images = list(_images(shown, words, curve, size))
     yield from [*images, *images[-1:] * HOLD, *images[-2:0:-1]]
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    """Limits that do not make much of what hardly changes, such as a ratio along the load."""
+    least = STEADY * max(abs(low), abs(high))
+    middle, half = (low + high) / 2, max(high - low, least) / 2
+    return middle - half, middle + half
 
 
 def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:

@@ -260,8 +260,10 @@ class Page:
                 (exhibit.moves, "━", "at rest", GHOST),
             ):
                 if there:
-                    html.Span(f"{sign} ", style=f"color: {colour}")
-                    html.Span(f"{words}  ", style="margin-right: 1ex")
+                    with html.Span(style="white-space: nowrap; margin-right: 1ex"):
+                        html.Span(f"{sign} ", style=f"color: {colour}")
+                        html.Span(words)
+                    html.Span(" ")
         with html.P(classes="quiet"):
             html.Span("{{ scale }} Every answer is solved for; nothing is interpolated.")
         html.Span("{{ answered }}", id="answered", style="display: none")
