@@ -41,8 +41,8 @@ SHOWN = [
      "frame of beams, drawn bent, their widths to scale."),
     ("beam-allostery", "whole.png", "--whole", "The same with bonds that cross the cell drawn "
      "whole."),
-    ("auxetic", "cell.png", "", "A periodic cell squeezed along x, which after ageing shrinks along "
-     "y too: at rest and deformed, dashes where its sides are wanted."),
+    ("auxetic", "cell.png", "", "A periodic cell squeezed along x, which after ageing shrinks "
+     "along y too: at rest and deformed, dashes where its sides are wanted."),
     ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
      "scale."),
     ("flow", "flow.png", "--colour flow --thickness radius", "A flow network: flow in colour, "

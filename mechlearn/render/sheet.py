@@ -83,9 +83,9 @@ class Sheet:
 
     def fit(self, text: "Text", width: float) -> None:
         """Make a line of text no wider than ``width`` pixels."""
-        extent = text.get_window_extent().width
-        if extent > width:
-            text.set_fontsize(text.get_fontsize() * width / extent)
+        # More than once: letters are set on whole pixels, and grow in steps.
+        while (extent := text.get_window_extent().width) > width and text.get_fontsize() > 1:
+            text.set_fontsize(text.get_fontsize() * min(width / extent, 0.98))
 
     def picture(self, image: NDArray[np.uint8], place: Place) -> None:
         """Set a picture into its place."""

@@ -19,7 +19,7 @@ from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
 from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
 from mechlearn.render.lines import space
-from mechlearn.render.marks import held_nodes, marks
+from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
     moves = isinstance(run.energy.kinematics, Displacements)
     factor = _factor(run, [a.state for a in full]) if moves else 1.0
     shades = _strain_shades(run, full)
-    scene = _at_rest(run)
+    scene = _at_rest(run, marks(run.problem))
     return {
         "dim": network.dim,
         "moves": moves,
@@ -58,6 +58,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         "thick": scene.thick,
         "mark": scene.mark,
         "arrow": scene.arrow,
+        "outlook": scene.outlook().tolist(),
         "nodes": pack(space(network.nodes)),
         "edges": pack(network.edges, "<u4"),
         "lengths": pack(network.lengths),
@@ -178,16 +179,17 @@ def _pieces(run: "Run") -> dict[str, str]:
     }
 
 
-def _at_rest(run: "Run") -> Scene:
+def _at_rest(run: "Run", of: list[Mark]) -> Scene:
     """The network at rest, for places and sizes."""
     network = run.network
-    return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1))
+    return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of)
 
 
 def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
     """Sources and targets: where they are, and which way they pull."""
-    out, scene = [], _at_rest(run)
-    for mark in marks(run.problem, example):
+    out, of = [], marks(run.problem, example)
+    scene = _at_rest(run, of)
+    for mark in of:
         arrows = [[int(n), *space(way).tolist()] for n, way in mark.pushes(run.network.dim).items()]
         pairs = [
             [int(a), int(b), *space(_image(run, a, b)).tolist(), mark.pulls.get((a, b), 0.0)]
