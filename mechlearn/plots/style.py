@@ -19,6 +19,8 @@ FAMILIES = {
     "CL": "#000000", "CpL": "#0072B2", "EP": "#D55E00", "GD": "#009E73", "aging": "#999999",
     "prune": "#CC79A7", "CMA": "#56B4E9", "1+1": "#E69F00", "pattern": "#B8A900",
 }  # fmt: skip
+#: Rules whose steps are trials.
+SEARCHES = ("CMA", "1+1", "pattern")
 VARIANTS = {"P": "-", "N": "--", "C": ":"}
 
 

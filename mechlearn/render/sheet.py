@@ -85,7 +85,7 @@ class Sheet:
         """Make a line of text no wider than ``width`` pixels."""
         # More than once: letters are set on whole pixels, and grow in steps.
         while (extent := text.get_window_extent().width) > width and text.get_fontsize() > 1:
-            text.set_fontsize(text.get_fontsize() * min(width / extent, 0.98))
+            text.set_fontsize(max(1.0, text.get_fontsize() * min(width / extent, 0.98)))
 
     def picture(self, image: NDArray[np.uint8], place: Place) -> None:
         """Set a picture into its place."""
