@@ -340,3 +340,26 @@ def test_importing_the_module_does_not_import_what_draws():
     code += "if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_supports_look_out_from_below_targets_on_their_nodes(plane, tmp_path):
+    """A reaction is read at a node that is held: both must be seen."""
+    task = Task(
+        supports=[Support(nodes=[0, 5])],
+        sources=[Source(nodes=[12], displacement=[0.05, 0.0])],
+        targets=[Target(nodes=[5], components=["x"], force=[0.1])],
+    )
+    network, problem = plane, pose(task, plane)
+    for name in ("x.png", "x.svg"):
+        path = draw_setup(network, problem, tmp_path / name, size=(800, 500))
+    assert path.read_text().count(SUPPORT.lower()) >= 2
+    grey = np.zeros((network.n_edges, 3), np.uint8)
+    scene = Scene(
+        network, network.nodes, grey, np.ones(network.n_edges), marks(problem), np.array([0, 5])
+    )
+    alone, below = scene.support_sizes()
+    assert alone < scene.mark  # as marks are
+    assert below > 1.3 * scene.mark  # beyond the white rim of one
+    sight = view(scene.points(), 2, (640, 480))
+    corner = sight.pixels(network.nodes[[5]] + 0.95 * below)[0].astype(int)
+    assert count(picture(scene, sight)[corner[1], corner[0]][None, None], SUPPORT) == 1

@@ -165,9 +165,10 @@ def _draw_wanted_edges(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> 
 def _draw_supports(plotter: "pyvista.Plotter", scene: Scene) -> None:
     import pyvista as pv
 
-    side = 1.7 * scene.mark
-    box = pv.Cube(x_length=side, y_length=side, z_length=side / 50 if scene.flat else side)
-    boxes = _copies(box, scene.nodes[scene.supports])
+    box = pv.Cube(x_length=2, y_length=2, z_length=0.04 if scene.flat else 2)
+    places = pv.PolyData(space(scene.nodes[scene.supports]))
+    places["half"] = scene.support_sizes()
+    boxes = places.glyph(geom=box, scale="half", orient=False)
     options = _surface(scene) | {"smooth_shading": False}
     _add(plotter, boxes, 2 * _layer(scene), color=SUPPORT, **options)
 

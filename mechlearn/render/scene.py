@@ -228,6 +228,11 @@ class Scene:
             return 0.5 * self.mark
         return (1.9 if self.flat and len(self.wanted_of(mark)) else 1.35) * self.mark
 
+    def support_sizes(self) -> NDArray[np.float64]:
+        """Half the side of every support's box, which looks out from below a mark on its node."""
+        covered = [n for m in self.marks for n in m.nodes]
+        return self.mark * np.where(np.isin(self.supports, covered), 1.6, 0.85)
+
     def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a target's nodes are wanted, shape (k, 3); none where that is no place."""
         places = mark.wanted_places(self.network, self.nodes, self.factor, self.strain)

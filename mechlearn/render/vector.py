@@ -61,8 +61,8 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
             order = np.argsort(radii, kind="stable")
             # What fades away is behind all that does not.
             lines(ends[order], radii[order], colours[order], 2 if cap == "round" else 1.9, cap)
-    for node in scene.supports:
-        _polygon(axes, sight, scene.nodes[node] + 0.85 * scene.mark * _SQUARE, SUPPORT, 3)
+    for node, half in zip(scene.supports, scene.support_sizes(), strict=True):
+        _polygon(axes, sight, scene.nodes[node] + half * _SQUARE, SUPPORT, 3)
     for mark in scene.marks:
         lines(scene.wanted_edges(mark), 0.0016 * scene.extent, mark.colour, 3.5)
         pairs = scene.pairs_of(mark)
