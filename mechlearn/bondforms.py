@@ -36,6 +36,9 @@ class BondForms:
         Those of the bonds.
     length : dolfinx.fem.Function
         Of a cell.
+    values : dict of names to (cells,) arrays
+        The numbers of the length and the parameters, of owned cells and then ghosts; writing here
+        sets them.
     energy, force, stiffness : dolfinx.fem.Form
     bond_energy, strain : dolfinx.fem.Form
         Of every cell: its energy, its strains.
@@ -50,6 +53,8 @@ class BondForms:
         self.state, self.rate = fem.Function(mesh.space), fem.Function(mesh.space)
         self.parameters = {p.name: fem.Function(self._per_bond) for p in energy.parameters}
         self.length = self._of_bonds(net.lengths / energy.segments)
+        functions = {"length": self.length, **self.parameters}
+        self.values = {name: function.x.array for name, function in functions.items()}
         self._vector = self._of_bonds(net.vectors / energy.segments)
         direction = net.vectors / net.lengths[:, None]
         self._direction = self._of_bonds(direction)

@@ -95,6 +95,6 @@ class BorderedSolver:
         strain = s * np.linalg.solve(self._schur * (s * s.T), s * pulled)
         return self._border.join(free - self._moved @ strain, strain)
 
-    def missed(self) -> NDArray[np.float64]:
-        """By how much the last solution of the sparse part misses its right-hand side, (k,)."""
+    def missed(self) -> float:
+        """By how much the last solution of the sparse part misses its right-hand side."""
         return self._inner.missed()

@@ -132,9 +132,9 @@ class LearningDof:
 
     def move(self, step: NDArray) -> None:
         """Take a step on the dof's own scale, and stop at the bounds."""
-        x = self.scale.coordinate(self.values, self.low, self.high)
-        moved = self.scale.values(x + np.where(self.learns, step, 0.0), self.low, self.high)
-        self.values = np.where(self.learns, np.clip(moved, self.low, self.high), self.values)
+        moved = self.scale.moved(self.values, step, self.low, self.high)
+        inside = np.minimum(np.maximum(moved, self.low), self.high)
+        self.values = np.where(self.learns, inside, self.values)
 
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
         """A derivative by the value, turned into one by what steps are taken of."""

@@ -12,9 +12,12 @@ if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401
 
 import basix.ufl as basix_ufl
+import petsc4py
 
 # DOLFINx reads the arguments of the process, which are not for it, and may be no Unicode.
+# Signals are Python's: PETSc would end the process where the reader of a pipe or socket has gone.
 with patch.object(sys, "argv", ["mechlearn"]):
+    petsc4py.init(["mechlearn", "-no_signal_handler"])
     import dolfinx
 
 import dolfinx.fem.petsc

@@ -188,8 +188,9 @@ class Model(AtState):
         """Set parameters of the bonds, each one number or one per bond in the user's order."""
         for name, values in parameters.items():
             self.energy.parameter(name)
-            values = np.broadcast_to(np.asarray(values, dtype=float), self.network.n_edges)
-            self._forms.parameters[name].x.array[:] = values[self._mesh.bond_of_cell]
+            numbers = np.asarray(values, dtype=float)
+            each = numbers[self._mesh.bond_of_cell] if numbers.ndim else numbers
+            self._forms.values[name][:] = each
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -199,15 +200,14 @@ class Model(AtState):
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
-        return self.to_bonds(self._forms.parameters[name].x.array[self._mesh.first_cells])
+        return self.to_bonds(self._forms.values[name][self._mesh.first_cells])
 
     def local_parameters(self) -> dict[str, NDArray[np.float64]]:
-        """All parameters and the length (of a cell), of the bonds this rank owns."""
+        """All parameters and the length (of a cell), of the bonds this rank owns; copies."""
         return self._values(self._mesh.first_cells)
 
     def _values(self, cells: NDArray | slice) -> dict[str, NDArray[np.float64]]:
-        functions = {"length": self._forms.length, **self._forms.parameters}
-        return {name: f.x.array[cells] for name, f in functions.items()}
+        return {name: values[cells] for name, values in self._forms.values.items()}
 
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.
@@ -289,8 +289,10 @@ class Model(AtState):
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            tense = bool(self._stresses(np.zeros(len(self.energy.strains))).any())
-            if not total(self.comm, int(tense)):
+            values = self._values(slice(self._mesh.n_cells))
+            rest = dict.fromkeys(self.energy.strains, 0.0)
+            stresses = (self.energy.derivative(name)(**rest, **values) for name in rest)
+            if not total(self.comm, int(any(np.any(stress) for stress in stresses))):
                 return None
         return super().load_at_rest()
 

@@ -137,6 +137,11 @@ class Problem:
         """Per target: outputs over units are what the user asked for (strains)."""
         return np.array([p.unit for p in self.ports])[self.targets]
 
+    @cached_property
+    def limited(self) -> bool:
+        """Whether some wanted values are limits."""
+        return bool(self.limit.any())
+
     def units_at(self, amplitude: float) -> NDArray[np.float64]:
         """The ``units`` while sources are pulled that many times as far.
 
@@ -153,8 +158,8 @@ class Problem:
 
     def missed(self, outputs: NDArray) -> NDArray[np.bool_]:
         """Whether an output is asked for and not beyond its limit already, (examples, t)."""
-        if not self.limit.any():
-            return np.broadcast_to(self.asked, outputs.shape)
+        if not self.limited:
+            return self.asked
         beyond = self.limit * (outputs - self.goals(outputs)) >= 0
         return self.asked & ~((self.limit != 0) & beyond)
 

@@ -9,6 +9,7 @@ One that has a third, ``linear``, which is true, is asked for its signal once an
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, get_args, override
 
 import numpy as np
@@ -90,7 +91,7 @@ class Contrastive(Rule):
     def amount(self) -> float:
         """How far the second state is from the free one."""
 
-    @property
+    @cached_property
     @override
     def phases(self) -> tuple[Phase, ...]:
         b = self.amount

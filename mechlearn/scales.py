@@ -33,6 +33,12 @@ class Scale(ABC):
     def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
         """The values of a coordinate, not yet clipped to the bounds."""
 
+    def moved(
+        self, values: NDArray, step: NDArray, low: NDArray, high: NDArray
+    ) -> NDArray[np.float64]:
+        """The values after a step of their coordinate, not yet clipped to the bounds."""
+        return self.values(self.coordinate(values, low, high) + step, low, high)
+
     @abstractmethod
     def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
         """Derivative of the value by the coordinate."""
@@ -68,6 +74,12 @@ class Log(Scale):
     @override
     def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
         return np.exp(x)
+
+    @override
+    def moved(
+        self, values: NDArray, step: NDArray, low: NDArray, high: NDArray
+    ) -> NDArray[np.float64]:
+        return values * np.exp(step)
 
     @override
     def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:

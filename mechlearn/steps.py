@@ -104,10 +104,11 @@ class Adam(Step):
         memory["count"] = memory["count"] + 1
         memory["mean"] = a * memory["mean"] + (1 - a) * signal
         memory["square"] = b * memory["square"] + (1 - b) * signal**2
-        mean = memory["mean"] / (1 - a ** int(memory["count"]))
-        square = memory["square"] / (1 - b ** int(memory["count"]))
-        floor = memory["floor"]
-        return -self.rate * mean / (np.sqrt(square) + np.where(floor > 0, floor, 1.0))
+        # What corrects both for starting at 0, and the floor, in numbers instead of arrays.
+        count, floor = int(memory["count"]), float(memory["floor"]) or 1.0
+        right = np.sqrt(1 - b**count)
+        scale = -self.rate * right / (1 - a**count)
+        return scale * memory["mean"] / (np.sqrt(memory["square"]) + right * floor)
 
 
 #: Steps by the name that task files use.

@@ -71,21 +71,24 @@ class BondSuperposition:
 
     Attributes
     ----------
-    columns : (k, owned bonds, columns) array
+    columns : (k, columns, owned bonds) array
         Strains of the bonds in every column.
     """
 
+    #: Whether moments of the states are enough for the mean of what elements feel.
+    by_moments = True
+
     def __init__(self, model: "Model", columns: NDArray) -> None:
         self._energy, self._comm = model.energy, model.comm
-        # Copies: the model goes on to other parameters while these states are still asked about.
-        self._parameters = {k: v.copy() for k, v in model.local_parameters().items()}
+        self._parameters = model.local_parameters()
         strains = model.strain_operator @ model.with_ghosts(columns)
         k = len(model.energy.strains)
-        self.columns = np.moveaxis(strains.reshape(-1, k, strains.shape[1]), 1, 0)
+        by_bond = strains.reshape(-1, k, strains.shape[1])
+        self.columns = np.ascontiguousarray(by_bond.transpose(1, 2, 0))
 
     def strains(self, amounts: NDArray) -> NDArray[np.float64]:
         """All strains of every owned bond, (k, examples, owned bonds)."""
-        return np.array([amounts @ column.T for column in self.columns])
+        return amounts @ self.columns
 
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole network in every example."""
@@ -95,46 +98,40 @@ class BondSuperposition:
     @cached_property
     def energy_at_rest(self) -> float:
         """Elastic energy of the whole network where no node has moved."""
-        return float(self.energies(np.zeros((1, self.columns.shape[2])))[0])
+        per_bond = self._at_rest() + np.zeros(self.columns.shape[2])
+        return float(total(self._comm, per_bond.sum()))
 
-    def mean_sensitivity(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
-        """The mean over examples of :meth:`sensitivity`, (owned bonds,).
+    def mean_sensitivity(self, name: str, moments: NDArray) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over states of which only :func:`moments` are known.
 
-        It is quadratic in the strains as the energy is, so that the first two moments of the
-        amounts are enough, however many examples there are.
+        It is quadratic in the strains as the energy is, so they are enough, however many states
+        there are; and what is linear in such means may be done to the moments before.
+
+        Returns
+        -------
+        (owned bonds,) array
         """
-        if len(amounts) <= amounts.shape[1]:
-            return self.sensitivity(name, amounts).mean(axis=0)
-        out = self._at_rest(name) + self._slope(name, amounts.mean(axis=0))
-        return out + self._curvature(name, amounts.T @ amounts / len(amounts)) / 2
-
-    def mean_sensitivity_rate(
-        self, name: str, amounts: NDArray, rates: NDArray
-    ) -> NDArray[np.float64]:
-        """The mean over examples of :meth:`sensitivity_rate`, (owned bonds,)."""
-        if len(amounts) <= amounts.shape[1]:
-            return self.sensitivity_rate(name, amounts, rates).mean(axis=0)
-        out = self._slope(name, rates.mean(axis=0))
-        return out + self._curvature(name, rates.T @ amounts / len(amounts))
+        out = self._curvature(name, moments[1:, 1:]) / 2 + self._slope(name, moments[0, 1:])
+        return out + moments[0, 0] * self._at_rest(name) if moments[0, 0] else out
 
     def _slope(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
         """First-order part of a sensitivity for one state, (owned bonds,)."""
         strains = zip(self._energy.strains, self.columns, strict=True)
-        return sum(self._at_rest(name, s) * (columns @ amounts) for s, columns in strains)
+        return sum(self._at_rest(name, s) * (amounts @ columns) for s, columns in strains)
 
     def _curvature(self, name: str, products: NDArray) -> NDArray[np.float64]:
         """Twice its second-order part, for products of amounts, (columns, columns)."""
         out = 0.0
         for s, first in zip(self._energy.strains, self.columns, strict=True):
-            weighted = first @ products
+            weighted = products @ first
             for t, second in zip(self._energy.strains, self.columns, strict=True):
                 curvature = self._at_rest(name, s, t)
                 if np.any(curvature):
-                    out = out + curvature * np.einsum("ij,ij->i", weighted, second)
+                    out = out + curvature * np.einsum("ij,ij->j", weighted, second)
         return out
 
     def _at_rest(self, *by: str) -> NDArray | float:
-        """A derivative of the bonds' energies where they are not strained."""
+        """The bonds' energies, or a derivative of them, where they are not strained."""
         rest = dict.fromkeys(self._energy.strains, 0.0)
         return self._energy.derivative(*by)(**rest, **self._parameters)
 
@@ -158,3 +155,21 @@ class BondSuperposition:
 
 def _sensed(strains: NDArray, sense: Sense | None, what: str) -> NDArray:
     return strains if sense is None else sense(strains, what)
+
+
+def moments(amounts: NDArray, rates: NDArray | None = None) -> NDArray[np.float64]:
+    """The mean over states of all products of 1 and their amounts, (1 + columns, 1 + columns).
+
+    With ``rates`` of the amounts, (states, columns) both, the rate of that.
+    """
+    states = _with_one(amounts, 1.0)
+    if rates is None:
+        return states.T @ states / len(states)
+    products = states.T @ _with_one(rates, 0.0) / len(states)
+    return products + products.T
+
+
+def _with_one(amounts: NDArray, one: float) -> NDArray[np.float64]:
+    out = np.empty((len(amounts), 1 + amounts.shape[1]))
+    out[:, 0], out[:, 1:] = one, amounts
+    return out

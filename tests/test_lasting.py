@@ -168,6 +168,20 @@ def test_signals_finish_the_step_and_say_how_to_go_on(number, tmp_path):
     assert (tmp_path / "run" / CHECKPOINT).is_file()
 
 
+def test_a_reader_that_goes_away_ends_a_command_quietly_and_loses_nothing(tmp_path):
+    task = tmp_path / "task.toml"
+    task.write_text(kills.TASKS["springs"].replace("1200", "3"))
+    command = [arg for arg in kills.command(task, tmp_path / "run") if arg != "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 128 + signal.SIGPIPE, said
+    assert b"ERROR" not in said
+    assert b"Traceback" not in said
+    assert Run.load(tmp_path / "run").summary["steps"] == 3
+
+
 # -- damage ------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,11 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.spatial import Delaunay
 
 from mechlearn import networks
 from mechlearn.errors import InputError, MechlearnError, SolveError
@@ -31,6 +33,8 @@ from mechlearn.networks import (
     triangular,
     trim_floppy,
 )
+from mechlearn.networks.prune import fewest_bonds
+from mechlearn.networks.redundant import remove_redundant
 from mechlearn.networks.spheres import random_spheres, relax
 
 LATTICES = [
@@ -212,6 +216,25 @@ def test_finite_delaunay_has_no_sliver_bonds():
     net = delaunay(400, seed=1)
     assert net.lengths.max() < 2.3
     assert 2 * net.n_nodes - 3 <= net.n_edges <= 3 * net.n_nodes - 3
+
+
+def test_large_delaunay_in_3d_is_rigid_without_slivers():
+    """Its bonds are those of the tetrahedra that are no slivers, all of them and no other."""
+    net = delaunay(5000, dim=3, seed=1)
+    tetrahedra = Delaunay(net.nodes).simplices
+    # Radii of spheres through four points, from their squared distances (Cayley and Menger).
+    squares = ((net.nodes[tetrahedra][:, :, None] - net.nodes[tetrahedra][:, None]) ** 2).sum(-1)
+    bordered = np.pad(squares, ((0, 0), (1, 0), (1, 0)), constant_values=1.0)
+    bordered[:, 0, 0] = 0.0
+    radius = np.sqrt(-np.linalg.det(squares) / np.linalg.det(bordered) / 2)
+    every, round_ = (
+        {tuple(sorted(pair)) for t in some for pair in combinations(t, 2)}
+        for some in (tetrahedra.tolist(), tetrahedra[radius <= 1.2].tolist())
+    )
+    assert len(every - round_) > 2000
+    assert {tuple(e) for e in net.edges.tolist()} == round_
+    counts = rigidity(net)
+    assert (counts.zero_modes, counts.rigid_motions) == (6, 6)
 
 
 # -- packings ----------------------------------------------------------------------------------
@@ -447,6 +470,44 @@ def test_pruning_refuses_a_floppy_network_with_bonds_to_spare():
     assert rigidity(both).zero_modes == 4
     with pytest.raises(InputError, match="floppy modes already"):
         prune_to_coordination(both, both.coordination - 0.2)
+
+
+@pytest.mark.parametrize("dense", [0, 1500])
+@pytest.mark.parametrize(
+    "net",
+    [
+        delaunay(90, separation=0, seed=4),
+        delaunay(40, dim=3, seed=1),
+        triangular((7, 7), periodic=True, disorder=0.1),
+    ],
+    ids=["2D", "3D", "periodic"],
+)
+def test_neighbourhoods_know_which_bonds_can_go(net, dense, monkeypatch):
+    """Down to where none can, as singular vectors of the whole network say."""
+    monkeypatch.setattr("mechlearn.networks.redundant.DENSE_LIMIT", dense)
+    order = np.random.default_rng(0).permutation(net.n_edges)
+    c = net.compatibility().toarray()
+    left = np.ones(net.n_edges, dtype=bool)
+    for bond in order:
+        # What is left of the bond's own axis when the extensions that motions make are taken out.
+        u, s, _ = np.linalg.svd(c[left], full_matrices=False)
+        row = u[np.flatnonzero(left) == bond][0, s > 1e-9]
+        left[bond] = 1 - row @ row < 1e-6
+    assert np.array_equal(remove_redundant(net, order), left)
+    assert np.count_nonzero(left) == fewest_bonds(net)
+    assert is_rigid_dense(net.keep_edges(left))
+
+
+def test_a_bond_that_hardly_resists_a_motion_stays_if_no_other_does():
+    """Node 2 lies on the line of 0 and 1; the slope of its bond to 3 alone keeps it there."""
+    net = Network(
+        [[0, 0], [2, 0], [1, 0], [-1, 1e-3], [0.5, 3]],
+        [[0, 1], [0, 4], [1, 4], [0, 3], [3, 4], [0, 2], [1, 2], [2, 3]],
+    )
+    assert is_rigid_dense(net)
+    left = remove_redundant(net, [7, 5])
+    assert np.flatnonzero(~left).tolist() == [5]
+    assert is_rigid_dense(net.keep_edges(left))
 
 
 def test_trimming_leaves_the_rigid_part():

@@ -58,7 +58,7 @@ def test_large_matrices_are_numbered_without_overflow():
     assert np.abs(found - wanted).max() < 1e-14
 
 
-def many_examples(net, dofs=("stiffness",)):
+def many_examples(net, energy=None):
     rng = np.random.default_rng(2)
     edges = net.edges[[1, 12, 25]].tolist()
     task = ml.Task(
@@ -69,23 +69,32 @@ def many_examples(net, dofs=("stiffness",)):
         ],
         examples=[dict(zip("abc", row, strict=True)) for row in rng.normal(0, 0.1, (25, 3))],
     )
-    learn = {name: ml.Learn(bounds=(0.05, 9.0)) for name in dofs}
-    return RuleLearner(net, task, ml.Spring(), learn, ml.CoupledLearning(eta=0.1))
+    energy = energy or ml.Spring()
+    learn = {energy.parameters[0].name: ml.Learn(bounds=(0.05, 9.0))}
+    return RuleLearner(net, task, energy, learn, ml.CoupledLearning(eta=0.1))
 
 
-@pytest.mark.parametrize("name", ["stiffness", "rest_length"])
+@pytest.mark.parametrize(
+    ("energy", "name"),
+    [
+        (ml.Spring(), "stiffness"), (ml.Spring(), "rest_length"),
+        (Beam(), "width"), (Beam(), "rest_length"),
+    ],
+    ids=lambda x: getattr(x, "name", x),
+)  # fmt: skip
 @pytest.mark.parametrize("phase", [Phase("clamp", 0.1), Phase("nudge", 0.01), ADJOINT])
-def test_the_mean_over_many_examples_follows_from_their_moments(plane, name, phase, stiffnesses):
-    learner = many_examples(plane)
-    at = learner.equilibrium
-    rest = plane.lengths * np.random.default_rng(3).uniform(0.99, 1.01, plane.n_edges)
-    at.update(stiffness=stiffnesses(plane), rest_length=rest)
+def test_the_mean_over_many_examples_follows_from_their_moments(plane, energy, name, phase):
+    energy = energy.in_dimension(2)()
+    at = many_examples(plane, energy).equilibrium
+    random, first = np.random.default_rng(3), energy.parameters[0]
+    rest = plane.lengths * random.uniform(0.99, 1.01, plane.n_edges)
+    at.update(**{first.name: random.uniform(0.5, 2, plane.n_edges), "rest_length": rest})
     at.free()
     state = at.solve(phase)
     each = state.sensitivity(name)
-    assert len(each) == 25 > learner.equilibrium.columns.shape[1]
-    scale = np.abs(each).max()
-    np.testing.assert_allclose(state.mean_sensitivity(name), each.mean(0), atol=1e-12 * scale)
+    assert len(each) == 25 > at.columns.shape[1]
+    mean = at.mean_signal(name, [state], lambda means: means[0])
+    np.testing.assert_allclose(mean, each.mean(0), atol=1e-12 * np.abs(each).max())
 
 
 def test_a_rule_that_is_linear_learns_alike_by_means_and_by_examples(plane):

@@ -28,11 +28,8 @@ def allostery(
     rule: Rule | None = None,
     strain: float = 0.1,
 ) -> RuleLearner:
-    """One pinched pair and one that answers, on a Delaunay network; on a torus if it is large.
-
-    (Its generator takes slivers off the edge of a finite one, with care and time.)
-    """
-    net = ml.networks.delaunay(nodes=nodes, dim=dim, periodic=nodes > 100_000, seed=1)
+    """One pinched pair and one that answers, on a Delaunay network."""
+    net = ml.networks.delaunay(nodes=nodes, dim=dim, seed=1)
     source, target = pairs(net, 2)
     task = ml.Task(
         sources=[ml.Source(nodes=source, strain=strain)],

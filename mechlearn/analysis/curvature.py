@@ -276,12 +276,12 @@ def _second(s: Specimen, slopes: NDArray) -> NDArray[np.float64]:
         n: np.stack([_full(energy.derivative(n, e)(**here), x[0]) for e in strains]) for n in names
     }
     q = {n: np.einsum("mjl,lem->jem", _moduli_slope(s, n), y) for n in names}
-    columns = at.model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
+    columns = at.model.to_bonds(at.superposition.columns)
     columns = np.moveaxis(columns, -1, 0).reshape(m * k, -1)
     between = at.bond_compliance()
     out = np.zeros((len(names) * m,) * 2)
     for some in at.sources_alike:
-        e, h = some.examples[:, 0], some.held
+        e, h = some.examples, some.held
         inside = between
         if len(h):
             inverse = np.linalg.inv(at.compliance[np.ix_(h, h)])

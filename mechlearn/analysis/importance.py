@@ -199,7 +199,7 @@ def _updated(s: Specimen) -> tuple[NDArray, NDArray]:
     own = at.own_compliance()
     m, k = own.shape[:2]
     # (k, columns, m) to (m, k, columns), bonds in the user's order.
-    strains = model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
+    strains = model.to_bonds(at.superposition.columns)
     strains = np.moveaxis(strains, -1, 0)
     moduli = model.tangent_moduli()[model.cells_in_order()]
     left = np.eye(k) - moduli @ own

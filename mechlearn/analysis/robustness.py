@@ -186,7 +186,7 @@ def bond_loss(
     there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
     if counts.max() > len(there):
         raise InputError(f"counts = {counts.max()}: the network has {len(there)} bonds to lose.")
-    columns = at.model.to_bonds(np.moveaxis(at.superposition.columns, 1, -1))
+    columns = at.model.to_bonds(at.superposition.columns)
     columns = np.moveaxis(columns, -1, 0)
     rng, outputs = np.random.default_rng(seed), []
     for count in counts:

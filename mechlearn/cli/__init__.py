@@ -5,6 +5,8 @@ Heavy imports wait until a command needs them.
 """
 
 import io
+import os
+import signal
 import sys
 import traceback
 
@@ -51,6 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
     except MechlearnError as error:
         fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read what is printed has gone, as head does after its lines; nobody is to be told.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        ranks.fail("", 128 + signal.SIGPIPE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}.", InputError.exit_code)

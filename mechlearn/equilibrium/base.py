@@ -9,7 +9,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from mechlearn.problem import Problem
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
+#: Outputs beyond this have squares, as costs are, that no number holds.
+HUGE = 1e150
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 
@@ -73,6 +75,7 @@ class Equilibrium(ABC):
         self._home = np.zeros(problem.values.shape)
         self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
+        self._free_outputs = np.empty((0, 0))
 
     def drive(self, values: NDArray) -> None:
         """Impose other values at the ports, (all examples, ports), where they are held or loaded.
@@ -97,6 +100,7 @@ class Equilibrium(ABC):
     def free(self) -> Settled:
         """The free state: only sources act."""
         self._free = self._settle(self._sources, key="free")
+        self._free_outputs = self.outputs(self._free)
         return self._free
 
     def forget(self) -> bool:
@@ -124,9 +128,9 @@ class Equilibrium(ABC):
         """What the targets read in a state, shape (examples, t)."""
         p = self.problem
         read = np.where(p.through, settled.forces[:, p.targets], settled.readings[:, p.targets])
-        if not np.isfinite(read).all():
+        if not (np.abs(read) < HUGE).all():
             raise SolveError(
-                "The response is not a finite number; the stiffness is singular or a "
+                "The response is no number, or far too large; the stiffness is singular or a "
                 "learning step was far too large.",
                 "not finite",
             )
@@ -141,7 +145,7 @@ class Equilibrium(ABC):
         free = self._free
         if free is None:
             raise RuntimeError("Call free() before solve().")
-        outputs = self.outputs(free)
+        outputs = self._free_outputs
         offset = 0.0 if measured is None else measured - outputs
         if phase.kind == "adjoint":
             rate = self._rate(free, self._error_as_force(outputs + offset))
@@ -165,6 +169,25 @@ class Equilibrium(ABC):
             potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
         return PhaseState(tuple(parts), potentials)
 
+    def mean_signal(
+        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+    ) -> NDArray[np.float64]:
+        """What a rule makes of the mean, over the examples, of what elements feel in some phases.
+
+        Parameters
+        ----------
+        name : str
+            Of the parameter.
+        states : sequence of PhaseState
+        combine : callable
+            From one array per phase to an array like them; linear, and element by element.
+
+        Returns
+        -------
+        (owned bonds,) array
+        """
+        return combine([state.sensitivity(name).mean(axis=0) for state in states])
+
     @property
     def sources_alike(self) -> list[GripOfSome]:
         """The examples sorted by what sources hold in them."""
@@ -178,7 +201,7 @@ class Equilibrium(ABC):
         p, values = self.problem, self.problem.values.copy()
         mine = missed & (p.through == (sign < 0))
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
-        if ("clamp", sign) not in self._grips or p.limit.any():
+        if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
             self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
@@ -189,8 +212,8 @@ class Equilibrium(ABC):
 
         The cost is that of the outputs plus an offset, (examples, t).
         """
-        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limit.any():
-            outputs = self.outputs(free)
+        if isinstance(self.problem.task.cost, SquaredError) and not self.problem.limited:
+            outputs = self._free_outputs
             wanted = outputs + self.problem.residual(outputs + offset)
             return self._settle(self._springs(amount, wanted), key)
         return self._pushed(amount, free, offset, key)

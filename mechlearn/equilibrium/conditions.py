@@ -32,21 +32,24 @@ class Grip:
         out = []
         for number in range(which.max() + 1):
             examples = np.flatnonzero(which == number)
-            held = self.held[examples[0]]
-            ports = np.flatnonzero(held)
+            ports = np.flatnonzero(self.held[examples[0]])
+            rows = slice(None) if len(examples) == len(which) else examples[:, None]
             softness = self.softness[examples[0], ports]
-            out.append(GripOfSome(examples[:, None], ports, np.flatnonzero(~held), softness))
+            out.append(GripOfSome(examples, ports, softness, (rows, ports)))
         return out
 
 
 @dataclass(frozen=True, eq=False)
 class GripOfSome:
-    """Some examples, (k, 1), in which the same ports are held, equally softly, others loaded."""
+    """Some examples, (k,), in which the same ports are held, equally softly.
+
+    ``at`` is where these are in arrays of shape (examples, ports).
+    """
 
     examples: NDArray[np.int64]
     held: NDArray[np.int64]
-    loaded: NDArray[np.int64]
     softness: NDArray[np.float64]
+    at: tuple[slice | NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)

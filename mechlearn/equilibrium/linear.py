@@ -6,23 +6,24 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import TOPPLED, Equilibrium
 from mechlearn.equilibrium.conditions import Conditions, GripOfSome, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader
-from mechlearn.equilibrium.states import Rate, Settled
+from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import total
-from mechlearn.superposition import Sense
+from mechlearn.superposition import Sense, moments
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
 DEPENDENT = 1e-11
@@ -100,6 +101,16 @@ class LinearEquilibrium(Equilibrium):
             return forces
         return np.column_stack([forces, np.full(len(forces), at_rest)])
 
+    @override
+    def mean_signal(
+        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+    ) -> NDArray[np.float64]:
+        superposition, columns = self.superposition, self.columns.shape[1]
+        # Products of columns, which moments take, shall not outnumber what the states would.
+        if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
+            return super().mean_signal(name, states, combine)
+        return superposition.mean_sensitivity(name, combine([s.moments() for s in states]))
+
     def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:
         """Strains of bonds by unit tensions of the same bonds, (m k, m k), on one rank.
 
@@ -143,7 +154,7 @@ class LinearEquilibrium(Equilibrium):
         p, count, at_rest = self.problem, len(compliance), at_rest[:, None]
         out = np.empty((count, p.n_examples, len(p.targets)))
         for some in self.sources_alike:
-            h, mine = some.held, some.examples.ravel()
+            h, mine = some.held, some.examples
             held, values = p.held[mine], p.values[mine]
             forces = np.repeat(np.where(held, 0.0, values)[None], count, axis=0)
             lacking = values[:, h] - at_rest[..., h] - forces @ compliance[:, :, h]
@@ -166,7 +177,7 @@ class LinearEquilibrium(Equilibrium):
 
     def _check(self) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
-        worst = self._solver.missed().max(initial=0.0)
+        worst = self._solver.missed()
         if not np.isfinite(worst):
             raise SolveError(
                 "Stiffness or load are not finite numbers; a learning step was far too large.",
@@ -202,16 +213,12 @@ class LinearEquilibrium(Equilibrium):
 
     def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        values = conditions.values
-        forces = values.copy()
-        for some in conditions.grip.alike:
-            h, mine = some.held, some.examples
-            if len(h):
-                known = at_rest[h]
-                if len(some.loaded):
-                    across = self.compliance[some.loaded[:, None], h]
-                    known = known + values[mine, some.loaded] @ across
-                forces[mine, h] = (values[mine, h] - known) @ self._stiffness(some)
+        grip, values = conditions.grip, conditions.values
+        forces = np.where(grip.held, 0.0, values)
+        lacking = values - at_rest - forces @ self.compliance
+        for some in grip.alike:
+            if len(some.held):
+                forces[some.at] = lacking[some.at] @ self._stiffness(some)
         return forces
 
     def _stiffness(self, grip: GripOfSome) -> NDArray[np.float64]:
@@ -224,17 +231,13 @@ class LinearEquilibrium(Equilibrium):
         a = self.compliance[h[:, None], h]
         if softness.any():
             return self._inverted_soft(a + np.diag(softness), h, softness)
-        size = np.sqrt(np.abs(a.diagonal()))
-        if not size.all():
+        root, failed = lapack.dpotrf(a, lower=True)
+        # Pivots in parts of the diagonal do not depend on the units of the ports.
+        if failed or not (root.diagonal() ** 2 > DEPENDENT * a.diagonal()).all():
             raise self._contradiction(h)
-        a /= size[:, None] * size
-        try:
-            pivots = np.linalg.cholesky(a).diagonal()
-        except np.linalg.LinAlgError:
-            raise self._contradiction(h) from None
-        if not pivots.min() ** 2 > DEPENDENT:
-            raise self._contradiction(h)
-        return np.linalg.inv(a) / (size[:, None] * size)
+        lower, _ = lapack.dpotri(root, lower=True)
+        lower.flat[:: len(h) + 1] /= 2
+        return lower + lower.T
 
     def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
         """The inverse of a matrix that need not be definite, as springs may push outputs away."""
@@ -288,8 +291,8 @@ class LinearSettled(Settled):
         return self.superposition.sensitivity(name, self.amounts, sense)
 
     @override
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        return self.superposition.mean_sensitivity(name, self.amounts)
+    def moments(self) -> NDArray[np.float64]:
+        return moments(self.amounts)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -317,6 +320,5 @@ class LinearRate(Rate):
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
 
     @override
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        at = self._at
-        return at.superposition.mean_sensitivity_rate(name, at.amounts, self._rates)
+    def moments(self) -> NDArray[np.float64]:
+        return moments(self._at.amounts, self._rates)

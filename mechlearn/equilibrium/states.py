@@ -31,9 +31,9 @@ class Settled(ABC):
         With ``sense``, that of the strains that sensors report instead of the true ones.
         """
 
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return self.sensitivity(name).mean(axis=0)
+    def moments(self) -> NDArray[np.float64]:
+        """Their :func:`mechlearn.superposition.moments`, of states that are superpositions."""
+        raise NotImplementedError
 
     def potential(
         self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
@@ -79,9 +79,9 @@ class Rate(ABC):
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
 
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return self.sensitivity(name).mean(axis=0)
+    def moments(self) -> NDArray[np.float64]:
+        """How the moments of the states change, of rates of superpositions."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,6 @@ class PhaseState:
         """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
         return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
 
-    def mean_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over the examples, (owned bonds,)."""
-        return sum(sign * part.mean_sensitivity(name) for sign, part in self.parts)
+    def moments(self) -> NDArray[np.float64]:
+        """Moments of the states, or their rates, of which it consists; of superpositions only."""
+        return sum(sign * part.moments() for sign, part in self.parts)

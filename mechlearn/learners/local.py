@@ -76,8 +76,8 @@ class RuleLearner(Learner):
     def _signal(self, name: str) -> NDArray[np.float64]:
         """What the rule makes of what the elements feel, mean over examples, in bond order."""
         if getattr(self.rule, "linear", False) and not self.flaws.senses:
-            means = [state.mean_sensitivity(name) for state in self._states]
-            return self.model.to_bonds(self.rule.signal(means))
+            signal = self.equilibrium.mean_signal(name, self._states, self.rule.signal)
+            return self.model.to_bonds(signal)
         felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
         return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
 

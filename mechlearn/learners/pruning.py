@@ -152,7 +152,7 @@ class _Response:
             raise InputError("Pruning follows linear responses; this network is prestressed.")
         self.at, self.problem = at, at.problem
         self.between = at.bond_compliance()
-        self.strains = model.to_bonds(at.superposition.columns[0].T).T
+        self.strains = model.to_bonds(at.superposition.columns[0]).T
         self.compliance = at.compliance
         # What a bond is worth when it is there, be it now or not.
         parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}
@@ -192,7 +192,7 @@ class _Response:
         a, own = self.strains[bonds], self.between[bonds, bonds]
         out = np.empty((len(bonds), p.n_examples, len(p.targets)))
         for some in Grip(p.held, np.zeros(p.held.shape)).alike:
-            h, mine = some.held, some.examples.ravel()
+            h, mine = some.held, some.examples
             stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
             forces = np.where(p.held[mine], 0.0, p.values[mine])
             forces[:, h] = (p.values[mine][:, h] - forces @ compliance[:, h]) @ stiffness

@@ -67,7 +67,7 @@ def prune_to_coordination(
             f"Pruning this network of {network.n_nodes} nodes reaches coordinations from "
             f"{lowest:.4g} (isostatic) to {network.coordination:.4g}, not {coordination:.4g}."
         )
-    alive = remove_bonds(network, network.n_edges - wanted, np.random.default_rng(seed), keep)
+    alive = _remove_bonds(network, network.n_edges - wanted, np.random.default_rng(seed), keep)
     if np.count_nonzero(alive) > wanted:
         raise InputError(
             f"Pruning stops at coordination {2 * np.count_nonzero(alive) / network.n_nodes:.4g} "
@@ -81,17 +81,12 @@ def fewest_bonds(network: Network) -> int:
     return network.n_nodes * network.dim - rigid_motions(network).shape[1]
 
 
-def remove_bonds(
-    network: Network,
-    count: int,
-    rng: np.random.Generator,
-    keep: NDArray,
-    order: NDArray | None = None,
+def _remove_bonds(
+    network: Network, count: int, rng: np.random.Generator, keep: NDArray
 ) -> NDArray[np.bool_]:
     """Mask of the bonds left when up to ``count`` removable bonds are gone.
 
-    With ``order`` (bond ids) only these are tried, in that order; otherwise bonds are drawn at
-    random among those between the best connected nodes.
+    They are drawn at random among those between the best connected nodes.
     """
     d = network.dim
     c, edges = network.compatibility(), network.edges
@@ -100,8 +95,6 @@ def remove_bonds(
     alive = np.ones(network.n_edges, dtype=bool)
     open_ = np.ones(network.n_edges, dtype=bool)
     open_[keep] = False
-    if order is not None:
-        open_[np.setdiff1d(np.arange(network.n_edges), order)] = False
     degree = np.bincount(edges.ravel(), minlength=network.n_nodes)
     gone = 0
     factors = _factors(c)
@@ -113,14 +106,10 @@ def remove_bonds(
         if not len(ids):
             break
         size = min(count - gone + 32, 256)
-        if order is None:
-            # Whole layers of equal coordination, best connected first, random within a layer.
-            ids = rng.permutation(ids)
-            ids = ids[np.argsort(-level[ids], kind="stable")][:size]
-            floor = level[ids[0]]
-        else:
-            ids = order[(alive & open_ & (level > d))[order]][:size]
-            floor = d + 1
+        # Whole layers of equal coordination, best connected first, random within a layer.
+        ids = rng.permutation(ids)
+        ids = ids[np.argsort(-level[ids], kind="stable")][:size]
+        floor = level[ids[0]]
         batch = c[ids]
         weight = np.eye(len(ids)) - batch @ factors.solve(batch.T.toarray())
         before = gone

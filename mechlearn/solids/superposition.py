@@ -25,6 +25,8 @@ class SolidSuperposition:
     columns : (owned dofs, columns) array
     """
 
+    by_moments = False
+
     def __init__(self, model: "SolidModel", columns: NDArray) -> None:
         self._model, self._columns = model, columns
 
@@ -53,16 +55,6 @@ class SolidSuperposition:
     ) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed state, (examples, struts)."""
         return self._each(amounts, lambda: self._model.local_sensitivity(name))
-
-    def mean_sensitivity(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
-        """The mean over examples of :meth:`sensitivity`, (struts,)."""
-        return self.sensitivity(name, amounts).mean(axis=0)
-
-    def mean_sensitivity_rate(
-        self, name: str, amounts: NDArray, rates: NDArray
-    ) -> NDArray[np.float64]:
-        """The mean over examples of :meth:`sensitivity_rate`, (struts,)."""
-        return self.sensitivity_rate(name, amounts, rates).mean(axis=0)
 
     def sensitivity_rate(
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
