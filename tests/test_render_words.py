@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from mechlearn.dofs import Learn
+from mechlearn.render.colours import Shades
 from mechlearn.render.film import film
 from mechlearn.render.panels import network_sheet, response_sheet, states_sheet
+from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet
 from mechlearn.render.shown import Look
 from mechlearn.render.words import percent, signed
@@ -86,3 +88,19 @@ def test_numbers_have_real_minus_signs():
     assert signed(-0.25) == "\N{MINUS SIGN}0.25"
     assert signed(0.25) == "+0.25"
     assert percent(-0.25) == "\N{MINUS SIGN}25 %"
+
+
+@pytest.mark.parametrize("low", [0.0, -0.1, 1.6, 16.6, 1.0 - 1e-5])
+@pytest.mark.parametrize("span", [1e-4, 0.013, 0.3, 4.0])
+def test_no_two_ticks_of_a_colour_bar_say_the_same(plane, low, span):
+    grey = np.zeros((plane.n_edges, 3), np.uint8)
+    scene = Scene(plane, plane.nodes, grey, np.ones(plane.n_edges))
+    sheet = Sheet((800, 500), "", "")
+    sheet.explain(scene, Shades(np.array([low, low + span]), "stiffness"))
+    (bar,) = sheet.figure.axes
+    sheet.figure.canvas.draw()
+    said = [t.get_text() for t in bar.get_yticklabels() if t.get_text()]
+    assert len(said) > 2
+    assert len(set(said)) == len(said)
+    for text in said:
+        assert len(text) < 10

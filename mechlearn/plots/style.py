@@ -123,8 +123,8 @@ def style(ax: "Axes") -> None:
     set_sizes(ax)
 
 
-def short(number: float) -> str:
+def short(number: float, digits: int = 3) -> str:
     """0.001 as 0.001, 1e-06 as 1e−6."""
-    text = f"{number:.3g}"
+    text = f"{number:.{digits}g}"
     mantissa, e, power = text.partition("e")
     return (f"{mantissa}e{int(power)}" if e else text).replace("-", "\u2212")

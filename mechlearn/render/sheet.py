@@ -150,7 +150,10 @@ class Sheet:
         elif shades.log:
             log_ticks(axes.yaxis, shades.low, shades.high)
         else:  # no common factor at the end of the bar, where the title is
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+            # So many digits that numbers a hundredth of the bar apart are told apart.
+            part = (shades.high - shades.low) / max(abs(shades.low), abs(shades.high)) / 100
+            digits = max(3, int(np.ceil(-np.log10(part))))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v, digits)))
 
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D
