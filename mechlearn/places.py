@@ -1,13 +1,14 @@
 """Where things are: from names, labels and rough places to explicit node ids."""
 
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network, nearest_image
-from mechlearn.task import Nodes, Task, Terminal
+from mechlearn.task import Nodes, Support, Task, Terminal
 
 
 def resolve(task: Task, network: Network) -> Task:
@@ -18,29 +19,31 @@ def resolve(task: Task, network: Network) -> Task:
     InputError
         For ids out of range, unknown labels and sets, and places where no node or pair is left.
     """
-    taken: set[int] = set()
-    supports = [
-        s.model_copy(update={"nodes": node_ids(s.nodes, network, f"support {k}")})
-        for k, s in enumerate(task.supports, 1)
-    ]
+    words = [f"support {k}" for k in range(1, len(task.supports) + 1)]
+    words += [_what(t, task) for t in (*task.sources, *task.targets)]
+    tables: list[Support | Terminal] = [*task.supports, *task.sources, *task.targets]
     explicit = [
-        None if t.nodes is None else node_ids(t.nodes, network, _what(t, task))
-        for t in (*task.sources, *task.targets)
+        None if t.nodes is None else node_ids(t.nodes, network, what)
+        for t, what in zip(tables, words, strict=True)
     ]
-    for ids in (*[s.nodes for s in supports], *[ids for ids in explicit if ids is not None]):
-        taken.update(ids)
-    placed = []
-    for terminal, ids in zip((*task.sources, *task.targets), explicit, strict=True):
-        if terminal.cell is not None:
-            placed.append(terminal)
+    # Whatever is looked for is none of the nodes that are named, nor one that was found before.
+    taken = {node for ids in explicit if ids is not None for node in ids}
+    placed: list[Any] = []
+    for table, ids, what in zip(tables, explicit, words, strict=True):
+        if isinstance(table, Terminal) and table.cell is not None:
+            placed.append(table)
             continue
         if ids is None:
-            ids = _near(terminal, network, taken, _what(terminal, task))
+            ids = _near(table, network, taken, what)
             taken.update(ids)
-        placed.append(terminal.model_copy(update={"nodes": ids, "near": None}))
-    n = len(task.sources)
+        placed.append(table.model_copy(update={"nodes": ids, "near": None}))
+    held, driven = len(task.supports), len(task.supports) + len(task.sources)
     return task.model_copy(
-        update={"supports": supports, "sources": placed[:n], "targets": placed[n:]}
+        update={
+            "supports": placed[:held],
+            "sources": placed[held:driven],
+            "targets": placed[driven:],
+        }
     )
 
 
@@ -96,22 +99,23 @@ def _what(terminal: Terminal, task: Task) -> str:
     return f"{kind} {terminal.name!r}"
 
 
-def _near(terminal: Terminal, network: Network, taken: set[int], what: str) -> list[int]:
+def _near(table: Support | Terminal, network: Network, taken: set[int], what: str) -> list[int]:
     """The free node, or pair of close unbonded nodes, nearest to the place that is wanted."""
-    if len(terminal.near) != network.dim:
+    near = table.near or []
+    if len(near) != network.dim:
         raise InputError(f"{what}: near needs {network.dim} numbers in {network.dim}D.")
     if network.periodic:
-        place = np.asarray(terminal.near) @ network.cell
+        place = np.asarray(near) @ network.cell
     else:
         low = network.nodes.min(axis=0)
-        place = low + np.asarray(terminal.near) * np.ptp(network.nodes, axis=0)
+        place = low + np.asarray(near) * np.ptp(network.nodes, axis=0)
     free = np.setdiff1d(np.arange(network.n_nodes), sorted(taken))
-    pair = terminal.strain is not None or isinstance(terminal.force, float)
+    pair = isinstance(table, Terminal) and (
+        table.strain is not None or isinstance(table.force, float)
+    )
     candidates = close_pairs(network, free) if pair else free[:, None]
     if len(candidates) == 0:
-        raise InputError(
-            f"{what}: no {'pair of nodes' if pair else 'node'} is left near {list(terminal.near)}."
-        )
+        raise InputError(f"{what}: no {'pair of nodes' if pair else 'node'} is left near {near}.")
     a, b = candidates[:, 0], candidates[:, -1]
     middle = network.nodes[a] + network.separation(a, b) / 2
     away = _distance(middle, place, network)

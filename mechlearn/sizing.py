@@ -139,7 +139,11 @@ def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
     for name, what in (("modulus", "material"), ("thickness", "sheet")):
         value = values.get(name, np.ones(1))
         if np.ptp(value) > 1e-12 * value.max():
-            raise InputError(f"The struts of a solid are of one {what}, so of one {name}.")
+            raise InputError(
+                f"The struts of a solid are of one {what}, so of one {name}, and this network has "
+                f"learned many; let widths learn instead ([learn.width]; [learn.radius] of beams "
+                "in 3D)."
+            )
     width = values["width"] if "width" in values else 2 * values["radius"]
     return width, float(values["modulus"][0])
 

@@ -88,10 +88,21 @@ class Table(BaseModel, metaclass=_Sentences):
 class Support(Table):
     """Nodes held where they are."""
 
-    nodes: Nodes = Field(description="Node ids, labels, or the name of a node set.")
+    nodes: Nodes | None = Field(None, description="Node ids, labels, or the name of a node set.")
+    near: list[Finite] | None = Field(
+        None,
+        description="Instead of nodes: the place, in fractions of the network's extent, where a "
+        "node is looked for that no other table names.",
+    )
     components: list[Component] | None = Field(
         None, description="Which components are held; all, rotations too, where left out."
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.nodes is None) == (self.near is None):
+            raise ValueError("give exactly one of nodes and near")
+        return self
 
 
 class Terminal(Table):

@@ -36,6 +36,10 @@ TASKS = {
         targets=[{"name": "out", "near": [0.9, 0.9], "strain": 0.1, "limit": "at_least"}],
         rule={"name": "equilibrium_propagation", "variant": "centred", "beta": 1e-3},
     ),
+    "held near": task_of(
+        supports=[{"near": [0.0, 0.5]}, {"near": [1.0, 0.5], "components": ["y"]}],
+        targets=[{"name": "out", "near": [0.5, 1.0], "displacement": [0.01, 0.0]}],
+    ),
     "held": task_of(
         supports=[{"nodes": [0, 1, 2], "components": ["x", "y"]}, {"nodes": "left"}],
         sources=[{"name": "in", "nodes": [10], "components": ["y"], "force": [-0.01]}],

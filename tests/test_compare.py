@@ -1,6 +1,7 @@
 """Rules side by side on one task, and what their nudges do."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from mechlearn.cli import main
 from mechlearn.compare import all_rules, compare, nudge_study, table
 from mechlearn.errors import InputError
+from mechlearn.plots import plot_learning
 from mechlearn.setup import read_setup
 
 TASK = """
@@ -68,6 +70,18 @@ def test_starts_are_the_same_for_all_rules(task):
     assert first["GD", 0] == first["CpL C", 0]
     assert first["GD", 1] == first["CpL C", 1]
     assert first["GD", 0] != first["GD", 1]
+
+
+def test_curves_of_rules_are_over_steps_and_those_of_searches_over_trials(task):
+    trials = compare(read_setup(task()), names=["GD", "CpL C"], seeds=1)
+    ax = plot_learning(trials, 1e-3)
+    assert ax.get_xlabel() == "step"
+    full, dotted = ax.lines[:2]
+    assert {full.get_label(), dotted.get_label()} == {"GD", "CpL C"}
+    heights = {line.get_label(): line.get_zorder() for line in ax.lines}
+    assert heights["CpL C"] > heights["GD"]  # dots that full lines hide are no curve
+    found = [replace(trials[0], rule="pattern"), *trials]
+    assert plot_learning(found, 1e-3).get_xlabel() == "step (of pattern: trial)"
 
 
 @pytest.mark.parametrize("more", ["", SECOND])

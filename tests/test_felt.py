@@ -187,8 +187,8 @@ def test_targets_are_ringed_where_they_are_wanted(run):
     for factor in (1.0, 5.0):
         line = net.separation(a, b)
         nodes[b] = rest[b] + 0.04 * factor * line
-        np.testing.assert_allclose(target.wanted_places(net, rest, nodes, factor), nodes[[a, b]])
-    places = target.wanted_places(net, rest, rest, 5.0)
+        np.testing.assert_allclose(target.wanted_places(net, nodes, factor), nodes[[a, b]])
+    places = target.wanted_places(net, rest, 5.0)
     assert np.linalg.norm(places[1] - places[0]) == pytest.approx(1.2 * np.linalg.norm(line))
     assert not len(marks(run.problem)[0].wanted_places(net, rest, nodes, 1.0))
 

@@ -25,6 +25,7 @@ from mechlearn.network import Network
 from mechlearn.render import film as film_module
 from mechlearn.render import plotter, render, show
 from mechlearn.render.colours import TARGET
+from mechlearn.render.page import page
 
 PICTURES = Path(__file__).parent / "pictures"
 #: Baselines are compared after both were shrunk by this factor, so that how an edge is smoothed
@@ -127,6 +128,21 @@ def test_a_page_holds_all_that_it_needs(runs, tmp_path, capfd):
         scene = json.loads(file.read("index.json"))
     assert scene["hashes"]
     assert scene["scene"]["type"].endswith("RenderWindow")
+
+
+def test_a_page_is_opened_with_everything_in_view(runs):
+    """It is seen in perspective, in which what is near is larger."""
+    made = plotter(runs["space"], off_screen=True, window_size=(800, 600), words=False)
+    page(made)
+    camera = made.camera
+    assert not camera.parallel_projection
+    out, up = -np.array(camera.direction), np.array(camera.up)
+    right = np.cross(up, out)
+    nodes = runs["space"].network.nodes - np.array(camera.position)
+    half = np.tan(np.radians(camera.view_angle / 2)) * -(nodes @ out)
+    assert (np.abs(nodes @ up) < half).all()
+    assert (np.abs(nodes @ right) < half * 800 / 600).all()
+    made.close()
 
 
 def test_a_plotter_shows_what_the_picture_shows(runs):

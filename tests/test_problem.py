@@ -63,6 +63,57 @@ def test_scale_of_a_zero_target_is_that_of_the_others(plane):
     assert problem.scale / problem.units == pytest.approx(0.1)
 
 
+def test_a_support_near_a_place_takes_the_nearest_node_that_nothing_names(plane):
+    low, extent = plane.nodes.min(axis=0), np.ptp(plane.nodes, axis=0)
+    place = low + extent * [0.1, 0.6]
+    nearest = np.argsort(np.linalg.norm(plane.nodes - place, axis=1))
+    task = Task(
+        supports=[Support(near=[0.1, 0.6]), Support(near=[0.1, 0.6], components=["y"])],
+        sources=[Source(nodes=[int(nearest[0])], displacement=[0.1, 0.0])],
+        targets=[Target(near=[0.1, 0.6], displacement=[0.1], components=["x"])],
+    )
+    problem = pose(task, plane)
+    first, second = problem.task.supports
+    assert (first.nodes, second.nodes) == ([nearest[1]], [nearest[2]])
+    assert first.near is None
+    assert problem.task.targets[0].nodes == [nearest[3]]
+    assert problem.supported.tolist() == sorted(
+        [2 * nearest[1], 2 * nearest[1] + 1, 2 * nearest[2] + 1]
+    )
+
+
+def test_a_support_near_a_place_of_a_periodic_cell_is_looked_for_across_it(torus):
+    task = Task(supports=[Support(near=[0.999, 0.001])], targets=[Target(nodes=[0, 1], strain=0.1)])
+    [support] = pose(task, torus).task.supports
+    fractions = torus.nodes @ np.linalg.inv(torus.cell) - [0.999, 0.001]
+    away = np.linalg.norm((fractions - np.round(fractions)) @ torus.cell, axis=1)
+    away[:2] = np.inf  # those of the target
+    assert support.nodes == [away.argmin()]
+
+
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        ([{"near": [0.1, 0.5, 0.5]}], r"support 1: near needs 2 numbers in 2D"),
+        ([{"nodes": [5]}, {"near": [0.5]}], r"support 2: near needs 2 numbers in 2D"),
+        ([{"nodes": [5], "near": [0.1, 0.5]}], r"exactly one of nodes and near"),
+        ([{"components": ["x"]}], r"exactly one of nodes and near"),
+        ([{"near": [0.1, np.nan]}], r"near\[2\] = nan"),
+        ([{"nodes": list(range(30))}, {"near": [0.5, 0.5]}], r"support 2: no node is left near"),
+    ],
+)
+def test_supports_without_a_place_are_refused(tables, sentence):
+    net = ml.networks.triangular([5, 6])
+    assert net.n_nodes == 30
+
+    def posed():
+        supports = [Support(**table) for table in tables]
+        return pose(Task(supports=supports, targets=[Target(nodes=[0, 7], strain=0.1)]), net)
+
+    with pytest.raises(InputError, match=sentence):
+        posed()
+
+
 def test_a_dangling_node_may_be_moved(plane):
     """A node on one bond is floppy by itself; a source that displaces it holds it."""
     net = ml.Network(

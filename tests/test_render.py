@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from mechlearn.dofs import Learn
-from mechlearn.energies import Spring
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
@@ -19,15 +18,19 @@ from mechlearn.render import draw_setup, render, show
 from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import reading, round_factor, without_rigid_motion
 from mechlearn.render.labels import free_places
-from mechlearn.render.lines import cell_sides, segments
+from mechlearn.render.lines import segments
 from mechlearn.render.marks import marks
 from mechlearn.render.offscreen import load_pyvista, picture
 from mechlearn.render.scene import Scene
 from mechlearn.render.shown import Look, Shown
-from mechlearn.render.view import view
-from mechlearn.render.words import label
+from mechlearn.render.view import outlook, view
 from mechlearn.task import Source, Support, Target, Task
 from mechlearn.training import train
+
+SPACE_TASK = Task(
+    sources=[Source(near=[0.1, 0.5, 0.5], strain=0.1)],
+    targets=[Target(near=[0.9, 0.5, 0.5], strain=0.1)],
+)
 
 
 def lattice(columns: int, rows: int, periodic: bool = False) -> Network:
@@ -164,10 +167,29 @@ def test_the_plane_is_seen_straight_on_and_marks_lie_where_labels_look(run):
 def test_space_is_seen_from_the_side_where_the_terminals_are():
     points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     for corner in ([1, 1, 0], [-1, 1, 0], [-1, -1, 0]):
-        sight = view(points, 3, (400, 400), np.array([corner], dtype=float))
+        out = outlook(np.array([corner], dtype=float), np.empty((0, 3)))
+        sight = view(points, 3, (400, 400), out)
         assert sight.out @ corner > 0.5
         np.testing.assert_allclose([sight.right @ sight.up, sight.up @ sight.out], 0, atol=1e-12)
         assert sight.up[2] > 0
+
+
+def test_space_is_seen_from_where_places_are_apart_and_arrows_point_aside():
+    """Two places in the middle of a diagonal: seen across it; an arrow along it, likewise."""
+    diagonal, none = np.array([[1.0, 1.0, 0.0]]), np.empty((0, 3))
+    for places, arrows in ((np.vstack([diagonal, -diagonal]), none), (none, diagonal)):
+        out = outlook(places, arrows)
+        assert out @ diagonal[0] == pytest.approx(0)
+        # Rounding does not turn the picture about.
+        np.testing.assert_array_equal(outlook(places + 1e-12, arrows + 1e-12), out)
+        np.testing.assert_array_equal(outlook(places - 1e-12, arrows - 1e-12), out)
+
+
+def test_all_states_of_a_network_are_seen_from_the_same_place(space):
+    run = train(space, SPACE_TASK, steps=1)
+    moved, still = (Shown(run, 0, Look(amplify=1.0), moving=m).scenes[0] for m in (True, False))
+    assert np.abs(moved.nodes - still.nodes).max() > 1e-3
+    np.testing.assert_array_equal(moved.outlook(), still.outlook())
 
 
 def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
@@ -185,27 +207,6 @@ def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
     np.testing.assert_allclose((first - second)[:, 1, :2], apart)
     image = pixels(draw_setup(network, pose(TASK, network), tmp_path / "x.png", size=(800, 500)))
     assert image.std() > 10
-
-
-def test_loads_of_the_cell_are_arrows_at_its_sides(torus):
-    """They point at the middles of opposite sides where they push, away where they pull."""
-    task = Task(
-        sources=[Source(name="squeeze", cell="xx", strain=-0.05)],
-        targets=[Target(name="ratio", cell="yy", poisson=-1.0)],
-    )
-    problem = pose(task, torus, Spring.kinematics)
-    squeeze, ratio = marks(problem)
-    scene = Scene(torus, torus.nodes, np.zeros((torus.n_edges, 3)), np.ones(torus.n_edges))
-    starts, along = scene.arrows(squeeze)
-    assert np.sign(along[:, 0]).tolist() == [1, -1]
-    tips = starts + scene.arrow * along
-    sides = cell_sides(torus)[0]
-    assert np.abs(tips[:, :2] - sides).max() < 2 * scene.mark
-    assert np.linalg.norm(sides[1] - sides[0] - torus.cell[0]) == pytest.approx(0, abs=1e-12)
-    assert len(scene.arrows(ratio)[0]) == 0  # a ratio has no direction
-    assert scene.anchors_of(ratio)[0, :2] == pytest.approx(cell_sides(torus)[1, 1])
-    wanted, minus = "ratio\nwanted: Poisson's ratio yy", "\N{MINUS SIGN}"
-    assert label(ratio, -0.3) == f"{wanted} {minus}1\nreached: {minus}0.3"
 
 
 def test_removed_bonds_are_dashes_without_a_value(plane):
@@ -339,3 +340,26 @@ def test_importing_the_module_does_not_import_what_draws():
     code += "if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_supports_look_out_from_below_targets_on_their_nodes(plane, tmp_path):
+    """A reaction is read at a node that is held: both must be seen."""
+    task = Task(
+        supports=[Support(nodes=[0, 5])],
+        sources=[Source(nodes=[12], displacement=[0.05, 0.0])],
+        targets=[Target(nodes=[5], components=["x"], force=[0.1])],
+    )
+    network, problem = plane, pose(task, plane)
+    for name in ("x.png", "x.svg"):
+        path = draw_setup(network, problem, tmp_path / name, size=(800, 500))
+    assert path.read_text().count(SUPPORT.lower()) >= 2
+    grey = np.zeros((network.n_edges, 3), np.uint8)
+    scene = Scene(
+        network, network.nodes, grey, np.ones(network.n_edges), marks(problem), np.array([0, 5])
+    )
+    alone, below = scene.support_sizes()
+    assert alone < scene.mark  # as marks are
+    assert below > 1.3 * scene.mark  # beyond the white rim of one
+    sight = view(scene.points(), 2, (640, 480))
+    corner = sight.pixels(network.nodes[[5]] + 0.95 * below)[0].astype(int)
+    assert count(picture(scene, sight)[corner[1], corner[0]][None, None], SUPPORT) == 1

@@ -109,6 +109,45 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
         exhibit.plotter.close()
 
 
+def test_bonds_across_a_strained_cell_are_picked_where_they_are_drawn(torus):
+    task = Task(
+        sources=[Source(cell=["xx", "xy"], strain=[0.2, 0.1])],
+        targets=[Target(cell="yy", strain=0.1)],
+    )
+    size = (800, 600)
+    exhibit = Exhibit(train(torus, task, learn=STIFFNESS, steps=1), size=size)
+    pieces = exhibit.scene().pieces()
+    halves = pieces.of(pieces.fade.any(axis=1))
+    at, _ = exhibit._projected(halves.ends.mean(axis=1), size)
+    picked = np.array([exhibit.pick(x, y, size) for x, y in at])
+    assert np.mean(picked == halves.bond) > 0.95
+    exhibit.plotter.close()
+
+
+def test_marks_in_space_are_seen_through_what_is_before_them(space):
+    """The picture has as much of their colours as one with nothing but marks."""
+    task = Task(
+        sources=[Source(nodes=[0, 9], strain=0.1)], targets=[Target(nodes=[12, 25], strain=0.1)]
+    )
+    exhibit = Exhibit(train(space, task, learn=STIFFNESS, steps=1), size=(400, 300))
+
+    def marked():
+        exhibit.plotter.render()
+        image = exhibit.plotter.screenshot(return_img=True).astype(int)
+        # Sources are orange and targets purple: no colours of bonds are so red.
+        return (image[..., 0] > image[..., 1] + 60).sum()
+
+    seen = marked()
+    before = set(exhibit.plotter.actors)
+    for name in before:
+        mapper = exhibit.plotter.actors[name].mapper
+        if not mapper.GetResolveCoincidentTopology():
+            exhibit.plotter.actors[name].visibility = False
+    assert seen == pytest.approx(marked(), rel=0.02)
+    assert seen > 200
+    exhibit.plotter.close()
+
+
 def test_every_bond_can_be_picked_where_it_is_drawn(exhibit):
     run = exhibit.run
     ends = exhibit._places()[run.network.edges]
@@ -251,9 +290,8 @@ SEEN = """
 
 
 def reading(browser):
-    return float(
-        browser.find_element("css selector", "#targets tr:nth-child(2) td:last-child").text
-    )
+    cell = browser.find_element("css selector", "#targets tr:nth-child(2) td:last-child")
+    return float(cell.text.replace("\N{MINUS SIGN}", "-"))
 
 
 def test_in_a_browser_a_slider_moves_the_network_and_its_answer(live, folder):

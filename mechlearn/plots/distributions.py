@@ -45,6 +45,8 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     -------
     matplotlib.axes.Axes
     """
+    from matplotlib.ticker import MaxNLocator
+
     dof = pick_dof(run, dof)
     before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
     both = np.concatenate([before, after])
@@ -68,6 +70,7 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
         log_ticks(ax.xaxis, low, high)
     ax.set_xlabel(in_words(dof))
     ax.set_ylabel("bonds")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 

@@ -19,6 +19,8 @@ FAMILIES = {
     "CL": "#000000", "CpL": "#0072B2", "EP": "#D55E00", "GD": "#009E73", "aging": "#999999",
     "prune": "#CC79A7", "CMA": "#56B4E9", "1+1": "#E69F00", "pattern": "#B8A900",
 }  # fmt: skip
+#: Rules whose steps are trials.
+SEARCHES = ("CMA", "1+1", "pattern")
 VARIANTS = {"P": "-", "N": "--", "C": ":"}
 
 
@@ -121,8 +123,8 @@ def style(ax: "Axes") -> None:
     set_sizes(ax)
 
 
-def short(number: float) -> str:
+def short(number: float, digits: int = 3) -> str:
     """0.001 as 0.001, 1e-06 as 1e−6."""
-    text = f"{number:.3g}"
+    text = f"{number:.{digits}g}"
     mantissa, e, power = text.partition("e")
     return (f"{mantissa}e{int(power)}" if e else text).replace("-", "\u2212")

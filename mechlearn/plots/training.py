@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.plots.style import (
+    BEFORE,
     CONTRAST,
     ERROR,
     FAMILIES,
     INK,
     LIMIT,
+    SEARCHES,
     legend,
     log_axis,
     new_axes,
@@ -97,14 +99,17 @@ def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None"
             continue
         curves, look = _same_length(errors), rule_look(name)
         step = np.arange(curves.shape[1])
-        ax.plot(step, np.median(curves, axis=0), linewidth=2, label=name, **look)
+        # Dashes and dots above full lines, which would hide those that they coincide with.
+        z = 2.0 if look["linestyle"] == "-" else 2.1
+        ax.plot(step, np.median(curves, axis=0), linewidth=2, label=name, zorder=z, **look)
         low, high = curves.min(axis=0), curves.max(axis=0)
         ax.fill_between(step, low, high, color=look["color"], alpha=0.1, linewidth=0)
-    ax.axhline(tolerance, color=LIMIT, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
+    ax.axhline(tolerance, color=BEFORE, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(left=0)
-    ax.set_xlabel("step (of the searches CMA, 1+1 and pattern: trial)")
+    searches = [name for name in dict.fromkeys(t.rule for t in trials) if name in SEARCHES]
+    ax.set_xlabel(f"step (of {', '.join(searches)}: trial)" if searches else "step")
     ax.set_ylabel("error, median and range over starts")
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax

@@ -24,6 +24,7 @@ def bent(
     rotations: NDArray,
     shares: tuple[NDArray, NDArray],
     linear: bool,
+    strain: NDArray | None = None,
 ) -> NDArray[np.float64]:
     """Points along every strut, (m, k + 1, d), from its first node to its second (or its image).
 
@@ -41,11 +42,15 @@ def bent(
         against the line between them, bends the strut; the rest is in its joints, or shears it.
     linear : bool
         Whether turns are small; else the ends are turned as far as it says (in the plane).
+    strain : (d, d) array, optional
+        That of the periodic cell, with which images of nodes move.
     """
     i, j = network.edges.T
     vector = network.vectors
     start = (network.nodes + moves)[i]
     line = vector + moves[j] - moves[i]
+    if network.periodic and strain is not None:
+        line = line + network.shifts @ network.cell @ strain
     s = np.linspace(0, 1, pieces(network) + 1)
     points = start[:, None] + s[:, None] * line[:, None]
     # Cubics that vanish at both ends and have slope 1 at the first, or at the second.

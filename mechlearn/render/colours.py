@@ -9,7 +9,7 @@ from mechlearn.plots import INK, spans_decades
 QUIET = "#5B626D"
 #: Colours that stay apart for the colour-blind, and apart from the colour maps used with them.
 SOURCE, TARGET, SUPPORT = "#E8590C", "#C2188B", INK
-BOND, GHOST, CELL, RIM = "#7D8590", "#BCC2CB", "#AEB4BD", "#4A5059"
+BOND, GHOST, CELL, RIM = "#7D8590", "#BCC2CB", "#939AA5", "#4A5059"
 REMOVED = "#8A919C"
 
 

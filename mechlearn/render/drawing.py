@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
-from mechlearn.render.lines import cell_outline, segments, space
+from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Beyond this many bonds, lines are drawn instead of tubes; up to that many, joints are rounded.
 TUBES, JOINTS = 60_000, 6_000
+#: By how much what is brought forward is, in the least steps of depth that a picture tells apart.
+FORWARD = -1e7
 #: Sides of tubes, and balls, in quick pictures.
 QUICK = 6
 #: How much of a bond's colour is lost at the far side of a network in space, and where it has left
@@ -33,9 +35,12 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
     layer = _layer(scene)
     away = None if scene.flat else away
     if scene.network.periodic:
-        outline = _tubes(cell_outline(scene.network), 0.0016 * scene.extent)
+        if scene.ghost and scene.strain is not None:
+            outline = _tubes(scene.rest_cell.edges(), 0.0008 * scene.extent)
+            _add(plotter, outline, -5 * layer, color=GHOST, lighting=False)
+        outline = _tubes(scene.cell.edges(), 0.0016 * scene.extent)
         _add(plotter, outline, -4 * layer, color=CELL, lighting=False)
-    if scene.ghost is not None:
+    if scene.ghost:
         rest = scene.rest()
         colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
         colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
@@ -59,16 +64,26 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         _draw_joints(plotter, scene, away)
 
 
-def draw_marks(plotter: "pyvista.Plotter", scene: Scene) -> None:
-    """Put supports, sources and targets into a plotter."""
+def draw_marks(plotter: "pyvista.Plotter", scene: Scene, in_front: bool = False) -> None:
+    """Put supports, sources and targets into a plotter.
+
+    With ``in_front``, those of a network in space shine through what hides them.
+    """
+    before = set(plotter.actors)
     if len(scene.supports):
         _draw_supports(plotter, scene)
     for mark in scene.marks:
-        if mark.terminal.cell is None:
+        if mark.cell:
+            _draw_wanted_edges(plotter, scene, mark)
+        else:
             _draw_pairs(plotter, scene, mark)
             _draw_wanted(plotter, scene, mark)
             _draw_nodes(plotter, scene, mark)
         _draw_arrows(plotter, scene, mark)
+    for name, actor in plotter.actors.items():
+        if in_front and not scene.flat and name not in before:
+            actor.mapper.SetResolveCoincidentTopologyToPolygonOffset()
+            actor.mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0, FORWARD)
 
 
 # -- the parts -----------------------------------------------------------------------------------
@@ -82,7 +97,7 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     bent = scene.flat and scene.lines is not None
     if scene.whole or bent:
         # Where bonds end, which may be at an image of a node, and where bent ones have a kink.
-        pieces = scene.pieces() if bent else segments(scene.network, scene.nodes, whole=True)
+        pieces = scene.pieces() if bent else scene.to_images()
         places, widest = pieces.ends.reshape(-1, 3).copy(), np.repeat(pieces.bond, 2)
         colours = _faded(scene.colours[widest].reshape(-1, 2, 3), pieces.fade, FADED)
         colours = colours.reshape(-1, 3)
@@ -140,12 +155,20 @@ def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
         _add(plotter, _copies(ring, places), 2.5 * _layer(scene), color=mark.colour, lighting=False)
 
 
+def _draw_wanted_edges(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
+    """Dashes where a target wants sides of the periodic cell."""
+    if len(dashes := scene.wanted_edges(mark)):
+        lines = _tubes(dashes, 0.0016 * scene.extent)
+        _add(plotter, lines, 2.5 * _layer(scene), color=mark.colour, lighting=False)
+
+
 def _draw_supports(plotter: "pyvista.Plotter", scene: Scene) -> None:
     import pyvista as pv
 
-    side = 1.7 * scene.mark
-    box = pv.Cube(x_length=side, y_length=side, z_length=side / 50 if scene.flat else side)
-    boxes = _copies(box, scene.nodes[scene.supports])
+    box = pv.Cube(x_length=2, y_length=2, z_length=0.04 if scene.flat else 2)
+    places = pv.PolyData(space(scene.nodes[scene.supports]))
+    places["half"] = scene.support_sizes()
+    boxes = places.glyph(geom=box, scale="half", orient=False)
     options = _surface(scene) | {"smooth_shading": False}
     _add(plotter, boxes, 2 * _layer(scene), color=SUPPORT, **options)
 

@@ -56,6 +56,8 @@ class Felt:
     tension : (m,) array, or None where elements have no single one (solid struts)
         Force along every bond, positive where it draws its ends together; of conductors the size
         of the current.
+    outputs : (t,) array
+        What the targets read, in the user's units.
     body : Body, optional
         The mesh of solid struts.
     cell : (d, d) array, optional
@@ -66,6 +68,7 @@ class Felt:
     strain: NDArray[np.float64]
     energy: NDArray[np.float64]
     tension: NDArray[np.float64] | None
+    outputs: NDArray[np.float64]
     body: Body | None = None
     cell: NDArray[np.float64] | None = None
 
@@ -200,11 +203,11 @@ def felt(actuation: Actuation, answer: Answer) -> Felt:
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
     if not isinstance(run.energy, BondEnergy):
-        return Felt(answer.state, strain, energy, None, body(model, answer.field))
+        return Felt(answer.state, strain, energy, None, answer.outputs, body(model, answer.field))
     tension = model.to_bonds(model.local_tensions())
     if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
-    return Felt(answer.state, strain, energy, tension, cell=answer.cell)
+    return Felt(answer.state, strain, energy, tension, answer.outputs, cell=answer.cell)
 
 
 def body(model: "SolidModel", field: NDArray) -> Body:

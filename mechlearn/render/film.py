@@ -32,6 +32,8 @@ Images = Iterator[NDArray[np.uint8]]
 
 #: Frames from rest to full load (of solids, which are slow to solve), at most of a training.
 PULL, PULL_OF_SOLIDS, STEPS = 24, 8, 60
+#: An answer that changes by less than this part of itself is drawn as one that is steady.
+STEADY = 0.2
 #: Frames per second, and how many of them an end is held for.
 RATE, HOLD = 15, 12
 #: Colours of the answers (Okabe and Ito's, safe for the colour-blind).
@@ -90,17 +92,27 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             if wanted is not None:
                 options = {"fillstyle": "none", "markersize": 12, "markeredgewidth": 1.6}
                 axes.plot(100, wanted, "o", color=colour, clip_on=False, **options)
-        axes.set(xlabel="load in %", xlim=(0, 100))
+        axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
+        axes.ticklabel_format(axis="y", useOffset=False)
         axes.set_title("answer (ring: wanted)", color=INK)
         if len(columns) > 1:
             axes.legend(frameon=False)
 
     words = [
-        ",  ".join([f"{percent(a)} of the load", readings(run, example, u)]).rstrip(", ")
-        for a, u in zip(amplitudes, shown.fields, strict=True)
+        ",  ".join([f"{percent(a)} of the load", readings(run, example, s.felt.outputs)]).rstrip(
+            ", "
+        )
+        for a, s in zip(amplitudes, states, strict=True)
     ]
     images = list(_images(shown, words, curve, size))
     yield from [*images, *images[-1:] * HOLD, *images[-2:0:-1]]
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    """Limits that do not make much of what hardly changes, such as a ratio along the load."""
+    least = STEADY * max(abs(low), abs(high))
+    middle, half = (low + high) / 2, max(high - low, least) / 2
+    return middle - half, middle + half
 
 
 def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
@@ -121,8 +133,8 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
 
     words = [
         ",  ".join([f"step {steps[p]}, error {percent(error[steps[p]])}"]
-                   + ([said] if (said := readings(run, example, u)) else []))
-        for p, u in zip(places, shown.fields, strict=True)
+                   + ([said] if (said := readings(run, example, s.felt.outputs)) else []))
+        for p, s in zip(places, shown.states, strict=True)
     ]  # fmt: skip
     images = list(_images(shown, words, curve, size))
     yield from [*images[:1] * (HOLD // 2), *images, *images[-1:] * (2 * HOLD)]
@@ -163,12 +175,12 @@ def _images(
                     round(v) for v in (0, sheet.top + 45 * sheet.unit, sheet.width,
                                        sheet.height - 45 * sheet.unit)
                 )  # fmt: skip
-                sight = view(points, run.network.dim, place[2:], scenes[0].mark_points())
+                sight = view(points, run.network.dim, place[2:], scenes[0].outlook())
                 stage = Stage(place[2:]).__enter__()
             line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
             sheet.fit(line, size[0] - 64 * sheet.unit)
             sheet.picture(stage.picture(scene, sight), place)
-            sheet.explain(scene, shown.shades)
+            sheet.explain(scene, shown.shades, below=45 * sheet.unit)
             sheet.scale_bar(sight)
             w, h = size
             left = sheet.width + 330 * sheet.unit

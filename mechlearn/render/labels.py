@@ -14,6 +14,23 @@ from mechlearn.render.words import label
 
 #: More sources and targets than this are marked but not labelled one by one.
 LABELS = 14
+#: Of a label, in pixels of a sheet of 1600 by 1000: height of the letters, of a line, and of what
+#: of it is above the baseline; what stays free around it, and at the sides of the picture.
+LETTERS, LINE, ABOVE, GAP, SIDE = 19.0, 25.0, 19.0, 10.0, 22.0
+#: Up to so far from its place a label needs no line to it.
+BESIDE = 16.0
+
+
+def mark_words(scene: Scene, reached: Mapping[str, Any]) -> list[list[str]]:
+    """The lines of every mark's label; ``reached`` says what targets read, by name."""
+    shown = scene.marks if len(scene.marks) <= LABELS else []
+    return [label(m, reached.get(str(m.terminal.name))).split("\n") for m in shown]
+
+
+def label_room(sheet: Sheet, words: Sequence[Sequence[str]]) -> float:
+    """How much room the tallest label needs above or below a network, in pixels."""
+    most = max((len(lines) for lines in words), default=0)
+    return (LINE * most + 4 * GAP) * sheet.unit
 
 
 def label_marks(
@@ -22,36 +39,50 @@ def label_marks(
     sight: View,
     image: NDArray[np.uint8],
     place: Place,
-    reached: Mapping[str, Any],
+    words: Sequence[Sequence[str]],
 ) -> None:
-    """Name the marks in a picture of a scene; ``reached`` says what targets read, by name."""
-    shown = scene.marks if len(scene.marks) <= LABELS else []
-    texts, anchors = [], []
-    for mark in shown:
-        words = label(mark, reached.get(mark.terminal.name))
-        texts.append(sheet.text(0, 0, words, 19, mark.colour, va="top", linespacing=1.3))
-        anchors.append(sight.pixels(scene.anchors_of(mark)))
-    extents = [t.get_window_extent() for t in texts]
-    sizes = [(e.width, e.height) for e in extents]
-    corners = free_places((image < 250).any(axis=2), sizes, anchors, 10 * sheet.unit)
-    origin = np.array(place[:2])
-    for text, mark, corner, size, points in zip(texts, shown, corners, sizes, anchors, strict=True):
-        text.set_position(sheet.at(*(origin + corner)))
-        _leader(sheet, mark, origin + corner, np.array(size), origin + points)
+    """Name the marks in a picture of a scene by :func:`mark_words`."""
+    # Line by line: as one text, lines would be as far apart as their letters are tall.
+    texts = [
+        [sheet.text(0, 0, line, LETTERS, mark.colour, va="baseline") for line in lines]
+        for mark, lines in zip(scene.marks, words, strict=False)
+    ]
+    anchors = [sight.pixels(scene.anchors_of(mark)) for mark in scene.marks[: len(texts)]]
+    sizes = [
+        (max(t.get_window_extent().width for t in lines), LINE * sheet.unit * len(lines))
+        for lines in texts
+    ]
+    ink = (image < 250).any(axis=2)
+    ink[:, : round(SIDE * sheet.unit)] = True
+    corners = free_places(ink, sizes, anchors, GAP * sheet.unit)
+    origin, pixels = np.array(place[:2]), sight.size[1] / 2 / sight.scale
+    for mark, lines, corner, size, points in zip(
+        scene.marks, texts, corners, sizes, anchors, strict=False
+    ):
+        for k, text in enumerate(lines):
+            low = corner[1] + (LINE * k + ABOVE) * sheet.unit
+            text.set_position(sheet.at(origin[0] + corner[0], origin[1] + low))
+        reach = scene.radius_of(mark) * pixels
+        _leader(sheet, mark, origin + corner, np.array(size), origin + points, reach)
 
 
-def _leader(sheet: Sheet, mark: Mark, corner: NDArray, size: NDArray, anchors: NDArray) -> None:
-    """A thin line from a label to its node, where the two are not side by side."""
+def _leader(
+    sheet: Sheet, mark: Mark, corner: NDArray, size: NDArray, anchors: NDArray, reach: float
+) -> None:
+    """A thin line from a label to its node, where the two are not side by side.
+
+    It ends ``reach`` pixels and a little before the node.
+    """
     from matplotlib.lines import Line2D
 
     nearest = np.clip(anchors, corner, corner + size)
     gaps = np.linalg.norm(nearest - anchors, axis=1)
     k = int(gaps.argmin())
-    if gaps[k] < 30 * sheet.unit:
+    if gaps[k] < reach + BESIDE * sheet.unit:
         return
     start, end = nearest[k], anchors[k]
     start = start + (end - start) * min(1, 5 * sheet.unit / gaps[k])
-    end = end + (start - end) * min(1, 14 * sheet.unit / gaps[k])
+    end = end + (start - end) * min(1, (reach + 3 * sheet.unit) / gaps[k])
     line = sheet.at(*np.array([start, end]).T)
     for colour, width in (("white", 3.5), (mark.colour, 1.5)):
         sheet.figure.add_artist(

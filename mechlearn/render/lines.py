@@ -93,28 +93,8 @@ def space(points: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
 
 
-def cell_outline(network: Network) -> NDArray[np.float64]:
-    """The edges of the periodic cell, shape (4 or 12, 2, 3), around the nodes."""
-    d, corner = network.dim, _cell_corner(network)
-    corners = np.stack(np.meshgrid(*[(0, 1)] * d, indexing="ij"), -1).reshape(-1, d)
-    pairs = [
-        (a, b) for k, a in enumerate(corners) for b in corners[k + 1 :] if np.abs(a - b).sum() == 1
-    ]
-    return space((corner + np.array(pairs)) @ network.cell)
-
-
-def cell_sides(network: Network) -> NDArray[np.float64]:
-    """Middles of the low and the high side of the periodic cell along every axis, (d, 2, d)."""
-    d, corner = network.dim, _cell_corner(network)
-    middles = np.full((d, 2, d), 0.5)
-    middles[np.arange(d), :, np.arange(d)] = [0.0, 1.0]
-    return (corner + middles) @ network.cell
-
-
-def _cell_corner(network: Network) -> NDArray[np.float64]:
-    """The low corner of the cell as it is drawn, in fractions of the cell."""
-    fractions = network.nodes @ np.linalg.inv(network.cell)
-    if (fractions < -1e-9).any() or (fractions > 1 + 1e-9).any():
-        # Centred on the nodes where those do not lie in the cell at the origin.
-        return (fractions.min(axis=0) + fractions.max(axis=0) - 1) / 2
-    return np.zeros(network.dim)
+def dashed(ends: NDArray, count: int) -> NDArray[np.float64]:
+    """Lines (s, 2, 3) as so many dashes each, shape (s * count, 2, 3)."""
+    part = ((np.arange(count)[:, None] + [0.2, 0.8]) / count)[None, :, :, None]
+    a, b = ends[:, None, :1], ends[:, None, 1:]
+    return ((1 - part) * a + part * b).reshape(-1, 2, 3)

@@ -29,6 +29,8 @@ class Mark:
         Whether it is about motions and forces in space, which have a direction.
     share : bool
         Whether ``values`` are shares of the outputs, as a cross-entropy wants them.
+    loads : (ports,) array
+        The same as ``values`` as strains or forces: of a Poisson's ratio, the strain it means.
     """
 
     terminal: Terminal
@@ -36,7 +38,8 @@ class Mark:
     values: NDArray[np.float64]
     active: bool
     moves: bool
-    share: bool = False
+    share: bool
+    loads: NDArray[np.float64]
 
     @property
     def is_source(self) -> bool:
@@ -63,71 +66,108 @@ class Mark:
         """Pairs of nodes whose distance it is about."""
         return [p.nodes for p in self.ports if len(p.nodes) == 2]
 
-    def arrows(self, network: Network, nodes: NDArray) -> list[tuple[NDArray, NDArray, bool]]:
-        """Arrows as (place, direction, whether the arrow ends there rather than starts)."""
+    @property
+    def _points_somewhere(self) -> bool:
         steered = self.active and self.moves and not self.share and not self.cell
-        if not steered or getattr(self.terminal, "match", None):
-            return []
-        out = []
+        return steered and not getattr(self.terminal, "match", None)
+
+    @property
+    def pulls(self) -> dict[tuple[int, ...], float]:
+        """Pairs that it draws apart (1) or together (-1)."""
+        if not self._points_somewhere:
+            return {}
+        both = zip(self.ports, self.values, strict=True)
+        return {p.nodes: float(np.sign(v)) for p, v in both if p.component is None and v}
+
+    def pushes(self, dim: int) -> dict[int, NDArray[np.float64]]:
+        """Nodes that it moves or loads, and the directions, which are no rotations."""
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
-            if port.component is not None and port.component >= network.dim:
-                continue  # a rotation or a moment
-            if port.component is not None:
-                vectors.setdefault(port.nodes[0], np.zeros(network.dim))[port.component] = value
-                continue
-            a, b = port.nodes
-            axis = network.separation(a, b)
-            if value:
-                way = np.sign(value) * axis / np.linalg.norm(axis)
-                out += [(nodes[a], -way, value < 0), (nodes[b], way, value < 0)]
-        for node, vector in vectors.items():
-            if size := np.linalg.norm(vector):
-                out.append((nodes[node], vector / size, False))
-        return out
+            if self._points_somewhere and port.component is not None and port.component < dim:
+                vectors.setdefault(port.nodes[0], np.zeros(dim))[port.component] = value
+        return {n: v / size for n, v in vectors.items() if (size := np.linalg.norm(v))}
 
-    def cell_arrows(self, dim: int) -> list[tuple[int, float]]:
-        """The axes along which it pulls the periodic cell (1) or pushes it (-1)."""
-        pulls = self.terminal.quantity in ("strain", "stress")
-        if not (self.cell and self.active and pulls):
+    def arrows(
+        self, network: Network, nodes: NDArray, strain: NDArray | None = None
+    ) -> list[tuple[NDArray, NDArray, bool]]:
+        """Arrows as (place, direction, whether the arrow ends there rather than starts).
+
+        ``nodes`` are where they are drawn, ``strain`` that of the periodic cell as it is drawn.
+        """
+        out = []
+        for (a, b), sign in self.pulls.items():
+            axis = apart(network, nodes, a, b, strain)
+            way = sign * axis / np.linalg.norm(axis)
+            out += [(nodes[a], -way, sign < 0), (nodes[b], way, sign < 0)]
+        return out + [(nodes[n], way, False) for n, way in self.pushes(network.dim).items()]
+
+    def cell_arrows(self, dim: int) -> list[tuple[int, int, float]]:
+        """How it draws at the periodic cell: across which axis a side is, and which way.
+
+        That is the axis along which the high side is drawn forward (1) or back (-1); the low side
+        is drawn the other way. Shear draws at two pairs of sides.
+        """
+        draws = self.terminal.quantity in ("strain", "stress", "poisson")
+        if not (self.cell and self.active and draws) or getattr(self.terminal, "match", None):
             return []
         out = []
-        for name, value in zip(self.cell, self.values, strict=True):
-            axes = [c for c in range(dim) if name in (VOLUME, 2 * "xyz"[c])]
-            out += [(c, float(np.sign(value))) for c in axes if value]
+        for name, load in zip(self.cell, self.loads, strict=True):
+            pairs = [(c, c) for c in range(dim)] if name == VOLUME else _axes(name)
+            out += [(a, b, float(np.sign(load))) for a, b in pairs if load]
         return out
 
+    def wanted_strain(self) -> dict[tuple[int, int], float]:
+        """The components of the cell's strain that a target wants, by their axes."""
+        asks = self.terminal.quantity in ("strain", "poisson") and not self.is_source
+        if not (self.cell and self.active and asks) or getattr(self.terminal, "match", None):
+            return {}
+        named = zip(self.cell, self.loads, strict=True)
+        return {p: float(v) for name, v in named if name != VOLUME for p in _axes(name)}
+
     def wanted_places(
-        self, network: Network, rest: NDArray, nodes: NDArray, factor: float
+        self, network: Network, nodes: NDArray, factor: float, strain: NDArray | None = None
     ) -> NDArray[np.float64]:
         """Where a target's nodes would be if it read what is wanted, (k, d), as far as it says.
 
-        ``nodes`` are where they are drawn, ``factor`` times as far from ``rest`` as they move.
+        ``nodes`` are where they are drawn, ``factor`` times as far from rest as they move, and
+        ``strain`` is that of the periodic cell as it is drawn.
         """
         ready = self.active and self.moves and not self.share
         ready = ready and self.terminal.quantity in ("strain", "displacement")
         if self.is_source or self.cell or not ready or getattr(self.terminal, "match", None):
             return np.empty((0, network.dim))
-        places: dict[int, NDArray] = {}
+        rest, places = network.nodes, dict[int, NDArray]()
         for port, value in zip(self.ports, self.values, strict=True):
             if port.component is not None and port.component < network.dim:
                 place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
                 place[port.component] = rest[port.nodes[0], port.component] + factor * value
             elif port.component is None:
                 a, b = port.nodes
-                line = apart(network, nodes, a, b)
+                line = apart(network, nodes, a, b, strain)
                 length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)
                 change = (length / np.linalg.norm(line) - 1) / 2 * line
                 places[a], places[b] = nodes[a] - change, nodes[b] + change
         return np.array(list(places.values())).reshape(-1, network.dim)
 
 
-def apart(network: Network, nodes: NDArray, a: int, b: int) -> NDArray[np.float64]:
-    """The vector from one node to another, or to its nearest image at rest."""
+def apart(
+    network: Network, nodes: NDArray, a: int, b: int, strain: NDArray | None = None
+) -> NDArray[np.float64]:
+    """The vector from one node to another, or to its nearest image at rest.
+
+    ``strain`` is that of the periodic cell, with which images move.
+    """
     v = nodes[b] - nodes[a]
     if not network.periodic:
         return v
-    return v + network.separation(a, b) - (network.nodes[b] - network.nodes[a])
+    image = network.separation(a, b) - (network.nodes[b] - network.nodes[a])
+    return v + image if strain is None else v + image + image @ strain
+
+
+def _axes(component: str) -> set[tuple[int, int]]:
+    """The places of a component such as "xy" in the strain tensor."""
+    a, b = ("xyz".index(c) for c in component)
+    return {(a, b), (b, a)}
 
 
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
@@ -135,21 +175,32 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
     out = []
     column = {port: k for k, port in enumerate(problem.targets)}
     for terminal in (*problem.task.sources, *problem.task.targets):
-        ks = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
+        ks = _ports_of(terminal, problem)
         if isinstance(terminal, Source):
-            values = problem.values[example, ks]
-            active = bool(problem.held[example, ks].any() or values.any())
+            loads = problem.values[example, ks]
+            active = bool(problem.held[example, ks].any() or loads.any())
         else:
-            values = problem.wanted[example, [column[k] for k in ks]]
+            loads = problem.wanted[example, [column[k] for k in ks]]
             active = bool(problem.asked[example, [column[k] for k in ks]].any())
         ports = tuple(problem.ports[k] for k in ks)
-        units = [p.unit for p in ports]
+        units = np.array([p.unit if p.terminal == terminal.name else 1.0 for p in ports])
         moves = isinstance(problem.kinematics, Displacements)
         share = isinstance(terminal, Target) and not problem.task.cost.has_values
-        if share:
-            units = [1.0] * len(ports)
-        out.append(Mark(terminal, ports, values / units, active, moves, share))
+        values = loads if share else loads / units
+        out.append(Mark(terminal, ports, values, active, moves, share, loads))
     return out
+
+
+def _ports_of(terminal: Terminal, problem: Problem) -> list[int]:
+    """The ports of a terminal; where the stress of a strain is asked for, that of the target."""
+    own = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
+    if terminal.cell is None:
+        return own
+    found = []
+    for name in np.atleast_1d(terminal.cell):
+        at = [k for k, p in enumerate(problem.ports) if p.cell == name]
+        found.append(next((k for k in at if k in own), at[0]))
+    return found
 
 
 def held_nodes(problem: Problem) -> NDArray[np.int64]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import listed
 from mechlearn.network import Network
+from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import BOND, CELL, SUPPORT
-from mechlearn.render.lines import cell_outline, segments
+from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
@@ -108,7 +109,7 @@ def drawing(
     ends = np.rint(10 * sight.pixels(pieces.ends)).astype(int)
     shapes = []
     if network.periodic:
-        outline = np.rint(10 * sight.pixels(cell_outline(network))).astype(int)
+        outline = np.rint(10 * sight.pixels(cell_of(network).edges())).astype(int)
         shapes.append(_path(outline, CELL, 8))
     thin = max(4.0, min(20.0, 2400 / np.sqrt(network.n_edges) / 8))
     if values is None:

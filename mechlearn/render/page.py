@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import dataclass, field
 from html import escape
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,9 +146,13 @@ def page(plotter: "pyvista.Plotter") -> str:
     seen = plotter.camera
     if seen.parallel_projection:
         centre, place = np.array(seen.focal_point), np.array(seen.position)
-        far = seen.parallel_scale / np.tan(np.radians(seen.view_angle / 2))
+        out = (place - centre) / np.linalg.norm(place - centre)
+        # What is nearest looks largest, and shall be in view as well.
+        corners = np.array(list(product(*np.reshape(plotter.bounds, (3, 2)))))
+        near = float(((corners - centre) @ out).max())
+        far = seen.parallel_scale / np.tan(np.radians(seen.view_angle / 2)) + near
         seen.parallel_projection = False
-        seen.position = tuple(centre + far * (place - centre) / np.linalg.norm(place - centre))
+        seen.position = tuple(centre + far * out)
         plotter.reset_camera_clipping_range()
     plotter.render()
     window = plotter.render_window

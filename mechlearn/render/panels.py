@@ -9,7 +9,7 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.render.colours import TARGET
 from mechlearn.render.felt import Solved
-from mechlearn.render.labels import label_marks
+from mechlearn.render.labels import label_marks, label_room, mark_words
 from mechlearn.render.offscreen import picture
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Place, Sheet
@@ -50,7 +50,7 @@ def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool 
     ]
     caption = ["Free: sources only; clamped: outputs also held at their targets"]
     caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, u) for u in shown.fields]
+    answers = [readings(run, example, s.felt.outputs) for s in shown.states]
     return _grid(shown, "; ".join(caption), names, answers, size, vector)
 
 
@@ -63,7 +63,7 @@ def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: boo
     names = ["Before training", "After training"]
     caption = ["What every bond feels when the sources act, on the network at rest"]
     caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, u) for u in shown.fields]
+    answers = [readings(run, example, s.felt.outputs) for s in shown.states]
     return _grid(shown, "; ".join(caption), names, answers, size, vector)
 
 
@@ -76,15 +76,16 @@ def _felt(run: "Run") -> str:
 def labelled_picture(sheet: Sheet, scene: Scene, reached: Mapping[str, Any]) -> None:
     """One big picture with labels; ``reached`` says what targets read, by name."""
     place = _whole(0, sheet.top, sheet.width, sheet.height)
-    margin = (0.06, 0.115)
-    sight = view(scene.points(), scene.network.dim, place[2:], scene.mark_points(), margin)
+    words = mark_words(scene, reached)
+    margin = (0.06, max(0.115, label_room(sheet, words) / sheet.height))
+    sight = view(scene.points(), scene.network.dim, place[2:], scene.outlook(), margin)
     image = picture(scene, sight)
     if sheet.vector:
         draw_scene(sheet.frame(place), scene, sight)
     else:
         sheet.picture(image, place)
     sheet.scale_bar(sight)
-    label_marks(sheet, scene, sight, image, place, reached)
+    label_marks(sheet, scene, sight, image, place, words)
 
 
 def _grid(
@@ -102,20 +103,24 @@ def _grid(
     sheet.explain(scenes[-1], shown.shades)
     rows = -(-len(scenes) // columns)
     w, h, head = sheet.width // columns, sheet.height // rows, sheet.unit * 40
-    points, towards = np.concatenate([s.points() for s in scenes]), scenes[0].mark_points()
+    points, out = np.concatenate([s.points() for s in scenes]), scenes[0].outlook()
+    said = []
     for k, (scene, name, answer) in enumerate(zip(scenes, names, answers, strict=True)):
         left, top = (k % columns) * w, sheet.top + (k // columns) * h
         middle = top + head / 2
         words = sheet.text(left + 32 * sheet.unit, middle, name, 21, weight="bold")
         end = words.get_window_extent().x1 + 18 * sheet.unit
-        said = sheet.text(end, middle, answer, 20, TARGET)
-        sheet.fit(said, left + w - end)
+        said.append(sheet.text(end, middle, answer, 20, TARGET))
+        sheet.fit(said[-1], left + w - 24 * sheet.unit - end)
         place = _whole(left, top + head, w, h - head)
-        sight = view(points, run.network.dim, place[2:], towards, (0.035, 0.035))
+        sight = view(points, run.network.dim, place[2:], out, (0.035, 0.04))
         if sheet.vector:
             draw_scene(sheet.frame(place), scene, sight)
         else:
             sheet.picture(picture(scene, sight), place)
+    least = min(text.get_fontsize() for text in said)
+    for text in said:
+        text.set_fontsize(least)
     sheet.scale_bar(sight)
     return sheet
 

@@ -168,6 +168,7 @@ def draw_setup(
     example: int = 1,
     size: tuple[int, int] = (1600, 1000),
     title: str = "",
+    letters: float = 1.0,
 ) -> Path:
     """Write a picture of a task before training: supports, sources, and what targets shall do.
 
@@ -178,6 +179,7 @@ def draw_setup(
     example : which example, counted from 1
     size : width and height in pixels
     title : above the picture; sizes of the network where left out
+    letters : factor on the size of all words
 
     Returns
     -------
@@ -198,7 +200,8 @@ def draw_setup(
     parts += ["before training", *which_example(problem, example - 1)]
     vector = path.suffix.lower() != ".png"
     words = ", ".join(parts)
-    sheet = Sheet(size, title or sizes(network), words[0].upper() + words[1:], vector=vector)
+    caption = words[0].upper() + words[1:]
+    sheet = Sheet(size, title or sizes(network), caption, vector=vector, letters=letters)
     sheet.explain(scene)
     labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)
@@ -236,7 +239,7 @@ def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
         heading(run),
         x=0.02,
         ha="left",
-        fontsize=21.6 * min(size) / 1000,
+        fontsize=21.6 * min(size[0] / 1600, size[1] / 1000),
         fontweight="bold",
         color=INK,
     )

@@ -1,16 +1,20 @@
 """The scene: what is in a picture of a network, where, and how large. No text, no pyvista here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.render.lines import Segments, cell_outline, cell_sides, segments, space
+from mechlearn.render.cell import Cell, cell_of
+from mechlearn.render.deformation import strained
+from mechlearn.render.lines import Segments, dashed, segments, space
 from mechlearn.render.marks import Mark, apart
+from mechlearn.render.view import outlook
 
-#: Dashes that stand for a bond that was removed.
-DASHES = 6
+#: Dashes that stand for a bond that was removed, and for an edge of the cell that is wanted.
+DASHES, DASHES_OF_CELL = 6, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,7 @@ class Scene:
     Attributes
     ----------
     network : Network
+        At rest.
     nodes : (n, d) array
         Where the nodes are drawn.
     colours : (m, 3) array of 0 to 255
@@ -62,8 +67,10 @@ class Scene:
         Sources and targets.
     supports : integer array
         Nodes that are held.
-    ghost : (n, d) array, optional
-        Where the nodes are at rest.
+    ghost : bool
+        Whether the network at rest is drawn behind.
+    strain : (d, d) array, optional
+        Of the periodic cell as it is drawn.
     lines : (m, k + 1, d) array, optional
         Points along bonds that are bent.
     solid : Solid, optional
@@ -90,7 +97,8 @@ class Scene:
     widths: NDArray[np.float64]
     marks: list[Mark] = field(default_factory=list)
     supports: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    ghost: NDArray[np.float64] | None = None
+    ghost: bool = False
+    strain: NDArray[np.float64] | None = None
     lines: NDArray[np.float64] | None = None
     solid: Solid | None = None
     true_radii: NDArray[np.float64] | None = None
@@ -131,22 +139,43 @@ class Scene:
 
     def pieces(self) -> Segments:
         """The bonds as they are drawn, in straight pieces."""
-        made = segments(self.network, self.nodes, self.lines, self.whole)
+        made = segments(self._deformed, self.nodes, self.lines, self.whole)
         return made if self.removed is None else made.of(~self.removed[made.bond])
 
     def dashes(self) -> NDArray[np.float64]:
         """Dashes where bonds were removed, shape (k, 2, 3)."""
         if self.removed is None or not self.removed.any():
             return np.empty((0, 2, 3))
-        made = segments(self.network, self.nodes, whole=self.whole)
-        ends = made.of(self.removed[made.bond]).ends[:, None]
-        along = np.arange(DASHES)[:, None] + [0.2, 0.8]
-        part = (along / DASHES)[None, :, :, None]
-        return ((1 - part) * ends[:, :, :1] + part * ends[:, :, 1:]).reshape(-1, 2, 3)
+        made = segments(self._deformed, self.nodes, whole=self.whole)
+        return dashed(made.of(self.removed[made.bond]).ends, DASHES)
 
     def rest(self) -> Segments:
         """The bonds at rest, where those are drawn."""
-        return segments(self.network, self.ghost, whole=self.whole)
+        return segments(self.network, whole=self.whole)
+
+    def to_images(self) -> Segments:
+        """The bonds from node to node, straight, to images of nodes where they cross the cell."""
+        return segments(self._deformed, self.nodes, whole=True)
+
+    @cached_property
+    def _deformed(self) -> Network:
+        """The network in the cell as it is drawn."""
+        return self.network if self.strain is None else strained(self.network, self.strain)
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The periodic cell as it is drawn."""
+        return self.rest_cell if self.strain is None else self._cell(self.strain)
+
+    @cached_property
+    def rest_cell(self) -> Cell:
+        """The periodic cell at rest."""
+        return cell_of(self.network)
+
+    def _cell(self, strain: NDArray) -> Cell:
+        """The periodic cell under a strain, around the nodes as they are drawn."""
+        middle = self.network.nodes.mean(axis=0)
+        return self.rest_cell.deformed(strain, middle, self.nodes.mean(axis=0) - middle)
 
     def points(self) -> NDArray[np.float64]:
         """Everything that must be in view."""
@@ -156,42 +185,78 @@ class Scene:
         if self.true_radii is not None:
             corner = np.full(3, float(self.true_radii.max())) * ([1, 1, 0] if self.flat else 1)
             parts += [parts[0].min(axis=0)[None] - corner, parts[0].max(axis=0)[None] + corner]
-        if self.ghost is not None:
+        if self.ghost:
             parts.append(self.rest().ends.reshape(-1, 3))
         if self.network.periodic:
-            parts.append(cell_outline(self.network).reshape(-1, 3))
+            cells = (self.cell, self.rest_cell) if self.ghost else (self.cell,)
+            parts += [cell.edges().reshape(-1, 3) for cell in cells]
         for mark in self.marks:
             starts, directions = self.arrows(mark)
             parts += [starts, starts + directions * self.arrow]
+            parts += [a.reshape(-1, 3) for a in (self.wanted_edges(mark), self.pairs_of(mark))]
         return np.concatenate(parts)
 
-    def mark_points(self) -> NDArray[np.float64]:
-        """Where sources and targets are."""
-        places = [self.anchors_of(m) for m in self.marks]
-        return np.concatenate(places) if places else np.empty((0, 3))
+    def outlook(self) -> NDArray[np.float64]:
+        """From where it is best seen; of the network at rest, so that it is alike in all states."""
+        rest = replace(self, nodes=self.network.nodes, strain=None, solid=None, lines=None)
+        at = [rest.anchors_of(m) for m in self.marks]
+        arrows = [rest.arrows(m)[1] for m in self.marks]
+        middle = space(self.network.nodes.mean(axis=0))
+        none = np.empty((0, 3))
+        return outlook((np.vstack([none, *at]) - middle) / self.extent, np.vstack([none, *arrows]))
 
     def nodes_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a mark's nodes are, shape (k, 3)."""
         return space(self.nodes[mark.nodes])
 
     def anchors_of(self, mark: Mark) -> NDArray[np.float64]:
-        """What a mark's label is next to, shape (k, 3): nodes, or sides of the periodic cell."""
+        """What a mark's label is next to, shape (k, 3).
+
+        Its nodes; of the periodic cell its arrows, or where there are none, sides.
+        """
         if not mark.cell:
             return self.nodes_of(mark)
-        sides = cell_sides(self.network)
-        axes = [c for c, axis in enumerate("xyz"[: self.network.dim]) if axis in mark.cell[0]]
-        return space(sides[axes or [0], 1])
+        starts, directions = self.arrows(mark)
+        if len(starts):
+            return starts + 0.5 * self.arrow * directions
+        axes = [c for c, x in enumerate("xyz"[: self.network.dim]) if x in "".join(mark.cell)]
+        return space(self.cell.sides()[axes or list(range(self.network.dim)), 1])
+
+    def radius_of(self, mark: Mark) -> float:
+        """How far what marks a place reaches from it."""
+        if mark.cell:
+            return 0.5 * self.mark
+        return (1.9 if self.flat and len(self.wanted_of(mark)) else 1.35) * self.mark
+
+    def support_sizes(self) -> NDArray[np.float64]:
+        """Half the side of every support's box, which looks out from below a mark on its node."""
+        covered = [n for m in self.marks for n in m.nodes]
+        return self.mark * np.where(np.isin(self.supports, covered), 1.6, 0.85)
 
     def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a target's nodes are wanted, shape (k, 3); none where that is no place."""
-        rest = self.network.nodes if self.ghost is None else self.ghost
-        places = mark.wanted_places(self.network, rest, self.nodes, self.factor)
+        places = mark.wanted_places(self.network, self.nodes, self.factor, self.strain)
         return space(places) if len(places) else np.empty((0, 3))
+
+    def wanted_edges(self, mark: Mark) -> NDArray[np.float64]:
+        """Dashes where a target wants sides of the periodic cell, shape (k, 2, 3).
+
+        In the plane only; what it does not ask about is as it is drawn.
+        """
+        wanted = mark.wanted_strain() if self.flat else {}
+        if not wanted:
+            return np.empty((0, 2, 3))
+        strain = np.zeros((2, 2)) if self.strain is None else self.strain.copy()
+        for place, value in wanted.items():
+            strain[place] = self.factor * value
+        cell = self._cell(strain)
+        edges = [cell.edges_along(1 - across) for across in sorted({a for a, _ in wanted})]
+        return dashed(np.concatenate(edges), DASHES_OF_CELL)
 
     def pairs_of(self, mark: Mark) -> NDArray[np.float64]:
         """The lines between a mark's pairs of nodes, shape (k, 2, 3)."""
         ends = [
-            (self.nodes[a], self.nodes[a] + apart(self.network, self.nodes, a, b))
+            (self.nodes[a], self.nodes[a] + apart(self.network, self.nodes, a, b, self.strain))
             for a, b in mark.pairs
         ]
         return space(ends) if ends else np.empty((0, 2, 3))
@@ -200,15 +265,27 @@ class Scene:
         """Where a mark's arrows start, and unit vectors along them, shape (k, 3) each."""
         gap = 1.35 * self.mark
         starts, directions = np.empty((2, 0, 3))
-        arrows = mark.arrows(self.network, self.nodes)
-        for axis, sign in mark.cell_arrows(self.network.dim):
-            for place, outward in zip(cell_sides(self.network)[axis], (-1.0, 1.0), strict=True):
-                along = np.zeros(self.network.dim)
-                along[axis] = sign * outward
-                arrows.append((place, along, sign < 0))
+        arrows = mark.arrows(self.network, self.nodes, self.strain)
+        arrows += [a for load in mark.cell_arrows(self.network.dim) for a in self._at_sides(*load)]
         for place, along, ends_there in arrows:
             way = space(along)
             back = -(gap + self.arrow) if ends_there else gap
             starts = np.vstack([starts, space(place) + back * way])
             directions = np.vstack([directions, way])
         return starts, directions
+
+    def _at_sides(
+        self, across: int, way: int, sign: float
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], bool]]:
+        """Arrows at both sides across an axis of the periodic cell, as :meth:`Mark.arrows`."""
+        out = []
+        low, high = self.cell.sides()[across]
+        outward = (high - low) / np.linalg.norm(high - low)
+        for place, end in ((low, -1.0), (high, 1.0)):
+            along = np.zeros(self.network.dim)
+            along[way] = sign * end
+            if across == way:
+                out.append((place, along, sign < 0))
+            else:  # beside the side, from its middle: there is room for an arrow across it
+                out.append((place + 2 * self.mark * end * outward, along, False))
+        return out

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 from mechlearn.render.words import percent
@@ -33,11 +34,13 @@ class Sheet:
         Width of the column on a sheet of 1600 by 1000 pixels.
     vector : bool
         Whether networks shall be drawn as lines and shapes, not set in as pixels.
+    letters : float
+        Factor on the size of words, and of the room for them.
 
     Attributes
     ----------
     unit : float
-        Pixels per pixel of a sheet of 1600 by 1000.
+        Pixels per pixel of a sheet of 1600 by 1000, of words and the room for them.
     top, width, height : float
         Where the body starts, and how large it is without the column.
     """
@@ -49,9 +52,10 @@ class Sheet:
         caption: str,
         column: float = 250.0,
         vector: bool = False,
+        letters: float = 1.0,
     ) -> None:
         self.size, self.vector = size, vector
-        self.unit = min(size[0] / 1600, size[1] / 1000)
+        self.unit = letters * min(size[0] / 1600, size[1] / 1000)
         self.figure = new_figure(size)
         self.top = 78 * self.unit
         self.width = size[0] - column * self.unit
@@ -79,9 +83,9 @@ class Sheet:
 
     def fit(self, text: "Text", width: float) -> None:
         """Make a line of text no wider than ``width`` pixels."""
-        extent = text.get_window_extent().width
-        if extent > width:
-            text.set_fontsize(text.get_fontsize() * width / extent)
+        # More than once: letters are set on whole pixels, and grow in steps.
+        while (extent := text.get_window_extent().width) > width and text.get_fontsize() > 1:
+            text.set_fontsize(max(1.0, text.get_fontsize() * min(width / extent, 0.98)))
 
     def picture(self, image: NDArray[np.uint8], place: Place) -> None:
         """Set a picture into its place."""
@@ -113,11 +117,14 @@ class Sheet:
         self.figure.add_artist(bar)
         self.text(left, low - 17 * self.unit, f"length {length:g}", 18)
 
-    def explain(self, scene: Scene, shades: Shades | None = None) -> None:
-        """Fill the column: a colour bar, and what the marks mean below it."""
-        top = self.top
+    def explain(self, scene: Scene, shades: Shades | None = None, below: float = 0.0) -> None:
+        """Fill the column: a colour bar, and what the marks mean below it.
+
+        So many pixels at the top of the body are left free.
+        """
+        top = self.top + below
         if shades is not None:
-            height = 0.55 * self.height
+            height = 0.55 * (self.height - below)
             self._bar(top, height, shades)
             top += height + 30 * self.unit
         self._legend(top, scene)
@@ -143,7 +150,10 @@ class Sheet:
         elif shades.log:
             log_ticks(axes.yaxis, shades.low, shades.high)
         else:  # no common factor at the end of the bar, where the title is
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+            # So many digits that numbers a hundredth of the bar apart are told apart.
+            part = (shades.high - shades.low) / max(abs(shades.low), abs(shades.high)) / 100
+            digits = max(3, int(np.ceil(-np.log10(part))))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v, digits)))
 
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D
@@ -156,9 +166,14 @@ class Sheet:
             width = 2.5 * self.unit
             return Line2D([], [], color=colour, label=text, linewidth=width, linestyle=style)
 
+        def kind(colour: str, text: str, marks: list[Mark]) -> tuple[bool, Line2D]:
+            # Those of the cell alone are seen by their arrows.
+            only = all(m.cell for m in marks)
+            return bool(marks), dot(colour, text, ">" if only else "o")
+
         entries = [
-            (any(m.is_source for m in scene.marks), dot(SOURCE, "source")),
-            (any(not m.is_source for m in scene.marks), dot(TARGET, "target")),
+            kind(SOURCE, "source", [m for m in scene.marks if m.is_source]),
+            kind(TARGET, "target", [m for m in scene.marks if not m.is_source]),
             (
                 scene.flat and any(len(scene.wanted_of(m)) for m in scene.marks),
                 Line2D(
@@ -173,8 +188,12 @@ class Sheet:
                     markeredgewidth=2 * self.unit,
                 ),
             ),
+            (
+                any(len(scene.wanted_edges(m)) for m in scene.marks),
+                line(TARGET, "wanted side", (0, (2.2, 1.3))),
+            ),
             (len(scene.supports), dot(SUPPORT, "support", "s")),
-            (scene.ghost is not None, line(GHOST, "at rest")),
+            (scene.ghost, line(GHOST, "at rest")),
             (len(scene.dashes()), line(REMOVED, "removed", (0, (2.2, 1.3)))),
             (scene.network.periodic, line(CELL, "periodic cell")),
         ]

@@ -19,7 +19,6 @@ from mechlearn.render.deformation import (
     amplification,
     bond_strains,
     standpoint,
-    strained,
 )
 from mechlearn.render.felt import Solved, State
 from mechlearn.render.marks import held_nodes, marks
@@ -190,15 +189,15 @@ class Shown:
         if self.look.thickness == TRUE:
             parameters = self.states[k].parameters
             true = parameters["radius"] if net.dim == 3 else parameters["width"] / 2
-        deforms = self.deforms and run.problem.cell
         return Scene(
-            strained(net, self.factor * self.states[k].felt.cell) if deforms else net,
+            net,
             net.nodes + moves,
             colours,
             self._widths[k],
             marks(run.problem, self.example),
             held_nodes(run.problem),
-            ghost=net.nodes if self.deforms else None,
+            ghost=self.deforms,
+            strain=self._cell_strain(k),
             lines=self._lines(k, moves),
             solid=solid,
             true_radii=true,
@@ -206,6 +205,11 @@ class Shown:
             factor=self.factor,
             removed=self.removed[k],
         )
+
+    def _cell_strain(self, k: int) -> NDArray[np.float64] | None:
+        """The strain of the periodic cell as it is drawn, where it deforms."""
+        cell = self.states[k].felt.cell if self.deforms and self.run.problem.cell else None
+        return None if cell is None else self.factor * cell
 
     def _lines(self, k: int, moves: NDArray) -> NDArray[np.float64] | None:
         run, net = self.run, self.run.network
@@ -216,7 +220,7 @@ class Shown:
         if isinstance(run.energy, Beam):
             parameters = self.states[k].parameters
             shares = run.energy.bent_shares(net.lengths, **parameters)
-        return bent(net, moves, turns, shares, run.energy.linear)
+        return bent(net, moves, turns, shares, run.energy.linear, self._cell_strain(k))
 
     def _solid(self, k: int) -> DrawnSolid:
         body = self.states[k].felt.body

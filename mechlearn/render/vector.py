@@ -1,5 +1,6 @@
 """Vector pictures: a scene of the plane drawn by matplotlib, as lines and shapes."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
 from mechlearn.render.drawing import FADED
-from mechlearn.render.lines import Segments, cell_outline
+from mechlearn.render.lines import Segments
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 #: Points per pixel, at the 100 pixels per inch of a sheet.
 POINT = 0.72
 #: A bond that fades out is drawn in so many steps.
-STEPS = 8
+STEPS = 12
 
 
 def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
@@ -30,17 +31,20 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
     axes.set_axis_off()
     unit = h / 2 / sight.scale
 
-    def lines(ends: NDArray, radius: ArrayLike, colours: Any, z: float) -> None:
+    def lines(ends: NDArray, radius: ArrayLike, colours: Any, z: float, cap: str = "round") -> None:
         width = 2 * POINT * unit * np.broadcast_to(radius, len(ends))
-        options = {"linewidths": width, "colors": colours, "capstyle": "round", "zorder": z}
+        options = {"linewidths": width, "colors": colours, "capstyle": cap, "zorder": z}
         axes.add_collection(LineCollection(sight.pixels(ends), **options))
 
     if scene.network.periodic:
-        lines(cell_outline(scene.network), 0.0016 * scene.extent, CELL, 0)
-    if scene.ghost is not None:
+        if scene.ghost and scene.strain is not None:
+            lines(scene.rest_cell.edges(), 0.0008 * scene.extent, GHOST, 0)
+        lines(scene.cell.edges(), 0.0016 * scene.extent, CELL, 0)
+    if scene.ghost:
         rest = scene.rest()
-        ends, colours, _ = _shaded(rest, np.tile(rgb(GHOST), (scene.network.n_edges, 1)), 1.0)
-        lines(ends, scene.thin, colours, 1)
+        grey = np.tile(rgb(GHOST), (scene.network.n_edges, 1))
+        for ends, colours, _, cap in _shaded(rest, grey, 1.0):
+            lines(ends, scene.thin, colours, 1, cap)
     lines(scene.dashes(), scene.thin, REMOVED, 1.5)
     if scene.solid is not None:
         cells = sight.pixels(scene.solid.points[scene.solid.cells])
@@ -52,31 +56,47 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
         rim = sight.pixels(scene.solid.points[scene.solid.rim()])
         axes.add_collection(LineCollection(rim, colors=RIM, linewidths=0.7, zorder=2.1))
     else:
-        ends, colours, bond = _shaded(scene.pieces(), scene.colours, FADED)
-        radii = scene.radii[bond]
-        order = np.argsort(radii, kind="stable")
-        lines(ends[order], radii[order], colours[order], 2)
-    for node in scene.supports:
-        _polygon(axes, sight, scene.nodes[node] + 0.85 * scene.mark * _SQUARE, SUPPORT, 3)
+        for ends, colours, bond, cap in _shaded(scene.pieces(), scene.colours, FADED):
+            radii = scene.radii[bond]
+            order = np.argsort(radii, kind="stable")
+            # What fades away is behind all that does not.
+            lines(ends[order], radii[order], colours[order], 2 if cap == "round" else 1.9, cap)
+    for node, half in zip(scene.supports, scene.support_sizes(), strict=True):
+        _polygon(axes, sight, scene.nodes[node] + half * _SQUARE, SUPPORT, 3)
     for mark in scene.marks:
+        lines(scene.wanted_edges(mark), 0.0016 * scene.extent, mark.colour, 3.5)
         pairs = scene.pairs_of(mark)
         if len(pairs):
             lines(pairs, 0.32 * scene.mark, mark.colour, 4)
         _draw_mark(axes, scene, sight, mark, unit)
 
 
-def _shaded(pieces: Segments, colours: NDArray, most: float) -> tuple[NDArray, NDArray, NDArray]:
-    """Lines of one colour each: pieces that fade are cut into steps; ends, colours, bonds."""
+def _shaded(
+    pieces: Segments, colours: NDArray, most: float
+) -> Iterator[tuple[NDArray, NDArray, NDArray, str]]:
+    """Lines of one colour each, in two lots: ends, colours, bonds, and how they end.
+
+    Pieces that fade are cut into steps. But for the first, at a node, those end straight: round
+    ends would show, like scales.
+    """
     fading = pieces.fade.any(axis=1)
-    s = np.linspace(0, 1, STEPS + 1)
-    a, b = pieces.ends[fading, :1], pieces.ends[fading, 1:]
-    points = a * (1 - s[:, None]) + b * s[:, None]
-    cut = np.stack([points[:, :-1], points[:, 1:]], axis=2).reshape(-1, 2, 3)
-    fade = pieces.fade[fading, :1] * (1 - s) + pieces.fade[fading, 1:] * s
-    part = most * np.concatenate([np.zeros(np.count_nonzero(~fading)), fade[:, :-1].ravel()])
-    bond = np.concatenate([pieces.bond[~fading], np.repeat(pieces.bond[fading], STEPS)])
-    made = colours[bond] * (1 - part[:, None]) + 255 * part[:, None]
-    return np.concatenate([pieces.ends[~fading], cut]), made / 255, bond
+    part = np.linspace(0, 1, STEPS + 1)
+    starts, along = pieces.ends[fading, 0], pieces.ends[fading, 1] - pieces.ends[fading, 0]
+    # Each reaches a little below the next, or a seam would show.
+    low, high = part[:-1], np.minimum(part[1:] + 0.1 / STEPS, 1)
+    steps = np.stack([low, high], axis=1)[None, :, :, None]
+    cut = starts[:, None, None] + steps * along[:, None, None]
+    fade = pieces.fade[fading, :1] * (1 - low) + pieces.fade[fading, 1:] * low
+
+    def shaded(bond: NDArray, fade: NDArray) -> NDArray[np.float64]:
+        return (colours[bond] * (1 - most * fade[:, None]) + 255 * most * fade[:, None]) / 255
+
+    whole, faded = pieces.bond[~fading], pieces.bond[fading]
+    ends = np.concatenate([pieces.ends[~fading], cut[:, 0]])
+    bond = np.concatenate([whole, faded])
+    yield ends, shaded(bond, np.concatenate([np.zeros(len(whole)), fade[:, 0]])), bond, "round"
+    bond = np.repeat(faded, STEPS - 1)
+    yield cut[:, 1:].reshape(-1, 2, 3), shaded(bond, fade[:, 1:].ravel()), bond, "butt"
 
 
 _SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])

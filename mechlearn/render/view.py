@@ -49,28 +49,51 @@ class View:
         plotter.reset_camera_clipping_range()
 
 
+#: The isometric views from above: where the viewer is.
+SIDES = np.array([[1.0, -1.0, 0.8], [1.0, 1.0, 0.8], [-1.0, 1.0, 0.8], [-1.0, -1.0, 0.8]])
+#: How much it counts, beside being in front, that places are seen apart, and arrows from the side.
+APART, ASIDE = 0.5, 0.25
+
+
+def outlook(places: NDArray, arrows: NDArray) -> NDArray[np.float64]:
+    """From where a network in space is best seen: the one of four isometric views from above.
+
+    Parameters
+    ----------
+    places : (k, 3) array
+        What is to be in front and to be told apart, from the middle of the network, over its size.
+    arrows : (a, 3) array
+        Directions of arrows, which are hidden where they point at the viewer.
+    """
+    scores = []
+    for side in SIDES / np.linalg.norm(SIDES, axis=1, keepdims=True):
+        flat = np.eye(3) - np.outer(side, side)
+        front = apart = aside = 0.0
+        if len(places):
+            front = float(places.mean(axis=0) @ side)
+            apart = float(np.linalg.norm((places - places.mean(axis=0)) @ flat, axis=1).mean())
+        if len(arrows):
+            aside = float(np.linalg.norm(arrows @ flat, axis=1).mean())
+        scores.append(front + APART * apart + ASIDE * aside)
+    # Of those that are alike the first, whatever the rounding.
+    return SIDES[int(np.argmax(np.round(scores, 6)))]
+
+
 def view(
     points: NDArray,
     dim: int,
     size: tuple[int, int],
-    towards: NDArray | None = None,
+    out: NDArray | None = None,
     margin: tuple[float, float] = (0.06, 0.06),
 ) -> View:
-    """A view of all points: straight on in 2D, isometric in 3D.
+    """A view of all points: straight on in 2D; in 3D from ``out``, above the horizon.
 
-    Of the four isometric views from above the one in front of the points ``towards`` is taken.
     ``margin`` is left free on every side, as a part of width and height.
     """
     if dim == 2:
         right, up, out = np.eye(3)
     else:
-        sides = [np.array([a, b, 0.8]) for a, b in ((1, -1), (1, 1), (-1, 1), (-1, -1))]
-        front = (
-            np.zeros(3)
-            if towards is None or not len(towards)
-            else (np.mean(towards, axis=0) - np.mean(points, axis=0))
-        )
-        out = max(sides, key=lambda s: s @ front)
+        out = SIDES[0] if out is None else out
         out = out / np.linalg.norm(out)
         right = np.cross([0, 0, 1], out)
         right /= np.linalg.norm(right)

@@ -60,14 +60,14 @@ def plotter(
     made = pv.Plotter(**{"window_size": (1200, 800), "lighting": "light kit", **options})
     made.background_color = "white"
     draw_bonds(made, scene)
-    draw_marks(made, scene)
+    draw_marks(made, scene, in_front=True)
     if words:
         _add_bar(made, shown.shades)
         _add_names(made, scene)
         made.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
     size = tuple(made.window_size)
     margin = (0.17, 0.08) if words else (0.06, 0.06)
-    view(scene.points(), run.network.dim, size, scene.mark_points(), margin).aim(made)
+    view(scene.points(), run.network.dim, size, scene.outlook(), margin).aim(made)
     made.camera_set = True
     return made
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from mechlearn.network import Network
 from mechlearn.plots import short
 from mechlearn.problem import Problem
-from mechlearn.render.deformation import reading
 from mechlearn.render.marks import Mark, marks
 from mechlearn.task import LIMITS
 
@@ -66,24 +65,28 @@ def label(mark: Mark, reached: Any = None) -> str:
     return text
 
 
-def readings(run: "Run", example: int, displacements: NDArray) -> str:
-    """What the targets read in a state, in a few words."""
-    parts = []
-    for mark in marks(run.problem, example):
+def readings(run: "Run", example: int, outputs: NDArray) -> str:
+    """What the targets read in a state, in a few words, from their outputs (t,)."""
+    problem, parts = run.problem, []
+    column = {problem.ports[port]: k for k, port in enumerate(problem.targets)}
+    for mark in marks(problem, example):
         if (
-            run.problem.cell
-            or mark.is_source
+            mark.is_source
             or not mark.active
             or mark.terminal.quantity == run.energy.kinematics.through
         ):
             continue
-        linear = run.energy.linear
-        reads = [reading(run.network, p, displacements, linear) for p in mark.ports]
-        if len(reads) <= 3:
-            parts.append(f"{mark.terminal.name} {_amount(mark, np.array(reads))}")
+        reads = outputs[[column[p] for p in mark.ports]]
+        if len(reads) <= 3 and np.isfinite(reads).all():  # a ratio is none of an unloaded cell
+            parts.append(f"{mark.terminal.name} {_amount(mark, reads)}")
     if len(parts) > 2:
         parts = [*parts[:2], "…"]
     return ",  ".join(parts)
+
+
+def signed(value: float) -> str:
+    """A number with its sign."""
+    return f"{value:+.4g}".replace("-", "\u2212")
 
 
 def percent(value: float, signed: bool = False) -> str:
@@ -93,7 +96,6 @@ def percent(value: float, signed: bool = False) -> str:
 
 
 def _amount(mark: Mark, values: NDArray) -> str:
-    if mark.terminal.quantity == "strain":
-        return percent(float(values[0]), signed=True)
-    numbers = [short(float(v)) for v in values]
+    strain = mark.terminal.quantity == "strain"
+    numbers = [percent(float(v), signed=True) if strain else short(float(v)) for v in values]
     return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from mechlearn.run import Run
 
+#: The page shows the set-up at about half its size, and its words shall be as large as the others.
+LETTERS = 1.3
+
 
 def setup_picture(run: "Run") -> str:
     """The set-up as the address of a picture in the page itself."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "setup.png"
-        draw_setup(run.network, run.problem, path)
+        # The page has a heading for it already.
+        draw_setup(run.network, run.problem, path, title=" ", letters=LETTERS)
         return _trimmed(path)
 
 

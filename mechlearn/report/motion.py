@@ -15,10 +15,11 @@ from mechlearn.actuation import Actuation, Answer
 from mechlearn.errors import SolveError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
+from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
 from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
-from mechlearn.render.lines import cell_outline, space
-from mechlearn.render.marks import held_nodes, marks
+from mechlearn.render.lines import space
+from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
     moves = isinstance(run.energy.kinematics, Displacements)
     factor = _factor(run, [a.state for a in full]) if moves else 1.0
     shades = _strain_shades(run, full)
-    scene = Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1))
+    scene = _at_rest(run, marks(run.problem))
     return {
         "dim": network.dim,
         "moves": moves,
@@ -57,11 +58,12 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         "thick": scene.thick,
         "mark": scene.mark,
         "arrow": scene.arrow,
+        "outlook": scene.outlook().tolist(),
         "nodes": pack(space(network.nodes)),
         "edges": pack(network.edges, "<u4"),
         "lengths": pack(network.lengths),
         **_pieces(run),
-        "cell": pack(cell_outline(network)) if network.periodic else None,
+        "cell": pack(cell_of(network).edges()) if network.periodic else None,
         "supports": held_nodes(run.problem).tolist(),
         "amplitudes": amplitudes.tolist(),
         "examples": [
@@ -177,21 +179,23 @@ def _pieces(run: "Run") -> dict[str, str]:
     }
 
 
+def _at_rest(run: "Run", of: list[Mark]) -> Scene:
+    """The network at rest, for places and sizes."""
+    network = run.network
+    return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of)
+
+
 def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
-    """Sources and targets: where they are, and how their arrows point at rest."""
-    out, nodes = [], run.network.nodes
-    for mark in marks(run.problem, example):
-        if mark.cell:
-            continue  # of no node
-        places = nodes[mark.nodes]
-        arrows = []
-        for place, along, ends_there in mark.arrows(run.network, nodes):
-            node = mark.nodes[int(np.linalg.norm(places - place, axis=1).argmin())]
-            arrows.append([node, *space(along).tolist(), bool(ends_there)])
+    """Sources and targets: where they are, and which way they pull."""
+    out, of = [], marks(run.problem, example)
+    scene = _at_rest(run, of)
+    for mark in of:
+        arrows = [[int(n), *space(way).tolist()] for n, way in mark.pushes(run.network.dim).items()]
         pairs = [
-            [int(a), int(b), *space(_image(run, a, b)).tolist()]
-            for a, b in (p for p in mark.pairs if len(p) == 2)
+            [int(a), int(b), *space(_image(run, a, b)).tolist(), mark.pulls.get((a, b), 0.0)]
+            for a, b in mark.pairs
         ]
+        sides = zip(*(a.tolist() for a in scene.arrows(mark)), strict=True) if mark.cell else ()
         out.append(
             {
                 "name": mark.terminal.name,
@@ -201,6 +205,7 @@ def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
                 "nodes": [int(n) for n in mark.nodes],
                 "pairs": pairs,
                 "arrows": arrows,
+                "sides": [list(s) for s in sides],
             }
         )
     return out

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Files of a run larger than this are not put into the page.
 LARGE_FILE = 2_000_000
+#: The parts of the viewer, which are one script.
+VIEWER = ("state.js", "drawing.js", "controls.js")
 #: Lines of a task file that a page shows.
 LINES = 400
 
@@ -62,7 +64,7 @@ def page(run: "Run") -> str:
     from markupsafe import Markup
 
     here = files("mechlearn.report")
-    read = {name: (here / name).read_text("utf-8") for name in ("style.css", "viewer.js")}
+    viewer = "".join((here / "viewer" / name).read_text("utf-8") for name in VIEWER)
     template = Environment(autoescape=True, trim_blocks=True).from_string(
         (here / "template.html").read_text("utf-8")
     )
@@ -79,10 +81,11 @@ def page(run: "Run") -> str:
             "histograms": histograms(run),
             "caption": _caption(run, scene),
             "supported": bool(scene["supports"]),
+            "moves": scene["moves"],
             "warnings": [*run.summary["warnings"], *scene["notes"]],
             "files": _files(run),
-            "style": Markup(read["style.css"]),
-            "viewer": Markup(read["viewer.js"]),
+            "style": Markup((here / "style.css").read_text("utf-8")),
+            "viewer": Markup(viewer),
             # "</script>" in a title would end the element.
             "scene": Markup(json.dumps(scene).replace("<", "\\u003c")),
         }

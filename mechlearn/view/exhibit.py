@@ -23,12 +23,13 @@ from mechlearn.render.deformation import (
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.felt import Body, body
-from mechlearn.render.lines import segments
+from mechlearn.render.lines import Segments, segments
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
+from mechlearn.render.words import percent, signed
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -153,11 +154,10 @@ class Exhibit:
             colours[self.picked] = rgb(PICKED)
             widths[self.picked] = max(widths[self.picked], 0.8)
         places = self._places()
-        if self.run.problem.cell:
-            network = strained(network, self.factor * self.answer.cell)
+        strain = self.factor * self.answer.cell if self.run.problem.cell else None
         return Scene(
-            network, places, colours, widths, self._marks, self._held,
-            ghost=self.run.network.nodes, solid=self._solid(colours), quick=self._quick,
+            network, places, colours, widths, self._marks, self._held, ghost=self.moves,
+            strain=strain, solid=self._solid(colours), factor=self.factor, quick=self._quick,
         )  # fmt: skip
 
     def draw(self) -> None:
@@ -166,7 +166,7 @@ class Exhibit:
         plotter.suppress_rendering = True  # or it would draw once per part
         plotter.clear_actors()
         draw_bonds(plotter, scene)
-        draw_marks(plotter, scene)
+        draw_marks(plotter, scene, in_front=True)
         plotter.suppress_rendering = False
         plotter.reset_camera_clipping_range()
 
@@ -181,7 +181,7 @@ class Exhibit:
         """Look at everything, as at first."""
         scene = self.scene()
         size = tuple(self.plotter.window_size)
-        view(scene.points(), self.run.network.dim, size, scene.mark_points()).aim(self.plotter)
+        view(scene.points(), self.run.network.dim, size, scene.outlook()).aim(self.plotter)
         self.plotter.camera_set = True
 
     def pick(self, x: float, y: float, size: tuple[float, float]) -> int | None:
@@ -189,7 +189,7 @@ class Exhibit:
 
         Of several bonds within a few pixels the nearest to the viewer counts.
         """
-        pieces = segments(self.run.network, self._places())
+        pieces = self._pieces()
         at, depth = self._projected(pieces.ends, size)
         a, along = at[:, 0], at[:, 1] - at[:, 0]
         long = np.maximum((along**2).sum(axis=1), 1e-12)
@@ -218,7 +218,7 @@ class Exhibit:
             ]
         strain = self.strains()[bond]
         out.append(
-            ("strain", f"{100 * strain:+.3g} %") if self.moves else ("drop", f"{strain:.4g}")
+            ("strain", percent(strain, signed=True)) if self.moves else ("drop", f"{strain:.4g}")
         )
         return out
 
@@ -231,7 +231,7 @@ class Exhibit:
         wanted = (problem.wanted[0] + problem.match @ read) / units
         names = self.run.history["target"].values
         return [
-            (str(names[k]), f"{wanted[k]:+.4g}", "-" if np.isnan(o) else f"{o:+.4g}")
+            (str(names[k]), signed(wanted[k]), "-" if np.isnan(o) else signed(o))
             for k, o in enumerate(self.answer.outputs)
             if problem.asked[0, k]
         ]
@@ -261,6 +261,13 @@ class Exhibit:
 
     def _places(self) -> NDArray[np.float64]:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
+
+    def _pieces(self) -> Segments:
+        """The bonds as they are drawn."""
+        network = self.run.network
+        if self.run.problem.cell:
+            network = strained(network, self.factor * self.answer.cell)
+        return segments(network, self._places())
 
     def _amplified(self, answers: list[Answer]) -> float:
         run = self.run

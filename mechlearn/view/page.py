@@ -10,7 +10,8 @@ import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.ranks import size
-from mechlearn.render.colours import SOURCE, TARGET
+from mechlearn.render.colours import GHOST, SOURCE, SUPPORT, TARGET
+from mechlearn.render.marks import held_nodes
 from mechlearn.render.words import heading
 from mechlearn.view.exhibit import Exhibit, check_example
 
@@ -250,10 +251,20 @@ class Page:
         html.P("Click a bond to see its numbers.", classes="quiet", v_if=("!bond",))
         with html.Div(classes="row"):
             html.Button("Reset view", type="button", click=self._aim)
+        exhibit = self.exhibit
         with html.P(classes="quiet"):
-            for words, colour in (("source", SOURCE), ("target", TARGET)):
-                html.Span("● ", style=f"color: {colour}")
-                html.Span(f"{words} ")
+            for there, sign, words, colour in (
+                (exhibit.run.problem.task.sources, "●", "source", SOURCE),
+                (True, "●", "target", TARGET),
+                (len(held_nodes(exhibit.run.problem)), "■", "support", SUPPORT),
+                (exhibit.moves, "━", "at rest", GHOST),
+            ):
+                if there:
+                    with html.Span(style="white-space: nowrap; margin-right: 1ex"):
+                        html.Span(f"{sign} ", style=f"color: {colour}")
+                        html.Span(words)
+                    html.Span(" ")
+        with html.P(classes="quiet"):
             html.Span("{{ scale }} Every answer is solved for; nothing is interpolated.")
         html.Span("{{ answered }}", id="answered", style="display: none")
 
