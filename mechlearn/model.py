@@ -188,9 +188,8 @@ class Model(AtState):
         """Set parameters of the bonds, each one number or one per bond in the user's order."""
         for name, values in parameters.items():
             self.energy.parameter(name)
-            numbers = np.asarray(values, dtype=float)
-            each = numbers[self._mesh.bond_of_cell] if numbers.ndim else numbers
-            self._forms.values[name][:] = each
+            each = np.asarray(values, dtype=float)
+            self._forms.values[name][:] = each[self._mesh.bond_of_cell] if each.ndim else each
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -289,10 +288,10 @@ class Model(AtState):
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            values = self._values(slice(self._mesh.n_cells))
             rest = dict.fromkeys(self.energy.strains, 0.0)
-            stresses = (self.energy.derivative(name)(**rest, **values) for name in rest)
-            if not total(self.comm, int(any(np.any(stress) for stress in stresses))):
+            at = self._values(slice(self._mesh.n_cells)) | rest
+            tense = any(np.any(self.energy.derivative(name)(**at)) for name in rest)
+            if not total(self.comm, int(tense)):
                 return None
         return super().load_at_rest()
 
