@@ -44,6 +44,8 @@ for command in (
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
     _open_closed()
+    if os.environ.get("COLUMNS") == "0":  # some terminals say so; rich would never end its help
+        del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no title or name of a file is too odd to print
             stream.reconfigure(errors="backslashreplace")
@@ -84,9 +86,9 @@ def _open_closed() -> None:
         os.set_inheritable(number, True)
     os.close(number)
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 (for as long as the process lives)
+        sys.stdout = open(1, "w", closefd=False)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False)
 
 
 def _has_folder() -> bool:
