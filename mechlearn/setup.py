@@ -143,6 +143,11 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
         raise InputError(f"{path} has more than {LARGEST} bytes: it is no task file.")
     try:
         data = tomllib.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path} is not UTF-8 (at line {line}); save it in that encoding."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
     named = data.get("examples"), _entry(data.get("network"), "file")

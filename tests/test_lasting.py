@@ -17,7 +17,7 @@ from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
 from mechlearn.run import Run
-from mechlearn.setup import Setup
+from mechlearn.setup import Setup, read_setup
 from mechlearn.training import train_setup
 
 sys.path.insert(0, str(Path(__file__).parent / "long"))
@@ -474,3 +474,52 @@ def test_two_ranks_resume_to_the_same(tmp_path):
         timeout=120,
     )
     assert said.stdout.count("same") == 2, said.stderr
+
+
+def test_signals_that_are_ignored_stay_ignored(tmp_path):
+    """As nohup, and & in a script, leave them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = train(tmp_path, setup_of(), stop_at(3))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.summary["steps"] == 12
+
+
+def test_a_lost_terminal_stops_a_training_that_is_saved(tmp_path):
+    def hang_up(learner):
+        if learner.updates == 3:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with pytest.raises(Stopped, match="step 3, and saved") as caught:
+            train(tmp_path, setup_of(), hang_up)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert caught.value.exit_code == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "2>/dev/full"])
+def test_a_training_needs_nobody_to_talk_to(streams, tmp_path):
+    task = tmp_path / "task.toml"
+    task.write_text(kills.TASKS["springs"].replace("steps = 1200", "steps = 3"))
+    command = f'"{sys.executable}" -m mechlearn train "{task}" -o "{tmp_path / "run"}" {streams}'
+    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    assert Run.load(tmp_path / "run").summary["steps"] == 3
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path):
+    command = f'rmdir "{tmp_path}"; "{sys.executable}" -m mechlearn check task.toml'
+    ended = subprocess.run(
+        command, shell=True, check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert "The folder this was started in is gone" in ended.stderr
+
+
+def test_a_task_of_another_encoding_is_said_with_its_line(tmp_path):
+    task = tmp_path / "task.toml"
+    task.write_bytes('# one\ntitle = "Käse"\n'.encode("latin-1"))
+    with pytest.raises(InputError, match=r"not UTF-8 \(at line 2\)"):
+        read_setup(task)

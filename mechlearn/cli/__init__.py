@@ -43,10 +43,15 @@ for command in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0, 1 (failed solve) or 2 (bad input)."""
+    _open_closed()
+    if os.environ.get("COLUMNS") == "0":  # some terminals say so; rich would never end its help
+        del os.environ["COLUMNS"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no title or name of a file is too odd to print
             stream.reconfigure(errors="backslashreplace")
     try:
+        if not _has_folder():  # PETSc could not even start
+            fail("The folder this was started in is gone; cd to one that exists.", 2)
         ranks.prepare()
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -62,9 +67,32 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}.", InputError.exit_code)
+    except MemoryError:
+        fail("There is not enough memory; see ulimit -v.", 1)
     except KeyboardInterrupt:
         fail("Stopped.", 130)
     except Exception:
         if ranks.size() == 1:
             raise
         ranks.fail(traceback.format_exc(), 1)
+
+
+def _open_closed() -> None:
+    """Give streams that were closed when the process began to nobody.
+
+    Else the next file that is opened takes their number, and what libraries print goes into it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
