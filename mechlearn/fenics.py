@@ -8,6 +8,8 @@ import importlib.util
 import sys
 from unittest.mock import patch
 
+from mechlearn.surroundings import prepare
+
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401
 
@@ -17,6 +19,7 @@ import petsc4py
 # DOLFINx reads the arguments of the process, which are not for it, and may be no Unicode.
 # Signals are Python's: PETSc would end the process where the reader of a pipe or socket has gone.
 with patch.object(sys, "argv", ["mechlearn"]):
+    prepare()
     petsc4py.init(["mechlearn", "-no_signal_handler"])
     import dolfinx
 

@@ -1,11 +1,11 @@
 """Progress of a training: a bar on a terminal, a few plain lines elsewhere."""
 
-import errno
 import math
 import sys
 import time
 
 from mechlearn.learners import Learner
+from mechlearn.ranks import tell
 from mechlearn.setup import Setup
 
 #: Where there is no terminal, a line is printed this often (seconds).
@@ -44,7 +44,7 @@ class Progress:
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=1.0, where="setting up")
         elif not self.quiet:
-            _tell(f"{self.title}: setting up")
+            tell(f"{self.title}: setting up")
         return self
 
     def __exit__(self, *_) -> None:
@@ -61,7 +61,7 @@ class Progress:
             self._bar.update(self._task, completed=self._done(step, error), where=where)
         elif time.monotonic() - self._printed > EVERY or step == 0:
             self._printed = time.monotonic()
-            _tell(
+            tell(
                 f"{self.title}: step {step} of at most {self.steps}, error {error:.2e} "
                 f"(wanted {self.tolerance:.0e})"
             )
@@ -110,13 +110,4 @@ class Counter:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() - self._printed > EVERY or done == total:
             self._printed = time.monotonic()
-            _tell(f"{self.title}: {done} of {total}")
-
-
-def _tell(text: str) -> None:
-    """Print a line on stderr; one that finds no room, as on a full disk, ends no training."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
+            tell(f"{self.title}: {done} of {total}")

@@ -1,5 +1,6 @@
 """Several processes as one program: who speaks, and how one's failure becomes everybody's."""
 
+import contextlib
 import os
 import sys
 import time
@@ -72,11 +73,17 @@ def prepare() -> None:
         _meeting = MPI.COMM_WORLD.Dup()
 
 
+def tell(text: str) -> None:
+    """Print a line on stderr. One that finds no room, or no reader, must end no training."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def fail(text: str, code: int) -> NoReturn:
     """End all ranks with one message on stderr, whether all of them failed or only this one."""
     alone = _meeting is not None and not _all_come()
     if alone or rank() == 0:
-        print(f"{text} (rank {rank()})" if alone else text, file=sys.stderr, flush=True)
+        tell(f"{text} (rank {rank()})" if alone else text)
     if alone:  # the others wait for this one, and would forever
         _meeting.Abort(code)
     sys.exit(code)

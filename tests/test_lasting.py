@@ -509,6 +509,28 @@ def test_a_training_needs_nobody_to_talk_to(streams, tmp_path):
     assert Run.load(tmp_path / "run").summary["steps"] == 3
 
 
+def started(**environment):
+    """A process that starts DOLFINx and says where it keeps compiled forms."""
+    start = "import os, mechlearn.fenics; print(os.environ.get('XDG_CACHE_HOME'))"
+    return subprocess.run(
+        [sys.executable, "-c", start],
+        env={k: v for k, v in os.environ.items() if k != "XDG_CACHE_HOME"} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_forms_are_kept_elsewhere_where_the_home_cannot_be_written(tmp_path):
+    own = tmp_path / f"mechlearn-{os.getuid()}"
+    assert started(HOME=str(tmp_path)).stdout.strip() == "None"
+    ended = started(HOME="/proc", TMPDIR=str(tmp_path))
+    assert (ended.stdout.strip(), ended.stderr) == (str(own), "")
+    assert own.stat().st_mode & 0o077 == 0
+    own.chmod(0o777)  # anybody could put code there
+    ended = started(HOME="/proc", TMPDIR=str(tmp_path))
+    assert "set XDG_CACHE_HOME to a folder of your own" in ended.stderr
+
+
 def test_a_folder_that_is_gone_is_said(tmp_path):
     command = f'rmdir "{tmp_path}"; "{sys.executable}" -m mechlearn check task.toml'
     ended = subprocess.run(

@@ -50,8 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # no title or name of a file is too odd to print
             stream.reconfigure(errors="backslashreplace")
     try:
-        if not _has_folder():  # PETSc could not even start
-            fail("The folder this was started in is gone; cd to one that exists.", 2)
         ranks.prepare()
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -89,10 +87,3 @@ def _open_closed() -> None:
         sys.stdout = open(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)
-
-
-def _has_folder() -> bool:
-    try:
-        return bool(os.getcwd())
-    except FileNotFoundError:
-        return False

@@ -1,6 +1,5 @@
 """What commands say, on however many ranks: results on stdout, trouble on stderr."""
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -25,7 +24,7 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Say on stderr what the user should know at once, once for all ranks."""
     if ranks.rank() == 0:
-        print(f"mechlearn: {plain(text)}", file=sys.stderr, flush=True)
+        ranks.tell(f"mechlearn: {plain(text)}")
 
 
 def fail(text: str, code: int) -> NoReturn:
