@@ -7,8 +7,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 from suite.cases import Row, cases
@@ -17,13 +17,16 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.csv"
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Run the cases named, all unless there are any."""
-    quick = "--quick" in arguments
-    wanted = [a for a in arguments if not a.startswith("--")] or list(cases)
-    unknown = [name for name in wanted if name not in cases]
-    if unknown:
-        sys.exit(f"There is no case {unknown[0]!r}; there are {', '.join(cases)}.")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(cases))
+    parser.add_argument("--quick", action="store_true", help="small sizes, nothing written")
+    given = parser.parse_args()
+    quick, wanted = given.quick, given.cases or list(cases)
+    for name in wanted:
+        if name not in cases:
+            parser.error(f"there is no case {name!r}; there are {', '.join(cases)}.")
     kept: dict[str, list[list[str]]] = {}
     if RESULTS.exists() and not quick:
         with RESULTS.open() as file:
@@ -73,4 +76,4 @@ def draw() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -9,16 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
-from mechlearn.equilibrium import Settled, equilibrium
 from mechlearn.errors import InputError, SolveError
-from mechlearn.fenics import MPI
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.maxwell import check_rigidity
@@ -27,6 +25,10 @@ from mechlearn.posing import pose
 from mechlearn.rules import Procedure
 from mechlearn.steps import Plain, make_step
 from mechlearn.task import Task
+
+if TYPE_CHECKING:
+    from mechlearn.equilibrium import Settled
+    from mechlearn.fenics import MPI
 
 #: Steps that the mathematics did not allow are taken again at half the pace, down to this one.
 SLOWEST = 2.0**-10
@@ -114,8 +116,11 @@ class Learner(ABC):
         imperfections: Imperfections | None = None,
         device: Twin | None = None,
         seed: int = 0,
-        comm: MPI.Comm = MPI.COMM_WORLD,
+        comm: "MPI.Comm | None" = None,
     ) -> None:
+        from mechlearn.equilibrium import equilibrium  # waits for DOLFINx until something is solved
+        from mechlearn.fenics import MPI
+
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.refuse(task, energy, learn, rule)
@@ -138,7 +143,7 @@ class Learner(ABC):
         self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         values = {**self.flaws.cut(energy, network, material), **self.parameters}
-        self.model = energy.model(network, self.problem, values, comm)
+        self.model = energy.model(network, self.problem, values, comm or MPI.COMM_WORLD)
         self.equilibrium = equilibrium(self.model, self.problem)
         if self.rigidity and not self.rigidity.floppy:
             self.equilibrium.loose = False
@@ -167,7 +172,7 @@ class Learner(ABC):
         first = self.energy.parameters[0].name
         return self.flaws.true({dof.name: dof.values.copy() for dof in self.dofs}, first)
 
-    def settle(self) -> Settled:
+    def settle(self) -> "Settled":
         """The free state with the parameters as they are now."""
         self.equilibrium.update(**self.parameters)
         return self.equilibrium.free()
@@ -271,7 +276,7 @@ class Learner(ABC):
     def _step(self) -> bool:
         """Change the parameters; returns False where nothing is left to change."""
 
-    def settle_from_rest(self) -> Settled:
+    def settle_from_rest(self) -> "Settled":
         """The free state as the unloaded network reaches it, whatever came before."""
         if not self.equilibrium.forget():
             return self.equilibrium.free()
@@ -342,7 +347,7 @@ class Learner(ABC):
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
 
-    def outputs(self, free: Settled) -> NDArray[np.float64]:
+    def outputs(self, free: "Settled") -> NDArray[np.float64]:
         """What the targets read: of the model, or of the device that it models."""
         if self.device is None:
             return self.equilibrium.outputs(free)

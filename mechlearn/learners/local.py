@@ -1,20 +1,22 @@
 """Learning by a local rule: every element compares what it feels in the phases, and changes."""
 
 from collections.abc import Mapping
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
-from mechlearn.equilibrium import PhaseState
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import Rule, rule_name
 from mechlearn.superposition import Sense
 from mechlearn.task import Task
+
+if TYPE_CHECKING:
+    from mechlearn.equilibrium import PhaseState
 
 
 class RuleLearner(Learner):
@@ -56,7 +58,7 @@ class RuleLearner(Learner):
             self._sweep(self.batch)
         return True
 
-    def _compare(self, outputs: NDArray) -> list[PhaseState]:
+    def _compare(self, outputs: NDArray) -> "list[PhaseState]":
         """The rule's phases, nudged by the errors that were measured."""
         measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
         return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]

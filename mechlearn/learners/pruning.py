@@ -7,20 +7,21 @@ https://doi.org/10.1073/pnas.1806790116.
 """
 
 from collections.abc import Mapping
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, cast, override
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
-from mechlearn.equilibrium import Equilibrium, LinearEquilibrium
-from mechlearn.equilibrium.conditions import Grip
 from mechlearn.errors import InputError
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import GreedyPruning
 from mechlearn.task import Task
+
+if TYPE_CHECKING:
+    from mechlearn.equilibrium import LinearEquilibrium
 
 #: More bonds than this would need a matrix of their number squared that does not fit.
 BONDS = 8000
@@ -78,7 +79,8 @@ class PruningLearner(Learner):
         self._base, self._changes = self._dof.values.copy(), []
         name = self._dof.name
         there = self.flaws.true({name: self._whole}, name)[name]
-        self._response = _Response(self.equilibrium, self.parameters[name] > 0, there)
+        at = cast("LinearEquilibrium", self.equilibrium)
+        self._response = _Response(at, self.parameters[name] > 0, there)
 
     @override
     def _step(self) -> bool:
@@ -140,10 +142,8 @@ class _Response:
         Strains of the bonds by unit tensions of the bonds.
     """
 
-    def __init__(self, at: Equilibrium, kept: NDArray, whole: NDArray) -> None:
+    def __init__(self, at: "LinearEquilibrium", kept: NDArray, whole: NDArray) -> None:
         model, energy, m = at.model, at.model.energy, at.model.network.n_edges
-        if not isinstance(at, LinearEquilibrium):
-            raise InputError(f"Pruning follows linear responses; a {energy.name} is not linear.")
         if len(energy.strains) > 1:
             raise InputError(f"Pruning follows bonds of one strain; a {energy.name} has several.")
         if m > BONDS:
@@ -191,7 +191,7 @@ class _Response:
         p, compliance = self.problem, self.compliance
         a, own = self.strains[bonds], self.between[bonds, bonds]
         out = np.empty((len(bonds), p.n_examples, len(p.targets)))
-        for some in Grip(p.held, np.zeros(p.held.shape)).alike:
+        for some in self.at.sources_alike:
             h, mine = some.held, some.examples
             stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
             forces = np.where(p.held[mine], 0.0, p.values[mine])
