@@ -4,6 +4,7 @@ import math
 import sys
 import time
 
+from mechlearn.errors import plain
 from mechlearn.learners import Learner
 from mechlearn.ranks import tell
 from mechlearn.setup import Setup
@@ -21,7 +22,7 @@ class Progress:
 
     def __init__(self, setup: Setup, quiet: bool = False) -> None:
         self.steps, self.tolerance = setup.train.steps, setup.train.tolerance
-        self.title = setup.title or "training"
+        self.title = plain(setup.title) or "training"
         self.quiet = quiet
         self.terminal = sys.stderr.isatty() and not quiet
         self._bar = None

@@ -532,9 +532,12 @@ def test_forms_are_kept_elsewhere_where_the_home_cannot_be_written(tmp_path):
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path):
-    command = f'rmdir "{tmp_path}"; "{sys.executable}" -m mechlearn check task.toml'
+    here, task = tmp_path / "here", tmp_path / "task.toml"
+    here.mkdir()
+    task.write_text(kills.TASKS["springs"])
+    train = f'"{sys.executable}" -m mechlearn train "{task}" -o "{tmp_path}/run"'
     ended = subprocess.run(
-        command, shell=True, check=False, cwd=tmp_path, capture_output=True, text=True
+        f'rmdir "{here}"; {train}', shell=True, cwd=here, capture_output=True, text=True
     )
     assert ended.returncode == 2
     assert "The folder this was started in is gone" in ended.stderr

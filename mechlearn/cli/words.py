@@ -18,7 +18,10 @@ Switch = Annotated[bool, Parameter(negative="")]
 def say(text: str) -> None:
     """Print, once for all ranks."""
     if ranks.rank() == 0:
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except OSError as error:  # it does not say itself what could not be written
+            raise type(error)(error.errno, error.strerror, "standard output") from None
 
 
 def warn(text: str) -> None:
