@@ -10,16 +10,19 @@ import io
 import itertools
 import logging
 import os
+import signal
+import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from mechlearn.checkpoint import Stopped
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.folder import locked, write_whole
 from mechlearn.schema import input_error
@@ -115,6 +118,8 @@ def sweep(
     ------
     InputError
         For keys that do not fit, and a folder that holds another sweep or is in use.
+    Stopped
+        Where the process is asked to end (SIGINT, SIGTERM, SIGHUP).
     """
     planned = members(setup, vary)
     output.mkdir(parents=True, exist_ok=True)
@@ -122,7 +127,7 @@ def sweep(
         rows = _finished(output, planned)
         left = [m for m in planned if m.name not in rows]
         try:
-            with _cluster(workers, scheduler) if left else _nothing() as client:
+            with _stoppable(), _cluster(workers, scheduler) if left else _nothing() as client:
                 futures = {
                     client.submit(
                         _train, m.setup, folder.absolute(), (output / m.name).absolute(), pure=False
@@ -134,6 +139,12 @@ def sweep(
                     rows[member.name] = {**member.varied, **result}
                     if watch:
                         watch(len(rows), len(planned), rows[member.name])
+        except KeyboardInterrupt as asked:
+            raise Stopped(
+                f"stopped with {len(rows)} of {len(planned)} members done; the same command goes "
+                "on from there.",
+                *asked.args,
+            ) from None
         finally:
             _write(output / TABLE, planned, rows)
     return [rows[m.name] for m in planned]
@@ -245,18 +256,49 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             raise InputError(f"--scheduler {scheduler}: nobody answers ({error}).") from None
         return
     count = workers or len(os.sched_getaffinity(0))
+    # Connections that are cut when a sweep is stopped are told of later than logs are silenced.
+    logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
     # A member's arrays stay in its worker, and a worker that dies is a member that failed.
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        with _unheard():
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Take what asks a process to end for a KeyboardInterrupt with the signal's number."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop):
+        yield
+
+
+def _unheard() -> AbstractContextManager[None]:
+    """Let processes that start now not hear Ctrl-C, which goes to all: this one ends them."""
+    return _handling((signal.SIGINT,), signal.SIG_IGN)
+
+
+@contextmanager
+def _handling(numbers: Sequence[signal.Signals], how: Any) -> Iterator[None]:
+    old = {}
+    if threading.current_thread() is threading.main_thread():  # others get no signals
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                old[number] = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

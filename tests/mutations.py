@@ -1,5 +1,6 @@
 """Ways to break what was right: tables, texts, bytes and arrays, each from a given random."""
 
+import contextlib
 import copy
 import datetime
 import io
@@ -131,7 +132,9 @@ def tree(rng: random.Random, data: dict, vocabulary: dict[str, list]) -> dict:
         )
         holder[key] = copy.deepcopy(rng.choice(near))
     elif way == "number" and isinstance(old, (int, float)) and not isinstance(old, bool):
-        holder[key] = rng.choice([-old, old + 1, float(old), str(old), old * 1.5, [old], old / 1e6])
+        with contextlib.suppress(OverflowError):  # integers too large for a float stay as they are
+            other = [-old, old + 1, float(old), str(old), old * 1.5, [old], old / 1e6]
+            holder[key] = rng.choice(other)
     elif way == "drop":
         del holder[key]
     elif way == "swap":

@@ -42,3 +42,13 @@ def test_searches_need_bounds(plane):
         ml.train(plane, TASK, learn=ml.Learn(initial=1.0), rule=ml.GradientFree())
     with pytest.raises(InputError, match="method = 'genetic' must be evolution or cma"):
         ml.GradientFree(method="genetic")
+
+
+def test_narrow_bounds_are_searched_in_steps_that_fit(plane):
+    """And without a warning of the optimiser's, which would be an error here."""
+    learn = ml.Learn(bounds=(0.9, 1.2), initial=1.0)
+    run = ml.train(plane, TASK, learn=learn, rule=ml.GradientFree(), steps=5, tolerance=1e-12)
+    tried = run.history["stiffness"].values
+    assert tried.min() >= 0.9
+    assert tried.max() <= 1.2
+    assert np.ptp(tried[-1]) > 0

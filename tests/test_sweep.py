@@ -1,6 +1,12 @@
 """Sweeps: every member is the training it says, failures are told and tried again."""
 
 import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -8,7 +14,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.setup import read_setup
-from mechlearn.sweep import _cluster, members, parse, sweep
+from mechlearn.sweep import TABLE, _cluster, members, parse, sweep
 from mechlearn.training import train_setup
 
 TASK = """
@@ -130,3 +136,39 @@ def test_nobody_at_the_scheduler(task, tmp_path, capsys):
 def test_as_many_workers_as_asked_for():
     with _cluster(3, None) as client:
         assert len(client.nthreads()) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number):
+    """Ctrl-C reaches the workers too; they must leave the last word to the command."""
+    out = tmp_path / "sweep"
+    vary = ["--vary", "train.seed=0:1000", "--vary", "train.tolerance=1e-300", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mechlearn", "sweep", str(task), "-o", str(out), *vary],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 60
+    while not list(out.glob("*/summary.json")) and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    said = process.communicate(timeout=60)[1].strip().splitlines()
+    assert process.returncode == 128 + number
+    assert len(said) == 1
+    found = re.search(r"stopped with (\d+) of 1000 members done; the same command goes on", said[0])
+    with (out / TABLE).open() as file:
+        assert len(list(csv.DictReader(file))) == int(found[1]) >= 1
+    assert _gone(process.pid)
+
+
+def _gone(group):
+    """Whether the processes of a group end soon; the last of them clean up behind the first."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False

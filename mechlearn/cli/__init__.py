@@ -80,10 +80,12 @@ def _open_closed() -> None:
 
     Else the next file that is opened takes their number, and what libraries print goes into it.
     """
+    closed = []
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
+        closed.append(number)
     os.close(number)
-    if sys.stdout is None:
+    if 1 in closed:
         sys.stdout = open(1, "w", closefd=False)
-    if sys.stderr is None:
+    if 2 in closed:
         sys.stderr = open(2, "w", closefd=False)

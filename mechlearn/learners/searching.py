@@ -61,7 +61,9 @@ class SearchLearner(Learner):
             ) from None
         ranges = zip(*map(_range, self.dofs), strict=True)
         start, low, high = (np.concatenate(part) for part in ranges)
-        space = nevergrad.p.Array(init=start).set_bounds(low, high)
+        # First trials are a unit of the coordinate away, or a part of the range where that is less.
+        sigma = min(1.0, (high - low).min() / 4)
+        space = nevergrad.p.Array(init=start).set_mutation(sigma=sigma).set_bounds(low, high)
         space.random_state.seed(self.seed % 2**32)
         kind = nevergrad.optimizers.registry[OPTIMISERS[self.rule.method]]
         return kind(parametrization=space, budget=BUDGET)
