@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,12 @@ from scipy.spatial import Delaunay
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from mechlearn.network import Network
+
+
+def pytest_configure():
+    """Hear Ctrl-C, which jobs in the background of a script, and commands they start, ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def random_network(nodes=40, dim=2, seed=0):
