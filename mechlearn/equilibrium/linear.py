@@ -8,7 +8,7 @@ cost a handful of solves and a matrix product.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import override
+from typing import cast, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,7 +109,7 @@ class LinearEquilibrium(Equilibrium):
         # Products of columns, which moments take, shall not outnumber what the states would.
         if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
             return super().mean_signal(name, states, combine)
-        return superposition.mean_sensitivity(name, combine([s.moments() for s in states]))
+        return superposition.mean_sensitivity(name, combine([_moments(s) for s in states]))
 
     def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:
         """Strains of bonds by unit tensions of the same bonds, (m k, m k), on one rank.
@@ -290,8 +290,8 @@ class LinearSettled(Settled):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         return self.superposition.sensitivity(name, self.amounts, sense)
 
-    @override
     def moments(self) -> NDArray[np.float64]:
+        """Of the amounts; see :func:`mechlearn.superposition.moments`."""
         return moments(self.amounts)
 
     @override
@@ -319,6 +319,12 @@ class LinearRate(Rate):
         at = self._at
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
 
-    @override
     def moments(self) -> NDArray[np.float64]:
+        """How the moments of the states change."""
         return moments(self._at.amounts, self._rates)
+
+
+def _moments(state: PhaseState) -> NDArray[np.float64]:
+    """Moments of the states, or their rates, of which a phase of a linear network consists."""
+    parts = cast("tuple[tuple[float, LinearSettled | LinearRate], ...]", state.parts)
+    return sum(sign * part.moments() for sign, part in parts)

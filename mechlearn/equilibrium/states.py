@@ -31,10 +31,6 @@ class Settled(ABC):
         With ``sense``, that of the strains that sensors report instead of the true ones.
         """
 
-    def moments(self) -> NDArray[np.float64]:
-        """Their :func:`mechlearn.superposition.moments`, of states that are superpositions."""
-        raise NotImplementedError
-
     def potential(
         self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
     ) -> NDArray[np.float64]:
@@ -79,10 +75,6 @@ class Rate(ABC):
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
 
-    def moments(self) -> NDArray[np.float64]:
-        """How the moments of the states change, of rates of superpositions."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, eq=False)
 class PhaseState:
@@ -100,7 +92,3 @@ class PhaseState:
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
         return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
-
-    def moments(self) -> NDArray[np.float64]:
-        """Moments of the states, or their rates, of which it consists; of superpositions only."""
-        return sum(sign * part.moments() for sign, part in self.parts)
