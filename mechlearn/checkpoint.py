@@ -7,9 +7,9 @@ before. What they hold is plain arrays and text, read with every size checked.
 import hashlib
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -24,6 +24,7 @@ from mechlearn.meshfile import failure
 from mechlearn.network import Network
 from mechlearn.safenpz import read_arrays
 from mechlearn.setup import Setup
+from mechlearn.signals import ENDING, handling
 
 #: Bumped when the arrays of a checkpoint change their meaning.
 FORMAT = 5
@@ -83,21 +84,16 @@ class Checkpoints:
         self._time, self._step = -np.inf, 0
         self._good = False  # whether the file at the path is one of this training
         self._asked = 0
-        self._handlers: dict[int, Any] = {}
+        self._heard = ExitStack()
 
     # -- saving --------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # others get no signals
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and & in scripts want it
-                    self._handlers[number] = signal.signal(number, self._ask)
+        self._heard.enter_context(handling(ENDING, self._ask))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+        self._heard.close()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked:  # asked twice: do not wait for the step

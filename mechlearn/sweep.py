@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import signal
-import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -27,6 +26,7 @@ from mechlearn.errors import InputError, MechlearnError
 from mechlearn.folder import locked, write_whole
 from mechlearn.schema import input_error
 from mechlearn.setup import Setup, build_rule
+from mechlearn.signals import ENDING, handling
 
 #: More members than this are surely a mistake.
 MOST = 100_000
@@ -278,27 +278,13 @@ def _stoppable() -> Iterator[None]:
     def stop(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
-    with _handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), stop):
+    with handling(ENDING, stop):
         yield
 
 
 def _unheard() -> AbstractContextManager[None]:
     """Let processes that start now not hear Ctrl-C, which goes to all: this one ends them."""
-    return _handling((signal.SIGINT,), signal.SIG_IGN)
-
-
-@contextmanager
-def _handling(numbers: Sequence[signal.Signals], how: Any) -> Iterator[None]:
-    old = {}
-    if threading.current_thread() is threading.main_thread():  # others get no signals
-        for number in numbers:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                old[number] = signal.signal(number, how)
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+    return handling((signal.SIGINT,), signal.SIG_IGN)
 
 
 @contextmanager
