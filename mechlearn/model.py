@@ -26,6 +26,7 @@ from mechlearn.ranks import total
 from mechlearn.scatter import Scatter
 from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds
+from mechlearn.unstrained import Rest, Unstrained
 
 
 class Model(AtState):
@@ -93,7 +94,7 @@ class Model(AtState):
         self._forms = forms = BondForms(on, energy, self.places, self.cell)
         self.state, self._vector = forms.state, la.vector(on.space.dofmap.index_map, self.width)
         self._energy_form, self._force_form = forms.energy, forms.force
-        self._supports = on.supports(self.held)
+        self._supports, self._mine = on.supports(self.held), slice(on.n_cells)
         of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
         self.local_free = np.r_[~np.isin(on.dof_of_local, self.held), of_cell]
         self.local_turns = np.r_[on.dof_of_local % self.width >= self.places, of_cell]
@@ -102,6 +103,7 @@ class Model(AtState):
         self._scattered = energy.linear and comm.size == 1
         if not self._scattered:
             self._matrix = fem.petsc.create_matrix(forms.stiffness)
+        self._rest = Rest(energy, self._values(self._mine))
         self.set(**{p.name: p.default(network) for p in energy.parameters})
 
     @cached_property
@@ -190,6 +192,7 @@ class Model(AtState):
             self.energy.parameter(name)
             each = np.asarray(values, dtype=float)
             self._forms.values[name][:] = each[self._mesh.bond_of_cell] if each.ndim else each
+        self._rest.change(parameters)
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -200,6 +203,10 @@ class Model(AtState):
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
         return self.to_bonds(self._forms.values[name][self._mesh.first_cells])
+
+    def unstrained(self) -> Unstrained:
+        """The cells this rank owns as they are at rest, with the parameters as they are now."""
+        return self._rest.now()
 
     def local_parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters and the length (of a cell), of the bonds this rank owns; copies."""
@@ -217,7 +224,7 @@ class Model(AtState):
         if self.cell:
             self._assemble_border(self._forms.border)
         if self._scattered:
-            return self._scatter.assemble(self._moduli())
+            return self._scatter.assemble(self.unstrained().moduli())
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness, bcs=self._supports)
         if expected is not None:
@@ -275,23 +282,14 @@ class Model(AtState):
 
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
         """Partners of the strains of owned cells, (k, cells)."""
-        return self.energy.stresses(strains, self._values(slice(self._mesh.n_cells)))
-
-    def _moduli(self, strains: NDArray | None = None) -> NDArray[np.float64]:
-        """Second derivatives of the energy by the strains, (owned cells, k, k).
-
-        At some strains, (k, cells); at rest where left out.
-        """
-        strains = np.zeros(len(self.energy.strains)) if strains is None else strains
-        return self.energy.moduli(strains, self._values(slice(self._mesh.n_cells)))
+        return self.energy.stresses(strains, self._values(self._mine))
 
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            rest = dict.fromkeys(self.energy.strains, 0.0)
-            at = self._values(slice(self._mesh.n_cells)) | rest
-            tense = any(np.any(self.energy.derivative(name)(**at)) for name in rest)
-            if not total(self.comm, int(tense)):
+            rest = self.unstrained()
+            slack = all(rest.vanishes(name) for name in self.energy.strains)
+            if not total(self.comm, int(not slack)):
                 return None
         return super().load_at_rest()
 
@@ -324,8 +322,8 @@ class Model(AtState):
     def tangent_moduli(self) -> NDArray[np.float64]:
         """Second derivatives of the energy by the strains at the state, (owned cells, k, k)."""
         if self.energy.linear:
-            return self._moduli()
-        return self._moduli(self._cell_strains())
+            return self.unstrained().moduli()
+        return self.energy.moduli(self._cell_strains(), self._values(self._mine))
 
     def _operator(self, form: fem.Form) -> sparse.csr_array:
         """Strains by moves of the nodes, as a form of test and trial functions, and of the cell."""

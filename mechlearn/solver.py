@@ -87,8 +87,7 @@ class DirectSolver:
         k = columns.shape[1]
         if k == 0:
             return np.empty(columns.shape)
-        (b, right), (x, solution) = self._blocks.get("right", k), self._blocks.get("solution", k)
-        right[:] = columns
+        b, (x, solution) = self._blocks.right(columns), self._blocks.get("solution", k)
         try:
             self._ksp.matSolve(b, x)
         except PETSc.Error as error:
@@ -157,7 +156,7 @@ class IterativeSolver:
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); raises SolveError where one fails."""
         out = self._blocks.get("solution", columns.shape[1])[1]
-        self._blocks.get("right", columns.shape[1])[1][:] = columns
+        self._blocks.right(columns)
         b, x = self.matrix.createVecLeft(), self.matrix.createVecRight()
         for k, column in enumerate(columns.T):
             b.array[:] = column
@@ -192,6 +191,7 @@ class Blocks:
         self._made: dict[str, tuple[PETSc.Mat, NDArray]] = {}
         self._vectors = matrix.createVecs()
         self._random = np.random.default_rng(0)  # the same on all ranks
+        self._columns: NDArray | None = None
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -211,17 +211,28 @@ class Blocks:
             made = self._made[name] = dense, array
         return made
 
+    def right(self, columns: NDArray) -> PETSc.Mat:
+        """The block "right", which holds some columns from now on.
+
+        An array that cannot be written to is not copied again.
+        """
+        block, array = self.get("right", columns.shape[1])
+        if columns is not self._columns:
+            array[:] = columns
+            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", array, array)))
+            self._units = 1 / np.where(sizes > 0, sizes, np.inf)
+            self._columns = None if columns.flags.writeable else columns
+        return block
+
     def missed(self) -> float:
         """How far the matrix times the block "solution" is from the block "right", relatively.
 
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        right, solution = self._made["right"][1], self._made["solution"][1]
-        sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", right, right)))
-        amounts = self._random.uniform(1.0, 2.0, len(sizes)) / np.where(sizes > 0, sizes, np.inf)
+        amounts = self._units * self._random.uniform(1.0, 2.0, len(self._units))
         x, y = self._vectors
-        x.array[:] = solution @ amounts
+        x.array[:] = self._made["solution"][1] @ amounts
         self._matrix.mult(x, y)
-        miss = y.array - right @ amounts
+        miss = y.array - self._made["right"][1] @ amounts
         return float(np.sqrt(total(self._comm, miss @ miss)))

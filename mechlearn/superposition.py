@@ -80,7 +80,7 @@ class BondSuperposition:
 
     def __init__(self, model: "Model", columns: NDArray) -> None:
         self._energy, self._comm = model.energy, model.comm
-        self._parameters = model.local_parameters()
+        self._unstrained = model.unstrained()
         strains = model.strain_operator @ model.with_ghosts(columns)
         k = len(model.energy.strains)
         by_bond = strains.reshape(-1, k, strains.shape[1])
@@ -98,8 +98,9 @@ class BondSuperposition:
     @cached_property
     def energy_at_rest(self) -> float:
         """Elastic energy of the whole network where no node has moved."""
-        per_bond = self._at_rest() + np.zeros(self.columns.shape[2])
-        return float(total(self._comm, per_bond.sum()))
+        each = self._unstrained()
+        here = each.sum() if isinstance(each, np.ndarray) else each * self.columns.shape[2]
+        return float(total(self._comm, here))
 
     def mean_sensitivity(self, name: str, moments: NDArray) -> NDArray[np.float64]:
         """The mean of :meth:`sensitivity` over states of which only :func:`moments` are known.
@@ -111,29 +112,20 @@ class BondSuperposition:
         -------
         (owned bonds,) array
         """
-        out = self._curvature(name, moments[1:, 1:]) / 2 + self._slope(name, moments[0, 1:])
-        return out + moments[0, 0] * self._at_rest(name) if moments[0, 0] else out
-
-    def _slope(self, name: str, amounts: NDArray) -> NDArray[np.float64]:
-        """First-order part of a sensitivity for one state, (owned bonds,)."""
-        strains = zip(self._energy.strains, self.columns, strict=True)
-        return sum(self._at_rest(name, s) * (amounts @ columns) for s, columns in strains)
-
-    def _curvature(self, name: str, products: NDArray) -> NDArray[np.float64]:
-        """Twice its second-order part, for products of amounts, (columns, columns)."""
-        out = 0.0
+        out = np.zeros(self.columns.shape[2])
+        if moments[0, 0] and not self._unstrained.vanishes(name):
+            out += moments[0, 0] * self._unstrained(name)
+        # Half of a small array costs less than that of what it makes.
+        amounts, products = moments[0, 1:], moments[1:, 1:] / 2
         for s, first in zip(self._energy.strains, self.columns, strict=True):
+            if not self._unstrained.vanishes(name, s):
+                out += self._unstrained(name, s) * (amounts @ first)
             weighted = products @ first
             for t, second in zip(self._energy.strains, self.columns, strict=True):
-                curvature = self._at_rest(name, s, t)
-                if np.any(curvature):
-                    out = out + curvature * np.einsum("ij,ij->j", weighted, second)
+                if not self._unstrained.vanishes(name, s, t):
+                    both = np.einsum("ij,ij->j", weighted, second)
+                    out += self._unstrained(name, s, t) * both
         return out
-
-    def _at_rest(self, *by: str) -> NDArray | float:
-        """The bonds' energies, or a derivative of them, where they are not strained."""
-        rest = dict.fromkeys(self._energy.strains, 0.0)
-        return self._energy.derivative(*by)(**rest, **self._parameters)
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None
@@ -150,7 +142,7 @@ class BondSuperposition:
 
     def _felt(self, amounts: NDArray, sense: Sense | None = None) -> FeltByBonds:
         strains = _sensed(self.strains(amounts), sense, "strain")
-        return FeltByBonds(self._energy, self._parameters, strains)
+        return FeltByBonds(self._energy, self._unstrained.parameters, strains)
 
 
 def _sensed(strains: NDArray, sense: Sense | None, what: str) -> NDArray:

@@ -103,6 +103,51 @@ def test_batch_derivatives_agree_with_finite_differences(energy, by):
     assert energy.derivative(by)(**at) == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
+@pytest.mark.parametrize("name", ["spring", "beam", "resistor"])
+@pytest.mark.parametrize("known", ["none", "all", "alike", "slack", "zero"])
+def test_what_is_known_before_changes_no_derivative(name, known):
+    energy = energies[name].in_dimension(2)()
+    rng = np.random.default_rng(3)
+    names = [p.name for p in energy.parameters]
+    at = {n: rng.uniform(0.5, 2.0, 6) for n in (*energy.strains, "length", *names)}
+    if known == "slack":
+        at |= {"rest_length": at["length"]} if "rest_length" in names else {}
+    if known == "alike":
+        at["length"] = np.full(6, 1.5)
+    if known == "zero":
+        at |= {n: np.zeros(6) for n in energy.strains}
+    first = names[0]
+    given = {n: at[n] for n in {"none": [], "all": at}.get(known, at.keys() - {first})}
+    left = {n: v for n, v in at.items() if n not in given}
+    e = energy.strains
+    for by in [(), *[(n,) for n in at], (first, e[0]), (first, e[0], e[0]), (e[-1], e[-1])]:
+        function = energy.derivative(*by)
+        found = np.broadcast_to(function.given(given)(left), 6)
+        assert found == pytest.approx(np.broadcast_to(function(**at), 6), rel=1e-14, abs=1e-300)
+
+
+def test_bonds_at_rest_follow_whatever_parameter_changes(net, stiffnesses):
+    model = Model(net, energies["spring"]())
+    length = model.to_bonds(model.unstrained().parameters["length"])
+    stiff, rest = np.ones(net.n_edges), length
+    for step in range(6):
+        if step in (1, 2, 5):
+            stiff = stiffnesses(net) * (1 + step)
+            model.set(stiffness=stiff)
+        if step in (3, 4, 5):
+            rest = length * (1 + 0.01 * step)
+            model.set(rest_length=rest)
+        bonds = model.unstrained()
+        assert bonds.vanishes("strain") == (step < 3)
+        pull = np.broadcast_to(bonds("strain"), net.n_edges)
+        assert model.to_bonds(pull) == pytest.approx(-stiff * (rest - length), rel=1e-14)
+        moduli = bonds.moduli()[:, 0, 0]
+        assert model.to_bonds(moduli) == pytest.approx(stiff, rel=1e-14)
+        if step == 2:
+            kept, before = bonds, stiff
+    assert model.to_bonds(kept.moduli()[:, 0, 0]) == pytest.approx(before, rel=1e-14)
+
+
 def test_finite_energy_does_not_feel_rigid_motion(plane, stiffnesses):
     model = Model(plane, energies["finite_spring"]())
     model.set(stiffness=stiffnesses(plane))

@@ -19,6 +19,7 @@ from mechlearn.kinematics import Kinematics
 
 if TYPE_CHECKING:
     from mechlearn.network import Network
+    from mechlearn.pointwise import Pointwise
     from mechlearn.problem import Problem
 
 
@@ -153,7 +154,7 @@ class BondEnergy(Element):
         model.set(**parameters)
         return model
 
-    def derivative(self, *by: str) -> Callable[..., Any]:
+    def derivative(self, *by: str) -> "Pointwise":
         """``d energy / d by`` as a NumPy function of strains, length and the parameters.
 
         ``by`` names parameters or strains (which gives the *through* quantity: tension, moment,
@@ -183,14 +184,14 @@ class BondEnergy(Element):
         return out
 
     @property
-    def density(self) -> Callable[..., Any]:
+    def density(self) -> "Pointwise":
         """The energy as a NumPy function of strains, length and the parameters."""
         return _pointwise(self, ())
 
 
 @cache
-def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> Callable[..., Any]:
-    from mechlearn.pointwise import on_arrays  # waits for UFL only when numbers are wanted
+def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
+    from mechlearn.pointwise import Pointwise  # waits for UFL only when numbers are wanted
 
     names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
-    return on_arrays(energy.energy, names, by)
+    return Pointwise(energy.energy, names, by)

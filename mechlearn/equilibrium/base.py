@@ -70,6 +70,7 @@ class Equilibrium(ABC):
         # In nudged states sources work, and so do through outputs, whose ports may move.
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
+        self._through = bool(problem.through.any())
         # A through output's port is held where it is or strained by a source; pushes move it on.
         through = problem.targets[problem.through]
         self._home = np.zeros(problem.values.shape)
@@ -127,8 +128,10 @@ class Equilibrium(ABC):
     def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""
         p = self.problem
-        read = np.where(p.through, settled.forces[:, p.targets], settled.readings[:, p.targets])
-        if not (np.abs(read) < HUGE).all():
+        read = settled.readings[:, p.targets]
+        if self._through:
+            read = np.where(p.through, settled.forces[:, p.targets], read)
+        if not np.abs(read).max(initial=0.0) < HUGE:
             raise SolveError(
                 "The response is no number, or far too large; the stiffness is singular or a "
                 "learning step was far too large.",

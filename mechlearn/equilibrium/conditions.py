@@ -39,17 +39,28 @@ class Grip:
         return out
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class GripOfSome:
     """Some examples, (k,), in which the same ports are held, equally softly.
 
     ``at`` is where these are in arrays of shape (examples, ports).
+
+    Attributes
+    ----------
+    block : tuple
+        Where the held ports are in an array of shape (ports, ports).
+    soft : bool
+        Whether any is held softly.
     """
 
     examples: NDArray[np.int64]
     held: NDArray[np.int64]
     softness: NDArray[np.float64]
     at: tuple[slice | NDArray[np.int64], NDArray[np.int64]]
+
+    def __post_init__(self) -> None:
+        self.block = np.ix_(self.held, self.held)
+        self.soft = bool(self.softness.any())
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,7 @@ class LinearEquilibrium(Equilibrium):
     def _attach(self) -> None:
         """Take up the model's mesh."""
         self._pulls = PortReader(self.model, self._all).linearised().T.toarray()
+        self._pulls.flags.writeable = False
         self._solver = self.model.solver(definite=True)
 
     @override
@@ -68,7 +69,7 @@ class LinearEquilibrium(Equilibrium):
         self.compliance = (reading[:, :n] + reading[:, :n].T) / 2
         self.reading_at_rest = reading[:, n] if prestressed else np.zeros(n)
         self.superposition = model.superpose(solution)
-        self._stiffened: dict[GripOfSome, NDArray] = {}
+        self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
         self._free = None
 
     @override
@@ -218,26 +219,22 @@ class LinearEquilibrium(Equilibrium):
         lacking = values - at_rest - forces @ self.compliance
         for some in grip.alike:
             if len(some.held):
-                forces[some.at] = lacking[some.at] @ self._stiffness(some)
+                if some not in self._stiffened:
+                    self._stiffened[some] = self._stiffness(some)
+                forces[some.at] = self._stiffened[some](lacking[some.at])
         return forces
 
-    def _stiffness(self, grip: GripOfSome) -> NDArray[np.float64]:
-        """Forces at held ports by their moves: the inverse of their compliance."""
-        if grip not in self._stiffened:
-            self._stiffened[grip] = self._inverted(grip.held, grip.softness)
-        return self._stiffened[grip]
-
-    def _inverted(self, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
-        a = self.compliance[h[:, None], h]
-        if softness.any():
-            return self._inverted_soft(a + np.diag(softness), h, softness)
+    def _stiffness(self, grip: GripOfSome) -> Callable[[NDArray], NDArray]:
+        """What makes forces at held ports, (examples, held), from moves of them."""
+        a = self.compliance[grip.block]
+        if grip.soft:
+            inverse = self._inverted_soft(a + np.diag(grip.softness), grip.held, grip.softness)
+            return lambda moves: moves @ inverse
         root, failed = lapack.dpotrf(a, lower=True)
         # Pivots in parts of the diagonal do not depend on the units of the ports.
-        if failed or not (root.diagonal() ** 2 > DEPENDENT * a.diagonal()).all():
-            raise self._contradiction(h)
-        lower, _ = lapack.dpotri(root, lower=True)
-        lower.flat[:: len(h) + 1] /= 2
-        return lower + lower.T
+        if failed or not (root.diagonal() ** 2 / a.diagonal()).min() > DEPENDENT:
+            raise self._contradiction(grip.held)
+        return lambda moves: lapack.dpotrs(root, moves.T, lower=True)[0].T
 
     def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
         """The inverse of a matrix that need not be definite, as springs may push outputs away."""
@@ -278,7 +275,7 @@ class LinearSettled(Settled):
         if not self._prestressed:
             # Half the work of the forces that brought it there, on top of what balanced
             # self-stress holds.
-            work = (self.forces * self.readings).sum(axis=1)
+            work = np.einsum("ij,ij->i", self.forces, self.readings)
             return self.superposition.energy_at_rest + work / 2
         return self.superposition.energies(self.amounts)
 

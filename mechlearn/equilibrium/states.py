@@ -39,8 +39,8 @@ class Settled(ABC):
         What is stationary where those ports carry given forces and the others are held. Work is
         counted from the readings ``home``.
         """
-        work = self.forces * (self.readings - home)
-        return self.energies - np.where(loaded, work, 0.0).sum(axis=1)
+        work = np.where(loaded, self.forces * (self.readings - home), 0.0)
+        return self.energies - np.einsum("ij->i", work)
 
     @abstractmethod
     def strains(self) -> NDArray[np.float64]:
