@@ -116,7 +116,7 @@ class BondMesh:
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
         """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
         if self.comm.size == 1:
-            return local[..., self._place_of_bond]
+            return local.take(self._place_of_bond, axis=-1)
         out = np.zeros((*local.shape[:-1], self.network.n_edges))
         out[..., self.owned_bonds] = local
         return self._summed(out)

@@ -191,7 +191,7 @@ class Model(AtState):
         for name, values in parameters.items():
             self.energy.parameter(name)
             each = np.asarray(values, dtype=float)
-            self._forms.values[name][:] = each[self._mesh.bond_of_cell] if each.ndim else each
+            self._forms.values[name][:] = each.take(self._mesh.bond_of_cell) if each.ndim else each
         self._rest.change(parameters)
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:

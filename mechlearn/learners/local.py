@@ -103,7 +103,7 @@ class RuleLearner(Learner):
                     "finite number; use a smaller rate.",
                     "not finite",
                 )
-            moves.append(self._pace * move)
+            moves.append(move if self._pace == 1 else self._pace * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.flaws.change(dof, move, self._moment)
             if not np.isfinite(dof.values).all():
