@@ -1,6 +1,7 @@
 """What every finite-element model is asked at its state, be it made of bonds or a solid."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,10 @@ class AtState:
         self.state.x.array[: self._n_owned] = local[: self._n_owned]
         self.state.x.scatter_forward()
 
+    def _given(self, form: fem.Form) -> dict[str, Any]:
+        """What is at hand for an assembly of a form, as arguments of it."""
+        return {}
+
     def load_at_rest(self) -> NDArray[np.float64] | None:
         """Forces that would hold the undeformed model as it is, or None where there are none.
 
@@ -47,15 +52,17 @@ class AtState:
 
     def total_energy(self) -> float:
         """Elastic energy of the whole model at the state."""
-        return total(self.comm, fem.assemble_scalar(self._energy_form))
+        form = self._energy_form
+        return total(self.comm, fem.assemble_scalar(form, **self._given(form)))
 
     def local_force(self) -> NDArray[np.float64]:
         """``dU/du`` at the owned degrees of freedom, zero at supports."""
-        b = self._vector
-        b.array[:] = 0
-        fem.assemble_vector(b.array, self._force_form)
+        b, n = self._vector, self._n_owned
+        force = b.array
+        force[:] = 0
+        fem.assemble_vector(force, self._force_form, **self._given(self._force_form))
         b.scatter_reverse(la.InsertMode.add)
-        return np.where(self.local_free[: self._n_owned], b.array[: self._n_owned], 0.0)
+        return np.where(self.local_free[:n], force[:n], 0.0)
 
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
         """Add springs to the ground, one per owned degree of freedom, to a stiffness matrix."""

@@ -3,6 +3,8 @@
 DOLFINx renumbers nodes and cells and spreads them over ranks; what undoes that is here.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -151,11 +153,14 @@ class BondMesh:
             np.add.at(row, self.bond_of_cell[: self.n_cells], cells)
         return self._summed(sums)[:, self.owned_bonds]
 
-    def per_cell(self, form: fem.Form) -> NDArray[np.float64]:
-        """A form with one or several numbers per cell, (k, owned cells)."""
+    def per_cell(self, form: fem.Form, **given: Any) -> NDArray[np.float64]:
+        """A form with one or several numbers per cell, (k, owned cells).
+
+        What is ``given`` are arguments of its assembly.
+        """
         dofmap = form.function_spaces[0].dofmap
         values = np.zeros((len(self.bond_of_cell), dofmap.index_map_bs))
-        fem.assemble_vector(values.reshape(-1), form)
+        fem.assemble_vector(values.reshape(-1), form, **given)
         return values[: self.n_cells].T
 
     def operator(self, form: fem.Form) -> sparse.csr_array:

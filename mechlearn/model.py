@@ -7,7 +7,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import override
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.network import Network
+from mechlearn.packed import Packed
 from mechlearn.ranks import total
 from mechlearn.scatter import Scatter
 from mechlearn.solver import DirectSolver
@@ -104,6 +105,7 @@ class Model(AtState):
         if not self._scattered:
             self._matrix = fem.petsc.create_matrix(forms.stiffness)
         self._rest = Rest(energy, self._values(self._mine))
+        self._packed = Packed(forms.force, self.state)
         self.set(**{p.name: p.default(network) for p in energy.parameters})
 
     @cached_property
@@ -193,6 +195,7 @@ class Model(AtState):
             each = np.asarray(values, dtype=float)
             self._forms.values[name][:] = each.take(self._mesh.bond_of_cell) if each.ndim else each
         self._rest.change(parameters)
+        self._packed.renew()
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
@@ -226,7 +229,8 @@ class Model(AtState):
         if self._scattered:
             return self._scatter.assemble(self.unstrained().moduli())
         self.matrix.zeroEntries()
-        fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness, bcs=self._supports)
+        form, bcs = self._forms.stiffness, self._supports
+        fem.petsc.assemble_matrix(self.matrix, form, bcs=bcs, **self._given(form))
         if expected is not None:
             pull, form, border = self._forms.geometric
             change = self._stresses(expected) - self._stresses(self._cell_strains())
@@ -258,9 +262,15 @@ class Model(AtState):
         border.corner = border.corner + corner if add else corner
 
     @override
+    def _given(self, form: fem.Form) -> dict[str, Any]:
+        return self._packed.given(form)
+
+    @override
     def put_state(self, local: NDArray) -> None:
         super().put_state(local)
+        self._packed.move()
         if self.cell:
+            self._packed.renew()
             self._forms.cell_strain.x.array.reshape(-1, self.cell)[:] = self.cell_strain(local)
 
     @override
@@ -368,7 +378,7 @@ class Model(AtState):
 
     def _cell_strains(self) -> NDArray[np.float64]:
         """Strains of owned cells at the state, (k, cells)."""
-        return self._mesh.per_cell(self._forms.strain)
+        return self._per_cell(self._forms.strain)
 
     def _strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         self._put_rate(rate)
@@ -390,7 +400,10 @@ class Model(AtState):
             self._forms.cell_rate.x.array.reshape(-1, self.cell)[:] = self.cell_strain(rate)
 
     def _summed(self, form: fem.Form) -> NDArray[np.float64]:
-        return self._mesh.over_bonds(self._mesh.per_cell(form))
+        return self._mesh.over_bonds(self._per_cell(form))
+
+    def _per_cell(self, form: fem.Form) -> NDArray[np.float64]:
+        return self._mesh.per_cell(form, **self._given(form))
 
     def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
         """Owned rows of a block of columns, completed by the rows that other ranks own."""

@@ -188,17 +188,21 @@ class Blocks:
 
     def __init__(self, matrix: PETSc.Mat) -> None:
         self._matrix, self._comm = matrix, matrix.comm.tompi4py()
-        self._made: dict[str, tuple[PETSc.Mat, NDArray]] = {}
+        self._made: dict[tuple[str, bool], tuple[PETSc.Mat, NDArray]] = {}
         self._vectors = matrix.createVecs()
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
+        self._units: NDArray | None = None
+        self._last = 0
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
 
-        The one of that name is kept until another number of columns is asked for.
+        The one of that name is kept until another number of columns is asked for; that of a single
+        column stays beside it.
         """
-        made = self._made.get(name)
+        key = name, k == 1
+        made = self._made.get(key)
         if made is None or made[1].shape[1] != k:
             rows, size = self._matrix.getLocalSize()[0], self._matrix.getSize()[0]
             array = np.zeros((rows, k), order="F")
@@ -208,7 +212,7 @@ class Blocks:
             dense.assemble()
             if made is not None:
                 made[0].destroy()
-            made = self._made[name] = dense, array
+            made = self._made[key] = dense, array
         return made
 
     def right(self, columns: NDArray) -> PETSc.Mat:
@@ -219,9 +223,9 @@ class Blocks:
         block, array = self.get("right", columns.shape[1])
         if columns is not self._columns:
             array[:] = columns
-            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", array, array)))
-            self._units = 1 / np.where(sizes > 0, sizes, np.inf)
+            self._units = None
             self._columns = None if columns.flags.writeable else columns
+        self._last = array.shape[1]
         return block
 
     def missed(self) -> float:
@@ -230,9 +234,13 @@ class Blocks:
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        amounts = self._units * self._random.uniform(1.0, 2.0, len(self._units))
+        right, solution = (self.get(name, self._last)[1] for name in ("right", "solution"))
+        if self._units is None:
+            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", right, right)))
+            self._units = 1 / np.where(sizes > 0, sizes, np.inf)
+        amounts = self._units * self._random.uniform(1.0, 2.0, self._last)
         x, y = self._vectors
-        x.array[:] = self._made["solution"][1] @ amounts
+        x.array[:] = solution @ amounts
         self._matrix.mult(x, y)
-        miss = y.array - self._made["right"][1] @ amounts
+        miss = y.array - right @ amounts
         return float(np.sqrt(total(self._comm, miss @ miss)))

@@ -5,7 +5,7 @@ import pytest
 from reference import finite_energy, minimise_finite
 
 from mechlearn.energies import FiniteSpring
-from mechlearn.equilibrium import equilibrium
+from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.network import Network
@@ -143,3 +143,49 @@ def test_impossible_load_ends_in_a_sentence(plane):
     task = Task(supports=[Support(nodes=[0, 7])], sources=PINCH.sources, targets=PINCH.targets)
     with pytest.raises(SolveError, match=r"example 1 beyond 0 % of the load"):
         solver_for(plane, task).free()
+
+
+NUDGE = Task(
+    sources=[Source(nodes=[0, 7], strain=0.005)], targets=[Target(nodes=[3, 12], strain=0.005)]
+)
+
+
+@pytest.mark.parametrize("which", ["plane", "space", "torus"])
+@pytest.mark.parametrize("kind", ["clamp", "nudge"])
+def test_one_factorisation_serves_for_all_phases(request, which, kind, stiffnesses, monkeypatch):
+    net = request.getfixturevalue(which)
+    amounts = (0.02, -0.02)
+    k, found, factorised = stiffnesses(net), [], []
+    for nearby in (balance.NEARBY, 0.0):
+        monkeypatch.setattr(balance, "NEARBY", nearby)
+        solver = solver_for(net, NUDGE, k)
+        free = solver.free()
+        before = solver.counts.iterations
+        states = [solver.solve(Phase(kind, a)).parts[0][1].states() for a in amounts]
+        factorised.append(solver.counts.iterations - before)
+        found.append([free.states(), *states])
+    assert factorised[0] == 0
+    assert factorised[1] >= 1
+    for with_one, with_own in zip(*found, strict=True):
+        assert with_one == pytest.approx(with_own, abs=1e-9)
+    assert np.abs(found[0][1] - found[0][0]).max() > 1e-6
+
+
+def test_old_factorisations_do_not_serve_for_other_parameters_or_matrices(plane, stiffnesses):
+    k = stiffnesses(plane)
+    solver, fresh = (solver_for(plane, NUDGE, k) for _ in range(2))
+    for each in (solver, fresh):
+        each.free()
+    # Somebody else, say an analysis, assembles the stiffness at another state.
+    model = solver.model
+    model.put_state(model.to_local(0.3 * plane.nodes))
+    model.assemble_stiffness()
+    before = solver.counts.iterations
+    found, expected = (each.solve(Phase("clamp", 0.02)).parts[0][1] for each in (solver, fresh))
+    assert solver.counts.iterations > before == fresh.counts.iterations
+    assert found.states() == pytest.approx(expected.states(), abs=1e-9)
+    other = k[::-1].copy()
+    solver.update(stiffness=other)
+    before, fresh = solver.counts.iterations, solver_for(plane, NUDGE, other)
+    assert solver.free().states() == pytest.approx(fresh.free().states(), abs=1e-9)
+    assert solver.counts.iterations > before

@@ -18,10 +18,13 @@ from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import largest, total
+from mechlearn.solver import Inertia
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.
 FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
+#: A factorisation serves for other states this near, relative to bond length.
+NEARBY = 1e-2
 #: From a state that is not stable one steps at least that far, relative to bond length.
 KICK = 1e-3
 
@@ -66,24 +69,56 @@ class Imposed:
 
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """What is left to balance at a state."""
+    """What is left to balance at displacements ``u``, under ``forces`` at the ports.
 
+    ``miss`` is the largest of its forces relative to stiffness times bond length, and of the
+    conditions that are not met, relative to bond length.
+    """
+
+    balance: "Balance" = field(repr=False)
+    u: NDArray = field(repr=False)
+    forces: NDArray
+    imposed: Imposed
     pull: NDArray = field(repr=False)
     gap: NDArray
     read: Reading
-    energy: float
-    potential: float
     miss: float
+
+    @cached_property
+    def energy(self) -> float:
+        """Elastic energy; all ranks must ask for it."""
+        return self.balance.energy(self.u)
+
+    @property
+    def potential(self) -> float:
+        """The energy less the work of the loads."""
+        loads = np.where(self.imposed.held, 0.0, self.forces)
+        return self.energy - loads @ self.read.values
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """The stiffness at displacements ``u``, as the solver has factorised it.
+
+    ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
+    ``compliance`` is what they move those. ``ground`` is the stiffness of the springs to the ground
+    at grounded ports. ``version`` is that of the matrix.
+    """
+
+    u: NDArray
+    columns: NDArray
+    compliance: NDArray
+    inertia: Inertia
+    ground: float
+    version: int
 
 
 @dataclass(frozen=True, eq=False)
 class Tangent:
-    """The stiffness at a state, factorised and condensed onto the ports.
+    """A factorised stiffness, condensed onto the ports under some conditions.
 
-    ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
-    ``invert`` the inverse of the small system of the forces there, their moves and the forces at
-    held ports. ``ground`` is the stiffness of the springs to the ground at those of the held ports
-    that are ``tied``.
+    ``invert`` is the inverse of the small system of the forces at the ports' raw rows, their moves
+    and the forces at held ports; ``tied`` are those of the held ports that are grounded.
     """
 
     columns: NDArray
@@ -154,7 +189,9 @@ class Balance:
         self.frames = model.places < model.width
         self._first_shift = FIRST_SHIFT_OF_FRAMES if self.frames else FIRST_SHIFT
         self.ports = PortReader(model, problem)
-        self._columns = self.ports.rows.T.toarray()
+        self._rows = self.ports.rows.T.tocsr()
+        self._columns = self._rows.toarray()
+        self._factors: Factors | None = None
         self.solver = model.solver(definite=False)
         self.arm = np.where(model.local_turns, self.length, 1.0)
 
@@ -180,87 +217,108 @@ class Balance:
         """
         self.model.put_state(u)
         read = self.ports.read(u)
-        pull = self.model.local_force() - self.ports.rows.T @ (read.slopes.T @ f)
+        pull = self.model.local_force() - self._rows @ (read.slopes.T @ f)
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.softness * f)[h]
         miss = max(
             self.largest(pull / self.arm) / (self.stiffness * self.length),
             np.abs(gap * self.port_arm[h]).max(initial=0.0) / self.length,
         )
-        energy = self.model.total_energy()
-        potential = energy - np.where(imposed.held, 0.0, f) @ read.values
-        if not np.isfinite(miss + potential):
+        if not np.isfinite(miss):
             raise NotConverged("the forces are not finite numbers", "not finite")
-        return Residual(pull, gap, read, energy, potential, miss)
+        return Residual(self, u, f, imposed, pull, gap, read, miss)
 
-    def direction(
-        self,
-        state: Residual,
-        f: NDArray,
-        imposed: Imposed,
-        expected: NDArray | None = None,
-    ) -> Direction:
+    def energy(self, u: NDArray) -> float:
+        """Elastic energy at displacements ``u``."""
+        self.model.put_state(u)
+        return self.model.total_energy()
+
+    def direction(self, state: Residual, expected: NDArray | None = None) -> Direction:
         """A Newton step that leads to a minimum: unshifted wherever that is where it leads.
 
         ``expected`` are strains for :meth:`Model.assemble_stiffness`.
         """
-        h = imposed.ports
-        curvature = -self.ports.curvature(state.read.vectors, f)
-        slopes = state.read.slopes[h]
-        r = len(state.read.vectors)
         shift = 0.0
         for _ in range(60):
-            matrix = self.model.assemble_stiffness(expected)
-            ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness)
-            if shift:
-                self.model.shift(matrix, shift * self.arm**2)
             try:
-                self.solver.factor()
-                negative, zero, _ = self.solver.inertia()
-                solution = self.solver.solve(np.column_stack([self._columns, -state.pull]))
-                reads = self.ports.raw(solution)
-                a = reads[:, :r]
-                small = np.block(
-                    [
-                        [curvature, -np.eye(r), slopes.T],
-                        [-np.eye(r), -(a + a.T) / 2, np.zeros((r, len(h)))],
-                        [slopes, np.zeros((len(h), r)), -np.diag(imposed.softness[h])],
-                    ]
-                )
-                # A congruence keeps the inertia, and makes it show where compliances are large.
-                compliant = np.sqrt(np.abs(np.diag(a)))
-                compliant[compliant == 0] = 1.0
-                bound = np.abs(slopes * compliant).max(axis=1)
-                scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
-                small *= np.outer(scale, scale)
-                eigenvalues = np.linalg.eigvalsh(small)
-                below = np.count_nonzero(eigenvalues < 0)
-                size = np.abs(eigenvalues)
-                regular = zero == 0 and size.min() > 1e-13 * size.max()
-                minimum = regular and negative + below == r + imposed.below
+                factors, pulled = self._factorise(state, expected, shift)
+                tangent = self.condense(factors, state)
             except SolveError:
-                minimum = False
-            if minimum:
-                invert = np.linalg.inv(small) * np.outer(scale, scale)
-                tangent = Tangent(
-                    solution[:, :r], invert, np.isin(h, self.problem.grounded), ground
-                )
-                du, df = tangent.step(solution[:, r], reads[:, r], state.gap)
+                tangent = None
+            if tangent:
+                self._factors = None if shift or expected is not None else factors
+                du, df = tangent.step(pulled, self.ports.raw(pulled), state.gap)
                 return Direction(du, df, shift, tangent)
             shift = 10 * shift if shift else self._first_shift * self.stiffness
             self.counts.shifts += 1
         raise NotConverged("no direction leads downhill")
 
-    def softest(
-        self, state: Residual, f: NDArray, imposed: Imposed, expected: NDArray | None
-    ) -> NDArray[np.float64]:
+    def _factorise(
+        self, state: Residual, expected: NDArray | None, shift: float
+    ) -> tuple[Factors, NDArray]:
+        """Factorise the stiffness; also returns displacements by what is out of balance."""
+        self._factors = None
+        self.model.put_state(state.u)
+        matrix = self.model.assemble_stiffness(expected)
+        ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness)
+        if shift:
+            self.model.shift(matrix, shift * self.arm**2)
+        self.solver.factor()
+        solution = self.solver.solve(np.column_stack([self._columns, -state.pull]))
+        columns = solution[:, :-1]
+        a = self.ports.raw(columns)
+        inertia, version = self.solver.inertia(), matrix.stateGet()
+        factors = Factors(state.u, columns, (a + a.T) / 2, inertia, ground, version)
+        return factors, solution[:, -1]
+
+    def condense(self, factors: Factors, state: Residual) -> Tangent | None:
+        """Factors under the conditions at a state, or None where they lead to no minimum."""
+        imposed, read = state.imposed, state.read
+        h, r = imposed.ports, len(read.vectors)
+        slopes, a = read.slopes[h], factors.compliance
+        small = np.zeros((2 * r + len(h),) * 2)
+        moves, held = slice(r, 2 * r), slice(2 * r, None)
+        small[:r, :r] = -self.ports.curvature(read.vectors, state.forces)
+        small[:r, moves] = small[moves, :r] = -np.eye(r)
+        small[moves, moves] = -a
+        small[held, :r], small[:r, held] = slopes, slopes.T
+        small[held, held] = -np.diag(imposed.softness[h])
+        # A congruence keeps the inertia, and makes it show where compliances are large.
+        compliant = np.sqrt(np.abs(np.diag(a)))
+        compliant[compliant == 0] = 1.0
+        bound = np.abs(slopes * compliant).max(axis=1)
+        scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
+        small *= np.outer(scale, scale)
+        eigenvalues = np.linalg.eigvalsh(small)
+        below = np.count_nonzero(eigenvalues < 0)
+        size = np.abs(eigenvalues)
+        regular = factors.inertia.zero == 0 and size.min() > 1e-13 * size.max()
+        if not regular or factors.inertia.negative + below != r + imposed.below:
+            return None
+        invert = np.linalg.inv(small) * np.outer(scale, scale)
+        tied = np.isin(h, self.problem.grounded)
+        return Tangent(factors.columns, invert, tied, factors.ground)
+
+    def nearby(self, u: NDArray) -> Factors | None:
+        """The last factors, where they are those of a stable state that is almost ``u``."""
+        last = self._factors
+        if last is None or last.version != self.model.matrix.stateGet():
+            return None
+        far = self.largest((u - last.u) * self.arm) > NEARBY * self.length
+        return None if far else last
+
+    def forget(self) -> None:
+        """Take up that the model has other parameters."""
+        self._factors = None
+
+    def softest(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
         """A small step along the motion that lowers the energy most, by inverse iteration."""
         rng = np.random.default_rng(0)
         whole = self.model.pack(state.pull).shape
         along = self.model.unpack(rng.standard_normal(whole)) * self.model.local_free
         for _ in range(4):
             push = replace(state, pull=-along * self.arm**2, gap=np.zeros_like(state.gap))
-            along = self.direction(push, f, imposed, expected).du
+            along = self.direction(push, expected).du
             along = along / self.largest(along * self.arm)
         uphill = self.total(state.pull @ along) > 0
         return KICK * self.length * (-along if uphill else along)

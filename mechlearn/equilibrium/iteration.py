@@ -17,6 +17,7 @@ from mechlearn.equilibrium.balance import (
     Imposed,
     NotConverged,
     Residual,
+    Tangent,
 )
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
@@ -27,6 +28,9 @@ NEAR, FASTER = 1e-4, 0.1
 #: The last step of frames relative to bond length: residual forces are small against what it takes
 #: to stretch a strut, but slender struts bend under far less.
 LAST_STEP = 1e-7
+#: By how much smaller it must be where it follows from an old factorisation: what is left after it
+#: is a part of it, and not of its square.
+LAST_CHORD = 1e-3
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
@@ -73,6 +77,9 @@ class Iteration:
         NotConverged
             Where Newton's method gives up.
         """
+        near = self._nearby(start, imposed)
+        if near is not None:
+            return near
         if self.balance.frames:
             try:
                 return self._bold(start, imposed)
@@ -93,13 +100,13 @@ class Iteration:
         h, moved, expected = imposed.ports, np.inf, None
         for _ in range(BOLD_ITERATIONS):
             state = at.evaluate(u, f, imposed)
-            if state.miss < TOLERANCE and moved <= self._last_step:
-                return Point(u, f, state.read.values, state.energy)
+            if self._done(state, moved):
+                return _found(state)
             at.counts.iterations += 1
-            direction = at.direction(state, f, imposed, expected)
+            direction = at.direction(state, expected)
             du, moved = direction.du, at.largest(direction.du * at.arm)
             if direction.shift and moved < KICK * at.length:
-                du = du + at.softest(state, f, imposed, expected)
+                du = du + at.softest(state, expected)
             # A shifted step comes from a state that is not stable.
             moved = np.inf if direction.shift else moved
             expected = at.model.expected_strains(du)
@@ -112,73 +119,96 @@ class Iteration:
     def _careful(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps that make things better, each time, until it is a stable equilibrium."""
         at = self.balance
-        u = start.u.copy()
-        f = np.where(imposed.held, start.forces, imposed.values)
-        state, moved = at.evaluate(u, f, imposed), np.inf
+        state, moved = self._begin(start, imposed), np.inf
         direction, kicks = None, 0
         for _ in range(ITERATIONS):
-            if state.miss < TOLERANCE and moved <= self._last_step:
+            if self._done(state, moved):
                 # After a regular step it is a minimum; without one even what floats is balanced.
                 regular = direction is not None and not direction.shift
-                if regular or self._is_held(state, f, imposed):
-                    return Point(u, f, state.read.values, state.energy)
+                if regular or self._is_held(state):
+                    return _found(state)
                 if kicks == KICKS:
                     raise NotConverged("a part moves there without resistance", "singular")
                 kicks += 1
-                u = u + at.softest(state, f, imposed, None)
-                state, moved = at.evaluate(u, f, imposed), np.inf
+                kicked = state.u + at.softest(state, None)
+                state, moved = at.evaluate(kicked, state.forces, imposed), np.inf
             at.counts.iterations += 1
-            direction = at.direction(state, f, imposed)
-            u, f, state, moved = self._advance(u, f, state, direction, imposed)
+            direction = at.direction(state)
+            state, moved = self._advance(state, direction)
             if not direction.shift:
-                u, f, state = self._finish(u, f, state, direction, imposed)
+                state, moved = self._finish(state, direction.tangent, moved)
         raise NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
-    def _is_held(self, state: Residual, f: NDArray, imposed: Imposed) -> bool:
+    def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
+        """The stable equilibrium by the last factorisation alone, where that is of a state nearby.
+
+        A nudge moves a network by little, so one factorisation serves for all its phases.
+        """
+        factors = self.balance.nearby(start.u)
+        if factors is None:
+            return None
+        state = self._begin(start, imposed)
+        tangent = self.balance.condense(factors, state)
+        if tangent is None:
+            return None
+        state, moved = self._finish(state, tangent, np.inf, near=np.inf)
+        return _found(state) if self._done(state, moved) else None
+
+    def _begin(self, start: Point, imposed: Imposed) -> Residual:
+        """What is left to balance at a guess."""
+        forces = np.where(imposed.held, start.forces, imposed.values)
+        return self.balance.evaluate(start.u, forces, imposed)
+
+    def _done(self, state: Residual, moved: float) -> bool:
+        """Whether a state is balanced, after a step that moved it so far."""
+        return state.miss < TOLERANCE and moved <= self._last_step
+
+    def _is_held(self, state: Residual) -> bool:
         """Whether a balanced state is a minimum, or no better can be asked of the network."""
         if self.loose:
             return True
-        held = not self.balance.direction(state, f, imposed).shift
+        held = not self.balance.direction(state).shift
         if self.loose is None:
             self.loose = not held
         return held or self.loose
 
     def _finish(
-        self, u: NDArray, f: NDArray, state: Residual, direction: Direction, imposed: Imposed
-    ) -> tuple[NDArray, NDArray, Residual]:
-        """Close to the solution the last factorisation serves for the steps that are left."""
+        self, state: Residual, tangent: Tangent, moved: float, near: float = NEAR
+    ) -> tuple[Residual, float]:
+        """Close to the solution the last factorisation serves for the steps that are left.
+
+        Returns the state that is reached, and how far the last step moved it, as if it had been one
+        of Newton's.
+        """
         at = self.balance
-        while TOLERANCE <= state.miss < NEAR:
+        while state.miss < near and not self._done(state, moved):
             pulled = at.solver.solve(-state.pull[:, None])[:, 0]
-            du, df = direction.tangent.step(pulled, at.ports.raw(pulled), state.gap)
-            new_f = f.copy()
-            new_f[imposed.ports] += df
-            new = at.evaluate(u + du, new_f, imposed)
+            du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
+            forces = state.forces.copy()
+            forces[state.imposed.ports] += df
+            new = at.evaluate(state.u + du, forces, state.imposed)
             if new.miss > FASTER * state.miss:
                 break
-            u, f, state = u + du, new_f, new
+            state, moved = new, at.largest(du * at.arm) / LAST_CHORD
             at.counts.chords += 1
-        return u, f, state
+        return state, moved
 
-    def _advance(
-        self, u: NDArray, f: NDArray, state: Residual, direction: Direction, imposed: Imposed
-    ) -> tuple[NDArray, NDArray, Residual, float]:
+    def _advance(self, state: Residual, direction: Direction) -> tuple[Residual, float]:
         """Take the step, or the part of it that makes things better.
 
         Every trial is brought back to the curved surface on which held distances are as they
-        should be (a second-order correction): else the merit forbids long steps along it.
+        should be (a second-order correction): else the merit forbids long steps along it. Returns
+        the state that is reached, and how far the step moved it: as if without end where a shifted
+        step comes from a state that is not stable.
         """
-        at = self.balance
+        at, f, imposed = self.balance, state.forces, state.imposed
         h = imposed.ports
         du, df = direction.du, direction.df
         longest = at.largest(du * at.arm)
         t = min(1.0, 0.5 * at.length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
-        moved = state.read.slopes @ at.ports.raw(du)
-        slope = at.total(state.pull @ du) + f[h] @ moved[h] - weight * np.abs(state.gap).sum()
-        merit = state.potential + weight * np.abs(state.gap).sum()
         for _ in range(25):
-            trial_u = u + t * du
+            trial_u = state.u + t * du
             trial_f = f.copy()
             trial_f[h] += t * df
             reached = at.ports.read(trial_u).values + imposed.softness * trial_f
@@ -186,12 +216,29 @@ class Iteration:
             trial_u += direction.tangent.restore @ missing
             try:
                 trial = at.evaluate(trial_u, trial_f, imposed)
-                better = trial.potential + weight * np.abs(trial.gap).sum()
                 # Close to the solution the merit is lost in rounding; the residual is not.
-                close = trial.miss < max(0.5 * state.miss, TOLERANCE)
-                if close or better <= merit + 1e-4 * t * min(slope, 0.0):
-                    return trial_u, trial_f, trial, np.inf if direction.shift else t * longest
+                if trial.miss < max(0.5 * state.miss, TOLERANCE) or (
+                    _merit(trial, weight) <= _merit(state, weight)
+                    + 1e-4 * t * min(self._slope(state, direction, weight), 0.0)
+                ):  # fmt: skip
+                    return trial, np.inf if direction.shift else t * longest
             except NotConverged:
                 pass
             t /= 2
         raise NotConverged(f"no progress at residual {state.miss:.1e}")
+
+    def _slope(self, state: Residual, direction: Direction, weight: float) -> float:
+        """How the merit changes at the start of a step."""
+        at, h = self.balance, state.imposed.ports
+        moved = state.read.slopes @ at.ports.raw(direction.du)
+        work = at.total(state.pull @ direction.du) + state.forces[h] @ moved[h]
+        return work - weight * np.abs(state.gap).sum()
+
+
+def _merit(state: Residual, weight: float) -> float:
+    """What steps shall make smaller: the potential, and conditions that are not met."""
+    return state.potential + weight * np.abs(state.gap).sum()
+
+
+def _found(state: Residual) -> Point:
+    return Point(state.u, state.forces, state.read.values, state.energy)

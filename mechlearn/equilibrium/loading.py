@@ -54,6 +54,7 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
         values = imposed.values if last else first + (done + step) * path
         try:
             found = newton.find(point, replace(imposed, values=values))
+            at.model.put_state(found.u)
             if at.model.inverted():
                 raise NotConverged("cells turn inside out", "inverted")
             point = found

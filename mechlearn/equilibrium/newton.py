@@ -79,6 +79,7 @@ class NewtonEquilibrium(Equilibrium):
             self._attach()
             self._warm = {k: self._carry(points, carried) for k, points in before[0].items()}
             self._free_before = self._carry(before[1], carried)
+        self._balance.forget()
         if not self._balance.stiffness:
             self._balance.measure()
         self._free = None
@@ -172,10 +173,11 @@ class NewtonEquilibrium(Equilibrium):
             push = np.where(rate.held, 0.0, rate.values)
             state = replace(
                 state,
+                imposed=rate,
                 pull=-(at.ports.rows.T @ (state.read.slopes.T @ push)),
                 gap=rate.values[h],
             )
-            direction = at.direction(state, point.forces, rate)
+            direction = at.direction(state)
             push[h] = direction.df
             rates.append(direction.du)
             forces.append(push)

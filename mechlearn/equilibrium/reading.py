@@ -41,10 +41,16 @@ class PortReader:
     """
 
     def __init__(self, model: Model, problem: Problem) -> None:
-        rows, self._reference, self._spans = problem.functionals()
+        rows, self._reference, spans = problem.functionals()
         self._comm = model.comm
         self.rows = model.local_rows(rows)
-        self.distance = np.array([np.linalg.norm(self._reference[s]) for s in self._spans])
+        self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])
+        self._pairs = self.distance > 0
+        # Which port every raw row belongs to, and the first row of every port.
+        self._raw = np.arange(len(self._reference))
+        self._first = np.array([s.start for s in spans])
+        self._port = np.searchsorted(self._first, self._raw, side="right") - 1
+        self._together = self._port[:, None] == self._port
 
     def raw(self, local: NDArray) -> NDArray[np.float64]:
         """Values of the raw rows of owned degrees of freedom, shape (dofs,) or (dofs, k)."""
@@ -53,25 +59,26 @@ class PortReader:
     def read(self, local: NDArray) -> Reading:
         """What the ports read of a state, given the degrees of freedom that this rank owns."""
         vectors = self._reference + self.raw(local)
-        values = np.empty(len(self._spans))
-        slopes = np.zeros((len(self._spans), len(vectors)))
-        for k, span in enumerate(self._spans):
-            if self.distance[k]:
-                distance = np.linalg.norm(vectors[span])
-                values[k], slopes[k, span] = distance - self.distance[k], vectors[span] / distance
-            else:
-                values[k], slopes[k, span] = vectors[span.start], 1.0
+        distances = self._distances(vectors)
+        values = np.where(self._pairs, distances - self.distance, vectors[self._first])
+        slopes = np.zeros((len(values), len(vectors)))
+        unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
+        slopes[self._port, self._raw] = unit
         return Reading(values, slopes, vectors)
+
+    def _distances(self, vectors: NDArray) -> NDArray[np.float64]:
+        """Present distances of pairs; 1 for ports that are linear in the state, (ports,)."""
+        squares = np.bincount(self._port, vectors * vectors, len(self._first))
+        return np.sqrt(np.where(self._pairs, squares, 1.0))
 
     def curvature(self, vectors: NDArray, forces: NDArray) -> NDArray[np.float64]:
         """Second derivative by the raw rows, (r, r), of forces times values."""
-        out = np.zeros((len(vectors),) * 2)
-        for k, span in enumerate(self._spans):
-            if self.distance[k]:
-                distance = np.linalg.norm(vectors[span])
-                n = vectors[span] / distance
-                out[span, span] = forces[k] * (np.eye(len(n)) - np.outer(n, n)) / distance
-        return out
+        distances, port = self._distances(vectors), self._port
+        tension = np.where(self._pairs, forces / distances, 0.0)[port]
+        n = vectors / distances[port]
+        of_pairs = np.where(self._together, -np.outer(n, n), 0.0)
+        of_pairs.flat[:: len(n) + 1] += 1.0
+        return tension * of_pairs
 
     def linearised(self) -> sparse.csr_array:
         """Rows that read the ports to first order about rest, owned degrees of freedom."""

@@ -1,0 +1,67 @@
+"""What forms take of functions is what DOLFINx gathers anew, whatever has changed since."""
+
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Resistor
+from mechlearn.fenics import fem
+from mechlearn.model import Model
+
+
+def check(net, energy, cell=False):
+    """Change the state and the parameters in turns, and compare."""
+    model, random = Model(net, energy.in_dimension(net.dim)(), cell=cell), np.random.default_rng(0)
+    first = energy.parameters[0].name
+    forms = model._forms
+    size = len(model.local_free)
+    alike = 0
+    for step in range(8):
+        if step % 3 == 0:
+            model.set(**{first: random.uniform(0.5, 2.0, net.n_edges)})
+        if step % 3 != 1:
+            model.put_state(0.01 * random.standard_normal(size))
+        for form in (forms.force, forms.energy, forms.stiffness, forms.strain, forms.strain_rate):
+            given = model._packed.given(form)
+            fresh = fem.pack_coefficients(form)
+            for key in given.get("coeffs", {}):
+                np.testing.assert_array_equal(given["coeffs"][key], fresh[key])
+                alike += 1
+        np.testing.assert_array_equal(
+            model.local_strains(), model._mesh.over_bonds(model._mesh.per_cell(forms.strain))
+        )
+    assert alike
+
+
+@pytest.mark.parametrize(
+    ("shape", "energy"),
+    [
+        *product(["plane", "torus"], [FiniteSpring, FiniteBeam, Resistor]),
+        *product(["space"], [FiniteSpring, Beam, Resistor]),
+    ],
+)
+def test_numbers_of_functions_are_kept_only_as_long_as_they_hold(shape, energy, request):
+    check(request.getfixturevalue(shape), energy)
+
+
+def test_those_of_a_cell_that_deforms(torus):
+    check(torus, FiniteSpring, cell=True)
+
+
+def test_on_two_ranks():
+    here = Path(__file__).parent
+    script = (
+        f"import sys; sys.path.insert(0, {str(here)!r})\n"
+        "from test_packed import *\n"
+        "from mechlearn.networks import delaunay\n"
+        "check(delaunay(nodes=60, seed=2), FiniteSpring)\n"
+        "check(delaunay(nodes=40, dim=3, seed=2), Beam)\n"
+    )
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    command = [mpiexec, "-n", "2", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
