@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.meshformats import FORMATS
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
 from mechlearn.safemesh import ending_files
@@ -22,21 +23,6 @@ if TYPE_CHECKING:
 
 #: Of more examples than this, learned.vtu keeps only the first states.
 FIELDS = 100
-#: Formats by suffix: meshio's name, and whether the file can carry data of nodes and bonds.
-FORMATS = {
-    ".vtu": ("vtu", True),
-    ".vtk": ("vtk", True),
-    ".xdmf": ("xdmf", True),
-    ".msh": ("gmsh", True),
-    ".med": ("med", True),
-    ".mesh": ("medit", False),
-    ".meshb": ("medit", False),
-    ".avs": ("avsucd", False),
-    ".h5m": ("h5m", False),
-    ".mdpa": ("mdpa", False),
-    ".post": ("permas", False),
-    ".vol": ("netgen", False),
-}
 #: Suffixes of meshes that are XML.
 XML = (".vtu", ".xdmf", ".xmf", ".xml", ".svg")
 

@@ -15,7 +15,8 @@ from mechlearn.checkpoint import Checkpoints
 from mechlearn.errors import InputError
 from mechlearn.folder import BEFORE, FILES, new_folder
 from mechlearn.learners import Learner
-from mechlearn.meshfile import FORMATS, write_network
+from mechlearn.meshfile import write_network
+from mechlearn.meshformats import FORMATS
 from mechlearn.run import Run
 from mechlearn.setup import Setup
 from mechlearn.training import train_setup

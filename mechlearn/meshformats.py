@@ -1,0 +1,17 @@
+"""Mesh formats that others read; here so that naming them loads no library."""
+
+#: Formats by suffix: meshio's name, and whether the file can carry data of nodes and bonds.
+FORMATS = {
+    ".vtu": ("vtu", True),
+    ".vtk": ("vtk", True),
+    ".xdmf": ("xdmf", True),
+    ".msh": ("gmsh", True),
+    ".med": ("med", True),
+    ".mesh": ("medit", False),
+    ".meshb": ("medit", False),
+    ".avs": ("avsucd", False),
+    ".h5m": ("h5m", False),
+    ".mdpa": ("mdpa", False),
+    ".post": ("permas", False),
+    ".vol": ("netgen", False),
+}
