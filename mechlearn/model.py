@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from mechlearn.assembled import Assembled
 from mechlearn.atstate import AtState
 from mechlearn.bondforms import BondForms, BorderForms
 from mechlearn.bondmesh import BondMesh
@@ -103,7 +104,7 @@ class Model(AtState):
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._scattered = energy.linear and comm.size == 1
         if not self._scattered:
-            self._matrix = fem.petsc.create_matrix(forms.stiffness)
+            self._assembled = Assembled(forms.stiffness, self._supports, comm, self.width)
         self._rest = Rest(energy, self._values(self._mine))
         self._packed = Packed(forms.force, self.state)
         self.set(**{p.name: p.default(network) for p in energy.parameters})
@@ -117,7 +118,7 @@ class Model(AtState):
     @property
     def matrix(self) -> PETSc.Mat:
         """The stiffness as it was last assembled."""
-        return self._scatter.matrix if self._scattered else self._matrix
+        return self._scatter.matrix if self._scattered else self._assembled.matrix
 
     # -- the user's order ----------------------------------------------------------------------
 
@@ -228,20 +229,16 @@ class Model(AtState):
             self._assemble_border(self._forms.border)
         if self._scattered:
             return self._scatter.assemble(self.unstrained().moduli())
-        self.matrix.zeroEntries()
-        form, bcs = self._forms.stiffness, self._supports
-        fem.petsc.assemble_matrix(self.matrix, form, bcs=bcs, **self._given(form))
+        self._assembled.start()
+        self._assembled.add(self._forms.stiffness, **self._given(self._forms.stiffness))
         if expected is not None:
             pull, form, border = self._forms.geometric
             change = self._stresses(expected) - self._stresses(self._cell_strains())
             pull.x.array.reshape(-1, len(change))[: self._mesh.n_cells] = change.T
-            # Unit diagonals were inserted; without this, what is added next is dropped in silence.
-            self.matrix.assemble(PETSc.Mat.AssemblyType.FLUSH)
-            fem.petsc.assemble_matrix(self.matrix, form, bcs=self._supports)
+            self._assembled.add(form)
             if border:
                 self._assemble_border(border, add=True)
-        self.matrix.assemble()
-        return self.matrix
+        return self._assembled.finish()
 
     def _assemble_border(self, forms: BorderForms, *, add: bool = False) -> None:
         """The rows of the stiffness that belong to the cell's strain, at the state."""
