@@ -191,6 +191,7 @@ class Balance:
         self.ports = PortReader(model, problem)
         self._rows = self.ports.rows.T.tocsr()
         self._columns = self._rows.toarray()
+        self._unit = np.eye(self._rows.shape[1])
         self._factors: Factors | None = None
         self.solver = model.solver(definite=False)
         self.arm = np.where(model.local_turns, self.length, 1.0)
@@ -279,7 +280,7 @@ class Balance:
         small = np.zeros((2 * r + len(h),) * 2)
         moves, held = slice(r, 2 * r), slice(2 * r, None)
         small[:r, :r] = -self.ports.curvature(read.vectors, state.forces)
-        small[:r, moves] = small[moves, :r] = -np.eye(r)
+        small[:r, moves] = small[moves, :r] = -self._unit
         small[moves, moves] = -a
         small[held, :r], small[:r, held] = slopes, slopes.T
         small[held, held] = -np.diag(imposed.softness[h])
@@ -288,14 +289,15 @@ class Balance:
         compliant[compliant == 0] = 1.0
         bound = np.abs(slopes * compliant).max(axis=1)
         scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
-        small *= np.outer(scale, scale)
-        eigenvalues = np.linalg.eigvalsh(small)
+        small *= scale[:, None] * scale
+        eigenvalues, vectors = np.linalg.eigh(small)
         below = np.count_nonzero(eigenvalues < 0)
         size = np.abs(eigenvalues)
         regular = factors.inertia.zero == 0 and size.min() > 1e-13 * size.max()
         if not regular or factors.inertia.negative + below != r + imposed.below:
             return None
-        invert = np.linalg.inv(small) * np.outer(scale, scale)
+        vectors *= scale[:, None]
+        invert = vectors / eigenvalues @ vectors.T
         tied = np.isin(h, self.problem.grounded)
         return Tangent(factors.columns, invert, tied, factors.ground)
 

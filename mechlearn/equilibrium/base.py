@@ -71,6 +71,8 @@ class Equilibrium(ABC):
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
         self._through = bool(problem.through.any())
+        self._through_ports = np.zeros(problem.values.shape[1], dtype=bool)
+        self._through_ports[problem.targets[problem.through]] = True
         # A through output's port is held where it is or strained by a source; pushes move it on.
         through = problem.targets[problem.through]
         self._home = np.zeros(problem.values.shape)

@@ -187,8 +187,7 @@ class NewtonEquilibrium(Equilibrium):
     def _imposed(self, conditions: Conditions, e: int) -> Imposed:
         """The conditions of one example."""
         held, softness = conditions.grip.held[e], conditions.grip.softness[e]
-        through = np.isin(np.arange(len(held)), self.problem.targets[self.problem.through])
-        below = int(np.count_nonzero(held & (through | (softness >= 0))))
+        below = int(np.count_nonzero(held & (self._through_ports | (softness >= 0))))
         return Imposed(held, conditions.values[e], softness, np.flatnonzero(held), below)
 
     def _start(self, key: str, e: int) -> Point:

@@ -46,6 +46,7 @@ class PortReader:
         self.rows = model.local_rows(rows)
         self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])
         self._pairs = self.distance > 0
+        self._only_pairs = bool(self._pairs.all())
         # Which port every raw row belongs to, and the first row of every port.
         self._raw = np.arange(len(self._reference))
         self._first = np.array([s.start for s in spans])
@@ -60,8 +61,11 @@ class PortReader:
         """What the ports read of a state, given the degrees of freedom that this rank owns."""
         vectors = self._reference + self.raw(local)
         distances = self._distances(vectors)
+        slopes = np.zeros((len(distances), len(vectors)))
+        if self._only_pairs:
+            slopes[self._port, self._raw] = vectors / distances[self._port]
+            return Reading(distances - self.distance, slopes, vectors)
         values = np.where(self._pairs, distances - self.distance, vectors[self._first])
-        slopes = np.zeros((len(values), len(vectors)))
         unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
         slopes[self._port, self._raw] = unit
         return Reading(values, slopes, vectors)
@@ -69,7 +73,7 @@ class PortReader:
     def _distances(self, vectors: NDArray) -> NDArray[np.float64]:
         """Present distances of pairs; 1 for ports that are linear in the state, (ports,)."""
         squares = np.bincount(self._port, vectors * vectors, len(self._first))
-        return np.sqrt(np.where(self._pairs, squares, 1.0))
+        return np.sqrt(squares if self._only_pairs else np.where(self._pairs, squares, 1.0))
 
     def curvature(self, vectors: NDArray, forces: NDArray) -> NDArray[np.float64]:
         """Second derivative by the raw rows, (r, r), of forces times values."""
