@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.bondmesh import BondMesh
 from mechlearn.cell import cell_components, strain_tensors
 from mechlearn.energies import Bond, BondEnergy
-from mechlearn.fenics import fem, ufl
+from mechlearn.fenics import fem, la, ufl
 
 
 class BondForms:
@@ -200,14 +200,32 @@ class BondForms:
 class BorderForms:
     """Derivatives of an energy by the cell's strain: its force, and the border of the stiffness.
 
-    The latter in the direction of ``rate``, which is set before they are assembled.
+    The latter in the direction of ``rate``, which is set when they are assembled.
     """
 
     def __init__(self, energy, force, strain: fem.Function, rate: fem.Function) -> None:
+        self._rate = rate
         of_cell = ufl.derivative(energy, strain, ufl.TestFunction(strain.function_space))
         self.force = fem.form(of_cell)
-        self.columns = fem.form(ufl.derivative(force, strain, rate))
-        self.corner = fem.form(ufl.derivative(of_cell, strain, rate))
+        self._columns = fem.form(ufl.derivative(force, strain, rate))
+        self._corner = fem.form(ufl.derivative(of_cell, strain, rate))
+
+    def assemble(self, mesh: BondMesh, vector: la.Vector) -> tuple[NDArray, NDArray]:
+        """The border: columns (owned dofs of points, c), and the corner, (c, c), of this rank.
+
+        ``vector`` is one of the points, to work in.
+        """
+        c = self._rate.function_space.dofmap.bs
+        rate, force = self._rate.x.array.reshape(-1, c), vector.array
+        columns, corner = np.empty((mesh.n_owned, c)), np.empty((c, c))
+        for k in range(c):
+            rate[:] = np.eye(c)[k]
+            force[:] = 0
+            fem.assemble_vector(force, self._columns)
+            vector.scatter_reverse(la.InsertMode.add)
+            columns[:, k] = force[: mesh.n_owned]
+            corner[:, k] = mesh.per_cell(self._corner).sum(axis=1)
+        return columns, corner
 
 
 def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:

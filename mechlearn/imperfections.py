@@ -140,7 +140,7 @@ class Flaws:
             if self.given.spread:
                 error = self._random("spread", name).standard_normal(self._m)
                 out[name] = aimed * np.maximum(1 + self.given.spread * error, 0.01)
-            if name == first:
+            if name == first and self.cuts:
                 out[name] = np.where(self.whole, out[name], 0.0)
         return out
 

@@ -193,8 +193,12 @@ class Model(AtState):
         """Set parameters of the bonds, each one number or one per bond in the user's order."""
         for name, values in parameters.items():
             self.energy.parameter(name)
-            each = np.asarray(values, dtype=float)
-            self._forms.values[name][:] = each.take(self._mesh.bond_of_cell) if each.ndim else each
+            each, of_cells = np.asarray(values, dtype=float), self._forms.values[name]
+            if each.ndim:
+                # Every number is in range; other modes than "clip" make a copy first.
+                np.take(each, self._mesh.bond_of_cell, out=of_cells, mode="clip")
+            else:
+                of_cells[:] = each
         self._rest.change(parameters)
         self._packed.renew()
 
@@ -242,19 +246,9 @@ class Model(AtState):
 
     def _assemble_border(self, forms: BorderForms, *, add: bool = False) -> None:
         """The rows of the stiffness that belong to the cell's strain, at the state."""
-        c, vector = self.cell, self._vector
-        columns, corner = np.empty((self._n_owned, c)), np.empty((c, c))
-        rate = self._forms.cell_rate.x.array.reshape(-1, c)
-        for k in range(c):
-            rate[:] = np.eye(c)[k]
-            vector.array[:] = 0
-            fem.assemble_vector(vector.array, forms.columns)
-            vector.scatter_reverse(la.InsertMode.add)
-            columns[:, k] = vector.array[: self._n_owned]
-            corner[:, k] = self._mesh.per_cell(forms.corner).sum(axis=1)
+        border, (columns, corner) = self._border, forms.assemble(self._mesh, self._vector)
         columns *= self.local_free[: self._n_owned, None]
         corner = total(self.comm, corner)
-        border = self._border
         border.columns = border.columns + columns if add else columns
         border.corner = border.corner + corner if add else corner
 

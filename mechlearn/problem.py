@@ -142,6 +142,11 @@ class Problem:
         """Whether some wanted values are limits."""
         return bool(self.limit.any())
 
+    @cached_property
+    def _matched(self) -> bool:
+        """Whether some wanted values follow the outputs."""
+        return bool(self.match.any())
+
     def units_at(self, amplitude: float) -> NDArray[np.float64]:
         """The ``units`` while sources are pulled that many times as far.
 
@@ -154,7 +159,7 @@ class Problem:
 
     def goals(self, outputs: NDArray) -> NDArray[np.float64]:
         """What is wanted of outputs, shape (examples, t) both."""
-        return self.wanted + outputs @ self.match.T
+        return self.wanted + outputs @ self.match.T if self._matched else self.wanted
 
     def missed(self, outputs: NDArray) -> NDArray[np.bool_]:
         """Whether an output is asked for and not beyond its limit already, (examples, t)."""

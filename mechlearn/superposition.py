@@ -4,7 +4,7 @@ The states of all examples differ only in how much of every column they hold, so
 a thousand examples is a matrix product and arithmetic on its result.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -112,20 +112,26 @@ class BondSuperposition:
         -------
         (owned bonds,) array
         """
-        out = np.zeros(self.columns.shape[2])
-        if moments[0, 0] and not self._unstrained.vanishes(name):
-            out += moments[0, 0] * self._unstrained(name)
+        parts = list(self._parts(name, moments))
+        return sum(parts[1:], parts[0]) if parts else np.zeros(self.columns.shape[2])
+
+    def _parts(self, name: str, moments: NDArray) -> Iterator[NDArray[np.float64]]:
+        """What :meth:`mean_sensitivity` is the sum of, save for zeros."""
+        rest = self._unstrained
+        if moments[0, 0] and not rest.vanishes(name):
+            yield np.full(self.columns.shape[2], moments[0, 0]) * rest(name)
         # Half of a small array costs less than that of what it makes.
         amounts, products = moments[0, 1:], moments[1:, 1:] / 2
         for s, first in zip(self._energy.strains, self.columns, strict=True):
-            if not self._unstrained.vanishes(name, s):
-                out += self._unstrained(name, s) * (amounts @ first)
+            if not rest.vanishes(name, s):
+                yield rest(name, s) * (amounts @ first)
             weighted = products @ first
             for t, second in zip(self._energy.strains, self.columns, strict=True):
-                if not self._unstrained.vanishes(name, s, t):
+                curvature = rest(name, s, t)
+                if not rest.vanishes(name, s, t):
                     both = np.einsum("ij,ij->j", weighted, second)
-                    out += self._unstrained(name, s, t) * both
-        return out
+                    alone = isinstance(curvature, float) and curvature == 1
+                    yield both if alone else curvature * both
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None

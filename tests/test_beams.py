@@ -259,6 +259,28 @@ def test_pinned_column_buckles_at_eulers_load(width):
     assert np.all(np.diff(turns[1:]) > 0.3 * width)
 
 
+@pytest.mark.parametrize("part", [1.02, 1.1, 1.5, 2.0, 5.0])
+def test_perfect_columns_buckle_as_bent_ones_do(part):
+    """Whatever the load does in one step, nothing is left standing beyond Euler's."""
+    shortened = part * np.pi**2 * 0.1**2 / 12
+    task = Task(
+        supports=[
+            Support(nodes=[0], components=["x", "y"]),
+            Support(nodes=[2], components=["y"]),
+        ],
+        sources=[Source(nodes=[2], components=["x"], displacement=[-shortened])],
+        targets=[Target(nodes=[1], components=["y"], displacement=[0.5])],
+    )
+    heights = []
+    for offset in (0.0, 1e-9):
+        net = Network([[0, 0], [0.5, offset], [1, 0]], [[0, 1], [1, 2]])
+        solver = solver_for(net, task, FiniteBeam(segments=8), width=0.1)
+        solver.loose = False
+        heights.append(abs(solver.free().readings[0, 1]))
+    assert heights[0] > 0.01
+    assert heights[0] == pytest.approx(heights[1], rel=1e-5)
+
+
 def test_inertia_counts_the_buckling_modes():
     """The straight column has one unstable mode beyond Euler's load, two beyond four times it."""
     net, width = line([0.0, 0.0], [1.0, 0.0]), 0.01

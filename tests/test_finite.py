@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from reference import finite_energy, minimise_finite
+from scipy.optimize import minimize
 
 from mechlearn.energies import FiniteSpring
 from mechlearn.equilibrium import balance, equilibrium
@@ -107,20 +108,55 @@ def test_small_strains_agree_with_linear_springs_to_second_order(plane, stiffnes
     assert differences[0] / differences[1] == pytest.approx(100, rel=0.1)
 
 
-def test_compressed_column_buckles_to_the_side_instead_of_standing():
-    """Two springs in line, pushed together, with soft springs at their joint: the straight state is
-    an equilibrium but no minimum beyond the critical load, and Newton alone would stay there."""
-    net = Network([[0, 0], [1, 1e-9], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]])
-    k = np.array([1.0, 1.0, 0.01, 0.01])
+def column(shortened, offset=0.0):
+    """Two springs in line, pushed together, with soft springs at their joint."""
+    net = Network(
+        [[0, 0], [1, offset], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]]
+    )
     task = Task(
         supports=[Support(nodes=[0, 3, 4]), Support(nodes=[2], components=["y"])],
-        sources=[Source(nodes=[2], components=["x"], displacement=[-0.4])],
+        sources=[Source(nodes=[2], components=["x"], displacement=[-shortened])],
         targets=[Target(nodes=[1], components=["y"], displacement=[0.5])],
     )
-    free = solver_for(net, task, k).free()
-    straight = 2 * 0.5 * 1.0 * 0.2**2
-    assert free.energies[0] < 0.5 * straight
-    assert abs(free.readings[0, 1]) > 0.3
+    solver = solver_for(net, task, np.array([1.0, 1.0, 0.01, 0.01]))
+    solver.loose = False
+    return solver
+
+
+@pytest.mark.parametrize("shortened", [0.021, 0.025, 0.03, 0.04, 0.06, 0.1, 0.4])
+@pytest.mark.parametrize("offset", [0.0, 1e-9], ids=["straight", "bent"])
+def test_compressed_column_buckles_to_the_side_instead_of_standing(shortened, offset):
+    """The straight state is an equilibrium but no minimum beyond a shortening of 0.02, and Newton
+    alone would stay there."""
+    free = column(shortened, offset).free()
+
+    def energy(place):
+        stretched = (
+            np.linalg.norm(np.subtract(place, end)) - 1
+            for end in ([0, 0], [2 - shortened, 0], [1, 1], [1, -1])
+        )
+        return sum(k * e**2 / 2 for k, e in zip([1.0, 1.0, 0.01, 0.01], stretched, strict=True))
+
+    least = minimize(energy, [1 - shortened / 2, 0.3], tol=1e-14, method="Nelder-Mead")
+    height = abs(least.x[1])
+    assert height > 0.01
+    assert free.energies[0] == pytest.approx(least.fun, rel=1e-7)
+    assert abs(free.readings[0, 1]) == pytest.approx(height, rel=1e-5)
+
+
+def test_driven_column_buckles_where_it_loses_its_stability():
+    solver = column(0.01)
+    assert abs(solver.free().readings[0, 1]) < 1e-9
+    heights = []
+    for shortened in (0.019, 0.0201, 0.021, 0.019):
+        values = solver.problem.values.copy()
+        values[:, 0] = -shortened
+        solver.drive(values)
+        heights.append(abs(solver.free().readings[0, 1]))
+    assert heights[0] < 1e-6
+    assert heights[1] > 5e-3
+    assert heights[2] == pytest.approx(0.0344666, rel=1e-4)
+    assert heights[3] < 1e-4
 
 
 def test_floppy_network_is_held_by_prestress(plane):
@@ -156,7 +192,7 @@ def test_one_factorisation_serves_for_all_phases(request, which, kind, stiffness
     net = request.getfixturevalue(which)
     amounts = (0.02, -0.02)
     k, found, factorised = stiffnesses(net), [], []
-    for nearby in (balance.NEARBY, 0.0):
+    for nearby in (balance.NEARBY, -1.0):
         monkeypatch.setattr(balance, "NEARBY", nearby)
         solver = solver_for(net, NUDGE, k)
         free = solver.free()

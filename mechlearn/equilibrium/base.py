@@ -59,10 +59,10 @@ class Equilibrium(ABC):
         """Solve only these examples from now on; all of them where None."""
         self.examples = np.arange(self._all.n_examples) if examples is None else examples
         self.problem = problem = self._all if examples is None else self._all.take(examples)
-        across = (problem.asked & ~problem.through).any()
-        through = (problem.asked & problem.through).any()
+        # Across outputs (+1) and through outputs (-1) that are asked for, (examples, t).
+        self._of_kind = {s: problem.asked & (problem.through == (s < 0)) for s in (1.0, -1.0)}
         # Where nothing is asked of any example, a clamped state is the free one.
-        self._signs = tuple(s for s, there in ((1.0, across), (-1.0, through)) if there) or (1.0,)
+        self._signs = tuple(s for s, those in self._of_kind.items() if those.any()) or (1.0,)
         self._sources = Conditions(
             Grip(problem.held, np.zeros(problem.values.shape)), problem.values
         )
@@ -70,11 +70,9 @@ class Equilibrium(ABC):
         # In nudged states sources work, and so do through outputs, whose ports may move.
         self._working = ~problem.held
         self._working[:, problem.targets] = problem.asked & problem.through
-        self._through = bool(problem.through.any())
-        self._through_ports = np.zeros(problem.values.shape[1], dtype=bool)
-        self._through_ports[problem.targets[problem.through]] = True
-        # A through output's port is held where it is or strained by a source; pushes move it on.
         through = problem.targets[problem.through]
+        self._through = np.isin(np.arange(problem.values.shape[1]), through)
+        # A through output's port is held where it is or strained by a source; pushes move it on.
         self._home = np.zeros(problem.values.shape)
         self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
@@ -131,7 +129,7 @@ class Equilibrium(ABC):
         """What the targets read in a state, shape (examples, t)."""
         p = self.problem
         read = settled.readings[:, p.targets]
-        if self._through:
+        if self._through.any():
             read = np.where(p.through, settled.forces[:, p.targets], read)
         if not np.abs(read).max(initial=0.0) < HUGE:
             raise SolveError(
@@ -204,7 +202,9 @@ class Equilibrium(ABC):
         Those that are not ``missed`` are left alone, (examples, t).
         """
         p, values = self.problem, self.problem.values.copy()
-        mine = missed & (p.through == (sign < 0))
+        mine = self._of_kind[sign]
+        if p.limited:
+            mine = missed & mine
         values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
         if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()

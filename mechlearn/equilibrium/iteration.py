@@ -59,11 +59,14 @@ class Iteration:
         The equations; others when there is another mesh.
     loose : bool, optional
         As of an :class:`~mechlearn.equilibrium.Equilibrium`.
+    thorough : bool
+        Whether states are to be confirmed even where they are reached from others.
     """
 
     def __init__(self, balance: Balance) -> None:
         self.balance = balance
         self.loose: bool | None = None
+        self.thorough = False
 
     @property
     def _last_step(self) -> float:
@@ -86,6 +89,19 @@ class Iteration:
             except NotConverged:
                 pass
         return self._careful(start, imposed)
+
+    def confirm(self, found: Point, imposed: Imposed) -> Point:
+        """An equilibrium that was found, or a stable one beside it where it is none.
+
+        Newton's steps are judged where they start. A straight column may be pressed over its
+        critical load in one step and stay straight.
+
+        Raises
+        ------
+        NotConverged
+            Where none is found.
+        """
+        return self._careful(found, imposed)
 
     def _bold(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps in full length, close to the start and between stable states only.

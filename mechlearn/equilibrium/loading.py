@@ -37,7 +37,11 @@ def at_rest(balance: Balance) -> Point:
 
 
 def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Point:
-    """Go from one equilibrium to the loads and values of another."""
+    """Go from one equilibrium to the loads and values of another.
+
+    A network that goes unstable by its last step shows it in the next that starts there, as in the
+    course of learning; what is reached from rest, or by a thorough search, is looked at at once.
+    """
     at, counts = newton.balance, newton.balance.counts
     held = imposed.held
     first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
@@ -45,7 +49,7 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
     rigid = held & (imposed.softness == 0)
     change = (np.abs(path * at.port_arm) / np.maximum(at.ports.distance, at.length))[rigid]
     step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
-    done, point = 0.0, start
+    done, point, cold = 0.0, start, at.largest(start.u) == 0
     counts.solves += 1
     shifts = counts.shifts
     while done < 1.0:
@@ -54,6 +58,8 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
         values = imposed.values if last else first + (done + step) * path
         try:
             found = newton.find(point, replace(imposed, values=values))
+            if last and (cold or newton.thorough):
+                found = newton.confirm(found, imposed)
             at.model.put_state(found.u)
             if at.model.inverted():
                 raise NotConverged("cells turn inside out", "inverted")

@@ -72,6 +72,11 @@ class NewtonEquilibrium(Equilibrium):
         self._free_before: dict[int, Point] = {}
 
     @override
+    def drive(self, values: NDArray) -> None:
+        super().drive(values)
+        self._newton.thorough = True
+
+    @override
     def update(self, **parameters: ArrayLike) -> None:
         carried = self.model.set(**parameters)
         if carried is not None:
@@ -187,7 +192,7 @@ class NewtonEquilibrium(Equilibrium):
     def _imposed(self, conditions: Conditions, e: int) -> Imposed:
         """The conditions of one example."""
         held, softness = conditions.grip.held[e], conditions.grip.softness[e]
-        below = int(np.count_nonzero(held & (self._through_ports | (softness >= 0))))
+        below = int(np.count_nonzero(held & (self._through | (softness >= 0))))
         return Imposed(held, conditions.values[e], softness, np.flatnonzero(held), below)
 
     def _start(self, key: str, e: int) -> Point:
