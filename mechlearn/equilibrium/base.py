@@ -100,9 +100,10 @@ class Equilibrium(ABC):
 
     def free(self) -> Settled:
         """The free state: only sources act."""
-        self._free = self._settle(self._sources, key="free")
-        self._free_outputs = self.outputs(self._free)
-        return self._free
+        free = self._settle(self._sources, key="free")
+        self._free_outputs = self.outputs(free)
+        self._free = free
+        return free
 
     def forget(self) -> bool:
         """Start the next states from rest, on a mesh made for the parameters as they are now.
@@ -127,6 +128,8 @@ class Equilibrium(ABC):
 
     def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
         """What the targets read in a state, shape (examples, t)."""
+        if settled is self._free:
+            return self._free_outputs.copy()
         p = self.problem
         read = settled.readings[:, p.targets]
         if self._through.any():
