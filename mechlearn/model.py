@@ -190,15 +190,24 @@ class Model(AtState):
     # -- evaluation ----------------------------------------------------------------------------
 
     def set(self, **parameters: ArrayLike) -> None:
-        """Set parameters of the bonds, each one number or one per bond in the user's order."""
+        """Set parameters of the bonds, each one number or one per bond in the user's order.
+
+        Raises
+        ------
+        InputError
+            For an unknown parameter, or another number of values.
+        """
+        m = self.network.n_edges
         for name, values in parameters.items():
             self.energy.parameter(name)
-            each, of_cells = np.asarray(values, dtype=float), self._forms.values[name]
-            if each.ndim:
-                # Every number is in range; other modes than "clip" make a copy first.
-                np.take(each, self._mesh.bond_of_cell, out=of_cells, mode="clip")
-            else:
-                of_cells[:] = each
+            each = np.asarray(values, dtype=float)
+            if each.shape not in ((), (m,)):
+                raise InputError(
+                    f"{name}: an array {each.shape} is not one number for each of {m} bonds."
+                )
+            each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
+            # Every number is in range; other modes than "clip" make a copy first.
+            np.take(each, self._mesh.bond_of_cell, out=of_cells, mode="clip")
         self._rest.change(parameters)
         self._packed.renew()
 
@@ -215,10 +224,6 @@ class Model(AtState):
     def unstrained(self) -> Unstrained:
         """The cells this rank owns as they are at rest, with the parameters as they are now."""
         return self._rest.now()
-
-    def local_parameters(self) -> dict[str, NDArray[np.float64]]:
-        """All parameters and the length (of a cell), of the bonds this rank owns; copies."""
-        return self._values(self._mesh.first_cells)
 
     def _values(self, cells: NDArray | slice) -> dict[str, NDArray[np.float64]]:
         return {name: values[cells] for name, values in self._forms.values.items()}
@@ -382,7 +387,7 @@ class Model(AtState):
                 f"Errors of measurement need bonds with one element; those of this "
                 f"{self.energy.name} have {self.energy.segments} segments."
             )
-        return FeltByBonds(self.energy, self.local_parameters(), strains)
+        return FeltByBonds(self.energy, self.unstrained().parameters, strains)
 
     def _put_rate(self, rate: NDArray) -> None:
         self._forms.rate.x.array[: self._n_owned] = rate[: self._n_owned]

@@ -148,6 +148,13 @@ def test_bonds_at_rest_follow_whatever_parameter_changes(net, stiffnesses):
     assert model.to_bonds(kept.moduli()[:, 0, 0]) == pytest.approx(before, rel=1e-14)
 
 
+@pytest.mark.parametrize("more", [-1, 1])
+def test_another_number_of_values_than_bonds_is_refused(net, energy, more):
+    model = Model(net, energy)
+    with pytest.raises(InputError, match=f"one number for each of {net.n_edges} bonds"):
+        model.set(stiffness=np.ones(net.n_edges + more))
+
+
 def test_finite_energy_does_not_feel_rigid_motion(plane, stiffnesses):
     model = Model(plane, energies["finite_spring"]())
     model.set(stiffness=stiffnesses(plane))

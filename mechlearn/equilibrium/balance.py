@@ -304,10 +304,11 @@ class Balance:
     def nearby(self, u: NDArray) -> Factors | None:
         """The last factors, where they are those of a stable state that is almost ``u``."""
         last = self._factors
-        if last is None or last.version != self.model.matrix.stateGet():
+        if last is None:
             return None
-        far = self.largest((u - last.u) * self.arm) > NEARBY * self.length
-        return None if far else last
+        same = last.version == self.model.matrix.stateGet()
+        far = self.largest((u - last.u) * self.arm if same else np.array([np.inf]))
+        return last if far <= NEARBY * self.length else None
 
     def forget(self) -> None:
         """Take up that the model has other parameters."""
