@@ -37,6 +37,10 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
         given = repr(value) if len(repr(value)) < 60 else type(value).__name__
         message = problem["msg"]
         message = message[0].lower() + message[1:]
+        if kind == "list_type":
+            message = "it should be a list"
+            if isinstance(value, int | float | str):
+                message += f", such as [{given}]"
         text = f"{key} = {given}: {message.replace('input should', 'it should')}."
     return InputError(f"{where}: {text}")
 

@@ -72,6 +72,11 @@ CASES = {
     ),
     "unknown table": ("train", "[trian]\nsteps = 3\n", r"trian is not a known key.*'train'"),
     "wrong type": ("train", '[train]\nsteps = "many"\n', r"train\.steps = 'many'.*integer"),
+    "a number for a list": (
+        "sources",
+        "[[sources]]\nnodes = [0]\ndisplacement = -0.1\n",
+        r"displacement = -0\.1: it should be a list, such as \[-0\.1\]",
+    ),
     "negative steps": ("train", "[train]\nsteps = -1\n", r"train\.steps = -1.*greater"),
     "not toml": ("train", "[train\nsteps = 3\n", r"not valid TOML.*line"),
     "unknown generator": (
