@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -80,6 +79,9 @@ def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
 @contextmanager
 def ending_files() -> Iterator[None]:
     """Let meshio read files that raise EOFError where a reader goes on beyond their end."""
+    # Imported late: it loads what servers need, and every command imports this module.
+    from unittest.mock import patch
+
     from meshio import _common, _files
     from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
     from meshio.tetgen import _tetgen
