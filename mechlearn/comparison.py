@@ -1,10 +1,11 @@
 """The comparison of rules as files: tables and figures in a folder."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mechlearn import ranks
 from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
+from mechlearn.errors import plain
 from mechlearn.setup import Setup
 
 
@@ -17,8 +18,10 @@ def write_comparison(
 
     from mechlearn.plots import plot_learning, plot_nudges
 
+    title = plain(setup.title) or "comparison"
+
     def tell(rule: str, seed: int) -> None:
-        print(f"{rule}, start {seed + 1} of {seeds}", file=sys.stderr, flush=True)
+        ranks.tell(f"{title}: {rule}, start {seed + 1} of {seeds}")
 
     trials = compare(setup, folder, names, seeds, tell)
     rows = table(trials)

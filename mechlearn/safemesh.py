@@ -84,12 +84,14 @@ def ending_files() -> Iterator[None]:
 
     from meshio import _common, _files
     from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
+    from meshio.gmsh import main as gmsh
     from meshio.tetgen import _tetgen
+    from meshio.vtk import _main as vtk
 
     with ExitStack() as stack:
         # Warnings and errors are printed in colours, which takes long of long words.
         stack.enter_context(patch.object(_common, "Console", lambda **_: _Plain()))
-        for module in (_files, _tetgen):
+        for module in (_files, _tetgen, gmsh, vtk):
             stack.enter_context(patch.object(module, "open", _open, create=True))
         for module in (_gmsh22, _gmsh40, _gmsh41):
             stack.enter_context(patch.object(module, "_read_nodes", _tagged(module._read_nodes)))

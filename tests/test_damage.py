@@ -490,3 +490,19 @@ def test_gmsh_nodes_with_endless_tags_are_refused(tmp_path, nodes):
     bonds = "1 2 1\n1 1 0 2\n1 1 2\n2 2 3" if nodes[0] == "4" else "1\n1 1 0 1 2"
     path.write_text(f"$MeshFormat\n{nodes}\n$EndNodes\n$Elements\n{bonds}\n$EndElements\n")
     assert "a node has the tag" in refusal(ml.networks.from_file, path)
+
+
+@pytest.mark.parametrize("suffix", [".msh", ".vtk"])
+def test_files_that_promise_more_lines_than_they_have_end(tmp_path, suffix):
+    """Readers that count what they were promised would read on at the end for days."""
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".msh":
+        path.write_text(
+            "$MeshFormat\n4.1 0 8\n$EndMeshFormat\n$NodeData\n1\ngone\n1000000000000\n0.0\n"
+        )
+    else:
+        path.write_text(
+            "# vtk DataFile Version 3.0\nnet\nASCII\nDATASET UNSTRUCTURED_GRID\n"
+            "FIELD data 1000000000000\n"
+        )
+    assert "cannot be read as a mesh" in refusal(ml.networks.from_file, path)
