@@ -12,13 +12,14 @@ from test_rules import Bench
 
 import mechlearn as ml
 from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
-from mechlearn.equilibrium import equilibrium
+from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import RuleLearner
 from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
+from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.render import render
 from mechlearn.rules import CoupledLearning, GradientDescent, GreedyPruning
@@ -279,6 +280,24 @@ def test_perfect_columns_buckle_as_bent_ones_do(part):
         heights.append(abs(solver.free().readings[0, 1]))
     assert heights[0] > 0.01
     assert heights[0] == pytest.approx(heights[1], rel=1e-5)
+
+
+def test_one_factorisation_serves_for_nudged_states_of_frames(plane, monkeypatch):
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.002)], targets=[Target(nodes=[3, 12], strain=0.002)]
+    )
+    found, factorised = [], []
+    for nearby in (balance.NEARBY, -1.0):
+        monkeypatch.setattr(balance, "NEARBY", nearby)
+        solver = solver_for(plane, task, FiniteBeam(segments=3), width=0.1)
+        free = solver.free()
+        before = solver.counts.iterations
+        clamped = solver.solve(Phase("clamp", 0.02)).parts[0][1]
+        factorised.append(solver.counts.iterations - before)
+        found.append((free.states(), clamped.states()))
+    assert factorised[0] == 0 < factorised[1]
+    assert found[0][1] == pytest.approx(found[1][1], abs=1e-11)
+    assert np.abs(found[0][1] - found[0][0]).max() > 1e-6
 
 
 def test_inertia_counts_the_buckling_modes():

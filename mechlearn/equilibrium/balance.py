@@ -247,7 +247,7 @@ class Balance:
             except SolveError:
                 tangent = None
             if tangent:
-                self._factors = None if shift or expected is not None else factors
+                self._factors = None if shift else factors
                 du, df = tangent.step(pulled, self.ports.raw(pulled), state.gap)
                 return Direction(du, df, shift, tangent)
             shift = 10 * shift if shift else self._first_shift * self.stiffness
