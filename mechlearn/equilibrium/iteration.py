@@ -181,12 +181,7 @@ class Iteration:
 
     def _is_held(self, state: Residual) -> bool:
         """Whether a balanced state is a minimum, or no better can be asked of the network."""
-        if self.loose:
-            return True
-        held = not self.balance.direction(state).shift
-        if self.loose is None:
-            self.loose = not held
-        return held or self.loose
+        return bool(self.loose) or not self.balance.direction(state).shift
 
     def _finish(
         self, state: Residual, tangent: Tangent, moved: float, near: float = NEAR

@@ -52,6 +52,7 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
     done, point, cold = 0.0, start, at.largest(start.u) == 0
     counts.solves += 1
     shifts = counts.shifts
+    unknown, newton.loose = newton.loose is None, bool(newton.loose)
     while done < 1.0:
         step = min(step, 1.0 - done)
         last = done + step >= 1.0
@@ -65,6 +66,9 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
                 raise NotConverged("cells turn inside out", "inverted")
             point = found
         except NotConverged as failure:
+            if unknown and failure.fault == "singular":
+                unknown, newton.loose = False, True
+                continue
             step /= 2
             counts.load_steps += 1
             if step < SMALLEST_STEP:
@@ -78,5 +82,4 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
         done += step
         step *= 2
     counts.unstable += counts.shifts > shifts
-    newton.loose = bool(newton.loose)
     return point
