@@ -1,5 +1,6 @@
 """Solution of symmetric systems for blocks of columns: direct, and iterative for large solids."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,12 +8,24 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
+from mechlearn.ordered import Ordered, elimination_order
 from mechlearn.ranks import total
 
-#: From this many unknowns on, MUMPS is faster than PETSc's own factorisation (measured, 2D).
-MUMPS_FROM = 1500
+#: PETSc's own factorisation is faster than MUMPS where columns of the factor have at most so many
+#: numbers on average, in blocks or one by one (measured, 2D and 3D); with more unknowns they have
+#: more.
+LONGEST, LONGEST_ONE_BY_ONE, MUMPS_FROM = 50.0, 40.0, 12_000
+#: A factorisation in blocks is trusted where it solves for a random load as well as this, and that
+#: load, each part of it in units of what it meets on its own, does no more work than this; where it
+#: does more than that by any factorisation, only rounding resists it.
+ROUGH, SOFT, LOOSE = 1e-10, 1e12, 1e14
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
+
+SINGULAR = (
+    "The stiffness matrix is singular: some part of the network moves without resistance, or a "
+    "bond has lost its stiffness."
+)
 
 
 class Inertia(NamedTuple):
@@ -35,66 +48,72 @@ class DirectSolver:
     """
 
     def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
-        self.matrix, self.definite = matrix, definite
-        comm = matrix.comm
-        size = matrix.size[0]
-        self.package = "mumps" if comm.size > 1 or size >= MUMPS_FROM else "petsc"
-        self._ksp = PETSc.KSP().create(comm)
-        self._ksp.setOperators(matrix)
-        self._ksp.setType("preonly")
-        # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
-        self._ksp.setErrorIfNotConverged(True)
-        pc = self._ksp.getPC()
-        pc.setType("cholesky")
-        pc.setFactorSolverType(self.package)
-        # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
-        pc.setFactorPivot(zeropivot=1e-14)
-        self._promise()
-        if self.package == "petsc":
-            pc.setFactorOrdering("nd")
+        self.matrix, self._definite = matrix, definite
+        self._order, self._ordered = _suited(matrix, definite)
+        self._probe: Probe | None = None
+        self._careful: tuple[Ordered, PETSc.KSP] | None = None
+        if self._ordered is None:
+            self.package, self._factors = "mumps", _cholesky(matrix, definite, "mumps")
         else:
-            self._ksp.setOptionsPrefix("mechlearn_mumps_")
-            options = PETSc.Options("mechlearn_mumps_")
-            options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
-            options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
-            self._ksp.setFromOptions()
-        self._blocks = Blocks(matrix)
-
-    def _promise(self) -> None:
-        """Say what the matrix is; a matrix whose pattern has grown has forgotten it."""
-        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        self.matrix.setOption(PETSc.Mat.Option.SPD, self.definite)
+            ordered = self._ordered.matrix
+            self.package, self._factors = "petsc", _cholesky(ordered, definite, "petsc")
+            if ordered.getBlockSize() > 1:
+                self._probe = Probe(ordered)
+        self._used = self._factors
+        self._blocks = Blocks(matrix, self._order)
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
-        self._promise()
+        if self._ordered is None:
+            _promise(self.matrix, self._definite)
         try:
-            self._ksp.setOperators(self.matrix)
-            self._ksp.setUp()
+            self._factor_by(self._factors, self._ordered)
+            loose = self._probe is not None and self._is_loose(self._probe)
         except PETSc.Error as error:
-            raise SolveError(
-                "The stiffness matrix is singular: some part of the network moves without "
-                "resistance, or a bond has lost its stiffness.",
-                "singular",
-            ) from error
+            raise SolveError(SINGULAR, "singular") from error
+        if loose:
+            raise SolveError(SINGULAR, "singular")
+
+    def _factor_by(self, factors: PETSc.KSP, ordered: Ordered | None) -> None:
+        if ordered:
+            ordered.renew()
+        factors.setOperators(ordered.matrix if ordered else self.matrix)
+        factors.setUp()
+        self._used = factors
+
+    def _is_loose(self, probe: "Probe") -> bool:
+        """Whether something moves without resistance; factorises anew where that is not clear.
+
+        Number by number then: blocks are inverted, which loses the digits of ill-conditioned ones.
+        Stiffnesses that differ by six orders of magnitude make some.
+        """
+        missed, work = probe.answer(self._used)
+        if missed < ROUGH and 0 <= work < SOFT:
+            return False
+        if self._careful is None:
+            ordered = Ordered(self.matrix, self._order, 1)
+            self._careful = ordered, _cholesky(ordered.matrix, self._definite, "petsc")
+        ordered, factors = self._careful
+        self._factor_by(factors, ordered)
+        return not 0 <= probe.answer(factors)[1] < LOOSE
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
-        return Inertia(*self._ksp.getPC().getFactorMatrix().getInertia())
+        return Inertia(*self._used.getPC().getFactorMatrix().getInertia())
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
         k = columns.shape[1]
         if k == 0:
             return np.empty(columns.shape)
-        b, (x, solution) = self._blocks.right(columns), self._blocks.get("solution", k)
+        b, x = self._blocks.right(columns), self._blocks.get("solution", k)[0]
         try:
-            self._ksp.matSolve(b, x)
+            self._used.matSolve(b, x)
         except PETSc.Error as error:
             raise SolveError(
                 "The factorised stiffness matrix could not be solved with.", "singular"
             ) from error
-        return solution.copy(order="C")
+        return self._blocks.solution(k)
 
     def missed(self) -> float:
         """By how much the last solution misses its right-hand side, relative to it."""
@@ -178,22 +197,104 @@ class IterativeSolver:
         return self._blocks.missed()
 
 
+def _promise(matrix: PETSc.Mat, definite: bool) -> None:
+    """Say what a matrix is; one whose pattern has grown has forgotten it."""
+    matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+    matrix.setOption(PETSc.Mat.Option.SPD, definite)
+
+
+def _cholesky(matrix: PETSc.Mat, definite: bool, package: str) -> PETSc.KSP:
+    """What factorises a matrix, and solves with that, by a package."""
+    _promise(matrix, definite)
+    ksp = PETSc.KSP().create(matrix.comm)
+    ksp.setOperators(matrix)
+    ksp.setType("preonly")
+    # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
+    ksp.setErrorIfNotConverged(True)
+    pc = ksp.getPC()
+    pc.setType("cholesky")
+    pc.setFactorSolverType(package)
+    # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
+    pc.setFactorPivot(zeropivot=1e-14)
+    if package == "mumps":
+        ksp.setOptionsPrefix("mechlearn_mumps_")
+        options = PETSc.Options("mechlearn_mumps_")
+        options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
+        options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
+        ksp.setFromOptions()
+    return ksp
+
+
+def _suited(matrix: PETSc.Mat, definite: bool) -> tuple[NDArray | None, Ordered | None]:
+    """An order, and the matrix in it, where PETSc's own factorisation of that is the fastest."""
+    if matrix.comm.size > 1 or matrix.size[0] >= MUMPS_FROM:
+        return None, None
+    order = elimination_order(matrix)
+    # Only the kernel for single numbers knows the signs of the eigenvalues.
+    width = matrix.getBlockSize() if definite else 1
+    ordered = Ordered(matrix, order, width)
+    # How long columns get does not depend on the numbers; these can be factorised in any case.
+    ordered.matrix.shift(1.0)
+    factors = _cholesky(ordered.matrix, definite, "petsc")
+    factors.setUp()
+    entries = factors.getPC().getFactorMatrix().getInfo()["nz_used"]
+    longest = LONGEST if width > 1 else LONGEST_ONE_BY_ONE
+    return (order, ordered) if entries <= longest * len(order) else (None, None)
+
+
+class Probe:
+    """A random load, to find out whether a factorisation is to be trusted.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+        The one that is factorised, positive definite, on one rank.
+    """
+
+    def __init__(self, matrix: PETSc.Mat) -> None:
+        self._matrix, size = matrix, matrix.size[0]
+        self._load, self._moved, self._met = (np.zeros(size) for _ in range(3))
+        self._vectors = [PETSc.Vec().createWithArray(array, comm=matrix.comm)
+                         for array in (self._load, self._moved, self._met)]  # fmt: skip
+        random = np.random.default_rng(0)
+        self._amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
+
+    def answer(self, factors: PETSc.KSP) -> tuple[float, float]:
+        """By how much they miss the load, relative to it, and the work that it does."""
+        load, moved, met = self._vectors
+        self._matrix.getDiagonal(load)
+        # Every part of the load is in units of what it meets, whatever those are.
+        np.sqrt(self._load, out=self._load)
+        self._load *= self._amounts
+        factors.solve(load, moved)
+        self._matrix.mult(moved, met)
+        self._met -= self._load
+        missed, size = self._met @ self._met, self._load @ self._load
+        return math.sqrt(missed / size), float(self._load @ self._moved)
+
+
 class Blocks:
     """Blocks of columns as PETSc matrices, distributed like a matrix's rows, to be used again.
 
     Parameters
     ----------
     matrix : PETSc.Mat
+    order : (owned rows,) integer array, optional
+        Which row of the matrix comes where in the blocks.
     """
 
-    def __init__(self, matrix: PETSc.Mat) -> None:
-        self._matrix, self._comm = matrix, matrix.comm.tompi4py()
+    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64] | None = None) -> None:
+        self._matrix, self._comm, self._order = matrix, matrix.comm.tompi4py(), order
+        self._back = None if order is None else np.argsort(order)
         self._made: dict[tuple[str, bool], tuple[PETSc.Mat, NDArray]] = {}
-        self._vectors = matrix.createVecs()
+        self._sum, self._product = (np.zeros(matrix.getLocalSize()[0]) for _ in range(2))
+        self._vectors = [
+            PETSc.Vec().createWithArray(array, size=matrix.getSizes()[0], comm=matrix.comm)
+            for array in (self._sum, self._product)
+        ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        self._units: NDArray | None = None
-        self._last = 0
+        self._amounts, self._wanted = np.empty(0), np.empty(0)
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -222,11 +323,20 @@ class Blocks:
         """
         block, array = self.get("right", columns.shape[1])
         if columns is not self._columns:
-            array[:] = columns
-            self._units = None
+            array[:] = columns if self._order is None else columns[self._order]
+            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", columns, columns)))
+            amounts = self._random.uniform(1.0, 2.0, array.shape[1])
+            self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
+            self._wanted = columns @ self._amounts
             self._columns = None if columns.flags.writeable else columns
-        self._last = array.shape[1]
         return block
+
+    def solution(self, k: int) -> NDArray[np.float64]:
+        """A copy of the block "solution", in the order of the matrix."""
+        found = self.get("solution", k)[1]
+        if self._back is None:
+            return found.copy(order="C")
+        return found.take(self._back, axis=0, mode="clip")
 
     def missed(self) -> float:
         """How far the matrix times the block "solution" is from the block "right", relatively.
@@ -234,13 +344,11 @@ class Blocks:
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        right, solution = (self.get(name, self._last)[1] for name in ("right", "solution"))
-        if self._units is None:
-            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", right, right)))
-            self._units = 1 / np.where(sizes > 0, sizes, np.inf)
-        amounts = self._units * self._random.uniform(1.0, 2.0, self._last)
-        x, y = self._vectors
-        x.array[:] = solution @ amounts
-        self._matrix.mult(x, y)
-        miss = y.array - right @ amounts
-        return float(np.sqrt(total(self._comm, miss @ miss)))
+        found = self.get("solution", len(self._amounts))[1] @ self._amounts
+        if self._back is None:
+            self._sum[:] = found
+        else:
+            found.take(self._back, out=self._sum, mode="clip")
+        self._matrix.mult(*self._vectors)
+        miss = self._product - self._wanted
+        return math.sqrt(total(self._comm, miss @ miss))

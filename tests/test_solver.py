@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
+from mechlearn.energies import Spring
+from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.solver import DirectSolver
+from mechlearn.model import Model
+from mechlearn.networks import delaunay
+from mechlearn.solver import DirectSolver, Inertia
 
 
 @pytest.fixture
@@ -46,3 +51,67 @@ def test_a_solution_of_another_matrix_misses_in_any_column(chain, column):
     matrix.setValues([11], [11], [3.0])
     matrix.assemble()
     assert solver.missed() > 0.1
+
+
+def network(dim):
+    """A network with some nodes held, one of them in one direction only."""
+    return Model(delaunay(nodes=40, dim=dim, seed=0), Spring(), held=range(3 * dim + 1))
+
+
+def stiffness_of(model, bonds):
+    """The stiffness matrix for such bonds, which the model has from now on, dense."""
+    model.set(stiffness=bonds)
+    pointer, columns, values = model.assemble_stiffness().getValuesCSR()
+    return sparse.csr_array((values, columns, pointer)).toarray()
+
+
+@pytest.mark.parametrize("definite", [True, False])
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("exponent", [1, 3, 5])
+def test_an_order_of_its_own_changes_no_solution(dim, definite, exponent):
+    # Stiffnesses over ten orders of magnitude make blocks whose inverses have no digits left.
+    random, model = np.random.default_rng(1), network(dim)
+    loads = random.standard_normal((40 * dim, 3))
+    solver = DirectSolver(model.matrix, definite=definite)
+    assert solver.package == "petsc"
+    for _ in range(2):
+        dense = stiffness_of(
+            model, 10 ** random.uniform(-exponent, exponent, model.network.n_edges)
+        )
+        solver.factor()
+        found = solver.solve(loads)
+        size = np.linalg.norm(dense, 2) * np.linalg.norm(found)
+        assert np.linalg.norm(dense @ found - loads) < 1e-14 * size
+        if exponent == 1:
+            assert found == pytest.approx(np.linalg.solve(dense, loads), rel=1e-9, abs=1e-9)
+        if not definite:
+            assert solver.inertia() == Inertia(0, 0, len(loads))
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_what_is_loose_is_refused_though_no_load_moves_it(dim):
+    model = network(dim)
+    stiffnesses = np.ones(model.network.n_edges)
+    solver = DirectSolver(model.matrix, definite=True)
+    stiffness_of(model, stiffnesses)
+    solver.factor()
+    # A node that is left with too few bonds: rounding may make its last pivot anything but zero.
+    node = 20
+    of_node = np.flatnonzero((model.network.edges == node).any(axis=1))
+    stiffnesses[of_node[dim - 1 :]] = 0.0
+    stiffness_of(model, stiffnesses)
+    with pytest.raises(SolveError, match="singular"):
+        solver.factor()
+    # Soft is not loose.
+    stiffnesses[of_node] = 1e-9
+    stiffness_of(model, stiffnesses)
+    solver.factor()
+
+
+def test_a_matrix_that_is_kept_in_another_order_gets_no_new_places():
+    model = network(2)
+    stiffness_of(model, np.ones(model.network.n_edges))
+    DirectSolver(model.matrix, definite=True)
+    far = np.flatnonzero(model.matrix[20, :] == 0)[-1]
+    with pytest.raises(PETSc.Error):
+        model.matrix.setValues([20], [far], [1.0])
