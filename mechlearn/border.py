@@ -61,7 +61,6 @@ class BorderedSolver:
 
     def __init__(self, inner: DirectSolver, border: Border, *, definite: bool) -> None:
         self._inner, self._border, self._definite = inner, border, definite
-        self.package = inner.package
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""

@@ -69,7 +69,6 @@ class LearningDof:
     ----------
     name : str
     values, low, high : (m,) arrays
-    learns : (m,) bool array
     scale : Scale
         The coordinate on which steps are taken.
     """
@@ -120,6 +119,15 @@ class LearningDof:
                 f"there (bond {listed(np.flatnonzero(stuck))})."
             )
 
+    @property
+    def learns(self) -> NDArray[np.bool_]:
+        """Which bonds learn, (m,)."""
+        return self._learns
+
+    @learns.setter
+    def learns(self, mask: NDArray[np.bool_]) -> None:
+        self._learns, self._all_learn = mask, bool(mask.all())
+
     def _bounds(self, learn: Learn, parameter: Parameter, where: str) -> tuple[float, float]:
         if learn.bounds is None:
             smallest = np.finfo(float).tiny if parameter.positive else -np.inf
@@ -134,12 +142,13 @@ class LearningDof:
         """Take a step on the dof's own scale, and stop at the bounds."""
         moved = self.scale.moved(self.values, step, self.low, self.high)
         inside = np.minimum(np.maximum(moved, self.low), self.high)
-        self.values = np.where(self.learns, inside, self.values)
+        self.values = inside if self._all_learn else np.where(self.learns, inside, self.values)
 
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
         """A derivative by the value, turned into one by what steps are taken of."""
-        slope = self.scale.slope(self.values, self.low, self.high) if self._chain else 1.0
-        return np.where(self.learns, signal * slope, 0.0)
+        if self._chain:
+            signal = signal * self.scale.slope(self.values, self.low, self.high)
+        return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 
 def values_per_bond(

@@ -24,6 +24,7 @@ from mechlearn.errors import InputError
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.network import Network
 from mechlearn.packed import Packed
+from mechlearn.products import Product
 from mechlearn.ranks import total
 from mechlearn.scatter import Scatter
 from mechlearn.solver import DirectSolver
@@ -293,9 +294,8 @@ class Model(AtState):
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            rest = self.unstrained()
-            slack = all(rest.vanishes(name) for name in self.energy.strains)
-            if not total(self.comm, int(not slack)):
+            tight = not self.unstrained().slack()
+            if not total(self.comm, int(tight)):
                 return None
         return super().load_at_rest()
 
@@ -318,6 +318,11 @@ class Model(AtState):
         Linear elements only.
         """
         return self._operator(self._forms.strain_of_motion)
+
+    @cached_property
+    def strain_product(self) -> Product:
+        """Products of :attr:`strain_operator`."""
+        return Product(self.strain_operator)
 
     def tangent_operator(self) -> sparse.csr_array:
         """Rates of the strains at the state, as :attr:`strain_operator` has the strains."""

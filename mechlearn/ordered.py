@@ -22,7 +22,7 @@ def elimination_order(matrix: PETSc.Mat) -> NDArray[np.int64]:
     to a third fewer numbers than by nested dissection.
     """
     width, index = matrix.getBlockSize(), PETSc.IntType
-    pointer, columns = matrix.getRowIJ()
+    pointer, columns, _ = matrix.getValuesCSR()
     nodes = (len(pointer) - 1) // width
     rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer)) // width
     diagonal = np.arange(nodes) * (nodes + 1)
@@ -57,7 +57,7 @@ class Ordered:
     """
 
     def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
-        pointer, columns = matrix.getRowIJ()
+        pointer, columns, _ = matrix.getValuesCSR()
         size, entries = len(order), len(columns)
         rank, index = np.argsort(order), PETSc.IntType
         i, j = rank[np.repeat(np.arange(size), np.diff(pointer))], rank[columns]
@@ -72,7 +72,6 @@ class Ordered:
             (size, size), width, comm=PETSc.COMM_SELF,
             csr=(pointer.astype(index), columns.astype(index), zeros),
         )  # fmt: skip
-        self.matrix.assemble()
         # Blocks hold their numbers column by column.
         place = (block * width + j % width) * width + i % width
         self._source = np.zeros(len(zeros), dtype=np.int64)
@@ -83,6 +82,16 @@ class Ordered:
         matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_LOCATION_ERR, True)
         self._given = _numbers(matrix, "AIJ", entries)
         self._taken = _numbers(self.matrix, "SBAIJ", len(zeros))
+
+    def fill(self) -> int:
+        """How many numbers its factor has."""
+        # That does not depend on those of the matrix; these can be factorised in any case.
+        self.matrix.shift(1.0)
+        pc = PETSc.PC().create(PETSc.COMM_SELF)
+        pc.setOperators(self.matrix)
+        pc.setType("cholesky")
+        pc.setUp()
+        return int(pc.getFactorMatrix().getInfo()["nz_used"])
 
     def renew(self) -> None:
         """Take over the numbers of the matrix as they are now."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.fenics import PETSc
+from mechlearn.products import Product
 
 
 class Scatter:
@@ -50,26 +51,33 @@ class Scatter:
         keys = np.concatenate([dof[first] * size + dof[second], np.arange(size) * (size + 1)])
         pattern, place = np.unique(keys, return_inverse=True)
         modulus = (cell[first] * strains + strain[first]) * strains + strain[second]
-        self._map = sparse.csr_array(
+        terms = sparse.csr_array(
             (value[first] * value[second], (place[: len(first)], modulus)),
             shape=(len(pattern), operator.shape[0] * strains),
         )
-        self._unit = np.zeros(len(pattern))
-        self._unit[place[len(first) :]] = ~free
+        unit = np.zeros(len(pattern))
+        unit[place[len(first) :]] = ~free
         rows, columns = np.divmod(pattern, size)
         pointer = np.searchsorted(rows, np.arange(size + 1))
         index = PETSc.IntType
-        self._values = self._unit.copy()
+        values, self._moduli = unit.copy(), np.zeros(terms.shape[1])
         self.matrix = PETSc.Mat().createAIJWithArrays(
             (size, size),
-            (pointer.astype(index), columns.astype(index), self._values),
+            (pointer.astype(index), columns.astype(index), values),
             comm=PETSc.COMM_SELF,
         )
+        self._map = Product(terms).matrix
+        # The product is written to where the matrix has its numbers.
+        self._vectors = [
+            PETSc.Vec().createWithArray(array, comm=PETSc.COMM_SELF)
+            for array in (self._moduli, unit, values)
+        ]
         self.matrix.setBlockSize(width)
 
     def assemble(self, moduli: NDArray) -> PETSc.Mat:
         """The matrix for other moduli, (cells, k, k); always the same Mat."""
-        np.add(self._map @ moduli.ravel(), self._unit, out=self._values)
+        self._moduli[:] = moduli.ravel()
+        self._map.multAdd(*self._vectors)
         self.matrix.assemble()
         self.matrix.stateIncrease()
         return self.matrix

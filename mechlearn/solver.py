@@ -11,14 +11,15 @@ from mechlearn.fenics import PETSc
 from mechlearn.ordered import Ordered, elimination_order
 from mechlearn.ranks import total
 
-#: PETSc's own factorisation is faster than MUMPS where columns of the factor have at most so many
-#: numbers on average, in blocks or one by one (measured, 2D and 3D); with more unknowns they have
-#: more.
-LONGEST, LONGEST_ONE_BY_ONE, MUMPS_FROM = 50.0, 40.0, 12_000
-#: A factorisation in blocks is trusted where it solves for a random load as well as this, and that
-#: load, each part of it in units of what it meets on its own, does no more work than this; where it
-#: does more than that by any factorisation, only rounding resists it.
-ROUGH, SOFT, LOOSE = 1e-10, 1e12, 1e14
+#: PETSc's own factorisation is faster than MUMPS while columns of the factor have no more numbers
+#: than this on average, by blocks or one by one, as they do with this many unknowns; and blocks are
+#: faster than numbers from so many of them in the whole factor on (measured, 2D and 3D).
+LONGEST, LONGEST_ONE_BY_ONE, MUMPS_FROM, BLOCKS_FROM = 50.0, 40.0, 12_000, 10_000
+#: A factorisation by blocks is trusted where it solves for a random load as well as this, and that
+#: load, each part of it in units of what it meets on its own, does no more work than this.
+ROUGH, SOFT = 1e-10, 1e12
+#: What gives way this much more than other parts do is loose; only rounding resists it.
+LOOSE = 1e14
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
 
@@ -49,57 +50,55 @@ class DirectSolver:
 
     def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
         self.matrix, self._definite = matrix, definite
-        self._order, self._ordered = _suited(matrix, definite)
-        self._probe: Probe | None = None
-        self._careful: tuple[Ordered, PETSc.KSP] | None = None
-        if self._ordered is None:
-            self.package, self._factors = "mumps", _cholesky(matrix, definite, "mumps")
-        else:
-            ordered = self._ordered.matrix
-            self.package, self._factors = "petsc", _cholesky(ordered, definite, "petsc")
-            if ordered.getBlockSize() > 1:
-                self._probe = Probe(ordered)
-        self._used = self._factors
-        self._blocks = Blocks(matrix, self._order)
+        self._by_block: Factors | None = None
+        self._factors: Factors | None = None
+
+    def _choose(self) -> None:
+        """Find the fastest way to factorise the matrix, whose pattern is now known."""
+        matrix, definite, order = self.matrix, self._definite, None
+        if matrix.comm.size == 1 and matrix.size[0] < MUMPS_FROM:
+            order = elimination_order(matrix)
+            ordered = Ordered(matrix, order, 1)
+            entries, width = ordered.fill(), matrix.getBlockSize()
+            # Only the kernel for single numbers knows the signs of the eigenvalues.
+            blocks = definite and width > 1
+            if entries > (LONGEST if blocks else LONGEST_ONE_BY_ONE) * len(order):
+                order = None
+            elif blocks and entries > BLOCKS_FROM:
+                self._by_block = Factors(Ordered(matrix, order, width), definite)
+                self._probe = Probe(self._by_block.matrix)
+        self._one_by_one = Factors(matrix if order is None else ordered, definite)
+        self._blocks = Blocks(matrix, order)
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
-        if self._ordered is None:
-            _promise(self.matrix, self._definite)
+        if self._factors is None:
+            self._choose()
         try:
-            self._factor_by(self._factors, self._ordered)
-            loose = self._probe is not None and self._is_loose(self._probe)
+            self._factors = self._by_block or self._one_by_one
+            self._factors.renew()
+            loose = self._by_block is not None and self._is_loose()
         except PETSc.Error as error:
             raise SolveError(SINGULAR, "singular") from error
         if loose:
             raise SolveError(SINGULAR, "singular")
 
-    def _factor_by(self, factors: PETSc.KSP, ordered: Ordered | None) -> None:
-        if ordered:
-            ordered.renew()
-        factors.setOperators(ordered.matrix if ordered else self.matrix)
-        factors.setUp()
-        self._used = factors
-
-    def _is_loose(self, probe: "Probe") -> bool:
+    def _is_loose(self) -> bool:
         """Whether something moves without resistance; factorises anew where that is not clear.
 
-        Number by number then: blocks are inverted, which loses the digits of ill-conditioned ones.
+        One by one then: blocks are inverted, which loses the digits of ill-conditioned ones.
         Stiffnesses that differ by six orders of magnitude make some.
         """
-        missed, work = probe.answer(self._used)
-        if missed < ROUGH and 0 <= work < SOFT:
-            return False
-        if self._careful is None:
-            ordered = Ordered(self.matrix, self._order, 1)
-            self._careful = ordered, _cholesky(ordered.matrix, self._definite, "petsc")
-        ordered, factors = self._careful
-        self._factor_by(factors, ordered)
-        return not 0 <= probe.answer(factors)[1] < LOOSE
+        answer = self._probe.answer(self._factors.ksp)
+        if not (answer.missed < ROUGH and 0 <= answer.work < SOFT):
+            self._factors = self._one_by_one
+            self._factors.renew()
+            answer = self._probe.answer(self._factors.ksp)
+        return not (0 <= answer.work < LOOSE and answer.spread < LOOSE)
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
-        return Inertia(*self._used.getPC().getFactorMatrix().getInertia())
+        return Inertia(*self._factors.ksp.getPC().getFactorMatrix().getInertia())
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
@@ -108,7 +107,7 @@ class DirectSolver:
             return np.empty(columns.shape)
         b, x = self._blocks.right(columns), self._blocks.get("solution", k)[0]
         try:
-            self._used.matSolve(b, x)
+            self._factors.ksp.matSolve(b, x)
         except PETSc.Error as error:
             raise SolveError(
                 "The factorised stiffness matrix could not be solved with.", "singular"
@@ -197,49 +196,64 @@ class IterativeSolver:
         return self._blocks.missed()
 
 
-def _promise(matrix: PETSc.Mat, definite: bool) -> None:
-    """Say what a matrix is; one whose pattern has grown has forgotten it."""
-    matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-    matrix.setOption(PETSc.Mat.Option.SPD, definite)
+class Factors:
+    """One way to factorise a symmetric matrix, and solve with that.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat or Ordered
+        By MUMPS as it is, or by PETSc itself in another order.
+    definite : bool
+
+    Attributes
+    ----------
+    matrix : PETSc.Mat
+        What is factorised.
+    ksp : PETSc.KSP
+    """
+
+    def __init__(self, matrix: "PETSc.Mat | Ordered", definite: bool) -> None:
+        self._ordered = matrix if isinstance(matrix, Ordered) else None
+        self.matrix = matrix.matrix if isinstance(matrix, Ordered) else matrix
+        self._definite = definite
+        self.ksp = ksp = PETSc.KSP().create(self.matrix.comm)
+        ksp.setOperators(self.matrix)
+        ksp.setType("preonly")
+        # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
+        ksp.setErrorIfNotConverged(True)
+        pc = ksp.getPC()
+        pc.setType("cholesky")
+        pc.setFactorSolverType("petsc" if self._ordered else "mumps")
+        # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
+        pc.setFactorPivot(zeropivot=1e-14)
+        if self._ordered is None:
+            ksp.setOptionsPrefix("mechlearn_mumps_")
+            options = PETSc.Options("mechlearn_mumps_")
+            options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
+            options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
+            ksp.setFromOptions()
+
+    def renew(self) -> None:
+        """Factorise the matrix as it is now; raises PETSc.Error where that is not possible."""
+        if self._ordered:
+            self._ordered.renew()
+        # A matrix whose pattern has grown has forgotten what it is.
+        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+        self.matrix.setOption(PETSc.Mat.Option.SPD, self._definite)
+        self.ksp.setOperators(self.matrix)
+        self.ksp.setUp()
 
 
-def _cholesky(matrix: PETSc.Mat, definite: bool, package: str) -> PETSc.KSP:
-    """What factorises a matrix, and solves with that, by a package."""
-    _promise(matrix, definite)
-    ksp = PETSc.KSP().create(matrix.comm)
-    ksp.setOperators(matrix)
-    ksp.setType("preonly")
-    # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
-    ksp.setErrorIfNotConverged(True)
-    pc = ksp.getPC()
-    pc.setType("cholesky")
-    pc.setFactorSolverType(package)
-    # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
-    pc.setFactorPivot(zeropivot=1e-14)
-    if package == "mumps":
-        ksp.setOptionsPrefix("mechlearn_mumps_")
-        options = PETSc.Options("mechlearn_mumps_")
-        options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
-        options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
-        ksp.setFromOptions()
-    return ksp
+class Answer(NamedTuple):
+    """How a factorised matrix answers a :class:`Probe`.
 
+    By how much the load is missed, relative to it; the work that it does; how many times stiffer
+    the stiffest degree of freedom is on its own than the softest.
+    """
 
-def _suited(matrix: PETSc.Mat, definite: bool) -> tuple[NDArray | None, Ordered | None]:
-    """An order, and the matrix in it, where PETSc's own factorisation of that is the fastest."""
-    if matrix.comm.size > 1 or matrix.size[0] >= MUMPS_FROM:
-        return None, None
-    order = elimination_order(matrix)
-    # Only the kernel for single numbers knows the signs of the eigenvalues.
-    width = matrix.getBlockSize() if definite else 1
-    ordered = Ordered(matrix, order, width)
-    # How long columns get does not depend on the numbers; these can be factorised in any case.
-    ordered.matrix.shift(1.0)
-    factors = _cholesky(ordered.matrix, definite, "petsc")
-    factors.setUp()
-    entries = factors.getPC().getFactorMatrix().getInfo()["nz_used"]
-    longest = LONGEST if width > 1 else LONGEST_ONE_BY_ONE
-    return (order, ordered) if entries <= longest * len(order) else (None, None)
+    missed: float
+    work: float
+    spread: float
 
 
 class Probe:
@@ -259,18 +273,20 @@ class Probe:
         random = np.random.default_rng(0)
         self._amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
 
-    def answer(self, factors: PETSc.KSP) -> tuple[float, float]:
-        """By how much they miss the load, relative to it, and the work that it does."""
+    def answer(self, ksp: PETSc.KSP) -> Answer:
+        """Solve for the load."""
         load, moved, met = self._vectors
         self._matrix.getDiagonal(load)
+        softest, stiffest = self._load.min(), self._load.max()
         # Every part of the load is in units of what it meets, whatever those are.
         np.sqrt(self._load, out=self._load)
         self._load *= self._amounts
-        factors.solve(load, moved)
+        ksp.solve(load, moved)
         self._matrix.mult(moved, met)
         self._met -= self._load
         missed, size = self._met @ self._met, self._load @ self._load
-        return math.sqrt(missed / size), float(self._load @ self._moved)
+        spread = stiffest / softest if softest > 0 else math.inf
+        return Answer(math.sqrt(missed / size), float(self._load @ self._moved), spread)
 
 
 class Blocks:

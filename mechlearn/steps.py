@@ -3,6 +3,7 @@
 Every step is element-wise, so that a local rule stays local.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,14 +102,18 @@ class Adam(Step):
                 floor=np.array(self.FLOOR * typical if self.floor is None else self.floor),
             )
         a, b = self.forget
-        memory["count"] = memory["count"] + 1
-        memory["mean"] = a * memory["mean"] + (1 - a) * signal
-        memory["square"] = b * memory["square"] + (1 - b) * signal**2
+        count = int(memory["count"]) + 1
+        mean, square = a * memory["mean"], b * memory["square"]
+        mean += (1 - a) * signal
+        square += (1 - b) * np.square(signal)
+        memory.update(count=np.array(count), mean=mean, square=square)
         # What corrects both for starting at 0, and the floor, in numbers instead of arrays.
-        count, floor = int(memory["count"]), float(memory["floor"]) or 1.0
-        right = np.sqrt(1 - b**count)
-        scale = -self.rate * right / (1 - a**count)
-        return scale * memory["mean"] / (np.sqrt(memory["square"]) + right * floor)
+        right = math.sqrt(1 - b**count)
+        felt = np.sqrt(square)
+        felt += right * (float(memory["floor"]) or 1.0)
+        move = (-self.rate * right / (1 - a**count)) * mean
+        move /= felt
+        return move
 
 
 #: Steps by the name that task files use.

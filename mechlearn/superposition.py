@@ -81,10 +81,9 @@ class BondSuperposition:
     def __init__(self, model: "Model", columns: NDArray) -> None:
         self._energy, self._comm = model.energy, model.comm
         self._unstrained = model.unstrained()
-        strains = model.strain_operator @ model.with_ghosts(columns)
-        k = len(model.energy.strains)
-        by_bond = strains.reshape(-1, k, strains.shape[1])
-        self.columns = np.ascontiguousarray(by_bond.transpose(1, 2, 0))
+        strains = model.strain_product.with_columns(model.with_ghosts(columns))
+        by_bond = strains.reshape(len(strains), -1, len(model.energy.strains))
+        self.columns = by_bond.transpose(2, 0, 1).copy()
 
     def strains(self, amounts: NDArray) -> NDArray[np.float64]:
         """All strains of every owned bond, (k, examples, owned bonds)."""
@@ -127,8 +126,8 @@ class BondSuperposition:
                 yield rest(name, s) * (amounts @ first)
             weighted = products @ first
             for t, second in zip(self._energy.strains, self.columns, strict=True):
-                curvature = rest(name, s, t)
                 if not rest.vanishes(name, s, t):
+                    curvature = rest(name, s, t)
                     both = np.einsum("ij,ij->j", weighted, second)
                     alone = isinstance(curvature, float) and curvature == 1
                     yield both if alone else curvature * both
@@ -161,10 +160,9 @@ def moments(amounts: NDArray, rates: NDArray | None = None) -> NDArray[np.float6
     With ``rates`` of the amounts, (states, columns) both, the rate of that.
     """
     states = _with_one(amounts, 1.0)
-    if rates is None:
-        return states.T @ states / len(states)
-    products = states.T @ _with_one(rates, 0.0) / len(states)
-    return products + products.T
+    products = states.T @ (states if rates is None else _with_one(rates, 0.0))
+    products /= len(states)
+    return products if rates is None else products + products.T
 
 
 def _with_one(amounts: NDArray, one: float) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ worked out once; where nothing pulls at rest that is a zero, which then costs no
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,11 +36,12 @@ class Unstrained:
     ) -> None:
         self.energy, self._fixed, self._changing = energy, fixed, changing
         self._folded: dict[tuple[str, ...], Term] = {}
+        self._zero: dict[tuple[str, ...], bool] = {}
 
     def at(self, changing: Mapping[str, NDArray]) -> "Unstrained":
         """The bonds at other values of the parameters that change."""
         other = Unstrained(self.energy, self._fixed, changing)
-        other._folded = self._folded
+        other._folded, other._zero = self._folded, self._zero
         return other
 
     @property
@@ -52,22 +54,30 @@ class Unstrained:
 
         One number where it is the same for all bonds.
         """
-        if by not in self._folded:
+        term = self._folded.get(by)
+        if term is None:
             rest = dict.fromkeys(self.energy.strains, 0.0)
-            self._folded[by] = self.energy.derivative(*by).given({**self._fixed, **rest})
-        return self._folded[by](self._changing)
+            term = self.energy.derivative(*by).given({**self._fixed, **rest})
+            self._folded[by] = term
+            if term.function is None:
+                self._zero[by] = not np.any(term.known)
+        return term(self._changing)
 
     def vanishes(self, *by: str) -> bool:
         """Whether it, or its derivative, is zero for all bonds."""
-        each = self(*by)
-        return not each.any() if isinstance(each, np.ndarray) else each == 0
+        known = self._zero.get(by)
+        return not np.any(self(*by)) if known is None else known
+
+    def slack(self) -> bool:
+        """Whether no bond pulls or bends."""
+        return all([self.vanishes(name) for name in self.energy.strains])
 
     def moduli(self) -> NDArray[np.float64]:
         """Second derivatives of the energy by the strains, (bonds, k, k)."""
         names = self.energy.strains
         out = np.empty((len(self._fixed["length"]), len(names), len(names)))
-        for j, k in np.ndindex(out.shape[1:]):
-            out[:, j, k] = self(names[j], names[k])
+        for (j, first), (k, second) in product(enumerate(names), repeat=2):
+            out[:, j, k] = self(first, second)
         return out
 
 

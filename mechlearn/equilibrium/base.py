@@ -73,8 +73,10 @@ class Equilibrium(ABC):
         through = problem.targets[problem.through]
         self._through = np.isin(np.arange(problem.values.shape[1]), through)
         # A through output's port is held where it is or strained by a source; pushes move it on.
-        self._home = np.zeros(problem.values.shape)
-        self._home[:, through] = problem.values[:, through]
+        self._home: NDArray | None = None
+        if len(through):
+            self._home = np.zeros(problem.values.shape)
+            self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
         self._free_outputs = np.empty((0, 0))
 
@@ -132,7 +134,7 @@ class Equilibrium(ABC):
             return self._free_outputs.copy()
         p = self.problem
         read = settled.readings[:, p.targets]
-        if self._through.any():
+        if self._home is not None:
             read = np.where(p.through, settled.forces[:, p.targets], read)
         if not np.abs(read).max(initial=0.0) < HUGE:
             raise SolveError(
@@ -172,7 +174,7 @@ class Equilibrium(ABC):
                 conditions = self._clamped(sign, outputs + phase.amount * residual, missed)
                 settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
             parts.append((sign, settled))
-            potentials = potentials + sign * settled.potential(~conditions.grip.held, self._home)
+            potentials = potentials + sign * settled.potential(conditions.grip.loaded, self._home)
         return PhaseState(tuple(parts), potentials)
 
     def mean_signal(

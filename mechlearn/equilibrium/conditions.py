@@ -1,7 +1,8 @@
 """What is imposed at the ports in a state: which are held, how softly, and which are loaded."""
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +34,24 @@ class Grip:
         for number in range(which.max() + 1):
             examples = np.flatnonzero(which == number)
             ports = np.flatnonzero(self.held[examples[0]])
-            rows = slice(None) if len(examples) == len(which) else examples[:, None]
             softness = self.softness[examples[0], ports]
-            out.append(GripOfSome(examples, ports, softness, (rows, ports)))
+            out.append(GripOfSome(examples, ports, softness, len(examples) == len(which)))
         return out
+
+    @cached_property
+    def loaded(self) -> NDArray[np.bool_]:
+        """Which ports carry given forces."""
+        return ~self.held
 
 
 @dataclass(eq=False)
 class GripOfSome:
-    """Some examples, (k,), in which the same ports are held, equally softly.
-
-    ``at`` is where these are in arrays of shape (examples, ports).
+    """Some examples, (k,), or ``all`` of them, in which the same ports are held, equally softly.
 
     Attributes
     ----------
-    block : tuple
-        Where the held ports are in an array of shape (ports, ports).
+    at, block : tuple
+        Where these are in arrays of shape (examples, ports), and in those of shape (ports, ports).
     soft : bool
         Whether any is held softly.
     """
@@ -56,11 +59,18 @@ class GripOfSome:
     examples: NDArray[np.int64]
     held: NDArray[np.int64]
     softness: NDArray[np.float64]
-    at: tuple[slice | NDArray[np.int64], NDArray[np.int64]]
+    all: InitVar[bool]
 
-    def __post_init__(self) -> None:
-        self.block = np.ix_(self.held, self.held)
+    def __post_init__(self, all: bool) -> None:
+        h = self.held
         self.soft = bool(self.softness.any())
+        self.at: tuple[Any, Any] = (slice(None) if all else self.examples[:, None], h)
+        self.block: tuple[Any, Any] = np.ix_(h, h)
+        if len(h) and h[-1] - h[0] + 1 == len(h):
+            # Ports side by side are a view.
+            span = slice(h[0], h[-1] + 1)
+            self.block = span, span
+            self.at = (slice(None) if all else self.examples, span)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +79,11 @@ class Conditions:
 
     grip: Grip
     values: NDArray[np.float64]
+
+    @cached_property
+    def loads(self) -> NDArray[np.float64]:
+        """The forces that are given, (examples, ports), zero at ports that are held."""
+        return np.where(self.grip.held, 0.0, self.values)
 
 
 def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:

@@ -205,7 +205,8 @@ class LinearEquilibrium(Equilibrium):
     def _carried(self, conditions: Conditions, at_rest: NDArray) -> tuple[NDArray, ...]:
         """Forces at the ports, with and without springs to the ground, and what the ports read."""
         forces = self._forces(conditions, at_rest)
-        readings = at_rest + forces @ self.compliance
+        readings = forces @ self.compliance
+        readings += at_rest
         true, grounded = forces, self.problem.grounded
         if self._ground:
             true = forces.copy()
@@ -214,10 +215,11 @@ class LinearEquilibrium(Equilibrium):
 
     def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        grip, values = conditions.grip, conditions.values
-        forces = np.where(grip.held, 0.0, values)
-        lacking = values - at_rest - forces @ self.compliance
-        for some in grip.alike:
+        forces, lacking = conditions.loads, conditions.values - at_rest
+        if conditions.loads.any():
+            lacking -= forces @ self.compliance
+        forces = forces.copy()
+        for some in conditions.grip.alike:
             if len(some.held):
                 if some not in self._stiffened:
                     self._stiffened[some] = self._stiffness(some)
@@ -232,7 +234,7 @@ class LinearEquilibrium(Equilibrium):
             return lambda moves: moves @ inverse
         root, failed = lapack.dpotrf(a, lower=True)
         # Pivots in parts of the diagonal do not depend on the units of the ports.
-        if failed or not (root.diagonal() ** 2 / a.diagonal()).min() > DEPENDENT:
+        if failed or not (root.diagonal() ** 2 > DEPENDENT * a.diagonal()).all():
             raise self._contradiction(grip.held)
         return lambda moves: lapack.dpotrs(root, moves.T, lower=True)[0].T
 
@@ -275,7 +277,7 @@ class LinearSettled(Settled):
         if not self._prestressed:
             # Half the work of the forces that brought it there, on top of what balanced
             # self-stress holds.
-            work = np.einsum("ij,ij->i", self.forces, self.readings)
+            work = np.vecdot(self.forces, self.readings)
             return self.superposition.energy_at_rest + work / 2
         return self.superposition.energies(self.amounts)
 
@@ -324,4 +326,8 @@ class LinearRate(Rate):
 def _moments(state: PhaseState) -> NDArray[np.float64]:
     """Moments of the states, or their rates, of which a phase of a linear network consists."""
     parts = cast("tuple[tuple[float, LinearSettled | LinearRate], ...]", state.parts)
-    return sum(sign * part.moments() for sign, part in parts)
+    (sign, part), *others = parts
+    total = sign * part.moments()
+    for sign, part in others:
+        total += sign * part.moments()
+    return total

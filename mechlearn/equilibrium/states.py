@@ -32,15 +32,15 @@ class Settled(ABC):
         """
 
     def potential(
-        self, loaded: NDArray[np.bool_], home: NDArray | float = 0.0
+        self, loaded: NDArray[np.bool_], home: NDArray | None = None
     ) -> NDArray[np.float64]:
         """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
 
         What is stationary where those ports carry given forces and the others are held. Work is
-        counted from the readings ``home``.
+        counted from the readings ``home``, or from zero.
         """
-        work = np.where(loaded, self.forces * (self.readings - home), 0.0)
-        return self.energies - np.einsum("ij->i", work)
+        moved = self.readings if home is None else self.readings - home
+        return self.energies - np.vecdot(self.forces, moved * loaded)
 
     @abstractmethod
     def strains(self) -> NDArray[np.float64]:
