@@ -1,6 +1,7 @@
 """Phases: the states of the network that a learning rule compares."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 
@@ -21,6 +22,11 @@ class Phase:
 
     kind: Literal["clamp", "nudge", "adjoint"]
     amount: float = 0.0
+
+    @cached_property
+    def key(self) -> str:
+        """Kind and amount in one word."""
+        return f"{self.kind} {self.amount!r}"
 
 
 #: The rate of change of the state with the nudge.

@@ -89,12 +89,13 @@ class DirectSolver:
         One by one then: blocks are inverted, which loses the digits of ill-conditioned ones.
         Stiffnesses that differ by six orders of magnitude make some.
         """
-        answer = self._probe.answer(self._factors.ksp)
+        self._answer = answer = self._probe.answer(self._factors.ksp)
         if not (answer.missed < ROUGH and 0 <= answer.work < SOFT):
             self._factors = self._one_by_one
             self._factors.renew()
             answer = self._probe.answer(self._factors.ksp)
-        return not (0 <= answer.work < LOOSE and answer.spread < LOOSE)
+        resists = 0 <= answer.work < LOOSE and answer.spread < LOOSE
+        return not (resists or math.isnan(answer.work))
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
@@ -115,7 +116,12 @@ class DirectSolver:
         return self._blocks.solution(k)
 
     def missed(self) -> float:
-        """By how much the last solution misses its right-hand side, relative to it."""
+        """By how much the last solution misses its right-hand side, relative to it.
+
+        Where a random load was solved for to see that, by how much it was missed.
+        """
+        if self._factors is self._by_block:
+            return self._answer.missed
         return self._blocks.missed()
 
 

@@ -4,7 +4,7 @@ The states of all examples differ only in how much of every column they hold, so
 a thousand examples is a matrix product and arithmetic on its result.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -101,8 +101,8 @@ class BondSuperposition:
         here = each.sum() if isinstance(each, np.ndarray) else each * self.columns.shape[2]
         return float(total(self._comm, here))
 
-    def mean_sensitivity(self, name: str, moments: NDArray) -> NDArray[np.float64]:
-        """The mean of :meth:`sensitivity` over states of which only :func:`moments` are known.
+    def mean_sensitivity(self, name: str, moment: Callable[[int], NDArray]) -> NDArray[np.float64]:
+        """The mean of :meth:`sensitivity` over states of which only every :func:`moment` is known.
 
         It is quadratic in the strains as the energy is, so they are enough, however many states
         there are; and what is linear in such means may be done to the moments before.
@@ -111,26 +111,27 @@ class BondSuperposition:
         -------
         (owned bonds,) array
         """
-        parts = list(self._parts(name, moments))
-        return sum(parts[1:], parts[0]) if parts else np.zeros(self.columns.shape[2])
+        first, *others = self._parts(name, moment) or [np.zeros(self.columns.shape[2])]
+        return sum(others, first)
 
-    def _parts(self, name: str, moments: NDArray) -> Iterator[NDArray[np.float64]]:
+    def _parts(self, name: str, moment: Callable[[int], NDArray]) -> list[NDArray[np.float64]]:
         """What :meth:`mean_sensitivity` is the sum of, save for zeros."""
-        rest = self._unstrained
-        if moments[0, 0] and not rest.vanishes(name):
-            yield np.full(self.columns.shape[2], moments[0, 0]) * rest(name)
+        rest, parts, strains = self._unstrained, [], self._energy.strains
+        if not rest.vanishes(name) and (there := moment(0)):
+            parts.append(np.full(self.columns.shape[2], there) * rest(name))
         # Half of a small array costs less than that of what it makes.
-        amounts, products = moments[0, 1:], moments[1:, 1:] / 2
-        for s, first in zip(self._energy.strains, self.columns, strict=True):
+        products = moment(2) / 2
+        for s, first in zip(strains, self.columns, strict=True):
             if not rest.vanishes(name, s):
-                yield rest(name, s) * (amounts @ first)
+                parts.append(rest(name, s) * (moment(1) @ first))
             weighted = products @ first
-            for t, second in zip(self._energy.strains, self.columns, strict=True):
+            for t, second in zip(strains, self.columns, strict=True):
                 if not rest.vanishes(name, s, t):
                     curvature = rest(name, s, t)
                     both = np.einsum("ij,ij->j", weighted, second)
                     alone = isinstance(curvature, float) and curvature == 1
-                    yield both if alone else curvature * both
+                    parts.append(both if alone else curvature * both)
+        return parts
 
     def sensitivity(
         self, name: str, amounts: NDArray, sense: Sense | None = None
@@ -154,18 +155,20 @@ def _sensed(strains: NDArray, sense: Sense | None, what: str) -> NDArray:
     return strains if sense is None else sense(strains, what)
 
 
-def moments(amounts: NDArray, rates: NDArray | None = None) -> NDArray[np.float64]:
-    """The mean over states of all products of 1 and their amounts, (1 + columns, 1 + columns).
+def moment(order: int, amounts: NDArray, rates: NDArray | None = None) -> NDArray[np.float64]:
+    """The mean over states of products of so many of their amounts, (states, columns).
 
-    With ``rates`` of the amounts, (states, columns) both, the rate of that.
+    With ``rates`` of the amounts, an array like them, the rate of that.
+
+    Returns
+    -------
+    number, (columns,) or (columns, columns) array
+        Of order 0, 1 or 2.
     """
-    states = _with_one(amounts, 1.0)
-    products = states.T @ (states if rates is None else _with_one(rates, 0.0))
-    products /= len(states)
+    if order == 0:
+        return np.array(1.0 if rates is None else 0.0)
+    if order == 1:
+        return (amounts if rates is None else rates).mean(axis=0)
+    products = amounts.T @ (amounts if rates is None else rates)
+    products /= len(amounts)
     return products if rates is None else products + products.T
-
-
-def _with_one(amounts: NDArray, one: float) -> NDArray[np.float64]:
-    out = np.empty((len(amounts), 1 + amounts.shape[1]))
-    out[:, 0], out[:, 1:] = one, amounts
-    return out

@@ -136,7 +136,7 @@ class Equilibrium(ABC):
         read = settled.readings[:, p.targets]
         if self._home is not None:
             read = np.where(p.through, settled.forces[:, p.targets], read)
-        if not np.abs(read).max(initial=0.0) < HUGE:
+        if not (np.abs(read) < HUGE).all():
             raise SolveError(
                 "The response is no number, or far too large; the stiffness is singular or a "
                 "learning step was far too large.",
@@ -159,8 +159,9 @@ class Equilibrium(ABC):
             rate = self._rate(free, self._error_as_force(outputs + offset))
             return PhaseState(((1.0, rate),), np.zeros(self.problem.n_examples))
         if phase.kind == "nudge":
-            key = f"nudge {phase.amount!r}"
-            settled = self._nudged(phase.amount, free, offset, key) if phase.amount else free
+            settled = free
+            if phase.amount:
+                settled = self._nudged(phase.amount, free, offset, phase.key)
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
             return PhaseState(
                 ((1.0, settled),), settled.potential(self._working, self._home) + costs
@@ -169,10 +170,10 @@ class Equilibrium(ABC):
         for sign in self._signs:
             conditions, settled = self._sources, free
             if phase.amount:
-                residual = self.problem.residual(outputs + offset)
-                missed = self.problem.missed(outputs + offset)
-                conditions = self._clamped(sign, outputs + phase.amount * residual, missed)
-                settled = self._settle(conditions, f"clamp {phase.amount!r} {sign:+g}")
+                seen = outputs if measured is None else measured
+                moved = outputs + phase.amount * self.problem.residual(seen)
+                conditions = self._clamped(sign, moved, self.problem.missed(seen))
+                settled = self._settle(conditions, phase.key + (" +1" if sign > 0 else " -1"))
             parts.append((sign, settled))
             potentials = potentials + sign * settled.potential(conditions.grip.loaded, self._home)
         return PhaseState(tuple(parts), potentials)

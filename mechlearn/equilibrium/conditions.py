@@ -43,6 +43,11 @@ class Grip:
         """Which ports carry given forces."""
         return ~self.held
 
+    @cached_property
+    def loads(self) -> bool:
+        """Whether any do."""
+        return bool(self.loaded.any())
+
 
 @dataclass(eq=False)
 class GripOfSome:
@@ -81,9 +86,12 @@ class Conditions:
     values: NDArray[np.float64]
 
     @cached_property
-    def loads(self) -> NDArray[np.float64]:
-        """The forces that are given, (examples, ports), zero at ports that are held."""
-        return np.where(self.grip.held, 0.0, self.values)
+    def loads(self) -> NDArray[np.float64] | None:
+        """The forces that are given, (examples, ports); None where there are none but zero."""
+        if not self.grip.loads:
+            return None
+        given = np.where(self.grip.held, 0.0, self.values)
+        return given if given.any() else None
 
 
 def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:

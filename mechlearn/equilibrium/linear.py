@@ -23,7 +23,7 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import total
-from mechlearn.superposition import Sense, moments
+from mechlearn.superposition import Sense, moment
 
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.
 DEPENDENT = 1e-11
@@ -42,8 +42,12 @@ class LinearEquilibrium(Equilibrium):
 
     def _attach(self) -> None:
         """Take up the model's mesh."""
-        self._pulls = PortReader(self.model, self._all).linearised().T.toarray()
+        rows = PortReader(self.model, self._all).linearised()
+        self._pulls = rows.T.toarray()
         self._pulls.flags.writeable = False
+        # Ports read few degrees of freedom.
+        self._read = np.unique(rows.indices)
+        self._reads = self._pulls[self._read].T.copy()
         self._solver = self.model.solver(definite=True)
 
     @override
@@ -62,12 +66,13 @@ class LinearEquilibrium(Equilibrium):
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
         self._check()
-        reading = total(model.comm, self._pulls.T @ solution)
-        n = len(self._all.ports)
+        reading = total(model.comm, self._reads @ solution.take(self._read, axis=0))
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
-        self.compliance = (reading[:, :n] + reading[:, :n].T) / 2
-        self.reading_at_rest = reading[:, n] if prestressed else np.zeros(n)
+        self.reading_at_rest = reading[:, -1] if prestressed else np.zeros(len(reading))
+        forced = reading[:, :-1] if prestressed else reading
+        self.compliance = forced + forced.T
+        self.compliance /= 2
         self.superposition = model.superpose(solution)
         self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
         self._free = None
@@ -110,7 +115,9 @@ class LinearEquilibrium(Equilibrium):
         # Products of columns, which moments take, shall not outnumber what the states would.
         if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
             return super().mean_signal(name, states, combine)
-        return superposition.mean_sensitivity(name, combine([_moments(s) for s in states]))
+        return superposition.mean_sensitivity(
+            name, lambda order: combine([_moment(state, order) for state in states])
+        )
 
     def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:
         """Strains of bonds by unit tensions of the same bonds, (m k, m k), on one rank.
@@ -215,10 +222,12 @@ class LinearEquilibrium(Equilibrium):
 
     def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        forces, lacking = conditions.loads, conditions.values - at_rest
-        if conditions.loads.any():
-            lacking -= forces @ self.compliance
-        forces = forces.copy()
+        loads, lacking = conditions.loads, conditions.values - at_rest
+        if loads is None:
+            forces = np.zeros(lacking.shape)
+        else:
+            forces = loads.copy()
+            lacking -= loads @ self.compliance
         for some in conditions.grip.alike:
             if len(some.held):
                 if some not in self._stiffened:
@@ -282,6 +291,16 @@ class LinearSettled(Settled):
         return self.superposition.energies(self.amounts)
 
     @override
+    def potential(
+        self, loaded: NDArray[np.bool_], home: NDArray | None = None
+    ) -> NDArray[np.float64]:
+        if self._prestressed or home is not None:
+            return super().potential(loaded, home)
+        # The energy is half of the work of all forces.
+        work = np.vecdot(self.forces, self.readings * (0.5 - loaded))
+        return self.superposition.energy_at_rest + work
+
+    @override
     def strains(self) -> NDArray[np.float64]:
         return self.superposition.strains(self.amounts)
 
@@ -289,9 +308,9 @@ class LinearSettled(Settled):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         return self.superposition.sensitivity(name, self.amounts, sense)
 
-    def moments(self) -> NDArray[np.float64]:
-        """Of the amounts; see :func:`mechlearn.superposition.moments`."""
-        return moments(self.amounts)
+    def moment(self, order: int) -> NDArray[np.float64]:
+        """Of the amounts; see :func:`mechlearn.superposition.moment`."""
+        return moment(order, self.amounts)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -318,16 +337,16 @@ class LinearRate(Rate):
         at = self._at
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
 
-    def moments(self) -> NDArray[np.float64]:
-        """How the moments of the states change."""
-        return moments(self._at.amounts, self._rates)
+    def moment(self, order: int) -> NDArray[np.float64]:
+        """How a moment of the states changes."""
+        return moment(order, self._at.amounts, self._rates)
 
 
-def _moments(state: PhaseState) -> NDArray[np.float64]:
-    """Moments of the states, or their rates, of which a phase of a linear network consists."""
+def _moment(state: PhaseState, order: int) -> NDArray[np.float64]:
+    """A moment of the states, or of their rates, of which a phase of a linear network consists."""
     parts = cast("tuple[tuple[float, LinearSettled | LinearRate], ...]", state.parts)
     (sign, part), *others = parts
-    total = sign * part.moments()
+    total = sign * part.moment(order)
     for sign, part in others:
-        total += sign * part.moments()
+        total = total + sign * part.moment(order)
     return total
