@@ -208,7 +208,7 @@ class Model(AtState):
                 )
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
-            np.take(each, self._mesh.bond_of_cell, out=of_cells, mode="clip")
+            each.take(self._mesh.bond_of_cell, out=of_cells, mode="clip")
         self._rest.change(parameters)
         self._packed.renew()
 

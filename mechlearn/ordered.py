@@ -6,36 +6,51 @@ which PETSc factorises twice as fast as single numbers, but only as they are sto
 """
 
 import ctypes
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mechlearn.fenics import PETSc, dolfinx
 
 _petsc = ctypes.CDLL(str(dolfinx.fem.petsc.get_petsc_lib()))
+#: What petsc4py has no names for: MAT_FACTOR_CHOLESKY and MAT_LOCAL, and records of numbers, here
+#: with room to spare, in one of which that of used entries has this place.
+_CHOLESKY, _LOCAL, _NUMBERS_USED = 2, 1, 2
+_Record = ctypes.c_double * 32
 
 
-def elimination_order(matrix: PETSc.Mat) -> NDArray[np.int64]:
-    """An order of the degrees of freedom of a matrix on one rank, node by node, (dofs,).
+class Elimination(NamedTuple):
+    """An order of degrees of freedom, the first to be eliminated first, (dofs,), and what it costs.
 
-    The first one is eliminated first, by minimum degree: at the sizes it is for, the factor has up
-    to a third fewer numbers than by nested dissection.
+    ``entries`` is how many numbers the factor has.
+    """
+
+    order: NDArray[np.int64]
+    entries: int
+
+
+def elimination(matrix: PETSc.Mat) -> Elimination:
+    """An order for a matrix on one rank, node by node, by minimum degree.
+
+    At the sizes it is for, a factor has up to a third fewer numbers than by nested dissection.
     """
     width, index = matrix.getBlockSize(), PETSc.IntType
     pointer, columns, _ = matrix.getValuesCSR()
     nodes = (len(pointer) - 1) // width
     rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer)) // width
-    diagonal = np.arange(nodes) * (nodes + 1)
-    pairs = np.unique(np.concatenate([rows * nodes + columns // width, diagonal]))
-    rows, columns = np.divmod(pairs, nodes)
-    pointer = np.searchsorted(rows, np.arange(nodes + 1))
-    graph = PETSc.Mat().createAIJ(
+    # What is there several times is summed; of use is only where.
+    graph = sparse.coo_array((np.ones(len(rows)), (rows, columns // width)), shape=(nodes, nodes))
+    graph = sparse.csr_array(graph + sparse.eye_array(nodes))
+    pattern = PETSc.Mat().createAIJ(
         (nodes, nodes), comm=PETSc.COMM_SELF,
-        csr=(pointer.astype(index), columns.astype(index), np.ones(len(pairs))),
+        csr=(graph.indptr.astype(index), graph.indices.astype(index), graph.data),
     )  # fmt: skip
-    graph.assemble()
-    order = graph.getOrdering("qmd")[0].indices
-    return (width * order[:, None].astype(np.int64) + np.arange(width)).ravel()
+    pattern.assemble()
+    found = pattern.getOrdering("qmd")[0]
+    order = width * found.indices[:, None].astype(np.int64) + np.arange(width)
+    return Elimination(order.ravel(), width**2 * _factor_entries(pattern, found))
 
 
 class Ordered:
@@ -74,39 +89,48 @@ class Ordered:
         )  # fmt: skip
         # Blocks hold their numbers column by column.
         place = (block * width + j % width) * width + i % width
-        self._source = np.zeros(len(zeros), dtype=np.int64)
+        self._source = np.full(len(zeros), -1)
         self._source[place] = above
-        self._empty = np.setdiff1d(np.arange(len(zeros)), place)
+        self._empty = np.flatnonzero(self._source < 0)
         # Numbers are read and written where PETSc keeps them, so that must stay where it is.
         self._whole = matrix
         matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_LOCATION_ERR, True)
         self._given = _numbers(matrix, "AIJ", entries)
         self._taken = _numbers(self.matrix, "SBAIJ", len(zeros))
 
-    def fill(self) -> int:
-        """How many numbers its factor has."""
-        # That does not depend on those of the matrix; these can be factorised in any case.
-        self.matrix.shift(1.0)
-        pc = PETSc.PC().create(PETSc.COMM_SELF)
-        pc.setOperators(self.matrix)
-        pc.setType("cholesky")
-        pc.setUp()
-        return int(pc.getFactorMatrix().getInfo()["nz_used"])
-
     def renew(self) -> None:
         """Take over the numbers of the matrix as they are now."""
         # Every place is in range; other modes than "clip" make a copy first.
-        np.take(self._given, self._source, out=self._taken, mode="clip")
+        self._given.take(self._source, out=self._taken, mode="clip")
         if len(self._empty):
             self._taken[self._empty] = 0.0
         self.matrix.stateIncrease()
 
 
+def _factor_entries(matrix: PETSc.Mat, order: PETSc.IS) -> int:
+    """How many numbers the factor of a matrix has, without making it."""
+    given, rows = ctypes.c_void_p(matrix.handle), ctypes.c_void_p(order.handle)
+    factor, options, info = ctypes.c_void_p(), _Record(), _Record()
+    _call("MatGetFactor", given, b"petsc", _CHOLESKY, ctypes.byref(factor))
+    _call("MatFactorInfoInitialize", ctypes.byref(options))
+    _call("MatCholeskyFactorSymbolic", factor, given, rows, ctypes.byref(options))
+    _call("MatGetInfo", factor, _LOCAL, ctypes.byref(info))
+    _call("MatDestroy", ctypes.byref(factor))
+    return int(info[_NUMBERS_USED])
+
+
 def _numbers(matrix: PETSc.Mat, kind: str, count: int) -> NDArray[np.float64]:
     """The numbers of a matrix of some kind where PETSc keeps them, while the matrix exists."""
     handle, start = ctypes.c_void_p(matrix.handle), ctypes.POINTER(ctypes.c_double)()
-    _petsc[f"MatSeq{kind}GetArray"](handle, ctypes.byref(start))
+    _call(f"MatSeq{kind}GetArray", handle, ctypes.byref(start))
     numbers = np.ctypeslib.as_array(start, shape=(count,))
     # What is given back is the right to look; the memory stays.
-    _petsc[f"MatSeq{kind}RestoreArray"](handle, ctypes.byref(start))
+    _call(f"MatSeq{kind}RestoreArray", handle, ctypes.byref(start))
     return numbers
+
+
+def _call(name: str, *given: Any) -> None:
+    """Call a function of PETSc that petsc4py does not have."""
+    error = _petsc[name](*given)
+    if error:
+        raise PETSc.Error(error)

@@ -7,26 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
+from mechlearn.factors import Factors, FactorsByBlock, fastest
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Ordered, elimination_order
 from mechlearn.ranks import total
 
-#: PETSc's own factorisation is faster than MUMPS while columns of the factor have no more numbers
-#: than this on average, by blocks or one by one, as they do with this many unknowns; and blocks are
-#: faster than numbers from so many of them in the whole factor on (measured, 2D and 3D).
-LONGEST, LONGEST_ONE_BY_ONE, MUMPS_FROM, BLOCKS_FROM = 50.0, 40.0, 12_000, 10_000
-#: A factorisation by blocks is trusted where it solves for a random load as well as this, and that
-#: load, each part of it in units of what it meets on its own, does no more work than this.
-ROUGH, SOFT = 1e-10, 1e12
-#: What gives way this much more than other parts do is loose; only rounding resists it.
-LOOSE = 1e14
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
-
-SINGULAR = (
-    "The stiffness matrix is singular: some part of the network moves without resistance, or a "
-    "bond has lost its stiffness."
-)
 
 
 class Inertia(NamedTuple):
@@ -50,52 +36,15 @@ class DirectSolver:
 
     def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
         self.matrix, self._definite = matrix, definite
-        self._by_block: Factors | None = None
-        self._factors: Factors | None = None
-
-    def _choose(self) -> None:
-        """Find the fastest way to factorise the matrix, whose pattern is now known."""
-        matrix, definite, order = self.matrix, self._definite, None
-        if matrix.comm.size == 1 and matrix.size[0] < MUMPS_FROM:
-            order = elimination_order(matrix)
-            ordered = Ordered(matrix, order, 1)
-            entries, width = ordered.fill(), matrix.getBlockSize()
-            # Only the kernel for single numbers knows the signs of the eigenvalues.
-            blocks = definite and width > 1
-            if entries > (LONGEST if blocks else LONGEST_ONE_BY_ONE) * len(order):
-                order = None
-            elif blocks and entries > BLOCKS_FROM:
-                self._by_block = Factors(Ordered(matrix, order, width), definite)
-                self._probe = Probe(self._by_block.matrix)
-        self._one_by_one = Factors(matrix if order is None else ordered, definite)
-        self._blocks = Blocks(matrix, order)
+        self._factors: Factors | FactorsByBlock | None = None
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
         if self._factors is None:
-            self._choose()
-        try:
-            self._factors = self._by_block or self._one_by_one
-            self._factors.renew()
-            loose = self._by_block is not None and self._is_loose()
-        except PETSc.Error as error:
-            raise SolveError(SINGULAR, "singular") from error
-        if loose:
-            raise SolveError(SINGULAR, "singular")
-
-    def _is_loose(self) -> bool:
-        """Whether something moves without resistance; factorises anew where that is not clear.
-
-        One by one then: blocks are inverted, which loses the digits of ill-conditioned ones.
-        Stiffnesses that differ by six orders of magnitude make some.
-        """
-        self._answer = answer = self._probe.answer(self._factors.ksp)
-        if not (answer.missed < ROUGH and 0 <= answer.work < SOFT):
-            self._factors = self._one_by_one
-            self._factors.renew()
-            answer = self._probe.answer(self._factors.ksp)
-        resists = 0 <= answer.work < LOOSE and answer.spread < LOOSE
-        return not (resists or math.isnan(answer.work))
+            # Before something is assembled into it, a matrix has no pattern.
+            self._factors, order = fastest(self.matrix, self._definite)
+            self._blocks = Blocks(self.matrix, order)
+        self._factors.renew()
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
@@ -118,11 +67,10 @@ class DirectSolver:
     def missed(self) -> float:
         """By how much the last solution misses its right-hand side, relative to it.
 
-        Where a random load was solved for to see that, by how much it was missed.
+        Where that is known of a random load, by how much it was missed.
         """
-        if self._factors is self._by_block:
-            return self._answer.missed
-        return self._blocks.missed()
+        known = self._factors.missed
+        return self._blocks.missed() if known is None else known
 
 
 class IterativeSolver:
@@ -200,99 +148,6 @@ class IterativeSolver:
     def missed(self) -> float:
         """By how much the last solution misses its right-hand side, relative to it."""
         return self._blocks.missed()
-
-
-class Factors:
-    """One way to factorise a symmetric matrix, and solve with that.
-
-    Parameters
-    ----------
-    matrix : PETSc.Mat or Ordered
-        By MUMPS as it is, or by PETSc itself in another order.
-    definite : bool
-
-    Attributes
-    ----------
-    matrix : PETSc.Mat
-        What is factorised.
-    ksp : PETSc.KSP
-    """
-
-    def __init__(self, matrix: "PETSc.Mat | Ordered", definite: bool) -> None:
-        self._ordered = matrix if isinstance(matrix, Ordered) else None
-        self.matrix = matrix.matrix if isinstance(matrix, Ordered) else matrix
-        self._definite = definite
-        self.ksp = ksp = PETSc.KSP().create(self.matrix.comm)
-        ksp.setOperators(self.matrix)
-        ksp.setType("preonly")
-        # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
-        ksp.setErrorIfNotConverged(True)
-        pc = ksp.getPC()
-        pc.setType("cholesky")
-        pc.setFactorSolverType("petsc" if self._ordered else "mumps")
-        # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
-        pc.setFactorPivot(zeropivot=1e-14)
-        if self._ordered is None:
-            ksp.setOptionsPrefix("mechlearn_mumps_")
-            options = PETSc.Options("mechlearn_mumps_")
-            options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
-            options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
-            ksp.setFromOptions()
-
-    def renew(self) -> None:
-        """Factorise the matrix as it is now; raises PETSc.Error where that is not possible."""
-        if self._ordered:
-            self._ordered.renew()
-        # A matrix whose pattern has grown has forgotten what it is.
-        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        self.matrix.setOption(PETSc.Mat.Option.SPD, self._definite)
-        self.ksp.setOperators(self.matrix)
-        self.ksp.setUp()
-
-
-class Answer(NamedTuple):
-    """How a factorised matrix answers a :class:`Probe`.
-
-    By how much the load is missed, relative to it; the work that it does; how many times stiffer
-    the stiffest degree of freedom is on its own than the softest.
-    """
-
-    missed: float
-    work: float
-    spread: float
-
-
-class Probe:
-    """A random load, to find out whether a factorisation is to be trusted.
-
-    Parameters
-    ----------
-    matrix : PETSc.Mat
-        The one that is factorised, positive definite, on one rank.
-    """
-
-    def __init__(self, matrix: PETSc.Mat) -> None:
-        self._matrix, size = matrix, matrix.size[0]
-        self._load, self._moved, self._met = (np.zeros(size) for _ in range(3))
-        self._vectors = [PETSc.Vec().createWithArray(array, comm=matrix.comm)
-                         for array in (self._load, self._moved, self._met)]  # fmt: skip
-        random = np.random.default_rng(0)
-        self._amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
-
-    def answer(self, ksp: PETSc.KSP) -> Answer:
-        """Solve for the load."""
-        load, moved, met = self._vectors
-        self._matrix.getDiagonal(load)
-        softest, stiffest = self._load.min(), self._load.max()
-        # Every part of the load is in units of what it meets, whatever those are.
-        np.sqrt(self._load, out=self._load)
-        self._load *= self._amounts
-        ksp.solve(load, moved)
-        self._matrix.mult(moved, met)
-        self._met -= self._load
-        missed, size = self._met @ self._met, self._load @ self._load
-        spread = stiffest / softest if softest > 0 else math.inf
-        return Answer(math.sqrt(missed / size), float(self._load @ self._moved), spread)
 
 
 class Blocks:

@@ -103,9 +103,10 @@ class Adam(Step):
             )
         a, b = self.forget
         count = int(memory["count"]) + 1
-        mean, square = a * memory["mean"], b * memory["square"]
+        mean, square, squared = a * memory["mean"], b * memory["square"], np.square(signal)
         mean += (1 - a) * signal
-        square += (1 - b) * np.square(signal)
+        squared *= 1 - b
+        square += squared
         memory.update(count=np.array(count), mean=mean, square=square)
         # What corrects both for starting at 0, and the floor, in numbers instead of arrays.
         right = math.sqrt(1 - b**count)

@@ -241,6 +241,8 @@ class LinearEquilibrium(Equilibrium):
         if grip.soft:
             inverse = self._inverted_soft(a + np.diag(grip.softness), grip.held, grip.softness)
             return lambda moves: moves @ inverse
+        if len(a) == 1 and a[0, 0] > 0:
+            return lambda moves: moves / a
         root, failed = lapack.dpotrf(a, lower=True)
         # Pivots in parts of the diagonal do not depend on the units of the ports.
         if failed or not (root.diagonal() ** 2 > DEPENDENT * a.diagonal()).all():

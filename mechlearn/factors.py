@@ -1,0 +1,209 @@
+"""Ways to factorise a symmetric matrix, and which of them is the fastest for one.
+
+MUMPS is for large ones and several ranks. PETSc's own kernels are faster where factors are sparse,
+as those of most networks in the plane and of slender solids are; and for a definite matrix of many
+nodes those that take a node's numbers as one block are twice as fast again.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import SolveError
+from mechlearn.fenics import PETSc
+from mechlearn.ordered import Ordered, elimination
+
+#: PETSc's own kernels are faster than MUMPS while columns of the factor have no more numbers than
+#: this on average, by blocks or one by one; and blocks are faster than single numbers from so many
+#: of them in the whole factor on (measured, networks in 2D and 3D).
+LONGEST, LONGEST_ONE_BY_ONE, BLOCKS_FROM = 50.0, 40.0, 10_000
+#: Columns are longer for sure where the unknowns, times the cube of how many numbers a row of the
+#: matrix has, are more than this.
+DENSE = 1e9
+#: A factorisation by blocks is trusted where it solves for a random load as well as this, and that
+#: load, each part of it in units of what it meets on its own, does no more work than this.
+ROUGH, SOFT = 1e-10, 1e12
+#: What gives way this much more than other parts do is loose; only rounding resists it.
+LOOSE = 1e14
+
+
+class Factors:
+    """One way to factorise a symmetric matrix, and solve with that.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat or Ordered
+        By MUMPS as it is, or by PETSc itself in another order.
+    definite : bool
+        Promise that it is positive definite; else LDL^T, with inertia.
+
+    Attributes
+    ----------
+    matrix : PETSc.Mat
+        What is factorised.
+    ksp : PETSc.KSP
+        What solves.
+    missed : float, optional
+        By how much what it solves misses its load, where known.
+    """
+
+    missed: float | None = None
+
+    def __init__(self, matrix: "PETSc.Mat | Ordered", definite: bool) -> None:
+        self._ordered = matrix if isinstance(matrix, Ordered) else None
+        self.matrix = matrix.matrix if isinstance(matrix, Ordered) else matrix
+        self._definite = definite
+        self.ksp = ksp = PETSc.KSP().create(self.matrix.comm)
+        ksp.setOperators(self.matrix)
+        ksp.setType("preonly")
+        # PETSc reports a failed factorisation as a "reason" and goes on unless told to stop.
+        ksp.setErrorIfNotConverged(True)
+        pc = ksp.getPC()
+        pc.setType("cholesky")
+        pc.setFactorSolverType("petsc" if self._ordered else "mumps")
+        # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
+        pc.setFactorPivot(zeropivot=1e-14)
+        self._promise()
+        if self._ordered is None:
+            ksp.setOptionsPrefix("mechlearn_mumps_")
+            options = PETSc.Options("mechlearn_mumps_")
+            options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
+            options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
+            ksp.setFromOptions()
+
+    def _promise(self) -> None:
+        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+        self.matrix.setOption(PETSc.Mat.Option.SPD, self._definite)
+
+    def renew(self) -> None:
+        """Factorise the matrix as it is now; raises SolveError where it is singular."""
+        if self._ordered:
+            self._ordered.renew()
+        else:
+            # A matrix whose pattern has grown has forgotten what it is.
+            self._promise()
+        try:
+            self.ksp.setOperators(self.matrix)
+            self.ksp.setUp()
+        except PETSc.Error as error:
+            raise _singular() from error
+
+
+class FactorsByBlock:
+    """A definite matrix factorised by blocks where those can be trusted, else number by number.
+
+    Blocks on the diagonal are inverted, which loses the digits of ill-conditioned ones. Stiffnesses
+    that differ by six orders of magnitude make some.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+    order : (dofs,) integer array
+    width : int
+        Of the blocks.
+
+    Attributes
+    ----------
+    ksp, missed
+        As of :class:`Factors`.
+    """
+
+    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
+        self._whole, self._order = matrix, order
+        self._by_block = Factors(Ordered(matrix, order, width), definite=True)
+        self._one_by_one: Factors | None = None
+        self._probe = Probe(self._by_block.matrix)
+        self.ksp, self.missed = self._by_block.ksp, None
+
+    def renew(self) -> None:
+        """Factorise the matrix as it is now; raises SolveError where it is singular."""
+        self._by_block.renew()
+        self.ksp = self._by_block.ksp
+        answer = self._probe.answer(self.ksp)
+        self.missed = answer.missed
+        if not (answer.missed < ROUGH and 0 <= answer.work < SOFT):
+            if self._one_by_one is None:
+                self._one_by_one = Factors(Ordered(self._whole, self._order, 1), definite=True)
+            self._one_by_one.renew()
+            self.ksp = self._one_by_one.ksp
+            # A random load is harder to solve for than others here, and no measure for them.
+            answer, self.missed = self._probe.answer(self.ksp), None
+        resists = 0 <= answer.work < LOOSE and answer.spread < LOOSE
+        if not (resists or math.isnan(answer.work)):
+            raise _singular()
+
+
+class Answer(NamedTuple):
+    """How a factorised matrix answers a :class:`Probe`.
+
+    By how much the load is missed, relative to it; the work that it does; how many times stiffer
+    the stiffest degree of freedom is on its own than the softest.
+    """
+
+    missed: float
+    work: float
+    spread: float
+
+
+class Probe:
+    """A random load, to find out whether a factorisation is to be trusted.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+        The one that is factorised, positive definite, on one rank.
+    """
+
+    def __init__(self, matrix: PETSc.Mat) -> None:
+        self._matrix, size = matrix, matrix.size[0]
+        self._load, self._moved, self._met = (np.zeros(size) for _ in range(3))
+        self._vectors = [PETSc.Vec().createWithArray(array, comm=matrix.comm)
+                         for array in (self._load, self._moved, self._met)]  # fmt: skip
+        random = np.random.default_rng(0)
+        self._amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
+
+    def answer(self, ksp: PETSc.KSP) -> Answer:
+        """Solve for the load."""
+        load, moved, met = self._vectors
+        self._matrix.getDiagonal(load)
+        softest, stiffest = self._load.min(), self._load.max()
+        # Every part of the load is in units of what it meets, whatever those are.
+        np.sqrt(self._load, out=self._load)
+        self._load *= self._amounts
+        ksp.solve(load, moved)
+        self._matrix.mult(moved, met)
+        self._met -= self._load
+        missed, size = self._met @ self._met, self._load @ self._load
+        spread = stiffest / softest if softest > 0 else math.inf
+        return Answer(math.sqrt(missed / size), float(self._load @ self._moved), spread)
+
+
+def fastest(
+    matrix: PETSc.Mat, definite: bool
+) -> tuple[Factors | FactorsByBlock, NDArray[np.int64] | None]:
+    """The fastest way to factorise a matrix whose pattern is known, and the order that it takes.
+
+    None where it takes the matrix as it is.
+    """
+    # Only the kernel for single numbers knows the signs of the eigenvalues.
+    width = matrix.getBlockSize() if definite else 1
+    longest = LONGEST if width > 1 else LONGEST_ONE_BY_ONE
+    size = matrix.size[0]
+    in_a_row = matrix.getInfo()["nz_used"] / max(size, 1)
+    if matrix.comm.size == 1 and size * in_a_row**3 < DENSE:
+        order, entries = elimination(matrix)
+        if entries <= longest * size:
+            if width == 1 or entries < BLOCKS_FROM:
+                return Factors(Ordered(matrix, order, 1), definite), order
+            return FactorsByBlock(matrix, order, width), order
+    return Factors(matrix, definite), None
+
+
+def _singular() -> SolveError:
+    return SolveError(
+        "The stiffness matrix is singular: some part of the network moves without resistance, or "
+        "a bond has lost its stiffness.",
+        "singular",
+    )
