@@ -65,7 +65,9 @@ class BorderedSolver:
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
         self._inner.factor()
-        columns, corner = self._border.columns, self._border.corner
+        # The border may change while this factorisation serves for other states.
+        self._columns = columns = self._border.columns.copy()
+        corner = self._border.corner
         self._moved = self._inner.solve(columns)
         schur = corner - total(self._border.comm, columns.T @ self._moved)
         self._schur = (schur + schur.T) / 2
@@ -89,7 +91,7 @@ class BorderedSolver:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
         sparse, dense = self._border.split(columns)
         free = self._inner.solve(sparse)
-        pulled = dense - total(self._border.comm, self._border.columns.T @ free)
+        pulled = dense - total(self._border.comm, self._columns.T @ free)
         s = self._scale[:, None]
         strain = s * np.linalg.solve(self._schur * (s * s.T), s * pulled)
         return self._border.join(free - self._moved @ strain, strain)

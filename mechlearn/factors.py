@@ -84,11 +84,15 @@ class Factors:
         else:
             # A matrix whose pattern has grown has forgotten what it is.
             self._promise()
+        pc = self.ksp.getPC()
+        pc.setReusePreconditioner(False)
         try:
             self.ksp.setOperators(self.matrix)
             self.ksp.setUp()
         except PETSc.Error as error:
             raise _singular() from error
+        # What was factorised serves, whatever becomes of the matrix, until it is asked for anew.
+        pc.setReusePreconditioner(True)
 
 
 class FactorsByBlock:

@@ -10,6 +10,7 @@ from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.network import Network
+from mechlearn.networks import delaunay
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.task import Source, Support, Target, Task
@@ -210,19 +211,60 @@ def test_one_factorisation_serves_for_all_phases(request, which, kind, stiffness
     assert np.abs(found[0][1] - found[0][0]).max() > 1e-6
 
 
-def test_old_factorisations_do_not_serve_for_other_parameters_or_matrices(plane, stiffnesses):
+APART = Task(
+    sources=[Source(name="in", nodes=[0, 7], strain=0.0)],
+    targets=[Target(name="out", nodes=[3, 12], strain=0.01)],
+    examples=[{"in": 0.1}, {"in": -0.1}, {"in": 0.04}],
+)
+
+
+@pytest.mark.parametrize(("kept", "enough"), [(balance.KEPT, True), (2, False), (1, False)])
+def test_every_example_keeps_its_factorisation(plane, stiffnesses, monkeypatch, kept, enough):
     k = stiffnesses(plane)
-    solver, fresh = (solver_for(plane, NUDGE, k) for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(balance, "NEARBY", -1.0)
+        expected = solver_for(plane, APART, k)
+        expected.free()
+        expected = expected.solve(Phase("clamp", 0.02)).parts[0][1].states()
+    monkeypatch.setattr(balance, "KEPT", kept)
+    solver = solver_for(plane, APART, k)
+    solver.free()
+    before = solver.counts.iterations
+    found = solver.solve(Phase("clamp", 0.02)).parts[0][1].states()
+    assert (solver.counts.iterations == before) == enough
+    assert found == pytest.approx(expected, abs=1e-9)
+    # So they are, far from each other.
+    far = min(np.abs(found[e] - found[0]).max() for e in (1, 2))
+    assert far > 2 * balance.NEARBY * plane.lengths.mean()
+
+
+# One is factorised by PETSc, the other by MUMPS.
+@pytest.mark.parametrize(("dim", "nodes"), [(2, 30), (3, 120)])
+def test_factorisations_serve_whatever_becomes_of_the_matrix(dim, nodes):
+    net = delaunay(nodes=nodes, dim=dim, seed=1)
+    k = np.random.default_rng(0).uniform(0.5, 2.0, net.n_edges)
+    a, b = net.edges[0], net.edges[-1]
+    task = Task(
+        sources=[Source(nodes=a.tolist(), strain=0.01)],
+        targets=[Target(nodes=b.tolist(), strain=0.01)],
+    )
+    solver, fresh = (solver_for(net, task, k) for _ in range(2))
     for each in (solver, fresh):
         each.free()
     # Somebody else, say an analysis, assembles the stiffness at another state.
     model = solver.model
-    model.put_state(model.to_local(0.3 * plane.nodes))
+    model.put_state(model.to_local(0.3 * net.nodes))
     model.assemble_stiffness()
     before = solver.counts.iterations
     found, expected = (each.solve(Phase("clamp", 0.02)).parts[0][1] for each in (solver, fresh))
-    assert solver.counts.iterations > before == fresh.counts.iterations
+    assert solver.counts.iterations == before == fresh.counts.iterations
     assert found.states() == pytest.approx(expected.states(), abs=1e-9)
+
+
+def test_factorisations_do_not_serve_for_other_parameters(plane, stiffnesses):
+    k = stiffnesses(plane)
+    solver = solver_for(plane, NUDGE, k)
+    solver.free()
     other = k[::-1].copy()
     solver.update(stiffness=other)
     before, fresh = solver.counts.iterations, solver_for(plane, NUDGE, other)

@@ -12,19 +12,22 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.border import BorderedSolver
 from mechlearn.equilibrium.conditions import tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import largest, total
-from mechlearn.solver import Inertia
+from mechlearn.solver import DirectSolver, Inertia
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.
 FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
 #: A factorisation serves for other states this near, relative to bond length.
 NEARBY = 1e-2
+#: How many examples have factorisations of their own, and with how many unknowns altogether.
+KEPT, UNKNOWNS_KEPT = 32, 200_000
 #: From a state that is not stable one steps at least that far, relative to bond length.
 KICK = 1e-3
 
@@ -97,20 +100,20 @@ class Residual:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
-    """The stiffness at displacements ``u``, as the solver has factorised it.
+class Factorised:
+    """The stiffness at displacements ``u``, as a solver has factorised it.
 
     ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
     ``compliance`` is what they move those. ``ground`` is the stiffness of the springs to the ground
-    at grounded ports. ``version`` is that of the matrix.
+    at grounded ports.
     """
 
+    solver: DirectSolver | BorderedSolver = field(repr=False)
     u: NDArray
     columns: NDArray
     compliance: NDArray
     inertia: Inertia
     ground: float
-    version: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +124,9 @@ class Tangent:
     and the forces at held ports; ``tied`` are those of the held ports that are grounded.
     """
 
-    columns: NDArray
+    factors: Factorised
     invert: NDArray
     tied: NDArray
-    ground: float
 
     def step(self, pulled: NDArray, moved: NDArray, gap: NDArray) -> tuple[NDArray, NDArray]:
         """The step that closes a gap and follows a pull.
@@ -135,14 +137,15 @@ class Tangent:
         r = len(moved)
         y = self.invert @ np.concatenate([np.zeros(r), -moved, gap])
         df = -y[2 * r :]
-        df[self.tied] -= self.ground * gap[self.tied]
-        return pulled - self.columns @ y[r : 2 * r], df
+        df[self.tied] -= self.factors.ground * gap[self.tied]
+        return pulled - self.factors.columns @ y[r : 2 * r], df
 
     @cached_property
     def restore(self) -> NDArray[np.float64]:
         """Displacements that move each held port by one and nothing else."""
-        r = self.columns.shape[1]
-        return -self.columns @ self.invert[r : 2 * r, 2 * r :]
+        columns = self.factors.columns
+        r = columns.shape[1]
+        return -columns @ self.invert[r : 2 * r, 2 * r :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +161,20 @@ class Direction:
     tangent: Tangent
 
 
+@dataclass(eq=False)
+class Kept:
+    """What some examples keep from one of their phases to the next."""
+
+    solver: DirectSolver | BorderedSolver | None = None
+    factors: Factorised | None = None
+
+
 class Balance:
     """The equations of equilibrium of a problem on one mesh of a model.
 
     Attributes
     ----------
     ports : PortReader
-    solver : that of the model's stiffness
     stiffness, length : float
         What forces and displacements are measured in: the mean of the stiffness's diagonal at the
         start (0 before), and the mean length of bonds.
@@ -192,8 +202,9 @@ class Balance:
         self._rows = self.ports.rows.T.tocsr()
         self._columns = self._rows.toarray()
         self._unit = np.eye(self._rows.shape[1])
-        self._factors: Factors | None = None
-        self.solver = model.solver(definite=False)
+        count = min(KEPT, UNKNOWNS_KEPT // model.matrix.size[0], problem.n_examples)
+        self._kept = [Kept() for _ in range(max(1, count))]
+        self._mine = self._last = self._kept[0]
         self.arm = np.where(model.local_turns, self.length, 1.0)
 
     @property
@@ -247,7 +258,7 @@ class Balance:
             except SolveError:
                 tangent = None
             if tangent:
-                self._factors = None if shift else factors
+                self._mine.factors = None if shift else factors
                 du, df = tangent.step(pulled, self.ports.raw(pulled), state.gap)
                 return Direction(du, df, shift, tangent)
             shift = 10 * shift if shift else self._first_shift * self.stiffness
@@ -256,24 +267,27 @@ class Balance:
 
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float
-    ) -> tuple[Factors, NDArray]:
+    ) -> tuple[Factorised, NDArray]:
         """Factorise the stiffness; also returns displacements by what is out of balance."""
-        self._factors = None
+        mine = self._last = self._mine
+        mine.factors = None
+        if mine.solver is None:
+            mine.solver = self.model.solver(definite=False)
         self.model.put_state(state.u)
         matrix = self.model.assemble_stiffness(expected)
         ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness)
         if shift:
             self.model.shift(matrix, shift * self.arm**2)
-        self.solver.factor()
-        solution = self.solver.solve(np.column_stack([self._columns, -state.pull]))
+        mine.solver.factor()
+        solution = mine.solver.solve(np.column_stack([self._columns, -state.pull]))
         columns = solution[:, :-1]
         a = self.ports.raw(columns)
-        inertia, version = self.solver.inertia(), matrix.stateGet()
-        factors = Factors(state.u, columns, (a + a.T) / 2, inertia, ground, version)
+        inertia = mine.solver.inertia()
+        factors = Factorised(mine.solver, state.u, columns, (a + a.T) / 2, inertia, ground)
         return factors, solution[:, -1]
 
-    def condense(self, factors: Factors, state: Residual) -> Tangent | None:
-        """Factors under the conditions at a state, or None where they lead to no minimum."""
+    def condense(self, factors: Factorised, state: Residual) -> Tangent | None:
+        """Factorised under the conditions at a state, or None where they lead to no minimum."""
         imposed, read = state.imposed, state.read
         h, r = imposed.ports, len(read.vectors)
         slopes, a = read.slopes[h], factors.compliance
@@ -299,20 +313,24 @@ class Balance:
         vectors *= scale[:, None]
         invert = vectors / eigenvalues @ vectors.T
         tied = np.isin(h, self.problem.grounded)
-        return Tangent(factors.columns, invert, tied, factors.ground)
+        return Tangent(factors, invert, tied)
 
-    def nearby(self, u: NDArray) -> Factors | None:
-        """The last factors, where they are those of a stable state that is almost ``u``."""
-        last = self._factors
-        if last is None:
-            return None
-        same = last.version == self.model.matrix.stateGet()
-        far = self.largest((u - last.u) * self.arm if same else np.array([np.inf]))
-        return last if far <= NEARBY * self.length else None
+    def nearby(self, u: NDArray) -> Factorised | None:
+        """The example's factors, or the last ones, if of a stable state that is almost ``u``."""
+        for kept in (self._mine, self._last):
+            factors = kept.factors
+            if factors and self.largest((u - factors.u) * self.arm) <= NEARBY * self.length:
+                return factors
+        return None
+
+    def turn_to(self, example: int) -> None:
+        """Take up that the next states are those of an example."""
+        self._mine = self._kept[example % len(self._kept)]
 
     def forget(self) -> None:
         """Take up that the model has other parameters."""
-        self._factors = None
+        for kept in self._kept:
+            kept.factors = None
 
     def softest(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
         """A small step along the motion that lowers the energy most, by inverse iteration."""

@@ -156,7 +156,7 @@ class Iteration:
         raise NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
-        """The stable equilibrium by the last factorisation alone, where that is of a state nearby.
+        """The stable equilibrium by a factorisation that is there, where that is of a state nearby.
 
         A nudge moves a network by little, so one factorisation serves for all its phases.
         """
@@ -193,7 +193,7 @@ class Iteration:
         """
         at = self.balance
         while state.miss < near and not self._done(state, moved):
-            pulled = at.solver.solve(-state.pull[:, None])[:, 0]
+            pulled = tangent.factors.solver.solve(-state.pull[:, None])[:, 0]
             du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
             forces = state.forces.copy()
             forces[state.imposed.ports] += df

@@ -22,6 +22,7 @@ def find(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Poi
     SolveError
         Where none is found; says so of that ``example``.
     """
+    newton.balance.turn_to(example)
     try:
         return _reach(newton, start, imposed, example)
     except SolveError:

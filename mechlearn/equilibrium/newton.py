@@ -172,6 +172,7 @@ class NewtonEquilibrium(Equilibrium):
         at = self._balance
         rates, forces, readings = [], [], []
         for e, point in enumerate(free.points):
+            at.turn_to(int(self.examples[e]))
             rate = self._imposed(conditions, e)
             h = rate.ports
             state = at.evaluate(point.u, point.forces, self._imposed(self._sources, e))
