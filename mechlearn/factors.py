@@ -22,6 +22,9 @@ LONGEST, LONGEST_ONE_BY_ONE, BLOCKS_FROM = 50.0, 40.0, 10_000
 #: Columns are longer for sure where the unknowns, times the cube of how many numbers a row of the
 #: matrix has, are more than this.
 DENSE = 1e9
+#: What is left of a pivot, relative to the largest number on the diagonal, where it is zero; but
+#: the diagonal of supports, which is 1, never is.
+ZERO, ZERO_UNIT = 1e-15, 0.5
 #: A factorisation by blocks is trusted where it solves for a random load as well as this, and that
 #: load, each part of it in units of what it meets on its own, does no more work than this.
 ROUGH, SOFT = 1e-10, 1e12
@@ -63,8 +66,6 @@ class Factors:
         pc = ksp.getPC()
         pc.setType("cholesky")
         pc.setFactorSolverType("petsc" if self._ordered else "mumps")
-        # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
-        pc.setFactorPivot(zeropivot=1e-14)
         self._promise()
         if self._ordered is None:
             ksp.setOptionsPrefix("mechlearn_mumps_")
@@ -85,6 +86,9 @@ class Factors:
             # A matrix whose pattern has grown has forgotten what it is.
             self._promise()
         pc = self.ksp.getPC()
+        if self._ordered and self._ordered.width == 1:
+            # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.
+            pc.setFactorPivot(zeropivot=min(ZERO * self._ordered.stiffest, ZERO_UNIT))
         pc.setReusePreconditioner(False)
         try:
             self.ksp.setOperators(self.matrix)
@@ -116,9 +120,10 @@ class FactorsByBlock:
 
     def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
         self._whole, self._order = matrix, order
-        self._by_block = Factors(Ordered(matrix, order, width), definite=True)
+        ordered = Ordered(matrix, order, width)
+        self._by_block = Factors(ordered, definite=True)
         self._one_by_one: Factors | None = None
-        self._probe = Probe(self._by_block.matrix)
+        self._probe = Probe(ordered)
         self.ksp, self.missed = self._by_block.ksp, None
 
     def renew(self) -> None:
@@ -152,27 +157,31 @@ class Answer(NamedTuple):
 
 
 class Probe:
-    """A random load, to find out whether a factorisation is to be trusted.
+    """A random load of what is coupled, to find out whether a factorisation is to be trusted.
 
     Parameters
     ----------
-    matrix : PETSc.Mat
-        The one that is factorised, positive definite, on one rank.
+    ordered : Ordered
+        The positive definite matrix that is factorised.
     """
 
-    def __init__(self, matrix: PETSc.Mat) -> None:
-        self._matrix, size = matrix, matrix.size[0]
+    def __init__(self, ordered: Ordered) -> None:
+        self._matrix, self._coupled = ordered.matrix, ordered.coupled
+        matrix, size = ordered.matrix, ordered.matrix.size[0]
         self._load, self._moved, self._met = (np.zeros(size) for _ in range(3))
         self._vectors = [PETSc.Vec().createWithArray(array, comm=matrix.comm)
                          for array in (self._load, self._moved, self._met)]  # fmt: skip
         random = np.random.default_rng(0)
-        self._amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
+        amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
+        self._amounts = np.zeros(size)
+        self._amounts[self._coupled] = amounts[self._coupled]
 
     def answer(self, ksp: PETSc.KSP) -> Answer:
         """Solve for the load."""
         load, moved, met = self._vectors
         self._matrix.getDiagonal(load)
-        softest, stiffest = self._load.min(), self._load.max()
+        alone = self._load.take(self._coupled)
+        softest, stiffest = alone.min(), alone.max()
         # Every part of the load is in units of what it meets, whatever those are.
         np.sqrt(self._load, out=self._load)
         self._load *= self._amounts

@@ -198,14 +198,15 @@ class Model(AtState):
         InputError
             For an unknown parameter, or another number of values.
         """
-        m = self.network.n_edges
+        m, given = self.network.n_edges, {}
         for name, values in parameters.items():
             self.energy.parameter(name)
-            each = np.asarray(values, dtype=float)
+            given[name] = each = np.asarray(values, dtype=float)
             if each.shape not in ((), (m,)):
                 raise InputError(
                     f"{name}: an array {each.shape} is not one number for each of {m} bonds."
                 )
+        for name, each in given.items():
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
             each.take(self._mesh.bond_of_cell, out=of_cells, mode="clip")

@@ -67,15 +67,23 @@ class Ordered:
 
     Attributes
     ----------
+    width : int
     matrix : PETSc.Mat
         The one in that order, of type "sbaij".
+    coupled : (k,) integer array
+        Its rows that are none of supports, which have a diagonal of 1 and nothing else.
     """
 
     def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
-        pointer, columns, _ = matrix.getValuesCSR()
+        self.width = width
+        pointer, columns, values = matrix.getValuesCSR()
         size, entries = len(order), len(columns)
         rank, index = np.argsort(order), PETSc.IntType
         i, j = rank[np.repeat(np.arange(size), np.diff(pointer))], rank[columns]
+        held = np.zeros(size, dtype=bool)
+        held[i[(i == j) & (values == 1.0)]] = True
+        held[i[(i != j) & (values != 0)]] = False
+        self.coupled = np.flatnonzero(~held)
         # Of every pair of blocks that mirror each other, the one above the diagonal is stored.
         above = np.flatnonzero(i // width <= j // width)
         i, j, blocks = i[above], j[above], size // width
@@ -83,6 +91,7 @@ class Ordered:
         rows, columns = np.divmod(keys, blocks)
         pointer = np.searchsorted(rows, np.arange(blocks + 1))
         zeros = np.zeros(len(keys) * width**2)
+        self._on_diagonal = pointer.take(self.coupled // width)
         self.matrix = PETSc.Mat().createSBAIJ(
             (size, size), width, comm=PETSc.COMM_SELF,
             csr=(pointer.astype(index), columns.astype(index), zeros),
@@ -97,6 +106,11 @@ class Ordered:
         matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_LOCATION_ERR, True)
         self._given = _numbers(matrix, "AIJ", entries)
         self._taken = _numbers(self.matrix, "SBAIJ", len(zeros))
+
+    @property
+    def stiffest(self) -> float:
+        """The largest number on the diagonal of coupled rows, where blocks are single numbers."""
+        return float(np.abs(self._taken.take(self._on_diagonal)).max(initial=0.0))
 
     def renew(self) -> None:
         """Take over the numbers of the matrix as they are now."""

@@ -50,7 +50,9 @@ class Packed:
         """Which numbers of the state belong to every cell."""
         dofmap = self._state.function_space.dofmap
         parts = np.arange(dofmap.bs, dtype=np.int32)
-        return (dofmap.bs * dofmap.list[:, :, None] + parts).reshape(len(dofmap.list), -1)
+        return (dofmap.bs * dofmap.list[:, :, None] + parts).reshape(
+            len(dofmap.list), dofmap.list.shape[1] * dofmap.bs
+        )
 
     def given(self, form: fem.Form) -> dict[str, Any]:
         """Arguments for an assembly of a form; none where it has other functions."""

@@ -1,6 +1,7 @@
 """Several processes as one program: who speaks, and how one's failure becomes everybody's."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -37,8 +38,11 @@ def total(comm: Any, value: Any) -> Any:
 
 
 def largest(comm: Any, value: float) -> float:
-    """The largest of the ranks' numbers."""
-    return value if comm.size == 1 else max(comm.allgather(value))
+    """The largest of the ranks' numbers; not a number where one of them is none."""
+    if comm.size == 1:
+        return value
+    values = comm.allgather(value)
+    return max(values) if all(v == v for v in values) else math.nan
 
 
 def on_first[T](action: Callable[[], T], comm: Any = None) -> T:

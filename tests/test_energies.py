@@ -151,8 +151,12 @@ def test_bonds_at_rest_follow_whatever_parameter_changes(net, stiffnesses):
 @pytest.mark.parametrize("more", [-1, 1])
 def test_another_number_of_values_than_bonds_is_refused(net, energy, more):
     model = Model(net, energy)
+    before = model.assemble_stiffness().getValuesCSR()[2].copy()
     with pytest.raises(InputError, match=f"one number for each of {net.n_edges} bonds"):
-        model.set(stiffness=np.ones(net.n_edges + more))
+        model.set(stiffness=3.0, rest_length=np.ones(net.n_edges + more))
+    # Nor is anything else taken over.
+    assert model.get("stiffness") == pytest.approx(1.0)
+    assert model.assemble_stiffness().getValuesCSR()[2] == pytest.approx(before, rel=1e-15)
 
 
 def test_finite_energy_does_not_feel_rigid_motion(plane, stiffnesses):

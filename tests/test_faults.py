@@ -12,7 +12,7 @@ from reference import pair_row, solve_linear
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.energies import FiniteSpring
+from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.energies.solid import Solid
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
@@ -21,7 +21,9 @@ from mechlearn.learners import PruningLearner, RuleLearner
 from mechlearn.learners.base import SLOWEST
 from mechlearn.model import Model
 from mechlearn.network import Network
+from mechlearn.networks import delaunay
 from mechlearn.posing import pose
+from mechlearn.ranks import largest
 from mechlearn.run import Run
 
 NODE = 25
@@ -364,3 +366,26 @@ def test_one_rank_that_fails_ends_all_with_one_message(tmp_path):
     lines = [line for line in done.stderr.splitlines() if line.startswith("mechlearn: ")]
     assert lines == [f"mechlearn: {task}: Only this rank knows. (rank 1)"]
     assert "Traceback" not in done.stderr
+
+
+def test_no_number_of_any_rank_is_the_largest_of_all():
+    class Two:
+        size = 2
+
+        def allgather(self, value):
+            return [1e-13, value]
+
+    assert largest(Two(), 2.0) == 2.0
+    assert np.isnan(largest(Two(), np.nan))
+
+
+@pytest.mark.parametrize("nodes", [60, 1500])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_loads_that_are_no_numbers_are_found_at_once(nodes, bad):
+    net = delaunay(nodes=nodes, seed=2)
+    problem = pose(TASK, net)
+    solver = equilibrium(Model(net, Spring(), problem.fixed), problem)
+    rest_length = net.lengths.copy()
+    rest_length[5] = bad
+    with np.errstate(invalid="ignore"), pytest.raises(SolveError, match="not finite"):
+        solver.update(rest_length=rest_length)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from reference import finite_energy, minimise_finite
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 from mechlearn.energies import FiniteSpring
 from mechlearn.equilibrium import balance, equilibrium
@@ -109,17 +109,27 @@ def test_small_strains_agree_with_linear_springs_to_second_order(plane, stiffnes
     assert differences[0] / differences[1] == pytest.approx(100, rel=0.1)
 
 
-def column(shortened, offset=0.0, loose=False):
-    """Two springs in line, pushed together, with soft springs at their joint."""
+def column_of(shortened, offset=0.0, examples=()):
+    """Two springs in line with soft springs at their joint, pushed together: so far, or by force.
+
+    One that is pushed by a force is asked to become shorter.
+    """
     net = Network(
         [[0, 0], [1, offset], [2, 0], [1, 1], [1, -1.0]], [[0, 1], [1, 2], [1, 3], [1, 4]]
     )
-    task = Task(
+    by = {"force": [-0.0095]} if shortened is None else {"displacement": [-shortened]}
+    aside = Target(nodes=[1], components=["y"], displacement=[0.5])
+    return net, Task(
         supports=[Support(nodes=[0, 3, 4]), Support(nodes=[2], components=["y"])],
-        sources=[Source(nodes=[2], components=["x"], displacement=[-shortened])],
-        targets=[Target(nodes=[1], components=["y"], displacement=[0.5])],
+        sources=[Source(name="s", nodes=[2], components=["x"], **by)],
+        targets=[Target(nodes=[0, 2], strain=-0.02) if shortened is None else aside],
+        examples=list(examples),
     )
-    solver = solver_for(net, task, np.array([1.0, 1.0, 0.01, 0.01]))
+
+
+def column(shortened, offset=0.0, loose=False):
+    """A solver of the column that is shortened."""
+    solver = solver_for(*column_of(shortened, offset), np.array([1.0, 1.0, 0.01, 0.01]))
     solver.loose = loose
     return solver
 
@@ -236,6 +246,49 @@ def test_every_example_keeps_its_factorisation(plane, stiffnesses, monkeypatch, 
     # So they are, far from each other.
     far = min(np.abs(found[e] - found[0]).max() for e in (1, 2))
     assert far > 2 * balance.NEARBY * plane.lengths.mean()
+
+
+def bulge(shortened, soft):
+    """How far the joint of the column goes aside, by its energy alone."""
+
+    def energy(y):
+        return (np.hypot(1 - shortened / 2, y) - 1) ** 2 + soft * sum(
+            (np.hypot(shortened / 2, 1 + sign * y) - 1) ** 2 for sign in (-1, 1)
+        ) / 2
+
+    found = minimize_scalar(energy, bounds=(1e-4, 0.5), options={"xatol": 1e-12})
+    return found.x if found.fun < energy(0.0) else 0.0
+
+
+def test_a_column_that_becomes_unstable_beside_one_that_stays_buckles():
+    """Examples may share a factorisation, but not the verdict on whether they are stable."""
+    examples = [{}, {"s": [-0.0195]}]
+    net, task = column_of(0.0175, examples=examples)
+    solver = solver_for(net, task)
+    solver.loose = False
+    # The critical shortening is about twice the ratio of the stiffnesses: 0.02, and less later.
+    for step in range(4):
+        soft = 0.01 * (1 - 0.02 * step)
+        solver.update(stiffness=np.array([1.0, 1.0, soft, soft]))
+        straight, buckled = np.abs(solver.free().readings[:, 1])
+        assert straight < 1e-12
+        assert buckled == pytest.approx(bulge(0.0195, soft), rel=1e-4, abs=1e-12)
+    assert buckled > 0.02
+
+
+def test_a_clamp_that_topples_a_column_shows_in_the_next_step():
+    net, task = column_of(None)
+    solver = solver_for(net, task)
+    solver.loose = False
+    stiffness = np.array([1.0, 1.0, 0.01, 0.01])
+    for step in range(3):
+        solver.update(stiffness=stiffness * (1 + 1e-4 * step))
+        solver.free()
+        clamped = solver.solve(Phase("clamp", 0.12)).parts[0][1]
+        aside = bulge(-clamped.readings[0, 0], 0.01)
+        assert aside > 0.04
+        if step:
+            assert abs(clamped.states()[0][1, 1]) == pytest.approx(aside, rel=1e-4)
 
 
 # One is factorised by PETSc, the other by MUMPS.

@@ -52,16 +52,25 @@ def test_those_of_a_cell_that_deforms(torus):
     check(torus, FiniteSpring, cell=True)
 
 
-def test_on_two_ranks():
+@pytest.mark.parametrize(
+    ("ranks", "checks"),
+    [
+        (2, "check(delaunay(nodes=60, seed=2), FiniteSpring)"),
+        (2, "check(delaunay(nodes=40, dim=3, seed=2), Beam)"),
+        # One rank has no bond.
+        (4, "check(Network([[0, 0], [1, 0], [0.5, 0.9]], [[0, 1], [1, 2], [2, 0]]), FiniteSpring)"),
+    ],
+)
+def test_on_several_ranks(ranks, checks):
     here = Path(__file__).parent
     script = (
         f"import sys; sys.path.insert(0, {str(here)!r})\n"
         "from test_packed import *\n"
+        "from mechlearn.network import Network\n"
         "from mechlearn.networks import delaunay\n"
-        "check(delaunay(nodes=60, seed=2), FiniteSpring)\n"
-        "check(delaunay(nodes=40, dim=3, seed=2), Beam)\n"
+        f"{checks}\n"
     )
     mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [mpiexec, "-n", "2", sys.executable, "-c", script]
+    command = [mpiexec, "-n", str(ranks), sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

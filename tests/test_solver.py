@@ -91,6 +91,20 @@ def test_solutions_do_not_depend_on_the_way_of_the_factorisation(dim, nodes, def
             assert solver.inertia() == Inertia(0, 0, len(loads))
 
 
+@sizes
+@pytest.mark.parametrize("unit", [1e-18, 1e-9, 1e9, 1e18])
+def test_stiffnesses_may_have_any_unit(dim, nodes, unit):
+    model, solutions = network(dim, nodes), []
+    loads = np.random.default_rng(1).standard_normal((nodes * dim, 2)) * model.local_free[:, None]
+    for stiffness in (1.0, unit):
+        solver = DirectSolver(model.matrix, definite=True)
+        stiffness_of(model, np.full(model.network.n_edges, stiffness))
+        solver.factor()
+        solutions.append(stiffness * solver.solve(loads))
+        assert solver.missed() < 1e-12
+    assert solutions[1] == pytest.approx(solutions[0], rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize(("dim", "nodes"), [(2, 40), (2, 350), (3, 30), (3, 95)])
 def test_what_is_loose_is_refused_though_no_load_moves_it(dim, nodes):
     model = network(dim, nodes)

@@ -6,6 +6,7 @@ a minimum under the constraints; where not, the stiffness is shifted until it do
 J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 16.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,6 +27,8 @@ from mechlearn.solver import DirectSolver, Inertia
 FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
 #: A factorisation serves for other states this near, relative to bond length.
 NEARBY = 1e-2
+#: What is started a little off is so by no more than this, relative to bond length.
+ASIDE = 1e-5
 #: How many examples have factorisations of their own, and with how many unknowns altogether.
 KEPT, UNKNOWNS_KEPT = 32, 200_000
 #: From a state that is not stable one steps at least that far, relative to bond length.
@@ -205,6 +208,9 @@ class Balance:
         count = min(KEPT, UNKNOWNS_KEPT // model.matrix.size[0], problem.n_examples)
         self._kept = [Kept() for _ in range(max(1, count))]
         self._mine = self._last = self._kept[0]
+        whole = model.pack(np.zeros(self.size)).shape
+        off = model.unpack(np.random.default_rng(0).uniform(-1.0, 1.0, whole))
+        self._off = ASIDE * self.length * off * model.local_free
         self.arm = np.where(model.local_turns, self.length, 1.0)
 
     @property
@@ -232,11 +238,10 @@ class Balance:
         pull = self.model.local_force() - self._rows @ (read.slopes.T @ f)
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.softness * f)[h]
-        miss = max(
-            self.largest(pull / self.arm) / (self.stiffness * self.length),
-            np.abs(gap * self.port_arm[h]).max(initial=0.0) / self.length,
-        )
-        if not np.isfinite(miss):
+        unbalanced = self.largest(pull / self.arm) / (self.stiffness * self.length)
+        unmet = np.abs(gap * self.port_arm[h]).max(initial=0.0) / self.length
+        miss = max(unbalanced, unmet)
+        if not math.isfinite(unbalanced + unmet):
             raise NotConverged("the forces are not finite numbers", "not finite")
         return Residual(self, u, f, imposed, pull, gap, read, miss)
 
@@ -304,6 +309,8 @@ class Balance:
         bound = np.abs(slopes * compliant).max(axis=1)
         scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
         small *= scale[:, None] * scale
+        if not np.isfinite(small).all():
+            return None
         eigenvalues, vectors = np.linalg.eigh(small)
         below = np.count_nonzero(eigenvalues < 0)
         size = np.abs(eigenvalues)
@@ -322,6 +329,10 @@ class Balance:
             if factors and self.largest((u - factors.u) * self.arm) <= NEARBY * self.length:
                 return factors
         return None
+
+    def aside(self, u: NDArray) -> NDArray[np.float64]:
+        """Displacements a little off, by which no motion of the network is spared."""
+        return u + self._off / self.arm
 
     def turn_to(self, example: int) -> None:
         """Take up that the next states are those of an example."""

@@ -5,7 +5,7 @@ full steps, which may make things worse before they get better.
 J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 18.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +80,12 @@ class Iteration:
         NotConverged
             Where Newton's method gives up.
         """
-        near = self._nearby(start, imposed)
-        if near is not None:
-            return near
+        try:
+            near = self._nearby(start, imposed)
+            if near is not None:
+                return near
+        except NotConverged:
+            pass
         if self.balance.frames:
             try:
                 return self._bold(start, imposed)
@@ -158,12 +161,14 @@ class Iteration:
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
         """The stable equilibrium by a factorisation that is there, where that is of a state nearby.
 
-        A nudge moves a network by little, so one factorisation serves for all its phases.
+        A nudge moves a network by little, so one factorisation serves for all its phases. Whether
+        the state is stable is not seen by that; but steps from a little aside, by any motion that
+        would lower the energy, lead away from a state that is not.
         """
         factors = self.balance.nearby(start.u)
         if factors is None:
             return None
-        state = self._begin(start, imposed)
+        state = self._begin(replace(start, u=self.balance.aside(start.u)), imposed)
         tangent = self.balance.condense(factors, state)
         if tangent is None:
             return None

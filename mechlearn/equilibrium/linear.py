@@ -6,6 +6,7 @@ remains per example is a dense system of the size of the ports that are held; a 
 cost a handful of solves and a matrix product.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import cast, override
@@ -65,8 +66,8 @@ class LinearEquilibrium(Equilibrium):
         prestressed = load is not None
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
-        self._check()
         reading = total(model.comm, self._reads @ solution.take(self._read, axis=0))
+        self._check(reading)
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
         self.reading_at_rest = reading[:, -1] if prestressed else np.zeros(len(reading))
@@ -183,10 +184,10 @@ class LinearEquilibrium(Equilibrium):
     def _as_loads(self, strains: sparse.csr_array) -> NDArray[np.float64]:
         return strains.T.toarray() * self.model.local_free[:, None]
 
-    def _check(self) -> None:
+    def _check(self, reading: NDArray) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
         worst = self._solver.missed()
-        if not np.isfinite(worst):
+        if not (math.isfinite(worst) and np.isfinite(reading).all()):
             raise SolveError(
                 "Stiffness or load are not finite numbers; a learning step was far too large.",
                 "not finite",
