@@ -72,6 +72,7 @@ class Factors:
             options = PETSc.Options("mechlearn_mumps_")
             options["mat_mumps_icntl_13"] = 1  # root front on one rank: else no inertia in parallel
             options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
+            options["mat_mumps_icntl_7"] = 5  # METIS; left to itself it often takes a slower order
             ksp.setFromOptions()
 
     def _promise(self) -> None:

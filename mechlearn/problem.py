@@ -143,6 +143,11 @@ class Problem:
         return bool(self.limit.any())
 
     @cached_property
+    def _all_asked(self) -> bool:
+        """Whether every output is asked for in every example, wherever it is."""
+        return not self.limited and bool(self.asked.all())
+
+    @cached_property
     def _matched(self) -> bool:
         """Whether some wanted values follow the outputs."""
         return bool(self.match.any())
@@ -170,7 +175,8 @@ class Problem:
 
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
         """Wanted minus reached, zero where nothing is amiss, shape (examples, t)."""
-        return np.where(self.missed(outputs), self.goals(outputs) - outputs, 0.0)
+        lacking = self.goals(outputs) - outputs
+        return lacking if self._all_asked else np.where(self.missed(outputs), lacking, 0.0)
 
     def error(self, outputs: NDArray) -> float:
         """What a tolerance is on: the largest relative target error, or the mean cost.

@@ -63,6 +63,9 @@ class Equilibrium(ABC):
         self._of_kind = {s: problem.asked & (problem.through == (s < 0)) for s in (1.0, -1.0)}
         # Where nothing is asked of any example, a clamped state is the free one.
         self._signs = tuple(s for s, those in self._of_kind.items() if those.any()) or (1.0,)
+        # The kind of all outputs in all examples, where they are moved whatever they are.
+        whole = [] if problem.limited else [s for s, k in self._of_kind.items() if k.all()]
+        self._only_sign = whole[0] if whole else None
         self._sources = Conditions(
             Grip(problem.held, np.zeros(problem.values.shape)), problem.values
         )
@@ -211,7 +214,9 @@ class Equilibrium(ABC):
         mine = self._of_kind[sign]
         if p.limited:
             mine = missed & mine
-        values[:, p.targets] = np.where(mine, moved, values[:, p.targets])
+        if sign != self._only_sign:
+            moved = np.where(mine, moved, values[:, p.targets])
+        values[:, p.targets] = moved
         if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])

@@ -67,9 +67,9 @@ class LinearEquilibrium(Equilibrium):
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
         reading = total(model.comm, self._reads @ solution.take(self._read, axis=0))
-        self._check(reading)
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
+        self._check(reading)
         self.reading_at_rest = reading[:, -1] if prestressed else np.zeros(len(reading))
         forced = reading[:, :-1] if prestressed else reading
         self.compliance = forced + forced.T
@@ -187,7 +187,8 @@ class LinearEquilibrium(Equilibrium):
     def _check(self, reading: NDArray) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
         worst = self._solver.missed()
-        if not (math.isfinite(worst) and np.isfinite(reading).all()):
+        # A load that is no number shows in what it makes ports read.
+        if not math.isfinite(worst) or (self.prestressed and not np.isfinite(reading).all()):
             raise SolveError(
                 "Stiffness or load are not finite numbers; a learning step was far too large.",
                 "not finite",
