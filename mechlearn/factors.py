@@ -18,7 +18,7 @@ from mechlearn.ordered import Ordered, elimination
 #: PETSc's own kernels are faster than MUMPS while columns of the factor have no more numbers than
 #: this on average, by blocks or one by one; and blocks are faster than single numbers from so many
 #: of them in the whole factor on (measured, networks in 2D and 3D).
-LONGEST, LONGEST_ONE_BY_ONE, BLOCKS_FROM = 50.0, 40.0, 10_000
+LONGEST, LONGEST_ONE_BY_ONE, BLOCKS_FROM = 55.0, 45.0, 10_000
 #: Columns are longer for sure where the unknowns, times the cube of how many numbers a row of the
 #: matrix has, are more than this.
 DENSE = 1e9
