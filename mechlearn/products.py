@@ -20,8 +20,11 @@ class Product:
 
     def __init__(self, matrix: sparse.csr_array) -> None:
         index = PETSc.IntType
-        csr = matrix.indptr.astype(index), matrix.indices.astype(index), matrix.data
-        self.matrix = PETSc.Mat().createAIJ(matrix.shape, csr=csr, comm=PETSc.COMM_SELF)
+        pattern = (part.astype(index, copy=False) for part in (matrix.indptr, matrix.indices))
+        # Both have their numbers in the same place.
+        self.matrix = PETSc.Mat().createAIJWithArrays(
+            matrix.shape, (*pattern, matrix.data), comm=PETSc.COMM_SELF
+        )
         self._given = np.empty((0, 0))
         self._blocks: tuple[PETSc.Mat, ...] = ()
 
