@@ -292,7 +292,10 @@ class Balance:
         return factors, solution[:, -1]
 
     def condense(self, factors: Factorised, state: Residual) -> Tangent | None:
-        """Factorised under the conditions at a state, or None where they lead to no minimum."""
+        """A factorised stiffness under the conditions at a state.
+
+        None where they lead to no minimum, or its numbers are none.
+        """
         imposed, read = state.imposed, state.read
         h, r = imposed.ports, len(read.vectors)
         slopes, a = read.slopes[h], factors.compliance
@@ -324,7 +327,7 @@ class Balance:
 
     def nearby(self, u: NDArray) -> Factorised | None:
         """The example's factors, or the last ones, if of a stable state that is almost ``u``."""
-        for kept in (self._mine, self._last):
+        for kept in dict.fromkeys((self._mine, self._last)):
             factors = kept.factors
             if factors and self.largest((u - factors.u) * self.arm) <= NEARBY * self.length:
                 return factors

@@ -69,13 +69,15 @@ class GripOfSome:
     def __post_init__(self, all: bool) -> None:
         h = self.held
         self.soft = bool(self.softness.any())
-        self.at: tuple[Any, Any] = (slice(None) if all else self.examples[:, None], h)
-        self.block: tuple[Any, Any] = np.ix_(h, h)
+        rows = slice(None) if all else self.examples
         if len(h) and h[-1] - h[0] + 1 == len(h):
             # Ports side by side are a view.
             span = slice(h[0], h[-1] + 1)
-            self.block = span, span
-            self.at = (slice(None) if all else self.examples, span)
+            self.at: tuple[Any, Any] = rows, span
+            self.block: tuple[Any, Any] = span, span
+        else:
+            self.at = rows if all else self.examples[:, None], h
+            self.block = np.ix_(h, h)
 
 
 @dataclass(frozen=True, eq=False)

@@ -350,7 +350,4 @@ def _moment(state: PhaseState, order: int) -> NDArray[np.float64]:
     """A moment of the states, or of their rates, of which a phase of a linear network consists."""
     parts = cast("tuple[tuple[float, LinearSettled | LinearRate], ...]", state.parts)
     (sign, part), *others = parts
-    total = sign * part.moment(order)
-    for sign, part in others:
-        total = total + sign * part.moment(order)
-    return total
+    return sum((s * other.moment(order) for s, other in others), sign * part.moment(order))
