@@ -39,6 +39,29 @@ def elimination(matrix: PETSc.Mat) -> Elimination:
     Minimum degree is for small graphs, METIS's nested dissection for large ones; PETSc's own leaves
     up to half as many numbers again.
     """
+    nodes, found = _nodes(matrix), []
+    for kind in ("qmd", "metisnd"):
+        # Not every PETSc comes with METIS.
+        with contextlib.suppress(PETSc.Error):
+            order = nodes.getOrdering(kind)[0]
+            found.append((_factor_entries(nodes, order), order.indices))
+    entries, order = min(found, key=itemgetter(0))
+    width = matrix.getBlockSize()
+    return Elimination(_by_dof(order, width), width**2 * entries)
+
+
+def nested_dissection(matrix: PETSc.Mat) -> NDArray[np.int64]:
+    """An order for a large matrix on one rank, node by node, (dofs,); its cost is not looked at."""
+    nodes = _nodes(matrix)
+    try:
+        order = nodes.getOrdering("metisnd")[0]
+    except PETSc.Error:
+        order = nodes.getOrdering("nd")[0]
+    return _by_dof(order.indices, matrix.getBlockSize())
+
+
+def _nodes(matrix: PETSc.Mat) -> PETSc.Mat:
+    """A matrix with an entry for every block of nodes that has one."""
     width, index = matrix.getBlockSize(), PETSc.IntType
     pointer, columns, _ = matrix.getValuesCSR()
     nodes = (len(pointer) - 1) // width
@@ -51,15 +74,12 @@ def elimination(matrix: PETSc.Mat) -> Elimination:
         csr=(graph.indptr.astype(index), graph.indices.astype(index), graph.data),
     )  # fmt: skip
     pattern.assemble()
-    found = []
-    for kind in ("qmd", "metisnd"):
-        # Not every PETSc comes with METIS.
-        with contextlib.suppress(PETSc.Error):
-            order = pattern.getOrdering(kind)[0]
-            found.append((_factor_entries(pattern, order), order.indices))
-    entries, nodes_in_order = min(found, key=itemgetter(0))
-    order = width * nodes_in_order[:, None].astype(np.int64) + np.arange(width)
-    return Elimination(order.ravel(), width**2 * entries)
+    return pattern
+
+
+def _by_dof(nodes: NDArray, width: int) -> NDArray[np.int64]:
+    """The degrees of freedom of nodes, node after node."""
+    return (width * nodes[:, None].astype(np.int64) + np.arange(width)).ravel()
 
 
 class Ordered:
@@ -113,8 +133,8 @@ class Ordered:
         # Numbers are read and written where PETSc keeps them, so that must stay where it is.
         self._whole = matrix
         matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_LOCATION_ERR, True)
-        self._given = _numbers(matrix, "AIJ", entries)
-        self._taken = _numbers(self.matrix, "SBAIJ", len(zeros))
+        self._given = numbers(matrix, "AIJ", entries)
+        self._taken = numbers(self.matrix, "SBAIJ", len(zeros))
 
     @property
     def stiffest(self) -> float:
@@ -142,7 +162,7 @@ def _factor_entries(matrix: PETSc.Mat, order: PETSc.IS) -> int:
     return int(info[_NUMBERS_USED])
 
 
-def _numbers(matrix: PETSc.Mat, kind: str, count: int) -> NDArray[np.float64]:
+def numbers(matrix: PETSc.Mat, kind: str, count: int) -> NDArray[np.float64]:
     """The numbers of a matrix of some kind where PETSc keeps them, while the matrix exists."""
     handle, start = ctypes.c_void_p(matrix.handle), ctypes.POINTER(ctypes.c_double)()
     _call(f"MatSeq{kind}GetArray", handle, ctypes.byref(start))

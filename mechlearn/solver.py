@@ -1,26 +1,17 @@
 """Solution of symmetric systems for blocks of columns: direct, and iterative for large solids."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.factors import Factors, FactorsByBlock, fastest
+from mechlearn.factors import Factors, FactorsByBlock, FactorsBySupernode, Inertia, fastest
 from mechlearn.fenics import PETSc
 from mechlearn.ranks import total
 
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
-
-
-class Inertia(NamedTuple):
-    """Numbers of negative, zero and positive eigenvalues."""
-
-    negative: int
-    zero: int
-    positive: int
 
 
 class DirectSolver:
@@ -36,7 +27,7 @@ class DirectSolver:
 
     def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
         self.matrix, self._definite = matrix, definite
-        self._factors: Factors | FactorsByBlock | None = None
+        self._factors: Factors | FactorsByBlock | FactorsBySupernode | None = None
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
@@ -48,7 +39,7 @@ class DirectSolver:
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
-        return Inertia(*self._factors.ksp.getPC().getFactorMatrix().getInertia())
+        return self._factors.inertia()
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
@@ -57,7 +48,7 @@ class DirectSolver:
             return np.empty(columns.shape)
         b, x = self._blocks.right(columns), self._blocks.get("solution", k)[0]
         try:
-            self._factors.ksp.matSolve(b, x)
+            self._factors.solve(b, x)
         except PETSc.Error as error:
             raise SolveError(
                 "The factorised stiffness matrix could not be solved with.", "singular"

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from mechlearn import factors
 from mechlearn.energies import Spring
 from mechlearn.errors import SolveError
+from mechlearn.factors import Inertia
 from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.networks import delaunay
-from mechlearn.solver import DirectSolver, Inertia
+from mechlearn.solver import DirectSolver
 
 
 @pytest.fixture
@@ -58,7 +60,15 @@ def network(dim, nodes):
     return Model(delaunay(nodes=nodes, dim=dim, seed=0), Spring(), held=range(3 * dim + 1))
 
 
-#: Some are factorised number by number, larger ones block by block, and the largest by MUMPS.
+@pytest.fixture(params=[True, False], ids=["with CHOLMOD", "without"])
+def cholmod(request, monkeypatch):
+    """Whether CVXOPT is installed."""
+    monkeypatch.setattr(factors, "available", lambda: request.param)
+    return request.param
+
+
+#: Some are factorised number by number, larger ones block by block, and the largest by CHOLMOD or
+#: MUMPS.
 sizes = pytest.mark.parametrize(("dim", "nodes"), [(2, 40), (2, 350), (3, 30), (3, 95), (3, 250)])
 
 
@@ -72,7 +82,9 @@ def stiffness_of(model, bonds):
 @pytest.mark.parametrize("definite", [True, False])
 @sizes
 @pytest.mark.parametrize("exponent", [1, 3, 5])
-def test_solutions_do_not_depend_on_the_way_of_the_factorisation(dim, nodes, definite, exponent):
+def test_solutions_do_not_depend_on_the_way_of_the_factorisation(
+    dim, nodes, definite, exponent, cholmod
+):
     # Stiffnesses over ten orders of magnitude make blocks whose inverses have no digits left.
     random, model = np.random.default_rng(1), network(dim, nodes)
     loads = random.standard_normal((nodes * dim, 3))
@@ -93,7 +105,7 @@ def test_solutions_do_not_depend_on_the_way_of_the_factorisation(dim, nodes, def
 
 @sizes
 @pytest.mark.parametrize("unit", [1e-18, 1e-9, 1e9, 1e18])
-def test_stiffnesses_may_have_any_unit(dim, nodes, unit):
+def test_stiffnesses_may_have_any_unit(dim, nodes, unit, cholmod):
     model, solutions = network(dim, nodes), []
     loads = np.random.default_rng(1).standard_normal((nodes * dim, 2)) * model.local_free[:, None]
     for stiffness in (1.0, unit):
@@ -105,23 +117,30 @@ def test_stiffnesses_may_have_any_unit(dim, nodes, unit):
     assert solutions[1] == pytest.approx(solutions[0], rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(("dim", "nodes"), [(2, 40), (2, 350), (3, 30), (3, 95)])
-def test_what_is_loose_is_refused_though_no_load_moves_it(dim, nodes):
+@pytest.mark.parametrize(
+    ("dim", "nodes"), [(2, 40), (2, 350), (3, 30), (3, 95), (3, 250), (2, 20_000), (3, 4000)]
+)
+def test_what_is_loose_is_refused_though_no_load_moves_it(dim, nodes, monkeypatch):
+    # MUMPS would not see it.
+    monkeypatch.setattr(factors, "available", lambda: True)
     model = network(dim, nodes)
     stiffnesses = np.ones(model.network.n_edges)
     solver = DirectSolver(model.matrix, definite=True)
-    stiffness_of(model, stiffnesses)
+    model.set(stiffness=stiffnesses)
+    model.assemble_stiffness()
     solver.factor()
     # A node that is left with too few bonds: rounding may make its last pivot anything but zero.
     node = 20
     of_node = np.flatnonzero((model.network.edges == node).any(axis=1))
     stiffnesses[of_node[dim - 1 :]] = 0.0
-    stiffness_of(model, stiffnesses)
+    model.set(stiffness=stiffnesses)
+    model.assemble_stiffness()
     with pytest.raises(SolveError, match="singular"):
         solver.factor()
     # Soft is not loose.
     stiffnesses[of_node] = 1e-9
-    stiffness_of(model, stiffnesses)
+    model.set(stiffness=stiffnesses)
+    model.assemble_stiffness()
     solver.factor()
 
 
@@ -132,3 +151,35 @@ def test_a_matrix_that_is_kept_in_another_order_gets_no_new_places():
     far = np.flatnonzero(model.matrix[20, :] == 0)[-1]
     with pytest.raises(PETSc.Error):
         model.matrix.setValues([20], [far], [1.0])
+
+
+def test_cholmod_leaves_to_mumps_what_is_not_definite_and_many_columns():
+    model = network(3, 250)
+    random = np.random.default_rng(1)
+    dense = stiffness_of(model, random.uniform(0.5, 2.0, model.network.n_edges))
+    eigenvalues = np.linalg.eigvalsh(dense)
+    solver = DirectSolver(model.matrix, definite=False)
+    for k, below in ((2, 0), (200, 0), (2, 3), (200, 3), (1, 0), (2, 0)):
+        # Halfway between two eigenvalues, of which so many are below.
+        shift = eigenvalues[below - 1 : below + 1].mean() if below else 0.0
+        now = dense - shift * np.eye(len(dense))
+        model.assemble_stiffness().shift(-shift)
+        solver.factor()
+        loads = random.standard_normal((len(dense), k))
+        assert solver.inertia() == Inertia(below, 0, len(dense) - below)
+        for columns in (loads, loads[:, :1]):
+            assert solver.solve(columns) == pytest.approx(
+                np.linalg.solve(now, columns), rel=1e-8, abs=1e-8
+            )
+        assert solver.inertia() == Inertia(below, 0, len(dense) - below)
+
+
+def test_what_was_factorised_serves_though_the_matrix_has_changed():
+    model = network(3, 250)
+    dense = stiffness_of(model, np.ones(model.network.n_edges))
+    solver = DirectSolver(model.matrix, definite=True)
+    solver.factor()
+    loads = np.random.default_rng(1).standard_normal((len(dense), 200))
+    stiffness_of(model, np.full(model.network.n_edges, 2.0))
+    for columns in (loads[:, :2], loads):
+        assert solver.solve(columns) == pytest.approx(np.linalg.solve(dense, columns), rel=1e-8)

@@ -17,10 +17,11 @@ from mechlearn.border import BorderedSolver
 from mechlearn.equilibrium.conditions import tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
+from mechlearn.factors import Inertia
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import largest, total
-from mechlearn.solver import DirectSolver, Inertia
+from mechlearn.solver import DirectSolver
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.
