@@ -70,7 +70,6 @@ class Factors:
     def __init__(self, matrix: "PETSc.Mat | Ordered", definite: bool) -> None:
         self._ordered = matrix if isinstance(matrix, Ordered) else None
         self.matrix = matrix.matrix if isinstance(matrix, Ordered) else matrix
-        self._definite = definite
         self.ksp = ksp = PETSc.KSP().create(self.matrix.comm)
         ksp.setOperators(self.matrix)
         ksp.setType("preonly")
@@ -79,7 +78,8 @@ class Factors:
         pc = ksp.getPC()
         pc.setType("cholesky")
         pc.setFactorSolverType("petsc" if self._ordered else "mumps")
-        self._promise()
+        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
+        self.matrix.setOption(PETSc.Mat.Option.SPD, definite)
         if self._ordered is None:
             ksp.setOptionsPrefix("mechlearn_mumps_")
             options = PETSc.Options("mechlearn_mumps_")
@@ -88,17 +88,10 @@ class Factors:
             options["mat_mumps_icntl_7"] = 5  # METIS; left to itself it often takes a slower order
             ksp.setFromOptions()
 
-    def _promise(self) -> None:
-        self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, True)
-        self.matrix.setOption(PETSc.Mat.Option.SPD, self._definite)
-
     def renew(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
         if self._ordered:
             self._ordered.renew()
-        else:
-            # A matrix whose pattern has grown has forgotten what it is.
-            self._promise()
         pc = self.ksp.getPC()
         if self._ordered and self._ordered.width == 1:
             # A zero pivot must be an error, not a quiet 1e-300: that is a floppy network.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.factors import Factors, FactorsByBlock, FactorsBySupernode, Inertia, fastest
+from mechlearn.factors import Inertia, fastest
 from mechlearn.fenics import PETSc
 from mechlearn.ranks import total
 
@@ -27,15 +27,19 @@ class DirectSolver:
 
     def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
         self.matrix, self._definite = matrix, definite
-        self._factors: Factors | FactorsByBlock | FactorsBySupernode | None = None
+        # Before something is assembled into it, a matrix has no pattern.
+        self._outgrown = True
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
-        if self._factors is None:
-            # Before something is assembled into it, a matrix has no pattern.
+        if self._outgrown:
             self._factors, order = fastest(self.matrix, self._definite)
-            self._blocks = Blocks(self.matrix, order)
+            self._blocks, self._outgrown = Blocks(self.matrix, order), False
         self._factors.renew()
+
+    def outgrow(self) -> None:
+        """Take up, before the matrix is factorised again, that its pattern has grown."""
+        self._outgrown = True
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""

@@ -414,6 +414,23 @@ def test_springs_at_joints_pull_at_their_mean_displacement(make):
 # -- contact and solvers ---------------------------------------------------------------------------
 
 
+def test_springs_to_other_joints_do_not_lead_a_solver_astray():
+    # They change where PETSc keeps the stiffness.
+    model = solid(frame(), Solid(), width=0.1)
+    joints = [[0, 1, 2], [4, 5, 6], [0, 1, 2]]
+    solvers = [model.solver(definite=True) for _ in joints[:2]]
+    random = np.random.default_rng(0)
+    for width, dofs, solver in zip((0.1, 0.12, 0.15), joints, [*solvers, solvers[0]], strict=True):
+        model.set(width=np.full(14, width))
+        matrix = model.assemble_stiffness()
+        model.stiffen(matrix, dofs, 1.0)
+        solver.factor()
+        wanted = random.standard_normal((matrix.size[0], 2))
+        pointer, columns, values = matrix.getValuesCSR()
+        dense = sparse.csr_array((values, columns, pointer)).toarray()
+        assert solver.solve(dense @ wanted) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+
+
 def test_overlapping_struts_are_found():
     mesh = make_mesh(Struts(frame(), np.full(14, 0.1)), 0.8)
     assert len(overlaps(mesh.points, mesh.facets, mesh.facet_strut)) == 0

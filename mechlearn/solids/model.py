@@ -7,6 +7,7 @@ velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,6 +111,7 @@ class SolidModel(AtState):
         self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
         self.matrix = fem.petsc.create_matrix(forms.stiffness)
         self._springs: dict[tuple[int, ...], PETSc.Mat] = {}
+        self._solvers: WeakSet[DirectSolver] = WeakSet()
         self._vector = la.vector(self.domain.space.dofmap.index_map, self.width)
         self.patches = self.domain.patches()
         self._make_supports()
@@ -227,6 +229,8 @@ class SolidModel(AtState):
         known = dofs in self._springs
         if not known:
             self._springs[dofs] = self._unit_springs(dofs)
+            for solver in self._solvers:
+                solver.outgrow()
         # Only the first time does the matrix's pattern grow by that of the springs.
         pattern = PETSc.Mat.Structure
         structure = pattern.SUBSET_NONZERO_PATTERN if known else pattern.DIFFERENT_NONZERO_PATTERN
@@ -251,7 +255,9 @@ class SolidModel(AtState):
         """The solver that suits the solid's size and dimension."""
         if definite and self.width == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
             return IterativeSolver(self.matrix, self._rigid_motions())
-        return DirectSolver(self.matrix, definite=definite)
+        solver = DirectSolver(self.matrix, definite=definite)
+        self._solvers.add(solver)
+        return solver
 
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
