@@ -96,23 +96,23 @@ class Adam(Step):
         if not memory:
             typical = np.sqrt(np.mean(signal**2))
             memory.update(
-                mean=np.zeros_like(signal),
-                square=np.zeros_like(signal),
+                sum=np.zeros_like(signal),
+                squares=np.zeros_like(signal),
                 count=np.array(0),
                 floor=np.array(self.FLOOR * typical if self.floor is None else self.floor),
             )
         a, b = self.forget
         count = int(memory["count"]) + 1
-        mean, square, squared = a * memory["mean"], b * memory["square"], np.square(signal)
-        mean += (1 - a) * signal
-        squared *= 1 - b
-        square += squared
-        memory.update(count=np.array(count), mean=mean, square=square)
-        # What corrects both for starting at 0, and the floor, in numbers instead of arrays.
-        right = math.sqrt(1 - b**count)
-        felt = np.sqrt(square)
-        felt += right * (float(memory["floor"]) or 1.0)
-        move = (-self.rate * right / (1 - a**count)) * mean
+        # Sums, of which the means follow by numbers, and so does what corrects them for starting
+        # at 0: that spares passes over arrays.
+        sums, squares = a * memory["sum"], b * memory["squares"]
+        sums += signal
+        squares += np.square(signal)
+        memory.update(count=np.array(count), sum=sums, squares=squares)
+        unit = math.sqrt((1 - b**count) / (1 - b))
+        felt = np.sqrt(squares)
+        felt += unit * (float(memory["floor"]) or 1.0)
+        move = (-self.rate * unit * (1 - a) / (1 - a**count)) * sums
         move /= felt
         return move
 

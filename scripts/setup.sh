@@ -251,6 +251,8 @@ import scipy.optimize, scipy.sparse.linalg, scipy.spatial, tomli_w, xarray
 import distributed, ezdxf, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
 import furo, hatchling, myst_nb, sphinx
 import lib3mf, manifold3d, sklearn.datasets, trame.app, trame.widgets.vtk, trimesh
+import compileall
+compileall.compile_dir("mechlearn", quiet=1)
 '
 
 start=$(date +%s)

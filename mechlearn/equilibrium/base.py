@@ -8,6 +8,7 @@ cost. B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11, 24 (2017),
 https://doi.org/10.3389/fncom.2017.00024.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,8 +27,6 @@ from mechlearn.problem import Problem
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
-#: Outputs beyond this have squares, as costs are, that no number holds.
-HUGE = 1e150
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 
@@ -71,7 +70,7 @@ class Equilibrium(ABC):
         )
         self._grips: dict[tuple[str, float], Grip] = {}
         # In nudged states sources work, and so do through outputs, whose ports may move.
-        self._working = ~problem.held
+        self._working = self._sources.grip.loaded.copy()
         self._working[:, problem.targets] = problem.asked & problem.through
         through = problem.targets[problem.through]
         self._through = np.isin(np.arange(problem.values.shape[1]), through)
@@ -139,7 +138,8 @@ class Equilibrium(ABC):
         read = settled.readings[:, p.targets]
         if self._home is not None:
             read = np.where(p.through, settled.forces[:, p.targets], read)
-        if not (np.abs(read) < HUGE).all():
+        # Costs have squares of outputs, which must be numbers too.
+        if not math.isfinite(np.vdot(read, read)):
             raise SolveError(
                 "The response is no number, or far too large; the stiffness is singular or a "
                 "learning step was far too large.",

@@ -39,9 +39,9 @@ class Grip:
         return out
 
     @cached_property
-    def loaded(self) -> NDArray[np.bool_]:
-        """Which ports carry given forces."""
-        return ~self.held
+    def loaded(self) -> NDArray[np.float64]:
+        """1 where ports carry given forces, 0 where they are held."""
+        return np.where(self.held, 0.0, 1.0)
 
     @cached_property
     def loads(self) -> bool:

@@ -296,7 +296,7 @@ class LinearSettled(Settled):
 
     @override
     def potential(
-        self, loaded: NDArray[np.bool_], home: NDArray | None = None
+        self, loaded: NDArray[np.float64], home: NDArray | None = None
     ) -> NDArray[np.float64]:
         if self._prestressed or home is not None:
             return super().potential(loaded, home)

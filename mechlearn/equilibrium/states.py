@@ -32,9 +32,9 @@ class Settled(ABC):
         """
 
     def potential(
-        self, loaded: NDArray[np.bool_], home: NDArray | None = None
+        self, loaded: NDArray[np.float64], home: NDArray | None = None
     ) -> NDArray[np.float64]:
-        """Energy less the work of the loaded ports (a mask like ``forces``), (examples,).
+        """Energy less the work of the loaded ports (1 for those, like ``forces``), (examples,).
 
         What is stationary where those ports carry given forces and the others are held. Work is
         counted from the readings ``home``, or from zero.

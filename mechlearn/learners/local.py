@@ -1,5 +1,6 @@
 """Learning by a local rule: every element compares what it feels in the phases, and changes."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, override
 
@@ -97,7 +98,7 @@ class RuleLearner(Learner):
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
             move = step(dof.on_scale(self._signal(dof.name)))
-            if not np.isfinite(move).all():
+            if not _finite(move):
                 raise SolveError(
                     f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
                     "finite number; use a smaller rate.",
@@ -106,9 +107,14 @@ class RuleLearner(Learner):
             moves.append(move if self._pace == 1 else self._pace * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.flaws.change(dof, move, self._moment)
-            if not np.isfinite(dof.values).all():
+            if not _finite(dof.values):
                 raise SolveError(
                     f"Learning diverged at step {self.updates}: {dof.name} is not a finite number "
                     "any more; use a smaller rate, or bounds.",
                     "not finite",
                 )
+
+
+def _finite(values: NDArray) -> bool:
+    """Whether all numbers are finite; a sum that is shows it in one pass."""
+    return math.isfinite(values.sum()) or bool(np.isfinite(values).all())

@@ -11,7 +11,6 @@ from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.network import Network
@@ -276,6 +275,8 @@ def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) ->
 
 def _inscribed(centres: NDArray, radii: NDArray) -> tuple[NDArray[np.float64], float]:
     """Centre and radius of the largest ball near the origin that overlaps none of the balls."""
+    from scipy.optimize import minimize  # takes a tenth of a second
+
     d = centres.shape[1]
 
     def gaps(y: NDArray) -> NDArray:

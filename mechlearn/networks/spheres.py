@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize
 from scipy.sparse.linalg import cg, splu
 from scipy.spatial import cKDTree
 
@@ -157,6 +156,8 @@ def relax(spheres: Spheres, pressure: float, patience: int = 35_000) -> Spheres:
 
 def quench(spheres: Spheres, pressure: float | None, iterations: int) -> Spheres:
     """L-BFGS steps down the enthalpy; with ``pressure=None`` down the energy in a fixed box."""
+    from scipy.optimize import minimize  # takes a tenth of a second
+
     n, d = spheres.positions.shape
     side, diameters = spheres.side, spheres.diameters
     # The strain of the box is scaled so that its curvature is comparable to a particle's.
