@@ -105,14 +105,11 @@ class Ordered:
 
     def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
         self.width = width
-        pointer, columns, values = matrix.getValuesCSR()
+        pointer, columns, _ = matrix.getValuesCSR()
         size, entries = len(order), len(columns)
         rank, index = np.argsort(order), PETSc.IntType
         i, j = rank[np.repeat(np.arange(size), np.diff(pointer))], rank[columns]
-        held = np.zeros(size, dtype=bool)
-        held[i[(i == j) & (values == 1.0)]] = True
-        held[i[(i != j) & (values != 0)]] = False
-        self.coupled = np.flatnonzero(~held)
+        self.coupled = np.sort(rank[coupled(matrix)])
         # Of every pair of blocks that mirror each other, the one above the diagonal is stored.
         above = np.flatnonzero(i // width <= j // width)
         i, j, blocks = i[above], j[above], size // width
@@ -120,7 +117,6 @@ class Ordered:
         rows, columns = np.divmod(keys, blocks)
         pointer = np.searchsorted(rows, np.arange(blocks + 1))
         zeros = np.zeros(len(keys) * width**2)
-        self._on_diagonal = pointer.take(self.coupled // width)
         self.matrix = PETSc.Mat().createSBAIJ(
             (size, size), width, comm=PETSc.COMM_SELF,
             csr=(pointer.astype(index), columns.astype(index), zeros),
@@ -136,11 +132,6 @@ class Ordered:
         self._given = numbers(matrix, "AIJ", entries)
         self._taken = numbers(self.matrix, "SBAIJ", len(zeros))
 
-    @property
-    def stiffest(self) -> float:
-        """The largest number on the diagonal of coupled rows, where blocks are single numbers."""
-        return float(np.abs(self._taken.take(self._on_diagonal)).max(initial=0.0))
-
     def renew(self) -> None:
         """Take over the numbers of the matrix as they are now."""
         # Every place is in range; other modes than "clip" make a copy first.
@@ -148,6 +139,20 @@ class Ordered:
         if len(self._empty):
             self._taken[self._empty] = 0.0
         self.matrix.stateIncrease()
+
+
+def coupled(matrix: PETSc.Mat) -> NDArray[np.int64]:
+    """Which of this rank's rows, counted from its first, are none of supports.
+
+    Those have a diagonal of 1 and nothing else.
+    """
+    pointer, columns, values = matrix.getValuesCSR()
+    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+    on_diagonal = columns == rows + matrix.getOwnershipRange()[0]
+    held = np.zeros(len(pointer) - 1, dtype=bool)
+    held[rows[on_diagonal & (values == 1.0)]] = True
+    held[rows[~on_diagonal & (values != 0)]] = False
+    return np.flatnonzero(~held)
 
 
 def _factor_entries(matrix: PETSc.Mat, order: PETSc.IS) -> int:

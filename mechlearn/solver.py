@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.factors import Inertia, fastest
+from mechlearn.factors import Inertia
+from mechlearn.fastest import fastest
 from mechlearn.fenics import PETSc
 from mechlearn.ranks import total
 

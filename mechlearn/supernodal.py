@@ -5,17 +5,14 @@ Columns of the factor that have the same pattern make dense blocks, which BLAS w
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.factors import Factors, Inertia, MumpsFactors, lost, singular
 from mechlearn.fenics import PETSc
 from mechlearn.ordered import numbers
-
-#: A pivot that is smaller than this, relative to what it was before others were eliminated, has no
-#: digits left.
-LOST = 1e-14
 
 
 @cache
@@ -28,8 +25,75 @@ def available() -> bool:
     return True
 
 
+class CholmodFactors(Factors):
+    """By CHOLMOD while the matrix is positive definite, else by MUMPS.
+
+    CVXOPT takes columns one by one to CHOLMOD, so MUMPS is also for many of them.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+        On one rank, of type "aij"; its numbers may change, its pattern not any more.
+    order : (dofs,) integer array
+        Which degree of freedom is eliminated when.
+    definite : bool
+        Promise that it is positive definite.
+    few : float
+        For more columns than these MUMPS takes less time, its factorisation included.
+    """
+
+    def __init__(
+        self, matrix: PETSc.Mat, order: NDArray[np.int64], definite: bool, few: float
+    ) -> None:
+        self._matrix, self._definite, self._few = matrix, definite, few
+        self._mumps: MumpsFactors | None = None
+        self._supernodes = Supernodes(matrix, order)
+        # What is factorised now, by one of them.
+        self._now: Supernodes | MumpsFactors | None = None
+        self._state = -1
+        # How many columns were solved for at once since then, and whether CHOLMOD will be in vain.
+        self._most, self._doubtful = 0, False
+
+    @override
+    def renew(self) -> None:
+        many, self._most = self._most > self._few, 0
+        self._now, self._state = None, self._matrix.stateGet()
+        if many or self._doubtful:
+            self._turn_to_mumps()
+        elif self._supernodes.renew():
+            self._now = self._supernodes
+        elif self._definite:
+            raise singular()
+        else:
+            self._turn_to_mumps()
+
+    @override
+    def solve(self, right: PETSc.Mat, out: PETSc.Mat) -> None:
+        columns = right.size[1]
+        self._most = max(self._most, columns)
+        many = columns > self._few and self._state == self._matrix.stateGet()
+        if many and self._now is self._supernodes:
+            self._turn_to_mumps()
+            self._supernodes.forget()
+        self._now.solve(right, out)
+
+    @override
+    def inertia(self) -> Inertia:
+        if self._now is self._mumps:
+            return self._mumps.inertia()
+        return Inertia(0, 0, self._matrix.size[0])
+
+    def _turn_to_mumps(self) -> None:
+        if self._mumps is None:
+            self._mumps = MumpsFactors(self._matrix, self._definite)
+        self._mumps.renew()
+        self._now = self._mumps
+        if not self._definite:
+            self._doubtful = self._mumps.inertia().positive < self._matrix.size[0]
+
+
 class Supernodes:
-    """A matrix that is positive definite most of the time, factorised again and again.
+    """A matrix that is positive definite most of the time, factorised by CHOLMOD.
 
     Parameters
     ----------
@@ -54,14 +118,21 @@ class Supernodes:
         self._lower = spmatrix(1.0, i, j, (size, size))
         self._whole, self._given = matrix, numbers(matrix, "AIJ", entries)
         self._values, self._taken = self._array(len(self._source), 1)
-        self._factor = cholmod.symbolic(self._lower, dense(order.astype(int)))
-        self._order: NDArray[np.int64] | None = None
+        self._asked_order = dense(order.astype(int))
         self._block, self._columns = self._array(size, 1)
+        self.forget()
+
+    def forget(self) -> None:
+        """Give the memory of the factors back."""
+        self._factor: Any = None
+        self._order: NDArray[np.int64] | None = None
 
     def renew(self) -> bool:
         """Factorise the matrix as it is now; False where it is not safely positive definite."""
         self._given.take(self._source, out=self._taken[:, 0], mode="clip")
         self._lower.V = self._values
+        if self._factor is None:
+            self._factor = self._cholmod.symbolic(self._lower, self._asked_order)
         try:
             self._cholmod.numeric(self._lower, self._factor)
         except ArithmeticError:
@@ -69,18 +140,15 @@ class Supernodes:
         if self._order is None:
             self._order = self._found_order()
         pivots = np.square(np.asarray(self._cholmod.diag(self._factor))[:, 0])
-        before = self._given.take(self._diagonal).take(self._order)
-        before *= LOST
-        # Numbers that are none pass; they show in what is solved for.
-        return not (pivots < before).any()
+        return not lost(pivots, self._given.take(self._diagonal).take(self._order))
 
-    def solve(self, columns: NDArray, out: NDArray) -> None:
-        """Solve for every column, shape (dofs, k), and write that to an array like it."""
-        if self._columns.shape != columns.shape:
-            self._block, self._columns = self._array(*columns.shape)
-        self._columns[:] = columns
+    def solve(self, right: PETSc.Mat, out: PETSc.Mat) -> None:
+        """Solve for every column of a dense matrix, and write that to another."""
+        if self._columns.shape != right.size:
+            self._block, self._columns = self._array(*right.size)
+        self._columns[:] = right.getDenseArray()
         self._cholmod.solve(self._factor, self._block)
-        out[:] = self._columns
+        out.getDenseArray()[:] = self._columns
 
     def _array(self, rows: int, k: int) -> tuple[Any, NDArray[np.float64]]:
         """A dense matrix of CVXOPT's, and the array (rows, k) that shares its numbers."""

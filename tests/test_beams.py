@@ -19,6 +19,7 @@ from mechlearn.learners import RuleLearner
 from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
+from mechlearn.networks import delaunay
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.render import render
@@ -148,6 +149,24 @@ def test_stiffness_is_that_of_the_force_method(request, which, joint, stiffnesse
     amounts = np.array([[1.0], [0.5]])
     batch = model.superpose(model.to_local(u)[:, None]).energies(amounts)
     assert batch == pytest.approx(amounts[:, 0] ** 2 * model.total_energy(), rel=1e-12)
+
+
+@pytest.mark.parametrize("nodes", [40, 400])
+@pytest.mark.parametrize("element", [Beam(), FiniteBeam(segments=1)])
+def test_beams_may_have_any_unit_of_length(nodes, element):
+    # Rotations are in other units than displacements.
+    net, response = delaunay(nodes=nodes, seed=1), []
+    task = Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(nodes=[10, 30], strain=0.01)],
+        targets=[Target(nodes=[20, 35], strain=0.1)],
+    )
+    for unit in (1.0, 1e-9, 1e6):
+        scaled = Network(unit * net.nodes, net.edges)
+        solver = solver_for(scaled, task, element, width=0.02 * unit * net.lengths)
+        response.append(solver.outputs(solver.free()) / unit)
+    assert response[1] == pytest.approx(response[0], rel=1e-8)
+    assert response[2] == pytest.approx(response[0], rel=1e-8)
 
 
 def test_very_soft_joints_are_pins(plane):

@@ -323,3 +323,24 @@ def test_factorisations_do_not_serve_for_other_parameters(plane, stiffnesses):
     before, fresh = solver.counts.iterations, solver_for(plane, NUDGE, other)
     assert solver.free().states() == pytest.approx(fresh.free().states(), abs=1e-9)
     assert solver.counts.iterations > before
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e-9, 1e9])
+@pytest.mark.parametrize("before", [None, 1.0])
+def test_stiffnesses_may_have_any_unit_whatever_they_were_before(plane, stiffnesses, unit, before):
+    # Supports have a diagonal of 1, which is no stiffness.
+    k, free = stiffnesses(plane), []
+    for of in (1.0, unit):
+        push = Source(nodes=[5], force=[0.0, 0.0 if before else 0.01 * of])
+        task = Task(
+            supports=[Support(nodes=[0, 1])],
+            sources=[Source(nodes=[10, 17], strain=0.1), push],
+            targets=[Target(nodes=[3, 12], strain=0.02)],
+        )
+        solver = solver_for(plane, task, k * (before or of))
+        if before:
+            solver.free()
+            solver.update(stiffness=k[::-1] * of)
+        free.append(solver.free())
+    assert free[1].readings == pytest.approx(free[0].readings, rel=1e-8, abs=1e-10)
+    assert free[1].forces == pytest.approx(unit * free[0].forces, rel=1e-7, abs=1e-9 * unit)

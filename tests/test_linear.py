@@ -263,3 +263,19 @@ def test_singular_stiffness_is_an_error_not_a_number():
     )
     with pytest.raises(SolveError, match=r"floppy|singular"):
         solver_for(square, task, 1.0)
+
+
+def test_parameters_that_fail_are_not_answered_with_those_before(plane, stiffnesses):
+    k = stiffnesses(plane)
+    task = Task(
+        sources=[Source(nodes=[0, 7], strain=0.1)], targets=[Target(nodes=[3, 12], strain=0.1)]
+    )
+    solver = solver_for(plane, task, k)
+    first = solver.free().readings
+    with pytest.raises(SolveError):
+        solver.update(stiffness=np.zeros_like(k))
+    for ask in (solver.free, solver.bond_compliance):
+        with pytest.raises(RuntimeError, match="update"):
+            ask()
+    solver.update(stiffness=k)
+    assert solver.free().readings == pytest.approx(first, rel=1e-12)

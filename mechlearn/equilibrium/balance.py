@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.border import BorderedSolver
-from mechlearn.equilibrium.conditions import tie_to_ground
+from mechlearn.equilibrium.conditions import mean_stiffness, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
@@ -220,11 +220,9 @@ class Balance:
         return len(self._columns)
 
     def measure(self) -> None:
-        """Take the stiffness as it is now as what forces are measured in."""
-        matrix = self.model.assemble_stiffness()
-        diagonal = matrix.getDiagonal().array
-        diagonal = diagonal / self.arm[: len(diagonal)] ** 2
-        self.stiffness = abs(self.total(diagonal.sum())) / matrix.size[0]
+        """Take the stiffness at rest as it is now as what forces are measured in."""
+        self.model.put_state(np.zeros(self.size))
+        self.stiffness = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
 
     def evaluate(self, u: NDArray, f: NDArray, imposed: Imposed) -> Residual:
         """What is left to balance at displacements ``u`` and forces ``f`` at the ports.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mechlearn.fenics import PETSc
 from mechlearn.model import Model
 from mechlearn.problem import Problem
+from mechlearn.ranks import total
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,18 @@ class Conditions:
             return None
         given = np.where(self.grip.held, 0.0, self.values)
         return given if given.any() else None
+
+
+def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
+    """The mean of the diagonal where no support holds, (owned dofs,).
+
+    Rotations turn an ``arm``, if given, and count as what that moves at its end.
+    """
+    diagonal = matrix.getDiagonal().array
+    free = model.local_free[: len(diagonal)]
+    each = diagonal if arm is None else diagonal / arm[: len(diagonal)] ** 2
+    whole, count = total(model.comm, np.array([each[free].sum(), np.count_nonzero(free)]))
+    return float(whole / max(count, 1))
 
 
 def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:

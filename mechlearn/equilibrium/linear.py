@@ -17,7 +17,12 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import TOPPLED, Equilibrium
-from mechlearn.equilibrium.conditions import Conditions, GripOfSome, tie_to_ground
+from mechlearn.equilibrium.conditions import (
+    Conditions,
+    GripOfSome,
+    mean_stiffness,
+    tie_to_ground,
+)
 from mechlearn.equilibrium.reading import PortReader
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
@@ -39,6 +44,7 @@ class LinearEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
+        self._found = False
         self._attach()
 
     def _attach(self) -> None:
@@ -54,14 +60,14 @@ class LinearEquilibrium(Equilibrium):
     @override
     def update(self, **parameters: ArrayLike) -> None:
         model = self.model
+        self._free, self._found = None, False
         if model.set(**parameters) is not None:
             self._attach()
         load = model.load_at_rest()
         matrix = model.assemble_stiffness()
         self._ground = 0.0
         if len(self._all.grounded):
-            mean = matrix.getDiagonal().sum() / matrix.size[0]
-            self._ground = tie_to_ground(model, self._all, matrix, mean)
+            self._ground = tie_to_ground(model, self._all, matrix, mean_stiffness(model, matrix))
         self._solver.factor()
         prestressed = load is not None
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
@@ -76,7 +82,7 @@ class LinearEquilibrium(Equilibrium):
         self.compliance /= 2
         self.superposition = model.superpose(solution)
         self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
-        self._free = None
+        self._found = True
 
     @override
     def forget(self) -> bool:
@@ -173,8 +179,14 @@ class LinearEquilibrium(Equilibrium):
             out[:, mine] = np.where(p.through, forces[..., p.targets], readings[..., p.targets])
         return out
 
+    def _require_update(self) -> None:
+        """Refuse to answer for parameters that were not taken over, or could not be."""
+        if not self._found:
+            raise RuntimeError("Call update() before; if that failed, with other parameters.")
+
     def _ordered_strains(self) -> sparse.csr_array:
         """The strain operator with its rows in the user's order of bonds."""
+        self._require_update()
         if self.model.comm.size > 1:
             raise InputError("The compliance between bonds is found on one rank only.")
         k = len(self.model.energy.strains)
@@ -213,6 +225,7 @@ class LinearEquilibrium(Equilibrium):
 
     def _carried(self, conditions: Conditions, at_rest: NDArray) -> tuple[NDArray, ...]:
         """Forces at the ports, with and without springs to the ground, and what the ports read."""
+        self._require_update()
         forces = self._forces(conditions, at_rest)
         readings = forces @ self.compliance
         readings += at_rest

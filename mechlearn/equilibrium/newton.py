@@ -22,8 +22,11 @@ from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.superposition import Sense
 
-#: The free states before the last ones, among what is remembered.
-BEFORE = "free before"
+#: The free states before the last ones, and what parameters were when stiffness was measured,
+#: among what is remembered.
+BEFORE, MEASURED = "free before", "measured/"
+#: Stiffness, the unit of forces, is measured anew where a parameter changes by such a factor.
+OTHER = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class _Kept:
 
     mesh: dict[str, NDArray]
     stiffness: float
+    measured: dict[str, float]
     loose: bool | None
     warm: dict[str, dict[int, Point]]
     before: dict[int, Point]
@@ -44,6 +48,8 @@ class NewtonEquilibrium(Equilibrium):
         super().__init__(model, problem)
         self.counts = Counts()
         self._newton = Iteration(Balance(model, problem, self.counts))
+        # Mean magnitudes of parameters when the stiffness was measured.
+        self._measured: dict[str, float] = {}
         self._clear()
 
     @property
@@ -85,9 +91,20 @@ class NewtonEquilibrium(Equilibrium):
             self._warm = {k: self._carry(points, carried) for k, points in before[0].items()}
             self._free_before = self._carry(before[1], carried)
         self._balance.forget()
-        if not self._balance.stiffness:
-            self._balance.measure()
+        self._measure(parameters)
         self._free = None
+
+    def _measure(self, parameters: Mapping[str, ArrayLike]) -> None:
+        """Measure the stiffness, where what it was measured with is of another magnitude."""
+        now = {name: float(np.abs(values).mean()) for name, values in parameters.items()}
+        known = self._measured
+        if not self._balance.stiffness or any(
+            not known[name] / OTHER <= now[name] <= known[name] * OTHER
+            for name in now.keys() & known.keys()
+        ):
+            self._balance.measure()
+            known = {}
+        self._measured = now | known
 
     def _carry(self, points: dict[int, Point], carried: Callable) -> dict[int, Point]:
         """States of another mesh as first guesses on this one."""
@@ -109,13 +126,14 @@ class NewtonEquilibrium(Equilibrium):
         warm = {key: dict(points) for key, points in self._warm.items()}
         before = dict(self._free_before)
         stiffness = self._balance.stiffness
-        return _Kept(self.model.memory(), stiffness, self.loose, warm, before)
+        return _Kept(self.model.memory(), stiffness, self._measured, self.loose, warm, before)
 
     @override
     def go_back(self, kept: "_Kept") -> None:
         if self.model.recall(kept.mesh):
             self._attach()
         self._balance.stiffness, self.loose = kept.stiffness, kept.loose
+        self._measured = kept.measured
         self._warm = {key: dict(points) for key, points in kept.warm.items()}
         self._free_before = dict(kept.before)
         self._free = None
@@ -124,6 +142,7 @@ class NewtonEquilibrium(Equilibrium):
     def memory(self, kept: "_Kept | None" = None) -> dict[str, NDArray]:
         kept = kept or self.keep()
         out = kept.mesh | {"stiffness": np.array(kept.stiffness)}
+        out |= {MEASURED + name: np.array(value) for name, value in kept.measured.items()}
         if kept.loose is not None:
             out["loose"] = np.array(kept.loose)
         for key, points in {**kept.warm, BEFORE: kept.before}.items():
@@ -152,7 +171,12 @@ class NewtonEquilibrium(Equilibrium):
         before = warm.pop(BEFORE, {})
         loose = bool(memory["loose"]) if "loose" in memory else None
         stiffness = float(memory["stiffness"])
-        self.go_back(_Kept(self.model.memory(), stiffness, loose, warm, before))
+        measured = {
+            name.removeprefix(MEASURED): float(value)
+            for name, value in memory.items()
+            if name.startswith(MEASURED)
+        }
+        self.go_back(_Kept(self.model.memory(), stiffness, measured, loose, warm, before))
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
