@@ -542,6 +542,10 @@ def test_graphs_of_others_are_networks(tmp_path):
     networkx.write_graphml(graph, tmp_path / "a.graphml")
     net = ml.networks.from_file(tmp_path / "a.graphml")
     assert (net.n_nodes, net.n_edges, net.dim) == (5, 5, 2)
+    # What has no type is text, of which a network has none.
+    text = (tmp_path / "a.graphml").read_text().replace('attr.type="string"', "")
+    (tmp_path / "b.graphml").write_text(text)
+    assert (ml.networks.from_file(tmp_path / "b.graphml").nodes == net.nodes).all()
 
 
 BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>

@@ -8,6 +8,7 @@ of 0 and 1 named ``node_set:name`` or ``edge_set:name``.
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -210,7 +211,10 @@ def read_graphml(path: Path) -> Network:
     refuse_entities(path)
     networkx = load("networkx", "make", "GraphML needs")
     try:
-        graph = networkx.read_graphml(path, force_multigraph=True)
+        with warnings.catch_warnings():
+            # Data without a type are text, as GraphML says.
+            warnings.filterwarnings("ignore", "No key type")
+            graph = networkx.read_graphml(path, force_multigraph=True)
     except Exception as error:  # networkx fails in many ways on what is no GraphML
         raise InputError(f"{path} cannot be read as GraphML: {failure(error)}.") from None
     place = {node: k for k, node in enumerate(graph)}
