@@ -7,6 +7,7 @@ which PETSc factorises twice as fast as single numbers, but only as they are sto
 
 import contextlib
 import ctypes
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -39,12 +40,9 @@ def elimination(matrix: PETSc.Mat) -> Elimination:
     Minimum degree is for small graphs, METIS's nested dissection for large ones; PETSc's own leaves
     up to half as many numbers again.
     """
-    nodes, found = _nodes(matrix), []
-    for kind in ("qmd", "metisnd"):
-        # Not every PETSc comes with METIS.
-        with contextlib.suppress(PETSc.Error):
-            order = nodes.getOrdering(kind)[0]
-            found.append((_factor_entries(nodes, order), order.indices))
+    nodes = _nodes(matrix)
+    orders = _orders(nodes, "qmd", "metisnd")
+    found = [(_factor_entries(nodes, order), order.indices) for order in orders]
     entries, order = min(found, key=itemgetter(0))
     width = matrix.getBlockSize()
     return Elimination(_by_dof(order, width), width**2 * entries)
@@ -52,12 +50,15 @@ def elimination(matrix: PETSc.Mat) -> Elimination:
 
 def nested_dissection(matrix: PETSc.Mat) -> NDArray[np.int64]:
     """An order for a large matrix on one rank, node by node, (dofs,); its cost is not looked at."""
-    nodes = _nodes(matrix)
-    try:
-        order = nodes.getOrdering("metisnd")[0]
-    except PETSc.Error:
-        order = nodes.getOrdering("nd")[0]
+    order = next(_orders(_nodes(matrix), "metisnd", "nd"))
     return _by_dof(order.indices, matrix.getBlockSize())
+
+
+def _orders(nodes: PETSc.Mat, *kinds: str) -> Iterator[PETSc.IS]:
+    """Those that there are: not every PETSc comes with METIS."""
+    for kind in kinds:
+        with contextlib.suppress(PETSc.Error):
+            yield nodes.getOrdering(kind)[0]
 
 
 def _nodes(matrix: PETSc.Mat) -> PETSc.Mat:

@@ -4,6 +4,8 @@ Columns of the factor that have the same pattern make dense blocks, which BLAS w
 (Chen, Davis, Hager and Rajamanickam 2008, https://doi.org/10.1145/1391989.1391995).
 """
 
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, override
 
@@ -131,12 +133,13 @@ class Supernodes:
         """Factorise the matrix as it is now; False where it is not safely positive definite."""
         self._given.take(self._source, out=self._taken[:, 0], mode="clip")
         self._lower.V = self._values
-        if self._factor is None:
-            self._factor = self._cholmod.symbolic(self._lower, self._asked_order)
-        try:
-            self._cholmod.numeric(self._lower, self._factor)
-        except ArithmeticError:
-            return False
+        with _by_default(self._cholmod.options):
+            if self._factor is None:
+                self._factor = self._cholmod.symbolic(self._lower, self._asked_order)
+            try:
+                self._cholmod.numeric(self._lower, self._factor)
+            except ArithmeticError:
+                return False
         if self._order is None:
             self._order = self._found_order()
         pivots = np.square(np.asarray(self._cholmod.diag(self._factor))[:, 0])
@@ -161,3 +164,14 @@ class Supernodes:
         places[:, 0] = np.arange(len(places))
         self._cholmod.solve(self._factor, block, sys=7)
         return places[:, 0].astype(np.int64)
+
+
+@contextmanager
+def _by_default(options: MutableMapping[str, Any]) -> Iterator[None]:
+    """Without the options of the whole process, which may be somebody else's."""
+    theirs = dict(options)
+    options.clear()
+    try:
+        yield
+    finally:
+        options.update(theirs)
