@@ -141,7 +141,8 @@ class LearningDof:
     def move(self, step: NDArray) -> None:
         """Take a step on the dof's own scale, and stop at the bounds."""
         moved = self.scale.moved(self.values, step, self.low, self.high)
-        inside = np.minimum(np.maximum(moved, self.low), self.high)
+        inside = np.maximum(moved, self.low)
+        np.minimum(inside, self.high, out=inside)
         self.values = inside if self._all_learn else np.where(self.learns, inside, self.values)
 
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:

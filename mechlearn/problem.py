@@ -114,6 +114,13 @@ class Problem:
         """Names of the numbers of a node's state."""
         return self.kinematics.components(self.network.dim)
 
+    @cached_property
+    def at_targets(self) -> slice | NDArray[np.int64]:
+        """Where the targets' columns are in arrays (examples, ports): a slice, if side by side."""
+        t = self.targets
+        together = len(t) > 0 and np.array_equal(t, np.arange(t[0], t[0] + len(t)))
+        return slice(int(t[0]), int(t[-1]) + 1) if together else t
+
     @property
     def n_examples(self) -> int:
         """Number of examples."""

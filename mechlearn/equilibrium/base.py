@@ -135,7 +135,7 @@ class Equilibrium(ABC):
         if settled is self._free:
             return self._free_outputs.copy()
         p = self.problem
-        read = settled.readings[:, p.targets]
+        read = settled.readings[:, p.at_targets].copy()
         if self._home is not None:
             read = np.where(p.through, settled.forces[:, p.targets], read)
         # Costs have squares of outputs, which must be numbers too.
@@ -169,7 +169,7 @@ class Equilibrium(ABC):
             return PhaseState(
                 ((1.0, settled),), settled.potential(self._working, self._home) + costs
             )
-        parts, potentials = [], 0.0
+        parts, potentials = [], []
         for sign in self._signs:
             conditions, settled = self._sources, free
             if phase.amount:
@@ -178,8 +178,9 @@ class Equilibrium(ABC):
                 conditions = self._clamped(sign, moved, self.problem.missed(seen))
                 settled = self._settle(conditions, phase.key + (" +1" if sign > 0 else " -1"))
             parts.append((sign, settled))
-            potentials = potentials + sign * settled.potential(conditions.grip.loaded, self._home)
-        return PhaseState(tuple(parts), potentials)
+            potentials.append(sign * settled.potential(conditions.grip.loaded, self._home))
+        first, *others = potentials
+        return PhaseState(tuple(parts), sum(others, first))
 
     def mean_signal(
         self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
@@ -216,7 +217,7 @@ class Equilibrium(ABC):
             mine = missed & mine
         if sign != self._only_sign:
             moved = np.where(mine, moved, values[:, p.targets])
-        values[:, p.targets] = moved
+        values[:, p.at_targets] = moved
         if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])

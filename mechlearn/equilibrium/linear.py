@@ -76,7 +76,7 @@ class LinearEquilibrium(Equilibrium):
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
         self._check(reading)
-        self.reading_at_rest = reading[:, -1] if prestressed else np.zeros(len(reading))
+        self._at_rest = reading[:, -1] if prestressed else None
         forced = reading[:, :-1] if prestressed else reading
         self.compliance = forced + forced.T
         self.compliance /= 2
@@ -107,6 +107,11 @@ class LinearEquilibrium(Equilibrium):
     @override
     def recall(self, memory: Mapping[str, NDArray]) -> None:
         self.go_back(memory)
+
+    @property
+    def reading_at_rest(self) -> NDArray[np.float64]:
+        """What the ports read before anything is held or loaded, (ports,)."""
+        return np.zeros(len(self.compliance)) if self._at_rest is None else self._at_rest
 
     def amounts(self, forces: NDArray, at_rest: float) -> NDArray[np.float64]:
         """How much of every column a state with such forces holds, and of the state at rest."""
@@ -214,35 +219,40 @@ class LinearEquilibrium(Equilibrium):
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "LinearSettled":
-        forces, true, readings = self._carried(conditions, self.reading_at_rest)
+        forces, true, readings = self._carried(conditions, self._at_rest)
         return LinearSettled(self, self.amounts(forces, 1.0), true, readings)
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
-        at_rest = np.zeros_like(self.reading_at_rest)
-        forces, true, readings = self._carried(conditions, at_rest)
+        forces, true, readings = self._carried(conditions, None)
         return LinearRate(free, self.amounts(forces, 0.0), true, readings)
 
-    def _carried(self, conditions: Conditions, at_rest: NDArray) -> tuple[NDArray, ...]:
-        """Forces at the ports, with and without springs to the ground, and what the ports read."""
+    def _carried(self, conditions: Conditions, at_rest: NDArray | None) -> tuple[NDArray, ...]:
+        """Forces at the ports, with and without springs to the ground, and what the ports read.
+
+        ``at_rest`` is what they read without any, if that is anything.
+        """
         self._require_update()
         forces = self._forces(conditions, at_rest)
         readings = forces @ self.compliance
-        readings += at_rest
+        if at_rest is not None:
+            readings += at_rest
         true, grounded = forces, self.problem.grounded
         if self._ground:
             true = forces.copy()
             true[:, grounded] -= self._ground * readings[:, grounded]
         return forces, true, readings
 
-    def _forces(self, conditions: Conditions, at_rest: NDArray) -> NDArray[np.float64]:
+    def _forces(self, conditions: Conditions, at_rest: NDArray | None) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
-        loads, lacking = conditions.loads, conditions.values - at_rest
+        loads, lacking = conditions.loads, conditions.values
+        if at_rest is not None:
+            lacking = lacking - at_rest
         if loads is None:
             forces = np.zeros(lacking.shape)
         else:
             forces = loads.copy()
-            lacking -= loads @ self.compliance
+            lacking = lacking - loads @ self.compliance
         for some in conditions.grip.alike:
             if len(some.held):
                 if some not in self._stiffened:

@@ -169,12 +169,16 @@ class Learner(ABC):
         What the elements really are, which imperfections may make another thing than what they
         were set to.
         """
+        return {name: values.copy() for name, values in self._parameters().items()}
+
+    def _parameters(self) -> dict[str, NDArray[np.float64]]:
+        """The same, some of which are what the dofs hold."""
         first = self.energy.parameters[0].name
-        return self.flaws.true({dof.name: dof.values.copy() for dof in self.dofs}, first)
+        return self.flaws.true({dof.name: dof.values for dof in self.dofs}, first)
 
     def settle(self) -> "Settled":
         """The free state with the parameters as they are now."""
-        self.equilibrium.update(**self.parameters)
+        self.equilibrium.update(**self._parameters())
         return self.equilibrium.free()
 
     def train(
