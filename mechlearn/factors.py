@@ -217,9 +217,10 @@ class MumpsFactors(_ByPetsc):
 def lost(pivots: NDArray, alone: NDArray) -> bool:
     """Whether a pivot is nothing but rounding, beside what it was ``alone``; (dofs,) both.
 
-    Numbers that are none are not: they show in what is solved for.
+    Numbers that are none are not: they show in what is solved for. Nor are they where it was
+    negative: that is no stiffness.
     """
-    return bool((np.abs(pivots) < LOST * np.abs(alone)).any())
+    return bool((np.abs(pivots) < LOST * alone).any())
 
 
 def singular() -> SolveError:

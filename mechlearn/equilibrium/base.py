@@ -157,12 +157,12 @@ class Equilibrium(ABC):
         if free is None:
             raise RuntimeError("Call free() before solve().")
         outputs = self._free_outputs
-        offset = 0.0 if measured is None else measured - outputs
+        seen = outputs if measured is None else measured
         if phase.kind == "adjoint":
-            rate = self._rate(free, self._error_as_force(outputs + offset))
+            rate = self._rate(free, self._error_as_force(seen))
             return PhaseState(((1.0, rate),), np.zeros(self.problem.n_examples))
         if phase.kind == "nudge":
-            settled = free
+            settled, offset = free, seen - outputs
             if phase.amount:
                 settled = self._nudged(phase.amount, free, offset, phase.key)
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
@@ -173,12 +173,12 @@ class Equilibrium(ABC):
         for sign in self._signs:
             conditions, settled = self._sources, free
             if phase.amount:
-                seen = outputs if measured is None else measured
                 moved = outputs + phase.amount * self.problem.residual(seen)
                 conditions = self._clamped(sign, moved, self.problem.missed(seen))
                 settled = self._settle(conditions, phase.key + (" +1" if sign > 0 else " -1"))
             parts.append((sign, settled))
-            potentials.append(sign * settled.potential(conditions.grip.loaded, self._home))
+            potential = settled.potential(conditions.grip.loaded, self._home)
+            potentials.append(potential if sign > 0 else -potential)
         first, *others = potentials
         return PhaseState(tuple(parts), sum(others, first))
 

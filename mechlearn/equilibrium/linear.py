@@ -372,5 +372,5 @@ class LinearRate(Rate):
 def _moment(state: PhaseState, order: int) -> NDArray[np.float64]:
     """A moment of the states, or of their rates, of which a phase of a linear network consists."""
     parts = cast("tuple[tuple[float, LinearSettled | LinearRate], ...]", state.parts)
-    (sign, part), *others = parts
-    return sum((s * other.moment(order) for s, other in others), sign * part.moment(order))
+    first, *others = [p.moment(order) if sign > 0 else -p.moment(order) for sign, p in parts]
+    return sum(others, first)
