@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Ordered, coupled
+from mechlearn.ordered import Kinds, Ordered, coupled
 from mechlearn.trial import Trial
 
-#: A pivot that is smaller than this, relative to what it was before others were eliminated, has no
-#: digits left.
+#: A pivot that is smaller than this beside the stiffest degree of freedom of its kind is lost: the
+#: part that it belongs to moves without resistance, or only rounding resists it.
 LOST = 1e-14
 #: What PETSc itself refuses. Its own limit is not relative to anything.
 NOTHING = 1e-300
@@ -130,7 +130,7 @@ class KernelFactors(_ByPetsc):
             alone, pivots = self._vectors
             self._matrix.getDiagonal(alone)
             self._pc.getFactorMatrix().getDiagonal(pivots)
-            if lost(self._pivots, self._alone):
+            if lost(self._ordered.kinds, self._pivots, self._alone):
                 raise singular()
 
 
@@ -153,7 +153,7 @@ class BlockFactors(Factors):
         ordered = Ordered(matrix, order, width)
         self._now = self._by_block = KernelFactors(ordered, definite=True)
         self._one_by_one: KernelFactors | None = None
-        self._trial = Trial(ordered.matrix, ordered.coupled, width)
+        self._trial = Trial(ordered.matrix, ordered.kinds)
 
     @override
     def renew(self) -> None:
@@ -200,7 +200,7 @@ class MumpsFactors(_ByPetsc):
         options["mat_mumps_icntl_7"] = 5  # METIS; left to itself it often takes a slower order
         self.ksp.setFromOptions()
         # Of a definite matrix it finds none.
-        self._trial = Trial(matrix, coupled(matrix), matrix.getBlockSize()) if definite else None
+        self._trial = Trial(matrix, coupled(matrix)) if definite else None
 
     @override
     def renew(self) -> None:
@@ -214,13 +214,13 @@ class MumpsFactors(_ByPetsc):
             self.missed = answer.missed if answer.exact else None
 
 
-def lost(pivots: NDArray, alone: NDArray) -> bool:
-    """Whether a pivot is nothing but rounding, beside what it was ``alone``; (dofs,) both.
+def lost(kinds: Kinds, pivots: NDArray, alone: NDArray) -> bool:
+    """Whether a pivot is nothing beside the stiffest degree of freedom of its kind.
 
-    Numbers that are none are not: they show in what is solved for. Nor are they where it was
-    negative: that is no stiffness.
+    Of what is left after others were eliminated and what there was before, (dofs,) both. Numbers
+    that are none are not lost: they show in what is solved for.
     """
-    return bool((np.abs(pivots) < LOST * alone).any())
+    return bool((kinds.smallest(np.abs(pivots)) < LOST * kinds.largest(alone)).any())
 
 
 def singular() -> SolveError:

@@ -83,6 +83,63 @@ def _by_dof(nodes: NDArray, width: int) -> NDArray[np.int64]:
     return (width * nodes[:, None].astype(np.int64) + np.arange(width)).ravel()
 
 
+class Kinds:
+    """Degrees of freedom of the same kind, as displacements along x are, and rotations.
+
+    Stiffnesses of other kinds may be in other units, and are not compared.
+
+    Parameters
+    ----------
+    rows : (k,) integer array
+        Those of this rank's rows that count.
+    width : int
+        How many degrees of freedom, one after the other, a node has.
+
+    Attributes
+    ----------
+    rows : (k,) integer array
+        Kind by kind.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], width: int) -> None:
+        self.rows = rows[np.argsort(rows % width, kind="stable")]
+        self._present, self._first = np.unique(self.rows % width, return_index=True)
+        self._width = width
+
+    def smallest(self, values: NDArray) -> NDArray[np.float64]:
+        """The smallest of some values, one per row, of each kind; infinite where there is none."""
+        return self._reduced(np.minimum, values, np.inf)
+
+    def largest(self, values: NDArray) -> NDArray[np.float64]:
+        """The largest of each kind; 0 where there is none."""
+        return self._reduced(np.maximum, values, 0.0)
+
+    def _reduced(self, function: np.ufunc, values: NDArray, absent: float) -> NDArray[np.float64]:
+        if not len(self._present):
+            return np.full(self._width, absent)
+        found = function.reduceat(values.take(self.rows), self._first)
+        if len(found) == self._width:
+            return found
+        out = np.full(self._width, absent)
+        out[self._present] = found
+        return out
+
+
+def coupled(matrix: PETSc.Mat, place: NDArray[np.int64] | None = None) -> Kinds:
+    """Rows of this rank, counted from its first, that are none of supports.
+
+    Those have a diagonal of 1 and nothing else. With a ``place`` of every row, those places.
+    """
+    pointer, columns, values = matrix.getValuesCSR()
+    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+    on_diagonal = columns == rows + matrix.getOwnershipRange()[0]
+    held = np.zeros(len(pointer) - 1, dtype=bool)
+    held[rows[on_diagonal & (values == 1.0)]] = True
+    held[rows[~on_diagonal & (values != 0)]] = False
+    rows = np.flatnonzero(~held)
+    return Kinds(rows if place is None else np.sort(place[rows]), matrix.getBlockSize())
+
+
 class Ordered:
     """A symmetric matrix on one rank in another order, as a PETSc matrix of dense blocks.
 
@@ -100,8 +157,8 @@ class Ordered:
     width : int
     matrix : PETSc.Mat
         The one in that order, of type "sbaij".
-    coupled : (k,) integer array
-        Its rows that are none of supports, which have a diagonal of 1 and nothing else.
+    kinds : Kinds
+        Of its coupled rows.
     """
 
     def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
@@ -110,7 +167,7 @@ class Ordered:
         size, entries = len(order), len(columns)
         rank, index = np.argsort(order), PETSc.IntType
         i, j = rank[np.repeat(np.arange(size), np.diff(pointer))], rank[columns]
-        self.coupled = np.sort(rank[coupled(matrix)])
+        self.kinds = coupled(matrix, rank)
         # Of every pair of blocks that mirror each other, the one above the diagonal is stored.
         above = np.flatnonzero(i // width <= j // width)
         i, j, blocks = i[above], j[above], size // width
@@ -140,20 +197,6 @@ class Ordered:
         if len(self._empty):
             self._taken[self._empty] = 0.0
         self.matrix.stateIncrease()
-
-
-def coupled(matrix: PETSc.Mat) -> NDArray[np.int64]:
-    """Which of this rank's rows, counted from its first, are none of supports.
-
-    Those have a diagonal of 1 and nothing else.
-    """
-    pointer, columns, values = matrix.getValuesCSR()
-    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
-    on_diagonal = columns == rows + matrix.getOwnershipRange()[0]
-    held = np.zeros(len(pointer) - 1, dtype=bool)
-    held[rows[on_diagonal & (values == 1.0)]] = True
-    held[rows[~on_diagonal & (values != 0)]] = False
-    return np.flatnonzero(~held)
 
 
 def _factor_entries(matrix: PETSc.Mat, order: PETSc.IS) -> int:

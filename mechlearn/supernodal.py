@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mechlearn.factors import Factors, Inertia, MumpsFactors, lost, singular
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import numbers
+from mechlearn.ordered import coupled, numbers
 
 
 @cache
@@ -122,6 +122,7 @@ class Supernodes:
         self._values, self._taken = self._array(len(self._source), 1)
         self._asked_order = dense(order.astype(int))
         self._block, self._columns = self._array(size, 1)
+        self._kinds, self._pivots = coupled(matrix), np.empty(size)
         self.forget()
 
     def forget(self) -> None:
@@ -142,8 +143,8 @@ class Supernodes:
                 return False
         if self._order is None:
             self._order = self._found_order()
-        pivots = np.square(np.asarray(self._cholmod.diag(self._factor))[:, 0])
-        return not lost(pivots, self._given.take(self._diagonal).take(self._order))
+        self._pivots[self._order] = np.square(np.asarray(self._cholmod.diag(self._factor))[:, 0])
+        return not lost(self._kinds, self._pivots, self._given.take(self._diagonal))
 
     def solve(self, right: PETSc.Mat, out: PETSc.Mat) -> None:
         """Solve for every column of a dense matrix, and write that to another."""

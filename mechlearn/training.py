@@ -312,13 +312,18 @@ def _largest(problem: Problem) -> float:
 
 def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
     """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
+    doubts = []
     try:
         free = learner.settle_from_rest()
     except SolveError as error:
-        text = f"The learned network does not answer when it is loaded from rest: {error}"
-        raise SolveError(text, error.fault) from None
+        # Better than to lose what was learned.
+        free = learner.settle_again()
+        doubts.append(
+            f"The learned network does not answer when it is loaded from rest: {error} The "
+            "response at the end of training is reported."
+        )
     outputs = learner.outputs(free) / learner.problem.units
-    doubts = learner.model.doubts(free.fields())
+    doubts += learner.model.doubts(free.fields())
     if learner.device is not None:
         doubts.append(
             "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "

@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mechlearn.fenics import MPI, PETSc
+from mechlearn.ordered import Kinds
 from mechlearn.ranks import total
 
 #: A factorisation is exact where it solves for the load as well as this, and that load, each part
@@ -46,15 +46,12 @@ class Trial:
     ----------
     matrix : PETSc.Mat
         The positive definite matrix that is factorised.
-    rows : (k,) integer array
-        Those of this rank's rows that are none of supports, counted from its first.
-    width : int
-        How many degrees of freedom, one after the other, a node has. Of those only the same are
-        compared with each other, as rotations are in other units than displacements.
+    kinds : Kinds
+        Of its coupled rows.
     """
 
-    def __init__(self, matrix: PETSc.Mat, rows: NDArray[np.int64], width: int) -> None:
-        self._matrix, self._comm = matrix, matrix.comm.tompi4py()
+    def __init__(self, matrix: PETSc.Mat, kinds: Kinds) -> None:
+        self._matrix, self._kinds, self._comm = matrix, kinds, matrix.comm.tompi4py()
         size, whole = matrix.getLocalSize()[0], matrix.getSize()[0]
         self._load, self._moved, self._met = (np.zeros(size) for _ in range(3))
         self._vectors = [PETSc.Vec().createWithArray(array, size=(size, whole), comm=matrix.comm)
@@ -62,10 +59,7 @@ class Trial:
         random = np.random.default_rng(self._comm.rank)
         amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
         self._amounts = np.zeros(size)
-        self._amounts[rows] = amounts[rows]
-        self._by_kind = rows[np.argsort(rows % width, kind="stable")]
-        self._kinds, self._first = np.unique(self._by_kind % width, return_index=True)
-        self._softest, self._stiffest = np.full(width, np.inf), np.zeros(width)
+        self._amounts[kinds.rows] = amounts[kinds.rows]
 
     def answer(self, ksp: PETSc.KSP) -> Answer:
         """Solve for the load."""
@@ -87,13 +81,8 @@ class Trial:
 
     def _spread(self) -> float:
         """How many times stiffer the stiffest is than the softest of its kind, of the diagonal."""
-        softest, stiffest = self._softest, self._stiffest
-        if len(self._kinds):
-            alone = self._load.take(self._by_kind)
-            softest[self._kinds] = np.minimum.reduceat(alone, self._first)
-            stiffest[self._kinds] = np.maximum.reduceat(alone, self._first)
+        softest, stiffest = self._kinds.smallest(self._load), self._kinds.largest(self._load)
         if self._comm.size > 1:
-            softest, stiffest = softest.copy(), stiffest.copy()
             self._comm.Allreduce(MPI.IN_PLACE, softest, op=MPI.MIN)
             self._comm.Allreduce(MPI.IN_PLACE, stiffest, op=MPI.MAX)
         return float((stiffest / softest).max()) if not (softest <= 0).any() else math.inf

@@ -140,10 +140,10 @@ def _generator():
     "change",
     [
         lambda arrays: arrays.pop("dof/stiffness"),
-        lambda arrays: arrays.pop("step/stiffness/mean"),
+        lambda arrays: arrays.pop("step/stiffness/sum"),
         lambda arrays: arrays.pop("history/every"),
         lambda arrays: arrays.update({"dof/stiffness": arrays["dof/stiffness"][:-1]}),
-        lambda arrays: arrays.update({"step/stiffness/mean": np.zeros(3)}),
+        lambda arrays: arrays.update({"step/stiffness/sum": np.zeros(3)}),
         lambda arrays: arrays.update({"history/outputs": np.zeros((2, 5))}),
         lambda arrays: arrays.update({"updates": np.zeros(2)}),
         lambda arrays: arrays.update({"format": np.zeros(2)}),
@@ -162,11 +162,11 @@ def test_checkpoints_with_other_arrays_are_refused(folder, change):
 @pytest.mark.parametrize("kind", [KeyError, TypeError, ValueError, IndexError])
 def test_what_a_learner_cannot_go_on_from_does_not_fit(folder, kind, monkeypatch):
     def restore(self, state):
-        raise kind("step/stiffness/mean")
+        raise kind("step/stiffness/sum")
 
     monkeypatch.setattr(Learner, "restore", restore)
     text = refusal(resume, folder)
-    assert text == f"{folder / 'checkpoint.npz'} does not fit the task: step/stiffness/mean."
+    assert text == f"{folder / 'checkpoint.npz'} does not fit the task: step/stiffness/sum."
 
 
 def test_resume_refuses_a_network_that_changed(tmp_path):

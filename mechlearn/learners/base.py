@@ -286,6 +286,12 @@ class Learner(ABC):
             return self.equilibrium.free()
         return self.settle()
 
+    def settle_again(self) -> "Settled":
+        """The free state from where the last step started, with the parameters as they are now."""
+        if self._kept is not None:
+            self.equilibrium.go_back(self._kept.equilibrium)
+        return self.settle()
+
     def memory(self) -> dict[str, NDArray]:
         """What the optimiser remembers, by parameter and name."""
         return {
