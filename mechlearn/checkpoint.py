@@ -27,7 +27,7 @@ from mechlearn.setup import Setup
 from mechlearn.signals import ENDING, handling
 
 #: Bumped when the arrays of a checkpoint change their meaning.
-FORMAT = 5
+FORMAT = 6
 #: Seconds between checkpoints.
 SECONDS = 30.0
 #: What may change between a training and its resumption.

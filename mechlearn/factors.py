@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Kinds, Ordered, coupled
-from mechlearn.trial import Trial
+from mechlearn.ordered import Kinds, Ordered
+from mechlearn.trial import LOOSE, Trial
 
-#: A pivot that is smaller than this beside the stiffest degree of freedom of its kind is lost: the
-#: part that it belongs to moves without resistance, or only rounding resists it.
+#: What is left of a pivot, relative to what it was before others were eliminated, where it has no
+#: digits left.
 LOST = 1e-14
 #: What PETSc itself refuses. Its own limit is not relative to anything.
 NOTHING = 1e-300
@@ -146,11 +146,15 @@ class BlockFactors(Factors):
     order : (dofs,) integer array
     width : int
         Of the blocks.
+    kinds : Kinds
+        The rows that are none of supports.
     """
 
-    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
-        self._whole, self._order = matrix, order
-        ordered = Ordered(matrix, order, width)
+    def __init__(
+        self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int, kinds: Kinds
+    ) -> None:
+        self._whole, self._order, self._kinds = matrix, order, kinds
+        ordered = Ordered(matrix, order, width, kinds)
         self._now = self._by_block = KernelFactors(ordered, definite=True)
         self._one_by_one: KernelFactors | None = None
         self._trial = Trial(ordered.matrix, ordered.kinds)
@@ -163,7 +167,8 @@ class BlockFactors(Factors):
         self.missed = answer.missed
         if not answer.exact:
             if self._one_by_one is None:
-                self._one_by_one = KernelFactors(Ordered(self._whole, self._order, 1), True)
+                one_by_one = Ordered(self._whole, self._order, 1, self._kinds)
+                self._one_by_one = KernelFactors(one_by_one, definite=True)
             self._now = self._one_by_one
             self._now.renew()
             # A random load is harder to solve for than others here, and no measure for them.
@@ -186,12 +191,13 @@ class MumpsFactors(_ByPetsc):
     Parameters
     ----------
     matrix : PETSc.Mat
-        With numbers that are typical for it.
     definite : bool
         Promise that it is positive definite; else LDL^T, with inertia.
+    kinds : Kinds
+        The rows that are none of supports.
     """
 
-    def __init__(self, matrix: PETSc.Mat, definite: bool) -> None:
+    def __init__(self, matrix: PETSc.Mat, definite: bool, kinds: Kinds) -> None:
         super().__init__(matrix, definite, "mumps")
         self.ksp.setOptionsPrefix("mechlearn_mumps_")
         options = PETSc.Options("mechlearn_mumps_")
@@ -200,7 +206,7 @@ class MumpsFactors(_ByPetsc):
         options["mat_mumps_icntl_7"] = 5  # METIS; left to itself it often takes a slower order
         self.ksp.setFromOptions()
         # Of a definite matrix it finds none.
-        self._trial = Trial(matrix, coupled(matrix)) if definite else None
+        self._trial = Trial(matrix, kinds) if definite else None
 
     @override
     def renew(self) -> None:
@@ -215,12 +221,17 @@ class MumpsFactors(_ByPetsc):
 
 
 def lost(kinds: Kinds, pivots: NDArray, alone: NDArray) -> bool:
-    """Whether a pivot is nothing beside the stiffest degree of freedom of its kind.
+    """Whether a degree of freedom moves without resistance, or only rounding resists it.
 
-    Of what is left after others were eliminated and what there was before, (dofs,) both. Numbers
-    that are none are not lost: they show in what is solved for.
+    Its pivot has no digits left of what was there before others were eliminated, or that was
+    nothing beside others of its kind; (dofs,) both. Numbers that are none are not lost: they show
+    in what is solved for.
     """
-    return bool((kinds.smallest(np.abs(pivots)) < LOST * kinds.largest(alone)).any())
+    pivots, alone = np.abs(pivots.take(kinds.rows)), alone.take(kinds.rows)
+    if (pivots <= LOST * alone).any():
+        return True
+    softest, stiffest = kinds.smallest(alone), kinds.largest(alone)
+    return bool(((stiffest > LOOSE * softest) & (softest > 0)).any())
 
 
 def singular() -> SolveError:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from mechlearn.factors import BlockFactors, Factors, KernelFactors, MumpsFactors
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Ordered, elimination, nested_dissection
+from mechlearn.ordered import Kinds, Ordered, elimination, nested_dissection
 from mechlearn.supernodal import CholmodFactors, available
 
 # All of this was measured, with networks in 2D and 3D.
@@ -25,13 +25,15 @@ DENSE = 1e9
 FEW, FEW_BY_LENGTH = 50.0, 0.2
 
 
-def fastest(matrix: PETSc.Mat, definite: bool) -> tuple[Factors, NDArray[np.int64] | None]:
+def fastest(
+    matrix: PETSc.Mat, definite: bool, kinds: Kinds
+) -> tuple[Factors, NDArray[np.int64] | None]:
     """The fastest way to factorise a matrix whose pattern is known, and the order that it takes.
 
-    None where it takes the matrix as it is.
+    None where it takes the matrix as it is. ``kinds`` are its rows that are none of supports.
     """
     if matrix.comm.size > 1:
-        return MumpsFactors(matrix, definite), None
+        return MumpsFactors(matrix, definite, kinds), None
     longest, longest_by_block = (
         (LONGEST_BESIDE_CHOLMOD, LONGEST_BY_BLOCK_BESIDE_CHOLMOD)
         if available()
@@ -45,10 +47,10 @@ def fastest(matrix: PETSc.Mat, definite: bool) -> tuple[Factors, NDArray[np.int6
         order, entries = elimination(matrix)
         if entries <= size * (longest_by_block if width > 1 else longest):
             if width == 1 or entries < BLOCKS_FROM:
-                return KernelFactors(Ordered(matrix, order, 1), definite), order
-            return BlockFactors(matrix, order, width), order
+                return KernelFactors(Ordered(matrix, order, 1, kinds), definite), order
+            return BlockFactors(matrix, order, width, kinds), order
         few = FEW_BY_LENGTH * entries / size
     if available():
         order = nested_dissection(matrix) if order is None else order
-        return CholmodFactors(matrix, order, definite, few), None
-    return MumpsFactors(matrix, definite), None
+        return CholmodFactors(matrix, order, definite, few, kinds), None
+    return MumpsFactors(matrix, definite, kinds), None

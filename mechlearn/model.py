@@ -148,7 +148,7 @@ class Model(UserOrder, AtState):
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
         # The sparse part of a matrix with a border is definite where the whole is.
-        direct = DirectSolver(self.matrix, definite=definite)
+        direct = DirectSolver(self.matrix, definite=definite, free=self.local_free)
         return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct
 
     def get(self, name: str) -> NDArray[np.float64]:

@@ -91,7 +91,7 @@ class Kinds:
     Parameters
     ----------
     rows : (k,) integer array
-        Those of this rank's rows that count.
+        Those of this rank's rows that count, counted from its first.
     width : int
         How many degrees of freedom, one after the other, a node has.
 
@@ -99,45 +99,35 @@ class Kinds:
     ----------
     rows : (k,) integer array
         Kind by kind.
+    width : int
     """
 
     def __init__(self, rows: NDArray[np.int64], width: int) -> None:
-        self.rows = rows[np.argsort(rows % width, kind="stable")]
+        self.rows, self.width = rows[np.argsort(rows % width, kind="stable")], width
         self._present, self._first = np.unique(self.rows % width, return_index=True)
-        self._width = width
+
+    def placed(self, place: NDArray[np.int64]) -> "Kinds":
+        """The same where every row has another place; nodes stay together."""
+        return Kinds(np.sort(place[self.rows]), self.width)
 
     def smallest(self, values: NDArray) -> NDArray[np.float64]:
-        """The smallest of some values, one per row, of each kind; infinite where there is none."""
+        """The smallest of each kind of some values, one for each of the ``rows``.
+
+        Infinite where there are none.
+        """
         return self._reduced(np.minimum, values, np.inf)
 
     def largest(self, values: NDArray) -> NDArray[np.float64]:
-        """The largest of each kind; 0 where there is none."""
+        """The largest of each kind; 0 where there are none."""
         return self._reduced(np.maximum, values, 0.0)
 
     def _reduced(self, function: np.ufunc, values: NDArray, absent: float) -> NDArray[np.float64]:
-        if not len(self._present):
-            return np.full(self._width, absent)
-        found = function.reduceat(values.take(self.rows), self._first)
-        if len(found) == self._width:
-            return found
-        out = np.full(self._width, absent)
-        out[self._present] = found
+        if len(self._present) == self.width:
+            return function.reduceat(values, self._first)
+        out = np.full(self.width, absent)
+        if len(self._present):
+            out[self._present] = function.reduceat(values, self._first)
         return out
-
-
-def coupled(matrix: PETSc.Mat, place: NDArray[np.int64] | None = None) -> Kinds:
-    """Rows of this rank, counted from its first, that are none of supports.
-
-    Those have a diagonal of 1 and nothing else. With a ``place`` of every row, those places.
-    """
-    pointer, columns, values = matrix.getValuesCSR()
-    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
-    on_diagonal = columns == rows + matrix.getOwnershipRange()[0]
-    held = np.zeros(len(pointer) - 1, dtype=bool)
-    held[rows[on_diagonal & (values == 1.0)]] = True
-    held[rows[~on_diagonal & (values != 0)]] = False
-    rows = np.flatnonzero(~held)
-    return Kinds(rows if place is None else np.sort(place[rows]), matrix.getBlockSize())
 
 
 class Ordered:
@@ -151,6 +141,8 @@ class Ordered:
         Which degree of freedom of the matrix comes where.
     width : int
         How many of them, one after the other, make a block; the order keeps them together.
+    kinds : Kinds
+        The rows of the matrix that are none of supports.
 
     Attributes
     ----------
@@ -158,16 +150,18 @@ class Ordered:
     matrix : PETSc.Mat
         The one in that order, of type "sbaij".
     kinds : Kinds
-        Of its coupled rows.
+        Those rows in that order.
     """
 
-    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int) -> None:
+    def __init__(
+        self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int, kinds: Kinds
+    ) -> None:
         self.width = width
         pointer, columns, _ = matrix.getValuesCSR()
         size, entries = len(order), len(columns)
         rank, index = np.argsort(order), PETSc.IntType
         i, j = rank[np.repeat(np.arange(size), np.diff(pointer))], rank[columns]
-        self.kinds = coupled(matrix, rank)
+        self.kinds = kinds.placed(rank)
         # Of every pair of blocks that mirror each other, the one above the diagonal is stored.
         above = np.flatnonzero(i // width <= j // width)
         i, j, blocks = i[above], j[above], size // width

@@ -9,6 +9,7 @@ from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
 from mechlearn.fastest import fastest
 from mechlearn.fenics import PETSc
+from mechlearn.ordered import Kinds
 from mechlearn.ranks import total
 
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
@@ -24,17 +25,24 @@ class DirectSolver:
         It may change before every :meth:`factor`.
     definite : bool
         Promise that the matrix is positive definite (Cholesky); else LDL^T, with inertia.
+    free : (owned rows,) bool array, optional
+        Which rows are none of supports, which have a diagonal of 1; all if left out.
     """
 
-    def __init__(self, matrix: PETSc.Mat, *, definite: bool) -> None:
-        self.matrix, self._definite = matrix, definite
+    def __init__(
+        self, matrix: PETSc.Mat, *, definite: bool, free: NDArray[np.bool_] | None = None
+    ) -> None:
+        self.matrix, self._definite, self._free = matrix, definite, free
         # Before something is assembled into it, a matrix has no pattern.
         self._outgrown = True
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
         if self._outgrown:
-            self._factors, order = fastest(self.matrix, self._definite)
+            size = self.matrix.getLocalSize()[0]
+            rows = np.arange(size) if self._free is None else np.flatnonzero(self._free[:size])
+            kinds = Kinds(rows, self.matrix.getBlockSize())
+            self._factors, order = fastest(self.matrix, self._definite, kinds)
             self._blocks, self._outgrown = Blocks(self.matrix, order), False
         self._factors.renew()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mechlearn.factors import Factors, Inertia, MumpsFactors, lost, singular
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import coupled, numbers
+from mechlearn.ordered import Kinds, numbers
 
 
 @cache
@@ -42,14 +42,21 @@ class CholmodFactors(Factors):
         Promise that it is positive definite.
     few : float
         For more columns than these MUMPS takes less time, its factorisation included.
+    kinds : Kinds
+        The rows that are none of supports.
     """
 
     def __init__(
-        self, matrix: PETSc.Mat, order: NDArray[np.int64], definite: bool, few: float
+        self,
+        matrix: PETSc.Mat,
+        order: NDArray[np.int64],
+        definite: bool,
+        few: float,
+        kinds: Kinds,
     ) -> None:
-        self._matrix, self._definite, self._few = matrix, definite, few
+        self._matrix, self._definite, self._few, self._kinds = matrix, definite, few, kinds
         self._mumps: MumpsFactors | None = None
-        self._supernodes = Supernodes(matrix, order)
+        self._supernodes = Supernodes(matrix, order, kinds)
         # What is factorised now, by one of them.
         self._now: Supernodes | MumpsFactors | None = None
         self._state = -1
@@ -87,7 +94,7 @@ class CholmodFactors(Factors):
 
     def _turn_to_mumps(self) -> None:
         if self._mumps is None:
-            self._mumps = MumpsFactors(self._matrix, self._definite)
+            self._mumps = MumpsFactors(self._matrix, self._definite, self._kinds)
         self._mumps.renew()
         self._now = self._mumps
         if not self._definite:
@@ -103,9 +110,11 @@ class Supernodes:
         On one rank, of type "aij"; its numbers may change, its pattern not any more.
     order : (dofs,) integer array
         Which degree of freedom is eliminated when; CHOLMOD changes it where that costs nothing.
+    kinds : Kinds
+        The rows that are none of supports.
     """
 
-    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64]) -> None:
+    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64], kinds: Kinds) -> None:
         from cvxopt import cholmod, spmatrix
         from cvxopt import matrix as dense
 
@@ -122,7 +131,7 @@ class Supernodes:
         self._values, self._taken = self._array(len(self._source), 1)
         self._asked_order = dense(order.astype(int))
         self._block, self._columns = self._array(size, 1)
-        self._kinds, self._pivots = coupled(matrix), np.empty(size)
+        self._kinds, self._pivots = kinds, np.empty(size)
         self.forget()
 
     def forget(self) -> None:

@@ -47,7 +47,7 @@ class Trial:
     matrix : PETSc.Mat
         The positive definite matrix that is factorised.
     kinds : Kinds
-        Of its coupled rows.
+        Its rows that are none of supports.
     """
 
     def __init__(self, matrix: PETSc.Mat, kinds: Kinds) -> None:
@@ -81,7 +81,8 @@ class Trial:
 
     def _spread(self) -> float:
         """How many times stiffer the stiffest is than the softest of its kind, of the diagonal."""
-        softest, stiffest = self._kinds.smallest(self._load), self._kinds.largest(self._load)
+        alone = self._load.take(self._kinds.rows)
+        softest, stiffest = self._kinds.smallest(alone), self._kinds.largest(alone)
         if self._comm.size > 1:
             self._comm.Allreduce(MPI.IN_PLACE, softest, op=MPI.MIN)
             self._comm.Allreduce(MPI.IN_PLACE, stiffest, op=MPI.MAX)

@@ -5,7 +5,7 @@ import pytest
 from reference import finite_energy, minimise_finite
 from scipy.optimize import minimize, minimize_scalar
 
-from mechlearn.energies import FiniteSpring
+from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
@@ -344,3 +344,27 @@ def test_stiffnesses_may_have_any_unit_whatever_they_were_before(plane, stiffnes
         free.append(solver.free())
     assert free[1].readings == pytest.approx(free[0].readings, rel=1e-8, abs=1e-10)
     assert free[1].forces == pytest.approx(unit * free[0].forces, rel=1e-7, abs=1e-9 * unit)
+
+
+@pytest.mark.parametrize("contrast", [1e6, 1e12])
+def test_soft_parts_move_though_what_pulls_them_is_nothing_beside_the_stiff_ones(contrast):
+    # A braced strip, stiff where it is held; the load is a 1e-11th of what stretches a stiff bond.
+    cells = 8
+    x = np.array([[i, j] for i in range(cells + 1) for j in (0.0, 1.0)])
+    a = 2 * np.repeat(np.arange(cells), 4)
+    edges = np.stack([a, a], axis=1) + np.tile([[0, 2], [1, 3], [0, 3], [2, 3]], (cells, 1))
+    net, soft = Network(x, edges), 1 / contrast
+    k = np.where(np.arange(len(edges)) < 12, 1.0, soft)
+    tip, moved = 2 * cells, []
+    task = Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(name="f", nodes=[tip], force=[0.0, 2e-5 * soft])],
+        targets=[Target(nodes=[tip + 1], displacement=[0.1, 0.1])],
+    )
+    for element in (Spring(), FiniteSpring()):
+        problem = pose(task, net)
+        solver = equilibrium(Model(net, element, problem.fixed), problem)
+        solver.update(stiffness=k)
+        moved.append(solver.free().states()[0][tip, 1])
+    assert moved[0] > 1e-3
+    assert moved[1] == pytest.approx(moved[0], rel=0.02)

@@ -10,11 +10,12 @@ from cvxopt import cholmod as cholmod_of_cvxopt
 from scipy import sparse
 
 from mechlearn import fastest
-from mechlearn.energies import Spring
+from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
 from mechlearn.fenics import PETSc
 from mechlearn.model import Model
+from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.solver import DirectSolver
 from mechlearn.supernodal import Supernodes
@@ -94,7 +95,7 @@ def test_solutions_do_not_depend_on_the_way_of_the_factorisation(
     # Stiffnesses over ten orders of magnitude make blocks whose inverses have no digits left.
     random, model = np.random.default_rng(1), network(dim, nodes)
     loads = random.standard_normal((nodes * dim, 3))
-    solver = DirectSolver(model.matrix, definite=definite)
+    solver = DirectSolver(model.matrix, definite=definite, free=model.local_free)
     for _ in range(2):
         dense = stiffness_of(
             model, 10 ** random.uniform(-exponent, exponent, model.network.n_edges)
@@ -115,7 +116,7 @@ def test_stiffnesses_may_have_any_unit(dim, nodes, unit, cholmod):
     model, solutions = network(dim, nodes), []
     loads = np.random.default_rng(1).standard_normal((nodes * dim, 2)) * model.local_free[:, None]
     for stiffness in (1.0, unit):
-        solver = DirectSolver(model.matrix, definite=True)
+        solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
         stiffness_of(model, np.full(model.network.n_edges, stiffness))
         solver.factor()
         solutions.append(stiffness * solver.solve(loads))
@@ -130,7 +131,7 @@ def test_stiffnesses_may_have_any_unit(dim, nodes, unit, cholmod):
 def test_what_is_loose_is_refused_though_no_load_moves_it(dim, nodes, columns, cholmod):
     model = network(dim, nodes)
     stiffnesses = np.ones(model.network.n_edges)
-    solver = DirectSolver(model.matrix, definite=True)
+    solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
     loads = np.zeros((nodes * dim, columns))
     loads[-1] = 1.0
 
@@ -158,7 +159,7 @@ def test_what_is_loose_is_refused_though_no_load_moves_it(dim, nodes, columns, c
 def test_a_matrix_that_is_kept_in_another_order_gets_no_new_places():
     model = network(2, 40)
     stiffness_of(model, np.ones(model.network.n_edges))
-    DirectSolver(model.matrix, definite=True).factor()
+    DirectSolver(model.matrix, definite=True, free=model.local_free).factor()
     far = np.flatnonzero(model.matrix[20, :] == 0)[-1]
     with pytest.raises(PETSc.Error):
         model.matrix.setValues([20], [far], [1.0])
@@ -169,7 +170,7 @@ def test_cholmod_leaves_to_mumps_what_is_not_definite_and_many_columns():
     random = np.random.default_rng(1)
     dense = stiffness_of(model, random.uniform(0.5, 2.0, model.network.n_edges))
     eigenvalues = np.linalg.eigvalsh(dense)
-    solver = DirectSolver(model.matrix, definite=False)
+    solver = DirectSolver(model.matrix, definite=False, free=model.local_free)
     for k, below in ((2, 0), (200, 0), (2, 3), (200, 3), (1, 0), (2, 0)):
         # Halfway between two eigenvalues, of which so many are below.
         shift = eigenvalues[below - 1 : below + 1].mean() if below else 0.0
@@ -188,7 +189,7 @@ def test_cholmod_leaves_to_mumps_what_is_not_definite_and_many_columns():
 def test_what_was_factorised_serves_though_the_matrix_has_changed():
     model = network(3, 250)
     dense = stiffness_of(model, np.ones(model.network.n_edges))
-    solver = DirectSolver(model.matrix, definite=True)
+    solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
     solver.factor()
     loads = np.random.default_rng(1).standard_normal((len(dense), 200))
     stiffness_of(model, np.full(model.network.n_edges, 2.0))
@@ -201,7 +202,7 @@ def test_options_of_cvxopt_are_left_to_those_who_set_them(monkeypatch):
     monkeypatch.setattr(cholmod_of_cvxopt, "options", theirs := {"supernodal": 0})
     model = network(3, 250)
     dense = stiffness_of(model, np.ones(model.network.n_edges))
-    solver = DirectSolver(model.matrix, definite=True)
+    solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
     solver.factor()
     assert solver.solve(dense[:, :1])[0, 0] == pytest.approx(1.0, rel=1e-10)
     assert theirs == {"supernodal": 0}
@@ -211,7 +212,7 @@ def test_for_many_columns_nothing_is_factorised_twice(monkeypatch):
     monkeypatch.setattr(fastest, "available", lambda: True)
     model = network(3, 250)
     stiffness_of(model, np.ones(model.network.n_edges))
-    solver = DirectSolver(model.matrix, definite=False)
+    solver = DirectSolver(model.matrix, definite=False, free=model.local_free)
     loads = np.random.default_rng(1).standard_normal((750, 200))
     solver.factor()
     solver.solve(loads)
@@ -226,7 +227,7 @@ def test_for_many_columns_nothing_is_factorised_twice(monkeypatch):
 def test_ranks_get_over_a_singular_matrix():
     script = """
 import numpy as np, pytest
-from mechlearn.energies import Spring
+from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.networks import delaunay
@@ -234,7 +235,7 @@ from mechlearn.solver import DirectSolver
 
 net = delaunay(nodes=60, dim=3, seed=0)
 model = Model(net, Spring(), held=range(10))
-solver = DirectSolver(model.matrix, definite=True)
+solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
 of_node = np.flatnonzero((net.edges == 20).any(axis=1))
 loads = np.ones((model.matrix.getLocalSize()[0], 2)) * model.local_free[:, None]
 found = []
@@ -255,3 +256,34 @@ print("right")
     command = [Path(sys.executable).parent / "mpiexec", "-n", "2", sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.stdout.count("right") == 2, done.stderr
+
+
+@pytest.mark.parametrize("definite", [True, False])
+def test_what_is_soft_behind_what_is_stiff_is_not_loose(definite):
+    # Resistors in series, whose last pivots are small beside the first, and exact.
+    edges = np.stack([np.arange(2000), np.arange(2000) + 1], axis=1)
+    chain = Network(np.stack([np.arange(2001.0), np.zeros(2001)], axis=1), edges)
+    conductances = np.where(np.arange(2000) < 2, 1e6, 1e-6)
+    model = Model(chain, Resistor(), held=[0])
+    model.set(conductance=conductances)
+    solver = DirectSolver(model.assemble_stiffness(), definite=definite, free=model.local_free)
+    solver.factor()
+    load = np.zeros((2001, 1))
+    at = model.to_local(np.eye(2001, 1, -2000)).ravel()
+    load[:, 0] = at
+    assert at @ solver.solve(load)[:, 0] == pytest.approx((1 / conductances).sum(), rel=1e-10)
+
+
+def test_a_node_that_hangs_on_one_bond_of_stiffness_one_is_no_support():
+    edges = [[0, 1], [1, 2], [0, 3]]
+    star = Network([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [0.0, 1.0]], edges)
+    model = Model(star, Resistor(), held=[0])
+    solver = DirectSolver(model.matrix, definite=True, free=model.local_free)
+    for last in (1.0, 1e-30):
+        model.set(conductance=np.array([1.0, 1.0, last]))
+        model.assemble_stiffness()
+        if last == 1.0:
+            solver.factor()
+        else:
+            with pytest.raises(SolveError, match="singular"):
+                solver.factor()

@@ -25,9 +25,10 @@ TOLERANCE = 1e-11
 #: From this residual on steps may use the last factorisation again, as long as each of them makes
 #: the residual smaller by that factor.
 NEAR, FASTER = 1e-4, 0.1
-#: The last step of frames relative to bond length: residual forces are small against what it takes
-#: to stretch a strut, but slender struts bend under far less.
-LAST_STEP = 1e-7
+#: The last step relative to bond length, of networks and of frames: residual forces are small
+#: against what it takes to stretch a typical strut, but soft ones stretch, and slender ones bend,
+#: under far less.
+LAST_STEP, LAST_STEP_OF_FRAMES = 1e-4, 1e-7
 #: By how much smaller it must be where it follows from an old factorisation: what is left after it
 #: is a part of it, and not of its square.
 LAST_CHORD = 1e-3
@@ -70,7 +71,8 @@ class Iteration:
 
     @property
     def _last_step(self) -> float:
-        return LAST_STEP * self.balance.length if self.balance.frames else np.inf
+        at = self.balance
+        return (LAST_STEP_OF_FRAMES if at.frames else LAST_STEP) * at.length
 
     def find(self, start: Point, imposed: Imposed) -> Point:
         """The stable equilibrium near a guess.
@@ -139,20 +141,25 @@ class Iteration:
         """Newton steps that make things better, each time, until it is a stable equilibrium."""
         at = self.balance
         state, moved = self._begin(start, imposed), np.inf
-        direction, kicks = None, 0
+        kicks = 0
         for _ in range(ITERATIONS):
             if self._done(state, moved):
-                # After a regular step it is a minimum; without one even what floats is balanced.
-                regular = direction is not None and not direction.shift
-                if regular or self._is_held(state):
-                    return _found(state)
+                return _found(state)
+            # Without a regular step even what floats is balanced, and what is hardly pushed.
+            balanced = state.miss < TOLERANCE and moved == np.inf
+            if balanced and self.loose:
+                return _found(state)
+            at.counts.iterations += 1
+            direction = at.direction(state)
+            if balanced and direction.shift:
                 if kicks == KICKS:
                     raise NotConverged("a part moves there without resistance", "singular")
                 kicks += 1
                 kicked = state.u + at.softest(state, None)
-                state, moved = at.evaluate(kicked, state.forces, imposed), np.inf
-            at.counts.iterations += 1
-            direction = at.direction(state)
+                state = at.evaluate(kicked, state.forces, imposed)
+                direction = at.direction(state)
+            elif balanced and at.largest(direction.du * at.arm) <= self._last_step:
+                return _found(state)
             state, moved = self._advance(state, direction)
             if not direction.shift:
                 state, moved = self._finish(state, direction.tangent, moved)
@@ -183,10 +190,6 @@ class Iteration:
     def _done(self, state: Residual, moved: float) -> bool:
         """Whether a state is balanced, after a step that moved it so far."""
         return state.miss < TOLERANCE and moved <= self._last_step
-
-    def _is_held(self, state: Residual) -> bool:
-        """Whether a balanced state is a minimum, or no better can be asked of the network."""
-        return bool(self.loose) or not self.balance.direction(state).shift
 
     def _finish(
         self, state: Residual, tangent: Tangent, moved: float, near: float = NEAR

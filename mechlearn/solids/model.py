@@ -255,7 +255,7 @@ class SolidModel(AtState):
         """The solver that suits the solid's size and dimension."""
         if definite and self.width == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
             return IterativeSolver(self.matrix, self._rigid_motions())
-        solver = DirectSolver(self.matrix, definite=definite)
+        solver = DirectSolver(self.matrix, definite=definite, free=self.local_free)
         self._solvers.add(solver)
         return solver
 
