@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Kinds, Ordered
+from mechlearn.kinds import Kinds
+from mechlearn.ordered import Ordered
 from mechlearn.trial import LOOSE, Trial
 
 #: What is left of a pivot, relative to what it was before others were eliminated, where it has no

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from mechlearn.factors import BlockFactors, Factors, KernelFactors, MumpsFactors
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Kinds, Ordered, elimination, nested_dissection
+from mechlearn.kinds import Kinds
+from mechlearn.ordered import Ordered, elimination, nested_dissection
 from mechlearn.supernodal import CholmodFactors, available
 
 # All of this was measured, with networks in 2D and 3D.

@@ -9,7 +9,7 @@ from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
 from mechlearn.fastest import fastest
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Kinds
+from mechlearn.kinds import Kinds
 from mechlearn.ranks import total
 
 #: Relative residual at which conjugate gradients stop, and their number of iterations.

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mechlearn.factors import Factors, Inertia, MumpsFactors, lost, singular
 from mechlearn.fenics import PETSc
-from mechlearn.ordered import Kinds, numbers
+from mechlearn.kinds import Kinds
+from mechlearn.ordered import numbers
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mechlearn.fenics import MPI, PETSc
-from mechlearn.ordered import Kinds
+from mechlearn.kinds import Kinds
 from mechlearn.ranks import total
 
 #: A factorisation is exact where it solves for the load as well as this, and that load, each part
