@@ -118,7 +118,8 @@ class BondMesh:
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
         """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
         if self.comm.size == 1:
-            return local.take(self._place_of_bond, axis=-1)
+            # Every place is in range; other modes than "clip" look at each.
+            return local.take(self._place_of_bond, axis=-1, mode="clip")
         out = np.zeros((*local.shape[:-1], self.network.n_edges))
         out[..., self.owned_bonds] = local
         return self._summed(out)

@@ -27,6 +27,7 @@ class Product:
         )
         self._given = np.empty((0, 0))
         self._blocks: tuple[PETSc.Mat, ...] = ()
+        self._found = np.empty((0, 0))
 
     def with_columns(self, given: NDArray) -> NDArray[np.float64]:
         """The product with every column of an array (columns, k), shape (k, rows).
@@ -40,7 +41,7 @@ class Product:
             block = PETSc.Mat().createDense(given.shape, array=self._given, comm=PETSc.COMM_SELF)
             block.assemble()
             self._blocks = block, self.matrix.matMult(block)
+            self._found = self._blocks[1].getDenseArray().T
         self._given[:] = given
-        block, product = self._blocks
-        self.matrix.matMult(block, product)
-        return product.getDenseArray().T
+        self.matrix.matMult(*self._blocks)
+        return self._found

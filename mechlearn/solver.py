@@ -168,14 +168,14 @@ class Blocks:
         self._matrix, self._comm, self._order = matrix, matrix.comm.tompi4py(), order
         self._back = None if order is None else np.argsort(order)
         self._made: dict[tuple[str, bool], tuple[PETSc.Mat, NDArray]] = {}
-        self._sum, self._product = (np.zeros(matrix.getLocalSize()[0]) for _ in range(2))
+        self._sum, self._less, self._miss = (np.zeros(matrix.getLocalSize()[0]) for _ in range(3))
         self._vectors = [
             PETSc.Vec().createWithArray(array, size=matrix.getSizes()[0], comm=matrix.comm)
-            for array in (self._sum, self._product)
+            for array in (self._sum, self._less, self._miss)
         ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        self._amounts, self._wanted = np.empty(0), np.empty(0)
+        self._amounts = np.empty(0)
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -208,7 +208,7 @@ class Blocks:
             sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", columns, columns)))
             amounts = self._random.uniform(1.0, 2.0, array.shape[1])
             self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
-            self._wanted = columns @ self._amounts
+            self._less[:] = -columns @ self._amounts
             self._columns = None if columns.flags.writeable else columns
         return block
 
@@ -225,11 +225,10 @@ class Blocks:
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        found = self.get("solution", len(self._amounts))[1] @ self._amounts
+        found = self.get("solution", len(self._amounts))[1].dot(self._amounts)
         if self._back is None:
             self._sum[:] = found
         else:
             found.take(self._back, out=self._sum, mode="clip")
-        self._matrix.mult(*self._vectors)
-        miss = self._product - self._wanted
-        return math.sqrt(total(self._comm, miss @ miss))
+        self._matrix.multAdd(*self._vectors)
+        return math.sqrt(total(self._comm, self._miss.dot(self._miss)))

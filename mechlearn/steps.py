@@ -108,7 +108,7 @@ class Adam(Step):
         sums, squares = a * memory["sum"], b * memory["squares"]
         sums += signal
         squares += np.square(signal)
-        memory.update(count=np.array(count), sum=sums, squares=squares)
+        memory["count"], memory["sum"], memory["squares"] = np.array(count), sums, squares
         unit = math.sqrt((1 - b**count) / (1 - b))
         felt = np.sqrt(squares)
         felt += unit * (float(memory["floor"]) or 1.0)

@@ -124,7 +124,7 @@ class BondSuperposition:
         for s, first in zip(strains, self.columns, strict=True):
             if not rest.vanishes(name, s):
                 parts.append(rest(name, s) * (moment(1) @ first))
-            weighted = np.dot(products, first)
+            weighted = products.dot(first)
             for t, second in zip(strains, self.columns, strict=True):
                 if not rest.vanishes(name, s, t):
                     curvature = rest(name, s, t)
@@ -169,7 +169,7 @@ def moment(order: int, amounts: NDArray, rates: NDArray | None = None) -> NDArra
         return np.array(1.0 if rates is None else 0.0)
     if order == 1:
         return (amounts if rates is None else rates).mean(axis=0)
-    products = np.dot(amounts.T, amounts if rates is None else rates)
+    products = amounts.T.dot(amounts if rates is None else rates)
     if len(amounts) > 1:
         products /= len(amounts)
     return products if rates is None else products + products.T

@@ -103,15 +103,17 @@ class Rest:
 
     def now(self) -> Unstrained:
         """The bonds as they are now; it stays what it is when they change."""
+        if self._now is not None and not self._changed:
+            return self._now
         if self._now is None:
             # Whatever was set before anybody asked need not be set again.
             self._now = Unstrained(self._energy, self._copied(self._values), {})
-        elif not self._changed <= self._changing:
+        elif self._changed <= self._changing:
+            self._now = self._now.at(self._copied(self._changing))
+        else:
             self._changing |= self._changed
             fixed = self._copied(self._values.keys() - self._changing)
             self._now = Unstrained(self._energy, fixed, self._copied(self._changing))
-        elif self._changed:
-            self._now = self._now.at(self._copied(self._changing))
         self._changed.clear()
         return self._now
 

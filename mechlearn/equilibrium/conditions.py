@@ -81,20 +81,24 @@ class GripOfSome:
             self.block = np.ix_(h, h)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Conditions:
-    """What is imposed at the ports: a grip, and the values, (examples, ports)."""
+    """What is imposed at the ports: a grip, and the values, (examples, ports).
+
+    Attributes
+    ----------
+    loads : (examples, ports) array, optional
+        The forces that are given; None where there are none but zero.
+    """
 
     grip: Grip
     values: NDArray[np.float64]
 
-    @cached_property
-    def loads(self) -> NDArray[np.float64] | None:
-        """The forces that are given, (examples, ports); None where there are none but zero."""
-        if not self.grip.loads:
-            return None
-        given = np.where(self.grip.held, 0.0, self.values)
-        return given if given.any() else None
+    def __post_init__(self) -> None:
+        self.loads: NDArray[np.float64] | None = None
+        if self.grip.loads:
+            given = np.where(self.grip.held, 0.0, self.values)
+            self.loads = given if given.any() else None
 
 
 def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:

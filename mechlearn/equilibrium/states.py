@@ -76,7 +76,7 @@ class Rate(ABC):
         """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PhaseState:
     """The network in one phase, as a rule sees it.
 

@@ -98,23 +98,18 @@ class RuleLearner(Learner):
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
             move = step(dof.on_scale(self._signal(dof.name)))
-            if not _finite(move):
-                raise SolveError(
-                    f"Learning diverged at step {self.updates}: the change of {dof.name} is not a "
-                    "finite number; use a smaller rate.",
-                    "not finite",
-                )
             moves.append(move if self._pace == 1 else self._pace * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.flaws.change(dof, move, self._moment)
-            if not _finite(dof.values):
-                raise SolveError(
-                    f"Learning diverged at step {self.updates}: {dof.name} is not a finite number "
-                    "any more; use a smaller rate, or bounds.",
-                    "not finite",
-                )
+            # A product that is finite says of both that all their numbers are.
+            if not math.isfinite(move.dot(dof.values)):
+                self._require_finite(f"the change of {dof.name}", move, "a smaller rate")
+                self._require_finite(dof.name, dof.values, "a smaller rate, or bounds")
 
-
-def _finite(values: NDArray) -> bool:
-    """Whether all numbers are finite; a sum that is shows it in one pass."""
-    return math.isfinite(values.sum()) or bool(np.isfinite(values).all())
+    def _require_finite(self, name: str, values: NDArray, better: str) -> None:
+        if not np.isfinite(values).all():
+            raise SolveError(
+                f"Learning diverged at step {self.updates}: {name} is not a finite number; "
+                f"use {better}.",
+                "not finite",
+            )
