@@ -147,7 +147,7 @@ class IterativeSolver:
             out[:, k] = x.array
         b.destroy()
         x.destroy()
-        return out.copy(order="C")
+        return self._blocks.solution(columns.shape[1])
 
     def missed(self) -> float:
         """By how much the last solution misses its right-hand side, relative to it."""
@@ -175,7 +175,7 @@ class Blocks:
         ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        self._amounts = np.empty(0)
+        self._solution, self._amounts = np.empty((0, 0)), np.empty(0)
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -213,22 +213,19 @@ class Blocks:
         return block
 
     def solution(self, k: int) -> NDArray[np.float64]:
-        """A copy of the block "solution", in the order of the matrix."""
-        found = self.get("solution", k)[1]
-        if self._back is None:
-            return found.copy(order="C")
-        return found.take(self._back, axis=0, mode="clip")
+        """A copy of the block "solution", in the order of the matrix and column after column."""
+        found = self.get("solution", k)[1].T
+        # Every place is in range; other modes than "clip" look at each.
+        mine = found.copy() if self._back is None else found.take(self._back, axis=1, mode="clip")
+        self._solution = mine.T
+        return self._solution
 
     def missed(self) -> float:
-        """How far the matrix times the block "solution" is from the block "right", relatively.
+        """How far the matrix times the last :meth:`solution` is from :meth:`right`, relatively.
 
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        found = self.get("solution", len(self._amounts))[1].dot(self._amounts)
-        if self._back is None:
-            self._sum[:] = found
-        else:
-            found.take(self._back, out=self._sum, mode="clip")
+        self._solution.dot(self._amounts, out=self._sum)
         self._matrix.multAdd(*self._vectors)
         return math.sqrt(total(self._comm, self._miss.dot(self._miss)))

@@ -120,7 +120,7 @@ class BondSuperposition:
         if not rest.vanishes(name) and (there := moment(0)):
             parts.append(np.full(self.columns.shape[2], there) * rest(name))
         # Half of a small array costs less than that of what it makes.
-        products = moment(2) / 2
+        products = 0.5 * moment(2)
         for s, first in zip(strains, self.columns, strict=True):
             if not rest.vanishes(name, s):
                 parts.append(rest(name, s) * (moment(1) @ first))

@@ -8,7 +8,6 @@ cost a handful of solves and a matrix product.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, override
 
 import numpy as np
@@ -55,7 +54,7 @@ class LinearEquilibrium(Equilibrium):
         # Ports read few degrees of freedom.
         self._read = np.unique(rows.indices)
         # Of halves the sum with the transpose is the mean.
-        self._half_reads = self._pulls[self._read].T / 2
+        self._half_reads = self._pulls[self._read] / 2
         self._solver = self.model.solver(definite=True)
 
     @override
@@ -74,12 +73,12 @@ class LinearEquilibrium(Equilibrium):
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
         # Small networks feel that `dot` starts in a third of the time of `@`.
-        half = total(model.comm, self._half_reads.dot(solution.take(self._read, axis=0)))
+        half = total(model.comm, solution.T.take(self._read, axis=1).dot(self._half_reads))
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
         self._check(half)
-        self._at_rest = 2 * half[:, -1] if prestressed else None
-        forced = half[:, :-1] if prestressed else half
+        self._at_rest = 2 * half[-1] if prestressed else None
+        forced = half[:-1] if prestressed else half
         self.compliance = forced + forced.T
         self.superposition = model.superpose(solution)
         self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
@@ -310,14 +309,14 @@ class LinearSettled(Settled):
         self.forces, self.readings, self._loaded = forces, readings, loaded
         self.superposition, self.amounts = at.superposition, amounts
 
-    @cached_property
+    @property
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
         if self._prestressed:
             return self.superposition.energies(self.amounts)
         # Half the work of the forces that brought it there, on top of what balanced self-stress
         # holds.
-        work = np.vecdot(self.forces, self.readings) / 2
+        work = 0.5 * np.vecdot(self.forces, self.readings)
         at_rest = self.superposition.energy_at_rest
         return work + at_rest if at_rest else work
 
