@@ -97,6 +97,7 @@ class BorderedSolver:
         strain = s * np.linalg.solve(self._schur * (s * s.T), s * pulled)
         return self._border.join(free - self._moved @ strain, strain)
 
-    def missed(self) -> float:
-        """By how much the last solution of the sparse part misses its right-hand side."""
-        return self._inner.missed()
+    def missed(self, solution: NDArray) -> float:
+        """By how much the sparse part of the last :meth:`solve`, which gave this, is missed."""
+        free, strain = self._border.split(solution)
+        return self._inner.missed(free + self._moved @ strain)

@@ -68,13 +68,13 @@ class DirectSolver:
             ) from error
         return self._blocks.solution(k)
 
-    def missed(self) -> float:
-        """By how much the last solution misses its right-hand side, relative to it.
+    def missed(self, solution: NDArray) -> float:
+        """By how much the last :meth:`solve`, which gave this, misses its right-hand side.
 
-        Where that is known of a random load, by how much it was missed.
+        Relative to that. Where it is known of a random load, by how much that was missed.
         """
         known = self._factors.missed
-        return self._blocks.missed() if known is None else known
+        return self._blocks.missed(solution) if known is None else known
 
 
 class IterativeSolver:
@@ -149,9 +149,9 @@ class IterativeSolver:
         x.destroy()
         return self._blocks.solution(columns.shape[1])
 
-    def missed(self) -> float:
-        """By how much the last solution misses its right-hand side, relative to it."""
-        return self._blocks.missed()
+    def missed(self, solution: NDArray) -> float:
+        """By how much the last :meth:`solve`, which gave this, misses its right-hand side."""
+        return self._blocks.missed(solution)
 
 
 class Blocks:
@@ -175,7 +175,7 @@ class Blocks:
         ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        self._solution, self._amounts = np.empty((0, 0)), np.empty(0)
+        self._amounts = np.empty(0)
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -217,15 +217,14 @@ class Blocks:
         found = self.get("solution", k)[1].T
         # Every place is in range; other modes than "clip" look at each.
         mine = found.copy() if self._back is None else found.take(self._back, axis=1, mode="clip")
-        self._solution = mine.T
-        return self._solution
+        return mine.T
 
-    def missed(self) -> float:
-        """How far the matrix times the last :meth:`solution` is from :meth:`right`, relatively.
+    def missed(self, solution: NDArray) -> float:
+        """How far the matrix times a solution is from the last :meth:`right`, relatively.
 
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
-        self._solution.dot(self._amounts, out=self._sum)
+        solution.dot(self._amounts, out=self._sum)
         self._matrix.multAdd(*self._vectors)
         return math.sqrt(total(self._comm, self._miss.dot(self._miss)))

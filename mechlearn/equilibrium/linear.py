@@ -8,6 +8,7 @@ cost a handful of solves and a matrix product.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, override
 
 import numpy as np
@@ -76,7 +77,7 @@ class LinearEquilibrium(Equilibrium):
         half = total(model.comm, solution.T.take(self._read, axis=1).dot(self._half_reads))
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
-        self._check(half)
+        self._check(half, self._solver.missed(solution))
         self._at_rest = 2 * half[-1] if prestressed else None
         forced = half[:-1] if prestressed else half
         self.compliance = forced + forced.T
@@ -201,9 +202,8 @@ class LinearEquilibrium(Equilibrium):
     def _as_loads(self, strains: sparse.csr_array) -> NDArray[np.float64]:
         return strains.T.toarray() * self.model.local_free[:, None]
 
-    def _check(self, reading: NDArray) -> None:
+    def _check(self, reading: NDArray, worst: float) -> None:
         """A direct solver hands out numbers for a singular matrix too; look at what they are."""
-        worst = self._solver.missed()
         # A load that is no number shows in what it makes ports read.
         if not math.isfinite(worst) or (self.prestressed and not np.isfinite(reading).all()):
             raise SolveError(
@@ -313,12 +313,16 @@ class LinearSettled(Settled):
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
         if self._prestressed:
-            return self.superposition.energies(self.amounts)
+            return self._energies_of_bonds
         # Half the work of the forces that brought it there, on top of what balanced self-stress
         # holds.
         work = 0.5 * np.vecdot(self.forces, self.readings)
         at_rest = self.superposition.energy_at_rest
         return work + at_rest if at_rest else work
+
+    @cached_property
+    def _energies_of_bonds(self) -> NDArray[np.float64]:
+        return self.superposition.energies(self.amounts)
 
     @override
     def potential(
@@ -326,7 +330,7 @@ class LinearSettled(Settled):
     ) -> NDArray[np.float64]:
         if self._loaded or home is not None:
             return super().potential(loaded, home)
-        # Where no forces are given, loaded ports carry none.
+        # Where no forces are given, loaded ports carry none; through outputs do, and have a home.
         return self.energies
 
     @override
