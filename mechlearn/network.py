@@ -41,6 +41,8 @@ class Network:
         of a periodic network takes the nearest image.
     node_sets, edge_sets : mapping of name to ids, optional
     node_data, edge_data : mapping of name to an array with one row per node or bond, optional
+    notes : sequence of str, optional
+        What the reader of its file chose or left out, in sentences.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Network:
     edge_sets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     node_data: Mapping[str, NDArray] = field(default_factory=dict)
     edge_data: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         nodes = _coordinates(self.nodes)
@@ -71,6 +74,7 @@ class Network:
         put(self, "edge_sets", _sets(self.edge_sets, len(edges), "edge"))
         put(self, "node_data", _data(self.node_data, len(nodes), "node"))
         put(self, "edge_data", _data(self.edge_data, len(edges), "edge"))
+        put(self, "notes", tuple(map(str, self.notes)))
         _check_bonds(self)
 
     def __reduce__(self) -> tuple[Any, ...]:  # networks travel between processes

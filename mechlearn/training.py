@@ -272,6 +272,7 @@ def _train(
     problem = learner.problem
     history = learner.history.dataset(problem, learner.parameters)
     outputs, response, warnings = _from_rest(learner)
+    warnings += learner.network.notes
     moved = np.abs(outputs - learner.history.outputs[-1]).max()
     if learner.device is None and moved > BRANCH * _largest(problem):
         warnings.append(

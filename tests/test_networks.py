@@ -798,7 +798,7 @@ def test_mesh_errors_name_the_file(tmp_path):
     fails("points.vtk", "no lines")
     (tmp_path / "folder").mkdir()
     fails("folder", "folder")
-    with pytest.raises(InputError, match="only proteins"):
+    with pytest.raises(InputError, match="a protein cutoff and chains, not cutoff"):
         from_file(tmp_path / "points.vtk", cutoff=8)
 
 

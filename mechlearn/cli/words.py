@@ -1,5 +1,6 @@
 """What commands say, on however many ranks: results on stdout, trouble on stderr."""
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -28,6 +29,25 @@ def warn(text: str) -> None:
     """Say on stderr what the user should know at once, once for all ranks."""
     if ranks.rank() == 0:
         ranks.tell(f"mechlearn: {plain(text)}")
+
+
+class _Notes(logging.Handler):
+    """Says what the package has to note while a command runs, each note once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._said:
+            self._said.add(text)
+            warn(f"Note: {text}")
+
+
+def hear() -> None:
+    """Let users of commands hear what readers of files left out or chose."""
+    logging.getLogger("mechlearn").handlers = [_Notes()]
 
 
 def fail(text: str, code: int) -> NoReturn:

@@ -7,9 +7,11 @@ The text format is the one public coupled-learning codes use::
     x y [z]         N rows of coordinates
     i j             NE rows of node ids from 0
 
-A comment ``# edge: stiffness rest_length`` names further columns of the bond rows.
+A comment ``# edge: stiffness rest_length`` names further columns of the bond rows, and
+``# dimension: 3`` keeps a flat network in space.
 """
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -21,9 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import BOX, Network
+from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_graphml, read_npz
 
+LOG = logging.getLogger(__name__)
 TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
 TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
@@ -59,13 +63,14 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         this module. ``.npz .graphml .csv``: see :mod:`mechlearn.networks.tables`. Everything else
         is read by meshio: line cells are the bonds, or, where there
         are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
-        bond uses are dropped; a mesh that lies in a plane z = const is 2D; data of points and of
+        bond uses are dropped; data of points and of
         lines, one number each, become node and edge data. What mechlearn writes beside them is
         honoured: point data ``dimension`` (3 keeps a flat mesh in space), ``cell_1``, ... (the
         lattice vectors) and line data ``shift`` of a periodic network, 0/1 data ``node_set:name``
         and ``edge_set:name``.
     **options
-        For a protein ``cutoff`` and ``chains``; otherwise none.
+        For a protein ``cutoff`` and ``chains``; for all others ``dimension``: 3 keeps a flat
+        network in space, which would be one of the plane.
 
     Raises
     ------
@@ -86,14 +91,21 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         if unknown:
             raise InputError(f"{path}: a protein takes cutoff and chains, not {unknown[0]}.")
         return protein(path, **options)
+    dimension = options.pop("dimension", None)
     if options:
-        raise InputError(f"{path}: only proteins take options, so {min(options)} has no meaning.")
+        raise InputError(
+            f"{path}: a network's file takes dimension, and a protein cutoff and chains, not "
+            f"{min(options)}."
+        )
     read = _from_text if suffix in TEXT else TABLES.get(suffix, _from_mesh)
     try:
-        return read(path)
+        network = in_its_dimension(read(path), dimension)
     except InputError as problem:
         text = str(problem)
         raise InputError(text if str(path) in text else f"{path}: {text}") from None
+    for note in network.notes:
+        LOG.warning("%s: %s.", path, note)
+    return network
 
 
 def to_text(network: Network, path: str | os.PathLike[str]) -> None:
@@ -125,6 +137,7 @@ def to_text(network: Network, path: str | os.PathLike[str]) -> None:
         header += [_digits(v) for v in box]
     data = {k: v for k, v in network.edge_data.items() if v.ndim == 1 and v.dtype.kind in "fiu"}
     lines = ["# edge: " + " ".join(k.replace(" ", "_") for k in data)] if data else []
+    lines += ["# dimension: 3"] if marked(network) else []
     lines.append(" ".join(header))
     lines += [" ".join(map(_digits, row)) for row in network.nodes]
     columns = list(data.values())
@@ -144,6 +157,7 @@ def _digits(value: float) -> str:
 
 def _from_text(path: Path) -> Network:
     names: list[str] = []
+    spatial = False
     rows: list[list[str]] = []
     numbers: list[int] = []
     try:
@@ -154,6 +168,7 @@ def _from_text(path: Path) -> Network:
         body, _, comment = line.partition("#")
         if not body.strip() and comment.strip().lower().startswith("edge:"):
             names = comment.split(":", 1)[1].split()
+        spatial |= not body.strip() and comment.split() == ["dimension:", "3"]
         if body.strip():
             rows.append(body.replace(",", " ").split())
             numbers.append(number)
@@ -203,6 +218,7 @@ def _from_text(path: Path) -> Network:
         nodes,
         bonds[:, :2].astype(np.int64),
         cell=cell,
+        node_data={DIMENSION: np.full(n, 3)} if spatial else {},
         edge_data={k: bonds[:, 2 + c] for c, k in enumerate(names)},
     )
 
@@ -257,7 +273,10 @@ def _from_mesh(path: Path) -> Network:
     edges, edge_data = _bonds(path, mesh)
     used = np.unique(edges)
     node_data = {k: _native(v)[used] for k, v in mesh.point_data.items() if np.ndim(v) == 1}
-    nodes = _in_plane(mesh.points[used], node_data.pop("dimension", None))
+    nodes = mesh.points[used]
+    plane = "cell_1" in mesh.point_data and "cell_3" not in mesh.point_data
+    if nodes.ndim == 2 and (plane or node_data.get(DIMENSION, [3])[0] == 2):
+        nodes = nodes[:, :2]
     cell, shifts = _cell(path, mesh, edge_data, nodes.shape[1])
     # The ids that mechlearn writes say nothing that the order does not.
     if np.array_equal(node_data.get("node", []), np.arange(len(nodes))):
@@ -286,14 +305,6 @@ def _native(given: ArrayLike) -> NDArray:
     """Numbers in the byte order of this machine."""
     values = np.asarray(given)
     return values.astype(values.dtype.newbyteorder("="))
-
-
-def _in_plane(points: NDArray, dimension: NDArray | None) -> NDArray:
-    """Points in the plane where they lie in one, unless the file says that space has three."""
-    said = dimension is not None and bool((dimension == 3).all())
-    if points.ndim == 2 and points.shape[1] == 3 and not said and np.ptp(points[:, 2]) == 0:
-        return points[:, :2]
-    return points
 
 
 def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]]:

@@ -19,6 +19,7 @@ from mechlearn.errors import InputError
 from mechlearn.extras import load
 from mechlearn.meshfile import failure, save, set_field, take_sets
 from mechlearn.network import Network
+from mechlearn.networks.flat import marked
 from mechlearn.safenpz import read_arrays
 from mechlearn.safexml import refuse_entities
 
@@ -33,7 +34,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
     arrays: dict[str, NDArray] = {"nodes": network.nodes, "edges": network.edges}
     if network.cell is not None and network.shifts is not None:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
-    for kind, data in (("node", {**network.node_data, **nodes}),
+    for kind, data in (("node", {**network.node_data, **nodes, **marked(network)}),
                        ("edge", {**network.edge_data, **edges})):  # fmt: skip
         arrays |= {f"{kind}:{k}": np.asarray(v) for k, v in data.items()}
     for kind, sets in (("node", network.node_sets), ("edge", network.edge_sets)):
@@ -100,7 +101,7 @@ def _columns(
     if network.shifts is not None:
         shifts = network.shifts.T
         of_edges |= {f"shift_{a}": s for a, s in zip(axes, shifts, strict=True)}
-    for columns, data in ((of_nodes, {**network.node_data, **nodes}),
+    for columns, data in ((of_nodes, {**network.node_data, **nodes, **marked(network)}),
                           (of_edges, {**network.edge_data, **edges})):  # fmt: skip
         for name, values in data.items():
             parts = _split(name, np.asarray(values))
