@@ -1,52 +1,42 @@
-"""Looking at a task before training it: what it asks, and of what network."""
+"""Check of a task file: everything that a training would refuse, and the task in words."""
 
 from pathlib import Path
 
 import numpy as np
 
-from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError, listed
 from mechlearn.feasibility import Feasibility, counted, searched
-from mechlearn.imperfections import Flaws, Imperfections
-from mechlearn.learners import learner_of
-from mechlearn.maxwell import check_rigidity
-from mechlearn.posing import pose
+from mechlearn.imperfections import Imperfections
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.start import with_start
-from mechlearn.steps import make_step
 from mechlearn.task import Terminal
+from mechlearn.training import make_learner
 
 
 def check_setup(
     setup: Setup, folder: Path = Path(), draw: Path | None = None, search: bool = False
 ) -> tuple[str, Feasibility]:
-    """What a training would check before it solves anything, and what the network is, as text.
+    """Set-up of a training, up to its first state, as text; and the feasibility of its task.
 
     With ``search``, the best answer within the bounds is looked for.
 
     Raises
     ------
-    InputError
+    InputError, SolveError
         Where a training would.
     """
     start, setup = setup.start, with_start(setup, folder)
     network = build_network(setup.network, folder)
     energy, material = build_energy(setup.energy, network)
     rule = build_rule(setup.rule)
-    problem = pose(setup.task, network, energy.kinematics)
-    learner_of(rule).refuse(setup.task, energy, setup.learn, rule)
-    rng = np.random.default_rng(setup.train.seed)
-    flaws = Flaws(setup.imperfections, network, setup.train.seed)
-    dofs = []
-    for name, learn in setup.learn.items():
-        dof = LearningDof(name, learn, energy, network, rng, material.get(name))
-        flaws.spoil(dof)
-        make_step(setup.train.optimiser, setup.train.rate, dof)
+    learner = make_learner(setup, network, energy, material, rule)
+    problem, flaws = learner.problem, learner.flaws
+    # The first state is found, and what its first step needs.
+    learner.train(0, setup.train.tolerance)
+    for dof in learner.dofs:
         dof.learns &= flaws.whole
-        if name == energy.parameters[0].name:
-            dof.values = np.where(flaws.whole, dof.values, 0.0)
-        dofs.append(dof)
+        dof.values = learner.parameters[dof.name]
     kind = "periodic" if network.periodic else "finite"
     lines = [
         *([setup.title] if setup.title else []),
@@ -56,7 +46,7 @@ def check_setup(
     ]
     if start:
         lines.append(f"start     what the run {start} learned")
-    counts = check_rigidity(energy, flaws.left(network), problem.driven)
+    counts = learner.rigidity
     lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
@@ -79,11 +69,13 @@ def check_setup(
     if setup.imperfections != Imperfections():
         given = setup.imperfections.model_dump(exclude_defaults=True)
         lines.append("flaws     " + ", ".join(f"{k} = {v}" for k, v in given.items()))
-    known = counted(problem, energy, dofs, material, setup.train.tolerance)
+    error = learner.history.error[0]
+    lines.append(f"at first  {problem.error_name} {error:.3g}")
+    known = counted(problem, energy, learner.dofs, material, setup.train.tolerance)
     lines.append(f"counts    {known.counts}")
     if search:
         cut = flaws.cut(energy, network, material)
-        known = searched(known, problem, energy, dofs, cut, seed=setup.train.seed)
+        known = searched(known, problem, energy, learner.dofs, cut, seed=setup.train.seed)
         lines.append(f"reach     {known.verdict}")
     lines += [f"warning   {warning}" for warning in known.warnings]
     if draw is not None:

@@ -109,10 +109,11 @@ class Run:
         return pose(self.setup.task, self.network, self.energy.kinematics)
 
     def __repr__(self) -> str:
-        verdict = "learned" if self.converged else "not learned"
+        from mechlearn.summary import outcome
+
         title = f" {self.setup.title!r}" if self.setup.title else ""
         return (
-            f"<Run{title}: {verdict} in {self.summary['steps']} steps, "
+            f"<Run{title}: {outcome(self.summary)} in {self.summary['steps']} steps, "
             f"{self.summary['error_is'].replace('_', ' ')} {self.summary['error']:.2e}; "
             f"{self.network!r}>"
         )

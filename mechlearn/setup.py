@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ class Train(Table):
     )
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Step size; adam has a default for every parameter."
+    )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="Which step's network is the result where the tolerance is not reached: that "
+        "with the smallest error, or the last.",
     )
 
 

@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,7 +26,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) 
     if isinstance(learner.equilibrium, NewtonEquilibrium):
         solver |= vars(learner.equilibrium.counts)
     solver |= learner.model.counts()
-    verdict = judge(learner, error, tolerance, steps)
+    verdict = judge(learner, error, tolerance, steps, accuracy)
     return {
         "targets": target_table(problem, reached, learner.history.outputs[0]),
         "converged": bool(error <= tolerance),
@@ -78,6 +79,15 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
             row["relative_error"] = float(error[e, mine].max())
             rows.append(row)
     return rows
+
+
+def outcome(summary: Mapping[str, Any]) -> str:
+    """The outcome of a run in words: learned or not; the accuracy of a classification."""
+    if summary["converged"]:
+        return "learned"
+    if "accuracy" in summary:
+        return f"{100 * summary['accuracy']:.1f} % classified right"
+    return "not learned"
 
 
 def versions() -> dict[str, str]:

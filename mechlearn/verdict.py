@@ -1,4 +1,4 @@
-"""How a training ended, and why: what a user should know who sees that the task was not learned."""
+"""Outcome of a training, and its cause where the tolerance was not reached."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mechlearn.dofs import LearningDof
 from mechlearn.learners import Learner
+from mechlearn.learners.pace import oscillates
 from mechlearn.scales import Sigmoid, Softplus
 
 #: Learning stalls when the best error of its last part (at least so many steps) is hardly better
@@ -14,8 +15,6 @@ from mechlearn.scales import Sigmoid, Softplus
 PART, LEAST, BETTER = 0.2, 20, 0.99
 #: Learning diverged when it ended with an error so many times that of the beginning.
 WORSE = 1.2
-#: An error goes up and down when it turns in more than this part of the steps, by this much.
-TURNS, SWING = 0.4, 0.01
 #: On a saturating scale a parameter is at a bound within this part of the range between both.
 AT = 1e-9
 
@@ -23,16 +22,22 @@ AT = 1e-9
 class Verdict(NamedTuple):
     """One word, and a sentence without its full stop where there is more to say.
 
-    ``outcome`` is "learned", "unfinished" (the error was still falling), "stalled", "diverged",
-    "finished" (no further change helps) or "stopped" (no step could be taken).
+    ``outcome`` is "learned", "unfinished" (the error was still falling), "oscillating" (it went up
+    and down), "stalled", "diverged", "finished" (no further change helps) or "stopped" (no step
+    could be taken).
     """
 
     outcome: str
     why: str
 
 
-def judge(learner: Learner, error: float, tolerance: float, steps: int) -> Verdict:
-    """What became of a training that might have taken so many steps, and why."""
+def judge(
+    learner: Learner, error: float, tolerance: float, steps: int, accuracy: float | None = None
+) -> Verdict:
+    """The outcome of a training that might have taken so many steps, and its cause.
+
+    Of a classification at rest the ``accuracy`` is the outcome, not the cross-entropy that is left.
+    """
     errors = np.array(learner.history.error)
     if error <= tolerance:
         return Verdict("learned", "")
@@ -44,21 +49,31 @@ def judge(learner: Learner, error: float, tolerance: float, steps: int) -> Verdi
         return Verdict(
             "finished", "loaded from rest, the network answers otherwise than in training"
         )
+    best = int(errors.argmin())
+    more = ""
+    if best < len(errors) - 1:
+        more = f" (the smallest was {errors[best]:.2g} at step {best})"
     if errors[-1] > WORSE * errors[0]:
         return Verdict(
             "diverged",
-            f"the error grew from {errors[0]:.2g} to {errors[-1]:.2g}; use a smaller rate, or a "
-            "rule that follows the error",
+            f"the error grew from {errors[0]:.2g} to {errors[-1]:.2g}{more}; use a smaller rate, "
+            "or a rule that follows the error",
         )
     last = max(LEAST, int(PART * len(errors)))
-    if len(errors) < 2 * last or errors[-last:].min() < BETTER * errors[:-last].min():
-        best = int(errors.argmin())
-        more = (
-            f" (the best was {errors[best]:.2g} at step {best})" if best < len(errors) - 1 else ""
-        )
+    recent = errors[-last:]
+    if len(errors) < 2 * last or recent.min() < BETTER * errors[:-last].min():
         return Verdict("unfinished", f"{learner.updates} steps were too few{more}")
+    if oscillates(errors, last) and accuracy is None:
+        slower = f", made {1 / learner.pace.limit:g} times as small" * (learner.pace.limit < 1)
+        return Verdict(
+            "oscillating",
+            f"the error goes up and down between {recent.min():.2g} and {recent.max():.2g} in the "
+            f"last {last} steps{slower}{more}; use a smaller rate",
+        )
     said = f"the error has hardly fallen for {last} steps"
-    return Verdict("stalled", f"{said}: {_reason(learner, errors[-last:])}")
+    if accuracy is not None:
+        return Verdict("finished", f"{said}{more}; its tolerance is {tolerance:g}")
+    return Verdict("stalled", f"{said}{more}: {_reason(learner, recent)}")
 
 
 def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
@@ -88,9 +103,6 @@ def _bounded(learner: Learner) -> str:
 
 def _reason(learner: Learner, errors: NDArray) -> str:
     change = np.diff(errors)
-    turns = np.count_nonzero(change[1:] * change[:-1] < 0)
-    if turns > TURNS * len(errors) and np.ptp(errors) > SWING * errors.min():
-        return "it goes up and down; use a smaller rate"
     for name, n in at_bounds(learner).items():
         if n["lower"] + n["upper"] > n["learning"] / 2:
             return (

@@ -18,7 +18,7 @@ from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.folder import CHECKPOINT
 from mechlearn.learners import PruningLearner, RuleLearner
-from mechlearn.learners.base import SLOWEST
+from mechlearn.learners.pace import SLOWEST
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
@@ -49,7 +49,10 @@ def learn_plain(net, rate, *, low=1e-30, steps=60, **options):
     """Steps of the logarithm by ``rate`` times the signal."""
     learn = {"stiffness": ml.Learn(bounds=(low, 10.0), initial=1.0, chain=False)}
     return ml.train(
-        net, TASK, **{"learn": learn, "optimiser": "plain", "rate": rate, "steps": steps} | options
+        net,
+        TASK,
+        **{"learn": learn, "optimiser": "plain", "rate": rate, "steps": steps, "keep": "last"}
+        | options,
     )
 
 
@@ -212,7 +215,7 @@ def test_a_stop_is_written_and_said_with_exit_code_1(tmp_path, capsys, monkeypat
     assert "NOT learned" in said.out
     assert "Stopped: after step " in said.out
     assert "Too stiff for this test" in said.err.splitlines()[-1]
-    assert said.err.splitlines()[-1].endswith("The network of the last good step is written.")
+    assert said.err.splitlines()[-1].endswith("The network of step 7 is written.")
     run = Run.load(folder)
     assert run.learned["stiffness"].max() <= 1.3
     assert json.loads((folder / "summary.json").read_text())["faults"]["singular"] >= 10
@@ -392,3 +395,143 @@ def test_loads_that_are_no_numbers_are_found_at_once(nodes, bad):
     rest_length[5] = bad
     with np.errstate(invalid="ignore"), pytest.raises(SolveError, match="not finite"):
         solver.update(rest_length=rest_length)
+
+
+def jumping(monkeypatch):
+    """Let every other bond jump to and fro by as much as the pace allows."""
+
+    def signal(self, name):
+        out = np.zeros(self.network.n_edges)
+        out[::2] = 1.0 if self.dofs[0].values[0] > 1 else -1.0
+        return out
+
+    monkeypatch.setattr(RuleLearner, "_signal", signal)
+
+
+def test_an_oscillating_error_slows_the_steps_down_and_the_best_is_the_result(plane, monkeypatch):
+    jumping(monkeypatch)
+    options = {"tolerance": 1e-9, "optimiser": "plain", "rate": 0.5, "steps": 50}
+    run = ml.train(plane, TASK, **options)
+    errors = run.history["error"].values
+    assert run.summary["outcome"] == "oscillating"
+    assert "goes up and down between" in run.summary["why"]
+    assert "made 2 times as small" in run.summary["why"]
+    # A jump of half the size from the second window on.
+    assert np.ptp(errors[-5:]) < 0.6 * np.ptp(errors[5:10])
+    assert run.summary["reported_step"] == errors.argmin()
+    assert run.summary["error"] == pytest.approx(errors.min(), rel=1e-12)
+    last = ml.train(plane, TASK, keep="last", **options)
+    assert last.summary["error"] == pytest.approx(errors[-1], rel=1e-12)
+    assert last.summary["reported_step"] == 50
+    # Elements that round what they are set to jump at any pace: nothing slows down.
+    rounded = ml.train(plane, TASK, imperfections=ml.Imperfections(levels=1000), **options)
+    assert "times as small" not in rounded.summary["why"]
+
+
+def test_a_rate_too_large_for_rest_lengths_is_lowered_until_they_learn(plane):
+    """At the first pace the error jumps for ever."""
+    options = {
+        "energy": ml.FiniteSpring(),
+        "rule": ml.CoupledLearning(eta=0.05),
+        "learn": {"stiffness": ml.Learn(bounds=(0.05, 5.0), initial=1.0), "rest_length": ml.Learn(
+            bounds=(0.8, 1.2), initial=1.0, relative=True)},
+        "rate": 0.2, "steps": 400,
+    }  # fmt: skip
+    run = ml.train(plane, TASK, **options)
+    assert run.converged
+
+
+def test_the_result_is_the_best_also_after_a_break(plane, monkeypatch, tmp_path):
+    """A checkpoint holds the best step, and what it needs to be solved."""
+    from mechlearn.learners.local import RuleLearner as Learner
+
+    jumping(monkeypatch)
+
+    def learner():
+        learn = {"stiffness": ml.Learn(bounds=(0.01, 10.0), initial=1.0)}
+        rule = ml.CoupledLearning()
+        return Learner(plane, TASK, FiniteSpring(), learn, rule, optimiser="plain", rate=0.3)
+
+    whole, broken, resumed = learner(), learner(), learner()
+    whole.train(50, 1e-9)
+    broken.train(33, 1e-9)
+    resumed.restore(broken.state())
+    resumed.train(50, 1e-9)
+    assert resumed.history.error == whole.history.error
+    assert resumed.best == whole.best
+    assert resumed.pace == whole.pace
+    for one in (whole, resumed):
+        one.return_to_best()
+    assert np.array_equal(whole.dofs[0].values, resumed.dofs[0].values)
+    assert np.array_equal(whole.settle_again().states(), resumed.settle_again().states())
+
+
+def test_linear_networks_have_one_equilibrium():
+    """Poisson's ratios are measured in negative units of strain."""
+    net = ml.networks.triangular(size=[4, 4], disorder=0.2, periodic=True)
+    source = ml.Source(name="pull", cell="xx", strain=0.05)
+    run = ml.train(net, ml.Task(sources=[source], targets=[ml.Target(cell="yy", poisson=0.1)]))
+    assert run.converged
+    assert run.summary["warnings"] == []
+
+
+def test_a_classification_at_rest_is_told_by_its_accuracy(tmp_path, capsys):
+    run = tmp_path / "run"
+    with pytest.raises(SystemExit):
+        main(["train", str(Path(__file__).parent.parent / "tasks/iris.toml"), "-o", str(run), "-q"])
+    summary = Run.load(run).summary
+    assert summary["accuracy"] > 0.9
+    assert summary["outcome"] in ("finished", "unfinished")
+    assert "come to rest" not in summary["why"]
+    assert f"{100 * summary['accuracy']:.1f} % classified right in" in repr(Run.load(run))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("""
+        [network]
+        generator = "triangular"
+        size = [4, 4]
+        [energy]
+        model = "beam"
+        width = 0.1
+        [learn.modulus]
+        initial = 1.0
+        [rule]
+        name = "pruning"
+        """, "pruning follows bonds of one strain"),
+        ("""
+        [network]
+        generator = "honeycomb"
+        size = [4, 4]
+        periodic = true
+        [energy]
+        model = "solid"
+        [learn.width]
+        bounds = [0.02, 0.25]
+        initial = 0.1
+        """, "cannot be made solid"),
+    ],
+)  # fmt: skip
+def test_check_refuses_what_train_refuses(text, match, tmp_path, capsys):
+    path = tmp_path / "task.toml"
+    path.write_text(
+        text
+        + """
+    [[sources]]
+    nodes = [0, 3]
+    strain = 0.1
+    [[targets]]
+    nodes = [12, 15]
+    strain = 0.05
+    """
+    )
+    said = []
+    for command in (["check", path], ["train", path, "-o", tmp_path / "run"]):
+        with pytest.raises(SystemExit) as stop:
+            main([str(word) for word in command])
+        assert stop.value.code == 2
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert match in said[0]
+    assert said[0] == said[1]

@@ -233,7 +233,12 @@ def test_check_says_what_is_out_of_reach(tmp_path, capsys):
     path = tmp_path / "task.toml"
     for wanted, options, code, words in (
         ("-0.8e-3", [], 0, ["2 independent answers are wanted; 28 parameters learn"]),
-        ("-0.8e-3", ["--feasible"], 1, ["relative error in all 0.1446", "widen bounds"]),
+        (
+            "-0.8e-3",
+            ["--feasible"],
+            1,
+            ["target error; cost", "widen bounds"],
+        ),
         ("-0.6e-3", ["--feasible"], 0, ["within reach"]),
     ):
         path.write_text(text.replace("[-0.6e-3]", f"[{wanted}]"))
@@ -273,3 +278,62 @@ def test_broken_bonds_do_not_learn(tmp_path, capsys):
             main(["check", str(path), "--feasible"])
         assert stop.value.code == code
         assert words in capsys.readouterr().out
+
+
+def cell_task():
+    """Twice the strain, twice the stress: as linear as can be."""
+    return ml.Task(
+        sources=[ml.Source(name="exx", cell="xx", strain=0.01)],
+        targets=[ml.Target(name="sxx", cell="xx", stress=0.01)],
+        examples=[{"exx": 0.01, "sxx": 0.012}, {"exx": 0.02, "sxx": 0.024}],
+    )
+
+
+def test_no_floor_where_a_cell_is_strained_and_its_stress_read():
+    net = ml.networks.triangular(size=[4, 4], disorder=0.2, periodic=True)
+    found = ml.feasible(net, cell_task())
+    assert found.floors == []
+    assert found.answers == 1
+    assert found.warnings == []
+    assert found.feasible is True
+    assert ml.train(net, cell_task(), learn=ml.Learn(bounds=(0.05, 5.0), initial=1.0)).converged
+    # Stress out of proportion is a floor there, too: s and 2 s against 0.012 and 0.036.
+    bent = ml.Task(
+        sources=cell_task().sources,
+        targets=cell_task().targets,
+        examples=[{"exx": 0.01, "sxx": 0.012}, {"exx": 0.02, "sxx": 0.036}],
+    )
+    (floor,) = ml.feasible(net, bent, starts=0).floors
+    assert floor.best[:, 0] == pytest.approx([0.0168, 0.0336])
+
+
+def test_check_ends_with_1_where_a_floor_is_proved(tmp_path, capsys):
+    """Without a search: double the pull and ask for the same."""
+    path = tmp_path / "task.toml"
+    path.write_text("""
+    [network]
+    generator = "triangular"
+    size = [4, 4]
+    [learn.stiffness]
+    bounds = [0.1, 10.0]
+    [[sources]]
+    name = "in"
+    nodes = [0, 3]
+    strain = 0.1
+    [[targets]]
+    name = "out"
+    nodes = [12, 15]
+    strain = 0.05
+    [[examples]]
+    in = 0.1
+    [[examples]]
+    in = 0.2
+    """)
+    with pytest.raises(SystemExit) as stop:
+        main(["check", str(path)])
+    assert stop.value.code == 1
+    # Answers s and 2 s, s = 0.03: misses of 0.02 and 0.01 where 0.05 is wanted.
+    said = capsys.readouterr().out
+    least = np.hypot(0.02, 0.01) / np.hypot(0.05, 0.05)
+    assert f"The largest relative target error is at least {least:.3g}" in said
+    assert "widen" not in said

@@ -15,8 +15,9 @@ from mechlearn.ranks import on_first, rank
 def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> None:
     """Validate a task file, count zero modes, say what cannot be learned, and draw the set-up.
 
-    A warning says what of the task no network of the kind can do. With --feasible the exit code is
-    1 where the tolerance is out of reach.
+    A warning says what of the task no network of the kind can do. The exit code is 1 where the
+    tolerance is out of reach: always where that is proved, with --feasible also where no search
+    within the bounds comes near.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> 
         first = rank() == 0
         text, known = check_setup(setup, task.parent, draw if first else None, feasible and first)
     say(text)
-    if feasible and known.feasible is False:
+    if known.feasible is False:
         sys.exit(1)
 
 
@@ -102,7 +103,8 @@ def train(
     if not quiet:
         say(f"{verdict(run)}\nWritten to {output}/")
     if run.summary["outcome"] == "stopped":
-        fail(f"{task}: {run.summary['why']}. The network of the last good step is written.", 1)
+        step = run.summary["reported_step"]
+        fail(f"{task}: {run.summary['why']}. The network of step {step} is written.", 1)
 
 
 def evaluate(run: Path, *, cut: list[int] | None = None) -> None:

@@ -56,13 +56,18 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def verdict(run: "Run") -> str:
-    """What a training came to: its targets, whether they were reached, and its warnings."""
+    """The result of a training: its targets, whether they were reached, and its warnings."""
+    from mechlearn.summary import outcome
+
     summary, steps = run.summary, run.summary["steps"]
-    learned = "learned" if run.converged else "NOT learned"
+    said = outcome(summary)
+    said = "NOT learned" if said == "not learned" else said
     lines = [
         table(run.targets),
-        f"{learned} in {steps} steps and {summary['wall_s']:.2f} s ({error_of(summary)}).",
+        f"{said} in {steps} steps and {summary['wall_s']:.2f} s ({error_of(summary)}).",
     ]
+    if summary["reported_step"] < steps:
+        lines.append(f"The network of step {summary['reported_step']}, the best, is the result.")
     if summary["why"]:
         lines.append(f"{summary['outcome'].capitalize()}: {summary['why']}.")
     return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
@@ -72,7 +77,8 @@ def error_of(summary: Mapping[str, Any]) -> str:
     """How far off a network is, in words."""
     if "accuracy" not in summary:
         return f"largest relative error {summary['error']:.2e}"
-    return f"mean cost {summary['error']:.4g}, {100 * summary['accuracy']:.1f} % classified right"
+    cost = f"mean {summary.get('cost', 'cost').replace('_', '-')} {summary['error']:.4g}"
+    return f"{cost}, {100 * summary['accuracy']:.1f} % classified right"
 
 
 def table(rows: list[dict[str, Any]]) -> str:

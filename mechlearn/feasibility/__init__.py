@@ -90,6 +90,7 @@ def counted(
         answers=independent_answers(problem, linear),
         parameters=int(sum(dof.learns.sum() for dof in dofs)),
         tolerance=tolerance,
+        error_name=problem.error_name,
         floors=known_floors(problem) if linear else [],
     )
 

@@ -166,9 +166,11 @@ def relative_error(problem: Problem, outputs: NDArray) -> float:
 
 
 def _drive(problem: Problem) -> NDArray[np.float64]:
-    """What sources do in every example, (examples, sources)."""
-    sources = np.setdiff1d(np.arange(len(problem.ports)), problem.targets)
-    return problem.values[:, sources]
+    """Values and forces imposed at the ports in every example, (examples, ports).
+
+    Those of ports that are only read are zero.
+    """
+    return problem.values
 
 
 def independent_answers(problem: Problem, linear: bool) -> int:

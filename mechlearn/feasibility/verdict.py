@@ -9,9 +9,6 @@ from mechlearn.errors import listed
 from mechlearn.feasibility.floors import Floor
 from mechlearn.feasibility.search import WIDER, Search
 
-#: A search that came so near to a floor (relative) is at it.
-NEAR = 0.01
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Feasibility(Finding):
@@ -24,6 +21,8 @@ class Feasibility(Finding):
     parameters : int
         How many parameters learn.
     tolerance : float
+    error_name : str
+        The error that the tolerance, floors and searches are about.
     floors : list of Floor
         Errors that are left whatever the network; empty where none is known.
     search : Search, optional
@@ -33,6 +32,7 @@ class Feasibility(Finding):
     answers: int
     parameters: int
     tolerance: float
+    error_name: str
     floors: list[Floor] = field(default_factory=list)
     search: Search | None = None
 
@@ -55,23 +55,22 @@ class Feasibility(Finding):
     @property
     def warnings(self) -> list[str]:
         """What speaks against it, in sentences that name what to change."""
-        out = [_about_floor(floor) for floor in self.floors]
+        out = [_about_floor(floor, self.error_name) for floor in self.floors]
         if self.answers > self.parameters:
             out.append(
                 f"{self.answers} independent answers are wanted, and {self.parameters} parameters "
                 "learn: free frozen bonds in [learn], let another parameter learn, or ask for less."
             )
-        elif self._rank < self.answers and not self.floors:
+        elif self._rank < self.answers and not self.floors and not self.feasible:
             out.append(
                 f"{self.answers} independent answers are wanted, and what learns moves the outputs "
                 f"in {self._rank} direction{'s' * (self._rank != 1)} alone: add bonds, let another "
                 "parameter learn, or ask for less."
             )
-        # Where the search came down to a floor, other bounds are no remedy.
-        floor = max((f.cost for f in self.floors), default=0.0)
-        if self.search is not None and self.search.error > self.tolerance:
-            if self.search.cost > (1 + NEAR) * floor:
-                out.append(_about_search(self.search, self.tolerance))
+        # Below a floor other bounds are no remedy.
+        barred = any(floor.error > self.tolerance for floor in self.floors)
+        if self.search is not None and self.search.error > self.tolerance and not barred:
+            out.append(_about_search(self.search, self.tolerance))
         return out
 
     @property
@@ -89,9 +88,8 @@ class Feasibility(Finding):
         text = f"{said} (tolerance {self.tolerance:g})"
         if self.search is not None:
             s = self.search
-            relative = "" if np.isnan(s.relative) else f", relative error in all {s.relative:.4g}"
-            text += f": best error {s.error:.3g}{relative}, cost {s.cost:.4g}, by a search of "
-            text += f"{s.evaluations} solutions"
+            text += f": smallest error found {s.error:.3g} ({self.error_name}; cost "
+            text += f"{s.cost:.4g}), by a search of {s.evaluations} solutions"
         return text
 
     def __str__(self) -> str:
@@ -99,7 +97,7 @@ class Feasibility(Finding):
         return "\n".join([*lines, *(f"Warning: {w}" for w in self.warnings)])
 
 
-def _about_floor(floor: Floor) -> str:
+def _about_floor(floor: Floor, error_name: str) -> str:
     why = {
         "linearity": "the wanted values are not linear in what the sources do, as the answers of a "
         "linear network without prestress are: change [[examples]], or take an energy at finite "
@@ -109,11 +107,11 @@ def _about_floor(floor: Floor) -> str:
         "same both ways, and no place may give way against its own force; change the targets' "
         "values in [[examples]]",
     }[floor.reason]
-    return f"A relative error of {floor.relative:.3g} is left whatever is learned: {why}."
+    return f"The {error_name} is at least {floor.error:.3g}, whatever is learned: {why}."
 
 
 def _about_search(search: Search, tolerance: float) -> str:
-    out = f"Within the bounds the best error found is {search.error:.3g}, not {tolerance:g}: "
+    out = f"Within the bounds the smallest error found is {search.error:.3g}, not {tolerance:g}: "
     if not search.finished:
         return f"{out}the search ran out of time, and there may be better ones."
     ends = [
@@ -130,5 +128,5 @@ def _about_search(search: Search, tolerance: float) -> str:
         )
     wider = ""
     if search.wider is not None:
-        wider = f" ({WIDER:g} times as wide on either side, the best found is {search.wider:.3g})"
+        wider = f" (of bounds {WIDER:g} times as wide on either side: {search.wider:.3g})"
     return f"{out}{listed(ends)}; widen bounds{wider}, {less}."

@@ -19,6 +19,7 @@ from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
+from mechlearn.learners.pace import Pace
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.posing import pose
@@ -29,11 +30,6 @@ from mechlearn.task import Task
 if TYPE_CHECKING:
     from mechlearn.equilibrium import Settled
     from mechlearn.fenics import MPI
-
-#: Steps that the mathematics did not allow are taken again at half the pace, down to this one.
-SLOWEST = 2.0**-10
-#: After so many steps that went well the pace is doubled again, up to 1.
-WELL = 10
 
 
 class Twin(Protocol):
@@ -47,17 +43,13 @@ class Twin(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Where a step starts from, to go back to and to save; arrays in it are never changed.
-
-    ``pace`` is the factor on all steps, and ``well`` how many went well since it last changed.
-    """
+    """Where a step starts from, to go back to and to save; arrays in it are never changed."""
 
     updates: int
     dofs: tuple[NDArray, ...]
     steps: tuple[dict[str, NDArray], ...]
     equilibrium: Any
-    pace: float
-    well: int
+    pace: Pace
 
 
 class Learner(ABC):
@@ -97,6 +89,10 @@ class Learner(ABC):
         Steps taken.
     faults : Counter
         How often an equilibrium could not be found or trusted, by kind (:class:`SolveError`).
+    pace : Pace
+        The factor on all steps.
+    best : int
+        The step with the smallest error so far.
     stopped : str
         Why learning could not go on, where it could not; else empty.
     """
@@ -151,8 +147,11 @@ class Learner(ABC):
         self.updates = 0
         self.faults: Counter[str] = Counter()
         self.stopped = ""
-        self._pace, self._well = 1.0, 0
+        self.pace = Pace()
+        # Devices that round their changes go up and down at any pace.
+        self._rounds = bool(self.flaws.given.quantum or self.flaws.given.levels)
         self._kept: Kept | None = None
+        self._best: Kept | None = None
         self._moment = (0, 0)
         if self.flaws.senses:
             strains = self.model.to_bonds(self.settle().strains())
@@ -214,6 +213,10 @@ class Learner(ABC):
                 before = None
                 continue
             self.history.note(self.problem, outputs, contrast, self.parameters)
+            if self._best is None or self.history.error[-1] < self.history.error[self.best]:
+                self._best = self._kept
+            if not self._rounds:
+                self.pace = self.pace.after_errors(self.history.error)
             if watch:
                 watch(self)
             done = self.history.error[-1] <= tolerance
@@ -229,9 +232,18 @@ class Learner(ABC):
                 before = None
                 continue
             self.updates += 1
-            self._well += 1
-            if self._pace < 1 and self._well >= WELL:
-                self._pace, self._well = 2 * self._pace, 0
+            self.pace = self.pace.after_success()
+
+    @property
+    def best(self) -> int:
+        """The step with the smallest error so far."""
+        return 0 if self._best is None else self._best.updates
+
+    def return_to_best(self) -> None:
+        """Take the parameters of the step with the smallest error; the history stays."""
+        if self._best is not None:
+            self._put(self._best)
+            self.equilibrium.update(**self._parameters())
 
     def _see(self, tolerance: float) -> tuple[NDArray, NDArray]:
         """Outputs and contrasts of the network as it is now."""
@@ -247,30 +259,35 @@ class Learner(ABC):
             tuple(dof.values for dof in self.dofs),
             tuple(dict(step.memory) for step in self._steps),
             self.equilibrium.keep(),
-            self._pace,
-            self._well,
+            self.pace,
         )
 
-    def _go_back(self, kept: Kept, error: SolveError) -> None:
-        """Be where a step started, to take it more gently, or to stop there."""
-        self.faults[error.fault] += 1
-        failed = self.updates
-        self.updates = kept.updates
+    def _put(self, kept: Kept) -> None:
+        """Take over the parameters, the optimisers' memory and the states of another step."""
         for dof, values in zip(self.dofs, kept.dofs, strict=True):
             dof.values = values
         for step, memory in zip(self._steps, kept.steps, strict=True):
             step.memory = dict(memory)
         self.equilibrium.consider(None)
         self.equilibrium.go_back(kept.equilibrium)
+        self._kept = kept
+
+    def _go_back(self, kept: Kept, error: SolveError) -> None:
+        """Be where a step started, to take it more gently, or to stop there."""
+        self.faults[error.fault] += 1
+        failed = self.updates
+        self.updates = kept.updates
+        self._put(kept)
         self.history.cut(self.updates)
-        self._pace, self._well = kept.pace, kept.well
+        self.pace = kept.pace
         if not self._soften():
             self.stopped = f"after step {failed} no step was possible: {error}"
 
     def _soften(self) -> bool:
         """Make the next step gentler than the one that failed; whether there is one."""
-        self._pace, self._well = self._pace / 2, 0
-        return self._pace >= SLOWEST
+        slower = self.pace.after_failure()
+        self.pace = slower or self.pace
+        return slower is not None
 
     @abstractmethod
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
@@ -323,14 +340,17 @@ class Learner(ABC):
         It is the state at the start of the present step, which will be taken again from there.
         """
         kept = self._kept or self._keep()
-        out = {name: np.array(getattr(kept, name)) for name in ("updates", "pace", "well")}
+        out = {"updates": np.array(kept.updates), "pace": kept.pace.as_array()}
+        out["best/updates"] = np.array(self.best)
         out |= {f"history/{name}": values for name, values in self.history.state().items()}
         out |= {f"faults/{name}": np.array(count) for name, count in self.faults.items()}
-        for dof, values, memory in zip(self.dofs, kept.dofs, kept.steps, strict=True):
-            out[f"dof/{dof.name}"] = values
-            out |= {f"step/{dof.name}/{name}": v for name, v in memory.items()}
-        memory = self.equilibrium.memory(kept.equilibrium)
-        return out | {f"memory/{name}": values for name, values in memory.items()}
+        for start, step in (("", kept), ("best/", self._best or kept)):
+            for dof, values, memory in zip(self.dofs, step.dofs, step.steps, strict=True):
+                out[f"{start}dof/{dof.name}"] = values
+                out |= {f"{start}step/{dof.name}/{name}": v for name, v in memory.items()}
+            memory = self.equilibrium.memory(step.equilibrium)
+            out |= {f"{start}memory/{name}": values for name, values in memory.items()}
+        return out
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         """Go back to a :meth:`state` of a learner of the same task.
@@ -341,21 +361,28 @@ class Learner(ABC):
             Where the state does not fit this learner.
         """
         try:
-            for dof, step in zip(self.dofs, self._steps, strict=True):
-                values = np.asarray(state[f"dof/{dof.name}"], dtype=float)
-                if values.shape != dof.values.shape or not np.isfinite(values).all():
-                    raise ValueError(f"dof/{dof.name} should be one finite number per bond")
-                dof.values = values
-                step.memory = _within(state, f"step/{dof.name}/")
-            self.equilibrium.recall(_within(state, "memory/"))
+            self._recall(_within(state, "best/"))
+            self.updates = int(state["best/updates"])
+            self.pace = Pace.from_array(state["pace"])
+            self._best = self._keep()
+            self._recall(state)
             self.updates = int(state["updates"])
-            self._pace, self._well = float(state["pace"]), int(state["well"])
             self.faults = Counter({k: int(n) for k, n in _within(state, "faults/").items()})
             # The last entry was made before its update; it will be made again.
             self.history.restore(_within(state, "history/"), self.updates)
             self._kept = None
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
+
+    def _recall(self, state: Mapping[str, NDArray]) -> None:
+        """Take over parameters, the optimisers' memory and states from arrays."""
+        for dof, step in zip(self.dofs, self._steps, strict=True):
+            values = np.asarray(state[f"dof/{dof.name}"], dtype=float)
+            if values.shape != dof.values.shape or not np.isfinite(values).all():
+                raise ValueError(f"dof/{dof.name} should be one finite number per bond")
+            dof.values = values
+            step.memory = _within(state, f"step/{dof.name}/")
+        self.equilibrium.recall(_within(state, "memory/"))
 
     def outputs(self, free: "Settled") -> NDArray[np.float64]:
         """What the targets read: of the model, or of the device that it models."""

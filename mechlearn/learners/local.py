@@ -98,7 +98,7 @@ class RuleLearner(Learner):
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
             move = step(dof.on_scale(self._signal(dof.name)))
-            moves.append(move if self._pace == 1 else self._pace * move)
+            moves.append(move if self.pace.factor == 1 else self.pace.factor * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.flaws.change(dof, move, self._moment)
             # A product that is finite says of both that all their numbers are.

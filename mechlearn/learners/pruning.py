@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import GreedyPruning
@@ -60,7 +60,15 @@ class PruningLearner(Learner):
     def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         first = energy.parameters[0].name
         if list(learn) != [first]:
-            raise InputError(f"rule: {rule.name} is about the {first} of a {energy.name} alone.")
+            raise InputError(
+                f"rule: {rule.name} removes whole bonds: only the {first} of a {energy.name} can "
+                f"learn, not {listed(learn)}."
+            )
+        if len(getattr(energy, "strains", ())) != 1:
+            raise InputError(
+                f"rule: {rule.name} follows bonds of one strain, as springs and bars are; a "
+                f"{energy.name} has several."
+            )
         if not task.cost.has_values:
             raise InputError(f"rule: {rule.name} needs targets at values, not a {task.cost.name}.")
         if not energy.linear:
@@ -144,8 +152,6 @@ class _Response:
 
     def __init__(self, at: "LinearEquilibrium", kept: NDArray, whole: NDArray) -> None:
         model, energy, m = at.model, at.model.energy, at.model.network.n_edges
-        if len(energy.strains) > 1:
-            raise InputError(f"Pruning follows bonds of one strain; a {energy.name} has several.")
         if m > BONDS:
             raise InputError(f"Pruning takes at most {BONDS} bonds, not {m}.")
         if at.prestressed:

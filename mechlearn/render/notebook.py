@@ -18,6 +18,7 @@ from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
+from mechlearn.summary import outcome
 from mechlearn.task import LIMITS
 
 if TYPE_CHECKING:
@@ -77,8 +78,7 @@ def run_html(run: "Run") -> str:
         )
         for t in run.targets
     ]
-    verdict = "learned" if run.converged else "not learned"
-    words = f"Run: {verdict} in {run.summary['steps']} steps"
+    words = f"Run: {outcome(run.summary)} in {run.summary['steps']} steps"
     if run.setup.title:
         words += f": {run.setup.title}"
     notes = [sizes(run.network), f"{run.summary['error_is'].replace('_', ' ')} "

@@ -98,8 +98,7 @@ def _facts(run: "Run") -> dict[str, Any]:
     steps = summary["steps"]
     if "accuracy" in summary:
         verdict = f"{percent(summary['accuracy'])} classified right"
-        verdict += " (learned)" if run.converged else " (not converged)"
-        error = ("Mean cost", number(summary["error"]))
+        error = ("Mean cross-entropy", number(summary["error"]))
     else:
         verdict = "Learned" if run.converged else "Not learned"
         verdict += f" in {steps:,} steps"
