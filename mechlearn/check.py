@@ -7,6 +7,7 @@ import numpy as np
 from mechlearn.errors import InputError, listed
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Imperfections
+from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.start import with_start
@@ -90,7 +91,7 @@ def check_setup(
 
 def _supports(problem: Problem) -> list[str]:
     out = [
-        f"nodes {listed(s.nodes)}"
+        f"nodes {listed(problem.network.described(s.nodes))}"
         + (f", components {listed(s.components)}" if s.components else "")
         for s in problem.task.supports
     ]
@@ -99,9 +100,9 @@ def _supports(problem: Problem) -> list[str]:
     ]
 
 
-def _where(terminal: Terminal) -> str:
+def _where(terminal: Terminal, network: Network) -> str:
     if terminal.cell is None:
-        return f"at nodes {listed(terminal.nodes)}"
+        return f"at nodes {listed(network.described(terminal.nodes))}"
     return f"of the cell, {listed(np.atleast_1d(terminal.cell))}"
 
 
@@ -113,5 +114,5 @@ def _terminals(problem: Problem) -> list[str]:
             value += {"at_least": " or more", "at_most": " or less"}.get(
                 getattr(t, "limit", None), ""
             )
-            lines.append(f"{kind}    {t.name!r} {_where(t)}: {value}")
+            lines.append(f"{kind}    {t.name!r} {_where(t, problem.network)}: {value}")
     return lines

@@ -269,6 +269,8 @@ def _short(value: Any) -> str:
 def _network_digest(network: Network) -> str:
     """Fingerprint of everything a network is, in its order."""
     arrays: dict[str, Any] = {"nodes": network.nodes, "edges": network.edges}
+    if network.labels is not None:
+        arrays["labels"] = np.array(network.labels)
     if network.periodic:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
     for part in ("node_sets", "edge_sets", "node_data", "edge_data"):

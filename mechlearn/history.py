@@ -115,7 +115,7 @@ class History:
                 component = f".{problem.components[port.component]}"
             if port.cell is not None:
                 component = f".{port.cell}"
-            node = f"[{port.nodes[0]}]" if _several_nodes(problem, port.terminal) else ""
+            node = f"[{port.names[0]}]" if _several_nodes(problem, port.terminal) else ""
             labels.append(port.terminal + node + component)
         data: dict[str, Any] = {
             "error": ("step", self.error, {"long_name": problem.error_name}),

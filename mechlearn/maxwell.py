@@ -8,6 +8,7 @@ network has no unique answer.
 C. R. Calladine, Int. J. Solids Struct. 14, 161 (1978), https://doi.org/10.1016/0020-7683(78)90052-5.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,12 +43,15 @@ class Rigidity:
         Independent sets of bond tensions (and moments) in balance with no load.
     floppy_modes : (k, n, components) array
         The ``k = zero_modes - rigid_motions`` others, orthonormal.
+    labels : sequence of str, optional
+        What the nodes are called, where that is not their number.
     """
 
     zero_modes: int
     rigid_motions: int
     self_stress_states: int
     floppy_modes: NDArray[np.float64]
+    labels: Sequence[str] | None = None
 
     @property
     def floppy(self) -> bool:
@@ -61,13 +65,18 @@ class Rigidity:
         order = np.argsort(-motion, kind="stable")
         return order[motion[order] > 1e-6 * max(motion.max(initial=0), 1e-300)]
 
+    @property
+    def floppy_names(self) -> list[str]:
+        """What those nodes are called."""
+        return [str(i) if self.labels is None else self.labels[i] for i in self.floppy_nodes]
+
     def __str__(self) -> str:
         text = (
             f"{self.zero_modes} zero modes ({self.rigid_motions} rigid, "
             f"{len(self.floppy_modes)} floppy), "
             f"{self.self_stress_states} states of self-stress"
         )
-        return text + (f"; floppy nodes {listed(self.floppy_nodes)}" if self.floppy else "")
+        return text + (f"; floppy nodes {listed(self.floppy_names)}" if self.floppy else "")
 
 
 def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SPACE) -> Rigidity:
@@ -117,6 +126,7 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
         floppy_modes=modes.reshape(
             len(modes), network.n_nodes, len(kinematics.components(network.dim))
         ),
+        labels=network.labels,
     )
 
 
@@ -138,7 +148,7 @@ def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> R
     if counts.floppy and energy.linear:
         raise InputError(
             f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "
-            f"they move nodes {listed(counts.floppy_nodes)}; add bonds or supports there."
+            f"they move nodes {listed(counts.floppy_names)}; add bonds or supports there."
         )
     return counts
 

@@ -4,9 +4,8 @@ A :class:`Network` is plain, frozen NumPy data in the user's own order. It knows
 finite elements; it is checked once, when it is made, so that everything after can rely on it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from mechlearn.attached import checked_data, checked_labels, checked_sets, frozen, renumbered
 from mechlearn.errors import InputError, listed
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
@@ -41,6 +41,9 @@ class Network:
         of a periodic network takes the nearest image.
     node_sets, edge_sets : mapping of name to ids, optional
     node_data, edge_data : mapping of name to an array with one row per node or bond, optional
+    labels : sequence of str, optional
+        What the nodes are called, such as "A:52A", each another text. Tasks can name nodes so, and
+        messages do. Labels that only count from 0 are dropped.
     notes : sequence of str, optional
         What the reader of its file chose or left out, in sentences.
 
@@ -59,21 +62,23 @@ class Network:
     edge_sets: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     node_data: Mapping[str, NDArray] = field(default_factory=dict)
     edge_data: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    labels: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         nodes = _coordinates(self.nodes)
+        put = object.__setattr__
+        put(self, "labels", checked_labels(self.labels, len(nodes)))
         edges = _bonds(self.edges, len(nodes))
         cell, shifts = _periodicity(self.cell, self.shifts, nodes, edges)
-        put = object.__setattr__
-        put(self, "nodes", _frozen(nodes))
-        put(self, "edges", _frozen(edges))
-        put(self, "cell", None if cell is None else _frozen(cell))
-        put(self, "shifts", None if shifts is None else _frozen(shifts))
-        put(self, "node_sets", _sets(self.node_sets, len(nodes), "node"))
-        put(self, "edge_sets", _sets(self.edge_sets, len(edges), "edge"))
-        put(self, "node_data", _data(self.node_data, len(nodes), "node"))
-        put(self, "edge_data", _data(self.edge_data, len(edges), "edge"))
+        put(self, "nodes", frozen(nodes))
+        put(self, "edges", frozen(edges))
+        put(self, "cell", None if cell is None else frozen(cell))
+        put(self, "shifts", None if shifts is None else frozen(shifts))
+        put(self, "node_sets", checked_sets(self.node_sets, len(nodes), "node"))
+        put(self, "edge_sets", checked_sets(self.edge_sets, len(edges), "edge"))
+        put(self, "node_data", checked_data(self.node_data, len(nodes), "node"))
+        put(self, "edge_data", checked_data(self.edge_data, len(edges), "edge"))
         put(self, "notes", tuple(map(str, self.notes)))
         _check_bonds(self)
 
@@ -107,6 +112,24 @@ class Network:
     def coordination(self) -> float:
         """Mean number of bonds per node, ``2 m / n``."""
         return 2 * self.n_edges / self.n_nodes
+
+    def label(self, node: int) -> str:
+        """What the ``node`` of a number is called: its label, or the number."""
+        return str(int(node)) if self.labels is None else self.labels[node]
+
+    def named(self, nodes: ArrayLike) -> list[str]:
+        """What the ``nodes`` of some numbers are called, for messages."""
+        return [self.label(node) for node in np.ravel(nodes)]
+
+    def described(self, nodes: ArrayLike) -> list[str]:
+        """What ``nodes`` are called for people: residues with their names, such as "HIS A:372"."""
+        names = self.node_data.get("name") if "residue" in self.node_data else None
+        labels = self.named(nodes)
+        if names is None or names.dtype.kind != "U" or self.labels is None:
+            return labels
+        return [
+            f"{names[n]} {text}".strip() for n, text in zip(np.ravel(nodes), labels, strict=True)
+        ]
 
     # -- geometry ------------------------------------------------------------------------------
 
@@ -153,7 +176,7 @@ class Network:
             self,
             edges=self.edges[ids],
             shifts=None if self.shifts is None else self.shifts[ids],
-            edge_sets=_renumbered(self.edge_sets, ids, self.n_edges),
+            edge_sets=renumbered(self.edge_sets, ids, self.n_edges),
             edge_data={k: v[ids] for k, v in self.edge_data.items()},
         )
 
@@ -244,12 +267,6 @@ def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
     return a
 
 
-def _frozen(a: NDArray) -> NDArray:
-    a = np.array(a, order="C")
-    a.setflags(write=False)
-    return a
-
-
 def _real(values: ArrayLike) -> NDArray[np.float64]:
     given = np.asarray(values)
     if given.dtype.kind == "c":
@@ -329,48 +346,14 @@ def _flat(rows: NDArray[np.float64]) -> bool:
     return not (lengths >= 1 / LARGEST).all() or abs(np.linalg.det(rows / lengths)) < 1e-9
 
 
-def _sets(sets: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray[np.int64]]:
-    out = {}
-    for name, given in sets.items():
-        ids = np.asarray(given)
-        if ids.size == 0:
-            ids = ids.astype(np.int64)
-        if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
-            raise InputError(f"The {kind} set {name!r} must be a list of {kind} ids.")
-        bad = ids[(ids < 0) | (ids >= n)]
-        if len(bad):
-            raise InputError(
-                f"The {kind} set {name!r} names {kind} {listed(bad)}, outside 0 to {n - 1}."
-            )
-        out[str(name)] = _frozen(np.unique(ids).astype(np.int64))
-    return MappingProxyType(out)
-
-
-def _data(data: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray]:
-    out = {}
-    for name, given in data.items():
-        values = np.asarray(given)
-        if values.ndim == 0 or len(values) != n:
-            raise InputError(
-                f"The {kind} data {name!r} must have one row for each of the {n} "
-                f"{kind}s, not shape {values.shape}."
-            )
-        out[str(name)] = _frozen(values)
-    return MappingProxyType(out)
-
-
-def _renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
-    new = np.full(n, -1)
-    new[kept] = np.arange(len(kept))
-    return {name: new[ids][new[ids] >= 0] for name, ids in sets.items()}
-
-
 def _check_bonds(net: Network) -> None:
     extent = max(np.ptp(net.nodes, axis=0).max(), 0 if net.cell is None else np.abs(net.cell).max())
     bad = np.flatnonzero(net.lengths <= SHORTEST_BOND * extent)
     if len(bad):
         i, j = net.edges[bad[0]]
-        raise InputError(f"Edge {listed(bad)} has no length (nodes {i} and {j} coincide).")
+        raise InputError(
+            f"Edge {listed(bad)} has no length (nodes {net.label(i)} and {net.label(j)} coincide)."
+        )
     first_low = net.edges[:, 0] < net.edges[:, 1]
     pairs = np.where(first_low[:, None], net.edges, net.edges[:, ::-1])
     if net.shifts is not None:
@@ -379,14 +362,20 @@ def _check_bonds(net: Network) -> None:
     again = np.flatnonzero(first[inverse.ravel()] != np.arange(net.n_edges))
     if len(again):
         i, j = net.edges[again[0]]
-        raise InputError(f"Edge {listed(again)} repeats another bond (between nodes {i} and {j}).")
+        raise InputError(
+            f"Edge {listed(again)} repeats another bond (between nodes {net.label(i)} and "
+            f"{net.label(j)})."
+        )
     alone = np.setdiff1d(np.arange(net.n_nodes), net.edges)
     if len(alone):
-        raise InputError(f"Node {listed(alone)} has no bond; remove it or join it to the others.")
+        raise InputError(
+            f"Node {listed(net.named(alone))} has no bond; remove it or join it to the others."
+        )
     labels = pieces(net.edges, net.n_nodes)
     if labels.max() > 0:
         small = np.flatnonzero(labels != 0)
         raise InputError(
             f"The network is in {labels.max() + 1} pieces, the largest with "
-            f"{np.count_nonzero(labels == 0)} nodes; outside it lie nodes {listed(small)}."
+            f"{np.count_nonzero(labels == 0)} nodes; outside it lie nodes "
+            f"{listed(net.named(small))}."
         )

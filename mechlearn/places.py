@@ -48,31 +48,34 @@ def resolve(task: Task, network: Network) -> Task:
 
 
 def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
-    """Explicit ids of the nodes that ids, labels or the name of a node set mean."""
+    """Explicit ids of the nodes that ids, labels or the name of a node set mean.
+
+    Raises
+    ------
+    InputError
+        For what is not known, named twice, or could mean several nodes: a number where labels are
+        numbers in another order, and a name that is both of a set and of a node.
+    """
+    places = {} if network.labels is None else {t: i for i, t in enumerate(network.labels)}
     if isinstance(nodes, str):
+        if nodes in network.node_sets and nodes in places:
+            raise InputError(
+                f"{what}: {nodes!r} is both a node set and the label of a node; write "
+                f"[{nodes!r}] for the node, or rename the set."
+            )
         if nodes in network.node_sets:
             return network.node_sets[nodes].tolist()
         nodes = [nodes]
-    labels = None
+    counted = any(label.isdecimal() for label in places)
     ids = []
     for node in nodes:
         if isinstance(node, str):
-            labels = _labels(network) if labels is None else labels
-            if node not in labels:
-                known = [*network.node_sets, *labels]
-                near = get_close_matches(node, known, 1)
-                hint = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else (
-                        f"sets are {listed(network.node_sets)}."
-                        if network.node_sets
-                        else "the network has none."
-                    )
-                )
-                raise InputError(f"{what}: no node set or label is called {node!r}; {hint}")
-            node = labels[node]
-        if node >= network.n_nodes:
+            if node not in places:
+                raise InputError(f"{what}: {_unknown(node, network)}")
+            node = places[node]
+        elif counted and (node >= network.n_nodes or network.label(node) != str(node)):
+            raise InputError(f"{what}: {_numbers(node, network)}")
+        elif node >= network.n_nodes:
             raise InputError(
                 f"{what}: node {node} does not exist; the network has nodes 0 to "
                 f"{network.n_nodes - 1}."
@@ -82,16 +85,64 @@ def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
         raise InputError(f"{what}: it names no node.")
     if len(set(ids)) < len(ids):
         again = next(i for i in ids if ids.count(i) > 1)
-        raise InputError(f"{what}: node {again} is named twice.")
+        raise InputError(f"{what}: node {network.label(again)} is named twice.")
     return ids
 
 
-def _labels(network: Network) -> dict[str, int]:
-    """Nodes of a protein by chain and residue, such as "A:36"."""
-    if not {"chain", "residue"} <= set(network.node_data):
-        return {}
-    pairs = zip(network.node_data["chain"], network.node_data["residue"], strict=True)
-    return {f"{chain}:{residue}": i for i, (chain, residue) in enumerate(pairs)}
+def by_label(task: Task, network: Network) -> Task:
+    """A resolved task with labels for ids, where ids could be taken for labels."""
+    if network.labels is None or not any(label.isdecimal() for label in network.labels):
+        return task
+    parts = {
+        part: [
+            t if t.nodes is None else t.model_copy(update={"nodes": _named(t.nodes, network)})
+            for t in getattr(task, part)
+        ]
+        for part in ("supports", "sources", "targets")
+    }
+    return task.model_copy(update=parts)
+
+
+def _named(nodes: Nodes, network: Network) -> list[str]:
+    return [n if isinstance(n, str) else network.label(n) for n in nodes]
+
+
+def _unknown(name: str, network: Network) -> str:
+    """Sentence about a name that is neither a set's nor a label."""
+    several = [label for label in network.labels or () if _short(label) == name]
+    if several:
+        return f"{name!r} could be {listed(several)}; write which."
+    known = [*network.node_sets, *(network.labels or ())]
+    near = get_close_matches(name, known, 1)
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif network.node_sets:
+        hint = f"sets are {listed(network.node_sets)}."
+    elif network.labels:
+        hint = f"labels are {listed(network.labels)}."
+    else:
+        hint = "the network has none."
+    return f"no node set or label is called {name!r}; {hint}"
+
+
+def _short(label: str) -> str:
+    """The label of a residue without the number of its chain's copy: "A:5" of "A-2:5"."""
+    chain, colon, residue = label.rpartition(":")
+    name, dash, copy = chain.rpartition("-")
+    return f"{name}:{residue}" if colon and dash and copy.isdecimal() else label
+
+
+def _numbers(node: int, network: Network) -> str:
+    """Sentence about a number that could be a label or a place in the order of nodes."""
+    names = network.labels or ()
+    text = f"node {node} could mean two nodes, because the file numbers its nodes otherwise: write "
+    if str(node) in names:
+        text += f'"{node}" for the one that the file calls so'
+    else:
+        text += f"one of its labels as a text ({listed(names)})"
+    if node < len(names):
+        text += f', or "{names[node]}" for the one that is number {node} counted from 0'
+    return f"{text}."
 
 
 def _what(terminal: Terminal, task: Task) -> str:

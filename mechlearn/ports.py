@@ -41,7 +41,11 @@ def ports_of(
             f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "
             f"{len(components)} components need one each."
         )
-    return [Port(terminal.name, (i,), c) for i in nodes for c in components]
+    return [
+        Port(terminal.name, (i,), c, names=tuple(network.described([i])))
+        for i in nodes
+        for c in components
+    ]
 
 
 def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
@@ -54,9 +58,9 @@ def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
         raise InputError(f"{name}: components go with a displacement, not with a pair.")
     vector = kinematics.pair(network, *nodes)
     if len(vector) and not np.any(vector):
-        raise InputError(f"{name}: nodes {nodes[0]} and {nodes[1]} lie on the same place.")
+        raise InputError(f"{name}: nodes {listed(network.described(nodes))} lie on the same place.")
     unit = float(np.linalg.norm(vector)) if terminal.quantity == "strain" else 1.0
-    return Port(terminal.name, tuple(nodes), None, unit)
+    return Port(terminal.name, tuple(nodes), None, unit, names=tuple(network.described(nodes)))
 
 
 def components_of(
@@ -173,5 +177,5 @@ def place_of(port: Port) -> str:
     if port.cell is not None:
         return f"{port.cell} of the cell"
     if port.component is None:
-        return f"the pair of nodes {listed(port.nodes)}"
-    return f"component {port.component + 1} of node {port.nodes[0]}"
+        return f"the pair of nodes {listed(port.names)}"
+    return f"component {port.component + 1} of node {port.names[0]}"

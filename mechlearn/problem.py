@@ -36,6 +36,8 @@ class Port:
         The port's value, or force, over the user's quantity: a pair's distance for strains.
     cell : str, optional
         Which component of the cell's strain.
+    names : tuple of str
+        What the nodes are called; their ids where left out.
     """
 
     terminal: str
@@ -43,6 +45,11 @@ class Port:
     component: int | None
     unit: float = 1.0
     cell: str | None = None
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.nodes):
+            object.__setattr__(self, "names", tuple(map(str, self.nodes)))
 
     def dof(self, width: int) -> int:
         """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""

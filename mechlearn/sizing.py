@@ -151,7 +151,9 @@ def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
 def _stands(run: Run, kept: NDArray[np.bool_]) -> bool:
     """Whether the network still stands, with its joints free to turn, on some of its bonds."""
     nodes = set(run.network.edges[kept].ravel().tolist())
-    used = {n for t in (*run.setup.sources, *run.setup.targets) for n in t.nodes or ()}
+    used = {
+        n for t in (*run.problem.task.sources, *run.problem.task.targets) for n in t.nodes or ()
+    }
     if len(nodes) < run.network.n_nodes or not used <= nodes:
         return False
     try:

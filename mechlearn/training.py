@@ -17,6 +17,7 @@ from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import Learner, Twin, learner_of
 from mechlearn.network import Network
+from mechlearn.places import by_label
 from mechlearn.problem import Problem
 from mechlearn.rules import (
     CoupledLearning,
@@ -303,7 +304,7 @@ def _train(
         counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
         warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
     return Run(
-        setup=setup.with_task(problem.task),
+        setup=setup.with_task(by_label(problem.task, learner.network)),
         network=learner.network,
         initial=initial,
         learned=learner.parameters,

@@ -188,7 +188,7 @@ def target_names(s: Specimen) -> list[str]:
     names = [p.terminal for p in ports]
     parts = s.problem.components
     return [
-        n if names.count(n) == 1 else f"{n} {p.nodes[0]}{parts[p.component]}"
+        n if names.count(n) == 1 else f"{n} {p.names[0]}{parts[p.component]}"
         for n, p in zip(names, ports, strict=True)
     ]
 

@@ -83,6 +83,7 @@ def protein(
             nodes=place,
             edges=edges,
             node_data={"residue": residue.astype(np.int64), "chain": chain, "name": name},
+            labels=[f"{c}:{r}" for c, r in zip(chain, residue, strict=True)],
         )
     except InputError as problem:
         raise InputError(

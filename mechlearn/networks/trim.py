@@ -39,6 +39,7 @@ def keep_nodes(network: Network, keep: ArrayLike) -> Network:
         edge_sets={k: new_bond[v][new_bond[v] >= 0] for k, v in network.edge_sets.items()},
         node_data={k: v[ids] for k, v in network.node_data.items()},
         edge_data={k: v[bonds] for k, v in network.edge_data.items()},
+        labels=None if network.labels is None else network.named(ids),
         notes=network.notes,
     )
 

@@ -60,6 +60,11 @@ def label(mark: Mark, reached: Any = None) -> str:
     asked = "" if mark.is_source else "wanted: "
     bound = LIMITS.get(getattr(mark.terminal, "limit", None) or "", "")
     text = f"{mark.terminal.name}\n{asked}{quantity} {bound}{text}"
+    called = [p.names for p in mark.ports if p.names != tuple(map(str, p.nodes))]
+    named = list(dict.fromkeys(name for names in called for name in names))
+    if 0 < len(named) <= 3:
+        name, rest = text.split("\n", 1)
+        text = f"{name}\n{', '.join(named)}\n{rest}"
     if reached is not None and np.size(reached) <= 3:
         text += f"\n{'reads' if mark.share else 'reached'}: {_amount(mark, np.atleast_1d(reached))}"
     return text

@@ -64,7 +64,7 @@ def in_sentences(run: "Run") -> list[str]:
     """What was asked, of what, and by which means."""
     setup, task = run.setup, run.problem.task
     out = [_network(run.network) + f" of {ELEMENTS.get(run.energy.name, run.energy.name)}."]
-    out += [_support(s) for s in task.supports] or [_unsupported(run)]
+    out += [_support(s, run) for s in task.supports] or [_unsupported(run)]
     out += _some([_source(s, run) for s in task.sources], "sources")
     out += _some([_target(t, run) for t in task.targets], "targets")
     if (n := run.problem.n_examples) > 1:
@@ -84,9 +84,9 @@ def _network(network: Network) -> str:
     return f"{kind} in {space}: {network.n_nodes:,} nodes and {network.n_edges:,} bonds"
 
 
-def _support(support: Support) -> str:
+def _support(support: Support, run: "Run") -> str:
     what = f" in {' and '.join(support.components)}" if support.components else ""
-    which = _nodes(support.nodes)
+    which = _nodes(support.nodes, run)
     return f"{which[0].upper()}{which[1:]} {'is' if len(support.nodes) == 1 else 'are'} held{what}."
 
 
@@ -105,10 +105,10 @@ def _source(source: Source, run: "Run") -> str:
         return f"{start} a {q} {how} of {_whose(source)}."
     if q == "strain":
         how = "" if varies else f" by {amount(source.value, q)}"
-        return f"{start} the distance of {_nodes(source.nodes)} changes{how}."
+        return f"{start} the distance of {_nodes(source.nodes, run)} changes{how}."
     what = f"{q}{_along(source)}"
     how = "as each example says" if varies else f"of {amount(source.value, q)}"
-    where = ("between " if pair else "at ") + _nodes(source.nodes)
+    where = ("between " if pair else "at ") + _nodes(source.nodes, run)
     return f"{start} a {what} {how} {where}."
 
 
@@ -117,7 +117,7 @@ def _target(target: Terminal, run: "Run") -> str:
     pair = _is_pair(target, run)
     match = getattr(target, "match", None)
     if not run.setup.task.cost.has_values:
-        where = ("between " if pair else "at ") + _nodes(target.nodes)
+        where = ("between " if pair else "at ") + _nodes(target.nodes, run)
         return f"{start} the {q}{_along(target)} {where} stands for this class."
     varies = run.problem.n_examples > 1 and any(target.name in e for e in _examples(run))
     if target.cell is not None:
@@ -129,9 +129,9 @@ def _target(target: Terminal, run: "Run") -> str:
     if q == "strain":
         how = f"as that of “{match}”" if match else "as each example says" if varies else how
         how += _limit(target)
-        return f"{start} the distance of {_nodes(target.nodes)} shall then change {how}."
+        return f"{start} the distance of {_nodes(target.nodes, run)} shall then change {how}."
     how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
-    where = ("between " if pair else "at ") + _nodes(target.nodes)
+    where = ("between " if pair else "at ") + _nodes(target.nodes, run)
     return f"{start} the {q}{_along(target)} {where} shall then {how}{_limit(target)}."
 
 
@@ -160,12 +160,11 @@ def _whose(terminal: Terminal) -> str:
     return f"the cell ({listed(np.atleast_1d(terminal.cell))})"
 
 
-def _nodes(nodes: Any) -> str:
+def _nodes(nodes: Any, run: "Run") -> str:
     if isinstance(nodes, str):
         return f"the nodes “{nodes}”"
-    if len(nodes) == 1:
-        return f"node {nodes[0]}"
-    return f"nodes {nodes[0]} and {nodes[1]}" if len(nodes) == 2 else f"nodes {listed(nodes)}"
+    called = "residue" if "residue" in run.network.node_data else "node"
+    return f"{called}{'s' * (len(nodes) > 1)} {listed(run.network.described(nodes))}"
 
 
 def _some(sentences: list[str], what: str) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies import Solid
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
@@ -206,7 +206,10 @@ class Exhibit:
     def about_bond(self, bond: int) -> list[tuple[str, str]]:
         """Numbers of a bond, as names and values."""
         i, j = self.run.network.edges[bond]
-        out = [("nodes", f"{i} and {j}"), ("length", f"{self.run.network.lengths[bond]:.4g}")]
+        out = [
+            ("nodes", listed(self.run.network.described([i, j]))),
+            ("length", f"{self.run.network.lengths[bond]:.4g}"),
+        ]
         for name in self.run.learned:
             initial, now, learned = (
                 np.asarray(v[name])[bond]

@@ -1,0 +1,77 @@
+"""Data, sets and labels of nodes and bonds, checked and frozen."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.errors import InputError, listed
+
+
+def checked_sets(
+    sets: Mapping[str, ArrayLike], n: int, kind: str
+) -> Mapping[str, NDArray[np.int64]]:
+    """Sets of ids by name, sorted; ``kind`` is "node" or "edge", of which there are ``n``."""
+    out = {}
+    for name, given in sets.items():
+        ids = np.asarray(given)
+        if ids.size == 0:
+            ids = ids.astype(np.int64)
+        if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
+            raise InputError(f"The {kind} set {name!r} must be a list of {kind} ids.")
+        bad = ids[(ids < 0) | (ids >= n)]
+        if len(bad):
+            raise InputError(
+                f"The {kind} set {name!r} names {kind} {listed(bad)}, outside 0 to {n - 1}."
+            )
+        out[str(name)] = frozen(np.unique(ids).astype(np.int64))
+    return MappingProxyType(out)
+
+
+def checked_data(data: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray]:
+    """Data by name, with one row for each of the ``n`` nodes or edges."""
+    out = {}
+    for name, given in data.items():
+        values = np.asarray(given)
+        if values.ndim == 0 or len(values) != n:
+            raise InputError(
+                f"The {kind} data {name!r} must have one row for each of the {n} "
+                f"{kind}s, not shape {values.shape}."
+            )
+        out[str(name)] = frozen(values)
+    return MappingProxyType(out)
+
+
+def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | None:
+    """Labels of ``n`` nodes, each another; None where they say no more than the order does."""
+    if labels is None:
+        return None
+    texts = tuple(str(label) for label in labels)
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise InputError("The labels of nodes must be texts.")
+    if len(texts) != n:
+        raise InputError(f"There are {len(texts)} labels for the {n} nodes of the network.")
+    if not all(texts):
+        raise InputError(f"Node {texts.index('')} has an empty label.")
+    if len(set(texts)) < n:
+        seen: set[str] = set()
+        twice = next(t for t in texts if t in seen or seen.add(t))
+        raise InputError(
+            f"Several nodes have the label {twice!r}; every node needs one of its own."
+        )
+    return None if texts == tuple(map(str, range(n))) else texts
+
+
+def renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
+    """The sets of ``n`` nodes or edges once only those ``kept`` are left, in that order."""
+    new = np.full(n, -1)
+    new[kept] = np.arange(len(kept))
+    return {name: new[ids][new[ids] >= 0] for name, ids in sets.items()}
+
+
+def frozen(a: NDArray) -> NDArray:
+    """A copy that cannot be written to."""
+    a = np.array(a, order="C")
+    a.setflags(write=False)
+    return a
