@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from mechlearn.data import write_examples
 from mechlearn.energies import Element
-from mechlearn.errors import InputError, about
-from mechlearn.folder import FILES, has_checkpoint, locked, replacing
-from mechlearn.meshfile import failure, read_fields, state_fields, states_of, write_network
+from mechlearn.errors import InputError, about, failure
+from mechlearn.folder import FILES, has_checkpoint, locked
+from mechlearn.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.network import Network
 from mechlearn.safehdf import check_hdf
 from mechlearn.schema import key_path
@@ -25,6 +25,7 @@ from mechlearn.setup import (
     read_setup,
     to_toml,
 )
+from mechlearn.writing import replacing
 
 if TYPE_CHECKING:
     import xarray
@@ -80,10 +81,14 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
     InputError
         Where the folder holds no run, or a file of it is damaged; the message names the file.
     """
+    home = folder.resolve()
     for name in FILES:
         if not (folder / name).is_file():
             more = "; mechlearn train --resume goes on with it" if has_checkpoint(folder) else ""
             raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
+        if (folder / name).resolve().parent != home:
+            raise InputError(f"{folder / name} lies outside the run, and is not read.")
+    written = _moment(folder)
     setup = read_setup(folder / "task.toml", closed=True)
     with about(folder / (setup.network.file or "task.toml")):
         network = build_network(setup.network, folder)
@@ -102,6 +107,8 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
                 "it is damaged: it is not the file that summary.json was written with."
             )
         history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
+    if _moment(folder) != written:
+        raise InputError(f"{folder} was written while it was read; read it again.")
     return {
         "setup": setup,
         "network": network,
@@ -113,6 +120,15 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
         "folder": folder,
         "energy": energy,
     }
+
+
+def _moment(folder: Path) -> tuple[int, int] | None:
+    """Which summary.json it is, which goes first and comes last when a run is written."""
+    try:
+        there = (folder / "summary.json").stat()
+    except OSError:
+        return None
+    return there.st_ino, there.st_mtime_ns
 
 
 def _digest(path: Path) -> str:

@@ -17,14 +17,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError, MechlearnError
-from mechlearn.folder import BEFORE, CHECKPOINT, resumable, write_whole
+from mechlearn.errors import InputError, MechlearnError, failure
+from mechlearn.folder import BEFORE, CHECKPOINT, resumable
 from mechlearn.learners import Learner
-from mechlearn.meshfile import failure
 from mechlearn.network import Network
 from mechlearn.safenpz import read_arrays
 from mechlearn.setup import Setup
 from mechlearn.signals import ENDING, handling
+from mechlearn.writing import write_whole
 
 #: Bumped when the arrays of a checkpoint change their meaning.
 FORMAT = 6

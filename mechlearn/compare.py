@@ -29,6 +29,7 @@ from mechlearn.schema import pick
 from mechlearn.setup import Setup, build_energy, build_network
 from mechlearn.start import with_start
 from mechlearn.training import make_learner
+from mechlearn.writing import written
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
@@ -299,7 +300,7 @@ def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as a table that pandas and spreadsheets read."""
-    with path.open("w", newline="") as file:
+    with written(path) as place, place.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

@@ -7,6 +7,7 @@ from mechlearn import ranks
 from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
 from mechlearn.errors import plain
 from mechlearn.setup import Setup
+from mechlearn.writing import written
 
 
 def write_comparison(
@@ -29,13 +30,15 @@ def write_comparison(
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
     plot_learning(trials, setup.train.tolerance, figure.subplots())
-    figure.savefig(output / "learning.png", dpi=150)
+    with written(output / "learning.png") as place:
+        figure.savefig(place, dpi=150)
     studies = nudge_study(setup, folder)
     write_csv(output / "nudges.csv", _rows(studies))
     figure = Figure(figsize=(16, 5), layout="constrained")
     FigureCanvasAgg(figure)
     plot_nudges(studies, figure.subplots(1, 3))
-    figure.savefig(output / "nudges.png", dpi=150)
+    with written(output / "nudges.png") as place:
+        figure.savefig(place, dpi=150)
     return _text(rows, studies)
 
 

@@ -1,5 +1,6 @@
 """The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,18 @@ def plain(text: str, limit: int = 2000) -> str:
     """A text as one line that prints: what users name and give may be anything, of any length."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"
+
+
+def failure(error: Exception) -> str:
+    """Why a file could not be read or written, in a few words and without a full stop."""
+    number = getattr(error, "errno", None)
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return os.strerror(number) if number else first_line(str(text)) or type(error).__name__
+
+
+def first_line(text: str) -> str:
+    """The first line of a text that is not empty, without a full stop."""
+    return next(iter(text.strip().splitlines()), "").rstrip(". ")
 
 
 def listed(ids: Iterable[object], limit: int = 8) -> str:

@@ -1,30 +1,30 @@
-"""The folder of a run: who writes in it, and how, so that no file of it is ever half.
+"""The folder of a run: who writes in it, and where it is.
 
-A file is written beside its place, forced to the disk, and then takes the place by one rename. The
-lock is the kernel's, so that the death of its holder, however sudden, frees it.
+The lock is the kernel's, so that the death of its holder, however sudden, frees it.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
-import shutil
 import socket
+import stat
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from mechlearn.errors import InputError
-from mechlearn.meshfile import failure
+from mechlearn.errors import InputError, failure
+from mechlearn.writing import STAGE
 
 #: The files of a finished run; the last of them says that the others are complete.
 FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")
 #: What a training leaves beside them to go on from: the last state saved, and the one before.
 CHECKPOINT, BEFORE = "checkpoint.npz", "checkpoint-before.npz"
-#: Held by the process that writes in the folder; where its files are before they take their places.
-LOCK, STAGE = ".lock", ".part"
-#: Folders that this process holds.
-_held: set[Path] = set()
+#: Held by the thread that writes in the folder.
+LOCK = ".lock"
+#: Folders that threads of this process hold: device and number of the folder, and the thread.
+_held: set[tuple[int, int, int]] = set()
 
 
 def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
@@ -90,53 +90,79 @@ def _try_writing(folder: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=STAGE) as probe:
             probe.write(b"probe")
         for path in (folder / name for name in (*FILES, CHECKPOINT)):
-            if path.exists():
-                path.open("ab").close()
+            if path.is_dir() and not path.is_symlink():  # a rename puts a file in any other place
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
+def within(folder: Path, name: str) -> Path:
+    """A folder in the folder of several runs; raises InputError for a link, which leads out of it."""
+    path = folder / name
+    if path.is_symlink():
+        raise InputError(f"{path} is a symbolic link, which is not followed; remove it.")
+    return path
+
+
 @contextlib.contextmanager
 def locked(folder: str | Path) -> Iterator[Path]:
-    """Keep a folder to this process; inside, it may be taken again.
+    """Keep a folder to this thread; inside, it may take it again.
 
     Raises
     ------
     InputError
-        Where another process that lives has it, or no lock can be written.
+        Where another process that lives, or another thread, has it, or no lock can be written.
     """
     folder = Path(folder)
-    key = folder.resolve()
-    if key in _held:
-        yield folder
-        return
-    descriptor = _take(folder / LOCK)
-    _held.add(key)
     try:
-        yield folder
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be locked: {failure(error)}.") from None
+    try:
+        there = os.fstat(place)
+        key = there.st_dev, there.st_ino, threading.get_ident()
+        if key in _held:
+            yield folder
+            return
+        descriptor = _take(folder / LOCK, place)
+        _held.add(key)
+        try:
+            yield folder
+        finally:
+            _held.discard(key)
+            with contextlib.suppress(OSError):
+                os.unlink(LOCK, dir_fd=place)  # wherever the folder is by now
+            os.close(descriptor)
     finally:
-        _held.discard(key)
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()
-        os.close(descriptor)
+        os.close(place)
 
 
-def _take(path: Path) -> int:
-    """Open and lock a file, and write into it who has it."""
+def _take(path: Path, place: int) -> int:
+    """Open and lock a file of an open folder, and write into it who has it."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644, dir_fd=place)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise InputError(
+                    f"{path} is a symbolic link, which is not followed; remove it."
+                ) from None
             raise InputError(f"{path} cannot be written: {failure(error)}.") from None
         try:
+            mine = os.fstat(descriptor)
+            if not stat.S_ISREG(mine.st_mode) or mine.st_nlink > 1:
+                os.close(descriptor)
+                raise InputError(f"{path} is no lock but another file; remove it.")
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last holder may have removed the file after it was opened here.
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            if os.path.samestat(mine, os.stat(LOCK, dir_fd=place)):
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                os.write(descriptor, f"{_me()} on {socket.gethostname()}".encode())
                 return descriptor
         except BlockingIOError:
             who = os.read(descriptor, 200).decode(errors="replace") or "another process"
+            if who.startswith(_me()):
+                who = "another thread of this process"
             os.close(descriptor)
             raise InputError(
                 f"{path.parent} is in use by {who}; wait for it, or choose another folder."
@@ -149,82 +175,5 @@ def _take(path: Path) -> int:
         os.close(descriptor)
 
 
-def write_whole(
-    path: Path, content: bytes | Callable[[BinaryIO], object], before: Path | None = None
-) -> None:
-    """Write a file so that after any accident it is the old one or the new one.
-
-    Parameters
-    ----------
-    path : Path
-    content : bytes, or a function that writes them
-    before : Path, optional
-        Where the old file goes. Between the two renames there is only that.
-
-    Raises
-    ------
-    InputError
-        Where it cannot be written; then the old file is as it was.
-    """
-    beside = path.with_name(path.name + STAGE)
-    try:
-        with beside.open("wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if before is not None and path.exists():
-            os.replace(path, before)
-        os.replace(beside, path)
-        _sync(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-
-
-@contextlib.contextmanager
-def replacing(folder: Path, last: str) -> Iterator[Path]:
-    """A stage for several files; at the end they take their places in a folder together.
-
-    The one called ``last`` goes first and comes last: where it is, the others belong together.
-
-    Raises
-    ------
-    InputError
-        Where they cannot be written, about the file's place in the folder.
-    """
-    stage = folder / STAGE
-    path = stage
-    try:
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir()
-        yield stage
-        names = sorted(p.name for p in stage.iterdir())
-        for path in (folder / name for name in names):
-            with (stage / path.name).open("rb") as file:
-                os.fsync(file.fileno())
-        _sync(stage)
-        path = folder / last
-        path.unlink(missing_ok=True)
-        _sync(folder)
-        for path in (folder / name for name in sorted(names, key=lambda name: name == last)):
-            os.replace(stage / path.name, path)
-        _sync(folder)
-    except InputError as error:
-        raise InputError(str(error).replace(str(stage), str(folder))) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    """Force renames in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _me() -> str:
+    return f"process {os.getpid()}"

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +10,13 @@ from urllib.parse import quote, unquote
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, failure, first_line
 from mechlearn.meshformats import FORMATS
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
 from mechlearn.safemesh import ending_files
 from mechlearn.safexml import heavy_files, refuse_entities
+from mechlearn.writing import written
 
 if TYPE_CHECKING:
     import meshio
@@ -55,12 +55,11 @@ def write_network(
         mesh.point_data = _point_fields(network) | _storable(point_data or {})
         lines = _line_fields(network) | _storable(cell_data or {})
         mesh.cell_data = {name: [values] for name, values in lines.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _hushed():
-            meshio.write(path, mesh, file_format=kind)
-    except (OSError, meshio.WriteError) as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+    with written(path) as place, _hushed():
+        try:
+            meshio.write(place, mesh, file_format=kind)
+        except meshio.WriteError as error:
+            raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
 def read_mesh(path: str | Path) -> "meshio.Mesh":
@@ -89,11 +88,11 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
             problem = _mismatch(mesh)
         except (meshio.ReadError, SystemExit) as error:  # meshio prints, and leaves with sys.exit
             said = printed.getvalue() if isinstance(error, SystemExit) else str(error)
-            problem = _first_line(said) or "it is empty, cut short, or not what its suffix says"
+            problem = first_line(said) or "it is empty, cut short, or not what its suffix says"
         except OSError as error:
             problem = failure(error)
         except Exception as error:  # readers stumble over a damaged file in many ways
-            what = f"no {error}" if isinstance(error, KeyError) else _first_line(str(error))
+            what = f"no {error}" if isinstance(error, KeyError) else first_line(str(error))
             problem = f"it is cut short or garbled ({what or type(error).__name__})"
     if problem:
         raise InputError(f"{path} cannot be read as a mesh: {problem}.")
@@ -121,21 +120,6 @@ def read_fields(
             f"{', joined otherwise' if len(bonds) == network.n_edges else ''}."
         )
     return dict(mesh.point_data), {name: blocks[0] for name, blocks in mesh.cell_data.items()}
-
-
-def save(path: Path, content: bytes) -> None:
-    """Write a file; raises InputError where it cannot be."""
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-
-
-def failure(error: Exception) -> str:
-    """Why a file could not be read or written, in a few words and without a full stop."""
-    number = getattr(error, "errno", None)
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return os.strerror(number) if number else _first_line(str(text)) or type(error).__name__
 
 
 def set_field(kind: str, name: str) -> str:
@@ -230,10 +214,6 @@ def _hushed() -> Iterator[io.StringIO]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         yield out
-
-
-def _first_line(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "").rstrip(". ")
 
 
 def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArray]:

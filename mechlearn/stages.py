@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError
-from mechlearn.folder import new_folder
+from mechlearn.folder import new_folder, within
 from mechlearn.network import Network
 from mechlearn.ranks import on_first
 from mechlearn.run import Run
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
+from mechlearn.writing import save
 
 if TYPE_CHECKING:
     import xarray
@@ -90,8 +91,8 @@ class Stages:
         names = self.error["stage"].values[1:]
         for number, (run, name) in enumerate(zip(self.runs, names, strict=True), 1):
             safe = "".join(c if c.isalnum() else "-" for c in str(name))
-            run.save(folder / f"{number:02d}-{safe}", overwrite)
-        self._table().to_csv(folder / "stages.csv")
+            run.save(within(folder, f"{number:02d}-{safe}"), overwrite)
+        save(folder / "stages.csv", self._table().to_csv().encode())
 
 
 def sequence(

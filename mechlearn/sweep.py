@@ -23,10 +23,11 @@ from pydantic import ValidationError
 
 from mechlearn.checkpoint import Stopped
 from mechlearn.errors import InputError, MechlearnError
-from mechlearn.folder import locked, write_whole
+from mechlearn.folder import locked
 from mechlearn.schema import input_error
 from mechlearn.setup import Setup, build_rule
 from mechlearn.signals import ENDING, handling
+from mechlearn.writing import write_whole
 
 #: More members than this are surely a mistake.
 MOST = 100_000

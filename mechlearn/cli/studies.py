@@ -165,7 +165,7 @@ def verify(
     overwrite
         Write over what is there.
     """
-    from mechlearn.folder import new_folder
+    from mechlearn.folder import new_folder, within
     from mechlearn.run import Run
 
     loaded = Run.load(run)
@@ -188,6 +188,6 @@ def verify(
         verification.write(found, output)
         if tune:
             tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
-            on_first(lambda: tuned.save(output / "tuned", overwrite=True))
+            on_first(lambda: tuned.save(within(output, "tuned"), overwrite=True))
             say(f"Tuned as a solid:\n{verdict(tuned)}")
     say(f"Written to {output}/")

@@ -101,10 +101,6 @@ def export(run: "Run", path: str | Path, **options: Any) -> str:
             if name not in form.takes:
                 takes = f"{suffix} takes {', '.join(form.takes)}" if form.takes else "none does"
                 raise InputError(f"{name} means nothing to {suffix} files; {takes}.")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
         return import_module(f"mechlearn.export.{form.module}").write(run, path, chosen)
     except MechlearnError as error:
         if str(path) in str(error):

@@ -26,10 +26,10 @@ from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.kinematics import Displacements
-from mechlearn.meshfile import save
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
+from mechlearn.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -26,6 +26,7 @@ from mechlearn.network import BOX, Network
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_graphml, read_npz
+from mechlearn.writing import save
 
 LOG = logging.getLogger(__name__)
 TEXT = (".txt", ".net", ".dat", ".edges")
@@ -145,7 +146,7 @@ def to_text(network: Network, path: str | os.PathLike[str]) -> None:
         " ".join([str(i), str(j), *(_digits(c[b]) for c in columns)])
         for b, (i, j) in enumerate(network.edges.tolist())
     ]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    save(path, ("\n".join(lines) + "\n").encode())
 
 
 def _digits(value: float) -> str:

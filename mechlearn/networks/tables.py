@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, failure
 from mechlearn.extras import load
-from mechlearn.meshfile import failure, save, set_field, take_sets
+from mechlearn.meshfile import set_field, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.flat import marked
 from mechlearn.safenpz import read_arrays
 from mechlearn.safexml import refuse_entities
+from mechlearn.writing import save
 
 AXES = ("x", "y", "z")
 

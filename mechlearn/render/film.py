@@ -22,6 +22,7 @@ from mechlearn.render.sheet import Sheet
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.view import view
 from mechlearn.render.words import heading, percent, readings
+from mechlearn.writing import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,11 +63,8 @@ def film(
     """
     writer = _writer(path, size)
     images = (_actuation if what == "actuation" else _training)(run, example, look, size)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer(path, images)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    with written(path) as place:
+        writer(place, images)
     return path
 
 
@@ -257,4 +255,4 @@ def _write_mp4(path: Path, images: Iterable[NDArray]) -> None:
     )
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise InputError(f"{path} cannot be written: ffmpeg: {said[-1]}.")
+        raise OSError(f"ffmpeg: {said[-1]}")

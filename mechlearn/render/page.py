@@ -19,6 +19,7 @@ from mechlearn.render.labels import LABELS
 from mechlearn.render.shown import Look, Shown, learned_caption
 from mechlearn.render.window import plotter
 from mechlearn.render.words import heading, label, percent
+from mechlearn.writing import save
 
 if TYPE_CHECKING:
     import pyvista
@@ -47,11 +48,7 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
     shown = Shown(run, example - 1, look)
     # The viewer empties what it draws into: the page, unless there is a place for it.
     text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    save(path, text.encode())
     return path
 
 

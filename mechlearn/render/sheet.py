@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError
 from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 from mechlearn.render.words import percent
+from mechlearn.writing import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,11 +227,7 @@ def save(figure: "Figure", path: Path) -> Path:
     from matplotlib import rc_context
 
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The same picture is the same file, whenever it is made.
-        with rc_context({"svg.hashsalt": "mechlearn"}):
-            figure.savefig(path, dpi=100, metadata=dates.get(path.suffix.lower()))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    # The same picture is the same file, whenever it is made.
+    with written(path) as place, rc_context({"svg.hashsalt": "mechlearn"}):
+        figure.savefig(place, dpi=100, metadata=dates.get(path.suffix.lower()))
     return path

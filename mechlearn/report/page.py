@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError
-from mechlearn.meshfile import failure
 from mechlearn.render.words import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
@@ -17,6 +16,7 @@ from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
 from mechlearn.task import LIMITS
+from mechlearn.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -50,11 +50,7 @@ def report(run: "Run", path: str | Path) -> Path:
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{path}: a report is written as .html, not {path.suffix or 'bare'!r}.")
     text = page(run)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
+    save(path, text.encode())
     return path
 
 
