@@ -79,8 +79,22 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Where the folder holds no run, or a file of it is damaged; the message names the file.
+        Where the folder holds no run, a file of it is damaged, or it is being written; the message
+        names the file.
     """
+    written = _moment(folder)
+    try:
+        found = _read(folder, energy)
+    except InputError:
+        if written in (None, _moment(folder)):
+            raise
+        found = {}
+    if not found or _moment(folder) != written:
+        raise InputError(f"{folder} was written while it was read; read it again.")
+    return found
+
+
+def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
     home = folder.resolve()
     for name in FILES:
         if not (folder / name).is_file():
@@ -88,7 +102,6 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
             raise InputError(f"{folder} is no finished run: it has no {name}{more}.")
         if (folder / name).resolve().parent != home:
             raise InputError(f"{folder / name} lies outside the run, and is not read.")
-    written = _moment(folder)
     setup = read_setup(folder / "task.toml", closed=True)
     with about(folder / (setup.network.file or "task.toml")):
         network = build_network(setup.network, folder)
@@ -107,8 +120,6 @@ def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
                 "it is damaged: it is not the file that summary.json was written with."
             )
         history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
-    if _moment(folder) != written:
-        raise InputError(f"{folder} was written while it was read; read it again.")
     return {
         "setup": setup,
         "network": network,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError, failure
-from mechlearn.folder import BEFORE, CHECKPOINT, resumable
+from mechlearn.folder import BEFORE, CHECKPOINT, Place, resumable
 from mechlearn.learners import Learner
 from mechlearn.network import Network
 from mechlearn.safenpz import read_arrays
@@ -78,12 +78,13 @@ class Checkpoints:
     ) -> None:
         if not seconds >= 0 or (steps is not None and steps < 1):
             raise InputError("Checkpoints are saved every so many seconds, or at least 1 step.")
-        self.path, self.before = Path(folder) / CHECKPOINT, Path(folder) / BEFORE
+        self.place = Place(Path(folder), tell)
         self.seconds, self.steps, self.tell = seconds, steps, tell
         self._setup = setup
         self._time, self._step = -np.inf, 0
         self._good = False  # whether the file at the path is one of this training
         self._asked = 0
+        self._told = ""
         self._heard = ExitStack()
 
     # -- saving --------------------------------------------------------------------------------
@@ -121,8 +122,9 @@ class Checkpoints:
             trouble = self._tried(learner)
             if trouble and first:
                 raise InputError(trouble)
-            if trouble:
+            if trouble and trouble != self._told:
                 self.tell(f"{trouble} Training goes on, and saving is tried again.")
+            self._told = trouble
 
     def save(self, learner: Learner) -> None:
         """Write the checkpoint.
@@ -155,16 +157,17 @@ class Checkpoints:
         }
         everything = {**about, **state}
         # What the path holds may be damaged, or of an older training: that is not worth keeping.
-        before = self.before if self._good else None
+        folder = self.place.find()
+        before = folder / BEFORE
         write_whole(
-            self.path,
+            folder / CHECKPOINT,
             lambda file: np.savez(
                 file, allow_pickle=False, content=_fingerprint(everything), **everything
             ),
-            before,
+            before if self._good else None,
         )
         if not self._good:
-            self.before.unlink(missing_ok=True)
+            before.unlink(missing_ok=True)
         self._good = True
 
     # -- going on ------------------------------------------------------------------------------
@@ -178,7 +181,8 @@ class Checkpoints:
             Where no good one is left, or it belongs to another task or network.
         """
         troubles = []
-        for path in (self.path, self.before):
+        folder = self.place.find()
+        for path in (folder / CHECKPOINT, folder / BEFORE):
             if not path.is_file():
                 continue
             try:
@@ -190,7 +194,7 @@ class Checkpoints:
                 learner.restore(state)
             except (KeyError, TypeError, ValueError, IndexError) as error:
                 raise InputError(f"{path} does not fit the task: {failure(error)}.") from None
-            self._good = path == self.path
+            self._good = path.name == CHECKPOINT
             if troubles:
                 self.tell(
                     f"{' '.join(troubles)} Training goes on from the checkpoint before it, of "
@@ -199,8 +203,8 @@ class Checkpoints:
             return
         if troubles:
             raise InputError(" ".join([*troubles, "No other checkpoint is left."]))
-        resumable(self.path.parent)
-        self.tell(f"{self.path.parent} holds no checkpoint; training starts from the beginning.")
+        resumable(folder)
+        self.tell(f"{folder} holds no checkpoint; training starts from the beginning.")
 
     def _read(self, path: Path, network: Network) -> dict[str, NDArray]:
         try:

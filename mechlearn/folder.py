@@ -6,12 +6,14 @@ The lock is the kernel's, so that the death of its holder, however sudden, frees
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import socket
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mechlearn.errors import InputError, failure
@@ -96,8 +98,79 @@ def _try_writing(folder: Path) -> None:
         raise InputError(f"{path} cannot be written: {failure(error)}.") from None
 
 
+class Place:
+    """A folder that is found again after it was renamed, and made anew after it was removed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of that moment.
+    tell : function of a text
+        Told where it is, once for every change.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], object] = lambda text: None) -> None:
+        self.path, self.tell = folder, tell
+        self._open = -1
+        self._close: Callable[[], object] = lambda: None
+        self._hold()
+
+    def find(self) -> Path:
+        """Where the folder is now; raises InputError where it is gone and cannot be made."""
+        if self._open < 0:
+            self._hold()
+            return self.path
+        if self._is(self.path):
+            return self.path
+        was, self.path = self.path, self._elsewhere() or self._anew()
+        if self._is(self.path):
+            self.tell(f"{was} was renamed; it is {self.path} that is written now.")
+        else:
+            self.tell(f"{was} was removed; {self.path} is made and written instead.")
+        self._hold()
+        return self.path
+
+    def _hold(self) -> None:
+        self._close()
+        try:
+            self._open = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            self._open, self._close = -1, lambda: None
+        else:
+            self._close = weakref.finalize(self, os.close, self._open)
+
+    def _is(self, path: Path) -> bool:
+        try:
+            return os.path.samestat(os.stat(path), os.fstat(self._open))
+        except OSError:
+            return False
+
+    def _elsewhere(self) -> Path | None:
+        try:
+            if hasattr(fcntl, "F_GETPATH"):
+                path = fcntl.fcntl(self._open, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")
+            else:
+                path = os.readlink(f"/proc/self/fd/{self._open}".encode())
+        except OSError:
+            return None
+        found = Path(os.fsdecode(path))
+        return found if self._is(found) else None
+
+    def _anew(self) -> Path:
+        for number in itertools.count():
+            path = self.path.with_name(f"{self.path.name}-{number}") if number else self.path
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise InputError(f"{path} cannot be made: {failure(error)}.") from None
+            return path
+        raise AssertionError
+
+
 def within(folder: Path, name: str) -> Path:
-    """A folder in the folder of several runs; raises InputError for a link, which leads out of it."""
+    """A folder in that of several runs; raises InputError for a link, which leads out of it."""
     path = folder / name
     if path.is_symlink():
         raise InputError(f"{path} is a symbolic link, which is not followed; remove it.")

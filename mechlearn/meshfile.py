@@ -1,8 +1,6 @@
 """Networks with data on their nodes and bonds, as mesh files that others read."""
 
-import contextlib
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -14,7 +12,7 @@ from mechlearn.errors import InputError, failure, first_line
 from mechlearn.meshformats import FORMATS
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
-from mechlearn.safemesh import ending_files
+from mechlearn.safemesh import listening
 from mechlearn.safexml import heavy_files, refuse_entities
 from mechlearn.writing import written
 
@@ -55,7 +53,7 @@ def write_network(
         mesh.point_data = _point_fields(network) | _storable(point_data or {})
         lines = _line_fields(network) | _storable(cell_data or {})
         mesh.cell_data = {name: [values] for name, values in lines.items()}
-    with written(path) as place, _hushed():
+    with written(path) as place, listening():
         try:
             meshio.write(place, mesh, file_format=kind)
         except meshio.WriteError as error:
@@ -80,14 +78,13 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
             check_hdf(file)
     if suffix in SUFFIXES:
         check_hdf(Path(path))
-    with _hushed() as printed:
+    with listening() as printed:
         try:
-            with ending_files():
-                mesh = meshio.read(path)
+            mesh = meshio.read(path)
             mesh.points = np.asarray(mesh.points, dtype=float)
             problem = _mismatch(mesh)
         except (meshio.ReadError, SystemExit) as error:  # meshio prints, and leaves with sys.exit
-            said = printed.getvalue() if isinstance(error, SystemExit) else str(error)
+            said = " ".join(printed) if isinstance(error, SystemExit) else str(error)
             problem = first_line(said) or "it is empty, cut short, or not what its suffix says"
         except OSError as error:
             problem = failure(error)
@@ -206,14 +203,6 @@ def _mismatch(mesh: "meshio.Mesh") -> str:
         if rows != cells:
             return f"its {name} has {sum(rows)} rows for {sum(cells)} cells"
     return ""
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[io.StringIO]:
-    """Keep what meshio prints from the user; gives what went to stdout."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        yield out
 
 
 def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArray]:

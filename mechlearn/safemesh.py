@@ -1,10 +1,12 @@
 """Meshes from strangers: some of meshio's readers wait for ever for a line beyond a file's end."""
 
 import io
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, wraps
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,10 @@ import numpy as np
 PATIENCE = 1000
 #: Tags of gmsh's nodes may be so many times as many as nodes, and that many times that anyway.
 SPARSEST = 1000
+
+#: What meshio says to who reads or writes here; nothing for all others.
+_said: ContextVar[list[str] | None] = ContextVar("said", default=None)
+_teaching = Lock()
 
 
 class _Bytes(io.BufferedReader):
@@ -43,11 +49,25 @@ class _Text(io.TextIOWrapper):
         return _counted(self, super().read(-1 if size is None else size))
 
 
-class _Plain:
-    """Prints what meshio says as it is."""
+class _Console:
+    """What meshio warns through: kept from the user where a file is read for mechlearn."""
 
-    def print(self, text: str, **_: Any) -> None:
-        print(text, file=sys.stderr)
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    def print(self, *words: Any, **options: Any) -> None:
+        if _said.get() is None:
+            from rich.console import Console
+
+            Console(**self._options).print(*words, **options)
+
+
+def _print(*words: Any, **options: Any) -> None:
+    said = _said.get()
+    if said is None:
+        print(*words, **options)
+    else:
+        said.append(" ".join(map(str, words)))
 
 
 def _counted(file: Any, found: Any) -> Any:
@@ -57,9 +77,9 @@ def _counted(file: Any, found: Any) -> Any:
     return found
 
 
-def _open(path: Any, mode: str = "r") -> Any:
-    if set(mode) & set("wax+"):
-        return open(path, mode)
+def _open(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
+    if _said.get() is None or set(mode) & set("wax+"):
+        return open(path, mode, *more, **options)
     return _Bytes(path) if "b" in mode else _Text(path)
 
 
@@ -69,30 +89,43 @@ def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
     def read(*arguments: Any) -> tuple:
         found = read_nodes(*arguments)
         largest = int(np.max(found[1], initial=0))
-        if largest > SPARSEST * (len(found[1]) + SPARSEST):
+        if _said.get() is not None and largest > SPARSEST * (len(found[1]) + SPARSEST):
             raise ValueError(f"a node has the tag {largest}, among {len(found[1])} nodes")
         return found
 
     return read
 
 
-@contextmanager
-def ending_files() -> Iterator[None]:
-    """Let meshio read files that raise EOFError where a reader goes on beyond their end."""
-    # Imported late: it loads what servers need, and every command imports this module.
-    from unittest.mock import patch
-
-    from meshio import _common, _files
+@cache
+def _teach() -> None:
+    """Let meshio behave otherwise for who listens, and as ever for all others."""
+    from meshio import _common, _files, _helpers
     from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
     from meshio.gmsh import main as gmsh
     from meshio.tetgen import _tetgen
     from meshio.vtk import _main as vtk
 
-    with ExitStack() as stack:
-        # Warnings and errors are printed in colours, which takes long of long words.
-        stack.enter_context(patch.object(_common, "Console", lambda **_: _Plain()))
+    with _teaching:
+        _common.Console = _Console
+        _helpers.print = _print
         for module in (_files, _tetgen, gmsh, vtk):
-            stack.enter_context(patch.object(module, "open", _open, create=True))
+            module.open = _open
         for module in (_gmsh22, _gmsh40, _gmsh41):
-            stack.enter_context(patch.object(module, "_read_nodes", _tagged(module._read_nodes)))
-        yield
+            if not hasattr(module._read_nodes, "__wrapped__"):
+                module._read_nodes = wraps(module._read_nodes)(_tagged(module._read_nodes))
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """Have meshio say in a list what it would print, and fail at the end of files it reads.
+
+    Its readers otherwise go on beyond the end for ever. Other threads are not concerned: nothing of
+    the process is changed but meshio, once, and that only for who listens.
+    """
+    _teach()
+    said: list[str] = []
+    token = _said.set(said)
+    try:
+        yield said
+    finally:
+        _said.reset(token)

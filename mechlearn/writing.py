@@ -19,7 +19,7 @@ STAGE = ".part"
 
 
 @contextlib.contextmanager
-def written(path: str | Path) -> Iterator[Path]:
+def written(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path of the same name for a file to be made at, which then takes its place.
 
     So do files that are made beside it. Folders on the way are made.
@@ -44,7 +44,7 @@ def written(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(stage, ignore_errors=True)
 
 
-def save(path: str | Path, content: bytes) -> None:
+def save(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file; raises InputError where it cannot be."""
     with written(path) as place:
         place.write_bytes(content)

@@ -95,7 +95,7 @@ def train(
         try:
             with about(task), Progress(setup, quiet=quiet or rank() > 0) as progress:
                 run = train_setup(setup, task.parent, progress, checkpoints, resume)
-            on_first(lambda: run.save(output, overwrite=True))
+            output = on_first(lambda: run.save(checkpoints.place.find(), overwrite=True))
         except KeyboardInterrupt:
             raise Stopped(
                 "stopped at once; the same command with --resume goes on from the last checkpoint."
