@@ -153,7 +153,7 @@ class Checkpoints:
         about = {
             "format": np.array(FORMAT),
             "setup": np.array(_fixed(self._setup)),
-            "network": np.array(_network_digest(network)),
+            "network": np.array(network_digest(network)),
         }
         everything = {**about, **state}
         # What the path holds may be damaged, or of an older training: that is not worth keeping.
@@ -162,7 +162,7 @@ class Checkpoints:
         write_whole(
             folder / CHECKPOINT,
             lambda file: np.savez(
-                file, allow_pickle=False, content=_fingerprint(everything), **everything
+                file, allow_pickle=False, content=fingerprint(everything), **everything
             ),
             before if self._good else None,
         )
@@ -218,17 +218,17 @@ class Checkpoints:
             raise Damaged(f"{path} is damaged: {failure(error)}.") from None
         if version != FORMAT:
             raise InputError(f"{path} is of another version of mechlearn (format {version}).")
-        if content != _fingerprint(state):
+        if content != fingerprint(state):
             raise Damaged(f"{path} is damaged: its arrays are not those that were saved.")
         setup, shape = str(state.pop("setup")), str(state.pop("network"))
         del state["format"]
         if setup != _fixed(self._setup):
-            what = _differences(setup, _fixed(self._setup))
+            what = differences(setup, _fixed(self._setup))
             raise InputError(
                 f"{path} belongs to another task ({what}): only {' and '.join(MAY_CHANGE)} may "
                 "change between a training and its resumption."
             )
-        if shape != _network_digest(network):
+        if shape != network_digest(network):
             raise InputError(
                 f"{path} belongs to another network: its nodes, bonds, cell, sets and data "
                 "may not change between a training and its resumption."
@@ -243,12 +243,12 @@ def _fixed(setup: Setup) -> str:
     return same.model_dump_json()
 
 
-def _differences(then: str, now: str) -> str:
+def differences(then: str, now: str) -> str:
     """Which keys of two set-ups differ, in words."""
     try:
         old, new = (dict(_leaves(json.loads(text))) for text in (then, now))
     except (ValueError, RecursionError):
-        return "unreadable"
+        return "it does not say of which task"
     keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
     said = [f"{k} was {_short(old.get(k))} and is {_short(new.get(k))}" for k in keys[:3]]
     return "; ".join(said) + (f"; {len(keys) - 3} more differ" if len(keys) > 3 else "")
@@ -270,7 +270,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _network_digest(network: Network) -> str:
+def network_digest(network: Network) -> str:
     """Fingerprint of everything a network is, in its order."""
     arrays: dict[str, Any] = {"nodes": network.nodes, "edges": network.edges}
     if network.labels is not None:
@@ -279,10 +279,10 @@ def _network_digest(network: Network) -> str:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
     for part in ("node_sets", "edge_sets", "node_data", "edge_data"):
         arrays |= {f"{part}/{name}": values for name, values in getattr(network, part).items()}
-    return _fingerprint(arrays)
+    return fingerprint(arrays)
 
 
-def _fingerprint(arrays: Mapping[str, ArrayLike]) -> str:
+def fingerprint(arrays: Mapping[str, ArrayLike]) -> str:
     """Of names, types, shapes and content of some arrays."""
     known = hashlib.sha256()
     for name in sorted(arrays):

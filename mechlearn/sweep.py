@@ -8,6 +8,7 @@ runs elsewhere. A sweep that was interrupted goes on with the members that are m
 import csv
 import io
 import itertools
+import json
 import logging
 import os
 import signal
@@ -16,16 +17,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
-from mechlearn.checkpoint import Stopped
+from mechlearn.checkpoint import Stopped, differences, fingerprint, network_digest
 from mechlearn.errors import InputError, MechlearnError
-from mechlearn.folder import locked
+from mechlearn.folder import locked, new_folder, within
+from mechlearn.run import Run
 from mechlearn.schema import input_error
-from mechlearn.setup import Setup, build_rule
+from mechlearn.setup import Setup, build_network, build_rule
 from mechlearn.signals import ENDING, handling
 from mechlearn.writing import write_whole
 
@@ -33,6 +37,8 @@ from mechlearn.writing import write_whole
 MOST = 100_000
 #: The table of a sweep, in its folder.
 TABLE = "sweep.csv"
+#: In the folder of every member: what it was made of.
+RECORD = "member.json"
 #: Columns of the table after those that vary.
 RESULTS = ("converged", "error", "steps", "wall_s", "trouble")
 
@@ -125,13 +131,21 @@ def sweep(
     planned = members(setup, vary)
     output.mkdir(parents=True, exist_ok=True)
     with locked(output):
-        rows = _finished(output, planned)
+        made = _Made(folder)
+        for member in planned:
+            within(output, member.name)
+        rows = _finished(output, planned, made)
         left = [m for m in planned if m.name not in rows]
         try:
             with _stoppable(), _cluster(workers, scheduler) if left else _nothing() as client:
                 futures = {
                     client.submit(
-                        _train, m.setup, folder.absolute(), (output / m.name).absolute(), pure=False
+                        _train,
+                        m.setup,
+                        made.record(m.setup),
+                        folder.absolute(),
+                        (output / m.name).absolute(),
+                        pure=False,
                     ): m
                     for m in left
                 }
@@ -200,7 +214,7 @@ def _replaced(data: Any, path: Sequence[str | int], value: Any, key: str) -> Any
     return {**data, head: _replaced(data.get(head, {}), rest, value, key)}
 
 
-def _train(setup: Setup, folder: Path, output: Path) -> dict[str, Any]:
+def _train(setup: Setup, record: str, folder: Path, output: Path) -> dict[str, Any]:
     """Train one member in a worker."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import dask
@@ -212,6 +226,7 @@ def _train(setup: Setup, folder: Path, output: Path) -> dict[str, Any]:
         # Else xarray, in a Dask worker, asks the scheduler for a lock to write a file with.
         with dask.config.set(scheduler="synchronous"):
             run = train_setup(setup, folder, comm=MPI.COMM_SELF)
+            write_whole(new_folder(output, overwrite=True) / RECORD, record.encode())
             run.save(output, overwrite=True)
     except MechlearnError as error:
         return {"converged": False, "trouble": str(error)}
@@ -223,20 +238,60 @@ def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": trouble}
 
 
-def _finished(output: Path, planned: Sequence[Member]) -> dict[str, dict[str, Any]]:
-    """Rows of the members whose runs are there."""
-    from mechlearn.run import Run
+class _Made:
+    """What members are made of: their set-ups as written, and what is in the files they name."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, str] = {}
+
+    def record(self, setup: Setup) -> str:
+        """All that decides what a training comes to, as text."""
+        written = setup.model_dump(mode="json", exclude_none=True)
+        files = {"network": self._digest(setup.network.model_dump_json(), self._network, setup)}
+        if setup.start is not None:
+            files["start"] = self._digest(f"start {setup.start}", self._start, setup)
+        if setup.examples:
+            text = json.dumps(written["examples"], sort_keys=True)
+            written["examples"] = sha256(text.encode()).hexdigest()
+        return json.dumps({**written, "contents": files}, sort_keys=True)
+
+    def _digest(self, key: str, of: Callable[[Setup], str], setup: Setup) -> str:
+        if key not in self._files:
+            try:
+                self._files[key] = of(setup)
+            except MechlearnError as error:  # which is the member's trouble, and told as that
+                self._files[key] = str(error)
+        return self._files[key]
+
+    def _network(self, setup: Setup) -> str:
+        if setup.network.file is None:
+            return ""  # a generator's parameters say it all
+        return network_digest(build_network(setup.network, self.folder))
+
+    def _start(self, setup: Setup) -> str:
+        run = Run.load(self.folder / str(setup.start))
+        broken = np.array(run.setup.imperfections.broken)
+        return fingerprint({**run.learned, "broken": broken})
+
+
+def _finished(output: Path, planned: Sequence[Member], made: _Made) -> dict[str, dict[str, Any]]:
+    """Rows of the members whose runs are there."""
     rows = {}
     for member in planned:
         folder = output / member.name
         if not (folder / "summary.json").is_file():
             continue
         run = Run.load(folder)
-        given = member.setup.model_dump(include={"learn", "rule", "train", "energy"})
-        if run.setup.model_dump(include=set(given)) != given:
+        record = made.record(member.setup)
+        try:
+            there = (folder / RECORD).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            there = ""
+        if there != record:
             raise InputError(
-                f"{folder} holds a run of another sweep; choose another folder, or the same values."
+                f"{folder} holds a run of another sweep ({differences(there, record)}); choose "
+                "another folder, or the same task and values."
             )
         rows[member.name] = {**member.varied, **_results(run.summary)}
     return rows

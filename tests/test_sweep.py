@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -174,3 +175,116 @@ def _gone(group):
             return True
         time.sleep(0.1)
     return False
+
+
+EDGES = "i,j\n0,1\n1,2\n2,3\n3,0\n0,2\n1,3\n"
+PLACES = "x,y\n0,0\n1,0\n{}\n0,1\n"
+GIVEN = """
+examples = "examples.csv"
+start = "first"
+[network]
+file = "net.csv"
+[learn.stiffness]
+bounds = [0.1, 10.0]
+[[sources]]
+name = "in"
+nodes = [0, 1]
+strain = 0.1
+[[targets]]
+name = "out"
+nodes = [2, 3]
+strain = 0.04
+[train]
+steps = 2
+"""
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A task with a network, examples and a start in files of their own."""
+    (tmp_path / "net.csv").write_text(EDGES)
+    (tmp_path / "net.nodes.csv").write_text(PLACES.format("1,1"))
+    (tmp_path / "examples.csv").write_text("in,out\n0.1,0.04\n0.05,0.02\n")
+    path = tmp_path / "task.toml"
+    path.write_text(GIVEN.replace('start = "first"', ""))
+    ml.train_file(path).save(tmp_path / "first")
+    path.write_text(GIVEN)
+    return path
+
+
+def edit(name, old, new):
+    def change(folder):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+
+    return change
+
+
+def another_start(folder):
+    task = (folder / "task.toml").read_text()
+    (folder / "other.toml").write_text(task.replace('start = "first"', "").replace("= 2", "= 5"))
+    ml.train_file(folder / "other.toml").save(folder / "first", overwrite=True)
+
+
+CHANGES = {
+    "targets": edit("task.toml", "strain = 0.04", "strain = -0.3"),
+    "sources": edit("task.toml", "nodes = [0, 1]", "nodes = [0, 2]"),
+    "supports": edit("task.toml", "[train]", "[[supports]]\nnodes = [0]\n[train]"),
+    "cost": edit("task.toml", "[train]", "[cost]\nname = 'cross_entropy'\n[train]"),
+    "imperfections": edit("task.toml", "[train]", "[imperfections]\nnoise = 0.1\n[train]"),
+    "energy": edit("task.toml", "[train]", "[energy]\nmodel = 'finite_spring'\n[train]"),
+    "rule": edit("task.toml", "[train]", "[rule]\nname = 'gradient_descent'\n[train]"),
+    "train": edit("task.toml", "steps = 2", "steps = 3"),
+    "contents.network": edit("net.nodes.csv", "1,1", "1,1.1"),
+    "examples": edit("examples.csv", "0.05", "0.06"),
+    "contents.start": another_start,
+}
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Members are trained here, one after the other: starting workers takes seconds."""
+
+    class Done:
+        def __init__(self, value):
+            self.result = lambda: value
+
+    class Client:
+        def submit(self, function, *arguments, pure):
+            return Done(function(*arguments))
+
+    @contextmanager
+    def here(*_):
+        yield Client()
+
+    monkeypatch.setattr("mechlearn.sweep._cluster", here)
+    monkeypatch.setattr("distributed.as_completed", iter)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_sweep_of_anything_else_is_refused(given, tmp_path, inline, change):
+    """Whatever decides what a training comes to, in the task or in a file that it names."""
+    vary = {"train.seed": [1, 2]}
+    rows = sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path)
+    assert [row["trouble"] for row in rows] == ["", ""]
+    assert sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path) == rows
+    CHANGES[change](tmp_path)
+    with pytest.raises(InputError, match=rf"holds a run of another sweep \({change}"):
+        sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other"),
+    [("targets[1].strain", [0.05, 0.1], [-0.05, -0.3]), ("network.seed", [1, 2], [7, 8])],
+)
+def test_results_of_other_values_are_never_reported(task, tmp_path, inline, key, one, other):
+    setup = read_setup(task)
+    sweep(setup, tmp_path / "out", {key: one})
+    table = (tmp_path / "out" / TABLE).read_bytes()
+    with pytest.raises(InputError, match="holds a run of another sweep"):
+        sweep(setup, tmp_path / "out", {key: other})
+    assert (tmp_path / "out" / TABLE).read_bytes() == table
+    (tmp_path / "out" / "1" / "member.json").unlink()
+    with pytest.raises(InputError, match="does not say of which task"):
+        sweep(setup, tmp_path / "out", {key: one})
