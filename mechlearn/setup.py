@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mechlearn import networks
 from mechlearn.costs import costs
@@ -22,6 +22,8 @@ from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, 
 
 #: The most bytes that a task file may have.
 LARGEST = 2**27
+#: Keys of a protein network that say how stiff its bonds are.
+LAWS = ("decay", "backbone")
 #: The tables of a task file that are those of a task.
 TASK_TABLES = ("supports", "sources", "targets", "examples")
 
@@ -116,6 +118,33 @@ class Setup(Table):
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)
     train: Train = Field(default_factory=Train)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stiffness_of_the_network(cls, data: Any) -> Any:
+        """Where the network is given a law of stiffness, springs begin with what it says."""
+        laws = [k for k in LAWS if _entry(_entry(data, "network"), k) is not None]
+        if not laws or not all(isinstance(data.get(k, {}), dict) for k in ("learn", "energy")):
+            return data
+        energy, learn = data.get("energy", {}), data.get("learn", {})
+        element = energies.get(energy.get("model", "spring"))
+        if element and "stiffness" not in [p.name for p in element.parameters]:
+            raise ValueError(
+                f"network: {laws[0]} is a law of the stiffness of springs, which a {element.name} "
+                "does not have"
+            )
+        learns = isinstance(learn.get("stiffness"), dict)
+        place, key = (learn["stiffness"], "initial") if learns else (energy, "stiffness")
+        if place.get(key, "stiffness") != "stiffness":
+            where = "learn.stiffness: initial" if learns else "energy: stiffness"
+            raise ValueError(
+                f"{where} = {place[key]!r} and network: {laws[0]} = "
+                f"{data['network'][laws[0]]!r} both say how stiff bonds are; leave one out"
+            )
+        stiffness = {**place, key: "stiffness"}
+        if learns:
+            return data | {"learn": {**learn, "stiffness": stiffness}}
+        return data | {"energy": stiffness}
 
     @property
     def task(self) -> Task:

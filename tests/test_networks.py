@@ -613,7 +613,7 @@ def test_only_the_first_model_of_a_protein_is_read(tmp_path):
         ("a.pdb", "HEADER\nEND\n", {}, "no C-alpha"),
         ("a.pdb", "", {}, "no C-alpha"),
         ("a.cif", "garbage {", {}, "cannot be read"),
-        ("a.cif", "", {}, "cannot be read"),
+        ("a.cif", "", {}, "no C-alpha"),
         ("a.pdb.gz", "not gzip", {}, "cannot be read"),
         ("a.pdb", tiny_pdb(), {"cutoff": 3.0}, "8 to 12 are usual"),
         ("a.pdb", tiny_pdb(), {"cutoff": "x"}, "finite number"),
@@ -798,7 +798,7 @@ def test_mesh_errors_name_the_file(tmp_path):
     fails("points.vtk", "no lines")
     (tmp_path / "folder").mkdir()
     fails("folder", "folder")
-    with pytest.raises(InputError, match="a protein cutoff and chains, not cutoff"):
+    with pytest.raises(InputError, match="decay and backbone, not cutoff"):
         from_file(tmp_path / "points.vtk", cutoff=8)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import BOX, Network
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
@@ -31,6 +31,8 @@ from mechlearn.writing import save
 LOG = logging.getLogger(__name__)
 TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
+#: Options of :func:`protein`.
+OF_PROTEINS = ("cutoff", "chains", "decay", "backbone")
 TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
 #: The edges of one cell of each type that has no lines of its own, as pairs of its corners.
 CELL_EDGES = {
@@ -70,7 +72,7 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         lattice vectors) and line data ``shift`` of a periodic network, 0/1 data ``node_set:name``
         and ``edge_set:name``.
     **options
-        For a protein ``cutoff`` and ``chains``; for all others ``dimension``: 3 keeps a flat
+        For a protein those of :func:`protein`; for all others ``dimension``: 3 keeps a flat
         network in space, which would be one of the plane.
 
     Raises
@@ -88,14 +90,14 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         raise InputError(f"{path} is no regular file, and is not read.")
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in PROTEIN:
-        unknown = sorted(set(options) - {"cutoff", "chains"})
+        unknown = sorted(set(options) - set(OF_PROTEINS))
         if unknown:
-            raise InputError(f"{path}: a protein takes cutoff and chains, not {unknown[0]}.")
-        return protein(path, **options)
+            raise InputError(f"{path}: a protein takes {listed(OF_PROTEINS)}, not {unknown[0]}.")
+        return _heard(path, protein(path, **options))
     dimension = options.pop("dimension", None)
     if options:
         raise InputError(
-            f"{path}: a network's file takes dimension, and a protein cutoff and chains, not "
+            f"{path}: a network's file takes dimension, and a protein {listed(OF_PROTEINS)}, not "
             f"{min(options)}."
         )
     read = _from_text if suffix in TEXT else TABLES.get(suffix, _from_mesh)
@@ -104,6 +106,11 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
     except InputError as problem:
         text = str(problem)
         raise InputError(text if str(path) in text else f"{path}: {text}") from None
+    return _heard(path, network)
+
+
+def _heard(path: Path, network: Network) -> Network:
+    """Say what the reader of a network has noted."""
     for note in network.notes:
         LOG.warning("%s: %s.", path, note)
     return network
