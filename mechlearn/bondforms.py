@@ -59,8 +59,6 @@ class BondForms:
         direction = net.vectors / net.lengths[:, None]
         self._direction = self._of_bonds(direction)
         self._normals = tuple(self._of_bonds(n) for n in _normals(direction))
-        self._forward = fem.Function(self._per_bond)
-        self._forward.x.array[:] = mesh.forward
         self.cell_strain = self.cell_rate = None
         if cell:
             of_cell = self._space_of_cells(cell)
@@ -97,7 +95,7 @@ class BondForms:
         return function
 
     def _on_bonds(self, density):
-        return density / ufl.CellVolume(self._mesh.mesh) * self._dx
+        return density * self._dx
 
     def _by_strain(self, values):
         """Numbers of every cell, one for each of its strains."""
@@ -106,10 +104,8 @@ class BondForms:
 
     def _strains(self, w, of_cell=None) -> tuple:
         """The strains of a motion, and of one of the cell."""
-        # The difference along the bond, free of the mesh's geometry: so bonds that wrap around a
-        # periodic cell need nothing special.
-        along = ufl.Jacobian(self._mesh.mesh)[:, 0]
-        jump, turn, rotation = self._forward * ufl.dot(ufl.grad(w), along), None, None
+        # On intervals of length 1 the slope is the difference along the bond, wherever that is.
+        jump, turn, rotation = w.dx(0), None, None
         if self._places < self._mesh.width:
             (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, w))
         if of_cell is not None:

@@ -1,6 +1,9 @@
-"""The DOLFINx mesh of a network of bonds, and which node and bond of the user's is where on it.
+"""The finite elements of a network of bonds, and which node and bond of the user's is where.
 
-DOLFINx renumbers nodes and cells and spreads them over ranks; what undoes that is here.
+DOLFINx's meshes are made for bodies: two cells share one corner at most, and those of a cell are
+apart. Bonds of a periodic network may join the same two nodes several times, or a node to its own
+image. So the mesh is a mere row of unit intervals, one for every cell, and which nodes a cell joins
+is in the map of degrees of freedom alone, which is spread over ranks here.
 """
 
 from typing import Any
@@ -8,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from mechlearn.errors import SolveError
-from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
+from mechlearn.fenics import MPI, basix_ufl, dolfinx, fem, mesh, ufl
 from mechlearn.network import Network
 
 
 class BondMesh:
-    """A mesh of intervals, every bond divided into as many.
+    """Cells of bonds, every bond divided into as many, and a state at their points.
 
-    *Points* are the nodes of the mesh: the network's own, then those inside bonds, bond by bond. A
-    rank owns a bond if it owns the bond's first cell.
+    *Points* are the network's nodes, then those inside bonds, bond by bond. A rank owns some points
+    and the cells of the bonds that start at its nodes.
 
     Parameters
     ----------
@@ -28,28 +31,22 @@ class BondMesh:
     width : int
         How many numbers a point's state has.
     comm : MPI communicator
-        Over which the mesh is spread.
-
-    Raises
-    ------
-    SolveError
-        Where the mesh does not hang together.
+        Over which cells and points are spread.
 
     Attributes
     ----------
     cells, points : (cells, 2) integer and (points, d) arrays
         The two points of every cell, bond by bond, and where they are at rest; whole on every rank.
     mesh : dolfinx.mesh.Mesh
+        A row of intervals of length 1, which say nothing of where the bonds are.
     space : dolfinx.fem.FunctionSpace
         That of states.
     n_cells, n_owned : int
         Cells, and degrees of freedom, that this rank owns.
     bond_of_cell : integer array
-        Of owned cells, then ghosts.
+        Of owned cells; no others are known here.
     first_cells, owned_bonds : (owned bonds,) integer arrays
         The first cell of every bond that this rank owns, and the bond's number.
-    forward : (cells,) array
-        1 where a cell runs the way of the user's bond, -1 where against it.
     dof_of_local : (owned dofs,) integer array
         Degrees of freedom ``width * point + component``.
     """
@@ -57,49 +54,59 @@ class BondMesh:
     def __init__(self, network: Network, segments: int, width: int, comm: MPI.Comm) -> None:
         self.network, self.segments, self.width, self.comm = network, segments, width, comm
         self.cells, self.points = _divided(network, segments)
-        self._make_mesh()
-        self._make_orders()
+        place, owner = _spread(network, comm.size)
+        bonds = np.flatnonzero(owner[network.edges[:, 0]] == comm.rank)
+        # Neighbours in memory are neighbours in the network.
+        bonds = bonds[np.argsort(place[network.edges[bonds, 0]], kind="stable")]
+        self._make_mesh((segments * bonds[:, None] + np.arange(segments)).ravel())
+        inner = np.repeat(owner[network.edges[:, 0]], segments - 1)
+        self._make_space(np.r_[place, network.n_nodes + np.arange(len(inner))], np.r_[owner, inner])
 
-    def _make_mesh(self) -> None:
-        dim, root = self.network.dim, self.comm.rank == 0
-        cells = self.cells if root else np.empty((0, 2), dtype=np.int64)
-        points = self.points if root else np.empty((0, dim))
-        # Without the true number of bonds that meet in a node, DOLFINx tears the network apart
-        # between ranks and says nothing; the check below makes sure.
-        most = int(np.bincount(self.cells.ravel()).max())
-        element = basix_ufl.element("Lagrange", "interval", 1, shape=(dim,))
+    def _make_mesh(self, mine: NDArray[np.int64]) -> None:
+        comm, count = self.comm, len(mine)
+        # Every rank brings its own row, of which it keeps all.
+        points = np.arange(count + 1.0 if count else 0.0)[:, None]
+        first = comm.exscan(len(points)) or 0
+        row = first + np.arange(count)[:, None] + np.arange(2)
+        here = dolfinx.graph.adjacencylist(np.full((count, 1), comm.rank, dtype=np.int32))
         self.mesh = mesh.create_mesh(
-            self.comm, cells, ufl.Mesh(element), points, max_facet_to_cell_links=most
-        )
-        if self.mesh.topology.index_map(0).size_global != len(self.points):
-            raise SolveError(
-                "The mesh lost the connection of some bonds between ranks; use fewer ranks."
-            )
-        shape = (self.width,) if self.width > 1 else ()
-        self.space = fem.functionspace(self.mesh, ("Lagrange", 1, shape))
-
-    def _make_orders(self) -> None:
-        topology, geometry = self.mesh.topology, self.mesh.geometry
-        d, cells, blocks = self.width, topology.index_map(1), self.space.dofmap.index_map
-        self.n_cells = cells.size_local
-        n_all = cells.size_local + cells.num_ghosts
-        number = np.asarray(topology.original_cell_index[:n_all])
-        self.bond_of_cell = number // self.segments
-        self.first_cells = np.flatnonzero(number[: self.n_cells] % self.segments == 0)
+            comm, row, ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(1,))), points,
+            partitioner=lambda *_: here._cpp_object,
+        )  # fmt: skip
+        given = np.asarray(self.mesh.topology.original_cell_index[:count])
+        self._number = number = mine[given - (comm.exscan(count) or 0)]
+        self.n_cells, self.bond_of_cell = count, number // self.segments
+        self.first_cells = np.flatnonzero(number % self.segments == 0)
         self.owned_bonds = self.bond_of_cell[self.first_cells]
         self._place_of_bond = np.argsort(self.owned_bonds)
-        points = geometry.dofmaps[0][:n_all]
-        node_of_point = np.asarray(geometry.input_global_indices)
-        # A cell runs the way its geometry does, which need not be the way of the user's bond.
-        first = node_of_point[points[:, 0]]
-        self.forward = np.where(first == self.cells[number, 0], 1.0, -1.0)
-        self.n_owned = blocks.size_local * d
-        node_of_block = np.empty(blocks.size_local + blocks.num_ghosts, dtype=np.int64)
-        node_of_block[self.space.dofmap.list[:n_all]] = node_of_point[points]
+
+    def _make_space(self, place: NDArray[np.int64], owner: NDArray[np.int64]) -> None:
+        """The space of states, where points come in some order and belong to some ranks."""
+        d, comm = self.width, self.comm
+        order = np.lexsort((place, owner))
+        number = np.argsort(order)
+        start, end = np.searchsorted(owner[order], [comm.rank, comm.rank + 1])
+        joined = number[self.cells[self._number]]
+        others = np.unique(joined[(joined < start) | (joined >= end)])
+        blocks = dolfinx.common.IndexMap(
+            comm, int(end - start), others, owner[order[others]].astype(np.int32), 0
+        )
+        points = np.r_[order[start:end], order[others]]
         self._block_of_node = np.full(len(self.points), -1)
-        self._block_of_node[node_of_block] = np.arange(len(node_of_block))
-        node = node_of_block[: blocks.size_local, None]
-        self.dof_of_local = (d * node + np.arange(d)).ravel()
+        self._block_of_node[points] = np.arange(len(points))
+        of_cells = self._block_of_node[self.cells[self._number]].astype(np.int32)
+        shape = (d,) if d > 1 else ()
+        element = basix_ufl.element("Lagrange", "interval", 1, shape=shape)
+        plain = fem.functionspace(self.mesh, element)
+        joints = dolfinx.cpp.fem.DofMap(
+            plain.dofmap.dof_layout, blocks, d, dolfinx.graph.adjacencylist(of_cells)._cpp_object, d
+        )
+        made = dolfinx.cpp.fem.FunctionSpace_float64(
+            self.mesh._cpp_object, plain.element._cpp_object, joints
+        )
+        self.space = fem.FunctionSpace(self.mesh, element, made)
+        self.n_owned = d * int(end - start)
+        self.dof_of_local = (d * order[start:end, None] + np.arange(d)).ravel()
 
     def supports(self, held: NDArray[np.int64]) -> list[fem.DirichletBC]:
         """Conditions that hold some degrees of freedom, one for every component."""
@@ -113,7 +120,7 @@ class BondMesh:
 
     def cells_in_order(self) -> NDArray[np.int64]:
         """Which owned cell is which, bond by bond in the user's order; on one rank."""
-        return np.argsort(np.asarray(self.mesh.topology.original_cell_index[: self.n_cells]))
+        return np.argsort(self._number)
 
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
         """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
@@ -189,7 +196,7 @@ def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArra
     """The two points of every cell, bond by bond, and where the points are.
 
     Those inside bonds lie between the nodes even if the bond is one to a periodic image: nothing
-    but the picture of the mesh depends on it.
+    but pictures depends on it.
     """
     a, b = network.edges.T
     count = network.n_edges, segments - 1
@@ -199,3 +206,15 @@ def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArra
     between = network.nodes[a, None] * (1 - part) + network.nodes[b, None] * part
     cells = np.stack([row[:, :-1], row[:, 1:]], axis=-1).reshape(-1, 2)
     return cells, np.vstack([network.nodes, between.reshape(-1, network.dim)])
+
+
+def _spread(network: Network, ranks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The place of every node in an order of small bandwidth, and the rank that owns it, (n,).
+
+    Every rank gets a part of that order with about as many bonds.
+    """
+    order = reverse_cuthill_mckee(network.neighbours(), symmetric_mode=True)
+    before = np.cumsum(np.bincount(network.edges[:, 0], minlength=network.n_nodes)[order])
+    owner = np.empty(network.n_nodes, dtype=np.int64)
+    owner[order] = np.minimum(ranks * (before - 1).clip(0) // network.n_edges, ranks - 1)
+    return np.argsort(order), owner
