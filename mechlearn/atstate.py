@@ -91,6 +91,10 @@ class AtState:
         """Whether cells are turned inside out at the state; bonds have no inside."""
         return False
 
+    def cell_stiffness(self) -> float:
+        """Mean stiffness of a bond against strains of the cell; 0 where there is none."""
+        return 0.0
+
     def counts(self) -> dict[str, int]:
         """What summary.json says of the mesh."""
         return {}

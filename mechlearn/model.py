@@ -220,6 +220,11 @@ class Model(UserOrder, AtState):
             each = self._border.split(springs)[1]
             self._border.corner = self._border.corner + np.diag(each * self.network.n_edges)
 
+    @override
+    def cell_stiffness(self) -> float:
+        each = self._border.corner.diagonal() / np.square(self.network.lengths).sum()
+        return float(np.abs(each).mean()) if self.cell else 0.0
+
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
         """Partners of the strains of owned cells, (k, cells)."""
         return self.energy.stresses(strains, self._values(self._mine))

@@ -38,7 +38,8 @@ class Network:
         Rows are the lattice vectors of a periodic cell.
     shifts : (m, d) integer array, optional
         Bond ``b`` runs from ``nodes[i]`` to ``nodes[j] + shifts[b] @ cell``. Left out, every bond
-        of a periodic network takes the nearest image.
+        of a periodic network takes the nearest image. Two nodes may be joined several times,
+        through different images, and a node to images of its own.
     node_sets, edge_sets : mapping of name to ids, optional
     node_data, edge_data : mapping of name to an array with one row per node or bond, optional
     labels : sequence of str, optional
@@ -66,7 +67,7 @@ class Network:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        nodes = _coordinates(self.nodes)
+        nodes = _coordinates(self.nodes, 2 if self.cell is None else 1)
         put = object.__setattr__
         put(self, "labels", checked_labels(self.labels, len(nodes)))
         edges = _bonds(self.edges, len(nodes))
@@ -274,15 +275,15 @@ def _real(values: ArrayLike) -> NDArray[np.float64]:
     return given.astype(float)
 
 
-def _coordinates(nodes: ArrayLike) -> NDArray[np.float64]:
+def _coordinates(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
     try:
         x = _real(nodes)
     except (TypeError, ValueError):
         raise InputError("The nodes of a network must be numbers, one row per node.") from None
     if x.ndim != 2 or x.shape[1] not in (2, 3):
         raise InputError(f"The nodes of a network must have shape (n, 2) or (n, 3), not {x.shape}.")
-    if len(x) < 2:
-        raise InputError(f"A network needs at least two nodes; this one has {len(x)}.")
+    if len(x) < fewest:
+        raise InputError(f"A network needs {fewest} nodes or more; this one has {len(x)}.")
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(bad):
         raise InputError(f"The coordinates of node {listed(bad)} are not finite numbers.")
@@ -308,11 +309,7 @@ def _bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
             f"Edge {listed(bad)} names a node outside 0 to {n - 1} (edge {bad[0]} joins "
             f"{e[bad[0], 0]} and {e[bad[0], 1]})."
         )
-    e = e.astype(np.int64)
-    bad = np.flatnonzero(e[:, 0] == e[:, 1])
-    if len(bad):
-        raise InputError(f"Edge {listed(bad)} joins a node to itself (node {e[bad[0], 0]}).")
-    return e
+    return e.astype(np.int64)
 
 
 def _periodicity(
@@ -348,13 +345,21 @@ def _flat(rows: NDArray[np.float64]) -> bool:
 
 def _check_bonds(net: Network) -> None:
     extent = max(np.ptp(net.nodes, axis=0).max(), 0 if net.cell is None else np.abs(net.cell).max())
+    i, j = net.edges.T
+    bad = np.flatnonzero((i == j) & (net.shifts is None or (net.shifts == 0).all(axis=1)))
+    if len(bad):
+        raise InputError(f"Edge {listed(bad)} joins a node to itself (node {net.label(i[bad[0]])}).")
     bad = np.flatnonzero(net.lengths <= SHORTEST_BOND * extent)
     if len(bad):
         i, j = net.edges[bad[0]]
         raise InputError(
             f"Edge {listed(bad)} has no length (nodes {net.label(i)} and {net.label(j)} coincide)."
         )
-    first_low = net.edges[:, 0] < net.edges[:, 1]
+    first_low = i < j
+    if net.shifts is not None:
+        # Of a bond to an image of its own node either end may come first.
+        ahead = np.take_along_axis(net.shifts, (net.shifts != 0).argmax(axis=1)[:, None], axis=1)
+        first_low |= (i == j) & (ahead[:, 0] > 0)
     pairs = np.where(first_low[:, None], net.edges, net.edges[:, ::-1])
     if net.shifts is not None:
         pairs = np.hstack([pairs, np.where(first_low[:, None], net.shifts, -net.shifts)])

@@ -156,23 +156,6 @@ def test_disorder_moves_nodes_within_its_bound_and_keeps_the_bonds(make):
 
 
 @pytest.mark.parametrize(
-    ("make", "smallest"),
-    [
-        (triangular, "3 x 3"),
-        (square, "3 x 3"),
-        (honeycomb, "2 x 2"),
-        (kagome, "2 x 2"),
-        (cubic, "3 x 3 x 3"),
-        (fcc, "2 x 2 x 2"),
-    ],
-)
-def test_too_small_periodic_lattices_say_the_smallest_size(make, smallest):
-    with pytest.raises(InputError, match=f"smallest is {smallest}"):
-        make((1,) * (3 if make in (cubic, fcc) else 2), periodic=True)
-    make(tuple(int(n) for n in smallest.split(" x ")), periodic=True)
-
-
-@pytest.mark.parametrize(
     ("arguments", "word"),
     [
         ({"size": (3,)}, "nx, ny"),

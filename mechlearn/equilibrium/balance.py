@@ -222,7 +222,9 @@ class Balance:
     def measure(self) -> None:
         """Take the stiffness at rest as it is now as what forces are measured in."""
         self.model.put_state(np.zeros(self.size))
-        self.stiffness = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
+        mean = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
+        # Nodes whose bonds lead to their own images alone are held by nothing.
+        self.stiffness = mean or self.model.cell_stiffness()
 
     def evaluate(self, u: NDArray, f: NDArray, imposed: Imposed) -> Residual:
         """What is left to balance at displacements ``u`` and forces ``f`` at the ports.

@@ -49,8 +49,7 @@ def triangular(
     Raises
     ------
     InputError
-        For arguments out of range, or a periodic lattice so small that two nodes would be joined
-        twice.
+        For arguments out of range.
     """
     return _lattice(
         "triangular",
@@ -261,11 +260,6 @@ def _lattice(
     seed = _check.seed_number(f"The seed of a {name} lattice", seed)
     first, second, offset = _bonds_of_cell(vectors, basis, reach)
     edges, shifts = _grid_bonds(size, first, second, offset, len(basis), periodic, stagger)
-    if periodic and _joined_twice(edges):
-        raise InputError(
-            f"A periodic {name} lattice of {' x '.join(map(str, size))} joins nodes twice; the "
-            f"smallest is {_smallest(first, second, offset, len(basis), d, stagger)}."
-        )
     if not len(edges):
         raise InputError(f"A {name} lattice of {' x '.join(map(str, size))} has no bonds.")
     grid = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, d)
@@ -345,21 +339,6 @@ def _grid_bonds(
     j = (end @ order) * b + second
     inside = np.ones(i.shape, dtype=bool) if periodic else (shift == 0).all(axis=-1)
     return np.stack([i[inside], j[inside]], axis=1), shift[inside]
-
-
-def _joined_twice(edges: NDArray) -> bool:
-    pairs = np.sort(edges, axis=1)
-    return bool((pairs[:, 0] == pairs[:, 1]).any()) or len(np.unique(pairs, axis=0)) < len(pairs)
-
-
-def _smallest(
-    first: NDArray, second: NDArray, offset: NDArray, b: int, d: int, stagger: bool
-) -> str:
-    for n in range(1, 8):
-        edges, _ = _grid_bonds((n,) * d, first, second, offset, b, True, stagger)
-        if not _joined_twice(edges):
-            return " x ".join([str(n)] * d)
-    raise AssertionError("bonds reach no farther than two cells")
 
 
 def _faces(nodes: NDArray) -> dict[str, NDArray[np.int64]]:

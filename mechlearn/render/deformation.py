@@ -36,7 +36,7 @@ def amplification(
     network: Network, problem: Problem, fields: Iterable[NDArray], linear: bool = True
 ) -> int:
     """The factor by which displacement fields, seen without rigid motion, are best shown."""
-    extent = np.linalg.norm(np.ptp(network.nodes, axis=0))
+    extent = np.linalg.norm(np.ptp(network.nodes, axis=0)) or network.lengths.max()
     strain = motion = 0.0
     for u in fields:
         stretches = [np.abs(bond_strains(network, u, linear)).max()]
