@@ -348,7 +348,9 @@ def _check_bonds(net: Network) -> None:
     i, j = net.edges.T
     bad = np.flatnonzero((i == j) & (net.shifts is None or (net.shifts == 0).all(axis=1)))
     if len(bad):
-        raise InputError(f"Edge {listed(bad)} joins a node to itself (node {net.label(i[bad[0]])}).")
+        raise InputError(
+            f"Edge {listed(bad)} joins a node to itself (node {net.label(i[bad[0]])})."
+        )
     bad = np.flatnonzero(net.lengths <= SHORTEST_BOND * extent)
     if len(bad):
         i, j = net.edges[bad[0]]
