@@ -47,7 +47,7 @@ def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | No
     """Labels of ``n`` nodes, each another; None where they say no more than the order does."""
     if labels is None:
         return None
-    texts = tuple(str(label) for label in labels)
+    texts = tuple(str(label).strip() for label in labels)
     if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
         raise InputError("The labels of nodes must be texts.")
     if len(texts) != n:

@@ -192,6 +192,12 @@ class Network:
         added = {name: np.asarray(values) for name, values in edge_data.items()}
         return replace(self, edge_data={**self.edge_data, **added})
 
+    def to_networkx(self) -> Any:
+        """The network as a networkx graph: see :func:`mechlearn.networks.graphs.to_networkx`."""
+        from mechlearn.networks.graphs import to_networkx
+
+        return to_networkx(self)
+
     def __repr__(self) -> str:
         kind = "periodic " if self.periodic else ""
         return (

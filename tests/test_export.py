@@ -22,7 +22,8 @@ from mechlearn.export import FORMATS, export
 from mechlearn.export.options import Options
 from mechlearn.export.part import lowest, make_part, silhouette
 from mechlearn.meshfile import write_network
-from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.networks.graphs import write_graphml
+from mechlearn.networks.tables import write_csv, write_npz
 from mechlearn.solids import uniting
 from mechlearn.solids.domain import draw
 from mechlearn.solids.meshing import volumes
@@ -584,7 +585,7 @@ def test_damaged_tables_are_named(tmp_path, plane):
     (tmp_path / "a.csv").write_text("i,j\n0,1\n2\n")
     fails("a.csv", "row 2")
     (tmp_path / "a.csv").write_text("i,j\n0,x\n1,2\n")
-    fails("a.csv", "finite number")
+    fails("a.csv", "whole number")
     taken = replace(plane, node_data={"x": np.zeros(plane.n_nodes)})
     with pytest.raises(InputError, match="rename"):
         write_csv(tmp_path / "b.csv", taken, {}, {})

@@ -19,7 +19,8 @@ from mechlearn.errors import plain
 from mechlearn.meshfile import write_network
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import from_file, to_text
-from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.networks.graphs import write_graphml
+from mechlearn.networks.tables import write_csv, write_npz
 from mechlearn.places import close_pairs
 from mechlearn.setup import Setup, read_setup, to_toml
 

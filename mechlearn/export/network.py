@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from mechlearn.export.options import Options
 from mechlearn.meshfile import state_fields, write_network
-from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.networks.graphs import write_graphml
+from mechlearn.networks.tables import write_csv, write_npz
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -17,6 +17,7 @@ from mechlearn.network import Network
 from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
+from mechlearn.networks.graphs import from_networkx
 from mechlearn.networks.lattice import cubic, fcc, honeycomb, kagome, square, triangular
 from mechlearn.networks.packing import packing
 from mechlearn.networks.protein import protein
@@ -29,6 +30,7 @@ __all__ = [
     "delaunay",
     "fcc",
     "from_file",
+    "from_networkx",
     "generate",
     "generators",
     "honeycomb",

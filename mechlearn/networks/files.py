@@ -7,6 +7,9 @@ The text format is the one public coupled-learning codes use::
     x y [z]         N rows of coordinates
     i j             NE rows of node ids from 0
 
+Files in counted blocks, of another code, are told by their first two lines: see
+:mod:`mechlearn.networks.blocks`.
+
 A comment ``# edge: stiffness rest_length`` names further columns of the bond rows, and
 ``# dimension: 3`` keeps a flat network in space.
 """
@@ -23,9 +26,11 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError, listed
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import BOX, Network
+from mechlearn.networks.blocks import in_blocks, read_blocks
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
+from mechlearn.networks.graphs import read_graphml
 from mechlearn.networks.protein import protein
-from mechlearn.networks.tables import read_csv, read_graphml, read_npz
+from mechlearn.networks.tables import read_csv, read_npz
 from mechlearn.writing import save
 
 LOG = logging.getLogger(__name__)
@@ -169,7 +174,7 @@ def _from_text(path: Path) -> Network:
     rows: list[list[str]] = []
     numbers: list[int] = []
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path} is not a readable text file.") from None
     for number, line in enumerate(content.splitlines(), 1):
@@ -182,6 +187,8 @@ def _from_text(path: Path) -> Network:
             numbers.append(number)
     if not rows:
         raise InputError(f"{path} is empty; its first line must be 'N NE' or 'N NE L'.")
+    if in_blocks(rows):
+        return read_blocks(path, rows, numbers)
     n, m, box = _header(path, rows[0], numbers[0])
     # Before any memory is taken: a header may claim anything.
     if n + m + 1 != len(rows):

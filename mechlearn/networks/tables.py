@@ -1,40 +1,53 @@
-"""Networks as graphs and arrays: GraphML, CSV and npz, written and read to the last digit.
+"""Networks as tables and arrays: CSV and npz, written and read to the last digit.
 
-All hold everything a network has, periodic ones too; they are meant for networkx, igraph, Gephi,
-pandas and NumPy. In GraphML and CSV coordinates are ``x``, ``y`` (, ``z``), the lattice vectors
-``cell_1``, ``cell_2``, ..., the shift of a bond ``shift_x``, ``shift_y``, ..., and a set a column
-of 0 and 1 named ``node_set:name`` or ``edge_set:name``.
+Both hold everything a network has, periodic ones too; they are meant for pandas, spreadsheets and
+NumPy. In CSV coordinates are ``x``, ``y`` (, ``z``), lattice vectors comments ``# cell_1: ...``,
+the shift of a bond ``shift_x``, ``shift_y``, ..., and a set a column of 0 and 1 named
+``node_set:name`` or ``edge_set:name``.
 """
 
 import csv
 import io
-import warnings
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, failure
-from mechlearn.extras import load
+from mechlearn.errors import InputError, failure, listed
 from mechlearn.meshfile import set_field, take_sets
 from mechlearn.network import Network
+from mechlearn.networks.columns import (
+    NUMBER,
+    built,
+    columns_of,
+    names_in,
+    notes_of,
+    texts_in,
+    typed,
+)
 from mechlearn.networks.flat import marked
 from mechlearn.safenpz import read_arrays
-from mechlearn.safexml import refuse_entities
 from mechlearn.writing import save
 
-AXES = ("x", "y", "z")
+#: Columns that say which nodes a bond joins, and which one is the id of a node.
+ENDS = (("i", "j"), ("source", "target"), ("from", "to"))
+IDS = ("id", "node_id", "node", "")
+#: How spreadsheets tell formulas; what begins so is kept from being one by an apostrophe.
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 # -- npz ---------------------------------------------------------------------------------------
 
 
 def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
-    """Write ``nodes``, ``edges``, ``cell``, ``shifts`` and data as ``node:name``, ``edge:name``."""
+    """Write ``nodes``, ``edges``, ``cell``, ``shifts``, ``labels``; data as ``node:name``."""
     arrays: dict[str, NDArray] = {"nodes": network.nodes, "edges": network.edges}
     if network.cell is not None and network.shifts is not None:
         arrays |= {"cell": network.cell, "shifts": network.shifts}
+    if network.labels is not None:
+        arrays["labels"] = np.array(network.labels)
     for kind, data in (("node", {**network.node_data, **nodes, **marked(network)}),
                        ("edge", {**network.edge_data, **edges})):  # fmt: skip
         arrays |= {f"{kind}:{k}": np.asarray(v) for k, v in data.items()}
@@ -71,15 +84,21 @@ def read_npz(path: Path) -> Network:
         data[kind] = {
             n.removeprefix(start): arrays.pop(n) for n in list(arrays) if n.startswith(start)
         }
+    labels = arrays.pop("labels", None)
+    nodes, edges = arrays.pop("nodes"), arrays.pop("edges")
+    cell, shifts = arrays.pop("cell", None), arrays.pop("shifts", None)
+    unused = f"arrays that mean nothing here are left out: {listed(arrays)}"
     return Network(
-        arrays["nodes"],
-        arrays["edges"],
-        cell=arrays.get("cell"),
-        shifts=arrays.get("shifts"),
+        nodes,
+        edges,
+        cell=cell,
+        shifts=shifts,
         node_sets=sets["node"],
         edge_sets=sets["edge"],
         node_data=data["node"],
         edge_data=data["edge"],
+        labels=None if labels is None else [str(text) for text in np.ravel(labels).tolist()],
+        notes=(unused,) if arrays else (),
     )
 
 
@@ -87,156 +106,6 @@ def take_ids(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
     """A set by the name that its field encodes."""
     [name] = take_sets(kind, {field: np.zeros(1)})
     return {name: ids}
-
-
-# -- columns -----------------------------------------------------------------------------------
-
-
-def _columns(
-    network: Network, nodes: Mapping, edges: Mapping
-) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Everything of nodes and of bonds as columns of single numbers or texts."""
-    axes = AXES[: network.dim]
-    of_nodes = dict(zip(axes, network.nodes.T, strict=True))
-    of_edges: dict[str, NDArray] = {}
-    if network.shifts is not None:
-        shifts = network.shifts.T
-        of_edges |= {f"shift_{a}": s for a, s in zip(axes, shifts, strict=True)}
-    for columns, data in ((of_nodes, {**network.node_data, **nodes, **marked(network)}),
-                          (of_edges, {**network.edge_data, **edges})):  # fmt: skip
-        for name, values in data.items():
-            parts = _split(name, np.asarray(values))
-            if taken := sorted({*columns, *"ij"} & set(parts)):
-                raise InputError(
-                    f"The data {name!r} would hide what a table calls {taken[0]!r}; rename them."
-                )
-            columns |= parts
-    for kind, columns, sets in (
-        ("node", of_nodes, network.node_sets),
-        ("edge", of_edges, network.edge_sets),
-    ):
-        n = network.n_nodes if kind == "node" else network.n_edges
-        for name, ids in sets.items():
-            columns[set_field(kind, name)] = np.isin(np.arange(n), ids).astype(int)
-    return of_nodes, of_edges
-
-
-def _split(name: str, values: NDArray) -> dict[str, NDArray]:
-    """Data of several components as a column for each: ``displacement_x``, ... or ``name_1``."""
-    if values.ndim == 1:
-        return {name: values}
-    flat = values.reshape(len(values), -1)
-    width = flat.shape[1]
-    ends = AXES[:width] if width <= 3 else range(1, width + 1)
-    return {f"{name}_{end}": flat[:, k] for k, end in enumerate(ends)}
-
-
-def _built(path: Path, of_nodes: dict, of_edges: dict, edges: NDArray, cell: dict) -> Network:
-    """The network of such columns; ``cell`` holds the lattice vectors as texts by their names."""
-    axes = [a for a in AXES if a in of_nodes]
-    if axes not in (["x", "y"], ["x", "y", "z"]):
-        raise InputError(
-            f"{path}: nodes need coordinates x, y (and z); they have {axes or 'none'}."
-        )
-    nodes = np.column_stack([_numbers(path, a, of_nodes.pop(a)) for a in axes])
-    vectors: NDArray | None = None
-    shifts: NDArray | None = None
-    if cell:
-        try:
-            rows = [cell[f"cell_{k}"].split() for k in range(1, len(axes) + 1)]
-            vectors = np.array(rows, dtype=float)
-        except (KeyError, ValueError):
-            raise InputError(
-                f"{path}: a periodic network in {len(axes)}D needs cell_1, ... cell_{len(axes)}, "
-                "numbers with blanks in between."
-            ) from None
-        names = [f"shift_{a}" for a in axes]
-        if all(name in of_edges for name in names):
-            columns = [_numbers(path, n, of_edges.pop(n)) for n in names]
-            shifts = np.column_stack(columns)
-    node_sets, edge_sets = take_sets("node", of_nodes), take_sets("edge", of_edges)
-    return Network(
-        nodes,
-        edges,
-        cell=vectors,
-        shifts=shifts,
-        node_sets=node_sets,
-        edge_sets=edge_sets,
-        node_data=of_nodes,
-        edge_data=of_edges,
-    )
-
-
-def _numbers(path: Path, name: str, values: NDArray) -> NDArray[np.float64]:
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(f"{path}: {name} should be a finite number everywhere.")
-    return values.astype(float)
-
-
-def _cell_texts(network: Network) -> dict[str, str]:
-    if network.cell is None:
-        return {}
-    return {
-        f"cell_{k}": " ".join(repr(float(v)) for v in row) for k, row in enumerate(network.cell, 1)
-    }
-
-
-# -- GraphML -----------------------------------------------------------------------------------
-
-
-def write_graphml(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
-    """Write a multigraph whose nodes are numbered from 0 and whose bonds have an ``id``."""
-    networkx = load("networkx", "make", "GraphML needs")
-    graph = networkx.MultiDiGraph(**_cell_texts(network))
-    of_nodes, of_edges = _columns(network, nodes, edges)
-    node_rows, edge_rows = _rows(of_nodes, network.n_nodes), _rows(of_edges, network.n_edges)
-    graph.add_nodes_from((str(i), row) for i, row in enumerate(node_rows))
-    for b, (i, j) in enumerate(network.edges.tolist()):
-        graph.add_edge(str(i), str(j), key=str(b), **edge_rows[b])
-    try:
-        text = "\n".join(networkx.generate_graphml(graph, named_key_ids=False)) + "\n"
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-    save(path, text.encode())
-
-
-def _rows(columns: Mapping[str, NDArray], n: int) -> list[dict]:
-    lists = {name: values.tolist() for name, values in columns.items()}
-    return [{name: values[k] for name, values in lists.items()} for k in range(n)]
-
-
-def read_graphml(path: Path) -> Network:
-    """The network in a GraphML file: of mechlearn, networkx, igraph, Gephi.
-
-    Nodes take the order of the file; numbers that all nodes, or bonds, have become data.
-    """
-    refuse_entities(path)
-    networkx = load("networkx", "make", "GraphML needs")
-    try:
-        with warnings.catch_warnings():
-            # Data without a type are text, as GraphML says.
-            warnings.filterwarnings("ignore", "No key type")
-            graph = networkx.read_graphml(path, force_multigraph=True)
-    except Exception as error:  # networkx fails in many ways on what is no GraphML
-        raise InputError(f"{path} cannot be read as GraphML: {failure(error)}.") from None
-    place = {node: k for k, node in enumerate(graph)}
-    bonds = list(graph.edges(data=True, keys=True))
-    try:  # those of mechlearn are numbered
-        bonds.sort(key=lambda bond: int(bond[2]))
-    except (TypeError, ValueError):
-        pass
-    edges = np.array([(place[a], place[b]) for a, b, _, _ in bonds]).reshape(-1, 2)
-    of_nodes = _gathered([data for _, data in graph.nodes(data=True)])
-    of_edges = _gathered([data for *_, data in bonds])
-    of_edges.pop("id", None)
-    cell = {k: str(v) for k, v in graph.graph.items() if str(k).startswith("cell_")}
-    return _built(path, of_nodes, of_edges, edges, cell)
-
-
-def _gathered(rows: list[dict]) -> dict[str, NDArray]:
-    """Data that all rows have, by name."""
-    shared = [name for name in (rows[0] if rows else {}) if all(name in row for row in rows)]
-    return {name: np.array([row[name] for row in rows]) for name in shared}
 
 
 # -- CSV ---------------------------------------------------------------------------------------
@@ -250,64 +119,140 @@ def nodes_beside(path: Path) -> Path:
 def write_csv(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
     """Write bonds (``i``, ``j``, data) to ``NAME.csv`` and nodes to ``NAME.nodes.csv``.
 
-    The lattice vectors of a periodic network are comments at the top of the nodes.
+    Nodes with labels have them as ``id``, and bonds join labels. The lattice vectors of a periodic
+    network are comments at the top of the nodes.
     """
-    of_nodes, of_edges = _columns(network, nodes, edges)
+    of_nodes, of_edges = columns_of(network, nodes, edges)
+    notes = notes_of(network, of_nodes, of_edges)
     ends = dict(zip("ij", network.edges.T, strict=True))
-    head = [f"# {name}: {text}" for name, text in _cell_texts(network).items()]
+    if network.labels is not None:
+        labels = np.array(network.labels)
+        of_nodes = {"id": labels, **of_nodes}
+        ends = {name: labels[column] for name, column in ends.items()}
     save(path, _table([], ends | of_edges))
-    save(nodes_beside(path), _table(head, of_nodes))
+    save(nodes_beside(path), _table([f"# {k}: {text}" for k, text in notes.items()], of_nodes))
 
 
 def _table(head: list[str], columns: Mapping[str, NDArray]) -> bytes:
     out = io.StringIO()
     out.writelines(f"{line}\n" for line in head)
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(c.tolist() for c in columns.values()), strict=True))
+    csv.writer(out, lineterminator="\n").writerow([_kept(name) for name in columns])
+    # Texts in quotes: blanks at their ends would be lost otherwise.
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_STRINGS)
+    lists = [
+        [_kept(text) for text in c.tolist()] if c.dtype.kind == "U" else c.tolist()
+        for c in columns.values()
+    ]
+    writer.writerows(zip(*lists, strict=True))
     return out.getvalue().encode()
 
 
+def _kept(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, nor a reader for a comment."""
+    return f"'{text}" if FORMULA.match(text) or text.startswith("#") else text
+
+
+def _meant(text: str) -> str:
+    """The text that :func:`_kept` wrote."""
+    inner = text.removeprefix("'")
+    return inner if inner != text and _kept(inner) == text else text
+
+
 def read_csv(path: Path) -> Network:
-    """The network in ``NAME.csv`` and ``NAME.nodes.csv``."""
+    """The network in ``NAME.csv`` and ``NAME.nodes.csv``.
+
+    Columns are parted by commas, semicolons, tabs or blanks. Bonds name their nodes in columns i
+    and j (or source and target, from and to): by the ``id`` of nodes, or, where they have none, by
+    their row, counted from 0.
+
+    Raises
+    ------
+    InputError
+        For ragged rows, columns of one name, ids that are missing, unknown or there twice.
+    """
     beside = nodes_beside(path)
     if not beside.is_file():
         raise InputError(f"{path}: the coordinates should be in {beside.name} beside it.")
-    cell, of_nodes = _columns_of(beside)
+    notes, of_nodes = _columns_of(beside)
     _, of_edges = _columns_of(path)
-    if not {"i", "j"} <= set(of_edges):
+    pair = next((pair for pair in ENDS if set(pair) <= set(of_edges)), None)
+    if pair is None:
         raise InputError(f"{path}: a table of bonds needs columns i and j, the ids of nodes.")
-    ends = [_numbers(path, name, of_edges.pop(name)) for name in "ij"]
-    return _built(path, of_nodes, of_edges, np.column_stack(ends), cell)
+    columns = [names_in(list(map(_meant, of_edges.pop(name))), notes) for name in pair]
+    ends = list(zip(*columns, strict=True))
+    name = next((name for name in IDS if name in of_nodes), None)
+    ids = None if name is None else names_in(list(map(_meant, of_nodes.pop(name))), notes)
+    texts = texts_in(notes)
+    node_columns, edge_columns = (
+        {
+            name: np.array(list(map(_meant, texts_of))) if name in texts else _values(texts_of)
+            for name, texts_of in columns.items()
+        }
+        for columns in (of_nodes, of_edges)
+    )
+    if "" in edge_columns:
+        if not np.array_equal(edge_columns.pop(""), np.arange(len(ends))):
+            raise InputError(f"{path}: a column has no name.")
+    return built(path, ids, node_columns, ends, edge_columns, notes)
 
 
-def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, NDArray]]:
-    """Comments ``# name: text`` and columns of a table; numbers where all of a column are."""
+def _values(texts: list[str]) -> NDArray:
+    values = typed(texts, comma=True)
+    return np.array([_meant(text) for text in texts]) if values.dtype.kind == "U" else values
+
+
+def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Comments ``# name: text`` and columns of a table, as texts."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        raw = path.read_bytes()
+        wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {failure(error)}.") from None
-    notes = [line[1:].partition(":") for line in lines if line.startswith("#")]
-    comments = {name.strip(): text.strip() for name, colon, text in notes if colon}
+    lines, comments = _without_comments(text)
+    apart = ","
+    if lines and (told := re.fullmatch(r"sep=(.)\s*", lines[0])):
+        apart, lines = told[1], lines[1:]
+    elif lines:
+        bare = re.sub(r'"[^"]*"', "", lines[0])
+        apart = max(",;\t|", key=bare.count)
+        apart = apart if bare.count(apart) or " " not in bare.strip() else " "
     try:
-        rows = list(csv.reader(line for line in lines if line.strip() and not line.startswith("#")))
+        rows = list(csv.reader(lines, delimiter=apart, skipinitialspace=True))
     except csv.Error as error:
         raise InputError(f"{path} cannot be read: {error}.") from None
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if len(rows) > 1 and all(NUMBER.fullmatch(cell.strip()) for cell in rows[0]) and comments:
+        # NumPy writes the names of columns as a comment.
+        rows.insert(0, next(csv.reader([comments[-1]], delimiter=apart, skipinitialspace=True)))
     if len(rows) < 2:
         raise InputError(f"{path} holds no rows under a line of names.")
-    head, body = rows[0], rows[1:]
+    head = [_special(_meant(name.strip())) for name in rows[0]]
+    body = rows[1:]
+    if twice := next((name for name in head if head.count(name) > 1), None):
+        raise InputError(f"{path}: two columns are called {twice!r}.")
     for number, row in enumerate(body, 1):
         if len(row) != len(head):
             raise InputError(f"{path}: row {number} has {len(row)} columns, not {len(head)}.")
-    return comments, {
-        name: _typed(column) for name, column in zip(head, zip(*body, strict=True), strict=True)
-    }
+    named = [comment.partition(":") for comment in comments]
+    notes = {name.strip(): text.strip() for name, colon, text in named if colon}
+    columns = zip(*body, strict=True)
+    return notes, {name: list(column) for name, column in zip(head, columns, strict=True)}
 
 
-def _typed(column: tuple[str, ...]) -> NDArray:
-    for kind in (np.int64, float):
-        try:
-            return np.array([kind(text) for text in column])
-        except (ValueError, OverflowError):
+def _special(name: str) -> str:
+    """Names of coordinates, ends and ids in small letters, as they mean the same in large ones."""
+    known = {"x", "y", "z", *IDS, *(end for pair in ENDS for end in pair)}
+    return name.lower() if name.lower() in known else name
+
+
+def _without_comments(text: str) -> tuple[list[str], list[str]]:
+    """Lines of a table, and of its comments, of which none is inside quotes."""
+    lines, comments, inside = [], [], False
+    for line in io.StringIO(text, newline=""):
+        if not inside and line.startswith("#"):
+            comments.append(line[1:].strip())
             continue
-    return np.array(column)
+        inside ^= line.count('"') % 2 == 1
+        lines.append(line)
+    return [line for line in lines if line.strip()] if not inside else lines, comments
