@@ -1,7 +1,8 @@
-"""Struts as stiff as what was learned: how wide each has to be, and which cannot be made.
+"""Widths of struts from what was learned, and the smallest width that can be made.
 
 A spring of stiffness ``k`` is a strut of axial stiffness ``E A / l = k``; a wide range of stiffness
-needs a wide range of widths, and no printer has it.
+needs a wide range of widths, and no printer has it. Widths that were learned are used as they are,
+unless a smallest one is asked for.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from mechlearn.maxwell import rigidity
 from mechlearn.network import Network
 from mechlearn.run import Run
 
+#: Elements whose struts may be of any width, up to a factor.
+SPRINGS = ("spring", "finite_spring")
 #: Width of the widest strut over the mean length of the struts, where nothing else is said.
 LARGEST = 0.2
-#: The smallest width that can be made, over the largest.
+#: The smallest width of springs' struts over the largest, where nothing else is said.
 SMALLEST = 0.1
 
 
@@ -54,6 +57,12 @@ class Struts:
             f"The learned stiffnesses ask for widths from {low:.3g} to {high:.3g}, a range of "
             f"{high / low:.3g}; those made are {self.width.min():.3g} to {self.width.max():.3g}."
         ]
+        return " ".join([*lines, self.changes]).rstrip()
+
+    @property
+    def changes(self) -> str:
+        """Struts that were left out or widened, in words; empty where there are none."""
+        lines = []
         dropped = np.count_nonzero(~self.kept)
         if dropped:
             lines.append(f"{dropped} struts below the smallest width were left out.")
@@ -65,21 +74,22 @@ class Struts:
 def struts(
     run: Run,
     *,
-    largest: float = LARGEST,
-    smallest: float = SMALLEST,
+    largest: float | None = None,
+    smallest: float | None = None,
     drop: bool = True,
 ) -> Struts:
-    """Size struts so that each has the learned stiffness.
+    """Struts that have the learned stiffness.
 
     Parameters
     ----------
     run : Run
         Of springs, bars, beams or solid struts.
-    largest : float
+    largest : float, optional
         Width of the widest strut over the mean length of the bonds; of springs only, whose widths
-        are free up to a factor.
-    smallest : float
-        The smallest width that can be made, over the largest.
+        are free up to a factor. 0.2 if left out.
+    smallest : float, optional
+        The smallest width that can be made, over the largest. If left out, 0.1 of springs; other
+        widths are used as they are.
     drop : bool
         Whether struts that would be thinner are left out, as long as that leaves no floppy mode
         (those with the least stiffness first); else, and where it would, they are made that wide.
@@ -89,10 +99,32 @@ def struts(
     InputError
         For other physics, and widths that make no sense.
     """
-    if not 0 < smallest < 1 or not 0 < largest < 1:
-        raise InputError("largest and smallest must lie between 0 and 1.")
+    if run.energy.name in SPRINGS:
+        largest = LARGEST if largest is None else largest
+        smallest = SMALLEST if smallest is None else smallest
+    elif largest is not None:
+        raise InputError(
+            f"largest = {largest:g}: the struts of a {run.energy.name} have widths of their own."
+        )
     width, modulus = _wanted(run, largest)
-    least = smallest * width.max()
+    return sized(run, width, modulus, smallest, drop)
+
+
+def sized(
+    run: Run, width: NDArray, modulus: float, smallest: float | None, drop: bool = True
+) -> Struts:
+    """Struts of these widths, none thinner than ``smallest`` times the widest; see :func:`struts`.
+
+    Raises
+    ------
+    InputError
+        Where ``smallest`` is not between 0 and 1, or ``drop`` is off without it.
+    """
+    if smallest is None and not drop:
+        raise InputError("keep needs smallest: nothing else says which struts are too thin.")
+    if smallest is not None and not 0 < smallest < 1:
+        raise InputError(f"smallest = {smallest:g} must lie between 0 and 1.")
+    least = (smallest or 0.0) * width.max()
     thin = width < least * (1 - 1e-9)
     kept = np.ones(len(width), dtype=bool)
     if drop:
@@ -108,7 +140,7 @@ def struts(
     return Struts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
 
 
-def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
+def _wanted(run: Run, largest: float | None) -> tuple[NDArray[np.float64], float]:
     """The width of every bond, and the modulus that makes it as stiff as learned."""
     energy, net = run.energy, run.network
     if not isinstance(energy.kinematics, Displacements):
@@ -116,7 +148,9 @@ def _wanted(run: Run, largest: float) -> tuple[NDArray[np.float64], float]:
     if net.periodic:
         raise InputError("A periodic network has no outline to make a solid of.")
     values = run.parameters
-    if energy.name in ("spring", "finite_spring"):
+    if largest is not None:
+        if not 0 < largest < 1:
+            raise InputError(f"largest = {largest:g} must lie between 0 and 1.")
         if not np.allclose(values["rest_length"], net.lengths):
             raise InputError(
                 "This network has learned rest lengths; a solid is made without prestress."

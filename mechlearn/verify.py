@@ -51,7 +51,7 @@ class Verification:
     solid: tuple[Any, NDArray] | None = None
 
     def kept(self, model: str) -> list[float | None]:
-        """The part of every learned reading that a model keeps, one per row."""
+        """Every reading of a model over the learned one, one per row."""
         return [
             None if row[model] is None or not row["learned"] else row[model] / row["learned"]
             for row in self.targets
@@ -216,9 +216,10 @@ def table(found: Verification) -> str:
         for row in found.targets
     ]
     for model in models[2:]:
-        parts = [p for p in found.kept(model) if p is not None and np.ndim(p) == 0]
-        body_row = f"{100 * np.mean(parts):.0f} %" if parts else "none"
-        head[head.index(model)] = f"{model} (keeps {body_row})"
+        k = head.index(model)
+        for line, part in zip(body, found.kept(model), strict=True):
+            if part is not None and np.ndim(part) == 0:
+                line[k] += f" ({_deviation(part)})"
     widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
@@ -226,6 +227,15 @@ def table(found: Verification) -> str:
     ]
     lines += [f"{name}: no answer: {text}" for name, text in found.trouble.items()]
     return "\n".join([str(found.struts), *lines, *(f"Warning: {w}" for w in found.warnings)])
+
+
+def _deviation(part: float) -> str:
+    """A reading against the learned one, given their ratio, in words."""
+    if abs(part - 1) < 0.005:
+        return "as learned"
+    if part < 0:
+        return f"the wrong way, {-part:.0%} as far"
+    return f"{abs(part - 1):.0%} too {'far' if part > 1 else 'little'}"
 
 
 def _number(value: Any) -> str:

@@ -37,7 +37,7 @@ def outputs(made, step=0):
 
 
 def test_columns_at_virtual_ground_sum_the_currents():
-    """I_j = sum_i G_ij V_i flows out of the columns."""
+    """I_j = -sum_i G_ij V_i: currents count as positive where they flow into the network."""
     expected = -VOLTAGES @ CONDUCTANCE.reshape(ROWS, COLUMNS)
     assert outputs(device()) == pytest.approx(expected, abs=1e-12)
 

@@ -342,7 +342,6 @@ def test_refusals_say_what_would_be_right(flat, deep, torus, tmp_path):
 
 
 def test_options_are_those_of_sizing_and_formats_take_known_ones():
-    assert (Options().largest, Options().smallest) == (sizing.LARGEST, sizing.SMALLEST)
     names = {f.name for f in fields(Options)}
     assert {name for form in FORMATS.values() for name in form.takes} == names
 

@@ -114,8 +114,8 @@ def verify(
     run: Path,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
-    largest: float = 0.2,
-    smallest: float = 0.1,
+    largest: float | None = None,
+    smallest: float | None = None,
     keep: Switch = False,
     hinge: tuple[float, float] | None = None,
     material: str = "neo_hookean",
@@ -140,12 +140,14 @@ def verify(
     output
         The folder to write; it must be new or empty.
     largest
-        Width of the widest strut over the mean length of the bonds (runs of springs).
+        Width of the widest strut over the mean length of the bonds (runs of springs); 0.2 if left
+        out.
     smallest
-        The smallest width that can be made, over the largest.
+        The smallest width that can be made, over the largest. Thinner struts are left out where
+        the network can do without, else made that wide. If left out, 0.1 of runs of springs;
+        widths that were learned are used as they are.
     keep
-        Make struts that should be thinner as wide as that, rather than leaving out those that the
-        network can do without.
+        Make all struts that should be thinner as wide as the smallest.
     hinge
         Thinned ends of struts: their width over the strut's, and length over the strut's.
     material

@@ -21,7 +21,7 @@ import numpy as np
 
 from mechlearn import __version__
 from mechlearn.energies import Element, Solid, energies
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
@@ -29,6 +29,7 @@ from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
+from mechlearn.sizing import sized as sized_struts
 from mechlearn.writing import save
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ MODELS = {
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the deck; see :func:`mechlearn.export.export`."""
-    network, energy, values = _modelled(run, options)
+    network, energy, values, changes = _modelled(run, options)
     problem = pose(run.setup.task, network, energy.kinematics)
     if isinstance(energy, Solid):
         mesh = solid(network, energy, values, problem)
@@ -56,14 +57,18 @@ def write(run: "Run", path: Path, options: Options) -> str:
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
     save(path, ("\n".join(lines) + "\n").encode())
     steps = "1 step" if problem.n_examples == 1 else f"{problem.n_examples} steps"
-    return (
+    said = (
         f"{len(mesh.points)} nodes, {len(mesh.cells)} elements {mesh.kind} in "
         f"{len(mesh.sections)} groups, {steps}, in units of the network."
     )
+    return f"{said} {changes}".rstrip()
 
 
-def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str, Any]]:
-    """The network, the element of which the deck is a model, and the values of its parameters."""
+def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str, Any], str]:
+    """The network, the element of which the deck is a model, the values of its parameters.
+
+    And which struts were left out or widened, in words.
+    """
     if not isinstance(run.energy.kinematics, Displacements):
         raise InputError(f"An input deck is of springs, beams or solids, not a {run.energy.name}.")
     if run.network.periodic:
@@ -78,14 +83,15 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str,
             raise InputError("This network has learned rest lengths; a deck has no prestress.")
         if np.isfinite(values.get("joint_stiffness", np.inf)).any():
             raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
-        return run.network, energies[model].in_dimension(run.network.dim)(), values
+        element: Element = energies[model].in_dimension(run.network.dim)()
+        return _as_learned(run, options, element, values)
     if model == "spring":
         raise InputError(f"model: a run of {run.energy.name}s makes no springs.")
     made, dim = sized(run, options), run.network.dim
     values = {"modulus": made.modulus, "thickness": 1.0, "poisson": options.poisson}
     values |= {"width": made.width} if dim == 2 or model == "solid" else {"radius": made.width / 2}
     if model != "solid":
-        element: Element = energies[model].in_dimension(dim)()
+        element = energies[model].in_dimension(dim)()
     elif isinstance(run.energy, Solid):
         element = replace(run.energy, material="linear")
         values["thickness"] = run.parameters["thickness"]
@@ -97,7 +103,26 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str,
         made.network,
         element,
         {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()},
+        made.changes,
     )
+
+
+def _as_learned(
+    run: "Run", options: Options, element: Element, values: dict[str, Any]
+) -> tuple[Network, Element, dict[str, Any], str]:
+    """The run's own elements: springs as they are, others without struts that are too thin."""
+    given = [name for name in ("largest", "smallest", "keep", "hinge") if name in options.given()]
+    size = next((name for name in ("width", "radius") if name in values), None)
+    if size is None or "largest" in given or "hinge" in given:
+        if given:
+            raise InputError(
+                f"{listed(given)}: means nothing to a deck of the run's own {run.energy.name}s; "
+                "model = solid makes struts of them."
+            )
+        return run.network, element, values, ""
+    made = sized_struts(run, values[size], 1.0, options.smallest, drop=not options.keep)
+    left = {name: v[made.kept] for name, v in values.items()} | {size: made.width}
+    return made.network, element, left, made.changes
 
 
 # -- the deck ----------------------------------------------------------------------------------

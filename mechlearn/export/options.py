@@ -20,12 +20,14 @@ class Options:
     thickness
         Of a plane network's part in mm; as thick as the widest strut is wide if left out.
     largest
-        Width of the widest strut over the mean length of the bonds (runs of springs).
+        Width of the widest strut over the mean length of the bonds; 0.2 if left out. Of runs of
+        springs, whose struts may be of any width up to a factor.
     smallest
-        The smallest width that can be made, over the largest.
+        The smallest width that can be made, over the largest. Thinner struts are left out where
+        the network can do without, else made that wide. If left out, 0.1 of runs of springs;
+        widths that were learned are used as they are.
     keep
-        Make struts that should be thinner as wide as that, rather than leaving out those that the
-        network can do without.
+        Make all struts that should be thinner as wide as the smallest.
     hinge
         Thinned ends of struts: their width over the strut's, and length over the strut's.
     fillet
@@ -58,8 +60,8 @@ class Options:
     unit: float | None = None
     size: float | None = None
     thickness: float | None = None
-    largest: float = 0.2  # as sizing has it, which takes long to import
-    smallest: float = 0.1
+    largest: float | None = None
+    smallest: float | None = None
     keep: bool = False
     hinge: tuple[float, float] | None = None
     fillet: float = 0.0

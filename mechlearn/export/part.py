@@ -80,12 +80,7 @@ class Part:
         )
         if self.dim == 2:
             text += f" and {self.thickness:.3g} mm thick"
-        dropped, clipped = np.count_nonzero(~self.sized.kept), len(self.sized.clipped)
-        if dropped:
-            text += f"; {dropped} that should be thinner were left out"
-        if clipped:
-            text += f"; {clipped} were made wider than learned"
-        return text + "."
+        return f"{text}. {self.sized.changes}".rstrip()
 
 
 def hinge_of(run: "Run", options: Options) -> Hinge | None:
@@ -170,7 +165,7 @@ def _check_widths(part: Part) -> None:
         raise InputError(
             f"{what} {listed(bonds)} are as thin as {width.min():.3g} mm, below the line width of "
             f"{line:g} mm: a unit of {need:.4g} mm (now {part.unit:.4g}) would do, or wider "
-            "struts (largest, smallest)."
+            "struts (largest, smallest, or the bounds of [learn])."
         )
 
 

@@ -15,8 +15,9 @@ def crossbar(rows: int = 8, columns: int = 4, wires: bool = False) -> Network:
 
     Nodes 0 to ``rows - 1`` are the ends of the rows where voltages are applied, the next
     ``columns`` nodes the ends of the columns where currents are read: node sets ``rows`` and
-    ``columns``. The first bonds are the devices, row by row (edge set ``devices``); so values of an
-    ideal crossbar fit one with wires.
+    ``columns``. Currents count as positive where they flow into the network: columns held at zero
+    read ``-V G``. The first bonds are the devices, row by row (edge set ``devices``); so values of
+    an ideal crossbar fit one with wires.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """The pictures of a run as files: which there are, what they are made by, what cannot be drawn."""
 
+import difflib
 import re
 import tempfile
 from collections.abc import Callable
@@ -110,6 +111,12 @@ def render(
     if what is None:
         usual = "actuation" if suffix in _MOVING else "network"
         last = re.split(r"[^a-z]", path.stem)[-1]
+        near = difflib.get_close_matches(last, PICTURES, n=1, cutoff=0.75)
+        if near and last not in PICTURES:
+            raise InputError(
+                f"{path}: {last!r} is no picture; did you mean {near[0]!r}? Name it so, or say "
+                f"what to draw: {', '.join(PICTURES)}."
+            )
         what = last if last in PICTURES else usual
     _check_file(path, what)
     size = size or ((1200, 750) if suffix in _MOVING else (1600, 1000))
