@@ -21,7 +21,7 @@ PAGES = [
 SHORTER = [
     (r"=0:\d+", "=0:2"),
     (r"--seeds \d+", ""),
-    (r"^mechlearn compare [^-]*-o \S+", r'\g<0> --seeds 1 --rules GD'),
+    (r"^mechlearn compare [^-]*-o \S+", r"\g<0> --seeds 1 --rules GD"),
     (r"--workers \d+", "--workers 2"),
     (r"^mechlearn verify .*", r"\g<0> --order 1 --mesh-size 1.2 --steps 1"),
 ]
