@@ -14,13 +14,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.baseline import pose_from_baseline
 from mechlearn.energies import Element, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import at_levels
 from mechlearn.network import Network
-from mechlearn.posing import pose
 from mechlearn.task import Task
 
 
@@ -88,7 +88,7 @@ class Device:
             seed,
         )
         energy = energy or Resistor()
-        self.problem = pose(task, network, energy.kinematics)
+        self.problem = pose_from_baseline(task, network, energy, material)
         model = energy.model(network, self.problem, material, MPI.COMM_WORLD)
         self._name = energy.parameters[0].name
         self._others = model.get(self._name)

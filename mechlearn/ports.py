@@ -59,8 +59,10 @@ def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
     vector = kinematics.pair(network, *nodes)
     if len(vector) and not np.any(vector):
         raise InputError(f"{name}: nodes {listed(network.described(nodes))} lie on the same place.")
-    unit = float(np.linalg.norm(vector)) if terminal.quantity == "strain" else 1.0
-    return Port(terminal.name, tuple(nodes), None, unit, names=tuple(network.described(nodes)))
+    distance, names = float(np.linalg.norm(vector)), tuple(network.described(nodes))
+    if terminal.quantity != "strain":
+        return Port(terminal.name, tuple(nodes), None, names=names)
+    return Port(terminal.name, tuple(nodes), None, distance, names=names, length=distance)
 
 
 def components_of(
@@ -110,8 +112,15 @@ def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
                     f"and {name!r} is imposed."
                 )
             unit = -strain
-        ports.append(Port(terminal.name, (), None, unit, name))
+        ports.append(Port(terminal.name, (), None, unit, name, _length(name, network.dim)))
     return ports
+
+
+def _length(name: str, dim: int) -> float:
+    """What a component of the cell's strain is the change of, where the cell measures 1."""
+    if name == VOLUME:
+        return float(dim)
+    return 1.0 if multiplicity(name) == 1 else np.inf
 
 
 def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[str, float]:

@@ -78,6 +78,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
                 f"{name_of(terminal)} is about {place_of(port)}, which a support holds."
             )
     # The reaction of a support is read at a port, so the support becomes one.
+    held_always = np.isin(dofs, supported) & (dofs >= 0)
     supported = np.setdiff1d(supported, dofs[is_target & through])
     held, values, wanted, asked = _examples(task, ports, terminals, through, driven)
     if not task.cost.has_values and any(t.match for t in task.targets):
@@ -87,7 +88,9 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)
-    gauge, grounded = _gauge(motions, supported, dofs, held, terminals, ports)
+    unloaded = any(t.baseline == "unloaded" for t in task.targets)
+    firm = held & ~unloaded  # what is let go in the unloaded state does not hold the network
+    gauge, grounded = _gauge(motions, supported, dofs, firm, terminals, ports)
     # A source and the target of the force there are one port.
     kept = np.setdiff1d(np.arange(len(ports)), list(driven.values()))
     return Problem(
@@ -107,6 +110,8 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         cell=cell,
         supported=supported.astype(np.int64),
         gauge=gauge.astype(np.int64),
+        relative=np.array([_relative(t, unloaded) for t in terminals])[kept],
+        kept=held_always[kept],
         grounded=np.searchsorted(kept, grounded),
     )
 
@@ -114,6 +119,11 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
 def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
     """Whether a terminal is about a force, or what is made of one."""
     return terminal.quantity in (kinematics.through, "stress", "modulus")
+
+
+def _relative(terminal: Terminal, unloaded: bool) -> bool:
+    """Whether a terminal is about the change from the unloaded state, if ``unloaded`` any is."""
+    return unloaded and getattr(terminal, "baseline", "unloaded") == "unloaded"
 
 
 def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:

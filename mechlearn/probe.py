@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.baseline import pose_from_baseline
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.equilibrium import PhaseState, equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
-from mechlearn.posing import pose
 from mechlearn.rules import GradientDescent, Rule
 from mechlearn.task import Task
 
@@ -44,9 +44,9 @@ class Probe:
         **parameters: ArrayLike,
     ) -> None:
         self.network, self.energy = network, energy or Spring()
-        self.problem = pose(task, network, self.energy.kinematics)
-        check_rigidity(self.energy, network, self.problem.driven)
         values = self._checked(parameters)
+        self.problem = pose_from_baseline(task, network, self.energy, values, values)
+        check_rigidity(self.energy, network, self.problem.driven)
         self._model = self.energy.model(network, self.problem, values, comm)
         self._solver = equilibrium(self._model, self.problem)
         self.set(**parameters)

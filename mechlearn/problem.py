@@ -38,6 +38,8 @@ class Port:
         Which component of the cell's strain.
     names : tuple of str
         What the nodes are called; their ids where left out.
+    length : float
+        What its value is a strain of: a pair's distance, 1 of the cell; infinite where it is none.
     """
 
     terminal: str
@@ -46,6 +48,7 @@ class Port:
     unit: float = 1.0
     cell: str | None = None
     names: tuple[str, ...] = ()
+    length: float = np.inf
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.nodes):
@@ -88,6 +91,10 @@ class Problem:
     supported, gauge : (k,) integer arrays
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
+    relative : (ports,) bool array
+        Which ports are driven and read from the *unloaded* state on, in which sources let go.
+    kept : (ports,) bool array
+        Which ports are held in that state too: those of supports.
     grounded : (g,) integer array
         Ports of nodes that are displaced in every example: tied to the ground, which changes no
         state, so that the stiffness is definite where they hold the network.
@@ -109,6 +116,8 @@ class Problem:
     cell: bool
     supported: NDArray[np.int64]
     gauge: NDArray[np.int64]
+    relative: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
     grounded: NDArray[np.int64]
 
     def take(self, examples: NDArray[np.int64]) -> "Problem":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.archive import read_run, write_run
+from mechlearn.baseline import pose_from_baseline
 from mechlearn.cell import strain_tensors
 from mechlearn.energies import Element
 from mechlearn.errors import InputError
@@ -210,7 +211,9 @@ class Run:
         InputError
             Where the task makes no sense on the network.
         """
-        problem = pose(task, self.network, self.energy.kinematics)
+        problem = pose_from_baseline(
+            task, self.network, self.energy, self.parameters, self.learned
+        )
         self.check(problem)
         solver, free = self.settled(problem, learned)
         outputs = solver.outputs(free)

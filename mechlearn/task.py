@@ -212,6 +212,13 @@ class Target(Terminal):
         description="The value is the least, or the most, that is wanted: beyond it nothing is "
         "amiss, and nothing is nudged.",
     )
+    baseline: Literal["unloaded", "reference"] | None = Field(
+        None,
+        description="What a displacement or strain is measured from: the network as it settles "
+        "with every source released (what sources impose is measured from there, too), or the "
+        "network as it was given, where a shape is to be held. If left out, unloaded wherever "
+        "something that prestresses, such as a rest length, learns or is given.",
+    )
     scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = Field(
         None,
         description="What errors are measured in; if left out, the size of the wanted value (of "

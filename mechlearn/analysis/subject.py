@@ -14,7 +14,7 @@ from mechlearn.energies import BondEnergy, Element, Spring
 from mechlearn.errors import InputError
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
-from mechlearn.posing import pose
+from mechlearn.baseline import pose_from_baseline
 from mechlearn.problem import Problem
 from mechlearn.task import Task
 
@@ -156,7 +156,7 @@ def specimen(
     m = network.n_edges
     return Specimen(
         network,
-        pose(task, network, energy.kinematics),
+        pose_from_baseline(task, network, energy, all_values, names),
         energy,
         {name: np.broadcast_to(v, m).astype(float) for name, v in all_values.items()},
         tuple(names),

@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Kinematics
 
+#: What pulls by less than this part of what it takes to double an element's length does not.
+SLACK = 1e-9
+
 if TYPE_CHECKING:
     from mechlearn.network import Network
     from mechlearn.pointwise import Pointwise
@@ -103,6 +106,17 @@ class Element(ABC):
         their default.
         """
 
+    @abstractmethod
+    def prestresses(self, values: Mapping[str, NDArray], name: str | None = None) -> bool:
+        """Whether elements pull that are not strained; with a ``name``, whether that changes it.
+
+        ``values`` are those of all parameters and the ``length`` by name, (m,) each.
+        """
+
+    @abstractmethod
+    def stiffens(self, values: Mapping[str, NDArray], name: str) -> bool:
+        """Whether the stiffness of elements that are not strained changes with a parameter."""
+
     @classmethod
     def setting_names(cls) -> list[str]:
         """Keys of ``[energy]`` that say what all elements are made of, beside the parameters."""
@@ -153,6 +167,28 @@ class BondEnergy(Element):
         model = Model(network, self, problem.fixed, comm, problem.cell)
         model.set(**parameters)
         return model
+
+    @override
+    def prestresses(self, values: Mapping[str, NDArray], name: str | None = None) -> bool:
+        by, change = (name,) if name else (), np.abs(values[name]) if name else 1.0
+        for strain in self.strains:
+            pull = np.abs(self._unstrained(values, *by, strain)) * change
+            stiffness = np.abs(self._unstrained(values, strain, strain))
+            if np.any(pull > SLACK * stiffness * values["length"]):
+                return True
+        return False
+
+    @override
+    def stiffens(self, values: Mapping[str, NDArray], name: str) -> bool:
+        pairs = ((a, b) for a in self.strains for b in self.strains)
+        return any(np.any(self._unstrained(values, name, *pair)) for pair in pairs)
+
+    def _unstrained(self, values: Mapping[str, NDArray], *by: str) -> NDArray[np.float64]:
+        """A derivative of the energy of bonds that are not strained."""
+        length = values["length"] / self.segments
+        rest = dict.fromkeys(self.strains, 0.0)
+        with np.errstate(all="ignore"):  # infinite parameters, as of rigid joints
+            return self.derivative(*by)(**{**values, "length": length, **rest})
 
     def derivative(self, *by: str) -> "Pointwise":
         """``d energy / d by`` as a NumPy function of strains, length and the parameters.

@@ -10,6 +10,9 @@ from mechlearn.energies.element import Element, Parameter
 from mechlearn.errors import InputError
 from mechlearn.kinematics import JOINTS, Kinematics
 
+#: A change of the eigenstrain that shows, and stress over modulus that does not.
+EIGENSTRAIN, UNSTRESSED = 0.01, 1e-7
+
 Material = Literal["linear", "neo_hookean", "st_venant_kirchhoff"]
 
 
@@ -115,6 +118,28 @@ class Solid(Element):
     def linear(self) -> bool:
         """Whether strains are small, and the energy quadratic in the displacements."""
         return self.material == "linear"
+
+    @override
+    def prestresses(self, values, name=None):
+        # The law knows the eigenstrain alone; what else there is multiplies it.
+        now = self._unstrained(values, 0)
+        if name == "eigenstrain":
+            now = now - self._unstrained(values, 0, change=EIGENSTRAIN)
+        return bool(np.abs(now).max() > UNSTRESSED)
+
+    @override
+    def stiffens(self, values, name):
+        if name != "eigenstrain":
+            return True
+        stiffness = (self._unstrained(values, 1, change=e) for e in (0.0, EIGENSTRAIN))
+        return not np.allclose(*stiffness, rtol=1e-3)
+
+    def _unstrained(self, values, what, change=0.0):
+        """Stress (0) or stiffness (1) at the least and the largest eigenstrain there is, (2,)."""
+        from mechlearn.solids.materials import unstrained
+
+        ends = np.min(values["eigenstrain"]), np.max(values["eigenstrain"])
+        return np.array([unstrained(self, float(e) + change)[what] for e in ends])
 
     @override
     def model(self, network, problem, parameters, comm):

@@ -32,6 +32,8 @@ NEARBY = 1e-2
 ASIDE = 1e-5
 #: How many examples have factorisations of their own, and with how many unknowns altogether.
 KEPT, UNKNOWNS_KEPT = 32, 200_000
+#: The number of the unloaded state among the examples.
+UNLOADED = -1
 #: From a state that is not stable one steps at least that far, relative to bond length.
 KICK = 1e-3
 
@@ -208,6 +210,7 @@ class Balance:
         self._unit = np.eye(self._rows.shape[1])
         count = min(KEPT, UNKNOWNS_KEPT // model.matrix.size[0], problem.n_examples)
         self._kept = [Kept() for _ in range(max(1, count))]
+        self._of_unloaded = Kept()
         self._mine = self._last = self._kept[0]
         whole = model.pack(np.zeros(self.size)).shape
         off = model.unpack(np.random.default_rng(0).uniform(-1.0, 1.0, whole))
@@ -339,12 +342,13 @@ class Balance:
         return u + self._off / self.arm
 
     def turn_to(self, example: int) -> None:
-        """Take up that the next states are those of an example."""
-        self._mine = self._kept[example % len(self._kept)]
+        """Take up that the next states are those of an example, or ``UNLOADED``."""
+        unloaded = example == UNLOADED
+        self._mine = self._of_unloaded if unloaded else self._kept[example % len(self._kept)]
 
     def forget(self) -> None:
         """Take up that the model has other parameters."""
-        for kept in self._kept:
+        for kept in (*self._kept, self._of_unloaded):
             kept.factors = None
 
     def softest(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:

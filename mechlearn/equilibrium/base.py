@@ -10,7 +10,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.costs import SquaredError
 from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
+from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.phase import Phase
@@ -52,6 +53,7 @@ class Equilibrium(ABC):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
+        self._unloaded: Unloaded | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
@@ -65,22 +67,21 @@ class Equilibrium(ABC):
         # The kind of all outputs in all examples, where they are moved whatever they are.
         whole = [] if problem.limited else [s for s, k in self._of_kind.items() if k.all()]
         self._only_sign = whole[0] if whole else None
-        self._sources = Conditions(
-            Grip(problem.held, np.zeros(problem.values.shape)), problem.values
-        )
+        self._through = np.isin(np.arange(len(problem.ports)), problem.targets[problem.through])
+        self._grip = Grip(problem.held, np.zeros(problem.values.shape))
+        self._impose(problem.values)
         self._grips: dict[tuple[str, float], Grip] = {}
         # In nudged states sources work, and so do through outputs, whose ports may move.
-        self._working = self._sources.grip.loaded.copy()
+        self._working = self._grip.loaded.copy()
         self._working[:, problem.targets] = problem.asked & problem.through
-        through = problem.targets[problem.through]
-        self._through = np.isin(np.arange(problem.values.shape[1]), through)
-        # A through output's port is held where it is or strained by a source; pushes move it on.
-        self._home: NDArray | None = None
-        if len(through):
-            self._home = np.zeros(problem.values.shape)
-            self._home[:, through] = problem.values[:, through]
         self._free: Settled | None = None
         self._free_outputs = np.empty((0, 0))
+
+    def _impose(self, values: NDArray) -> None:
+        """Take up what sources do to the network, (examples, ports), as it was given."""
+        self._sources = Conditions(self._grip, values)
+        # A through output's port is held where it is or strained by a source; pushes move it on.
+        self._home = np.where(self._through, values, 0.0) if self._through.any() else None
 
     def drive(self, values: NDArray) -> None:
         """Impose other values at the ports, (all examples, ports), where they are held or loaded.
@@ -99,11 +100,23 @@ class Equilibrium(ABC):
         """Equilibrium under the conditions of every example."""
 
     @abstractmethod
+    def _let_go(self, conditions: Conditions) -> Settled:
+        """The unloaded state, under conditions that are those of one example."""
+
+    @abstractmethod
+    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> Settled:
+        """What becomes of the unloaded state under the conditions of every example."""
+
+    @abstractmethod
     def _rate(self, free: Settled, conditions: Conditions) -> Rate:
-        """How the free state changes when conditions change at the rates given."""
+        """How a state changes when conditions change at the rates given, in every example."""
 
     def free(self) -> Settled:
         """The free state: only sources act."""
+        if self.problem.relative.any():
+            settled = self._let_go(Unloaded.conditions(self.problem))
+            self._unloaded = Unloaded(self.problem, settled, self.model.energy.linear)
+            self._impose(self._unloaded.imposed(self.problem.values))
         free = self._settle(self._sources, key="free")
         self._free_outputs = self.outputs(free)
         self._free = free
@@ -131,13 +144,16 @@ class Equilibrium(ABC):
         """Go back to a :meth:`memory`."""
 
     def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
-        """What the targets read in a state, shape (examples, t)."""
+        """What the targets read in a state, or the rate of that, shape (examples, t).
+
+        Where that is a change from the unloaded state, that is the one of the last free state.
+        """
         if settled is self._free:
             return self._free_outputs.copy()
-        p = self.problem
-        read = settled.readings[:, p.at_targets].copy()
-        if self._home is not None:
-            read = np.where(p.through, settled.forces[:, p.targets], read)
+        read = self._as_read(settled)
+        if self._unloaded is not None:
+            zero = self._unloaded.zero if isinstance(settled, Settled) else 0.0
+            read = (read - zero) * self._unloaded.gain
         # Costs have squares of outputs, which must be numbers too.
         if not math.isfinite(np.vdot(read, read)):
             raise SolveError(
@@ -146,6 +162,54 @@ class Equilibrium(ABC):
                 "not finite",
             )
         return read
+
+    def unpulled(self) -> NDArray[np.float64] | None:
+        """What the targets read, from the reference, in the unloaded state, (t,).
+
+        None where no target is measured from there; :meth:`free` must have been called.
+        """
+        return None if self._unloaded is None else self._as_read(self._unloaded.settled)[0]
+
+    def pulled(self) -> NDArray[np.float64]:
+        """The same in the free state, (examples, t)."""
+        if self._free is None:
+            raise RuntimeError("Call free() before pulled().")
+        return self._as_read(self._free)
+
+    def _as_read(self, settled: Settled | Rate) -> NDArray[np.float64]:
+        p = self.problem
+        read = settled.readings[:, p.at_targets].copy()
+        if self._home is None:
+            return read
+        return np.where(p.through, settled.forces[:, p.targets], read)
+
+    def _reached(self, outputs: NDArray) -> NDArray[np.float64]:
+        """What targets read, from the reference, where outputs are those given."""
+        if self._unloaded is None:
+            return outputs
+        return self._unloaded.zero + outputs / self._unloaded.gain
+
+    @property
+    def _gain(self) -> NDArray[np.float64] | float:
+        """Derivatives of outputs by what targets read, (t,)."""
+        return 1.0 if self._unloaded is None else self._unloaded.gain
+
+    def _with_reaction(self, sign: float, settled: Settled, key: str) -> list[tuple]:
+        """A part of a phase, and what it makes the unloaded state feel more than it does alone."""
+        if self._unloaded is None or self._free is None or settled is self._free:
+            return [(sign, settled)]
+        there = self._unloaded.settled
+        pushed = self._unloaded.reaction(self._free, settled)
+        return [(sign, settled), (sign, self._react(there, pushed, key)), (-sign, there)]
+
+    def _rate_with_reaction(self, conditions: Conditions) -> PhaseState:
+        """How the free state changes, and the unloaded one that it is compared with."""
+        free, none = self._free, np.zeros(self.problem.n_examples)
+        rate = self._rate(free, conditions)
+        if self._unloaded is None:
+            return PhaseState(((1.0, rate),), none)
+        reaction = self._unloaded.reaction(free, rate)
+        return PhaseState(((1.0, rate), (1.0, self._rate(self._unloaded.settled, reaction))), none)
 
     def solve(self, phase: Phase, measured: NDArray | None = None) -> PhaseState:
         """The network in a phase; :meth:`free` must have been called since the last update.
@@ -159,24 +223,24 @@ class Equilibrium(ABC):
         outputs = self._free_outputs
         seen = outputs if measured is None else measured
         if phase.kind == "adjoint":
-            rate = self._rate(free, self._error_as_force(seen))
-            return PhaseState(((1.0, rate),), np.zeros(self.problem.n_examples))
+            return self._rate_with_reaction(self._error_as_force(seen))
         if phase.kind == "nudge":
             settled, offset = free, seen - outputs
             if phase.amount:
                 settled = self._nudged(phase.amount, free, offset, phase.key)
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
-            return PhaseState(
-                ((1.0, settled),), settled.potential(self._working, self._home) + costs
-            )
+            potential = settled.potential(self._working, self._home)
+            parts = self._with_reaction(1.0, settled, phase.key)
+            return PhaseState(tuple(parts), potential + costs)
         parts, potentials = [], []
         for sign in self._signs:
             conditions, settled = self._sources, free
+            key = phase.key + (" +1" if sign > 0 else " -1")
             if phase.amount:
                 moved = outputs + phase.amount * self.problem.residual(seen)
                 conditions = self._clamped(sign, moved, self.problem.missed(seen))
-                settled = self._settle(conditions, phase.key + (" +1" if sign > 0 else " -1"))
-            parts.append((sign, settled))
+                settled = self._settle(conditions, key)
+            parts += self._with_reaction(sign, settled, key)
             potential = settled.potential(conditions.grip.loaded, self._home)
             potentials.append(potential if sign > 0 else -potential)
         first, *others = potentials
@@ -204,14 +268,14 @@ class Equilibrium(ABC):
     @property
     def sources_alike(self) -> list[GripOfSome]:
         """The examples sorted by what sources hold in them."""
-        return self._sources.grip.alike
+        return self._grip.alike
 
     def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
         """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
 
         Those that are not ``missed`` are left alone, (examples, t).
         """
-        p, values = self.problem, self.problem.values.copy()
+        p, values, moved = self.problem, self._sources.values.copy(), self._reached(moved)
         mine = self._of_kind[sign]
         if p.limited:
             mine = missed & mine
@@ -221,7 +285,7 @@ class Equilibrium(ABC):
         if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
             held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
-            self._grips["clamp", sign] = Grip(held, self._sources.grip.softness)
+            self._grips["clamp", sign] = Grip(held, self._grip.softness)
         return Conditions(self._grips["clamp", sign], values)
 
     def _nudged(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
@@ -242,11 +306,11 @@ class Equilibrium(ABC):
         through output, a move of its held port by ``amount * w (o - T)``, which makes the energy
         plus the cost stationary in the force. ``w = 1 / unit^2``: costs are in the user's units.
         """
-        p, values = self.problem, self.problem.values.copy()
-        stiffness = amount / p.units**2
+        p, values, wanted = self.problem, self._sources.values.copy(), self._reached(wanted)
+        stiffness = amount * (self._gain / p.units) ** 2
         new = np.where(p.through, values[:, p.targets] - stiffness * wanted, wanted)
         values[:, p.targets] = np.where(p.asked, new, values[:, p.targets])
-        if ("nudge", amount) not in self._grips:
+        if ("nudge", amount) not in self._grips or self._unloaded is not None:
             held, softness = p.held.copy(), np.zeros(values.shape)
             held[:, p.targets] |= p.asked
             soft = np.where(p.through, -stiffness, 1 / stiffness)
@@ -274,9 +338,9 @@ class Equilibrium(ABC):
             if np.linalg.eigvals(matrix).real.min() <= 0:
                 raise SolveError(TOPPLED, "toppled")
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
-            values = p.values.copy()
-            values[:, p.targets] += push
-            settled = self._settle(Conditions(self._sources.grip, values), key)
+            values = self._sources.values.copy()
+            values[:, p.targets] += push * self._gain
+            settled = self._settle(Conditions(self._grip, values), key)
         raise SolveError(
             f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge.",
             "toppled",
@@ -285,23 +349,25 @@ class Equilibrium(ABC):
     def _response(self, free: Settled) -> NDArray[np.float64]:
         """Rates of the outputs when the outputs are pushed, (examples, pushed, t) transposed."""
         sign = np.where(self.problem.through, 1.0, -1.0)
-        columns = [self.outputs(rate) for rate in self.adjoints(free)]
+        columns = [self.outputs(self._rate(free, c)) for c in self._unit_errors()]
         return np.stack(columns, axis=-1) * sign
 
-    def adjoints(self, free: Settled) -> list[Rate]:
+    def adjoints(self, free: Settled) -> list[PhaseState]:
         """The adjoint state of every output: its local sensitivities are the output's slopes."""
+        return [self._rate_with_reaction(conditions) for conditions in self._unit_errors()]
+
+    def _unit_errors(self) -> Iterator[Conditions]:
+        """Rates of the conditions when one output after the other is nudged down."""
         p = self.problem
-        rates = []
-        for k, through in zip(p.targets, p.through, strict=True):
+        for unit in np.eye(len(p.targets)):
             values = np.zeros(p.values.shape)
-            values[:, k] = 1.0 if through else -1.0
-            rates.append(self._rate(free, Conditions(self._sources.grip, values)))
-        return rates
+            values[:, p.targets] = np.where(p.through, unit, -unit) * self._gain
+            yield Conditions(self._grip, values)
 
     def _error_as_force(self, outputs: NDArray) -> Conditions:
         """Rates of the conditions when a nudge is turned on at rate 1."""
         p = self.problem
-        slopes = p.slopes(outputs)
+        slopes = p.slopes(outputs) * self._gain
         values = np.zeros(p.values.shape)
         values[:, p.targets] = np.where(p.through, slopes, -slopes)
-        return Conditions(self._sources.grip, values)
+        return Conditions(self._grip, values)

@@ -172,7 +172,9 @@ class LinearEquilibrium(Equilibrium):
         -------
         (candidates, examples, t) array
         """
-        p, count, at_rest = self.problem, len(compliance), at_rest[:, None]
+        p, count = self.problem, len(compliance)
+        # What is counted from the unloaded state does not depend on it.
+        at_rest = np.where(p.relative, 0.0, at_rest)[:, None]
         out = np.empty((count, p.n_examples, len(p.targets)))
         for some in self.sources_alike:
             h, mine = some.held, some.examples
@@ -222,6 +224,14 @@ class LinearEquilibrium(Equilibrium):
         forces, true, readings = self._carried(conditions, self._at_rest)
         loaded = conditions.loads is not None
         return LinearSettled(self, self.amounts(forces, 1.0), true, readings, loaded)
+
+    @override
+    def _let_go(self, conditions: Conditions) -> "LinearSettled":
+        return self._settle(conditions, "")
+
+    @override
+    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> "LinearSettled":
+        return self._settle(conditions, key)
 
     @override
     def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
@@ -372,7 +382,10 @@ class LinearRate(Rate):
 
     def moment(self, order: int) -> NDArray[np.float64]:
         """How a moment of the states changes."""
-        return moment(order, self._at.amounts, self._rates)
+        amounts = self._at.amounts
+        if len(amounts) < len(self._rates):  # one state, and how it changes in every example
+            amounts = np.broadcast_to(amounts, self._rates.shape)
+        return moment(order, amounts, self._rates)
 
 
 def _moment(state: PhaseState, order: int) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mechlearn.equilibrium.balance import Balance, Imposed, NotConverged
+from mechlearn.equilibrium.balance import UNLOADED, Balance, Imposed, NotConverged
 from mechlearn.equilibrium.iteration import Iteration, Point
 from mechlearn.errors import SolveError
 
@@ -14,8 +14,10 @@ FIRST_STRAIN = 0.05
 SMALLEST_STEP = 1 / 1024
 
 
-def find(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Point:
-    """The equilibrium, from the best guess; where no path leads on from there, from rest.
+def find(
+    newton: Iteration, start: Point, imposed: Imposed, example: int, rest: Point | None = None
+) -> Point:
+    """The equilibrium, from the best guess; where no path leads on from there, from ``rest``.
 
     Raises
     ------
@@ -23,21 +25,22 @@ def find(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Poi
         Where none is found; says so of that ``example``.
     """
     newton.balance.turn_to(example)
+    cold = start is rest or newton.balance.largest(start.u) == 0
     try:
-        return _reach(newton, start, imposed, example)
+        return _reach(newton, start, imposed, example, cold)
     except SolveError:
-        if newton.balance.largest(start.u) == 0:
+        if cold:
             raise
-        return _reach(newton, at_rest(newton.balance), imposed, example)
+        return _reach(newton, rest or at_rest(newton.balance), imposed, example, True)
 
 
 def at_rest(balance: Balance) -> Point:
-    """The unloaded network."""
+    """The network in its reference configuration."""
     n = len(balance.problem.ports)
     return Point(np.zeros(balance.size), np.zeros(n), np.zeros(n), 0.0)
 
 
-def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> Point:
+def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int, cold: bool) -> Point:
     """Go from one equilibrium to the loads and values of another.
 
     A network that goes unstable by its last step shows it in the next that starts there, as in the
@@ -50,7 +53,7 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
     rigid = held & (imposed.softness == 0)
     change = (np.abs(path * at.port_arm) / np.maximum(at.ports.distance, at.length))[rigid]
     step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
-    done, point, cold = 0.0, start, at.largest(start.u) == 0
+    done, point = 0.0, start
     counts.solves += 1
     shifts = counts.shifts
     unknown, newton.loose = newton.loose is None, bool(newton.loose)
@@ -73,8 +76,9 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int) -> P
             step /= 2
             counts.load_steps += 1
             if step < SMALLEST_STEP:
+                where = "the unloaded state" if example == UNLOADED else f"example {example + 1}"
                 raise SolveError(
-                    f"No equilibrium was found in example {example + 1} beyond "
+                    f"No equilibrium was found in {where} beyond "
                     f"{100 * done:.3g} % of the load ({failure}); the structure may collapse "
                     "there: ask for less strain, or allow less soft bonds.",
                     failure.fault,

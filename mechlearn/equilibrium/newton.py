@@ -12,7 +12,7 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.balance import Balance, Counts, Imposed
+from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts, Imposed
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point
@@ -180,26 +180,46 @@ class NewtonEquilibrium(Equilibrium):
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
+        rest = self._warm.get("free", {}).get(UNLOADED)
         points = [
-            find(self._newton, self._start(key, e), self._imposed(conditions, k), e)
+            find(self._newton, self._start(key, e), self._imposed(conditions, k), e, rest)
             for k, e in enumerate(self.examples)
         ]
         warm = self._warm.setdefault(key, {})
         if key == "free":
-            self._free_before.update(warm)
+            loaded = {e: point for e, point in warm.items() if e != UNLOADED}
+            self._free_before.update(loaded)
         warm.update(zip(self.examples.tolist(), points, strict=True))
         return NewtonSettled(self.model, points)
 
     @override
+    def _let_go(self, conditions: Conditions) -> "NewtonSettled":
+        free, e = self._warm.setdefault("free", {}), UNLOADED
+        point = find(self._newton, self._start("free", e), self._imposed(conditions, 0), e)
+        if e in free:
+            self._free_before[e] = free[e]
+        free[e] = point
+        return NewtonSettled(self.model, [point])
+
+    @override
+    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> "NewtonSettled":
+        warm = self._warm.setdefault(f"{key} unloaded", {})
+        for k, e in enumerate(self.examples.tolist()):
+            start = self._beside(UNLOADED, warm.get(e))
+            warm[e] = find(self._newton, start, self._imposed(conditions, k), UNLOADED)
+        return NewtonSettled(self.model, [warm[e] for e in self.examples.tolist()])
+
+    @override
     def _rate(self, free: Settled, conditions: Conditions) -> "NewtonRate":
-        """Linearise the equilibrium about every free state."""
+        """Linearise the equilibrium about every state, or about the one that there is."""
         at = self._balance
         rates, forces, readings = [], [], []
-        for e, point in enumerate(free.points):
-            at.turn_to(int(self.examples[e]))
+        points = free.points * (len(conditions.values) // len(free.points))
+        for e, point in enumerate(points):
+            at.turn_to(UNLOADED if len(free.points) < len(points) else int(self.examples[e]))
             rate = self._imposed(conditions, e)
             h = rate.ports
-            state = at.evaluate(point.u, point.forces, self._imposed(self._sources, e))
+            state = at.evaluate(point.u, point.forces, rate)
             push = np.where(rate.held, 0.0, rate.values)
             state = replace(
                 state,
@@ -212,7 +232,7 @@ class NewtonEquilibrium(Equilibrium):
             rates.append(direction.du)
             forces.append(push)
             readings.append(state.read.slopes @ at.ports.raw(direction.du))
-        return NewtonRate(self.model, free.points, rates, np.array(forces), np.array(readings))
+        return NewtonRate(self.model, points, rates, np.array(forces), np.array(readings))
 
     def _imposed(self, conditions: Conditions, e: int) -> Imposed:
         """The conditions of one example."""
@@ -222,9 +242,14 @@ class NewtonEquilibrium(Equilibrium):
 
     def _start(self, key: str, e: int) -> Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""
-        now, last = (self._warm.get(k, {}).get(e) for k in ("free", key))
-        if key == "free" or now is None:
-            return last or at_rest(self._balance)
+        free, last = (self._warm.get(k, {}) for k in ("free", key))
+        if key == "free" or e not in free:
+            return last.get(e) or free.get(UNLOADED) or at_rest(self._balance)
+        return self._beside(e, last.get(e))
+
+    def _beside(self, e: int, last: Point | None) -> Point:
+        """The free state of an example, moved as another one differed from it last time."""
+        now = self._warm["free"][e]
         if last is None or e not in self._free_before:
             return now
         u = now.u + (last.u - self._free_before[e].u)

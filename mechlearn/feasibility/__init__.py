@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mechlearn.baseline import pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
@@ -20,7 +21,6 @@ from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
-from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.task import Task
 
@@ -60,7 +60,6 @@ def feasible(
     energy = energy if energy.settings else energy.in_dimension(network.dim)()
     learn = Learn(bounds=(0.01, 10.0), initial=1.0) if learn is None else learn
     learn = {energy.parameters[0].name: learn} if isinstance(learn, Learn) else learn
-    problem = pose(task, network, energy.kinematics)
     rng = np.random.default_rng(seed)
     material = {
         name: values_per_bond(values, network, f"material {name!r}", energy.parameter(name))
@@ -70,6 +69,9 @@ def feasible(
         LearningDof(name, table, energy, network, rng, material.get(name))
         for name, table in learn.items()
     ]
+    at = {**material, **{dof.name: dof.values for dof in dofs}}
+    problem = pose_from_baseline(task, network, energy, at, learn)
+    require_response(problem, energy, at, learn)
     known = counted(problem, energy, dofs, material, tolerance)
     check_rigidity(energy, network, problem.driven)
     if starts == 0:

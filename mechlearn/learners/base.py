@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.baseline import pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
@@ -22,7 +23,6 @@ from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.learners.pace import Pace
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
-from mechlearn.posing import pose
 from mechlearn.rules import Procedure
 from mechlearn.steps import Plain, make_step
 from mechlearn.task import Task
@@ -121,7 +121,6 @@ class Learner(ABC):
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.refuse(task, energy, learn, rule)
         self.network, self.energy, self.learn, self.rule = network, energy, learn, rule
-        self.problem = pose(task, network, energy.kinematics)
         self.seed, self.batch, self.device = seed, batch, device
         rng = np.random.default_rng(seed)
         self.dofs = [
@@ -136,6 +135,9 @@ class Learner(ABC):
             )
         for dof in self.dofs:
             self.flaws.spoil(dof)
+        at = {**material, **{dof.name: dof.values for dof in self.dofs}}
+        self.problem = pose_from_baseline(task, network, energy, at, learn)
+        require_response(self.problem, energy, at, learn)
         self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
         values = {**self.flaws.cut(energy, network, material), **self.parameters}

@@ -21,13 +21,16 @@ with 0.9: P1 is stiff in bending anyway). P2 cells answer with 0.98 and 0.96.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from mechlearn.energies.solid import Solid
-from mechlearn.fenics import ufl
+from mechlearn.fenics import basix_ufl, ufl
 
 #: P1 cells answer too stiffly above this Poisson's ratio, except in plane stress.
 LOCKING = 0.4
+#: Stretches by which stress and stiffness are told from differences of the energy.
+STEP = 1e-5
 
 
 def locking(energy: Solid, dim: int) -> list[str]:
@@ -39,6 +42,21 @@ def locking(energy: Solid, dim: int) -> list[str]:
         f"Cells of order 1 lock near incompressibility (poisson = {energy.poisson:g}): the solid "
         "answers far too stiffly; use order 2."
     ]
+
+
+@cache
+def unstrained(energy: Solid, eigenstrain: float) -> tuple[float, float]:
+    """Stress and stiffness along a strut that is not strained, for modulus 1.
+
+    By differences of the energy density.
+    """
+    domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
+    stretch, axis = ufl.Constant(domain), ufl.as_vector([1.0, 0.0])
+    law = density(energy.material, energy.plane == "stress", energy.poisson, 0.0)
+    cost = law(stretch * ufl.outer(axis, axis), eigenstrain, axis)
+    cost = ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering(cost)
+    less, here, more = (cost(None, {stretch: h}) for h in (-STEP, 0.0, STEP))
+    return (more - less) / (2 * STEP), (more - 2 * here + less) / STEP**2
 
 
 def density(

@@ -1,0 +1,93 @@
+"""The unloaded state, from which ports are driven and read, and what nudges do to it.
+
+A pair that reads ``r0`` in that state and ``r`` under load is strained by ``e = (r - r0) / (l +
+r0)``, with ``l`` its distance in the reference configuration; of a port that is no strain, the
+change ``r - r0`` itself counts, as if ``l`` were infinite. Where a source holds ``e``, the loaded
+state follows the unloaded one, ``dr/dr0 = 1 + e``, and so does what a target reads. An output thus
+depends on two states, and so does its derivative: what a nudge adds to the force at a port works on
+the unloaded state with the opposite sign, ``-(1 + e)`` times as much. See docs/theory.md.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.equilibrium.conditions import Conditions, Grip
+from mechlearn.equilibrium.states import Rate, Settled
+from mechlearn.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Unloaded:
+    """The network with every source released, and what is counted from there.
+
+    Attributes
+    ----------
+    problem : Problem
+    settled : Settled
+        The state, as that of one example.
+    linear : bool
+        Whether elements are linear: strains are then those of the reference distance.
+    """
+
+    problem: Problem
+    settled: Settled
+    linear: bool
+
+    @staticmethod
+    def conditions(problem: Problem) -> Conditions:
+        """Nothing is held but what supports hold, and nothing is loaded."""
+        return _let_go(problem, np.zeros((1, len(problem.ports))))
+
+    @cached_property
+    def _length(self) -> NDArray[np.float64]:
+        return np.array([np.inf if self.linear else p.length for p in self.problem.ports])
+
+    @cached_property
+    def _reading(self) -> NDArray[np.float64]:
+        """What ports read there, zero of those counted from the reference, (ports,)."""
+        return np.where(self.problem.relative, self.settled.readings[0], 0.0)
+
+    @cached_property
+    def _stretch(self) -> NDArray[np.float64]:
+        """The distances of pairs there over those in the reference configuration, (ports,)."""
+        return 1 + self._reading / self._length
+
+    @cached_property
+    def zero(self) -> NDArray[np.float64]:
+        """What targets read there of what they read under load, (t,)."""
+        p, there = self.problem, self.settled.forces[0] * self.problem.relative
+        return np.where(p.through, there[p.targets], self._reading[p.targets])
+
+    @cached_property
+    def gain(self) -> NDArray[np.float64]:
+        """What outputs are of the change of what targets read, (t,)."""
+        p = self.problem
+        return np.where(p.through, 1.0, 1 / self._stretch[p.targets])
+
+    def imposed(self, values: NDArray) -> NDArray[np.float64]:
+        """Values at ports, (examples, ports), as they are where nothing has moved yet."""
+        return np.where(self.problem.held, self._reading + self._stretch * values, values)
+
+    def reaction(self, free: Settled, change: Rate | Settled) -> Conditions:
+        """What a nudge does to the unloaded state.
+
+        Parameters
+        ----------
+        free : Settled
+        change : Rate or Settled
+            The rate at which the nudge changes the free state, or the state that comes of it.
+        """
+        forces, readings = change.forces, change.readings
+        if isinstance(change, Settled):
+            forces, readings = forces - free.forces, readings - free.readings
+        strain = (free.readings - self._reading) / (self._length + self._reading)
+        pushes = np.where(self.problem.kept, readings, (1 + strain) * forces)
+        return _let_go(self.problem, -pushes * self.problem.relative)
+
+
+def _let_go(problem: Problem, values: NDArray) -> Conditions:
+    held = np.tile(problem.kept, (len(values), 1))
+    return Conditions(Grip(held, np.zeros(held.shape)), values)
