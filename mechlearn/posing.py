@@ -89,7 +89,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
-    firm = held & ~unloaded  # what is let go in the unloaded state does not hold the network
+    firm = held & (not unloaded)  # what is let go in the unloaded state does not hold the network
     gauge, grounded = _gauge(motions, supported, dofs, firm, terminals, ports)
     # A source and the target of the force there are one port.
     kept = np.setdiff1d(np.arange(len(ports)), list(driven.values()))
