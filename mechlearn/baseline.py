@@ -41,8 +41,7 @@ def pose_from_baseline(
     InputError
         As :func:`mechlearn.posing.pose`.
     """
-    at = _everything(network, energy, values)
-    prestressed = any(energy.prestresses(at, name) for name in (None, *learns))
+    prestressed = is_prestressed(network, energy, values, learns)
     usual = "unloaded" if isinstance(energy.kinematics, Displacements) else "reference"
     # Where nothing prestresses, both are the same state.
     targets = [
@@ -50,6 +49,17 @@ def pose_from_baseline(
         for t in task.targets
     ]
     return pose(task.model_copy(update={"targets": targets}), network, energy.kinematics)
+
+
+def is_prestressed(
+    network: Network,
+    energy: Element,
+    values: Mapping[str, ArrayLike],
+    learns: Iterable[str] = (),
+) -> bool:
+    """Whether elements pull before anything moves, or will when what learns changes."""
+    at = _everything(network, energy, values)
+    return any(energy.prestresses(at, name) for name in (None, *learns))
 
 
 def require_response(

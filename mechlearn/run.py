@@ -211,9 +211,7 @@ class Run:
         InputError
             Where the task makes no sense on the network.
         """
-        problem = pose_from_baseline(
-            task, self.network, self.energy, self.parameters, self.learned
-        )
+        problem = pose_from_baseline(task, self.network, self.energy, self.parameters, self.learned)
         self.check(problem)
         solver, free = self.settled(problem, learned)
         outputs = solver.outputs(free)

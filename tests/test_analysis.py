@@ -65,11 +65,15 @@ def test_removal_agrees_with_solving_anew(request, which, stiffnesses):
         )
 
 
-def test_removal_takes_prestress_along(plane, stiffnesses):
-    """The tension that a bond had at rest goes with it."""
+@pytest.mark.parametrize("baseline", ["reference", "unloaded"])
+def test_removal_takes_prestress_along(plane, stiffnesses, baseline):
+    """The tension that a bond had at rest goes with it; a response does not depend on any."""
     k = stiffnesses(plane)
     rest = plane.lengths * (1 + 0.05 * np.random.default_rng(2).uniform(-1, 1, plane.n_edges))
-    s = ml.analysis.specimen(plane, TASK, stiffness=k, rest_length=rest)
+    targets = [t.model_copy(update={"baseline": baseline}) for t in TASK.targets]
+    task = TASK.model_copy(update={"targets": targets})
+    s = ml.analysis.specimen(plane, task, stiffness=k, rest_length=rest)
+    rest = plane.lengths if baseline == "unloaded" else rest
     found = ml.analysis.removal(s)
     assert found.outputs[0] == pytest.approx(outputs(plane, k, rest), rel=1e-8)
     for bond in (2, 30, 60):
@@ -287,7 +291,7 @@ def test_hessian_of_several_parameters_examples_and_strains(plane):
             ml.Source(name="in", nodes=[20], force=[0.1, 0.0]),
             ml.Source(name="held", nodes=[12], displacement=[0.02, 0.01]),
         ],
-        targets=[ml.Target(name="out", nodes=[30], displacement=[1.0, 0.0])],
+        targets=[ml.Target(name="out", nodes=[30], displacement=[1.0, 0.0], baseline="reference")],
         examples=[{"in": [0.2, 0.1]}, {"held": "free"}, {"in": [-0.1, 0.3], "out": [0.1, 0.2]}],
     )
     rng = np.random.default_rng(4)

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from test_rules import GENTLE, TASKS
 
 import mechlearn as ml
 from mechlearn.baseline import pose_from_baseline
-from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
@@ -41,7 +39,9 @@ class Bench:
         direction = np.random.default_rng(1).standard_normal(len(gradient)) * self.at[name]
         base, steps = self.cost(), size * 0.5 ** np.arange(4)
         left = [
-            abs(self.cost(**{name: self.at[name] + h * direction}) - base - h * gradient @ direction)
+            abs(
+                self.cost(**{name: self.at[name] + h * direction}) - base - h * gradient @ direction
+            )
             for h in steps
         ]
         return np.log2(left[0] / left[-1]) / 3

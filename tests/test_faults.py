@@ -29,7 +29,7 @@ from mechlearn.run import Run
 NODE = 25
 TASK = ml.Task(
     sources=[ml.Source(nodes=[0, 7], strain=0.1)],
-    targets=[ml.Target(nodes=[NODE, 30], strain=0.2)],
+    targets=[ml.Target(nodes=[NODE, 30], strain=0.2, baseline="reference")],
 )
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 

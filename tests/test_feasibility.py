@@ -158,7 +158,14 @@ def test_linear_networks_answer_in_proportion(plane):
     finite = ml.feasible(plane, task, energy=ml.FiniteSpring(), starts=0)
     assert (finite.floors, finite.answers) == ([], 2)
     rest = {"rest_length": ml.Learn(bounds=(0.5, 1.5), relative=True)}
-    assert ml.feasible(plane, task, learn=rest, starts=0).floors == []
+    with pytest.raises(ml.InputError, match="does not depend on rest_length: learn stiffness"):
+        ml.feasible(plane, task, learn=rest, starts=0)
+    held = ml.Task(
+        sources=task.sources,
+        targets=[task.targets[0].model_copy(update={"baseline": "reference"})],
+        examples=task.examples,
+    )
+    assert ml.feasible(plane, held, learn=rest, starts=0).floors == []
 
 
 def test_counting(plane):

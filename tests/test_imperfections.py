@@ -8,7 +8,7 @@ from mechlearn.errors import InputError
 
 TASK = ml.Task(
     sources=[ml.Source(nodes=[0, 7], strain=0.1)],
-    targets=[ml.Target(nodes=[3, 12], strain=0.04)],
+    targets=[ml.Target(nodes=[3, 12], strain=0.04, baseline="reference")],
 )
 
 

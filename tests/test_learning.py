@@ -161,7 +161,7 @@ def test_several_targets_and_examples_learn_together(plane):
 def test_rest_lengths_learn_too(plane):
     task = ml.Task(
         sources=[ml.Source(nodes=[0, 7], strain=0.05)],
-        targets=[ml.Target(nodes=[3, 12], strain=0.05)],
+        targets=[ml.Target(nodes=[3, 12], strain=0.05, baseline="reference")],
     )
     for energy in (ml.Spring(), ml.FiniteSpring()):
         run = ml.train(

@@ -11,7 +11,8 @@ from mechlearn.posing import pose
 from mechlearn.setup import read_setup, to_toml
 
 A = ml.Task(
-    sources=[ml.Source(nodes=[0, 7], strain=0.1)], targets=[ml.Target(nodes=[20, 25], strain=0.08)]
+    sources=[ml.Source(nodes=[0, 7], strain=0.1)],
+    targets=[ml.Target(nodes=[20, 25], strain=0.08, baseline="reference")],
 )
 B = ml.Task(
     sources=[ml.Source(nodes=[2, 9], strain=0.1)],

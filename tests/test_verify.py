@@ -140,7 +140,7 @@ def test_two_ranks_say_the_same(tmp_path):
 def test_what_no_solid_can_be_made_of_is_refused(torus, plane, springs):
     task = ml.Task(
         sources=[ml.Source(nodes=[0, 7], strain=0.1)],
-        targets=[ml.Target(nodes=[3, 12], strain=0.01)],
+        targets=[ml.Target(nodes=[3, 12], strain=0.01, baseline="reference")],
     )
     with pytest.raises(InputError, match="periodic"):
         struts(ml.train(torus, task, steps=0))

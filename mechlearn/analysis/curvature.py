@@ -125,7 +125,8 @@ def hessian(
         For the full Hessian of elements that are not linear, and for too many parameters.
     """
     s = specimen_of(subject, learned)
-    method = method or ("full" if s.energy.linear and _is_bonds(s) else "gauss_newton")
+    simple = s.energy.linear and _is_bonds(s) and not s.problem.relative.any()
+    method = method or ("full" if simple else "gauss_newton")
     if method not in ("full", "gauss_newton"):
         raise InputError(f"method = {method!r} must be 'full' or 'gauss_newton'.")
     if scale not in (None, "log", "linear"):
@@ -268,7 +269,13 @@ def _second(s: Specimen, slopes: NDArray) -> NDArray[np.float64]:
     energy, at, m = s.need_linear("The full Hessian"), s.equilibrium, s.network.n_edges
     strains, names, k = energy.strains, s.learns, len(energy.strains)
     x = at.model.to_bonds(s.free.strains())
-    y = np.stack([at.model.to_bonds(rate.strains()) for rate in at.adjoints(s.free)])
+    if s.problem.relative.any():
+        raise InputError(
+            "The full Hessian is found of targets that are measured from the reference; of those "
+            'from the unloaded network, take method = "gauss_newton".'
+        )
+    rates = (state.parts[0][1] for state in at.adjoints(s.free))
+    y = np.stack([at.model.to_bonds(rate.strains()) for rate in rates])
     # The adjoint of the whole cost, (k, examples, m): outputs enter linearly.
     y = np.einsum("et,tkem->kem", slopes, y)
     here = {**_at_rest(s), **dict(zip(strains, x, strict=True))}

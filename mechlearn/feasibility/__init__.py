@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mechlearn.baseline import pose_from_baseline, require_response
+from mechlearn.baseline import is_prestressed, pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
@@ -87,7 +87,11 @@ def counted(
     tolerance: float,
 ) -> Feasibility:
     """What is known without solving anything: floors and counts."""
-    linear = energy.linear and _prestress_free(problem.network, energy, dofs, material)
+    at = {**material, **{dof.name: dof.values for dof in dofs}}
+    linear = energy.linear and (
+        bool(problem.relative[problem.targets].all())
+        or not is_prestressed(problem.network, energy, at, [dof.name for dof in dofs])
+    )
     return Feasibility(
         answers=independent_answers(problem, linear),
         parameters=int(sum(dof.learns.sum() for dof in dofs)),
@@ -112,19 +116,6 @@ def searched(
         problem, energy, dofs, material, known.tolerance, starts, seconds, seed
     )
     return replace(known, search=found)
-
-
-def _prestress_free(
-    network: Network, energy: Element, dofs: list[LearningDof], material: Mapping[str, Any]
-) -> bool:
-    """Whether nothing but sources can move a network of linear elements."""
-    names = {"rest_length", "eigenstrain"}
-    if names & {dof.name for dof in dofs}:
-        return False
-    default = {p.name: p.default(network) for p in energy.parameters}
-    return all(
-        np.allclose(material[n], default[n], rtol=1e-12, atol=0) for n in names & set(material)
-    )
 
 
 __all__ = ["Feasibility", "Floor", "Search", "counted", "feasible", "reciprocity_floor", "searched"]
