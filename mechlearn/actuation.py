@@ -31,6 +31,9 @@ class Answer:
         Displacements (then rotations), or potentials.
     outputs : (t,) array
         What the targets read, in the user's units.
+    absolute : dict of (t,) arrays
+        What they read from the reference, unpulled and pulled, if they read changes from another
+        state.
     energy : float
         Elastic energy of the network.
     cell : (d, d) array
@@ -41,6 +44,7 @@ class Answer:
 
     state: NDArray[np.float64]
     outputs: NDArray[np.float64]
+    absolute: dict[str, NDArray[np.float64]]
     energy: float
     cell: NDArray[np.float64]
     field: NDArray[np.float64]
@@ -131,4 +135,7 @@ class Actuation:
         cell = np.zeros((dim, dim))
         if self.problem.cell:
             cell = strain_tensors(self.model.cell_strain(field), dim)
-        return Answer(settled.states()[0], outputs, float(settled.energies[0]), cell, field)
+        absolute = {k: v[0] for k, v in self._equilibrium.from_reference().items()}
+        return Answer(
+            settled.states()[0], outputs, absolute, float(settled.energies[0]), cell, field
+        )

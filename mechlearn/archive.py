@@ -207,6 +207,8 @@ class _Row(TypedDict):
     wanted: float | list[float]
     initial: float | list[float]
     reached: float | list[float]
+    unpulled: NotRequired[float | list[float]]
+    pulled: NotRequired[float | list[float]]
     relative_error: float
     example: NotRequired[int]
 

@@ -112,7 +112,7 @@ def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
                     f"and {name!r} is imposed."
                 )
             unit = -strain
-        ports.append(Port(terminal.name, (), None, unit, name, _length(name, network.dim)))
+        ports.append(Port(terminal.name, (), None, unit, name, length=_length(name, network.dim)))
     return ports
 
 

@@ -17,7 +17,7 @@ from scipy import sparse
 from mechlearn.cell import affine_rows, cell_components, cell_functional
 from mechlearn.kinematics import Kinematics
 from mechlearn.network import Network
-from mechlearn.task import Task
+from mechlearn.task import RATIOS, Task
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Problem:
         What is over the strain that is imposed, Poisson's ratios and moduli, is over as many times
         as much of it; at rest it is not defined, and nan.
         """
-        over = {t.name for t in self.task.targets if t.quantity in ("poisson", "modulus")}
+        over = {t.name for t in self.task.targets if t.quantity in RATIOS}
         ratio = np.array([self.ports[k].terminal in over for k in self.targets])
         return self.units * np.where(ratio, amplitude or np.nan, 1.0)
 

@@ -156,7 +156,11 @@ class Run:
 
     @property
     def targets(self) -> list[dict[str, Any]]:
-        """Per target (and example): name, wanted, initial, reached, relative_error."""
+        """Per target (and example): name, wanted, initial, reached, relative_error.
+
+        Where it is measured from the unloaded network, ``unpulled`` and ``pulled`` are what it
+        reads from the network as it was given.
+        """
         return self.summary["targets"]
 
     def states(self, learned: bool = True) -> States:
@@ -253,11 +257,11 @@ class Run:
         from mechlearn.summary import target_table
 
         solver, free = self.settled(self.problem)
-        reads = [solver.outputs(free) / self.problem.units]
+        reads, absolute = [solver.outputs(free) / self.problem.units], solver.from_reference()
         solver.forget()
         solver.update(**self.initial)
         reads.append(solver.outputs(solver.free()) / self.problem.units)
-        return target_table(self.problem, *reads)
+        return target_table(self.problem, *reads, absolute)
 
     def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "Settled"]:
         """The free states of a ``problem`` on the network, found from rest, and what found them.

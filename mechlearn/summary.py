@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium import NewtonEquilibrium
 from mechlearn.learners import Learner
 from mechlearn.problem import Problem
+from mechlearn.task import RATIOS
 from mechlearn.verdict import at_bounds, judge
 
 
@@ -26,9 +28,10 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) 
     if isinstance(learner.equilibrium, NewtonEquilibrium):
         solver |= vars(learner.equilibrium.counts)
     solver |= learner.model.counts()
+    absolute = learner.equilibrium.from_reference() if learner.device is None else {}
     verdict = judge(learner, error, tolerance, steps, accuracy)
     return {
-        "targets": target_table(problem, reached, learner.history.outputs[0]),
+        "targets": target_table(problem, reached, learner.history.outputs[0], absolute),
         "converged": bool(error <= tolerance),
         "outcome": verdict.outcome,
         "why": verdict.why,
@@ -54,14 +57,28 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) 
     }
 
 
-def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[dict[str, Any]]:
-    """Rows of summary.json, one per target and example in which it is asked."""
+def target_table(
+    problem: Problem,
+    reached: NDArray,
+    initial: NDArray,
+    absolute: Mapping[str, NDArray] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
+    """Rows of summary.json, one per target and example in which it is asked.
+
+    All arrays are in the user's units, (examples, t). What targets read from the reference,
+    ``absolute``, is said of those that are measured from the unloaded state.
+    """
     rows = []
     units = problem.units
     wanted = problem.goals(reached * units) / units
     error = problem.misses(reached * units)
     limits = {t.name: t.limit for t in problem.task.targets}
     names = [problem.ports[k].terminal for k in problem.targets]
+    # What is over an imposed strain is none from the reference.
+    shown = {
+        t.name: absolute if t.baseline == "unloaded" and t.quantity not in RATIOS else {}
+        for t in problem.task.targets
+    }
     several = problem.n_examples > 1
     for e in range(problem.n_examples):
         for name in dict.fromkeys(names):
@@ -73,7 +90,8 @@ def target_table(problem: Problem, reached: NDArray, initial: NDArray) -> list[d
                 row["limit"] = limits[name]
             if several:
                 row["example"] = e + 1
-            for key, values in (("wanted", wanted), ("initial", initial), ("reached", reached)):
+            columns = {"wanted": wanted, "initial": initial, "reached": reached, **shown[name]}
+            for key, values in columns.items():
                 numbers = [float(values[e, k]) for k in mine]
                 row[key] = numbers[0] if len(numbers) == 1 else numbers
             row["relative_error"] = float(error[e, mine].max())

@@ -36,6 +36,10 @@ QUANTITIES = (
     "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
     "stress", "poisson", "modulus",
 )  # fmt: skip
+#: Those that are over a strain that is imposed.
+RATIOS = ("poisson", "modulus")
+#: What a target that is measured from the unloaded network reads from the one that was given.
+ABSOLUTE = ("unpulled", "pulled")
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
 #: How limits of targets are written before their values.

@@ -55,7 +55,10 @@ def divider(a):
         supports=[ml.Support(nodes=[0]), ml.Support(nodes=[1, 2], components=["x"])],
         sources=[ml.Source(name="hand", nodes=2, components=["y"], displacement=[-5.0])],
         targets=[
-            ml.Target(name="middle", nodes=1, components=["y"], displacement=[a - 2.5], scale=1.0)
+            ml.Target(
+                name="middle", nodes=1, components=["y"], displacement=[a - 2.5], scale=1.0,
+                baseline="reference",
+            )
         ],
     )
 
@@ -246,7 +249,11 @@ def node_task(examples):
     return ml.Task(
         supports=[ml.Support(nodes=corners)],
         sources=[ml.Source(name="source", nodes=1, displacement=AWAY)],
-        targets=[ml.Target(name="target", nodes=14, displacement=ANSWER, scale=1.0)],
+        targets=[
+            ml.Target(
+                name="target", nodes=14, displacement=ANSWER, scale=1.0, baseline="reference"
+            )
+        ],
         examples=examples,
     )
 

@@ -36,7 +36,7 @@ def squeeze(strain=TRAINED, poisson=-1.0):
     """Squeezed along x; y and shear are free, and y is read."""
     return ml.Task(
         sources=[ml.Source(name="squeeze", cell="xx", strain=-strain)],
-        targets=[ml.Target(name="ratio", cell="yy", poisson=poisson)],
+        targets=[ml.Target(name="ratio", cell="yy", poisson=poisson, baseline="reference")],
     )
 
 
@@ -226,25 +226,19 @@ def creep(network, strain):
     )  # fmt: skip
 
 
-UNLOADED = ml.Task(
-    sources=[ml.Source(cell="xy", stress=0.0)],
-    targets=[ml.Target(cell=["xx", "yy"], strain=[1.0, 1.0])],
+PUSHED = ml.Task(
+    sources=[ml.Source(cell="xx", strain=-TRAINED)],
+    targets=[ml.Target(cell="yy", strain=1.0)],
 )
 
 
 def about_rest(network, lengths):
-    """Poisson's ratio about the shape that the network has when nothing holds it."""
+    """Poisson's ratio about the shape that the network has when nothing holds it.
 
-    def ask(task):
-        probe = ml.Probe(network, task, ml.FiniteSpring(), rest_length=lengths)
-        return 1 + probe.outputs[0]
-
-    x, y = ask(UNLOADED)
-    pushed = ml.Task(
-        sources=[ml.Source(cell="xx", strain=float(x * (1 - TRAINED) - 1))],
-        targets=[ml.Target(cell="yy", strain=1.0)],
-    )
-    return float((ask(pushed)[0] / y - 1) / TRAINED)
+    Where rest lengths are given, strains are measured from there.
+    """
+    probe = ml.Probe(network, PUSHED, ml.FiniteSpring(), rest_length=lengths)
+    return float(probe.outputs[0, 0] / TRAINED)
 
 
 instants = np.arange(0, round(AGE / 2 / STEP) + 1, 5)

@@ -83,15 +83,17 @@ def error_of(summary: Mapping[str, Any]) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Targets as columns of text, at most twenty rows."""
-    from mechlearn.task import LIMITS
+    from mechlearn.task import ABSOLUTE, LIMITS
 
-    head = ["target", "wanted", "initial", "reached", "relative error"]
+    absolute = [key for key in ABSOLUTE if any(key in row for row in rows)]
+    head = ["target", "wanted", "initial", "reached", "relative error", *absolute]
     body = [
         [
             row["name"] + (f" ({row['example']})" if "example" in row else ""),
             LIMITS.get(row.get("limit", ""), "") + _number(row["wanted"]),
             *(_number(row[key]) for key in ("initial", "reached")),
             f"{row['relative_error']:.2e}",
+            *(_number(row[key]) if key in row else "" for key in absolute),
         ]
         for row in rows[:20]
     ]

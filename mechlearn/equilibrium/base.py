@@ -25,6 +25,7 @@ from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem
+from mechlearn.task import ABSOLUTE
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
@@ -163,18 +164,17 @@ class Equilibrium(ABC):
             )
         return read
 
-    def unpulled(self) -> NDArray[np.float64] | None:
-        """What the targets read, from the reference, in the unloaded state, (t,).
+    def from_reference(self) -> dict[str, NDArray[np.float64]]:
+        """What the targets read from the reference, unpulled and pulled, (examples, t) each.
 
-        None where no target is measured from there; :meth:`free` must have been called.
+        In the user's units; empty where no target is measured from the unloaded state.
+        :meth:`free` must have been called.
         """
-        return None if self._unloaded is None else self._as_read(self._unloaded.settled)[0]
-
-    def pulled(self) -> NDArray[np.float64]:
-        """The same in the free state, (examples, t)."""
-        if self._free is None:
-            raise RuntimeError("Call free() before pulled().")
-        return self._as_read(self._free)
+        if self._unloaded is None or self._free is None:
+            return {}
+        states = dict(zip(ABSOLUTE, (self._unloaded.settled, self._free), strict=True))
+        read = {name: self._as_read(state) / self.problem.units for name, state in states.items()}
+        return {name: np.broadcast_to(r, self.problem.wanted.shape) for name, r in read.items()}
 
     def _as_read(self, settled: Settled | Rate) -> NDArray[np.float64]:
         p = self.problem

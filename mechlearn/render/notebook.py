@@ -19,7 +19,7 @@ from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
 from mechlearn.summary import outcome
-from mechlearn.task import LIMITS
+from mechlearn.task import ABSOLUTE, LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -69,12 +69,14 @@ def task_html(task: "Task") -> str:
 
 def run_html(run: "Run") -> str:
     """A run: how it went, what its targets read, and a drawing of what was learned."""
+    absolute = [key for key in ABSOLUTE if any(key in t for t in run.targets)]
     rows = [
         (
             t["name"] + (f" ({t['example']})" if "example" in t else ""),
             LIMITS.get(t.get("limit"), "") + _amount(t["wanted"]),
             *(_amount(t[k]) for k in ("initial", "reached")),
             percent(t["relative_error"]),
+            *(_amount(t[key]) if key in t else "" for key in absolute),
         )
         for t in run.targets
     ]
@@ -85,7 +87,7 @@ def run_html(run: "Run") -> str:
              f"{run.summary['error']:.3g}"]  # fmt: skip
     if "accuracy" in run.summary:
         notes.append(f"{percent(run.summary['accuracy'])} classified right")
-    head = ("target", "wanted", "initial", "reached", "error")
+    head = ("target", "wanted", "initial", "reached", "error", *absolute)
     values = np.asarray(next(iter(run.learned.values())))
     picture = drawing(run.network, values, marks(run.problem), held_nodes(run.problem))
     text = f"<div>{escape(', '.join(notes))}</div>{_table(rows, head)}"

@@ -15,7 +15,7 @@ from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
-from mechlearn.task import LIMITS
+from mechlearn.task import ABSOLUTE, LIMITS
 from mechlearn.writing import save
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _results(run: "Run") -> dict[str, Any]:
     rows, count = target_rows(run)
     shown = [
         row
-        | {key: number(row[key], 5) for key in ("initial", "reached")}
+        | {key: number(row[key], 5) for key in ("initial", "reached", *ABSOLUTE) if key in row}
         | {"wanted": LIMITS.get(row.get("limit"), "") + number(row["wanted"], 5)}
         | {"relative_error": number(row["relative_error"], 2)}
         for row in rows
@@ -182,6 +182,7 @@ def _results(run: "Run") -> dict[str, Any]:
         "confusion": None,
         "rows": shown,
         "several": any("example" in row for row in rows),
+        "absolute": [key for key in ABSOLUTE if any(key in row for row in rows)],
         "hidden_rows": count if count > len(rows) else 0,
     }
 

@@ -233,11 +233,14 @@ class Exhibit:
         read = np.nan_to_num(self.answer.outputs) * units
         wanted = (problem.wanted[0] + problem.match @ read) / units
         names = self.run.history["target"].values
-        return [
-            (str(names[k]), signed(wanted[k]), "-" if np.isnan(o) else signed(o))
-            for k, o in enumerate(self.answer.outputs)
-            if problem.asked[0, k]
-        ]
+        rows = []
+        for k in np.flatnonzero(problem.asked[0]):
+            o = self.answer.outputs[k]
+            rows.append((str(names[k]), signed(wanted[k]), "-" if np.isnan(o) else signed(o)))
+            if problem.relative[problem.targets[k]]:
+                absolute = self.answer.absolute.items()
+                rows += [(f"{names[k]}, {word}", "", signed(read[k])) for word, read in absolute]
+        return rows
 
     # -- parts -----------------------------------------------------------------------------------
 
