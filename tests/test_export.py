@@ -19,6 +19,7 @@ from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, SolveError
 from mechlearn.export import FORMATS, export
+from mechlearn.export.body import _as_printed, check_closed
 from mechlearn.export.options import Options
 from mechlearn.export.part import lowest, make_part, silhouette
 from mechlearn.meshfile import write_network
@@ -92,6 +93,53 @@ def solid_volume(run, unit, thickness, **options):
     made = sizing.struts(run)
     mesh, _ = draw(Struts(made.network, made.width, **options), 0.4)
     return volumes(mesh.points, mesh.cells).sum() * unit**2 * thickness
+
+
+#: Rods of a sample lattice whose union has needles among its triangles.
+NEEDLES = """
+72.96287632455316 101.44509836607551 0.0008047169314794976;
+91.38887274847058 76.08385231270806 0.00016324400572267767;
+72.96097924804315 50.72535580807384 -0.000704139562280167;
+95.50780692555634 88.76420416197804 -0.00034612127517317343;
+47.2677941239733 47.730257789135344 -0.0006104866460656993;
+86.29496422604133 50.72159351063359 -0.0008274022267661552;
+54.863435807558275 58.58556124319169 32.499218575958324;
+54.859342602758474 93.58354441716939 32.49997830914049;
+37.36071472778836 76.08377563939906 49.99871342553326;
+72.36210237850526 41.0849616854513 14.999625431980432;
+89.86045933879218 58.58399046954087 32.49706395455398;
+72.3607956618271 41.08343945559031 49.99899731570097
+"""
+ENDS = [(8, 6), (8, 7), (9, 10), (11, 6), (1, 5), (2, 4), (9, 4), (0, 3), (11, 10), (2, 5), (1, 3)]
+
+
+@pytest.mark.parametrize("suffix", [".stl", ".3mf", ".ply"])
+def test_bodies_stay_closed(suffix, tmp_path):
+    """Merging points and dropping needles afterwards opened what was closed."""
+    net = ml.Network([[float(x) for x in row.split()] for row in NEEDLES.split(";")], ENDS)
+    task = ml.Task(
+        supports=[ml.Support(nodes=[3])],
+        sources=[ml.Source(nodes=[4], displacement=[0.01, 0, 0])],
+        targets=[ml.Target(nodes=[11], displacement=[0.0, 0, 0.001])],
+    )
+    run = untrained(net, task, ml.Beam3D(), radius=np.full(len(ENDS), 0.3))
+    mesh, volume = read_body(run.export(tmp_path / f"a{suffix}"))
+    assert mesh.is_watertight
+    assert volume > 0
+
+
+def test_points_that_round_to_one_place_are_kept_apart():
+    """Two tetrahedra whose tips are nearer than single precision tells: closed, and two."""
+    manifold = pytest.importorskip("manifold3d")
+    one = manifold.Manifold.tetrahedron().translate([100.0, 100.0, 100.0])
+    both = one + one.translate([2.0, 1e-9, 0.0]).translate([0.0, 0.0, 0.0])
+    raw = both.to_mesh64()
+    mesh = _as_printed(trimesh, raw)
+    assert len(mesh.faces) == len(raw.tri_verts)
+    assert len(np.unique(mesh.vertices.astype(np.float32), axis=0)) == len(mesh.vertices)
+    assert mesh.is_watertight
+    with pytest.raises(SolveError, match="bodies"):
+        check_closed(_as_printed(trimesh, (one + one.translate([9.0, 0, 0])).to_mesh64()))
 
 
 def read_body(path):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SIDES = 48
 #: Details of a surface below this many mm are left out.
 DETAIL = 1e-4
+#: Points lie on a grid of so many mm, or that of single precision where it is coarser.
+POINT = 1e-6
 
 
 def optional(module: str):
@@ -40,15 +42,33 @@ def surface(part: Part) -> "trimesh.Trimesh":
     if cuts:
         body = manifold.Manifold.batch_boolean([body, *cuts], manifold.OpType.Subtract)
     body = body.simplify(DETAIL)
-    raw = body.to_mesh64()
-    # As printers' files hold them: what is one point there is one point here.
-    points = np.asarray(raw.vert_properties)[:, :3].astype(np.float32).astype(float)
-    mesh = trimesh.Trimesh(points, np.asarray(raw.tri_verts, dtype=np.int64), process=False)
-    mesh.merge_vertices()
-    mesh.update_faces(mesh.nondegenerate_faces(height=0.0))
-    mesh.remove_unreferenced_vertices()
+    mesh = _as_printed(trimesh, body.to_mesh64())
     check_closed(mesh)
     return mesh
+
+
+def _as_printed(trimesh, raw) -> "trimesh.Trimesh":
+    """A closed surface in the precision of printers' files, with the same triangles.
+
+    Points that become the same are set apart by as little as can be: to merge them, or to leave
+    out triangles without area, could open the surface, or fold it onto itself.
+    """
+    faces = np.asarray(raw.tri_verts, dtype=np.int64)
+    one = np.arange(len(raw.vert_properties))
+    one[np.asarray(raw.merge_from_vert, dtype=np.int64)] = np.asarray(raw.merge_to_vert)
+    kept, faces = np.unique(one[faces], return_inverse=True)
+    points = np.asarray(raw.vert_properties)[kept, :3]
+    points = (np.rint(points / POINT) * POINT).astype(np.float32)
+    axis = 0
+    while True:
+        _, first, place = np.unique(points, axis=0, return_index=True, return_inverse=True)
+        again = np.flatnonzero(first[place.ravel()] != np.arange(len(points)))
+        if not len(again):
+            break
+        least = np.spacing(np.abs(points[again, axis]))
+        points[again, axis] += np.maximum(least, np.float32(POINT))
+        axis = (axis + 1) % 3
+    return trimesh.Trimesh(points.astype(float), faces.reshape(-1, 3), process=False)
 
 
 def check_closed(mesh: "trimesh.Trimesh") -> None:

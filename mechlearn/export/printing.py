@@ -91,4 +91,6 @@ def _structs(kind: type, rows: np.ndarray):
 
 
 def _bytes(model) -> bytes:
-    return bytes(model.QueryWriter("3mf").WriteToBuffer())
+    writer = model.QueryWriter("3mf")
+    writer.SetDecimalPrecision(8)  # else points that are near each other become one
+    return bytes(writer.WriteToBuffer())
