@@ -13,6 +13,7 @@ from mechlearn.meshformats import FORMATS
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
 from mechlearn.safemesh import listening
+from mechlearn.safevtk import check_vtk_xml
 from mechlearn.safexml import heavy_files, refuse_entities
 from mechlearn.writing import written
 
@@ -78,6 +79,8 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
             check_hdf(file)
     if suffix in SUFFIXES:
         check_hdf(Path(path))
+    if suffix == ".vtu" and Path(path).is_file():
+        check_vtk_xml(Path(path))
     with listening() as printed:
         try:
             mesh = meshio.read(path)
@@ -89,8 +92,11 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
         except OSError as error:
             problem = failure(error)
         except Exception as error:  # readers stumble over a damaged file in many ways
-            what = f"no {error}" if isinstance(error, KeyError) else first_line(str(error))
-            problem = f"it is cut short or garbled ({what or type(error).__name__})"
+            if isinstance(error, KeyError):
+                problem = f"it is garbled, or holds what its reader does not know ({error})"
+            else:
+                what = first_line(str(error)) or type(error).__name__
+                problem = f"it is cut short or garbled ({what})"
     if problem:
         raise InputError(f"{path} cannot be read as a mesh: {problem}.")
     return mesh

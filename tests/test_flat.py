@@ -11,7 +11,8 @@ from mechlearn.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.flat import in_its_dimension
-from mechlearn.networks.tables import write_csv, write_graphml, write_npz
+from mechlearn.networks.graphs import write_graphml
+from mechlearn.networks.tables import write_csv, write_npz
 
 WRITERS = {
     ".vtu": write_network,

@@ -1,4 +1,4 @@
-"""Networks from files, and back: text, proteins, and every mesh format meshio reads.
+"""Networks from files, and back: text, proteins, tables, graphs and meshes.
 
 The text format is the one public coupled-learning codes use::
 
@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.meshfile import read_mesh, take_sets
-from mechlearn.network import BOX, Network
+from mechlearn.network import Network
 from mechlearn.networks.blocks import in_blocks, read_blocks
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
 from mechlearn.networks.graphs import read_graphml
+from mechlearn.networks.meshes import SUFFIXES, read_network
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_npz
 from mechlearn.writing import save
@@ -39,26 +39,6 @@ PROTEIN = (".pdb", ".ent", ".cif")
 #: Options of :func:`protein`.
 OF_PROTEINS = ("cutoff", "chains", "decay", "backbone")
 TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
-#: The edges of one cell of each type that has no lines of its own, as pairs of its corners.
-CELL_EDGES = {
-    "triangle": [(0, 1), (1, 2), (2, 0)],
-    "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],
-    "tetra": [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)],
-    "hexahedron": [
-        (0, 1),
-        (1, 2),
-        (2, 3),
-        (3, 0),
-        (4, 5),
-        (5, 6),
-        (6, 7),
-        (7, 4),
-        (0, 4),
-        (1, 5),
-        (2, 6),
-        (3, 7),
-    ],
-}
 
 
 def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
@@ -68,14 +48,20 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
     ----------
     path : path
         ``.pdb .ent .cif`` (also ``.gz``): a protein. ``.txt .net .dat .edges``: the text format of
-        this module. ``.npz .graphml .csv``: see :mod:`mechlearn.networks.tables`. Everything else
-        is read by meshio: line cells are the bonds, or, where there
-        are none, the edges of triangles, quadrilaterals, tetrahedra and hexahedra. Points that no
-        bond uses are dropped; data of points and of
-        lines, one number each, become node and edge data. What mechlearn writes beside them is
-        honoured: point data ``dimension`` (3 keeps a flat mesh in space), ``cell_1``, ... (the
-        lattice vectors) and line data ``shift`` of a periodic network, 0/1 data ``node_set:name``
-        and ``edge_set:name``.
+        this module. ``.npz .graphml .csv``: see :mod:`mechlearn.networks.tables`. ``.inp``: an
+        input deck, see :mod:`mechlearn.networks.decks`. ``.vtu .vtp .vtk .obj .stl .ply .msh .xdmf
+        .med`` and more: a mesh.
+
+        Bonds of a mesh are its lines and polylines, and the edges of its triangles, quadrilaterals,
+        polygons, tetrahedra, pyramids, wedges and hexahedra. Nodes in the middle of edges are left
+        out, unless another cell has a corner there. Data of points, and of cells where all are
+        lines, become node and edge data; named groups become sets of nodes and bonds. Points at one
+        place are joined in ``.obj`` and ``.stl``, and where files have several pieces. What was
+        chosen or left out is logged, and in the network's ``notes``.
+
+        What mechlearn writes beside a network is honoured: point data ``dimension`` (3 keeps a flat
+        mesh in space), ``cell_1``, ... (the lattice vectors) and line data ``shift`` of a periodic
+        network, 0/1 data ``node_set:name`` and ``edge_set:name``.
     **options
         For a protein those of :func:`protein`; for all others ``dimension``: 3 keeps a flat
         network in space, which would be one of the plane.
@@ -83,8 +69,8 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
     Raises
     ------
     InputError
-        When the file is missing, of unknown type, unreadable or holds no valid network; the
-        message names the file and, for text, the line.
+        When the file is missing, of unknown type, unreadable, holds no valid network, or something
+        that cannot be a part of one; the message names the file and, for text, the line.
     """
     path = Path(path)
     if not path.exists():
@@ -105,7 +91,13 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
             f"{path}: a network's file takes dimension, and a protein {listed(OF_PROTEINS)}, not "
             f"{min(options)}."
         )
-    read = _from_text if suffix in TEXT else TABLES.get(suffix, _from_mesh)
+    known = (*TEXT, *PROTEIN, *TABLES, *SUFFIXES)
+    if suffix not in known or path.suffix.lower() == ".gz":
+        raise InputError(
+            f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
+            f"{' '.join(known)}."
+        )
+    read = _from_text if suffix in TEXT else TABLES.get(suffix, read_network)
     try:
         network = in_its_dimension(read(path), dimension)
     except InputError as problem:
@@ -273,125 +265,3 @@ def _table(path: Path, rows: list[list[str]], numbers: list[int], what: str) -> 
             if not good:
                 raise InputError(f"{path}, line {number}: '{word[:40]}' is not a finite number.")
     raise InputError(f"{path} holds numbers that cannot be read.")
-
-
-# -- meshes ------------------------------------------------------------------------------------
-
-
-def _from_mesh(path: Path) -> Network:
-    if not _known_to_meshio(path):
-        raise InputError(
-            f"{path}: the suffix '{path.suffix}' names no format known here; use one of "
-            f"{' '.join((*TEXT, *PROTEIN, *TABLES))} or a mesh such as .vtu .msh .xdmf .obj."
-        )
-    mesh = read_mesh(path)
-    edges, edge_data = _bonds(path, mesh)
-    used = np.unique(edges)
-    node_data = {k: _native(v)[used] for k, v in mesh.point_data.items() if np.ndim(v) == 1}
-    nodes = mesh.points[used]
-    plane = "cell_1" in mesh.point_data and "cell_3" not in mesh.point_data
-    if nodes.ndim == 2 and (plane or node_data.get(DIMENSION, [3])[0] == 2):
-        nodes = nodes[:, :2]
-    cell, shifts = _cell(path, mesh, edge_data, nodes.shape[1])
-    # The ids that mechlearn writes say nothing that the order does not.
-    if np.array_equal(node_data.get("node", []), np.arange(len(nodes))):
-        del node_data["node"]
-    return Network(
-        nodes=nodes,
-        edges=np.searchsorted(used, edges),
-        cell=cell,
-        shifts=shifts,
-        node_sets=take_sets("node", node_data),
-        edge_sets=take_sets("edge", edge_data),
-        node_data=node_data,
-        edge_data=edge_data,
-    )
-
-
-def _known_to_meshio(path: Path) -> bool:
-    import meshio
-
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    tails = {"".join(suffixes[k:]) for k in range(len(suffixes))}
-    return not tails.isdisjoint(meshio.extension_to_filetypes)
-
-
-def _native(given: ArrayLike) -> NDArray:
-    """Numbers in the byte order of this machine."""
-    values = np.asarray(given)
-    return values.astype(values.dtype.newbyteorder("="))
-
-
-def _bonds(path: Path, mesh: Any) -> tuple[NDArray[np.int64], dict[str, NDArray]]:
-    """Edges and their data: of the lines, or else of all other cells."""
-    lines = [k for k, block in enumerate(mesh.cells) if block.type == "line" and len(block.data)]
-    if lines:
-        edges = _ids(path, np.vstack([mesh.cells[k].data for k in lines]))
-        data = {
-            name: np.concatenate([np.asarray(blocks[k]) for k in lines])
-            for name, blocks in mesh.cell_data.items()
-        }
-        data = {
-            name: v.astype(float)
-            for name, v in data.items()
-            if v.dtype.kind in "fiu" and (v.ndim == 1 or name == "shift")
-        }
-        # Gmsh's number of the curve says nothing where there is but one.
-        _known(path, edges, mesh)
-        if len(np.unique(data.get("gmsh:geometrical", np.arange(2)))) == 1:
-            del data["gmsh:geometrical"]
-        # Meshers write a line once for every region it bounds.
-        first = np.sort(np.unique(np.sort(edges, axis=1), axis=0, return_index=True)[1])
-        return (
-            (edges, data)
-            if "shift" in data
-            else (edges[first], {name: v[first] for name, v in data.items()})
-        )
-    pairs = [
-        _ids(path, np.asarray(block.data)[:, corners])
-        for block in mesh.cells
-        for corners in CELL_EDGES.get(block.type, [])
-    ]
-    if not pairs:
-        kinds = ", ".join(dict.fromkeys(block.type for block in mesh.cells)) or "no cells"
-        raise InputError(
-            f"{path} holds no lines, and no triangles, quadrilaterals, tetrahedra or "
-            f"hexahedra whose edges could be bonds (it holds {kinds})."
-        )
-    edges = np.unique(np.sort(np.vstack(pairs), axis=1), axis=0)
-    _known(path, edges, mesh)
-    return edges, {}
-
-
-def _ids(path: Path, cells: NDArray) -> NDArray[np.int64]:
-    if cells.dtype.kind not in "iu" and not (np.abs(cells) < BOX).all():
-        raise InputError(f"{path}: a cell names points by what are no numbers of points.")
-    return cells.astype(np.int64)
-
-
-def _known(path: Path, edges: NDArray, mesh: Any) -> None:
-    if not edges.size:
-        raise InputError(f"{path} holds no bonds.")
-    if edges.min() < 0 or edges.max() >= len(mesh.points):
-        raise InputError(
-            f"{path}: a cell names point {edges.max()}, but there are "
-            f"{len(mesh.points)} points, numbered from 0."
-        )
-
-
-def _cell(
-    path: Path, mesh: Any, edge_data: dict[str, NDArray], d: int
-) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
-    """The periodic cell and the shifts of the bonds, where the file has both."""
-    # Few formats keep field data, so mechlearn writes each lattice vector as data of all points.
-    rows = [mesh.point_data.get(f"cell_{k}") for k in range(1, d + 1)]
-    if "shift" not in edge_data or any(row is None for row in rows):
-        return None, None
-    shift = edge_data.pop("shift")
-    if any(np.ndim(v) != 2 or np.shape(v)[1] < d for v in (shift, *rows)):
-        raise InputError(f"{path}: shift, cell_1, ... of a network in {d}D need {d} components.")
-    if not (np.abs(shift) <= BOX).all():
-        raise InputError(f"{path}: the shift of a bond must be whole numbers.")
-    cell = np.array([np.asarray(row, dtype=float)[0] for row in rows])
-    # Formats that know only three dimensions pad with zeros.
-    return cell[:, :d], np.rint(shift[:, :d]).astype(np.int64)

@@ -1,0 +1,369 @@
+"""Input decks of Abaqus and CalculiX: nodes, elements and sets, of parts and instances too."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.errors import InputError, listed
+from mechlearn.networks.cards import Card, cards
+from mechlearn.networks.cells import Block, Mesh
+
+#: Elements with two nodes, and with three in a row, that join what they are between.
+_LINES = re.compile(
+    r"(T[23]D[23]|B(21|22|23|31|32|33)|PIPE(21|22|31|32)|FRAME[23]D|SPRINGA|SPRING2|DASHPOTA|"
+    r"DASHPOT2|CONN[23]D2|GAPUNI|ITS[A-Z]*|F[23]D2)"
+)
+_SOLIDS = re.compile(r"(C3D|AC3D|DC3D|COH3D|SC|CSS|EC3D)(\d+)")
+_SHELLS = re.compile(
+    r"(CPS|CPEG|CPE|CAX|CGAX|M3D|SFM3D|R3D|DS|STRI|DC2D|AC2D|DCAX|ACAX|COH2D|S)(\d+)"
+)
+_SOLID_KINDS = {4: "tetra", 5: "pyramid", 6: "wedge", 8: "hexahedron", 10: "tetra", 13: "pyramid",
+                15: "wedge", 20: "hexahedron", 27: "hexahedron"}  # fmt: skip
+_SHELL_KINDS = {3: "triangle", 4: "quad", 6: "triangle", 8: "quad", 9: "quad"}
+#: Elements of one node, which make no bond.
+_POINTS = re.compile(r"(MASS|ROTARYI|SPRING1|DASHPOT1|HEATCAP|PC3D|PD3D)")
+#: Cards that change nodes or elements in ways not known here.
+_REFUSED = (
+    "NFILL",
+    "NCOPY",
+    "ELCOPY",
+    "NMAP",
+    "SYSTEM",
+    "SUBSTRUCTUREPATH",
+    "SYMMETRICMODELGENERATION",
+)
+#: Nodes and elements that cards may generate.
+_MOST = 10_000_000
+#: The set of nodes that are a network's, where bonds are chains of elements between them.
+NETWORK = "NETWORK"
+
+
+@dataclass
+class _Scope:
+    """Nodes, elements and sets of a part, an instance or the whole deck."""
+
+    nodes: dict[int, tuple[float, float, float]] = field(default_factory=dict)
+    elements: dict[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    node_sets: dict[str, list[int]] = field(default_factory=dict)
+    element_sets: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, sets: dict[str, list[int]], name: str, ids: list[int]) -> None:
+        known = next((n for n in sets if n.upper() == name.upper()), name)
+        sets.setdefault(known, []).extend(ids)
+
+
+def read_deck(path: Path) -> Mesh:
+    """The mesh of a deck; numbers of nodes are labels, node and element sets are sets.
+
+    Instances of parts are read in their places; what is in them is called ``INSTANCE.name``.
+    Materials, steps and whatever else a deck says are not read.
+
+    Raises
+    ------
+    InputError
+        For elements without known edges, cards that change nodes or elements in ways not known
+        here, and what makes no sense; the message names the line.
+    """
+    reader = _Reader(path)
+    for card in cards(path, path.parent, []):
+        reader.take(card)
+    return reader.mesh()
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.whole = _Scope()
+        self.scope = self.whole
+        self.parts: dict[str, _Scope] = {}
+        self.instances: dict[str, _Scope] = {}
+        self.inside = ""
+        self.unknown = Counter[str]()
+        self.points = Counter[str]()
+        self.generated = 0
+
+    def take(self, card: Card) -> None:
+        name = card.name
+        if name in _REFUSED:
+            raise InputError(
+                f"{card.where}: *{name} changes nodes or elements in a way not known here; have "
+                "the pre-processor write them out."
+            )
+        take = getattr(self, f"_{name.lower()}", None) if name.isalpha() else None
+        try:
+            if take and name in ("NODE", "ELEMENT", "NSET", "ELSET", "NGEN", "ELGEN", "PART",
+                                 "ENDPART", "INSTANCE", "ENDINSTANCE"):  # fmt: skip
+                take(card)
+        except (ValueError, IndexError, OverflowError):
+            raise InputError(f"{card.where}: the lines under *{name} cannot be read.") from None
+        except KeyError as error:
+            raise InputError(f"{card.where}: *{name} names {error}, which is not there.") from None
+
+    def _node(self, card: Card) -> None:
+        if card.given.get("SYSTEM", "R").upper() not in ("R", ""):
+            raise InputError(f"{card.where}: nodes in cylinder or ball coordinates are not read.")
+        ids = []
+        for row in card.rows:
+            number, place = int(row[0]), [float(x or 0) for x in row[1:4]]
+            x, y, z = [*place, 0.0, 0.0, 0.0][:3]
+            if self.scope.nodes.get(number, (x, y, z)) != (x, y, z):
+                raise InputError(f"{card.where}: node {number} is there twice, at other places.")
+            self.scope.nodes[number] = (x, y, z)
+            ids.append(number)
+        if card.given.get("NSET"):
+            self.scope.add(self.scope.node_sets, card.given["NSET"], ids)
+
+    def _element(self, card: Card) -> None:
+        kind = card.given["TYPE"].upper()
+        words = [int(w) for row in card.rows for w in row if w]
+        family, width = _family(kind)
+        if not family:
+            self.unknown[kind] += len(card.rows)
+            return
+        if len(words) % (width + 1):
+            raise InputError(f"{card.where}: elements {kind} have {width} nodes each.")
+        ids = []
+        for k in range(0, len(words), width + 1):
+            number, nodes = words[k], tuple(words[k + 1 : k + 1 + width])
+            if number in self.scope.elements:
+                raise InputError(f"{card.where}: element {number} is there twice.")
+            if family == "vertex":
+                self.points[kind] += 1
+            self.scope.elements[number] = (family, nodes)
+            ids.append(number)
+        if card.given.get("ELSET"):
+            self.scope.add(self.scope.element_sets, card.given["ELSET"], ids)
+
+    def _set(self, card: Card, key: str, known: dict[str, list[int]]) -> list[int]:
+        ids: list[int] = []
+        names = {n.upper(): members for n, members in known.items()}
+        for row in card.rows:
+            words = [w for w in row if w]
+            if "GENERATE" in card.given:
+                first, last, step = (*map(int, words), 1)[:3]
+                self._count(card, (last - first) // max(step, 1))
+                ids += range(first, last + 1, step)
+                continue
+            for word in words:
+                ids += [int(word)] if word.lstrip("+-").isdigit() else names[word.upper()]
+        return ids
+
+    def _nset(self, card: Card) -> None:
+        self._put(card, "node_sets", "NSET")
+
+    def _elset(self, card: Card) -> None:
+        self._put(card, "element_sets", "ELSET")
+
+    def _put(self, card: Card, sets: str, key: str) -> None:
+        scope, start = self.scope, ""
+        if card.given.get("INSTANCE"):
+            start = card.given["INSTANCE"]
+            scope = {n.upper(): s for n, s in self.instances.items()}[start.upper()]
+        ids = self._set(card, key, getattr(scope, sets))
+        if key == "NSET" and card.given.get("ELSET"):
+            names = {n.upper(): m for n, m in scope.element_sets.items()}
+            for element in names[card.given["ELSET"].upper()]:
+                ids += scope.elements[element][1]
+        scope.add(getattr(scope, sets), card.given[key], ids)
+
+    def _ngen(self, card: Card) -> None:
+        if card.given.get("LINE") or card.given.get("SYSTEM", "R").upper() != "R":
+            raise InputError(f"{card.where}: only nodes along straight lines are generated here.")
+        ids: list[int] = []
+        for row in card.rows:
+            first, last, step = (*map(int, [w for w in row[:3] if w]), 1)[:3]
+            numbers = range(first, last + 1, step)
+            self._count(card, len(numbers))
+            a, b = np.array(self.scope.nodes[first]), np.array(self.scope.nodes[last])
+            for number in numbers:
+                x, y, z = a + (b - a) * ((number - first) / (last - first))
+                self.scope.nodes.setdefault(number, (float(x), float(y), float(z)))
+            ids += numbers
+        if card.given.get("NSET"):
+            self.scope.add(self.scope.node_sets, card.given["NSET"], ids)
+
+    def _elgen(self, card: Card) -> None:
+        made: list[int] = []
+        for row in card.rows:
+            words = [int(w) for w in row if w]
+            family, nodes = self.scope.elements[words[0]]
+            found = [(words[0], nodes)]
+            # Rows, layers and blocks: how many, by how much nodes go up, and elements.
+            steps = [[*words[k : k + 3], 1, 1][:3] for k in range(1, min(len(words), 10), 3)]
+            for n, up, by in steps:
+                self._count(card, n * len(found))
+                found = [(e + k * by, tuple(i + k * up for i in own))
+                         for k in range(n) for e, own in found]  # fmt: skip
+            for number, own in found:
+                if self.scope.elements.get(number, (family, own)) != (family, own):
+                    raise InputError(f"{card.where}: element {number} is there twice.")
+                self.scope.elements[number] = (family, own)
+                made.append(number)
+        if card.given.get("ELSET"):
+            self.scope.add(self.scope.element_sets, card.given["ELSET"], made)
+
+    def _count(self, card: Card, n: int) -> None:
+        self.generated += max(n, 0)
+        if self.generated > _MOST:
+            raise InputError(f"{card.where}: more than {_MOST} nodes or elements are generated.")
+
+    def _part(self, card: Card) -> None:
+        self.scope = self.parts.setdefault(card.given["NAME"].upper(), _Scope())
+
+    def _endpart(self, card: Card) -> None:
+        self.scope = self.whole
+
+    def _instance(self, card: Card) -> None:
+        if card.given.get("LIBRARY"):
+            raise InputError(f"{card.where}: instances of other results are not read.")
+        given = self.parts.get(card.given.get("PART", "").upper(), _Scope())
+        if card.given.get("PART") and card.given["PART"].upper() not in self.parts:
+            raise KeyError(card.given["PART"])
+        numbers = [[float(w) for w in row if w] for row in card.rows]
+        x = np.array(list(given.nodes.values())).reshape(-1, 3)
+        if numbers:
+            x = x + np.array([*numbers[0], 0.0, 0.0, 0.0])[:3]
+        if len(numbers) > 1:
+            x = _turned(x, np.array(numbers[1]))
+        places = [(float(a), float(b), float(c)) for a, b, c in x]
+        self.scope = _Scope(
+            dict(zip(given.nodes, places, strict=True)), dict(given.elements),
+            {n: list(m) for n, m in given.node_sets.items()},
+            {n: list(m) for n, m in given.element_sets.items()},
+        )  # fmt: skip
+        self.instances[card.given["NAME"]] = self.scope
+
+    def _endinstance(self, card: Card) -> None:
+        self.scope = self.whole
+
+    def mesh(self) -> Mesh:
+        """All scopes that are placed, as one mesh."""
+        if self.unknown:
+            kinds = listed([f"{n} {kind}" for kind, n in self.unknown.items()])
+            raise InputError(
+                f"{self.path}: the elements {kinds} are none whose edges are known here; take them "
+                "out, or replace them by trusses or beams."
+            )
+        scopes = {"": self.whole, **self.instances}
+        if not self.instances and self.parts:  # a part alone, as some pre-processors write it
+            scopes |= self.parts if len(self.parts) > 1 else {"": next(iter(self.parts.values()))}
+        if not any(s.nodes for s in scopes.values()):
+            raise InputError(f"{self.path} cannot be read as a mesh: it has no nodes (*NODE).")
+        mesh = _placed(self.path, {n: s for n, s in scopes.items() if s.nodes or s.elements})
+        if self.points:
+            kinds = listed([f"{n} {kind}" for kind, n in self.points.items()])
+            mesh.notes.append(f"elements of one node ({kinds}) are left out")
+        return _chains(mesh)
+
+
+def _family(kind: str) -> tuple[str, int]:
+    """The family of a type of element and the number of its nodes; empty for unknown ones."""
+    line = _LINES.match(kind)
+    if line:
+        three = re.match(r"(T[23]D3|B[23]2|PIPE[23]2)", kind)
+        return "line", 3 if three else 2
+    if _POINTS.match(kind):
+        return "vertex", 1
+    for pattern, kinds in ((_SOLIDS, _SOLID_KINDS), (_SHELLS, _SHELL_KINDS)):
+        found = pattern.match(kind)
+        if found:
+            width = {65: 6}.get(int(found[2]), int(found[2]))  # STRI65 has six nodes
+            return kinds.get(width, ""), width
+    return "", 0
+
+
+def _turned(x: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points turned about the axis through two points by an angle in degrees (seven numbers)."""
+    from scipy.spatial.transform import Rotation
+
+    a, b, angle = axis[:3], axis[3:6], axis[6]
+    direction = (b - a) / np.linalg.norm(b - a)
+    return Rotation.from_rotvec(np.radians(angle) * direction).apply(x - a) + a
+
+
+def _placed(path: Path, scopes: dict[str, _Scope]) -> Mesh:
+    places: list[tuple[float, float, float]] = []
+    labels: list[str] = []
+    point_sets: dict[str, NDArray[np.int64]] = {}
+    cell_sets: dict[str, NDArray[np.int64]] = {}
+    found: dict[tuple[str, int], list[tuple[list[int], int]]] = {}
+    n, cells = 0, 0
+    for name, scope in scopes.items():
+        start = f"{name}." if name else ""
+        index = {number: n + k for k, number in enumerate(sorted(scope.nodes))}
+        element = {number: cells + k for k, number in enumerate(sorted(scope.elements))}
+        n, cells = n + len(index), cells + len(element)
+        places += [scope.nodes[number] for number in index]
+        labels += [f"{start}{number}" for number in index]
+        for number, (family, nodes) in sorted(scope.elements.items()):
+            missing = [k for k in nodes if k not in index]
+            if missing:
+                raise InputError(
+                    f"{path}: element {start}{number} names node {missing[0]}, which is not there."
+                )
+            if family == "line" and len(nodes) == 3:  # an end, the middle, the other end
+                nodes = (nodes[0], nodes[2], nodes[1])
+            rows = found.setdefault((family, len(nodes)), [])
+            rows.append(([index[k] for k in nodes], element[number]))
+        for sets, known, given, what in (
+            (point_sets, index, scope.node_sets, "node"),
+            (cell_sets, element, scope.element_sets, "element"),
+        ):
+            for label, members in given.items():
+                missing = [k for k in members if k not in known]
+                if missing:
+                    raise InputError(
+                        f"{path}: the {what} set {label!r} names {what} {missing[0]}, which is not "
+                        "there."
+                    )
+                ids = np.array([known[k] for k in members], dtype=np.int64)
+                sets[start + unquote(label)] = np.unique(ids)
+    blocks = [
+        Block(family, np.array([r for r, _ in rows]), np.array([k for _, k in rows]))
+        for (family, _), rows in found.items()
+    ]
+    return Mesh(np.array(places), blocks, {}, {}, point_sets, cell_sets, labels)
+
+
+def _chains(mesh: Mesh) -> Mesh:
+    """Chains of lines between the nodes of the set NETWORK, where it is there, as one line each."""
+    ends = next((ids for n, ids in mesh.point_sets.items() if n.upper() == NETWORK), None)
+    if ends is None or any(b.kind != "line" for b in mesh.blocks):
+        return mesh
+    del mesh.point_sets[next(n for n in mesh.point_sets if n.upper() == NETWORK)]
+    last = np.zeros(len(mesh.points), dtype=bool)
+    last[ends] = True
+    lines = {int(k): row[:2] for b in mesh.blocks for k, row in zip(b.ids, b.nodes, strict=True)}
+    pairs: list[list[int]] = []
+    new: dict[int, int] = {}
+    open_at: dict[int, int] = {}
+    for k in sorted(lines):
+        i, j = map(int, lines[k])
+        chain = open_at.pop(i, None) if not last[i] else None
+        if chain is None and not last[i]:
+            return mesh  # not as mechlearn writes it: lines are lines
+        if chain is None:
+            chain = len(pairs)
+            pairs.append([i, j])
+        pairs[chain][1] = j
+        new[k] = chain
+        if not last[j]:
+            open_at[j] = chain
+    if open_at:
+        return mesh
+    sets = {n: np.unique([new[int(k)] for k in ids]) for n, ids in mesh.cell_sets.items()}
+    block = Block("line", np.array(pairs), np.arange(len(pairs)))
+    every = np.unique(block.nodes)
+    kept = np.zeros(len(mesh.points), dtype=bool)
+    kept[every] = True
+    place = np.cumsum(kept) - 1
+    return Mesh(
+        mesh.points[kept], [Block("line", place[block.nodes], block.ids)], {}, {},
+        {n: place[ids[kept[ids]]] for n, ids in mesh.point_sets.items() if kept[ids].any()}, sets,
+        [label for label, k in zip(mesh.labels or [], kept, strict=True) if k], mesh.notes,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""Meshes of gmsh: version 2 by meshio, versions 4 by gmsh, whose groups are those of curves."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.apart import Crash, apart
+from mechlearn.errors import InputError, failure
+from mechlearn.gmshread import read_msh
+from mechlearn.meshfile import read_mesh
+from mechlearn.networks.cells import FAMILIES, Block, Mesh
+from mechlearn.networks.libraries import of_meshio
+
+#: Families by the first word of what gmsh calls types of elements.
+NAMES = {
+    "Point": "vertex", "Line": "line", "Triangle": "triangle", "Quadrilateral": "quad",
+    "Tetrahedron": "tetra", "Hexahedron": "hexahedron", "Prism": "wedge", "Pyramid": "pyramid",
+}  # fmt: skip
+_DIMS = {"vertex": 0, "line": 1, "triangle": 2, "quad": 2}
+
+
+def read_gmsh(path: Path) -> Mesh:
+    """The mesh in a file of gmsh; named physical groups are sets of its points and cells.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(200)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {failure(error)}.") from None
+    version = re.match(rb"\s*\$MeshFormat\s+(\d+)", head)
+    if version is None:
+        raise InputError(
+            f"{path} cannot be read as a mesh: it does not begin with $MeshFormat, as files of "
+            "gmsh do since its version 2."
+        )
+    return _version_2(path) if int(version[1]) < 4 else _by_gmsh(path)
+
+
+def _version_2(path: Path) -> Mesh:
+    read = read_mesh(path)
+    mesh = of_meshio(read)
+    mesh.cell_sets, names = {}, _physical_names(path.read_bytes())
+    groups = mesh.cell_data.get("gmsh:physical")
+    if groups is not None:
+        for b in mesh.blocks:
+            dim = _DIMS.get(b.kind, 3)
+            for tag in np.unique(groups[b.ids]):
+                name = names.get((dim, int(tag))) or _unnamed(mesh, int(tag))
+                if name:
+                    found = b.ids[groups[b.ids] == tag]
+                    mesh.cell_sets[name] = np.union1d(mesh.cell_sets.get(name, found), found)
+    _count(path, mesh)
+    return mesh
+
+
+def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
+    """Names of physical groups by dimension and number; unnamed ones are only data."""
+    found = re.search(rb"\$PhysicalNames\s+\d+\s(.*?)\$EndPhysicalNames", content, re.DOTALL)
+    rows = (
+        re.findall(r'(\d+)\s+(\d+)\s+"([^"\n]*)"', found[1].decode("utf-8", "replace"))
+        if found
+        else []
+    )
+    return {(int(dim), int(tag)): name for dim, tag, name in rows}  # fmt: skip
+
+
+def _unnamed(mesh: Mesh, tag: int) -> str:
+    """The name of a group without one, where its number would not be kept as data of lines."""
+    return f"physical_{tag}" if tag and any(b.dim > 1 for b in mesh.blocks) else ""
+
+
+def _count(path: Path, mesh: Mesh) -> None:
+    """Raise InputError where not all elements that a file announces have been read."""
+    said = re.search(rb"\$Elements\s+(\d+)\s", path.read_bytes())
+    if said and int(said[1]) != mesh.n_cells:
+        raise InputError(
+            f"{path} announces {int(said[1])} elements, but {mesh.n_cells} could be read "
+            f"({mesh.counts()})."
+        )
+
+
+def _by_gmsh(path: Path) -> Mesh:
+    try:
+        found = apart(read_msh, str(path.resolve()))
+    except Crash as error:
+        raise InputError(f"{path} cannot be read as a mesh: gmsh failed, {error}.") from None
+    except ImportError as error:
+        raise InputError(
+            f"{path}: meshes of gmsh's version 4 need gmsh, which cannot be loaded ({error}): "
+            "install it with pip install 'mechlearn[solids]', or save version 2."
+        ) from None
+    except Exception as error:  # gmsh raises but Exception
+        said = " ".join(str(error).split()).rstrip(". ")
+        raise InputError(f"{path} cannot be read as a mesh: {said}.") from None
+    from meshio.gmsh.common import _gmsh_to_meshio_order, _gmsh_to_meshio_type
+
+    if not found["elements"]:
+        raise InputError(f"{path} cannot be read as a mesh: it has no elements.")
+    tags, points = found["tags"], found["points"]
+    place = dict(zip(tags.tolist(), range(len(tags)), strict=True))
+    blocks, elements = [], found["elements"]
+    every = np.sort(np.concatenate([e["tags"] for e in elements] or [np.zeros(0, np.int64)]))
+    sets: dict[str, list[NDArray]] = {}
+    data = {name: np.zeros(len(every)) for name in ("gmsh:physical", "gmsh:geometrical")}
+    for e in elements:
+        kind = NAMES.get(e["name"].split()[0], e["name"])
+        nodes = np.array([place[k] for k in e["nodes"].ravel().tolist()], dtype=np.int64)
+        nodes = nodes.reshape(len(e["tags"]), -1)
+        if e["type"] in _gmsh_to_meshio_type and nodes.shape[1] != FAMILIES.get(kind, (0,))[0]:
+            nodes = np.asarray(_gmsh_to_meshio_order(_gmsh_to_meshio_type[e["type"]], nodes))
+        ids = np.searchsorted(every, e["tags"])
+        blocks.append(Block(kind, nodes, ids))
+        data["gmsh:geometrical"][ids] = e["entity"]
+        for tag, _ in e["groups"]:
+            data["gmsh:physical"][ids] = tag
+    if not data["gmsh:physical"].any():
+        del data["gmsh:physical"]
+    mesh = Mesh(points, blocks, {}, data, notes=found["notes"])
+    for e in elements:
+        for tag, name in e["groups"]:
+            if name := name or _unnamed(mesh, tag):
+                sets.setdefault(name, []).append(np.searchsorted(every, e["tags"]))
+    mesh.cell_sets = {name: np.unique(np.concatenate(parts)) for name, parts in sets.items()}
+    _views(mesh, found["views"], tags, every)
+    return mesh
+
+
+def _views(mesh: Mesh, views: list[dict[str, Any]], tags: NDArray, every: NDArray) -> None:
+    """Data of gmsh's views that all points have, or all cells."""
+    for view in views:
+        own = tags if view["kind"] == "NodeData" else every
+        known = np.isin(view["tags"], own)
+        if view["kind"] not in ("NodeData", "ElementData") or not len(own):
+            mesh.notes.append(f"{view['kind']} {view['name']!r} is left out")
+            continue
+        values = np.full((len(own), view["values"].shape[1]), np.nan)
+        values[np.searchsorted(own, view["tags"][known])] = view["values"][known]
+        if view["kind"] == "ElementData" and np.count_nonzero(known) < len(own):
+            missing = {b.kind for b in mesh.blocks if np.isnan(values[b.ids]).any()}
+            if missing & {"line", "triangle"} and not missing <= {"vertex"}:
+                mesh.notes.append(f"{view['name']!r} is not there for all cells, and is left out")
+                continue
+        elif np.count_nonzero(known) < len(own):
+            mesh.notes.append(f"{view['name']!r} is not there for all points, and is left out")
+            continue
+        values = values[:, 0] if values.shape[1] == 1 else values
+        (mesh.point_data if own is tags else mesh.cell_data)[view["name"]] = values

@@ -1,0 +1,101 @@
+"""Meshes that meshio and VTK read, with all their cells."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.apart import Crash, apart
+from mechlearn.errors import InputError
+from mechlearn.meshfile import set_field
+from mechlearn.networks.cells import Block, Mesh, whole_numbers
+from mechlearn.vtkread import read_vtk
+
+#: Families by VTK's numbers of cell types.
+TYPES = {
+    1: "vertex", 2: "vertex", 3: "line", 4: "polyline", 5: "triangle", 6: "strip", 7: "polygon",
+    8: "quad", 9: "quad", 10: "tetra", 11: "hexahedron", 12: "hexahedron", 13: "wedge",
+    14: "pyramid", 21: "line", 22: "triangle", 23: "quad", 24: "tetra", 25: "hexahedron",
+    26: "wedge", 27: "pyramid", 28: "quad", 29: "hexahedron", 32: "wedge", 33: "hexahedron",
+    34: "triangle", 35: "line", 42: "pairs", 68: "line", 69: "triangle", 70: "quad", 71: "tetra",
+    72: "hexahedron", 73: "wedge", 74: "pyramid", 75: "line", 76: "triangle", 77: "quad",
+    78: "tetra", 79: "hexahedron", 80: "wedge", 81: "pyramid",
+}  # fmt: skip
+#: Corners of VTK's pixels and voxels in the order of quadrilaterals and hexahedra.
+TURNED = {8: [0, 1, 3, 2], 11: [0, 1, 3, 2, 4, 5, 7, 6]}
+
+
+def of_meshio(read: Any) -> Mesh:
+    """A mesh that meshio has read."""
+    blocks, start = [], 0
+    for block in read.cells:
+        n = len(block.data)
+        ids = np.arange(start, start + n)
+        start += n
+        kind = re.sub(r"\d+$", "", block.type)
+        curve = re.match(r"VTK_LAGRANGE_(\w+)", block.type)
+        if curve:
+            kind = {"CURVE": "line", "QUADRILATERAL": "quad", "TETRAHEDRON": "tetra"}.get(
+                curve[1], curve[1].lower()
+            )
+        if kind == "polyhedron":
+            pairs = [_face_edges(faces) for faces in block.data]
+            blocks += [
+                Block("pairs", np.array([p]), ids[[k]]) for k, p in enumerate(pairs) if len(p)
+            ]
+        elif n:
+            blocks.append(Block(kind, whole_numbers(np.asarray(block.data)), ids))
+    cell_sets, offsets = {}, np.cumsum([0, *(len(b.data) for b in read.cells)])
+    for name, parts in read.cell_sets.items():
+        if name != "gmsh:bounding_entities":
+            found = [np.asarray(p, np.int64) + o for p, o in zip(parts, offsets, strict=False)
+                     if p is not None and len(p)]  # fmt: skip
+            cell_sets[name] = np.concatenate([*found, np.zeros(0, np.int64)])
+    return Mesh(
+        np.asarray(read.points, dtype=float),
+        blocks,
+        dict(read.point_data),
+        {name: np.concatenate([np.asarray(p) for p in parts]) if parts else np.zeros(0)
+         for name, parts in read.cell_data.items()},
+        {name: np.asarray(ids, np.int64) for name, ids in read.point_sets.items()},
+        cell_sets,
+    )  # fmt: skip
+
+
+def _face_edges(faces: Any) -> NDArray[np.int64]:
+    ends = [np.stack([np.asarray(f), np.roll(f, -1)], axis=1) for f in faces]
+    return np.unique(np.sort(np.concatenate(ends), axis=1), axis=0).ravel().astype(np.int64)
+
+
+def of_vtk(path: Path, suffix: str) -> Mesh:
+    """A mesh that VTK reads, in a process of its own."""
+    try:
+        found = apart(read_vtk, str(path.resolve()), suffix)
+    except Crash as error:
+        raise InputError(f"{path} cannot be read as a mesh: VTK failed, {error}.") from None
+    except Exception as error:  # VTK, NumPy and pickle fail in many ways on damaged files
+        said = " ".join(str(error).split()).rstrip(". ") or type(error).__name__
+        raise InputError(f"{path} cannot be read as a mesh: {said}.") from None
+    types, offsets, nodes = found["types"], found["offsets"], found["nodes"]
+    widths = np.diff(offsets)
+    blocks = []
+    for kind, width in np.unique(np.stack([types, widths], axis=1).astype(np.int64), axis=0):
+        ids = np.flatnonzero((types == kind) & (widths == width))
+        if kind == 42:
+            blocks += [Block("pairs", np.array([found["pairs"][k]]), ids[ids == k]) for k in ids]
+        elif kind != 0:
+            block = nodes[offsets[ids][:, None] + np.arange(width)]
+            block = block[:, TURNED.get(int(kind), np.arange(width))]
+            blocks.append(Block(TYPES.get(int(kind), f"VTK type {kind}"), block, ids))
+    data = [found["point_data"], found["cell_data"]]
+    if suffix == ".vtk":  # where VTK has decoded the names, once
+        data = [{_encoded(name): v for name, v in d.items()} for d in data]
+    return Mesh(found["points"], blocks, *data)
+
+
+def _encoded(name: str) -> str:
+    """The name of the field of a set as it was written."""
+    kind, mark, rest = name.partition("_set:")
+    return set_field(kind, rest) if mark and kind in ("node", "edge") else name

@@ -1,0 +1,148 @@
+"""Files of VTK as plain arrays, read by VTK itself in a process of its own.
+
+Imported there alone: it loads VTK, and nothing of mechlearn but what is as light.
+"""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: Memory that reading may take: at least, and for every byte of the file.
+LEAST, EACH = 3 * 2**30, 40
+
+
+def read_vtk(path: str, suffix: str) -> dict[str, Any]:
+    """Points, cells (types, offsets and connectivity), and data of points and cells.
+
+    Raises
+    ------
+    ValueError
+        Where VTK finds an error, with its words.
+    """
+    most = LEAST + EACH * Path(path).stat().st_size
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow
+
+    said = vtkStringOutputWindow()
+    vtkOutputWindow.SetInstance(said)
+    reader = _reader(suffix)
+    reader.SetFileName(path)
+    reader.Update()
+    found = reader.GetOutputDataObject(0)
+    text = said.GetOutput() or ""
+    if "ERR" in text.upper() or reader.GetErrorCode():
+        lines = [line.partition("): ")[2] for line in text.splitlines() if "): " in line]
+        lines = [line.replace(path, Path(path).name) for line in lines if line]
+        raise ValueError(next(iter(lines), "it is damaged"))
+    if found is None or not found.IsA("vtkDataSet"):
+        raise ValueError("it holds no mesh" if found is None else f"it holds a {_kind(found)}")
+    return _arrays(found)
+
+
+def _kind(found: Any) -> str:
+    return found.GetClassName().removeprefix("vtk")
+
+
+def _reader(suffix: str) -> Any:
+    from vtkmodules import vtkIOGeometry, vtkIOLegacy, vtkIOXML
+
+    if suffix == ".vtk":
+        reader = vtkIOLegacy.vtkGenericDataObjectReader()
+        for what in ("Scalars", "Vectors", "Normals", "Tensors", "TCoords", "Fields"):
+            getattr(reader, f"ReadAll{what}On")()
+        return reader
+    return {
+        ".vtu": vtkIOXML.vtkXMLUnstructuredGridReader,
+        ".vtp": vtkIOXML.vtkXMLPolyDataReader,
+        ".obj": vtkIOGeometry.vtkOBJReader,
+        ".stl": vtkIOGeometry.vtkSTLReader,
+    }[suffix]()
+
+
+def _arrays(found: Any) -> dict[str, Any]:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    points = np.zeros((0, 3))
+    if found.GetNumberOfPoints():
+        if hasattr(found, "GetPoints") and found.IsA("vtkPointSet"):
+            points = vtk_to_numpy(found.GetPoints().GetData()).astype(float)
+        else:
+            points = np.array([found.GetPoint(k) for k in range(found.GetNumberOfPoints())])
+    if found.IsA("vtkUnstructuredGrid"):
+        parts = [(None, found.GetCells())]
+        types = vtk_to_numpy(found.GetCellTypes()) if found.GetNumberOfCells() else np.zeros(0)
+    elif found.IsA("vtkPolyData"):
+        parts = [
+            (line, getattr(found, f"Get{name}")())
+            for line, name in (((1, 2), "Verts"), ((3, 4), "Lines"), (7, "Polys"), (6, "Strips"))
+        ]
+        types = None
+    else:
+        return _of_grid(found, points)
+    offsets, nodes, kinds = [], [], []
+    start = 0
+    for kind, cells in parts:
+        if not cells.GetNumberOfCells():
+            continue
+        at = vtk_to_numpy(cells.GetOffsetsArray()).astype(np.int64)
+        offsets.append(at[:-1] + start)
+        nodes.append(vtk_to_numpy(cells.GetConnectivityArray()).astype(np.int64))
+        start += len(nodes[-1])
+        if kind is not None:
+            least, more = kind if isinstance(kind, tuple) else (kind, kind)
+            wide = np.diff(at) > (1 if least == 1 else 2)
+            kinds.append(np.where(wide, more, least))
+    end = [np.array([start])]
+    out = {
+        "points": points,
+        "types": types if types is not None else np.concatenate([*kinds, np.zeros(0, int)]),
+        "offsets": np.concatenate([*offsets, *end]),
+        "nodes": np.concatenate([*nodes, np.zeros(0, np.int64)]),
+    }
+    polyhedra = np.flatnonzero(out["types"] == 42)
+    out["pairs"] = {int(k): _cell_edges(found, int(k)) for k in polyhedra}
+    return out | _data(found)
+
+
+def _of_grid(found: Any, points: np.ndarray) -> dict[str, Any]:
+    """A structured grid, whose cells are made by counting."""
+    cells = [found.GetCell(k) for k in range(0)]
+    types, nodes, offsets = [], [], [0]
+    for k in range(found.GetNumberOfCells()):
+        cells = found.GetCell(k)
+        ids = [cells.GetPointId(j) for j in range(cells.GetNumberOfPoints())]
+        types.append(found.GetCellType(k))
+        nodes += ids
+        offsets.append(len(nodes))
+    return {
+        "points": points,
+        "types": np.array(types),
+        "offsets": np.array(offsets),
+        "nodes": np.array(nodes, dtype=np.int64),
+        "pairs": {},
+    } | _data(found)
+
+
+def _cell_edges(found: Any, k: int) -> list[int]:
+    cell = found.GetCell(k)
+    edges = (cell.GetEdge(e) for e in range(cell.GetNumberOfEdges()))
+    return [edge.GetPointId(j) for edge in edges for j in (0, 1)]
+
+
+def _data(found: Any) -> dict[str, Any]:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    out: dict[str, Any] = {}
+    for key, data in (("point_data", found.GetPointData()), ("cell_data", found.GetCellData())):
+        out[key] = {}
+        for k in range(data.GetNumberOfArrays()):
+            array = data.GetAbstractArray(k)
+            name = array.GetName() or f"array {k + 1}"
+            if array.IsA("vtkStringArray"):
+                n = array.GetNumberOfValues()
+                out[key][name] = np.array([str(array.GetValue(j)) for j in range(n)])
+            elif array.IsA("vtkDataArray"):
+                out[key][name] = np.array(vtk_to_numpy(array))
+    return out
