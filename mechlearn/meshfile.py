@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, failure, first_line
 from mechlearn.meshformats import FORMATS
+from mechlearn.meshtext import text_fields
 from mechlearn.network import Network
 from mechlearn.safehdf import SUFFIXES, check_hdf
 from mechlearn.safemesh import listening
@@ -159,6 +160,7 @@ def _suffixes(with_data: bool = False) -> str:
 def _point_fields(network: Network) -> dict[str, NDArray]:
     fields = {
         **_storable(network.node_data),
+        **text_fields(network.node_data, network.labels),
         "node": np.arange(network.n_nodes),
         "dimension": np.full(network.n_nodes, network.dim),
         **_set_fields("node", network.node_sets, network.n_nodes),
@@ -172,7 +174,8 @@ def _point_fields(network: Network) -> dict[str, NDArray]:
 def _line_fields(network: Network) -> dict[str, NDArray]:
     shift = {"shift": _three(network.shifts)} if network.periodic else {}
     sets = _set_fields("edge", network.edge_sets, network.n_edges)
-    return _storable(network.edge_data) | sets | shift
+    texts = text_fields(network.edge_data)
+    return _storable(network.edge_data) | texts | sets | shift
 
 
 def _set_fields(kind: str, sets: Mapping[str, NDArray], n: int) -> dict[str, NDArray]:

@@ -5,6 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
+from mechlearn.meshfile import write_network
 from mechlearn.networks import keep_nodes
 from mechlearn.places import by_label, node_ids
 from mechlearn.posing import pose
@@ -75,7 +76,7 @@ def test_a_name_of_a_set_and_of_a_node_is_refused():
         node_ids("a", net, "support 1")
 
 
-def test_a_run_on_numbered_nodes_names_them_by_label():
+def test_a_run_on_numbered_nodes_names_them_by_label(tmp_path):
     net = ml.Network(**SQUARE, labels=["10", "11", "12", "0"])
     asked = ml.Task(
         sources=[ml.Source(name="in", nodes=["11", "0"], strain=0.1)],
@@ -85,7 +86,33 @@ def test_a_run_on_numbered_nodes_names_them_by_label():
     assert run.setup.sources[0].nodes == ["11", "0"]
     assert run.problem.ports[0].nodes == (1, 3)
     assert by_label(run.problem.task, net).targets[0].nodes == ["10", "12"]
-    assert run.evaluate()[0]["reached"] == pytest.approx(run.targets[0]["reached"], rel=1e-9)
+    run.save(tmp_path / "run")
+    again = ml.Run.load(tmp_path / "run")
+    assert again.network.labels == net.labels
+    assert again.evaluate()[0]["reached"] == pytest.approx(run.targets[0]["reached"], rel=1e-9)
+
+
+@pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".xdmf", ".msh"])
+def test_texts_come_back_from_meshes(suffix, tmp_path):
+    names = ["ä" * 9, "b", "", "日本語"]
+    net = ml.Network(
+        **SQUARE,
+        labels=["A:52A", "A:52", "H:1000000", "β:1"],
+        node_data={"a name": np.array(names)},
+        edge_data={"kind": np.array(list("uvwxyz"))},
+    )
+    write_network(tmp_path / f"a{suffix}", net)
+    again = ml.networks.from_file(tmp_path / f"a{suffix}")
+    assert again.labels == net.labels
+    assert {k: v.tolist() for k, v in again.node_data.items()} == {"a name": names}
+    assert {k: v.tolist() for k, v in again.edge_data.items()} == {"kind": list("uvwxyz")}
+
+
+def test_numbers_that_hold_no_text_are_refused(tmp_path):
+    net = ml.Network(**SQUARE, node_data={"text_1:a": np.array([0.5, 1, 2, 3])})
+    write_network(tmp_path / "a.vtu", net)
+    with pytest.raises(InputError, match="hold no text"):
+        ml.networks.from_file(tmp_path / "a.vtu")
 
 
 def test_floppy_nodes_are_called_as_in_the_file():

@@ -171,7 +171,8 @@ def built(
     """
     places = _places(path, ids, of_nodes)
     n = len(places)
-    edges = _edges(path, ends, places, ids is not None)
+    periodic = any(name.startswith("cell_") for name in notes)
+    edges = _edges(path, ends, places, ids is not None, periodic)
     labels: Sequence[str] | None = None if ids is None else list(places)
     if labels is not None and _counting(labels) and LABELS not in notes:
         order = np.argsort([int(label) for label in labels])
@@ -186,7 +187,7 @@ def built(
     nodes = np.column_stack([_numbers(path, a, of_nodes.pop(a), "node", names) for a in axes])
     vectors: NDArray | None = None
     shifts: NDArray | None = None
-    if any(name.startswith("cell_") for name in notes):
+    if periodic:
         try:
             rows = [notes[f"cell_{k}"].split() for k in range(1, len(axes) + 1)]
             vectors = np.array(rows, dtype=float)
@@ -241,7 +242,11 @@ def _places(path: Path, ids: Sequence[str] | None, of_nodes: Mapping) -> dict[st
 
 
 def _edges(
-    path: Path, ends: Sequence[tuple[str, str]], places: Mapping[str, int], own: bool
+    path: Path,
+    ends: Sequence[tuple[str, str]],
+    places: Mapping[str, int],
+    own: bool,
+    periodic: bool,
 ) -> NDArray[np.int64]:
     edges = []
     for row, pair in enumerate(ends, 1):
@@ -255,7 +260,7 @@ def _edges(
                     else f"a whole number from 0 to {len(places) - 1}, where nodes have no ids"
                 )
                 raise InputError(f"{path}: bond {row} joins {name!r}, which should be {known}.")
-        if pair[0] == pair[1]:
+        if pair[0] == pair[1] and not periodic:
             raise InputError(f"{path}: bond {row} joins node {pair[0]!r} to itself; leave it out.")
         edges.append((places[pair[0]], places[pair[1]]))
     return np.array(edges, dtype=np.int64).reshape(-1, 2)

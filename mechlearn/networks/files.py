@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
+from mechlearn.meshtext import with_texts
 from mechlearn.network import Network
 from mechlearn.networks.blocks import in_blocks, read_blocks
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
@@ -99,7 +100,7 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         )
     read = _from_text if suffix in TEXT else TABLES.get(suffix, read_network)
     try:
-        network = in_its_dimension(read(path), dimension)
+        network = in_its_dimension(with_texts(read(path)), dimension)
     except InputError as problem:
         text = str(problem)
         raise InputError(text if str(path) in text else f"{path}: {text}") from None
