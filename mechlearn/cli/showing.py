@@ -84,7 +84,8 @@ def export(
     """Write the learned network to be made, for other codes, or as data.
 
     To be made, in mm: stl, 3mf, ply, step (solids), dxf, svg (sheets). An input deck of the task
-    for CalculiX and Abaqus: inp. The network: vtu, vtk, xdmf, msh, med, graphml, csv, npz, ...
+    for CalculiX and Abaqus: inp. Proteins with B-factors, and scripts for ChimeraX and PyMOL: pdb,
+    cif, cxc, pml. The network: vtu, vtk, xdmf, msh, med, graphml, csv, npz, ...
 
     Parameters
     ----------

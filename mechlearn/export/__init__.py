@@ -52,6 +52,11 @@ FORMATS: dict[str, Format] = {
         "an input deck for CalculiX and Abaqus",
         (*SIZING, "model", "abaqus", "poisson", "mesh_size"),
     ),
+    # proteins, and scripts with the structure beside them
+    ".pdb": Format("structure", "C-alpha atoms with B-factors", ("bfactor",)),
+    ".cif": Format("structure", "C-alpha atoms with B-factors (mmCIF)", ("bfactor",)),
+    ".cxc": Format("structure", "a script for ChimeraX", ("bfactor",)),
+    ".pml": Format("structure", "a script for PyMOL", ("bfactor",)),
     # the network as data
     ".graphml": Format("network", "a graph with data of nodes and bonds"),
     ".csv": Format("network", "a table of bonds, and one of nodes beside it"),

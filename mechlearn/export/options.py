@@ -55,6 +55,9 @@ class Options:
         Poisson's ratio of bars, beams and solids made of springs (inp).
     mesh_size
         Size of a solid's cells over the width of the strut (inp).
+    bfactor
+        What the B-factors of a protein are: the importance of residues to the response, or how much
+        their contacts have changed (pdb, cif, cxc, pml).
     """
 
     unit: float | None = None
@@ -75,6 +78,7 @@ class Options:
     abaqus: bool = False
     poisson: float = 0.3
     mesh_size: float = 0.5
+    bfactor: Literal["importance", "change"] = "importance"
 
     def __post_init__(self) -> None:
         for name in ("unit", "size", "thickness", "hole", "base", "gap", "line_width", "mesh_size"):
@@ -86,6 +90,8 @@ class Options:
                 raise InputError(f"{name} = {getattr(self, name)} must not be below zero.")
         if self.unit is not None and self.size is not None:
             raise InputError("Give unit or size, not both: one follows from the other.")
+        if self.bfactor not in ("importance", "change"):
+            raise InputError(f"bfactor = {self.bfactor!r} must be 'importance' or 'change'.")
         if not -1 < self.poisson < 0.5:
             raise InputError(f"poisson = {self.poisson} must lie between -1 and 0.5.")
 
