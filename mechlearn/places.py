@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network, nearest_image
-from mechlearn.task import Nodes, Support, Task, Terminal
+from mechlearn.task import PLACES, Nodes, Support, Task, Terminal
 
 
 def resolve(task: Task, network: Network) -> Task:
@@ -19,6 +19,7 @@ def resolve(task: Task, network: Network) -> Task:
     InputError
         For ids out of range, unknown labels and sets, and places where no node or pair is left.
     """
+    task = at_sources(task)
     words = [f"support {k}" for k in range(1, len(task.supports) + 1)]
     words += [_what(t, task) for t in (*task.sources, *task.targets)]
     tables: list[Support | Terminal] = [*task.supports, *task.sources, *task.targets]
@@ -33,18 +34,35 @@ def resolve(task: Task, network: Network) -> Task:
         if isinstance(table, Terminal) and table.cell is not None:
             placed.append(table)
             continue
-        if ids is None:
+        if ids is None and (source := getattr(table, "source", None)) is not None:
+            at = next(k for k, t in enumerate(task.sources) if t.name == source)
+            ids = placed[len(task.supports) + at].nodes
+        elif ids is None:
             ids = _near(table, network, taken, what)
             taken.update(ids)
         placed.append(table.model_copy(update={"nodes": ids, "near": None}))
     held, driven = len(task.supports), len(task.supports) + len(task.sources)
+    targets = [t.model_copy(update={"source": None}) for t in placed[driven:]]
     return task.model_copy(
         update={
             "supports": placed[:held],
             "sources": placed[held:driven],
-            "targets": placed[driven:],
+            "targets": targets,
         }
     )
+
+
+def at_sources(task: Task) -> Task:
+    """The same task with the places of sources at the targets that name one."""
+    places = {s.name: {n: getattr(s, n) for n in (*PLACES, "components")} for s in task.sources}
+    targets = []
+    for target in task.targets:
+        if target.source is not None:
+            place = dict(places[target.source])
+            place["components"] = target.components or place["components"]
+            target = target.model_copy(update=place)
+        targets.append(target)
+    return task.model_copy(update={"targets": targets})
 
 
 def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:

@@ -181,10 +181,10 @@ def name_of(terminal: Terminal) -> str:
     return f"{'source' if isinstance(terminal, Source) else 'target'} {terminal.name!r}"
 
 
-def place_of(port: Port) -> str:
-    """What a message says of where a port is."""
+def place_of(port: Port, components: tuple[str, ...]) -> str:
+    """What a message says of where a port is; ``components`` are those of a node."""
     if port.cell is not None:
         return f"{port.cell} of the cell"
     if port.component is None:
         return f"the pair of nodes {listed(port.names)}"
-    return f"component {port.component + 1} of node {port.names[0]}"
+    return f"{components[port.component]} of node {port.names[0]}"

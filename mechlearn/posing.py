@@ -1,5 +1,7 @@
 """Posing a task: which ports are held or loaded in every example, and what is wanted of them."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
@@ -8,10 +10,10 @@ from mechlearn.cell import VOLUME
 from mechlearn.errors import InputError, listed
 from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
-from mechlearn.places import resolve
+from mechlearn.places import at_sources, resolve
 from mechlearn.ports import check_cell, components_of, name_of, place_of, ports_of
 from mechlearn.problem import Port, Problem
-from mechlearn.task import Source, Target, Task, Terminal
+from mechlearn.task import Target, Task, Terminal
 
 #: What sources and targets of the cell are about.
 OF_CELL = ("strain", "stress", "poisson", "modulus")
@@ -25,6 +27,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     InputError
         Where the task contradicts itself or the network; the message names the source or target.
     """
+    task = at_sources(task)
     for terminal in (*task.sources, *task.targets):
         words = kinematics.words if terminal.cell is None else OF_CELL
         if terminal.quantity not in words:
@@ -38,82 +41,119 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         check_cell(task, network, kinematics)
     task = resolve(task, network)
     components = kinematics.components(network.dim)
+    at = _Numbers(task, network, kinematics)
     supported = _supported(task, components)
-    ports: list[Port] = []
-    terminals: list[Terminal] = []
-    seen: dict[tuple, int] = {}
-    driven: dict[int, int] = {}
-    for terminal in (*task.sources, *task.targets):
-        for port in ports_of(terminal, task, network, kinematics):
-            key = (frozenset(port.nodes), port.component, port.cell)
-            if key in seen:
-                source = terminals[seen[key]]
-                first, second = _through(source, kinematics), _through(terminal, kinematics)
-                across = isinstance(source, Source) and isinstance(terminal, Target)
-                # Where the cell's strain is imposed the stress can be asked for, and the reverse.
-                if not across or first == second or port.cell is None:
-                    raise InputError(
-                        f"{name_of(terminal)} is the same as {name_of(source)}: both are about "
-                        f"{place_of(port)}"
-                        + (
-                            "; the force there can be read where a support holds the network, not "
-                            "where a source drives it."
-                            if second and port.cell is None
-                            else "."
-                        )
-                    )
-                if second:
-                    driven[len(ports)] = seen[key]
-            else:
-                seen[key] = len(ports)
-            ports.append(port)
-            terminals.append(terminal)
-    through = np.array([_through(t, kinematics) for t in terminals])
-    is_target = np.array([isinstance(t, Target) for t in terminals])
-    dofs = np.array([p.dof(len(components)) for p in ports])
-    for port, terminal, dof, reads_force in zip(ports, terminals, dofs, through, strict=True):
-        measures_reaction = isinstance(terminal, Target) and reads_force
-        if dof >= 0 and dof in supported and not measures_reaction:
+    for port, terminal, dof, through in zip(
+        at.ports, at.terminals, at.dofs, at.through, strict=True
+    ):
+        measures_reaction = isinstance(terminal, Target) and through
+        if dof in supported and not measures_reaction:
             raise InputError(
-                f"{name_of(terminal)} is about {place_of(port)}, which a support holds."
+                f"{name_of(terminal)} is about {place_of(port, components)}, which a support holds."
             )
     # The reaction of a support is read at a port, so the support becomes one.
-    held_always = np.isin(dofs, supported) & (dofs >= 0)
-    supported = np.setdiff1d(supported, dofs[is_target & through])
-    held, values, wanted, asked = _examples(task, ports, terminals, through, driven)
+    supports_read = np.isin(at.dofs, supported) & (at.dofs >= 0)
+    supported = np.setdiff1d(supported, at.dofs[at.is_target & at.through])
+    given, there = _given(task, at)
+    held, values = _imposed(at, given, there)
+    is_target = at.is_target
+    asked = there[:, is_target]
+    wanted = np.where(asked, given[:, is_target], 0.0)
+    if not asked.any():
+        raise InputError("No example asks for any target.")
     if not task.cost.has_values and any(t.match for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
     if not task.cost.has_values and any(t.limit for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
-    task.cost.check(wanted / np.array([p.unit for p in ports])[is_target], asked)
+    units = np.array([p.unit for p in at.ports])
+    task.cost.check(wanted / units[is_target], asked)
     motions = kinematics.free_motions(network)
     motions = kinematics.left_by_supports(network, motions, supported)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
-    firm = held & (not unloaded)  # what is let go in the unloaded state does not hold the network
-    gauge, grounded = _gauge(motions, supported, dofs, firm, terminals, ports)
-    # A source and the target of the force there are one port.
-    kept = np.setdiff1d(np.arange(len(ports)), list(driven.values()))
+    kept = supports_read[at.first]
+    # What is let go in the unloaded state does not hold the network.
+    gauge, grounded = _gauge(motions, supported, held & (kept | (not unloaded)), at)
+    targets = [p for p, target in zip(at.ports, is_target, strict=True) if target]
     return Problem(
         network=network,
         task=task,
         kinematics=kinematics,
-        ports=tuple(ports[k] for k in kept),
-        held=held[:, kept],
-        values=values[:, kept],
-        targets=np.flatnonzero(is_target[kept]),
+        ports=tuple(at.ports[k] for k in at.first),
+        drives=tuple(p for p, target in zip(at.ports, is_target, strict=True) if not target),
+        sources=at.port[~is_target],
+        answers=tuple(targets),
+        held=held,
+        values=values,
+        targets=at.port[is_target],
         wanted=wanted,
         asked=asked,
-        match=_match(task, ports, terminals),
-        limit=np.array([_limit(p, t) for p, t in zip(ports, terminals, strict=True)])[is_target],
-        through=through[is_target],
-        scale=_scale(ports, terminals, values, wanted),
+        match=_match(at),
+        limit=np.array([_limit(p, t) for p, t in zip(at.ports, at.terminals, strict=True)])[
+            is_target
+        ],
+        through=at.through[is_target],
+        scale=_scale(at, np.where(there, given, 0.0)),
         cell=cell,
         supported=supported.astype(np.int64),
         gauge=gauge.astype(np.int64),
-        relative=np.array([_relative(t, unloaded) for t in terminals])[kept],
-        kept=held_always[kept],
-        grounded=np.searchsorted(kept, grounded),
+        relative=at.at_ports([_relative(t, unloaded) for t in at.terminals]),
+        kept=kept,
+        grounded=grounded,
     )
+
+
+class _Numbers:
+    """The numbers of all sources, then of all targets, one by one, and the ports where they are.
+
+    Attributes
+    ----------
+    terminals, ports : lists
+        The source or target of every number, and its place and unit as that speaks of it. The unit
+        is negative where it counts a difference the other way round than the port.
+    through, is_target : (numbers,) bool arrays
+    dofs, port : (numbers,) integer arrays
+        Its degree of freedom, or -1, and which distinct port it is at.
+    first : (ports,) integer array
+        The first number at every port.
+    components : tuple of str
+        Of a node.
+    """
+
+    def __init__(self, task: Task, network: Network, kinematics: Kinematics) -> None:
+        self.terminals: list[Terminal] = []
+        self.ports: list[Port] = []
+        self.components = kinematics.components(network.dim)
+        places: dict[tuple, int] = {}
+        first: list[int] = []
+        port = []
+        for terminal in (*task.sources, *task.targets):
+            for there in ports_of(terminal, task, network, kinematics):
+                key = (frozenset(there.nodes), there.component, there.cell)
+                if key not in places:
+                    places[key] = len(first)
+                    first.append(len(port))
+                port.append(places[key])
+                self.terminals.append(terminal)
+                self.ports.append(there)
+                nodes = self.ports[first[places[key]]].nodes
+                if there.nodes != nodes and not len(kinematics.pair(network, *nodes)):
+                    self.ports[-1] = replace(there, unit=-there.unit)
+        self.port, self.first = np.array(port, dtype=np.int64), np.array(first, dtype=np.int64)
+        self.through = np.array([_through(t, kinematics) for t in self.terminals])
+        self.is_target = np.array([isinstance(t, Target) for t in self.terminals])
+        self.dofs = np.array([p.dof(len(self.components)) for p in self.ports], dtype=np.int64)
+
+    def at(self, port: int) -> NDArray[np.int64]:
+        """The numbers at a port."""
+        return np.flatnonzero(self.port == port)
+
+    def at_ports(self, those: list[bool]) -> NDArray[np.bool_]:
+        """Which ports have only such numbers, (ports,)."""
+        return np.array([all(those[k] for k in self.at(n)) for n in range(len(self.first))])
+
+    def place(self, number: int) -> str:
+        """What a message says of where a number is."""
+        return place_of(self.ports[number], self.components)
 
 
 def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
@@ -134,46 +174,92 @@ def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
     return np.unique(np.array(dofs, dtype=np.int64))
 
 
-def _examples(task, ports, terminals, through, driven):
-    """Held ports, values, and wanted outputs of every example.
+def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
+    """Values of all numbers in every example, and whether they are switched on there.
 
-    ``driven`` are ports of targets whose force is that of a source's port; they are held as that.
+    Both (examples, numbers); values of ports, not in the user's units.
     """
     examples = task.examples or [{}]
     index: dict[str, list[int]] = {}
-    for k, port in enumerate(ports):
+    for k, port in enumerate(at.ports):
         index.setdefault(port.terminal, []).append(k)
-    held = np.zeros((len(examples), len(ports)), dtype=bool)
-    values = np.zeros((len(examples), len(ports)))
-    asked = np.zeros((len(examples), len(ports)), dtype=bool)
+    values = np.zeros((len(examples), len(at.ports)))
+    on = np.zeros(values.shape, dtype=bool)
     for name, where in index.items():
-        terminal, reads_force = terminals[where[0]], bool(through[where[0]])
+        terminal = at.terminals[where[0]]
         given = [example.get(name, terminal.value) for example in examples]
         there = np.array([value != "free" for value in given])
         block = np.ix_(there, where)
-        unit = np.array([ports[k].unit for k in where])
+        unit = np.array([at.ports[k].unit for k in where])
         values[block] = _values(given, there, terminal, len(where)) * unit
-        if isinstance(terminal, Source):
-            held[block] = not reads_force
-        else:
-            asked[block] = True
-            if reads_force:
-                held[:, where] = True  # held where it is, so that there is a force to read
-    for target, source in driven.items():
-        loose = np.flatnonzero(asked[:, target] & ~held[:, source])
-        if len(loose):
-            raise InputError(
-                f"example {loose[0] + 1}: {name_of(terminals[target])} asks for the force of "
-                f"{name_of(terminals[source])}, which is free there."
-            )
-    is_target = np.array([isinstance(t, Target) for t in terminals])
-    wanted = np.where(asked, values, 0.0)[:, is_target]
-    values = np.where(is_target, 0.0, values)
-    for target, source in driven.items():
-        held[:, target], values[:, target] = held[:, source], values[:, source]
-    if not asked.any():
-        raise InputError("No example asks for any target.")
-    return held, values, wanted, asked[:, is_target]
+        on[block] = True
+    return values, on
+
+
+def _imposed(at: _Numbers, given: NDArray, there: NDArray) -> tuple[NDArray, NDArray]:
+    """Which ports are held in every example, and the values they are held at or loaded with.
+
+    Raises
+    ------
+    InputError
+        Where two sources drive one port at once, or a target asks for what is given there.
+    """
+    held = np.zeros((len(given), len(at.first)), dtype=bool)
+    values = np.zeros(held.shape)
+    for port in range(len(at.first)):
+        numbers = at.at(port)
+        sources, targets = numbers[~at.is_target[numbers]], numbers[at.is_target[numbers]]
+        _distinct(at, there, sources)
+        for through in (False, True):
+            _distinct(at, there, targets[at.through[targets] == through], always=True)
+        for k in sources:
+            on = there[:, k]
+            held[on, port] = not at.through[k]
+            values[on, port] = given[on, k]
+        for k in targets:
+            if not len(sources):
+                # Held where it is, so that there is a force to read.
+                held[:, port] |= at.through[k]
+        for k in targets:
+            wrong = there[:, k] & (held[:, port] != at.through[k])
+            if wrong.any():
+                raise InputError(_cannot_be_read(at, there, k, sources, wrong, held[:, port]))
+    return held, values
+
+
+def _distinct(at: _Numbers, there: NDArray, numbers: NDArray, always: bool = False) -> None:
+    """Raise InputError where two numbers at one port are switched on at once (or ``always``)."""
+    for n, second in enumerate(numbers):
+        for first in numbers[:n]:
+            both = there[:, first] & there[:, second]
+            if always or both.any():
+                number = "" if always or both.all() else f"example {np.argmax(both) + 1}: "
+                raise InputError(
+                    f"{number}{name_of(at.terminals[second])} is the same as "
+                    f"{name_of(at.terminals[first])}: both are about {at.place(second)}."
+                )
+
+
+def _cannot_be_read(at: _Numbers, there, k: int, sources, wrong, held) -> str:
+    """Why a target asks for nothing that could be learned, as a sentence."""
+    example = int(np.argmax(wrong))
+    name, place, what = name_of(at.terminals[k]), at.place(k), at.terminals[k].quantity
+    drives = [s for s in sources if there[example, s]]
+    number = f"example {example + 1}: " if len(held) > 1 else ""
+    if drives:
+        return (
+            f"{number}{name} is the same as {name_of(at.terminals[drives[0]])}: both are about the "
+            f"{what} of {place}, which is given and not answered."
+        )
+    if len(sources):
+        return (
+            f"{number}{name} asks for the {what} of {name_of(at.terminals[sources[0]])}, which is "
+            "free there."
+        )
+    return (
+        f"{number}{name} is about {place}, which another target, of what it takes to hold it, "
+        "holds at zero."
+    )
 
 
 def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDArray[np.float64]:
@@ -204,11 +290,11 @@ def _limit(port: Port, terminal: Terminal) -> float:
     return way * np.sign(port.unit)
 
 
-def _match(task: Task, ports, terminals) -> NDArray:
-    """Strains that shall match: two that name each other are both drawn to their mean."""
+def _match(at: _Numbers) -> NDArray:
+    """Targets that shall match: two that name each other are both drawn to their mean."""
     columns = [
         (terminal, port)
-        for terminal, port in zip(terminals, ports, strict=True)
+        for terminal, port in zip(at.terminals, at.ports, strict=True)
         if isinstance(terminal, Target)
     ]
     names = [terminal.name for terminal, _ in columns]
@@ -218,10 +304,11 @@ def _match(task: Task, ports, terminals) -> NDArray:
             continue
         b = names.index(target.match)
         other, other_port = columns[b]
-        if other.quantity != "strain":
+        if other.quantity != target.quantity or names.count(target.match) > 1:
+            what = "strains" if target.quantity == "strain" else f"single {target.quantity}s"
             raise InputError(
                 f"{name_of(target)} shall match {other.name!r}, which is about a {other.quantity}; "
-                "only strains can match."
+                f"only {what} can match."
             )
         mutual = other.match == target.name
         matrix[a, b] = (0.5 if mutual else 1.0) * port.unit / other_port.unit
@@ -230,25 +317,23 @@ def _match(task: Task, ports, terminals) -> NDArray:
     return matrix
 
 
-def _scale(ports, terminals, values, wanted) -> NDArray:
+def _scale(at: _Numbers, everything: NDArray) -> NDArray:
     """What the error of each target is measured in, (examples, t): see ``Target.scale``.
 
     The size of what is wanted of the node (or pair) in the example; where that is zero, the largest
     of the target; where that is zero too, the largest of the kind anywhere.
     """
-    is_target = np.array([isinstance(t, Target) for t in terminals])
-    everything = values.copy()
-    everything[:, is_target] = wanted
+    terminals, ports = at.terminals, at.ports
     unit = np.abs([p.unit for p in ports])
     largest: dict[str, float] = {}
     for k, terminal in enumerate(terminals):
         size = np.abs(everything[:, k]).max() / unit[k]
         largest[terminal.quantity] = max(largest.get(terminal.quantity, 0.0), size)
     scale = []
-    for k in np.flatnonzero(is_target):
+    for k in np.flatnonzero(at.is_target):
         terminal = terminals[k]
         if terminal.scale is not None:
-            scale.append(np.full(len(values), terminal.scale * unit[k]))
+            scale.append(np.full(len(everything), terminal.scale * unit[k]))
             continue
         same_node = [
             m
@@ -262,29 +347,47 @@ def _scale(ports, terminals, values, wanted) -> NDArray:
     return np.array(scale).T
 
 
-def _gauge(motions, supported, dofs, held, terminals, ports):
+def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers):
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
-    Where supports leave rigid motions, displaced nodes may stop some of them; the rest is a gauge,
+    Where supports leave rigid motions, nodes that are always held may stop some of them: those that
+    sources displace, and, where they do not do, those whose reaction is read. The rest is a gauge,
     which takes no force because what is left then balances itself.
     """
-    is_source = np.array([isinstance(t, Source) for t in terminals])
-    grounded = np.flatnonzero(held.all(axis=0) & (dofs >= 0) & is_source)
-    floating = _left(motions, np.union1d(supported, dofs[grounded]))
+    dofs = at.dofs[at.first]
+    always = held.all(axis=0) & (dofs >= 0)
+    displaced = np.isin(np.arange(len(dofs)), at.port[~at.is_target])
+    grounded = np.flatnonzero(always & displaced)
+    floating = left_free(motions, np.union1d(supported, dofs[grounded]))
+    if floating.shape[1]:
+        read = np.flatnonzero(always & ~displaced)
+        grounded = np.sort(np.concatenate([grounded, read[_stopping(floating, dofs[read])]]))
+        floating = left_free(motions, np.union1d(supported, dofs[grounded]))
     if floating.shape[1] == 0:
         return np.empty(0, int), grounded
-    for k, (terminal, port) in enumerate(zip(terminals, ports, strict=True)):
-        if dofs[k] >= 0 and k not in grounded:
+    for port, dof in enumerate(dofs):
+        if dof >= 0 and not always[port]:
+            number = at.first[port]
             raise InputError(
-                f"{name_of(terminal)} is about {place_of(port)}, but nothing holds the network as "
-                "a whole; add a [[supports]] table (the target of a force does not hold it)."
+                f"{name_of(at.terminals[number])} is about {at.place(number)}, but nothing holds "
+                f"the network as a whole{' in every example' * (len(held) > 1)}; add a "
+                "[[supports]] table."
             )
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
     return pivots, grounded
 
 
-def _left(motions: NDArray, stopped: NDArray) -> NDArray:
+def _stopping(motions: NDArray, dofs: NDArray) -> NDArray[np.int64]:
+    """Which of some degrees of freedom, as few as will do, stop the rigid motions they can stop."""
+    if not len(dofs):
+        return np.empty(0, int)
+    r, order = qr(motions[dofs].T, mode="r", pivoting=True)
+    size = np.abs(np.diag(r))
+    return order[: np.count_nonzero(size > 1e-8 * np.abs(motions).max())]
+
+
+def left_free(motions: NDArray, stopped: NDArray) -> NDArray:
     """The rigid motions that stay possible when some degrees of freedom are stopped."""
     if motions.shape[1] == 0 or len(stopped) == 0:
         return motions

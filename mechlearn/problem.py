@@ -67,13 +67,20 @@ class Problem:
     ----------
     network, task, kinematics : the network, the task with explicit node ids, what nodes have
     ports : tuple of Port
-        Those of sources first, then those of targets.
+        All places, each once: those of sources first, then those where targets alone are. A source
+        and targets may be at one port, as where the displacement under a force is read.
+    drives : tuple of Port
+        A port per number of the sources, as they speak of it: their name, unit, nodes in order.
+    sources : (s,) integer array
+        The ports where these are.
+    answers : tuple of Port
+        The same of the targets' numbers.
     held : (examples, ports) bool array
         Which ports are held in the free state.
     values : (examples, ports) array
         Their values where held, their forces where loaded.
     targets : (t,) integer array
-        The ports that targets ask about.
+        The ports where those are; one may be read twice, its value and its force.
     wanted : (examples, t) array
         What is wanted there (values, or forces where ``through``).
     asked : (examples, t) bool array
@@ -96,14 +103,17 @@ class Problem:
     kept : (ports,) bool array
         Which ports are held in that state too: those of supports.
     grounded : (g,) integer array
-        Ports of nodes that are displaced in every example: tied to the ground, which changes no
-        state, so that the stiffness is definite where they hold the network.
+        Ports of nodes that are held in every example: tied to the ground, which changes no state,
+        so that the stiffness is definite where they hold the network.
     """
 
     network: Network
     task: Task
     kinematics: Kinematics
     ports: tuple[Port, ...]
+    drives: tuple[Port, ...]
+    sources: NDArray[np.int64]
+    answers: tuple[Port, ...]
     held: NDArray[np.bool_]
     values: NDArray[np.float64]
     targets: NDArray[np.int64]
@@ -137,6 +147,13 @@ class Problem:
         together = len(t) > 0 and np.array_equal(t, np.arange(t[0], t[0] + len(t)))
         return slice(int(t[0]), int(t[-1]) + 1) if together else t
 
+    def at_ports(self, values: NDArray, asked: NDArray) -> NDArray[np.float64]:
+        """Numbers of targets (examples, t) at their ports, where asked, (examples, ports)."""
+        numbers = np.where(asked, values, 0.0)
+        out = np.zeros((len(numbers), len(self.ports)))
+        np.add.at(out.T, self.targets, numbers.T)
+        return out
+
     @property
     def n_examples(self) -> int:
         """Number of examples."""
@@ -144,11 +161,15 @@ class Problem:
 
     @property
     def driven(self) -> NDArray[np.int64]:
-        """Degrees of freedom that never move freely: supports, and nodes that sources displace."""
-        width = len(self.components)
-        return np.union1d(self.supported, [self.ports[k].dof(width) for k in self.grounded]).astype(
-            np.int64
-        )
+        """Degrees of freedom that never move freely: supports, and nodes that are always held."""
+        firm = self.held.all(axis=0) & (self.kept | (not self.relative.any()))
+        always = self.dofs[firm & (self.dofs >= 0)]
+        return np.union1d(self.supported, always).astype(np.int64)
+
+    @cached_property
+    def dofs(self) -> NDArray[np.int64]:
+        """Every port's degree of freedom; -1 of pairs and the cell."""
+        return np.array([p.dof(len(self.components)) for p in self.ports], dtype=np.int64)
 
     @property
     def fixed(self) -> NDArray[np.int64]:
@@ -158,7 +179,7 @@ class Problem:
     @cached_property
     def units(self) -> NDArray[np.float64]:
         """Per target: outputs over units are what the user asked for (strains)."""
-        return np.array([p.unit for p in self.ports])[self.targets]
+        return np.array([p.unit for p in self.answers])
 
     @cached_property
     def limited(self) -> bool:
@@ -182,7 +203,7 @@ class Problem:
         as much of it; at rest it is not defined, and nan.
         """
         over = {t.name for t in self.task.targets if t.quantity in RATIOS}
-        ratio = np.array([self.ports[k].terminal in over for k in self.targets])
+        ratio = np.array([p.terminal in over for p in self.answers])
         return self.units * np.where(ratio, amplitude or np.nan, 1.0)
 
     def goals(self, outputs: NDArray) -> NDArray[np.float64]:

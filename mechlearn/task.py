@@ -4,7 +4,7 @@ The classes here are the tables of a task file, key for key, and the arguments o
 once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in numbers.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -32,16 +32,19 @@ Component = Literal["x", "y", "z", "rx", "ry", "rz"]
 #: What a source or target of the cell of a periodic network is about.
 CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume"]
 #: Words for what is imposed or asked for; which of them a network knows depends on its elements.
-QUANTITIES = (
+Quantity = Literal[
     "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
     "stress", "poisson", "modulus",
-)  # fmt: skip
+]  # fmt: skip
+QUANTITIES = get_args(Quantity)
 #: Those that are over a strain that is imposed.
 RATIOS = ("poisson", "modulus")
 #: What a target that is measured from the unloaded network reads from the one that was given.
 ABSOLUTE = ("unpulled", "pulled")
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
+#: Ways to say where a source or target is.
+PLACES = ("nodes", "near", "cell")
 #: How limits of targets are written before their values.
 LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
 
@@ -160,14 +163,10 @@ class Terminal(Table):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if sum(place is not None for place in (self.nodes, self.near, self.cell)) != 1:
-            raise ValueError("give exactly one of nodes, near and cell")
+        places = [name for name in (*PLACES, "source") if name in type(self).model_fields]
+        if sum(getattr(self, name) is not None for name in places) != 1:
+            raise ValueError(f"give exactly one of {', '.join(places[:-1])} and {places[-1]}")
         return self
-
-    @property
-    def quantity(self) -> str:
-        """The word for what it is about, such as "strain"."""
-        return self.quantities[0]
 
     @property
     def quantities(self) -> list[str]:
@@ -180,6 +179,12 @@ class Terminal(Table):
         value: Value = getattr(self, self.quantity)
         return value
 
+    if TYPE_CHECKING:
+
+        @property
+        def quantity(self) -> str:
+            """The word for what it is about, such as "strain"."""
+
 
 class Source(Terminal):
     """Where the network is driven: a strain or voltage imposed, or a force or current applied."""
@@ -190,13 +195,31 @@ class Source(Terminal):
             raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES[:-2])}")
         return self
 
+    @property
+    def quantity(self) -> str:
+        """The word for what it is about, such as "strain"."""
+        return self.quantities[0]
+
 
 class Target(Terminal):
     """Where the network is asked to answer: a strain, displacement, voltage or reaction.
 
-    The target of a force (current, flow, charge) is held at zero, and what that takes is the
-    answer.
+    Where a source imposes a displacement (strain, voltage, pressure), the target of a force
+    (current, flow, charge) at the same place reads what that takes, and where one applies a force
+    the target of a displacement reads how far it gives way. Elsewhere the target of a force is held
+    at zero, and what that takes is the answer.
     """
+
+    source: str | None = Field(
+        None,
+        description="Instead of nodes: the name of the source that it reads at, such as the force "
+        "that it takes to impose a strain, or the displacement under a force.",
+    )
+    quantity: Quantity = Field(
+        None,  # type: ignore[arg-type]  # found after the rest
+        description="The word for what is read, where no value says it: of a target whose values "
+        "are in the examples, given by value, or those of another one (match).",
+    )
 
     poisson: Finite | list[Finite] | None = Field(
         None,
@@ -230,16 +253,28 @@ class Target(Terminal):
         "of any source or target of the kind.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_value(cls, data: Any) -> Any:
+        """A ``value`` of the ``quantity`` under the name of that."""
+        if not isinstance(data, dict) or "value" not in data or "quantity" not in data:
+            return data
+        word, rest = data["quantity"], {k: v for k, v in data.items() if k != "value"}
+        if word not in QUANTITIES or rest.get(word) is not None:
+            return data
+        number = word == "displacement" and not isinstance(data["value"], list | tuple)
+        return rest | {word: [data["value"]] if number else data["value"]}
+
     @model_validator(mode="after")
     def _one_quantity(self) -> Self:
-        if len(self.quantities) + (self.match is not None) != 1:
+        given = [*self.quantities, *(["match"] if self.match is not None else [])]
+        if len(given) > 1 or not (given or self.quantity):
             raise ValueError(f"a target needs exactly one of {', '.join(QUANTITIES)}, match")
+        word = self.quantity or ("strain" if self.match else given[0])
+        if self.quantities not in ([], [word]):
+            raise ValueError(f"a target of quantity = {word!r} has no {given[0]}")
+        object.__setattr__(self, "quantity", word)
         return self
-
-    @property
-    def quantity(self) -> str:
-        """Which quantity is asked for; a match is one of strains."""
-        return "strain" if self.match is not None else super().quantity
 
     @property
     def value(self) -> Value:
@@ -292,6 +327,8 @@ class Task(Table):
                 raise ValueError(
                     f"target {target.name!r} shall match {target.match!r}, which is no other target"
                 )
+        for target in self.targets:
+            self._fill(target)
         for number, example in enumerate(self.examples, 1):
             for name in example:
                 if name not in named:
@@ -300,3 +337,24 @@ class Task(Table):
                         f"({', '.join(named)})"
                     )
         return self
+
+    def _fill(self, target: Target) -> None:
+        """Check the source that a target reads at; find a value that is in the examples alone."""
+        name, known = str(target.name), [s.name for s in self.sources]
+        if target.source is not None and target.source not in known:
+            raise ValueError(
+                f"target {name!r} reads at {target.source!r}, which is no source "
+                f"({', '.join(map(str, known)) or 'there is none'})"
+            )
+        if target.quantities or target.match:
+            return
+        given = [e[name] for e in self.examples if e.get(name, "free") != "free"]
+        if len(given) < sum(e.get(name) != "free" for e in self.examples) or not given:
+            raise ValueError(
+                f"target {name!r} has no value: give it {target.quantity} = ..., or a value in "
+                "every one of the examples"
+            )
+        value: Any = given[0]
+        if target.quantity == "displacement" and not isinstance(value, list):
+            value = [value]
+        object.__setattr__(target, target.quantity, value)

@@ -56,6 +56,42 @@ TASKS = {
         targets=[STRAIN, Target(name="b", nodes=[20, 25], strain=-0.1)],
         examples=[{}, {"in": -0.1, "a": 0.05, "b": "free"}],
     ),
+    "displacement under a force": Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(name="push", nodes=[30], force=[0.1, -0.05])],
+        targets=[Target(name="tip", source="push", displacement=[0.2, -0.2])],
+    ),
+    "force of a displacement": Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[Source(name="push", nodes=[30], displacement=[0.1, -0.05])],
+        targets=[Target(source="push", components=["y"], force=[-0.1])],
+    ),
+    "strain of a pulled pair": Task(
+        sources=[Source(name="pull", nodes=[0, 7], force=0.05)],
+        targets=[Target(nodes=[7, 0], strain=0.2), STRAIN],
+    ),
+    "force of a pinch, and a strain": Task(
+        sources=[Source(name="pinch", nodes=[0, 7], strain=0.1)],
+        targets=[Target(source="pinch", force=0.1), STRAIN],
+    ),
+    "driven both ways": Task(
+        supports=[Support(nodes=[0, 1])],
+        sources=[
+            Source(name="push", nodes=[30], components=["x"], force=[0.05]),
+            Source(name="move", nodes=[30], components=["x"], displacement=[0.1]),
+        ],
+        targets=[
+            Target(name="way", source="push", displacement=[0.2]),
+            Target(name="need", source="move", force=[0.1]),
+            Target(name="aside", nodes=[30], components=["y"], displacement=[0.05]),
+        ],
+        examples=[{"move": "free", "need": "free"}, {"push": "free", "way": "free"}],
+    ),
+    "a reaction that alone holds": Task(
+        supports=[Support(nodes=[0]), Support(nodes=[5], components=["y"])],
+        sources=[Source(nodes=[30], force=[0.1, -0.05]), Source(nodes=[10, 25], force=0.1)],
+        targets=[Target(name="r", nodes=[5], components=["y"], force=[0.1]), STRAIN],
+    ),
     "shares": Task(
         sources=[IN],
         targets=[Target(nodes=[3, 12], strain=0.7), Target(nodes=[20, 25], strain=0.3)],

@@ -126,13 +126,22 @@ class Factorised:
 class Tangent:
     """A factorised stiffness, condensed onto the ports under some conditions.
 
-    ``invert`` is the inverse of the small system of the forces at the ports' raw rows, their moves
-    and the forces at held ports; ``tied`` are those of the held ports that are grounded.
+    Attributes
+    ----------
+    invert : array
+        The inverse of the small system of the forces at the ports' raw rows, their moves and the
+        forces at held and at grounded ports.
+    held : (rows,) bool array
+        Which of the latter are held.
+    ground, softness : (rows,) arrays
+        Stiffness of the ground at them, and their softness together with it.
     """
 
     factors: Factorised
     invert: NDArray
-    tied: NDArray
+    held: NDArray
+    ground: NDArray
+    softness: NDArray
 
     def step(self, pulled: NDArray, moved: NDArray, gap: NDArray) -> tuple[NDArray, NDArray]:
         """The step that closes a gap and follows a pull.
@@ -140,18 +149,21 @@ class Tangent:
         The pull alone would make the displacements ``pulled``, which move the raw rows by
         ``moved``. Returns changes of the displacements and of the forces at held ports.
         """
-        r = len(moved)
-        y = self.invert @ np.concatenate([np.zeros(r), -moved, gap])
+        r, closed = len(moved), np.zeros(len(self.held))
+        closed[self.held] = gap
+        closed *= 1 + self.softness * self.ground
+        y = self.invert @ np.concatenate([np.zeros(r), -moved, closed])
         df = -y[2 * r :]
-        df[self.tied] -= self.factors.ground * gap[self.tied]
-        return pulled - self.factors.columns @ y[r : 2 * r], df
+        df -= self.ground * (closed - self.softness * df)
+        return pulled - self.factors.columns @ y[r : 2 * r], df[self.held]
 
     @cached_property
     def restore(self) -> NDArray[np.float64]:
         """Displacements that move each held port by one and nothing else."""
         columns = self.factors.columns
         r = columns.shape[1]
-        return -columns @ self.invert[r : 2 * r, 2 * r :]
+        factor = 1 + self.softness * self.ground
+        return -columns @ (self.invert[r : 2 * r, 2 * r :] * factor)[:, self.held]
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,15 +313,22 @@ class Balance:
         None where they lead to no minimum, or its numbers are none.
         """
         imposed, read = state.imposed, state.read
-        h, r = imposed.ports, len(read.vectors)
+        # The ground is there also where a port is not held now: what it carries follows its move.
+        tied = np.zeros(len(imposed.held), dtype=bool)
+        tied[self.problem.grounded] = factors.ground > 0
+        h = np.flatnonzero(imposed.held | tied)
+        held, ground = imposed.held[h], np.where(tied[h], factors.ground, 0.0)
+        released = -1 / np.where(held, 1.0, ground)
+        soft = np.where(held, imposed.softness[h] / (1 - imposed.softness[h] * ground), released)
+        r = len(read.vectors)
         slopes, a = read.slopes[h], factors.compliance
         small = np.zeros((2 * r + len(h),) * 2)
-        moves, held = slice(r, 2 * r), slice(2 * r, None)
+        moves, rows = slice(r, 2 * r), slice(2 * r, None)
         small[:r, :r] = -self.ports.curvature(read.vectors, state.forces)
         small[:r, moves] = small[moves, :r] = -self._unit
         small[moves, moves] = -a
-        small[held, :r], small[:r, held] = slopes, slopes.T
-        small[held, held] = -np.diag(imposed.softness[h])
+        small[rows, :r], small[:r, rows] = slopes, slopes.T
+        small[rows, rows] = -np.diag(soft)
         # A congruence keeps the inertia, and makes it show where compliances are large.
         compliant = np.sqrt(np.abs(np.diag(a)))
         compliant[compliant == 0] = 1.0
@@ -326,8 +345,7 @@ class Balance:
             return None
         vectors *= scale[:, None]
         invert = vectors / eigenvalues @ vectors.T
-        tied = np.isin(h, self.problem.grounded)
-        return Tangent(factors, invert, tied)
+        return Tangent(factors, invert, held, ground, soft)
 
     def nearby(self, u: NDArray) -> Factorised | None:
         """The example's factors, or the last ones, if of a stable state that is almost ``u``."""

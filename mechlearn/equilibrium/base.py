@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.costs import SquaredError
 from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
+from mechlearn.equilibrium.release import Release
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
@@ -68,20 +69,20 @@ class Equilibrium(ABC):
         # The kind of all outputs in all examples, where they are moved whatever they are.
         whole = [] if problem.limited else [s for s, k in self._of_kind.items() if k.all()]
         self._only_sign = whole[0] if whole else None
-        self._through = np.isin(np.arange(len(problem.ports)), problem.targets[problem.through])
-        self._grip = Grip(problem.held, np.zeros(problem.values.shape))
+        # Ports that are held and whose force is asked for; pushes move them on from where they are.
+        self._through = np.zeros(problem.held.shape, dtype=bool)
+        self._put(self._through, True, problem.asked & problem.through)
+        self._release = Release(problem)
+        free = np.zeros(problem.values.shape), np.zeros_like(problem.held)
+        self._grip = Grip(problem.held, *free)
         self._impose(problem.values)
         self._grips: dict[tuple[str, float], Grip] = {}
-        # In nudged states sources work, and so do through outputs, whose ports may move.
-        self._working = self._grip.loaded.copy()
-        self._working[:, problem.targets] = problem.asked & problem.through
         self._free: Settled | None = None
         self._free_outputs = np.empty((0, 0))
 
     def _impose(self, values: NDArray) -> None:
         """Take up what sources do to the network, (examples, ports), as it was given."""
         self._sources = Conditions(self._grip, values)
-        # A through output's port is held where it is or strained by a source; pushes move it on.
         self._home = np.where(self._through, values, 0.0) if self._through.any() else None
 
     def drive(self, values: NDArray) -> None:
@@ -229,7 +230,10 @@ class Equilibrium(ABC):
             if phase.amount:
                 settled = self._nudged(phase.amount, free, offset, phase.key)
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
-            potential = settled.potential(self._working, self._home)
+            loads = self._sources.loads
+            if self._home is not None:  # what is read works, too, where its port is moved
+                loads = np.where(self._through, settled.forces, 0.0 if loads is None else loads)
+            potential = settled.potential(loads, self._home)
             parts = self._with_reaction(1.0, settled, phase.key)
             return PhaseState(tuple(parts), potential + costs)
         parts, potentials = [], []
@@ -237,11 +241,11 @@ class Equilibrium(ABC):
             conditions, settled = self._sources, free
             key = phase.key + (" +1" if sign > 0 else " -1")
             if phase.amount:
-                moved = outputs + phase.amount * self.problem.residual(seen)
+                moved = outputs + phase.amount * self._reachable(sign, self.problem.residual(seen))
                 conditions = self._clamped(sign, moved, self.problem.missed(seen))
                 settled = self._settle(conditions, key)
             parts += self._with_reaction(sign, settled, key)
-            potential = settled.potential(conditions.grip.loaded, self._home)
+            potential = settled.potential(self._working(conditions), self._home)
             potentials.append(potential if sign > 0 else -potential)
         first, *others = potentials
         return PhaseState(tuple(parts), sum(others, first))
@@ -279,14 +283,37 @@ class Equilibrium(ABC):
         mine = self._of_kind[sign]
         if p.limited:
             mine = missed & mine
-        if sign != self._only_sign:
-            moved = np.where(mine, moved, values[:, p.targets])
-        values[:, p.at_targets] = moved
+        if sign == self._only_sign:
+            values[:, p.at_targets] = moved
+        else:
+            self._put(values, moved, mine)
         if ("clamp", sign) not in self._grips or p.limited:
             held = p.held.copy()
-            held[:, p.targets] = np.where(mine, sign > 0, held[:, p.targets])
-            self._grips["clamp", sign] = Grip(held, self._grip.softness)
+            self._put(held, sign > 0, mine)
+            self._grips["clamp", sign] = replace(self._grip, held=held)
         return Conditions(self._grips["clamp", sign], values)
+
+    def _put(self, into: NDArray, numbers: NDArray | bool, where: NDArray) -> None:
+        """Put numbers of the targets, where so, into an array (examples, ports)."""
+        e, t = np.nonzero(where)
+        into[e, self.problem.targets[t]] = np.broadcast_to(numbers, where.shape)[e, t]
+
+    def _reachable(self, sign: float, moves: NDArray) -> NDArray[np.float64]:
+        """The part of moves of the outputs (examples, t) towards which they can be clamped."""
+        if sign > 0:
+            return moves
+        return self._release.balanced(moves, self._of_kind[sign] & (moves != 0))
+
+    def _working(self, conditions: Conditions) -> NDArray[np.float64] | None:
+        """Forces that do work in a clamped state, (examples, ports); None where there are none.
+
+        Those of sources do even where the port is now held: with them the energy is stationary in
+        the free state too, and what clamping costs is of second order.
+        """
+        loads, mine = conditions.loads, self._sources.loads
+        if mine is None or loads is None:
+            return mine if loads is None else loads
+        return np.where(conditions.grip.held, mine, loads)
 
     def _nudged(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
         """The state that is stationary for the energy plus ``amount`` times the cost.
@@ -308,14 +335,17 @@ class Equilibrium(ABC):
         """
         p, values, wanted = self.problem, self._sources.values.copy(), self._reached(wanted)
         stiffness = amount * (self._gain / p.units) ** 2
-        new = np.where(p.through, values[:, p.targets] - stiffness * wanted, wanted)
-        values[:, p.targets] = np.where(p.asked, new, values[:, p.targets])
+        loads = self._sources.loads
+        # A spring to its value acts beside the force of a source.
+        across = wanted if loads is None else wanted + loads[:, p.targets] / stiffness
+        new = np.where(p.through, values[:, p.targets] - stiffness * wanted, across)
+        self._put(values, new, p.asked)
         if ("nudge", amount) not in self._grips or self._unloaded is not None:
             held, softness = p.held.copy(), np.zeros(values.shape)
-            held[:, p.targets] |= p.asked
-            soft = np.where(p.through, -stiffness, 1 / stiffness)
-            softness[:, p.targets] = np.where(p.asked, soft, 0.0)
-            self._grips["nudge", amount] = Grip(held, softness)
+            self._put(held, True, p.asked)
+            self._put(softness, np.where(p.through, -stiffness, 1 / stiffness), p.asked)
+            away = (softness < 0) & ~self._through
+            self._grips["nudge", amount] = Grip(held, softness, away)
         return Conditions(self._grips["nudge", amount], values)
 
     def _pushed(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
@@ -338,8 +368,7 @@ class Equilibrium(ABC):
             if np.linalg.eigvals(matrix).real.min() <= 0:
                 raise SolveError(TOPPLED, "toppled")
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
-            values = self._sources.values.copy()
-            values[:, p.targets] += push * self._gain
+            values = self._sources.values + p.at_ports(push * self._gain, p.asked)
             settled = self._settle(Conditions(self._grip, values), key)
         raise SolveError(
             f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge.",
@@ -359,15 +388,14 @@ class Equilibrium(ABC):
     def _unit_errors(self) -> Iterator[Conditions]:
         """Rates of the conditions when one output after the other is nudged down."""
         p = self.problem
+        # Where a source gives what a target reads, nothing moves it.
+        answers = p.held[:, p.targets] == p.through
         for unit in np.eye(len(p.targets)):
-            values = np.zeros(p.values.shape)
-            values[:, p.targets] = np.where(p.through, unit, -unit) * self._gain
+            values = p.at_ports(np.where(p.through, unit, -unit) * self._gain, answers)
             yield Conditions(self._grip, values)
 
     def _error_as_force(self, outputs: NDArray) -> Conditions:
         """Rates of the conditions when a nudge is turned on at rate 1."""
         p = self.problem
         slopes = p.slopes(outputs) * self._gain
-        values = np.zeros(p.values.shape)
-        values[:, p.targets] = np.where(p.through, slopes, -slopes)
-        return Conditions(self._grip, values)
+        return Conditions(self._grip, p.at_ports(np.where(p.through, slopes, -slopes), p.asked))

@@ -19,10 +19,16 @@ class Grip:
 
     A port that is held obeys ``reading + softness * force = value``: softness 0 fixes the reading,
     any other is a spring to ``value``. A port that is not held carries the force ``value``.
+
+    Attributes
+    ----------
+    away : (examples, ports) bool array
+        Held ports that take no direction away from the minimum: springs that push away.
     """
 
     held: NDArray[np.bool_]
     softness: NDArray[np.float64]
+    away: NDArray[np.bool_]
 
     @cached_property
     def alike(self) -> list["GripOfSome"]:
@@ -36,18 +42,38 @@ class Grip:
             examples = np.flatnonzero(which == number)
             ports = np.flatnonzero(self.held[examples[0]])
             softness = self.softness[examples[0], ports]
-            out.append(GripOfSome(examples, ports, softness, len(examples) == len(which)))
+            away = int(np.count_nonzero(self.away[examples[0], ports]))
+            out.append(GripOfSome(examples, ports, softness, away, len(examples) == len(which)))
         return out
 
-    @cached_property
-    def loaded(self) -> NDArray[np.float64]:
-        """1 where ports carry given forces, 0 where they are held."""
-        return np.where(self.held, 0.0, 1.0)
+    def loads(self, values: NDArray) -> NDArray[np.float64] | None:
+        """The forces among values (examples, ports); None where there are none but zero."""
+        if self.held.all():
+            return None
+        given = np.where(self.held, 0.0, values)
+        return given if given.any() else None
 
-    @cached_property
-    def loads(self) -> bool:
-        """Whether any do."""
-        return bool(self.loaded.any())
+    def with_ground(self, ports: NDArray, stiffness: float) -> "Grip":
+        """The grip on some ports together with springs to the ground there.
+
+        With ``g`` their stiffness, what the grip carries is ``f' = f + g reading``, so a port that
+        is not held obeys ``reading - f' / g = -f / g``.
+        """
+        held, softness, away = self.held.copy(), self.softness.copy(), self.away.copy()
+        grip, soft = held[:, ports], softness[:, ports]
+        softness[:, ports] = np.where(grip, soft / (1 - soft * stiffness), -1 / stiffness)
+        away[:, ports] |= ~grip
+        held[:, ports] = True
+        return Grip(held, softness, away)
+
+    def values_with_ground(
+        self, values: NDArray, ports: NDArray, stiffness: float
+    ) -> NDArray[np.float64]:
+        """The values of :meth:`with_ground`."""
+        out = values.copy()
+        factor = np.where(self.held[:, ports], 1 - self.softness[:, ports] * stiffness, -stiffness)
+        out[:, ports] /= factor
+        return out
 
 
 @dataclass(eq=False)
@@ -56,6 +82,8 @@ class GripOfSome:
 
     Attributes
     ----------
+    away : int
+        How many of the ports push away.
     at, block : tuple
         Where these are in arrays of shape (examples, ports), and in those of shape (ports, ports).
     soft : bool
@@ -65,6 +93,7 @@ class GripOfSome:
     examples: NDArray[np.int64]
     held: NDArray[np.int64]
     softness: NDArray[np.float64]
+    away: int
     all: InitVar[bool]
 
     def __post_init__(self, all: bool) -> None:
@@ -95,10 +124,7 @@ class Conditions:
     values: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        self.loads: NDArray[np.float64] | None = None
-        if self.grip.loads:
-            given = np.where(self.grip.held, 0.0, self.values)
-            self.loads = given if given.any() else None
+        self.loads = self.grip.loads(self.values)
 
 
 def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
@@ -122,6 +148,5 @@ def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: 
     """
     if len(problem.grounded) == 0:
         return 0.0
-    dofs = [problem.ports[k].dof(model.width) for k in problem.grounded]
-    model.stiffen(matrix, dofs, stiffness)
+    model.stiffen(matrix, problem.dofs[problem.grounded], stiffness)
     return stiffness

@@ -19,6 +19,7 @@ from scipy.linalg import lapack
 from mechlearn.equilibrium.base import TOPPLED, Equilibrium
 from mechlearn.equilibrium.conditions import (
     Conditions,
+    Grip,
     GripOfSome,
     mean_stiffness,
     tie_to_ground,
@@ -83,6 +84,7 @@ class LinearEquilibrium(Equilibrium):
         self.compliance = forced + forced.T
         self.superposition = model.superpose(solution)
         self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
+        self._tied: dict[Grip, Grip] = {}
         self._found = True
 
     @override
@@ -184,6 +186,7 @@ class LinearEquilibrium(Equilibrium):
             block = compliance[:, h[:, None], h]
             forces[..., h] = np.linalg.solve(block, lacking.mT).mT
             readings = at_rest + forces @ compliance
+            forces = self.without_ground(forces, readings)
             out[:, mine] = np.where(p.through, forces[..., p.targets], readings[..., p.targets])
         return out
 
@@ -222,8 +225,7 @@ class LinearEquilibrium(Equilibrium):
     @override
     def _settle(self, conditions: Conditions, key: str) -> "LinearSettled":
         forces, true, readings = self._carried(conditions, self._at_rest)
-        loaded = conditions.loads is not None
-        return LinearSettled(self, self.amounts(forces, 1.0), true, readings, loaded)
+        return LinearSettled(self, self.amounts(forces, 1.0), true, readings)
 
     @override
     def _let_go(self, conditions: Conditions) -> "LinearSettled":
@@ -244,15 +246,33 @@ class LinearEquilibrium(Equilibrium):
         ``at_rest`` is what they read without any, if that is anything.
         """
         self._require_update()
-        forces = self._forces(conditions, at_rest)
+        forces = self._forces(self._with_ground(conditions), at_rest)
         readings = forces.dot(self.compliance)
         if at_rest is not None:
             readings += at_rest
-        true, grounded = forces, self.problem.grounded
-        if self._ground:
-            true = forces.copy()
-            true[:, grounded] -= self._ground * readings[:, grounded]
-        return forces, true, readings
+        return forces, self.without_ground(forces, readings), readings
+
+    def _with_ground(self, conditions: Conditions) -> Conditions:
+        """The same on the network that has springs to the ground where it is always held."""
+        grounded, stiffness, grip = self.problem.grounded, self._ground, conditions.grip
+        if not stiffness:
+            return conditions
+        if grip not in self._tied:
+            tied = grip.with_ground(grounded, stiffness)
+            plain = grip.held[:, grounded].all() and not grip.softness[:, grounded].any()
+            self._tied[grip] = grip if plain else tied
+        if self._tied[grip] is grip:
+            return conditions
+        values = grip.values_with_ground(conditions.values, grounded, stiffness)
+        return Conditions(self._tied[grip], values)
+
+    def without_ground(self, forces: NDArray, readings: NDArray) -> NDArray[np.float64]:
+        """Forces at the ports, (..., ports), less what springs to the ground carry of them."""
+        if not self._ground:
+            return forces
+        grounded, forces = self.problem.grounded, forces.copy()
+        forces[..., grounded] -= self._ground * readings[..., grounded]
+        return forces
 
     def _forces(self, conditions: Conditions, at_rest: NDArray | None) -> NDArray[np.float64]:
         """Forces at the ports (springs to the ground included) under the conditions."""
@@ -275,7 +295,7 @@ class LinearEquilibrium(Equilibrium):
         """What makes forces at held ports, (examples, held), from moves of them."""
         a = self.compliance[grip.block]
         if grip.soft:
-            inverse = self._inverted_soft(a + np.diag(grip.softness), grip.held, grip.softness)
+            inverse = self._inverted_soft(a + np.diag(grip.softness), grip)
             return lambda moves: moves @ inverse
         if len(a) == 1 and a[0, 0] > 0:
             return lambda moves: moves / a
@@ -286,21 +306,24 @@ class LinearEquilibrium(Equilibrium):
             raise self._contradiction(grip.held)
         return lambda moves: lapack.dpotrs(root, moves.T)[0].T
 
-    def _inverted_soft(self, a: NDArray, h: NDArray, softness: NDArray) -> NDArray[np.float64]:
-        """The inverse of a matrix that need not be definite, as springs may push outputs away."""
+    def _inverted_soft(self, a: NDArray, grip: GripOfSome) -> NDArray[np.float64]:
+        """The inverse of a matrix that need not be definite, as springs may push outputs away.
+
+        Where nothing is left that holds the network as a whole, that of what deforms it.
+        """
         size = np.sqrt(np.abs(a.diagonal()))
         eigenvalues = np.zeros(1)
         if size.all() and np.isfinite(a).all():
             eigenvalues, vectors = np.linalg.eigh(a / (size[:, None] * size))
         magnitudes = np.abs(eigenvalues)
-        if not magnitudes.min() > DEPENDENT * magnitudes.max():
-            raise self._contradiction(h)
-        through = self.problem.targets[self.problem.through]
-        away = np.count_nonzero((softness < 0) & ~np.isin(h, through))
-        if np.count_nonzero(eigenvalues < 0) != away:
+        floats = magnitudes <= DEPENDENT * magnitudes.max()
+        released = np.isin(grip.held, self.problem.grounded) & (grip.softness < 0)
+        if np.count_nonzero(floats) > np.count_nonzero(released) or not (size.all()):
+            raise self._contradiction(grip.held)
+        if np.count_nonzero(eigenvalues[~floats] < 0) != grip.away - np.count_nonzero(floats):
             raise SolveError(TOPPLED, "toppled")
-        half = vectors / size[:, None]
-        return half / eigenvalues @ half.T
+        half = vectors[:, ~floats] / size[:, None]
+        return half / eigenvalues[~floats] @ half.T
 
     def _contradiction(self, held: NDArray) -> SolveError:
         names = list(dict.fromkeys(self.problem.ports[k].terminal for k in held))
@@ -314,9 +337,9 @@ class LinearEquilibrium(Equilibrium):
 class LinearSettled(Settled):
     """States of a linear network, kept as amounts of its columns."""
 
-    def __init__(self, at: LinearEquilibrium, amounts, forces, readings, loaded: bool) -> None:
+    def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
         self._model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
-        self.forces, self.readings, self._loaded = forces, readings, loaded
+        self.forces, self.readings = forces, readings
         self.superposition, self.amounts = at.superposition, amounts
 
     @property
@@ -333,15 +356,6 @@ class LinearSettled(Settled):
     @cached_property
     def _energies_of_bonds(self) -> NDArray[np.float64]:
         return self.superposition.energies(self.amounts)
-
-    @override
-    def potential(
-        self, loaded: NDArray[np.float64], home: NDArray | None = None
-    ) -> NDArray[np.float64]:
-        if self._loaded or home is not None:
-            return super().potential(loaded, home)
-        # Where no forces are given, loaded ports carry none; through outputs do, and have a home.
-        return self.energies
 
     @override
     def strains(self) -> NDArray[np.float64]:

@@ -236,9 +236,11 @@ class NewtonEquilibrium(Equilibrium):
 
     def _imposed(self, conditions: Conditions, e: int) -> Imposed:
         """The conditions of one example."""
-        held, softness = conditions.grip.held[e], conditions.grip.softness[e]
-        below = int(np.count_nonzero(held & (self._through | (softness >= 0))))
-        return Imposed(held, conditions.values[e], softness, np.flatnonzero(held), below)
+        grip = conditions.grip
+        held, away = grip.held[e], grip.away[e]
+        below = int(np.count_nonzero(held & ~away))
+        values = conditions.values[e]
+        return Imposed(held, values, grip.softness[e], np.flatnonzero(held), below)
 
     def _start(self, key: str, e: int) -> Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""

@@ -32,15 +32,17 @@ class Settled(ABC):
         """
 
     def potential(
-        self, loaded: NDArray[np.float64], home: NDArray | None = None
+        self, loads: NDArray[np.float64] | None, home: NDArray | None = None
     ) -> NDArray[np.float64]:
-        """Energy less the work of the loaded ports (1 for those, like ``forces``), (examples,).
+        """Energy less the work of given forces at the ports, (examples, ports), (examples,).
 
-        What is stationary where those ports carry given forces and the others are held. Work is
+        What is stationary where they act, also under the condition that ports are held. Work is
         counted from the readings ``home``, or from zero.
         """
+        if loads is None:
+            return self.energies
         moved = self.readings if home is None else self.readings - home
-        return self.energies - np.vecdot(self.forces, moved * loaded)
+        return self.energies - np.vecdot(loads, moved)
 
     @abstractmethod
     def strains(self) -> NDArray[np.float64]:

@@ -209,6 +209,7 @@ class _Response:
             move = pull @ compliance - a
             strain = own - (pull * a).sum(axis=1)
             tension = (change / (1 + change * strain))[:, None] * (a @ forces.T)
+            forces = self.at.without_ground(forces, readings)
             before = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
             by_tension = np.where(p.through, pull[:, p.targets], move[:, p.targets])
             out[:, mine] = before + tension[:, :, None] * by_tension[:, None, :]
