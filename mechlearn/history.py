@@ -108,8 +108,7 @@ class History:
         last = len(self.error) - 1
         snapshots = [s for s in self.snapshots if s[0] < last] + [(last, dict(parameters))]
         labels = []
-        for k in problem.targets:
-            port = problem.ports[k]
+        for port in problem.answers:
             component = ""
             if port.component is not None and len(problem.components) > 1:
                 component = f".{problem.components[port.component]}"
@@ -142,4 +141,4 @@ class History:
 
 
 def _several_nodes(problem: Problem, terminal: str) -> bool:
-    return len({p.nodes for p in problem.ports if p.terminal == terminal}) > 1
+    return len({p.nodes for p in problem.answers if p.terminal == terminal}) > 1

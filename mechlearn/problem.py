@@ -73,6 +73,12 @@ class Problem:
         A port per number of the sources, as they speak of it: their name, unit, nodes in order.
     sources : (s,) integer array
         The ports where these are.
+    loads : (s,) bool array
+        Whether they apply a force rather than impose a value.
+    given : (examples, s) array
+        What they apply or impose, as at the ports.
+    acts : (examples, s) bool array
+        Whether they do in that example.
     answers : tuple of Port
         The same of the targets' numbers.
     held : (examples, ports) bool array
@@ -113,6 +119,9 @@ class Problem:
     ports: tuple[Port, ...]
     drives: tuple[Port, ...]
     sources: NDArray[np.int64]
+    loads: NDArray[np.bool_]
+    given: NDArray[np.float64]
+    acts: NDArray[np.bool_]
     answers: tuple[Port, ...]
     held: NDArray[np.bool_]
     values: NDArray[np.float64]
@@ -132,7 +141,7 @@ class Problem:
 
     def take(self, examples: NDArray[np.int64]) -> "Problem":
         """The same problem with only some of its examples."""
-        fields = ("held", "values", "wanted", "asked", "scale")
+        fields = ("held", "values", "given", "acts", "wanted", "asked", "scale")
         return replace(self, **{name: getattr(self, name)[examples] for name in fields})
 
     @property

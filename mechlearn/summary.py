@@ -73,7 +73,7 @@ def target_table(
     wanted = problem.goals(reached * units) / units
     error = problem.misses(reached * units)
     limits = {t.name: t.limit for t in problem.task.targets}
-    names = [problem.ports[k].terminal for k in problem.targets]
+    names = [p.terminal for p in problem.answers]
     # What is over an imposed strain is none from the reference.
     shown = {
         t.name: absolute if t.baseline == "unloaded" and t.quantity not in RATIOS else {}

@@ -213,7 +213,7 @@ def test_local_rule_is_the_gradient_of_the_stationary_potential(plane, stiffness
             moved[bond] += step
             solver.update(**{**base, name: moved})
             settled = solver._settle(conditions, "test")
-            sides.append(sign * settled.potential(~conditions.grip.held)[0])
+            sides.append(sign * settled.potential(conditions.loads)[0])
         assert found[bond] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-5, abs=1e-9)
 
 

@@ -184,7 +184,7 @@ def participation(weights: NDArray) -> float:
 
 def target_names(s: Specimen) -> list[str]:
     """A name for every output: the target's, with component or node where it has several."""
-    ports = [s.problem.ports[k] for k in s.problem.targets]
+    ports = s.problem.answers
     names = [p.terminal for p in ports]
     parts = s.problem.components
     return [

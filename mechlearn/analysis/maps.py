@@ -89,7 +89,9 @@ def response(
         known = [t.name for t in problem.task.sources]
         if source not in known:
             raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
-        values = values * [p.terminal == source for p in problem.ports]
+        mine = [k for k, p in zip(problem.sources, problem.drives, strict=True)
+                if p.terminal == source]  # fmt: skip
+        values = values * np.isin(np.arange(len(problem.ports)), mine)
     at = one.equilibrium
     at.drive(values)
     free = at.free()

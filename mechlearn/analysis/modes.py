@@ -221,7 +221,7 @@ def overlap(
     rows = port_rows(s, example) * arm
     share = rows @ basis.T
     size = np.maximum(np.square(rows).sum(axis=1), 1e-300)
-    sources = np.setdiff1d(np.arange(len(rows)), s.problem.targets)
+    sources = np.unique(s.problem.sources)
     moves = s.free.states().reshape(s.problem.n_examples, -1) / arm
     zero = found.flat[: found.zero_modes]
     moves = moves - (moves @ zero.T) @ zero

@@ -114,6 +114,11 @@ def pathway(
     strains = (t.strains @ t.solve(loads)).reshape(cells, k, 2)
     energies = np.einsum("mka,mkl,mlb->abm", strains, t.moduli, strains)
     one, other = (s.problem.ports[p].nodes for p in ends)
+    if set(one) == set(other):
+        raise InputError(
+            "The source and the target are at one place, so no pathway leads from one to the "
+            "other; name others."
+        )
     nodes, bonds = _ways(s.network, np.abs(energies[0, 1]), one, other, count)
     return Pathway(s.network, energies[0, 1], energies[0, 0] / 2, energies[1, 1] / 2, nodes, bonds,
                    (one, other))  # fmt: skip
@@ -121,10 +126,11 @@ def pathway(
 
 def _port(s: Specimen, name: str | None, kind: str) -> int:
     p = s.problem
-    ports = p.targets if kind == "target" else np.setdiff1d(np.arange(len(p.ports)), p.targets)
+    target = kind == "target"
+    ports, numbers = (p.targets, p.answers) if target else (p.sources, p.drives)
     if not len(ports):
         raise InputError(f"The task has no {kind}.")
-    known = [p.ports[k].terminal for k in ports]
+    known = [number.terminal for number in numbers]
     if name is None:
         return int(ports[0])
     if name not in known:

@@ -327,8 +327,7 @@ def _together(s: Specimen, name: str, values: NDArray, free: NDArray) -> NDArray
     rows = port_rows(s)[:, free]
     # Springs to the ground at nodes that are always held change no state.
     ground = np.zeros(len(free))
-    dofs = [p.ports[k].dof(len(p.components)) for k in p.grounded]
-    ground[np.isin(free, dofs)] = stiffness.mean()
+    ground[np.isin(free, p.dofs[p.grounded])] = s.equilibrium.ground
     out = np.empty((len(values), *p.wanted.shape))
     block = max(NUMBERS // len(free) ** 2, 1)
     for start in range(0, len(values), block):

@@ -67,9 +67,9 @@ class LinearEquilibrium(Equilibrium):
             self._attach()
         load = model.load_at_rest()
         matrix = model.assemble_stiffness()
-        self._ground = 0.0
+        self.ground = 0.0
         if len(self._all.grounded):
-            self._ground = tie_to_ground(model, self._all, matrix, mean_stiffness(model, matrix))
+            self.ground = tie_to_ground(model, self._all, matrix, mean_stiffness(model, matrix))
         self._solver.factor()
         prestressed = load is not None
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
@@ -167,6 +167,7 @@ class LinearEquilibrium(Equilibrium):
         Parameters
         ----------
         compliance : (candidates, p, p) array
+            With springs of stiffness ``ground`` to the ground at grounded ports.
         at_rest : (candidates, p) array
             What the ports read before anything is held or loaded.
 
@@ -254,7 +255,7 @@ class LinearEquilibrium(Equilibrium):
 
     def _with_ground(self, conditions: Conditions) -> Conditions:
         """The same on the network that has springs to the ground where it is always held."""
-        grounded, stiffness, grip = self.problem.grounded, self._ground, conditions.grip
+        grounded, stiffness, grip = self.problem.grounded, self.ground, conditions.grip
         if not stiffness:
             return conditions
         if grip not in self._tied:
@@ -268,10 +269,10 @@ class LinearEquilibrium(Equilibrium):
 
     def without_ground(self, forces: NDArray, readings: NDArray) -> NDArray[np.float64]:
         """Forces at the ports, (..., ports), less what springs to the ground carry of them."""
-        if not self._ground:
+        if not self.ground:
             return forces
         grounded, forces = self.problem.grounded, forces.copy()
-        forces[..., grounded] -= self._ground * readings[..., grounded]
+        forces[..., grounded] -= self.ground * readings[..., grounded]
         return forces
 
     def _forces(self, conditions: Conditions, at_rest: NDArray | None) -> NDArray[np.float64]:

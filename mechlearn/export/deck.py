@@ -174,9 +174,8 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
 
 def _terminals(problem: Problem) -> list[tuple[str, list[int]]]:
     """The node sets of sources and targets, and the ports of each."""
-    read = set(problem.targets.tolist())
-    sources = [k for k in range(len(problem.ports)) if k not in read]
-    return [(n, k) for n, k in (("SOURCES", sources), ("TARGETS", sorted(read))) if k]
+    ports = ("SOURCES", problem.sources), ("TARGETS", problem.targets)
+    return [(name, np.unique(at).tolist()) for name, at in ports if len(at)]
 
 
 def _tied(mesh: Mesh, problem: Problem) -> list[tuple[bool, list[tuple[int, int, float]]]]:
@@ -256,7 +255,7 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
             yield "U, RF"
         for k in range(len(problem.targets)):
             what, node, dof, unit = _reading(mesh, ports, problem, k)
-            name = problem.ports[problem.targets[k]].terminal
+            name = problem.answers[k].terminal
             yield f"** {name} is {what}{dof} of node {node} over {unit:.12g}"
         yield "*NODE FILE"
         yield "U"

@@ -62,7 +62,7 @@ def confusion(run: "Run") -> tuple[NDArray[np.int64], list[str]]:
     outputs = run.respond(run.setup.examples)
     shares = np.where(problem.asked, problem.task.cost.reached(outputs, problem.asked), -1.0)
     wanted = (problem.wanted / problem.units).argmax(axis=1)
-    terminals = [problem.ports[k].terminal for k in problem.targets]
+    terminals = [p.terminal for p in problem.answers]
     labels = [str(label) for label in run.history["target"].values]
     names = terminals if len(set(terminals)) == len(terminals) else labels
     counts = np.zeros((len(names), len(names)), dtype=np.int64)

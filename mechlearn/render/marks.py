@@ -173,34 +173,24 @@ def _axes(component: str) -> set[tuple[int, int]]:
 def marks(problem: Problem, example: int = 0) -> list[Mark]:
     """The sources and targets of a problem in one example, counted from 0."""
     out = []
-    column = {port: k for k, port in enumerate(problem.targets)}
     for terminal in (*problem.task.sources, *problem.task.targets):
-        ks = _ports_of(terminal, problem)
-        if isinstance(terminal, Source):
-            loads = problem.values[example, ks]
-            active = bool(problem.held[example, ks].any() or loads.any())
+        source = isinstance(terminal, Source)
+        numbers = problem.drives if source else problem.answers
+        mine = [k for k, p in enumerate(numbers) if p.terminal == terminal.name]
+        ports = tuple(numbers[k] for k in mine)
+        if source:
+            loads = problem.given[example, mine]
+            imposed = problem.acts[example, mine] & ~problem.loads[mine]
+            active = bool(imposed.any() or loads.any())
         else:
-            loads = problem.wanted[example, [column[k] for k in ks]]
-            active = bool(problem.asked[example, [column[k] for k in ks]].any())
-        ports = tuple(problem.ports[k] for k in ks)
-        units = np.array([p.unit if p.terminal == terminal.name else 1.0 for p in ports])
+            loads = problem.wanted[example, mine]
+            active = bool(problem.asked[example, mine].any())
+        units = np.array([p.unit for p in ports])
         moves = isinstance(problem.kinematics, Displacements)
         share = isinstance(terminal, Target) and not problem.task.cost.has_values
         values = loads if share else loads / units
         out.append(Mark(terminal, ports, values, active, moves, share, loads))
     return out
-
-
-def _ports_of(terminal: Terminal, problem: Problem) -> list[int]:
-    """The ports of a terminal; where the stress of a strain is asked for, that of the target."""
-    own = [k for k, p in enumerate(problem.ports) if p.terminal == terminal.name]
-    if terminal.cell is None:
-        return own
-    found = []
-    for name in np.atleast_1d(terminal.cell):
-        at = [k for k, p in enumerate(problem.ports) if p.cell == name]
-        found.append(next((k for k in at if k in own), at[0]))
-    return found
 
 
 def held_nodes(problem: Problem) -> NDArray[np.int64]:

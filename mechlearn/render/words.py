@@ -73,7 +73,7 @@ def label(mark: Mark, reached: Any = None) -> str:
 def readings(run: "Run", example: int, outputs: NDArray) -> str:
     """What the targets read in a state, in a few words, from their outputs (t,)."""
     problem, parts = run.problem, []
-    column = {problem.ports[port]: k for k, port in enumerate(problem.targets)}
+    column = {port: k for k, port in enumerate(problem.answers)}
     for mark in marks(problem, example):
         if (
             mark.is_source

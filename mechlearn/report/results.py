@@ -51,12 +51,12 @@ def confusion(run: "Run") -> Confusion | None:
     if problem.task.cost.has_values:
         return None
     shape = problem.asked.shape
-    names = list(dict.fromkeys(problem.ports[k].terminal for k in problem.targets))
+    names = list(dict.fromkeys(p.terminal for p in problem.answers))
     raw = {key: np.zeros(shape) for key in ("initial", "reached")}
     several = problem.n_examples > 1
     column = {name: [] for name in names}
-    for k, port in enumerate(problem.targets):
-        column[problem.ports[port].terminal].append(k)
+    for k, port in enumerate(problem.answers):
+        column[port.terminal].append(k)
     for row in run.targets:
         e = row["example"] - 1 if several else 0
         mine = [k for k in column[row["name"]] if problem.asked[e, k]]
@@ -70,5 +70,5 @@ def confusion(run: "Run") -> Confusion | None:
         table = np.zeros((shape[1],) * 2, dtype=np.int64)
         np.add.at(table, (wanted, taken), 1)
         tables.append(table)
-    labels = [problem.ports[k].terminal for k in problem.targets]
+    labels = [p.terminal for p in problem.answers]
     return Confusion(labels, *tables)

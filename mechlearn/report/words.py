@@ -147,7 +147,7 @@ def _examples(run: "Run") -> list[dict[str, Any]]:
 def _is_pair(terminal: Terminal, run: "Run") -> bool:
     return any(
         p.terminal == terminal.name and p.component is None and len(p.nodes) == 2
-        for p in run.problem.ports
+        for p in (*run.problem.drives, *run.problem.answers)
     )
 
 
