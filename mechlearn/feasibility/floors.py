@@ -21,6 +21,8 @@ from mechlearn.problem import Problem
 RANK = 1e-9
 #: Floors below this part of what is wanted are none.
 NEGLIGIBLE = 1e-6
+#: Slopes at the nearest answers, relative to what is wanted, that count as zero.
+OPTIMAL = 1e-6
 #: With more independent places than this reciprocity is not looked at: it would take too long.
 MOST_PLACES = 12
 
@@ -92,7 +94,7 @@ def _linearity(problem: Problem) -> Floor | None:
     p = problem
     if p.n_examples < 2 or not (p.held == p.held[0]).all():
         return None
-    drive, best = _drive(p), np.where(p.asked, p.wanted, 0.0)
+    drive, best = p.given, np.where(p.asked, p.wanted, 0.0)
     for k in range(len(p.targets)):
         e = p.asked[:, k]
         best[e, k] = drive[e] @ np.linalg.lstsq(drive[e], p.wanted[e, k], rcond=RANK)[0]
@@ -100,51 +102,85 @@ def _linearity(problem: Problem) -> Floor | None:
 
 
 def _reciprocity(problem: Problem) -> Floor | None:
-    """The floor of a network that is loaded and read at the same places.
+    """The floor of a network that is driven and read at the same places.
 
-    The compliance between the ports is ``C A C^T`` with ``C`` their rows in a basis, and ``A``
-    symmetric and positive semidefinite, whatever the network. Without common places that is no
-    restriction.
+    Between loaded ports the compliance is ``C A C^T`` with ``C`` their rows in a basis, and ``A``
+    symmetric and positive semidefinite; between held ones the stiffness ``S`` is; and what goes
+    from one kind to the other, ``B``, comes back as ``-B^T``, whatever the network. Without common
+    places that is no restriction.
     """
     p = problem
-    sources = np.setdiff1d(np.arange(len(p.ports)), p.targets)
-    if p.held.any() or p.through.any() or not len(sources):
+    if not (p.held == p.held[0]).all():
         return None
+    driven, read = (p.values != 0).any(axis=0), np.isin(np.arange(len(p.ports)), p.targets)
     rows = p.linear_rows()
     rows = rows[:, np.setdiff1d(np.arange(rows.shape[1]), p.supported)]
     rows = rows[:, np.unique(rows.nonzero()[1])].toarray()
-    u, sizes, _ = np.linalg.svd(rows, full_matrices=False)
+    held = np.flatnonzero(p.held[0] & (driven | read))
+    loaded = np.flatnonzero(~p.held[0])
+    u, sizes, _ = np.linalg.svd(rows[loaded], full_matrices=False)
     rank = int(np.count_nonzero(sizes > RANK * sizes.max(initial=0.0)))
-    if rank == len(rows) or rank > MOST_PLACES:
+    common = (driven & read).any() or (rank < len(loaded) and driven[loaded].any())
+    if not common or rank + len(held) > MOST_PLACES:
         return None
-    # A basis of the rows; every state reads C y with y = A (C^T f).
-    c = u[:, :rank] * sizes[:rank]
-    load = p.values @ c
-    read = c[p.targets]
-    factor = _nearest_definite(load, read, p.wanted / p.units, p.asked, p.units)
-    return _floor("reciprocity", problem, load @ (factor @ factor.T) @ read.T)
+    if np.linalg.matrix_rank(rows[np.concatenate([loaded, held])], RANK) < rank + len(held):
+        return None
+    # A basis of the rows; every state reads C y with y = A (C^T f) - B^T v.
+    c = np.zeros((len(p.ports), rank))
+    c[loaded] = u[:, :rank] * sizes[:rank]
+    v = np.zeros((len(p.ports), len(held)))
+    v[held, np.arange(len(held))] = 1.0
+    best = _nearest(p, p.values @ c, p.values @ v, c[p.targets], v[p.targets])
+    return None if best is None else _floor("reciprocity", problem, best)
 
 
-def _nearest_definite(load, read, wanted, asked, units) -> NDArray[np.float64]:
-    """``L`` with ``A = L L^T`` whose answers ``load A read^T`` are nearest to what is wanted.
+def _nearest(p: Problem, load, moved, c, v) -> NDArray[np.float64] | None:
+    """The answers of a passive, reciprocal network that are nearest to what is wanted.
 
-    The sum of squares is convex in ``A``, so that a full ``L`` has no other minima than the best.
+    ``load`` and ``moved``, (examples, k), are what is applied and imposed; ``c`` and ``v``,
+    (targets, k), where it is read. The sum of squares is convex in ``A``, ``B`` and ``S``, so that
+    full factors of ``A`` and ``S`` have no other minima than the best; None where it is not found.
     """
     from scipy.optimize import least_squares
 
-    q = load.shape[1]
-    size = np.abs(wanted).max() or 1.0
-    unit = np.abs(load).max() * np.abs(read / units[:, None]).max() or 1.0
+    n, m = load.shape[1], moved.shape[1]
+    size = np.abs(p.wanted / p.units).max() or 1.0
+    c, v = c / p.units[:, None] / size, v / p.units[:, None] / size
+    # Unknowns such that all that is applied, imposed and read is about 1.
+    a, b = np.abs(load).max(initial=0.0) or 1.0, np.abs(moved).max(initial=0.0) or 1.0
+    load, moved = load / a, moved / b
+    r, s = np.abs(c).max(initial=0.0) or 1.0, np.abs(v).max(initial=0.0) or 1.0
+    # B is one block both ways, of the larger of its two units.
+    back, forth = min(1.0, b * r / (a * s)), min(1.0, a * s / (b * r))
+
+    def parts(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        return x[: n * n].reshape(n, n), x[n * n : n * n + n * m].reshape(m, n), x[
+            n * n + n * m :
+        ].reshape(m, m)  # fmt: skip
+
+    def answers(x: NDArray) -> NDArray[np.float64]:
+        low, cross, stiff = parts(x)
+        across = load @ (low @ low.T) - back * moved @ cross
+        through = moved @ (stiff @ stiff.T) + forth * load @ cross.T
+        return across @ (c / r).T + through @ (v / s).T
+
+    wanted = p.wanted / p.units / size
 
     def missing(x: NDArray) -> NDArray:
-        factor = x.reshape(q, q)
-        answers = load @ (factor @ factor.T) @ read.T / units / unit
-        return (np.where(asked, answers - wanted / size, 0.0)).ravel()
+        return np.where(p.asked, answers(x) - wanted, 0.0).ravel()
 
-    starts = np.random.default_rng(0).standard_normal((3, q * q))
+    starts = np.random.default_rng(0).standard_normal((3, n * n + n * m + m * m))
     found = [least_squares(missing, x, xtol=1e-15, ftol=1e-15, gtol=1e-15) for x in starts]
-    best = min(found, key=lambda f: f.cost)
-    return best.x.reshape(q, q) * np.sqrt(size / unit)
+    x = min(found, key=lambda f: f.cost).x
+    lacking = np.where(p.asked, answers(x) - wanted, 0.0)
+    # The slopes by A and S must be positive semidefinite there, and that by B zero.
+    on_c, on_v = lacking @ (c / r), lacking @ (v / s)
+    slopes = load.T @ on_c, moved.T @ on_v
+    lowest = min(np.linalg.eigvalsh((q + q.T) / 2).min(initial=0.0) for q in slopes)
+    level = forth * on_v.T @ load - back * moved.T @ on_c
+    if max(-lowest, np.abs(level).max(initial=0.0)) > OPTIMAL * np.linalg.norm(wanted):
+        return None
+    return answers(x) * size * p.units
 
 
 def _floor(reason: str, problem: Problem, best: NDArray) -> Floor | None:
@@ -165,14 +201,6 @@ def relative_error(problem: Problem, outputs: NDArray) -> float:
     return float(np.linalg.norm(missing) / max(np.linalg.norm(wanted / problem.units), 1e-300))
 
 
-def _drive(problem: Problem) -> NDArray[np.float64]:
-    """Values and forces imposed at the ports in every example, (examples, ports).
-
-    Those of ports that are only read are zero.
-    """
-    return problem.values
-
-
 def independent_answers(problem: Problem, linear: bool) -> int:
     """Independent numbers wanted: in a linear network, targets times independent drives.
 
@@ -183,7 +211,7 @@ def independent_answers(problem: Problem, linear: bool) -> int:
         return 0
     if not linear or not (p.held == p.held[0]).all():
         return int(p.asked.sum())
-    drive = _drive(p)
+    drive = p.given
     return int(
         sum(np.linalg.matrix_rank(drive[p.asked[:, k]], rtol=RANK) for k in range(len(p.targets)))
     )
