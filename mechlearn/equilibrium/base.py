@@ -270,6 +270,11 @@ class Equilibrium(ABC):
         return combine([state.sensitivity(name).mean(axis=0) for state in states])
 
     @property
+    def released_floats(self) -> bool:
+        """Whether nothing holds the network once all forces that are read are loads."""
+        return self._home is not None and self._release.floats()
+
+    @property
     def sources_alike(self) -> list[GripOfSome]:
         """The examples sorted by what sources hold in them."""
         return self._grip.alike

@@ -296,7 +296,7 @@ class LinearEquilibrium(Equilibrium):
         """What makes forces at held ports, (examples, held), from moves of them."""
         a = self.compliance[grip.block]
         if grip.soft:
-            inverse = self._inverted_soft(a + np.diag(grip.softness), grip)
+            inverse = self._inverted_soft(a, grip)
             return lambda moves: moves @ inverse
         if len(a) == 1 and a[0, 0] > 0:
             return lambda moves: moves / a
@@ -312,16 +312,17 @@ class LinearEquilibrium(Equilibrium):
 
         Where nothing is left that holds the network as a whole, that of what deforms it.
         """
-        size = np.sqrt(np.abs(a.diagonal()))
-        eigenvalues = np.zeros(1)
-        if size.all() and np.isfinite(a).all():
-            eigenvalues, vectors = np.linalg.eigh(a / (size[:, None] * size))
-        magnitudes = np.abs(eigenvalues)
-        floats = magnitudes <= DEPENDENT * magnitudes.max()
+        size = np.sqrt(np.abs(a.diagonal()) + np.abs(grip.softness))
+        eigenvalues = np.zeros(len(a))
+        if size.all() and np.isfinite(size).all():
+            whole = (a + np.diag(grip.softness)) / (size[:, None] * size)
+            eigenvalues, vectors = np.linalg.eigh(whole)
+        floats = np.abs(eigenvalues) <= DEPENDENT
         released = np.isin(grip.held, self.problem.grounded) & (grip.softness < 0)
-        if np.count_nonzero(floats) > np.count_nonzero(released) or not (size.all()):
+        floating = np.count_nonzero(floats)
+        if floating > np.count_nonzero(released) or not size.all():
             raise self._contradiction(grip.held)
-        if np.count_nonzero(eigenvalues[~floats] < 0) != grip.away - np.count_nonzero(floats):
+        if np.count_nonzero(eigenvalues[~floats] < 0) != grip.away - floating:
             raise SolveError(TOPPLED, "toppled")
         half = vectors[:, ~floats] / size[:, None]
         return half / eigenvalues[~floats] @ half.T

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
-from mechlearn.errors import InputError, SolveError
+from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import Rule, rule_name
@@ -36,6 +36,24 @@ class RuleLearner(Learner):
     ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._states: list[PhaseState] = []
+        clamps = any(p.kind == "clamp" and p.amount for p in rule.phases)
+        #: Whether clamped states are asked for that a network at finite displacement has not.
+        self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
+
+    @override
+    def require_states(self) -> None:
+        if self._adrift:
+            names = dict.fromkeys(
+                p.terminal
+                for p, through in zip(self.problem.answers, self.problem.through, strict=True)
+                if through
+            )
+            raise InputError(
+                f"rule: {rule_name(self.rule)} loads a network with the forces that it reads, "
+                f"instead of holding it there, and without {listed(names)} nothing holds it as a "
+                "whole: at finite displacement it would turn away. Use equilibrium_propagation or "
+                "gradient_descent, or leave one of them out."
+            )
 
     @classmethod
     @override
@@ -48,6 +66,8 @@ class RuleLearner(Learner):
 
     @override
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+        if self._adrift:
+            return np.full(self.problem.n_examples, np.nan)
         self._states = self._compare(outputs)
         return self._states[-1].potentials - self._states[0].potentials
 
