@@ -15,7 +15,7 @@ from mechlearn.energies import Element, Spring
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
-from mechlearn.learners import Learner, Twin, learner_of
+from mechlearn.learners import Learner, RuleLearner, Twin, learner_of
 from mechlearn.network import Network
 from mechlearn.places import by_label
 from mechlearn.problem import Problem
@@ -233,7 +233,7 @@ def make_learner(
 ) -> Learner:
     """The learner that a set-up describes; its energy and rule may be the user's own."""
     options = setup.train
-    return learner_of(rule)(
+    learner = learner_of(rule)(
         network,
         setup.task,
         energy,
@@ -248,6 +248,9 @@ def make_learner(
         seed=options.seed,
         comm=comm,
     )
+    if options.steps and isinstance(learner, RuleLearner):
+        learner.require_states()
+    return learner
 
 
 def _train(

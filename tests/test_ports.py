@@ -1,9 +1,6 @@
 """Reading where a network is driven: what gives way under a force, and what it takes to move it."""
 
-import subprocess
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest

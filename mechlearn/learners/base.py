@@ -163,9 +163,6 @@ class Learner(ABC):
     def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         """Raise InputError where such a rule cannot learn such a task."""
 
-    def require_states(self) -> None:  # noqa: B027 (most find all)
-        """Raise InputError where a step needs states that the network cannot have."""
-
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """The learning parameters as they are now, by name, in bond order.
@@ -205,8 +202,6 @@ class Learner(ABC):
         SolveError
             Where there is no good state to go back to.
         """
-        if steps:
-            self.require_states()
         before: Kept | None = None
         while True:
             self._kept = self._keep()

@@ -40,8 +40,8 @@ class RuleLearner(Learner):
         #: Whether clamped states are asked for that a network at finite displacement has not.
         self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
 
-    @override
     def require_states(self) -> None:
+        """Raise InputError where a step needs states that the network cannot have."""
         if self._adrift:
             names = dict.fromkeys(
                 p.terminal
