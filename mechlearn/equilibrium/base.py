@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.costs import SquaredError
 from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
+from mechlearn.equilibrium.held import TOPPLED
 from mechlearn.equilibrium.release import Release
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.equilibrium.unloaded import Unloaded
@@ -30,8 +31,6 @@ from mechlearn.task import ABSOLUTE
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50
-#: What is said where a nudge makes the energy plus the cost lose its minimum.
-TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 
 
 class Equilibrium(ABC):
@@ -272,7 +271,7 @@ class Equilibrium(ABC):
     @property
     def released_floats(self) -> bool:
         """Whether nothing holds the network once all forces that are read are loads."""
-        return self._home is not None and self._release.floats()
+        return self._release.floats()
 
     @property
     def sources_alike(self) -> list[GripOfSome]:

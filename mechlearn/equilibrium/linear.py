@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.linalg import lapack
 
-from mechlearn.equilibrium.base import TOPPLED, Equilibrium
+from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import (
     Conditions,
     Grip,
@@ -24,6 +24,7 @@ from mechlearn.equilibrium.conditions import (
     mean_stiffness,
     tie_to_ground,
 )
+from mechlearn.equilibrium.held import DEPENDENT, inverted_soft
 from mechlearn.equilibrium.reading import PortReader
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
@@ -32,8 +33,6 @@ from mechlearn.problem import Problem
 from mechlearn.ranks import total
 from mechlearn.superposition import Sense, moment
 
-#: Held ports whose scaled compliance is closer to singular than this contradict each other.
-DEPENDENT = 1e-11
 #: A solution that misses its load by more than this (relative) is not a solution.
 RESIDUAL = 1e-6
 #: Bonds whose loads are solved for at a time.
@@ -296,7 +295,9 @@ class LinearEquilibrium(Equilibrium):
         """What makes forces at held ports, (examples, held), from moves of them."""
         a = self.compliance[grip.block]
         if grip.soft:
-            inverse = self._inverted_soft(a, grip)
+            inverse = inverted_soft(a, grip, self.problem.grounded)
+            if inverse is None:
+                raise self._contradiction(grip.held)
             return lambda moves: moves @ inverse
         if len(a) == 1 and a[0, 0] > 0:
             return lambda moves: moves / a
@@ -306,26 +307,6 @@ class LinearEquilibrium(Equilibrium):
         if failed or not all(pivot**2 > DEPENDENT * alone for pivot, alone in pivots):
             raise self._contradiction(grip.held)
         return lambda moves: lapack.dpotrs(root, moves.T)[0].T
-
-    def _inverted_soft(self, a: NDArray, grip: GripOfSome) -> NDArray[np.float64]:
-        """The inverse of a matrix that need not be definite, as springs may push outputs away.
-
-        Where nothing is left that holds the network as a whole, that of what deforms it.
-        """
-        size = np.sqrt(np.abs(a.diagonal()) + np.abs(grip.softness))
-        eigenvalues = np.zeros(len(a))
-        if size.all() and np.isfinite(size).all():
-            whole = (a + np.diag(grip.softness)) / (size[:, None] * size)
-            eigenvalues, vectors = np.linalg.eigh(whole)
-        floats = np.abs(eigenvalues) <= DEPENDENT
-        released = np.isin(grip.held, self.problem.grounded) & (grip.softness < 0)
-        floating = np.count_nonzero(floats)
-        if floating > np.count_nonzero(released) or not size.all():
-            raise self._contradiction(grip.held)
-        if np.count_nonzero(eigenvalues[~floats] < 0) != grip.away - floating:
-            raise SolveError(TOPPLED, "toppled")
-        half = vectors[:, ~floats] / size[:, None]
-        return half / eigenvalues[~floats] @ half.T
 
     def _contradiction(self, held: NDArray) -> SolveError:
         names = list(dict.fromkeys(self.problem.ports[k].terminal for k in held))

@@ -55,7 +55,10 @@ def known_floors(problem: Problem) -> list[Floor]:
     """The floors of a task on a linear network without prestress, as far as they are known."""
     if not problem.task.cost.has_values or problem.match.any() or not problem.two_sided:
         return []
-    return [f for f in (_linearity(problem), _reciprocity(problem)) if f is not None]
+    linearity, reciprocity = _linearity(problem), _reciprocity(problem)
+    if linearity and reciprocity and reciprocity.cost <= linearity.cost * (1 + NEGLIGIBLE):
+        reciprocity = None  # what a passive, reciprocal network answers is linear, too
+    return [f for f in (linearity, reciprocity) if f is not None]
 
 
 def reciprocity_floor(wanted: ArrayLike) -> tuple[float, NDArray[np.float64]]:
