@@ -72,8 +72,7 @@ class Equilibrium(ABC):
         self._through = np.zeros(problem.held.shape, dtype=bool)
         self._put(self._through, True, problem.asked & problem.through)
         self._release = Release(problem)
-        free = np.zeros(problem.values.shape), np.zeros_like(problem.held)
-        self._grip = Grip(problem.held, *free)
+        self._grip = Grip.firm(problem.held)
         self._impose(problem.values)
         self._grips: dict[tuple[str, float], Grip] = {}
         self._free: Settled | None = None
@@ -240,7 +239,9 @@ class Equilibrium(ABC):
             conditions, settled = self._sources, free
             key = phase.key + (" +1" if sign > 0 else " -1")
             if phase.amount:
-                moved = outputs + phase.amount * self._reachable(sign, self.problem.residual(seen))
+                moves = self.problem.residual(seen)
+                moves = moves if sign > 0 else self._release.balanced(moves)
+                moved = outputs + phase.amount * moves
                 conditions = self._clamped(sign, moved, self.problem.missed(seen))
                 settled = self._settle(conditions, key)
             parts += self._with_reaction(sign, settled, key)
@@ -301,12 +302,6 @@ class Equilibrium(ABC):
         """Put numbers of the targets, where so, into an array (examples, ports)."""
         e, t = np.nonzero(where)
         into[e, self.problem.targets[t]] = np.broadcast_to(numbers, where.shape)[e, t]
-
-    def _reachable(self, sign: float, moves: NDArray) -> NDArray[np.float64]:
-        """The part of moves of the outputs (examples, t) towards which they can be clamped."""
-        if sign > 0:
-            return moves
-        return self._release.balanced(moves, self._of_kind[sign] & (moves != 0))
 
     def _working(self, conditions: Conditions) -> NDArray[np.float64] | None:
         """Forces that do work in a clamped state, (examples, ports); None where there are none.

@@ -30,6 +30,11 @@ class Grip:
     softness: NDArray[np.float64]
     away: NDArray[np.bool_]
 
+    @classmethod
+    def firm(cls, held: NDArray[np.bool_]) -> "Grip":
+        """Ports held where so, and not softly."""
+        return cls(held, np.zeros(held.shape), np.zeros_like(held))
+
     @cached_property
     def alike(self) -> list["GripOfSome"]:
         """The examples sorted by what is held in them."""

@@ -30,12 +30,14 @@ class Release:
         those = np.unique(p.asked & p.through, axis=0)
         return any(self._projector(e, mine) is not None for e, mine in self._first(those))
 
-    def balanced(self, moves: NDArray, mine: NDArray) -> NDArray[np.float64]:
-        """The part of moves of the forces, (examples, t), that is in balance where all are loads.
+    def balanced(self, moves: NDArray) -> NDArray[np.float64]:
+        """The part of moves of the outputs, (examples, t), that is in balance where it is loads.
 
-        ``mine`` says which outputs are released, an array like them.
+        The forces that are to move are released.
         """
-        nodes = self._problem.dofs[self._problem.targets] >= 0
+        p = self._problem
+        nodes = p.dofs[p.targets] >= 0
+        mine = p.asked & p.through & (moves != 0)
         if not (mine & nodes).any():
             return moves
         out = moves.copy()

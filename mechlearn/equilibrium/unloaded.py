@@ -90,4 +90,4 @@ class Unloaded:
 
 def _let_go(problem: Problem, values: NDArray) -> Conditions:
     held = np.tile(problem.kept, (len(values), 1))
-    return Conditions(Grip(held, np.zeros(held.shape), np.zeros_like(held)), values)
+    return Conditions(Grip.firm(held), values)
