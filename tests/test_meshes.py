@@ -516,5 +516,8 @@ def test_commands_say_what_was_chosen(tmp_path, capfd):
     assert not ended.value.code
     said = capfd.readouterr().err.splitlines()
     assert len([line for line in said if "Note" in line and "1 line3" in line]) == 1
-    warnings = ml.train_file(tmp_path / "task.toml").summary["warnings"]
-    assert any("1 line3" in warning for warning in warnings)
+    run = ml.train_file(tmp_path / "task.toml")
+    assert any("1 line3" in warning for warning in run.summary["warnings"])
+    again = ml.Run.load(run.save(tmp_path / "run"))
+    assert again.network.labels == ("1", "3", "4", "5")
+    assert again.evaluate()[0]["reached"] == pytest.approx(run.targets[0]["reached"], rel=1e-12)

@@ -70,7 +70,11 @@ def networks(draw):
         node_sets={names[0]: sorted(some[0])},
         edge_sets={names[1]: sorted(some[1])},
         edge_data={"stiffness": 10 ** rng.uniform(-12, 12, net.n_edges)},
-        node_data={"weight": rng.standard_normal(net.n_nodes)},
+        node_data={
+            "weight": rng.standard_normal(net.n_nodes),
+            "a kind": np.array([f"{names[0]}{k % 3}" for k in range(net.n_nodes)]),
+        },
+        labels=[f"{names[1]}.{k}" for k in rng.permutation(net.n_nodes)],
     )
 
 
@@ -101,6 +105,8 @@ def gives_back(suffix, net):
         assert again.cell == pytest.approx(net.cell, rel=1e-12, abs=1e-12 * size)
         assert np.array_equal(again.shifts, net.shifts)
     assert again.edge_data["stiffness"] == pytest.approx(net.edge_data["stiffness"], rel=1e-12)
+    assert again.labels == net.labels
+    assert np.array_equal(again.node_data["a kind"], net.node_data["a kind"])
     assert again.node_data["weight"] == pytest.approx(net.node_data["weight"], rel=1e-12)
     for mine, given_sets in ((again.node_sets, net.node_sets), (again.edge_sets, net.edge_sets)):
         assert {k: v.tolist() for k, v in mine.items()} == {

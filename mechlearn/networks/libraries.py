@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,9 @@ def of_vtk(path: Path, suffix: str) -> Mesh:
 
 
 def _encoded(name: str) -> str:
-    """The name of the field of a set as it was written."""
+    """The name of the field of a set, or of texts, as it was written."""
     kind, mark, rest = name.partition("_set:")
-    return set_field(kind, rest) if mark and kind in ("node", "edge") else name
+    if mark and kind in ("node", "edge"):
+        return set_field(kind, rest)
+    kind, mark, rest = name.partition(":")
+    return f"{kind}:{quote(rest, safe='')}" if mark and kind.startswith("text_") else name
