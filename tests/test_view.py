@@ -251,7 +251,7 @@ def address(folder, tmp_path_factory):
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True) as process,
     ):
         line = process.stdout.readline()
-        yield re.search(r"http://127\.0\.0\.1:\d+/", line).group()
+        yield re.search(r"http://127\.0\.0\.1:\d+/\S+/", line).group()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) in (0, 130)
     assert errors.read_text().replace("mechlearn: Stopped.\n", "") == ""

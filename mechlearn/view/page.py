@@ -1,7 +1,6 @@
 """The page of an exhibit: controls in the browser, pictures and answers from here (trame)."""
 
 import asyncio
-import os
 import socket
 import webbrowser
 from typing import TYPE_CHECKING, Any
@@ -83,6 +82,7 @@ class Page:
         state.trame__favicon = None
         state.update(
             {
+                "title": heading(exhibit.run),
                 "step": exhibit.step,
                 "amplitude": exhibit.amplitude,
                 "colour": exhibit.colour,
@@ -91,9 +91,10 @@ class Page:
             }
         )
         self._press: tuple[float, float] | None = None
-        self.server.controller.on_server_bind.add(_answer_launcher)
+        #: Names in the state that are chosen in the page.
+        self.choices = ("step", "amplitude", "colour")
         self._tell()
-        for key in ("step", "amplitude", "colour"):
+        for key in self.choices:
             state.change(key)(self._later(key))
         self._lay_out()
 
@@ -148,12 +149,13 @@ class Page:
         """Do what the page's state says about step, amplitude and colour, and draw it."""
         state, exhibit = self.server.state, self.exhibit
         state.trouble = ""
-        if "colour" in wanted and state.colour in exhibit.colourings:
-            exhibit.colour = state.colour
-        step, amplitude = int(state.step), float(np.clip(float(state.amplitude), 0, 1))
+        if "colour" in wanted and isinstance(state.colour, str):
+            exhibit.colour = state.colour if state.colour in exhibit.colourings else exhibit.colour
+        step = _number(state.step, len(exhibit.actuation.steps) - 1, exhibit.step)
+        amplitude = _number(state.amplitude, 1.0, exhibit.amplitude)
         if (step, amplitude) != (exhibit.step, exhibit.amplitude):
             try:
-                exhibit.go(step, amplitude)
+                exhibit.go(int(step), amplitude)
             except MechlearnError as error:
                 state.trouble = str(error)
         exhibit.draw()
@@ -179,13 +181,11 @@ class Page:
         state.scale = f"Deformation {scale}." if exhibit.moves else ""
 
     def _begin_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
-        place = (event or {}).get("position") or {}
-        self._press = (place.get("x", -1.0), place.get("y", -1.0))
+        self._press = _place(event)
 
     def _end_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
         """Pick a bond where the mouse was pressed and let go at one place."""
-        place = (event or {}).get("position") or {}
-        x, y = place.get("x", -1.0), place.get("y", -1.0)
+        x, y = _place(event)
         if self._press is None or np.hypot(x - self._press[0], y - self._press[1]) > 3:
             return
         w, h = self.exhibit.plotter.render_window.GetSize()
@@ -225,7 +225,7 @@ class Page:
         self.layout = layout
 
     def _lay_out_side(self, html: Any) -> None:
-        html.H1(heading(self.exhibit.run))
+        html.H1("{{ title }}")  # a title is what its run calls itself, and nothing to be run
         html.Div("{{ trouble }}", classes="trouble", v_if=("trouble", ""))
         with html.Div(classes="row"):
             for text, step, on in (("Before", "0", "step == 0"), ("After", "last", "step == last")):
@@ -316,31 +316,41 @@ def serve(
         raise InputError("view runs on one rank; it answers one person.")
     check_example(run, example)
     _check_trame()
+    from mechlearn.view.guard import Guard
+
     port = _port(port)
     page = Page(Exhibit(run, example - 1))
-    address = f"http://{HOST}:{port}/"
+    guard = Guard(HOST, port, page.choices)
 
     def ready(**_: Any) -> None:
-        say(f"Open {address} (Ctrl-C ends it)")
+        say(f"Open {guard.address} (Ctrl-C ends it)")
         if browser:
-            webbrowser.open(address)
+            webbrowser.open(guard.address)
 
-    page.server.controller.on_server_ready.add(ready)
-    # Instead of this process's own arguments, which are not for trame.
-    os.environ["TRAME_ARGS"] = f"--server --host {HOST} --timeout 0"
-    page.server.start(
-        port=port, host=HOST, open_browser=False, show_connection_info=False, disable_logging=True
-    )
+    server = page.server
+    server.controller.on_server_bind.add(guard.stand)
+    server.controller.on_server_ready.add(ready)
+    # This process's own arguments are not for trame.
+    options = server.cli.parse_args(guard.arguments())
+    server.cli.parse_known_args = lambda *_: (options, [])
+    server.start(
+        port=port, host=HOST, timeout=0, open_browser=False, show_connection_info=False,
+        disable_logging=True, backend="aiohttp", exec_mode="main",
+    )  # fmt: skip
 
 
-def _answer_launcher(server: Any) -> None:
-    """Say where the page's socket is, for which its client asks first, as a launcher would."""
-    from aiohttp import web
+def _number(value: Any, most: float, now: float) -> float:
+    """What the page says of a number from 0, or what it is now where that is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return now
+    return min(max(float(value), 0.0), most)
 
-    async def answer(request: web.Request) -> web.Response:
-        return web.json_response({"sessionURL": f"ws://{request.host}/ws"})
 
-    server.app.router.add_post("/paraview/", answer)
+def _place(event: Any) -> tuple[float, float]:
+    """Where in the picture a mouse event was; nowhere, in negative numbers, if it does not say."""
+    place = event.get("position") if isinstance(event, dict) else None
+    x, y = (place.get(k) for k in "xy") if isinstance(place, dict) else (None, None)
+    return _number(x, np.inf, -1.0), _number(y, np.inf, -1.0)
 
 
 def _check_trame() -> None:
