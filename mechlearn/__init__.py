@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         GradientFree,
         GreedyPruning,
     )
-    from mechlearn.run import Run
+    from mechlearn.run import Interrupted, Run
     from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
@@ -71,6 +71,7 @@ _HOMES = {
     "Hinge": "energies",
     "Imperfections": "imperfections",
     "InputError": "errors",
+    "Interrupted": "run",
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Moduli": "elasticity",
@@ -118,6 +119,7 @@ __all__ = [
     "Hinge",
     "Imperfections",
     "InputError",
+    "Interrupted",
     "Learn",
     "MechlearnError",
     "Moduli",

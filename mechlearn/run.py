@@ -14,6 +14,7 @@ from mechlearn.baseline import pose_from_baseline
 from mechlearn.cell import strain_tensors
 from mechlearn.energies import Element
 from mechlearn.errors import InputError
+from mechlearn.fixed import fixed, fixed_array
 from mechlearn.folder import new_folder
 from mechlearn.imperfections import Flaws
 from mechlearn.kinematics import Displacements
@@ -62,9 +63,29 @@ class Score:
     outputs: NDArray[np.float64]
 
 
+class Interrupted(KeyboardInterrupt):
+    """A training was interrupted, as by Ctrl-C or the stop button of a notebook.
+
+    Attributes
+    ----------
+    run : Run
+        What it had come to at the last step it finished.
+    runs : list of Run
+        Of a sequence: those of the stages before as well.
+    """
+
+    def __init__(self, run: "Run", runs: Sequence["Run"] = ()) -> None:
+        super().__init__(
+            f"interrupted after step {run.summary['steps']}, with the error "
+            f"{run.summary['error']:.2e}. What was learned until then is kept: it is the `run` of "
+            "this exception (at a prompt: import sys; run = sys.last_value.run)."
+        )
+        self.run, self.runs = run, [*runs, run]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """A finished training.
+    """A finished training, of which nothing can be changed: arrays are read-only.
 
     Attributes
     ----------
@@ -100,9 +121,16 @@ class Run:
     memory: Mapping[str, NDArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "energy", named_element(self.setup.energy, self.energy, self.network.dim)
-        )
+        history = {n: fixed_array(v.values) for n, v in self.history.data_vars.items()}
+        found = {
+            "energy": named_element(self.setup.energy, self.energy, self.network.dim),
+            "history": self.history.copy(data=history),
+            "response": fixed_array(self.response),
+        }
+        for name in ("initial", "learned", "summary", "memory"):
+            found[name] = fixed(dict(getattr(self, name)))
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     @cached_property
     def problem(self) -> Problem:

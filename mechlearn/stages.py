@@ -15,7 +15,7 @@ from mechlearn.errors import InputError
 from mechlearn.folder import new_folder, within
 from mechlearn.network import Network
 from mechlearn.ranks import on_first
-from mechlearn.run import Run
+from mechlearn.run import Interrupted, Run
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
 from mechlearn.writing import save
@@ -122,6 +122,8 @@ def sequence(
     ------
     InputError
         For stages that are none of these, a name with two tasks, or a cut before anything.
+    Interrupted
+        For Ctrl-C; its ``runs`` are those of the stages until then.
     """
     import xarray
 
@@ -137,7 +139,10 @@ def sequence(
         else:
             mine = {**options, **(own[0] if own else {})}
             keep = keep_optimiser and last is not None and bool(last.memory)
-            last = train(network, what, start=last, keep_optimiser=keep, **mine)
+            try:
+                last = train(network, what, start=last, keep_optimiser=keep, **mine)
+            except Interrupted as stop:
+                raise Interrupted(stop.run, runs) from None
             if not runs and start is None:
                 rows.append(_known(last, tasks, learned=False))
         if not rows:

@@ -320,7 +320,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             cluster = LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None is one port for all sweeps
                 silence_logs=logging.CRITICAL,
             )
         with cluster, Client(cluster) as client:

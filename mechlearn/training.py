@@ -25,7 +25,7 @@ from mechlearn.rules import (
     rule_name,
     rules,
 )
-from mechlearn.run import Run
+from mechlearn.run import Interrupted, Run
 from mechlearn.setup import (
     TASK_TABLES,
     Setup,
@@ -126,6 +126,8 @@ def train(
         For a task, or anything else given, that makes no sense; the message says what would.
     SolveError
         For equilibria that cannot be found, or are not to be trusted.
+    Interrupted
+        For Ctrl-C, a KeyboardInterrupt; its ``run`` is what was learned until then.
     """
     if start is not None:
         energy = energy or start.energy
@@ -274,7 +276,13 @@ def _train(
 
     ready = time.perf_counter()
     with checkpoints or nullcontext():
-        learner.train(setup.train.steps, setup.train.tolerance, see)
+        try:
+            learner.train(setup.train.steps, setup.train.tolerance, see)
+        except KeyboardInterrupt:
+            # With checkpoints it is on the disk; of several ranks each would be elsewhere.
+            alone = learner.model.comm.size == 1
+            if checkpoints or not (alone and learner.recover(setup.train.tolerance)):
+                raise
     if checkpoints:
         checkpoints.save(learner)
     trained = time.perf_counter()
@@ -306,7 +314,7 @@ def _train(
     if learner.faults:
         counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
         warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
-    return Run(
+    run = Run(
         setup=setup.with_task(by_label(problem.task, learner.network)),
         network=learner.network,
         initial=initial,
@@ -325,6 +333,9 @@ def _train(
             "warnings": warnings,
         },
     )
+    if learner.interrupted:
+        raise Interrupted(run)
+    return run
 
 
 def _largest(problem: Problem) -> float:

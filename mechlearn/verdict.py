@@ -23,8 +23,8 @@ class Verdict(NamedTuple):
     """One word, and a sentence without its full stop where there is more to say.
 
     ``outcome`` is "learned", "unfinished" (the error was still falling), "oscillating" (it went up
-    and down), "stalled", "diverged", "finished" (no further change helps) or "stopped" (no step
-    could be taken).
+    and down), "stalled", "diverged", "finished" (no further change helps), "stopped" (no step
+    could be taken) or "interrupted" (by the user, outside of the command line).
     """
 
     outcome: str
@@ -41,6 +41,8 @@ def judge(
     errors = np.array(learner.history.error)
     if error <= tolerance:
         return Verdict("learned", "")
+    if learner.interrupted:
+        return Verdict("interrupted", f"by the user after step {learner.updates} of {steps}")
     if learner.stopped:
         return Verdict("stopped", f"{learner.stopped.rstrip('.')}{_bounded(learner)}")
     if learner.updates < steps and errors[-1] > tolerance:

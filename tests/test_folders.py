@@ -1,6 +1,5 @@
 """Folders of runs that others made, that threads share, and that move while they are written."""
 
-import csv
 import os
 import shutil
 import sys
@@ -121,23 +120,6 @@ def test_what_is_written_into_a_run_follows_no_link(received, name):
     kinds["x.svg"] = kinds["x.png"]
     assert command(*kinds.get(name, ["export", received]), received / name) == 0
     assert not (received / name).is_symlink()
-
-
-def test_a_sweep_follows_no_link(task, tmp_path, capsys):
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "other").mkdir()
-    sweep = "sweep", task, "-o", tmp_path / "sw", "--workers", 1, "--vary"
-    assert command(*sweep, "train.seed=1") == 0
-    (tmp_path / "sw" / "sweep.csv.part").symlink_to("../precious")
-    assert command(*sweep, "train.seed=1") == 0
-    assert (tmp_path / "precious").read_text() == "precious"
-    with (tmp_path / "sw" / "sweep.csv").open() as file:
-        assert [row["train.seed"] for row in csv.DictReader(file)] == ["1"]
-    shutil.rmtree(tmp_path / "sw" / "1")
-    (tmp_path / "sw" / "1").symlink_to("../other")
-    assert command(*sweep, "train.seed=1") == 2
-    assert "is a symbolic link, which is not followed" in capsys.readouterr().err
-    assert list((tmp_path / "other").iterdir()) == []
 
 
 def test_a_file_is_the_old_one_until_it_is_whole(tmp_path, monkeypatch):

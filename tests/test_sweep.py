@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,3 +289,22 @@ def test_results_of_other_values_are_never_reported(task, tmp_path, inline, key,
     (tmp_path / "out" / "1" / "member.json").unlink()
     with pytest.raises(InputError, match="does not say of which task"):
         sweep(setup, tmp_path / "out", {key: one})
+
+
+def test_a_sweep_follows_no_link(task, tmp_path, inline):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "other").mkdir()
+    setup, vary = read_setup(task), {"train.seed": [1]}
+    rows = sweep(setup, tmp_path / "out", vary)
+    (tmp_path / "out" / f"{TABLE}.part").symlink_to("../precious")
+    (tmp_path / "out" / TABLE).unlink()
+    (tmp_path / "out" / TABLE).symlink_to("../precious")
+    assert sweep(setup, tmp_path / "out", vary) == rows
+    assert (tmp_path / "precious").read_text() == "precious"
+    with (tmp_path / "out" / TABLE).open() as file:
+        assert [row["train.seed"] for row in csv.DictReader(file)] == ["1"]
+    shutil.rmtree(tmp_path / "out" / "1")
+    (tmp_path / "out" / "1").symlink_to("../other")
+    with pytest.raises(InputError, match="is a symbolic link, which is not followed"):
+        sweep(setup, tmp_path / "out", vary)
+    assert list((tmp_path / "other").iterdir()) == []

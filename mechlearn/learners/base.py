@@ -153,6 +153,8 @@ class Learner(ABC):
         # Devices that round their changes go up and down at any pace.
         self._rounds = bool(self.flaws.given.quantum or self.flaws.given.levels)
         self._kept: Kept | None = None
+        self._noted: Kept | None = None
+        self.interrupted = False
         self._best: Kept | None = None
         self._moment = (0, 0)
         if self.flaws.senses:
@@ -215,6 +217,7 @@ class Learner(ABC):
                 before = None
                 continue
             self.history.note(self.problem, outputs, contrast, self.parameters)
+            self._noted = self._kept
             if self._best is None or self.history.error[-1] < self.history.error[self.best]:
                 self._best = self._kept
             if not self._rounds:
@@ -235,6 +238,21 @@ class Learner(ABC):
                 continue
             self.updates += 1
             self.pace = self.pace.after_success()
+
+    def recover(self, tolerance: float) -> bool:
+        """Be at the last step whose answer is known, after an interruption at whatever moment.
+
+        Returns False where there is none yet.
+        """
+        if self._noted is None:
+            return False
+        self.updates, self.pace = self._noted.updates, self._noted.pace
+        self._put(self._noted)
+        self.history.cut(self.updates)
+        outputs, contrast = self._see(tolerance)
+        self.history.note(self.problem, outputs, contrast, self.parameters)
+        self.interrupted = True
+        return True
 
     @property
     def best(self) -> int:
