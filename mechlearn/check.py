@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
@@ -40,7 +40,7 @@ def check_setup(
         dof.values = learner.parameters[dof.name]
     kind = "periodic" if network.periodic else "finite"
     lines = [
-        *([setup.title] if setup.title else []),
+        *([plain(setup.title)] if setup.title else []),
         f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
         f"coordination {network.coordination:.3f}",
         f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",

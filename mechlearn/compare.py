@@ -1,6 +1,5 @@
 """Rules side by side: the same network, the same starts, and the exact gradient as the measure."""
 
-import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +27,9 @@ from mechlearn.rules import (
 from mechlearn.schema import pick
 from mechlearn.setup import Setup, build_energy, build_network
 from mechlearn.start import with_start
+from mechlearn.tabletext import csv_table
 from mechlearn.training import make_learner
-from mechlearn.writing import written
+from mechlearn.writing import save
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
@@ -300,10 +300,7 @@ def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as a table that pandas and spreadsheets read."""
-    with written(path) as place, place.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    save(path, csv_table(list(rows[0]), rows))
 
 
 def _median(values: Sequence[float]) -> float:

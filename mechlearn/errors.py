@@ -1,6 +1,7 @@
 """The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,11 @@ def plain(text: str, limit: int = 2000) -> str:
     """A text as one line that prints: what users name and give may be anything, of any length."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"
+
+
+def printable(text: str) -> str:
+    """Lines of our own for a terminal, in which nothing that users name moves, hides or colours."""
+    return "\n".join(plain(line, sys.maxsize) for line in text.split("\n"))
 
 
 def failure(error: Exception) -> str:

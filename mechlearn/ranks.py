@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from mechlearn.errors import MechlearnError
+from mechlearn.errors import MechlearnError, printable
 
 #: Set by the launchers of MPICH and Open MPI for every process they start.
 _RANK, _SIZE = ("PMI_RANK", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
@@ -80,7 +80,7 @@ def prepare() -> None:
 def tell(text: str) -> None:
     """Print a line on stderr. One that finds no room, or no reader, must end no training."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def fail(text: str, code: int) -> NoReturn:

@@ -16,6 +16,7 @@ from mechlearn.folder import new_folder, within
 from mechlearn.network import Network
 from mechlearn.ranks import on_first
 from mechlearn.run import Interrupted, Run
+from mechlearn.tabletext import csv_table
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
 from mechlearn.writing import save
@@ -92,7 +93,9 @@ class Stages:
         for number, (run, name) in enumerate(zip(self.runs, names, strict=True), 1):
             safe = "".join(c if c.isalnum() else "-" for c in str(name))
             run.save(within(folder, f"{number:02d}-{safe}"), overwrite)
-        save(folder / "stages.csv", self._table().to_csv().encode())
+        table = self._table().reset_index()
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
+        save(folder / "stages.csv", csv_table(list(table.columns), rows))
 
 
 def sequence(

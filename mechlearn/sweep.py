@@ -5,8 +5,6 @@ for each. Members are spread over Dask workers: of a cluster on this machine, or
 runs elsewhere. A sweep that was interrupted goes on with the members that are missing or failed.
 """
 
-import csv
-import io
 import itertools
 import json
 import logging
@@ -31,6 +29,7 @@ from mechlearn.run import Run
 from mechlearn.schema import input_error
 from mechlearn.setup import Setup, build_network, build_rule
 from mechlearn.signals import ENDING, handling
+from mechlearn.tabletext import csv_table
 from mechlearn.writing import write_whole
 
 #: More members than this are surely a mistake.
@@ -372,8 +371,5 @@ def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str
 
 def _write(path: Path, planned: Sequence[Member], rows: Mapping[str, Mapping[str, Any]]) -> None:
     names = ["member", *planned[0].varied, *RESULTS]
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, names)
-    writer.writeheader()
-    writer.writerows({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
-    write_whole(path, table.getvalue().encode())
+    mine = ({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
+    write_whole(path, csv_table(names, mine))

@@ -18,7 +18,7 @@ from mechlearn.dofs import Learn
 from mechlearn.energies import BondEnergy, Element, Solid, energies
 from mechlearn.energies.solid import Hinge
 from mechlearn.equilibrium import equilibrium
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.fenics import MPI
 from mechlearn.meshfile import write_network
 from mechlearn.network import Network
@@ -210,7 +210,7 @@ def table(found: Verification) -> str:
     head = ["target", *models]
     body = [
         [
-            row["name"] + (f" ({row['example']})" if "example" in row else ""),
+            plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
             *("none" if row[m] is None else _number(row[m]) for m in models),
         ]
         for row in found.targets
@@ -225,8 +225,8 @@ def table(found: Verification) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
         for line in [head, *body]
     ]
-    lines += [f"{name}: no answer: {text}" for name, text in found.trouble.items()]
-    return "\n".join([str(found.struts), *lines, *(f"Warning: {w}" for w in found.warnings)])
+    lines += [f"{name}: no answer: {plain(text)}" for name, text in found.trouble.items()]
+    return "\n".join([str(found.struts), *lines, *(f"Warning: {plain(w)}" for w in found.warnings)])
 
 
 def _deviation(part: float) -> str:

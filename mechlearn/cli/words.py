@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from cyclopts import Parameter
 
 from mechlearn import ranks
-from mechlearn.errors import plain
+from mechlearn.errors import plain, printable
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -20,7 +20,7 @@ def say(text: str) -> None:
     """Print, once for all ranks."""
     if ranks.rank() == 0:
         try:
-            print(text, flush=True)
+            print(printable(text), flush=True)
         except OSError as error:  # it does not say itself what could not be written
             raise type(error)(error.errno, error.strerror, "standard output") from None
 
@@ -70,7 +70,7 @@ def verdict(run: "Run") -> str:
         lines.append(f"The network of step {summary['reported_step']}, the best, is the result.")
     if summary["why"]:
         lines.append(f"{summary['outcome'].capitalize()}: {summary['why']}.")
-    return "\n".join([*lines, *(f"Warning: {w}" for w in summary["warnings"])])
+    return "\n".join([*lines, *(f"Warning: {plain(w)}" for w in summary["warnings"])])
 
 
 def error_of(summary: Mapping[str, Any]) -> str:
@@ -89,7 +89,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     head = ["target", "wanted", "initial", "reached", "relative error", *absolute]
     body = [
         [
-            row["name"] + (f" ({row['example']})" if "example" in row else ""),
+            plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
             LIMITS.get(row.get("limit", ""), "") + _number(row["wanted"]),
             *(_number(row[key]) for key in ("initial", "reached")),
             f"{row['relative_error']:.2e}",

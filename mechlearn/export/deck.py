@@ -21,7 +21,7 @@ import numpy as np
 
 from mechlearn import __version__
 from mechlearn.energies import Element, Solid, energies
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
@@ -130,12 +130,17 @@ def _as_learned(
 
 def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
     yield "*HEADING"
-    yield (run.setup.title.encode("ascii", "replace").decode() or "learned network")[:70]
+    yield _words(run.setup.title) or "learned network"
     yield f"** mechlearn {__version__}: a network of {energy.name} elements, in its own units."
     if mesh.kind == "CPS6":
         yield "** Thin, and as much stiffer: modulus times thickness is what it was."
     if energy.name == "spring":
         yield "** Springs are trusses; modulus times section over length is the stiffness."
+
+
+def _words(text: str) -> str:
+    """Text of a run as part of one line that is no keyword: an asterisk would begin one."""
+    return plain(text).encode("ascii", "replace").decode().lstrip("* ")[:70]
 
 
 def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
@@ -157,7 +162,8 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
             yield f"{_reference(mesh, k)}, " + ", ".join(map(number, low))
     for k in references:
         terms = ports[k][1]
-        yield f"** {problem.ports[k].terminal}: what reference node {_reference(mesh, k)} reads"
+        name = _words(problem.ports[k].terminal)
+        yield f"** {name}: what reference node {_reference(mesh, k)} reads"
         yield "*EQUATION"
         yield str(len(terms))
         for start in range(0, len(terms), 4):
@@ -255,7 +261,7 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
             yield "U, RF"
         for k in range(len(problem.targets)):
             what, node, dof, unit = _reading(mesh, ports, problem, k)
-            name = problem.answers[k].terminal
+            name = _words(problem.answers[k].terminal)
             yield f"** {name} is {what}{dof} of node {node} over {unit:.12g}"
         yield "*NODE FILE"
         yield "U"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, make_part
@@ -78,7 +78,7 @@ def _model(title: str):
     model = lib.Wrapper().CreateModel()
     model.SetUnit(lib.ModelUnit.MilliMeter)
     item = model.AddMeshObject()
-    item.SetName(title or "learned network")
+    item.SetName(plain(title, 200) or "learned network")
     model.AddBuildItem(item, model._wrapper.GetIdentityTransform())
     return lib, model, item
 

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional
 from mechlearn.export.options import Options
 from mechlearn.export.part import make_part, silhouette
@@ -33,7 +33,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
                 f"kerf = {options.kerf:g} mm is wider than a hole between struts; use a finer cut."
             )
     rings = [np.asarray(ring.coords)[:-1, :2] for ring in (shape.exterior, *shape.interiors)]
-    drawing = {".dxf": _dxf, ".svg": _svg}[path.suffix.lower()](rings, run.setup.title)
+    drawing = {".dxf": _dxf, ".svg": _svg}[path.suffix.lower()](rings, plain(run.setup.title, 200))
     save(path, drawing.encode())
     sides = " x ".join(f"{side:.4g}" for side in np.ptp(rings[0], axis=0))
     length = sum(np.linalg.norm(r - np.roll(r, 1, axis=0), axis=1).sum() for r in rings)

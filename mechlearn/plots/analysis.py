@@ -13,6 +13,7 @@ from mechlearn.plots.style import (
     LIMIT,
     font_size,
     legend,
+    literal,
     log_axis,
     log_ticks,
     new_axes,
@@ -168,7 +169,9 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     ax = _axes(ax, "amplitude of the sources", "output")
     for k, name in enumerate(found.targets):
         colour = COLOURS[k % len(COLOURS)]
-        ax.plot(found.amplitudes, found.outputs[:, k], color=colour, linewidth=2.2, label=name)
+        ax.plot(
+            found.amplitudes, found.outputs[:, k], color=colour, linewidth=2.2, label=literal(name)
+        )
         ideal = found.amplitudes * found.wanted[k]
         ax.plot(found.amplitudes, ideal, "--", color=colour, linewidth=1.2)
     handles = ax.get_legend_handles_labels()[0][: len(COLOURS)]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import plain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -40,6 +42,11 @@ def spans_decades(values: NDArray) -> bool:
     """Whether values are best seen on a logarithmic scale."""
     values = values[np.isfinite(values)]
     return bool(len(values) and values.min() > 0 and values.max() >= DECADE * values.min())
+
+
+def literal(text: str) -> str:
+    """Text of a run as matplotlib shows it: as it is, with nothing in it a formula."""
+    return plain(text, 60).replace("$", r"\$")
 
 
 def new_axes() -> "Axes":

@@ -16,6 +16,7 @@ from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import INK, plot_error
+from mechlearn.plots.style import literal
 from mechlearn.render.felt import pulled, recorded
 from mechlearn.render.offscreen import Stage
 from mechlearn.render.sheet import Sheet
@@ -84,7 +85,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             axes.plot(100 * amplitudes, reads[:, read], color=colour, linewidth=1, alpha=0.35)
             axes.plot(
                 100 * amplitudes[: k + 1], reads[: k + 1, read], color=colour, linewidth=2.4,
-                label=name,
+                label=literal(name),
             )  # fmt: skip
             axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, markersize=7)
             if wanted is not None:

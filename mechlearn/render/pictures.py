@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, plain
 from mechlearn.network import Network
 from mechlearn.plots import INK, plot_error
+from mechlearn.plots.style import literal
 from mechlearn.problem import Problem
 from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks
@@ -208,7 +209,7 @@ def draw_setup(
     vector = path.suffix.lower() != ".png"
     words = ", ".join(parts)
     caption = words[0].upper() + words[1:]
-    sheet = Sheet(size, title or sizes(network), caption, vector=vector, letters=letters)
+    sheet = Sheet(size, plain(title) or sizes(network), caption, vector=vector, letters=letters)
     sheet.explain(scene)
     labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)
@@ -243,7 +244,7 @@ def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
     figure = new_figure(size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.25, h_pad=0.25)
     figure.suptitle(
-        heading(run),
+        literal(heading(run)),
         x=0.02,
         ha="left",
         fontsize=21.6 * min(size[0] / 1600, size[1] / 1000),

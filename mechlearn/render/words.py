@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import plain
 from mechlearn.network import Network
 from mechlearn.plots import short
 from mechlearn.problem import Problem
@@ -20,7 +21,7 @@ _QUANTITIES = {"poisson": "Poisson's ratio"}
 
 def heading(run: "Run") -> str:
     """The title of a run's pictures."""
-    return run.setup.title or sizes(run.network)
+    return plain(run.setup.title) or sizes(run.network)
 
 
 def sizes(network: Network) -> str:
@@ -42,11 +43,12 @@ def which_example(problem: Problem, example: int) -> list[str]:
 
 def label(mark: Mark, reached: Any = None) -> str:
     """Name of a mark, what is imposed or wanted, and what was reached."""
+    name = plain(str(mark.terminal.name))
     if not mark.active:
-        return f"{mark.terminal.name}\nswitched off"
+        return f"{name}\nswitched off"
     match = getattr(mark.terminal, "match", None)
     if match is not None:
-        text = f"as {match}"
+        text = f"as {plain(match)}"
     else:
         values, repeats = mark.values, max(1, len(mark.ports) // np.size(mark.terminal.value))
         text = _amount(mark, values[: len(values) // repeats])
@@ -59,7 +61,7 @@ def label(mark: Mark, reached: Any = None) -> str:
         quantity = f"{_QUANTITIES.get(quantity, quantity)} {', '.join(mark.cell)}"
     asked = "" if mark.is_source else "wanted: "
     bound = LIMITS.get(getattr(mark.terminal, "limit", None) or "", "")
-    text = f"{mark.terminal.name}\n{asked}{quantity} {bound}{text}"
+    text = f"{name}\n{asked}{quantity} {bound}{text}"
     called = [p.names for p in mark.ports if p.names != tuple(map(str, p.nodes))]
     named = list(dict.fromkeys(name for names in called for name in names))
     if 0 < len(named) <= 3:
@@ -83,7 +85,7 @@ def readings(run: "Run", example: int, outputs: NDArray) -> str:
             continue
         reads = outputs[[column[p] for p in mark.ports]]
         if len(reads) <= 3 and np.isfinite(reads).all():  # a ratio is none of an unloaded cell
-            parts.append(f"{mark.terminal.name} {_amount(mark, reads)}")
+            parts.append(f"{plain(str(mark.terminal.name))} {_amount(mark, reads)}")
     if len(parts) > 2:
         parts = [*parts[:2], "…"]
     return ",  ".join(parts)

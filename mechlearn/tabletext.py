@@ -1,0 +1,28 @@
+"""Tables for people, as CSV that spreadsheets take for text and numbers, and for nothing else."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+#: What makes a text a formula in a spreadsheet, at its beginning.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A table with a line of names; texts that a spreadsheet would run have a ' before them."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(map(_cell, names))
+    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
