@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from mechlearn.errors import MechlearnError, printable
+from mechlearn.errors import InputError, MechlearnError, plain, printable
 
 #: Set by the launchers of MPICH and Open MPI for every process they start.
 _RANK, _SIZE = ("PMI_RANK", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
@@ -22,14 +22,28 @@ def rank() -> int:
     """Rank of the process, without starting MPI for it where nothing has."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.rank
-    return next((int(os.environ[name]) for name in _RANK if name in os.environ), 0)
+    return _told(_RANK, 0)
 
 
 def size() -> int:
     """Number of processes that were started together."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.size
-    return next((int(os.environ[name]) for name in _SIZE if name in os.environ), 1)
+    return _told(_SIZE, 1)
+
+
+def _told(names: tuple[str, ...], least: int) -> int:
+    """What a launcher says in one of these variables; else this process is alone."""
+    for name in names:
+        text = os.environ.get(name)
+        if text is not None:
+            if not (text.isdecimal() and text.isascii() and int(text[:9]) >= least):
+                raise InputError(
+                    f"The environment variable {name} = {plain(text, 40)!r} should be a number "
+                    f"from {least}, which launchers of MPI set; unset it."
+                )
+            return int(text[:9])
+    return least
 
 
 def total(comm: Any, value: Any) -> Any:
@@ -71,6 +85,7 @@ def on_first[T](action: Callable[[], T], comm: Any = None) -> T:
 def prepare() -> None:
     """Make ready for :func:`fail`; all ranks must call it before they do anything else."""
     global _meeting
+    rank()  # what a launcher says must make sense
     if size() > 1 and _meeting is None:
         from mechlearn.fenics import MPI
 
@@ -86,11 +101,20 @@ def tell(text: str) -> None:
 def fail(text: str, code: int) -> NoReturn:
     """End all ranks with one message on stderr, whether all of them failed or only this one."""
     alone = _meeting is not None and not _all_come()
-    if alone or rank() == 0:
+    if alone or not _sensible() or rank() == 0:
         tell(f"{text} (rank {rank()})" if alone else text)
     if alone:  # the others wait for this one, and would forever
         _meeting.Abort(code)
     sys.exit(code)
+
+
+def _sensible() -> bool:
+    """Whether it can be known which rank this is."""
+    try:
+        rank()
+    except InputError:
+        return False
+    return True
 
 
 def _all_come() -> bool:
