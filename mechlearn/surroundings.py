@@ -10,7 +10,7 @@ from mechlearn.errors import InputError
 def prepare() -> None:
     """See to it that DOLFINx can start; raises InputError where it cannot."""
     _check_folder()
-    _find_cache()
+    cache_folder()
 
 
 def _check_folder() -> None:
@@ -21,8 +21,16 @@ def _check_folder() -> None:
         raise InputError("The folder this was started in is gone; cd to one that exists.") from None
 
 
-def _find_cache() -> None:
-    """Where DOLFINx cannot keep compiled forms, let it do so in a temporary folder of the user."""
+def cache_folder() -> Path:
+    """Folder of compiled code: DOLFINx's own or, where that cannot be written, a temporary one.
+
+    DOLFINx is told of the latter by ``XDG_CACHE_HOME``.
+
+    Raises
+    ------
+    InputError
+        When the temporary folder belongs to somebody else.
+    """
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "fenics"
     try:
         kept.mkdir(parents=True, exist_ok=True)
@@ -37,3 +45,6 @@ def _find_cache() -> None:
                 "somebody else; set XDG_CACHE_HOME to a folder of your own."
             ) from None
         os.environ["XDG_CACHE_HOME"] = str(own)
+        kept = own / "fenics"
+        kept.mkdir(exist_ok=True)
+    return kept

@@ -8,7 +8,7 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.redundant import remove_redundant
-from mechlearn.networks.spheres import quench, random_spheres
+from mechlearn.networks.spheres import quench, random_spheres, root
 
 #: Smallest periodic networks: below, a bond may reach its own image.
 FEWEST_PERIODIC = {2: 20, 3: 80}
@@ -66,7 +66,7 @@ def _points(
     n: int, d: int, separation: float, rng: np.random.Generator, periodic: bool
 ) -> tuple[NDArray[np.float64], float]:
     """Points at least ``separation`` apart in a box of volume ``n``."""
-    side = n ** (1 / d)
+    side = root(n, d)
     if separation == 0:
         return rng.random((n, d)) * side, side
     # Repelling discs of slightly larger diameter, pushed apart until none overlaps by more than
@@ -76,9 +76,9 @@ def _points(
     spheres = random_spheres(np.full(n, diameter), d, volume / side**d, rng)
     # First a few steps with discs that overlap everywhere, which evens out dense and empty parts.
     wide = type(spheres)(spheres.positions, side, np.full(n, 1.3))
-    spheres = type(spheres)(quench(wide, None, 10).positions, side, spheres.diameters)
+    spheres = type(spheres)(quench(wide, 10).positions, side, spheres.diameters)
     for _ in range(50):
-        spheres = quench(spheres, None, 200)
+        spheres = quench(spheres, 200)
         near = cKDTree(spheres.positions, boxsize=side).query(spheres.positions, k=2)[0][:, 1]
         if near.min() >= separation:
             break

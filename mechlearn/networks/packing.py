@@ -16,7 +16,7 @@ from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.prune import prune_to_coordination
-from mechlearn.networks.spheres import Spheres, quench, random_spheres, relax
+from mechlearn.networks.spheres import Spheres, largest_ball, quench, random_spheres, relax
 from mechlearn.networks.trim import core, keep_nodes, largest_piece, trim_floppy
 
 #: The pressure of a periodic packing when no dial is set.
@@ -30,6 +30,9 @@ LOWEST, HIGHEST = 1e-5, 0.3
 FEWEST_PERIODIC = {2: 8, 3: 40}
 #: Smallest finite packing: below, what is cut out seldom holds a rigid part.
 FEWEST_FINITE = {2: 8, 3: 16}
+#: A pair that overlaps or misses by less than this, over the mean overlap, is too close to tell:
+#: another derived seed is taken. Positions are known to a hundredth of it or better.
+MARGIN = 1e-7
 #: How many derived seeds are tried before giving up.
 TRIES = 8
 
@@ -193,14 +196,14 @@ def _jam(
         # A uniform distribution of half-width w has the standard deviation w / sqrt(3).
         half = math.sqrt(3) * (0.12 if polydispersity is None else polydispersity)
         diameters = rng.permutation(np.linspace(1 - half, 1 + half, count))
-    spheres = random_spheres(diameters / diameters.mean(), dim, {2: 0.9, 3: 0.7}[dim], rng)
-    spheres = quench(spheres, None, 50)
-    start = max(pressure, PRESSURE)
-    spheres = relax(spheres, start)
+    mean = math.fsum(diameters) / count
+    spheres = random_spheres(diameters / mean, dim, {2: 0.9, 3: 0.7}[dim], rng)
+    level = max(pressure, PRESSURE)
+    spheres = relax(quench(spheres, 50), level)
     # Down in steps: near jamming a packing is soft, and only small steps stay in its basin.
-    steps = math.ceil(math.log(start / pressure) / math.log(4))
-    for level in np.geomspace(start, pressure, steps + 1)[1:]:
-        spheres = relax(spheres, float(level))
+    while level > pressure:
+        level = max(pressure, level / 4)
+        spheres = relax(spheres, level)
     return spheres
 
 
@@ -220,6 +223,8 @@ def _periodic(
         {2: [0.05, 0.04, 0.01, 0], 3: [0.03, 0.02, 0.005, 0]}[dim],
     )
     spare = share * nodes - (1.5 + attempt) * math.sqrt(share * nodes)
+    # Rounded: logarithms and powers differ by a last digit from processor to processor.
+    spare = round(float(spare), 6)
     jammed = _jam(nodes + max(0, int(spare)), dim, pressure, polydispersity, rng)
     spheres = _backbone(jammed, nodes)
     for _ in range(12):
@@ -227,7 +232,7 @@ def _periodic(
             return None
         spheres = relax(spheres.scaled(), pressure)
         loose = ~core(spheres.contacts().pairs, nodes, dim + 1)
-        if not loose.any() and abs(spheres.diameters.mean() - 1) < 1e-12:
+        if not loose.any() and abs(math.fsum(spheres.diameters) / nodes - 1) < 1e-12:
             if 2 * spheres.diameters.max() >= spheres.side:
                 raise SolveError(f"The largest of {nodes} particles touch two images of others.")
             return _contact_network(spheres)
@@ -253,53 +258,29 @@ def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) ->
     """Rattlers moved and swollen to fill their cages, so that their neighbours just hold them.
 
     Each becomes the largest disc or ball that fits between the others (those in the mask
-    ``ignore`` not counted), and then overlaps by half of what contacts do on average: so gentle a
-    change leaves the packing in its basin, which taking particles out or putting some in does not.
+    ``ignore`` not counted), and overlaps them as contacts do on average: so gentle a change leaves the packing in its basin, which taking particles out or putting some in does not.
     """
     if not len(loose):
         return spheres
     x, diameters, side = spheres.positions.copy(), spheres.diameters.copy(), spheres.side
-    overlap = spheres.contacts().overlaps.mean()
+    overlaps = spheres.contacts().overlaps
+    overlap = math.fsum(overlaps) / len(overlaps)
     others = np.ones(len(x), dtype=bool) if ignore is None else ~ignore
     for k in loose:
         apart = x - x[k]
         apart -= side * np.rint(apart / side)
         wall = others & ((apart**2).sum(axis=1) < 2.5**2)
         wall[k] = False
-        step, radius = _inscribed(apart[wall], diameters[wall] / 2)
+        step, radius = largest_ball(apart[wall], diameters[wall] / 2, overlap)
         x[k] += step
-        diameters[k] = 2 * radius + overlap
+        diameters[k] = 2 * radius
         others[k] = ignore is None
     return Spheres(x, side, diameters)
 
 
-def _inscribed(centres: NDArray, radii: NDArray) -> tuple[NDArray[np.float64], float]:
-    """Centre and radius of the largest ball near the origin that overlaps none of the balls."""
-    from scipy.optimize import minimize  # takes a tenth of a second
-
-    d = centres.shape[1]
-
-    def gaps(y: NDArray) -> NDArray:
-        return np.linalg.norm(centres - y[:d], axis=1) - radii - y[d]
-
-    def slopes(y: NDArray) -> NDArray:
-        away = y[:d] - centres
-        return np.hstack([away / np.linalg.norm(away, axis=1)[:, None], -np.ones((len(radii), 1))])
-
-    start = np.append(np.zeros(d), gaps(np.zeros(d + 1)).min())
-    up = np.append(np.zeros(d), -1.0)
-    y = minimize(
-        lambda y: -y[d],
-        start,
-        jac=lambda y: up,
-        method="SLSQP",
-        constraints={"type": "ineq", "fun": gaps, "jac": slopes},
-    ).x
-    # Exactly inside, whatever the optimiser's tolerance.
-    return y[:d], gaps(np.append(y[:d], 0.0)).min()
-
-
 def _contact_network(spheres: Spheres) -> Network:
+    if spheres.closest_call() < MARGIN:
+        raise SolveError("Two particles of it touch by less than can be told from rounding.")
     c = spheres.contacts()
     order = np.lexsort(np.sort(c.pairs, axis=1).T[::-1])
     pairs = np.sort(c.pairs[order], axis=1)
@@ -327,7 +308,7 @@ def _finite(
     # The share of a square (cube) that its inscribed disc (ball) fills, and what trimming takes.
     margin = nodes + 4 * nodes ** ((dim - 1) / dim) + 8
     share = {2: math.pi / 4, 3: math.pi / 6}[dim]
-    count = max(math.ceil(margin / share), 64)
+    count = max(math.ceil(round(margin / share, 6)), 64)
     spheres = _jam(count, dim, pressure, polydispersity, rng)
     whole = _contact_network(spheres.only(core(spheres.contacts().pairs, count, dim + 1)))
     centre, size, tried = rng.random(dim) * spheres.side, nodes, set()

@@ -4,27 +4,29 @@ Two particles of diameters ``a`` and ``b`` at distance ``r`` repel with the ener
 ``(1 - r/s)^2 / 2`` as long as ``r < s = (a + b)/2``: the harmonic model of C. S. O'Hern,
 L. E. Silbert, A. J. Liu and S. R. Nagel, Phys. Rev. E 68, 011306 (2003),
 https://doi.org/10.1103/PhysRevE.68.011306. Energies are in units of the contact's energy scale.
+
+A way to equilibrium near jamming is chaotic: a last digit that differs grows until other particles
+touch. Everything on it is therefore computed by operations that IEEE 754 rounds in one way
+(+, -, *, /, square roots), in one order: by ``spheres.c``, and here without BLAS, powers or
+logarithms. What comes out is the same to the last bit on every processor.
 """
 
+import ctypes
+import math
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.linalg import cg, splu
-from scipy.spatial import cKDTree
 
+from mechlearn.compiled import library
 from mechlearn.errors import SolveError
 
-#: Largest force left on a particle, in units of the mean contact force.
+#: Largest force left on a particle, in units of the mean contact force; or what rounding allows.
 TOLERANCE = 1e-10
-#: Above this many particles in 3D, fill-in makes a factorisation dearer than conjugate gradients.
-FACTOR_LIMIT_3D = 1500
-#: How far beyond contact the neighbour lists reach, in mean diameters.
-SKIN = 0.3
-#: Length of the first quasi-Newton step (L-BFGS-B makes it 1 in its own variables), small so that a
-#: packing already close to balance is not thrown out of its basin.
-START_STEP = 0.02
+#: What Newton's method aims at.
+POLISHED = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,15 @@ class Spheres:
 
     def contacts(self) -> "Contacts":
         """The overlapping pairs."""
-        return _overlapping(self.positions, self.side, self.diameters, self._near(0.0))
+        pairs, vectors, lengths, reach = self._near(0.0)
+        touch = lengths < reach
+        return Contacts(pairs[touch], vectors[touch], lengths[touch], reach[touch])
+
+    def closest_call(self) -> float:
+        """The smallest ``|1 - r/s|`` of all pairs, over the mean of those that overlap."""
+        _, _, lengths, reach = self._near(1e-3)
+        gaps = 1 - lengths / reach
+        return float(np.abs(gaps).min() * np.count_nonzero(gaps > 0) / math.fsum(gaps[gaps > 0]))
 
     def only(self, keep: NDArray) -> "Spheres":
         """The particles in ``keep`` (ids or a mask), where they are."""
@@ -54,13 +64,28 @@ class Spheres:
 
     def scaled(self) -> "Spheres":
         """The same in the unit of length that makes the mean diameter 1."""
-        f = 1 / self.diameters.mean()
+        f = len(self.diameters) / math.fsum(self.diameters)
         return Spheres(self.positions * f, self.side * f, self.diameters * f)
 
-    def _near(self, skin: float) -> NDArray[np.int64]:
-        """Pairs closer than the largest diameter plus ``skin``, shape (k, 2)."""
-        tree = cKDTree(_wrapped(self.positions, self.side), boxsize=self.side)
-        return tree.query_pairs(self.diameters.max() + skin, output_type="ndarray")
+    def _near(self, skin: float) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """Pairs closer than contact plus ``skin``: ids, vectors, distances, sums of the radii."""
+        x, a = np.ascontiguousarray(self.positions), np.ascontiguousarray(self.diameters)
+        n, d = x.shape
+        room = 8 * n
+        while True:
+            pairs = np.empty((room, 2), dtype=np.int32)
+            count = _code().mechlearn_near(
+                n, d, _at(x), self.side, _at(a), skin, pairs.ctypes.data, room
+            )
+            if count < 0:
+                raise MemoryError
+            if count <= room:
+                break
+            room = count
+        i, j = pairs = pairs[:count].T.astype(np.int64)
+        v = x[j] - x[i]
+        v -= self.side * np.rint(v / self.side)
+        return pairs.T, v, np.sqrt(_squares(v)), 0.5 * (a[i] + a[j])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,36 +117,41 @@ class Contacts:
         """Repulsive contact forces, shape (m,)."""
         return self.overlaps / self.reach
 
-    @property
-    def energy(self) -> float:
-        """The sum of the contact energies."""
-        return 0.5 * float(self.overlaps @ self.overlaps)
-
     def net_forces(self, n: int) -> NDArray[np.float64]:
         """Sum of the contact forces on each of ``n`` particles, shape (n, d)."""
         f = (self.forces / self.lengths)[:, None] * self.vectors
         i, j = self.pairs.T
         return np.stack([np.bincount(j, c, n) - np.bincount(i, c, n) for c in f.T], axis=1)
 
-    def virial(self) -> float:
-        """Sum of force times distance: ``d * pressure * volume`` at equilibrium."""
-        return float(self.forces @ self.lengths)
-
 
 def random_spheres(
     diameters: NDArray, dim: int, fraction: float, rng: np.random.Generator
 ) -> Spheres:
     """Particles thrown at random into a box of which they fill ``fraction``, overlaps ignored."""
-    volume = {2: np.pi / 4, 3: np.pi / 6}[dim] * (diameters**dim).sum()
-    side = (volume / fraction) ** (1 / dim)
+    squares = diameters * diameters
+    volume = math.fsum(squares * math.pi / 4 if dim == 2 else squares * diameters * math.pi / 6)
+    side = root(volume / fraction, dim)
     return Spheres(rng.random((len(diameters), dim)) * side, side, diameters)
 
 
-def relax(spheres: Spheres, pressure: float, patience: int = 35_000) -> Spheres:
+def root(value: float, dim: int) -> float:
+    """The side of a square (``dim`` 2) or cube (3) of this size, the same on every processor."""
+    if dim == 2:
+        return math.sqrt(value)
+    side = max(value, 1.0)
+    while True:
+        lower = side - (side - value / (side * side)) / 3
+        if lower >= side:  # Newton's method falls towards the root until rounding stops it
+            return side
+        side = lower
+
+
+def relax(spheres: Spheres, pressure: float, patience: int = 200_000) -> Spheres:
     """Minimise the enthalpy ``E + p V`` over the positions and the box, to force balance.
 
-    Far from equilibrium quasi-Newton steps (L-BFGS) lead; Newton's method with the exact Hessian
-    finishes, because contacts near jamming have modes too soft for anything of first order.
+    Far from equilibrium quasi-Newton steps (L-BFGS) lead; Newton's method in a trust region, with
+    the exact Hessian, finishes, because contacts near jamming have modes too soft for anything of
+    first order.
 
     Parameters
     ----------
@@ -136,207 +166,91 @@ def relax(spheres: Spheres, pressure: float, patience: int = 35_000) -> Spheres:
     SolveError
         When forces do not balance to ``TOLERANCE`` of the mean contact force.
     """
-    spent = 0
-    for iterations in (0, 200, 300, 500, 500, 1000, 1000, 2000, 4000, 8000, 16000):
-        spent += iterations
-        if spent > patience:
-            break
-        if iterations:
-            spheres = quench(spheres, pressure, iterations)
-        if iterations < 2000 and not _nearly_balanced(spheres, pressure):
-            continue
-        spheres, balanced = _newton(spheres, pressure, steps=20)
-        if balanced:
-            return spheres
-    raise SolveError(
-        f"The packing of {len(spheres.diameters)} particles did not reach force balance at "
-        f"pressure {pressure:g}; another seed or a higher pressure will do."
-    )
-
-
-def quench(spheres: Spheres, pressure: float | None, iterations: int) -> Spheres:
-    """L-BFGS steps down the enthalpy; with ``pressure=None`` down the energy in a fixed box."""
-    from scipy.optimize import minimize  # takes a tenth of a second
-
-    n, d = spheres.positions.shape
-    side, diameters = spheres.side, spheres.diameters
-    # The strain of the box is scaled so that its curvature is comparable to a particle's.
-    weight = np.sqrt(2.0 * d * n)
-    near = spheres._near(SKIN)
-    origin = spheres.positions
-
-    def enthalpy(y: NDArray) -> tuple[float, NDArray]:
-        nonlocal near, origin
-        x, stretch = START_STEP * y[:-1].reshape(n, d), np.exp(START_STEP * y[-1] / weight)
-        # A pair left out of the list was farther than reach: it cannot touch before this.
-        moved = np.sqrt(((x - origin) ** 2).sum(axis=1).max())
-        reach = diameters.max()
-        if (reach + SKIN - 2 * moved) * min(stretch, 1.0) < reach:
-            now = Spheres(x, side, diameters)
-            near, origin = now._near(max(SKIN, (reach + SKIN) / stretch - reach)), x.copy()
-        c = _overlapping(x * stretch, side * stretch, diameters, near)
-        slope = np.empty_like(y)
-        slope[:-1] = -c.net_forces(n).ravel() * stretch
-        if pressure is None:
-            slope[-1] = 0.0
-            return c.energy, START_STEP * slope
-        # Counted from the first volume: p V itself would drown the energy of slight overlaps in
-        # rounding. In units of the pressure forces are of order one.
-        work = pressure * side**d * np.expm1(d * START_STEP * y[-1] / weight)
-        slope[-1] = (d * (work + pressure * side**d) - c.virial()) / weight
-        return (c.energy + work) / pressure, slope * (START_STEP / pressure)
-
-    start = np.append(spheres.positions.ravel() / START_STEP, 0.0)
-    gtol = START_STEP * (1e-9 if pressure is None else 1e-4)
-    y = minimize(
-        enthalpy,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        options={
-            "maxiter": iterations,
-            "maxfun": 2 * iterations,
-            "maxcor": 12,
-            "gtol": gtol,
-            "ftol": 0.0,
-        },
-    ).x
-    stretch = np.exp(START_STEP * y[-1] / weight)
-    x, side = START_STEP * y[:-1].reshape(n, d) * stretch, side * stretch
-    return Spheres(_wrapped(x, side), float(side), diameters)
-
-
-def _nearly_balanced(spheres: Spheres, pressure: float) -> bool:
-    """Whether net forces are small enough beside contact forces for Newton's method to pay."""
-    c, _, slope, strain_slope = _evaluate(
-        spheres.positions,
-        spheres.side,
-        spheres.diameters,
-        pressure,
-        spheres.side ** spheres.positions.shape[1],
-    )
-    error = max(np.abs(slope).max(), abs(strain_slope) / len(slope))
-    return len(c.pairs) > 0 and error < 1e-2 * c.forces.mean()
-
-
-def _newton(spheres: Spheres, pressure: float, steps: int) -> tuple[Spheres, bool]:
-    """Damped Newton steps (Levenberg-Marquardt) until forces balance; False when they do not."""
-    n, d = spheres.positions.shape
-    x, side, s = spheres.positions, spheres.side, spheres.diameters
-    damping = 1e-7
-    volume = side**d
-    now = _evaluate(x, side, s, pressure, volume)
-    for _ in range(steps):
-        c, value, slope, strain_slope = now
-        if len(c.pairs) < n:
-            return spheres, False
-        scale = c.forces.mean()
-        # Distances are only known to rounding, which near jamming is not small beside overlaps.
-        enough = max(TOLERANCE, 20 * np.finfo(float).eps * side / c.overlaps.mean()) * scale
-        error = max(np.abs(slope).max(), abs(strain_slope) / n)
-        if error <= enough:
-            return Spheres(_wrapped(x, side), side, s), True
-        stiffness, coupling, strain_stiffness = _hessian(c, n, pressure * side**d)
-        while True:
-            step = _solve(stiffness, damping, np.stack([slope.ravel(), coupling], axis=1), d, n)
-            if step is not None:
-                a, b = step.T
-                bulk = strain_stiffness + damping * n - coupling @ b
-                strain = -(strain_slope - coupling @ a) / (bulk if bulk > 0 else strain_stiffness)
-                dx = (-a - b * strain).reshape(n, d)
-                longest = np.sqrt((dx**2).sum(axis=1).max()) + abs(strain) * side / 2
-                cut = min(1.0, 0.2 / longest) if np.isfinite(longest) else 0.0
-                stretch = np.exp(cut * strain)
-                trial_x, trial_side = (x + cut * dx) * stretch, side * stretch
-                trial = _evaluate(trial_x, trial_side, s, pressure, volume)
-                trial_error = max(np.abs(trial[2]).max(), abs(trial[3]) / n)
-                # At the end the enthalpy changes by less than rounding: there forces decide.
-                lower = trial[1] < value - 1e-13 * abs(value)
-                if cut > 0 and (
-                    lower or (trial_error < 0.5 * error and trial[1] < value + 1e-12 * abs(value))
-                ):
-                    x, side, now = trial_x, trial_side, trial
-                    damping = max(damping / 10, 1e-9)
-                    break
-            damping = max(damping * 30, 1e-6)
-            # So much damping is slow descent, which L-BFGS does better.
-            if damping > 1e-2:
-                return Spheres(_wrapped(x, side), side, s), False
-    return Spheres(_wrapped(x, side), side, s), False
-
-
-def _evaluate(
-    x: NDArray, side: float, diameters: NDArray, pressure: float, volume: float
-) -> tuple[Contacts, float, NDArray[np.float64], float]:
-    """Contacts, enthalpy (counted from ``volume``), and its slopes by positions and by strain."""
-    n, d = x.shape
-    c = Spheres(x, side, diameters).contacts()
-    work = pressure * (side**d - volume)
-    return c, c.energy + work, -c.net_forces(n), d * pressure * side**d - c.virial()
-
-
-def _hessian(
-    c: Contacts, n: int, work: float
-) -> tuple[sparse.csc_array, NDArray[np.float64], float]:
-    """Second derivatives by positions (sparse), mixed, and by the strain of the box."""
-    d = c.vectors.shape[1]
-    t = c.vectors / c.lengths[:, None]
-    stiff = 1 / c.reach**2
-    tension = -c.forces
-    tt = t[:, :, None] * t[:, None, :]
-    across = (tension / c.lengths)[:, None, None] * (np.eye(d) - tt)
-    block = stiff[:, None, None] * tt + across
-    i, j = c.pairs.T
-    rows = np.concatenate([i, j, i, j])
-    cols = np.concatenate([i, j, j, i])
-    blocks = np.concatenate([block, block, -block, -block])
-    at = np.arange(d)
-    r = np.broadcast_to((d * rows)[:, None, None] + at[:, None], blocks.shape)
-    k = np.broadcast_to((d * cols)[:, None, None] + at, blocks.shape)
-    stiffness = sparse.csc_array((blocks.ravel(), (r.ravel(), k.ravel())), shape=(n * d, n * d))
-    mixed = (stiff * c.lengths + tension)[:, None] * t
-    coupling = np.stack(
-        [np.bincount(j, m, n) - np.bincount(i, m, n) for m in mixed.T], axis=1
-    ).ravel()
-    strain = float(stiff @ c.lengths**2 + tension @ c.lengths) + d * d * work
-    return stiffness, coupling, strain
-
-
-def _solve(
-    stiffness: sparse.csc_array, damping: float, right: NDArray, d: int, n: int
-) -> NDArray[np.float64] | None:
-    """Solve (K + damping) X = right; None when that is singular."""
-    matrix = stiffness + sparse.eye_array(n * d, format="csc") * damping
-    if d == 3 and n > FACTOR_LIMIT_3D:
-        inverse = sparse.diags_array(1 / np.maximum(np.abs(matrix.diagonal()), 1e-3))
-        return np.stack(
-            [cg(matrix, b, rtol=1e-7, maxiter=1000, M=inverse)[0] for b in right.T], axis=1
+    relaxed, error = _lowered(spheres, pressure, POLISHED, patience)
+    overlaps = relaxed.contacts().overlaps
+    # Distances are only known to rounding, which near jamming is not small beside overlaps.
+    finest = 20 * np.finfo(float).eps * relaxed.side * len(overlaps) / max(math.fsum(overlaps), 1e-300)
+    if not len(overlaps) or not error <= max(TOLERANCE, finest):
+        raise SolveError(
+            f"The packing of {len(spheres.diameters)} particles did not reach force balance at "
+            f"pressure {pressure:g}; another seed or a higher pressure will do."
         )
-    try:
-        # Almost always positive definite: diagonal pivots in a symmetric order keep it sparse.
-        return splu(
-            matrix,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        ).solve(right)
-    except RuntimeError:
-        return None
+    return relaxed
 
 
-def _overlapping(x: NDArray, side: float, diameters: NDArray, near: NDArray) -> Contacts:
-    i, j = near.T
-    v = x[j] - x[i]
-    v -= side * np.rint(v / side)
-    r2 = np.einsum("ij,ij->i", v, v)
-    s = 0.5 * (diameters[i] + diameters[j])
-    touch = np.flatnonzero(r2 < s * s)
-    r = np.sqrt(r2[touch])
-    # Centres that coincide have no direction; a random start never does that in practice.
-    return Contacts(near[touch], v[touch], np.maximum(r, 1e-300), s[touch])
+def quench(spheres: Spheres, iterations: int) -> Spheres:
+    """L-BFGS steps down the energy in a fixed box, fewer where forces balance roughly before."""
+    return _lowered(spheres, None, 1e-2, iterations)[0]
 
 
-def _wrapped(x: NDArray, side: float) -> NDArray[np.float64]:
-    x = x - side * np.floor(x / side)
-    # Rounding may give exactly the side, which is outside the half-open box.
-    return np.where(x >= side, 0.0, x)
+def largest_ball(
+    centres: NDArray, radii: NDArray, overlap: float
+) -> tuple[NDArray[np.float64], float]:
+    """Centre and radius of the largest ball near the origin that fits between balls.
+
+    Parameters
+    ----------
+    centres : (k, d) array
+    radii : (k,) array
+    overlap : float
+        By how much it overlaps those that hold it, on average.
+    """
+    centres, radii = np.ascontiguousarray(centres), np.ascontiguousarray(radii)
+    d = centres.shape[1]
+    y = np.zeros(d)
+    radius = ctypes.c_double((np.sqrt(_squares(centres)) - radii).min())
+    _code().mechlearn_swell(
+        len(radii), d, _at(centres), _at(radii), overlap, _at(y), ctypes.byref(radius)
+    )
+    return y, radius.value
+
+
+def _lowered(
+    spheres: Spheres, pressure: float | None, tolerance: float, steps: int
+) -> tuple[Spheres, float]:
+    """The particles down their enthalpy, or energy, and the largest force over the mean one."""
+    side = ctypes.c_double(spheres.side)
+    # Neighbours in space become neighbours in memory.
+    order = np.lexsort(np.floor(spheres.positions / 2).T)
+    x = np.ascontiguousarray(spheres.positions[order])
+    diameters = np.ascontiguousarray(spheres.diameters[order])
+    n, d = x.shape
+    error = _code().mechlearn_relax(
+        n, d, _at(x), ctypes.byref(side), _at(diameters), pressure or 0.0, pressure is not None,
+        tolerance, steps,
+    )  # fmt: skip
+    if error < 0:
+        raise MemoryError
+    positions = np.empty_like(x)
+    positions[order] = x
+    return Spheres(positions, side.value, spheres.diameters), error
+
+
+def _squares(v: NDArray) -> NDArray[np.float64]:
+    """Squared lengths of vectors, summed in one order."""
+    total = v[:, 0] * v[:, 0]
+    for c in v.T[1:]:
+        total = total + c * c
+    return total
+
+
+def _at(a: NDArray) -> int:
+    assert a.dtype == np.float64
+    assert a.flags.c_contiguous
+    return a.ctypes.data
+
+
+@cache
+def _code() -> ctypes.CDLL:
+    """Functions of ``spheres.c``."""
+    code = library(Path(__file__).with_suffix(".c"))
+    number, whole, array = ctypes.c_double, ctypes.c_int, ctypes.c_void_p
+    code.mechlearn_relax.restype = number
+    code.mechlearn_relax.argtypes = [
+        whole, whole, array, array, array, number, whole, number, whole,
+    ]  # fmt: skip
+    code.mechlearn_near.restype = whole
+    code.mechlearn_near.argtypes = [whole, whole, array, number, array, number, array, whole]
+    code.mechlearn_swell.restype = None
+    code.mechlearn_swell.argtypes = [whole, whole, array, array, number, array, array]
+    return code
