@@ -63,5 +63,6 @@ def _compile(source: Path, target: Path) -> None:
     )
     if done.returncode:
         raise MechlearnError(
-            f"The C compiler '{found}' could not compile {source.name}: {done.stderr.strip()[-500:]}"
+            f"The C compiler '{found}' could not compile {source.name}: "
+            f"{done.stderr.strip()[-500:]}"
         )

@@ -268,7 +268,9 @@ def _lattice(
     if stagger:
         cells[:, 0] -= grid[:, 1] // 2
         cell[1] -= (size[1] // 2) * vectors[0]
-    nodes = ((cells @ vectors)[:, None] + basis).reshape(-1, d)
+    # Not by BLAS: the last digit of its products depends on the processor.
+    corners = (cells[:, :, None] * vectors).sum(axis=1)
+    nodes = (corners[:, None] + basis).reshape(-1, d)
     used = np.unique(edges)
     if len(used) < len(nodes):
         # Corners of a thin lattice can be left without a bond.

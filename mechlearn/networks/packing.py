@@ -224,8 +224,8 @@ def _periodic(
     )
     spare = share * nodes - (1.5 + attempt) * math.sqrt(share * nodes)
     # Rounded: logarithms and powers differ by a last digit from processor to processor.
-    spare = round(float(spare), 6)
-    jammed = _jam(nodes + max(0, int(spare)), dim, pressure, polydispersity, rng)
+    count = nodes + max(0, int(round(float(spare), 6)))
+    jammed = _jam(count, dim, pressure, polydispersity, rng)
     spheres = _backbone(jammed, nodes)
     for _ in range(12):
         if spheres is None:
@@ -250,15 +250,26 @@ def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
     loose = np.flatnonzero(~firm)
     swollen = _swollen(spheres, loose, ignore=~firm)
     growth = swollen.diameters[loose] / spheres.diameters[loose]
-    firm[loose[np.argsort(growth, kind="stable")[:missing]]] = True
-    return swollen.only(firm)
+    chosen: list[int] = []
+    for k in loose[np.argsort(growth, kind="stable")]:
+        if len(chosen) == missing:
+            break
+        # Two rattlers of one cage fill the same place: one of them can stay.
+        apart = swollen.positions[chosen] - swollen.positions[k]
+        apart -= spheres.side * np.rint(apart / spheres.side)
+        reach = (swollen.diameters[chosen] + swollen.diameters[k]) / 2
+        if ((apart**2).sum(axis=1) > (0.9 * reach) ** 2).all():
+            chosen.append(k)
+    firm[chosen] = True
+    return swollen.only(firm) if len(chosen) == missing else None
 
 
 def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) -> Spheres:
     """Rattlers moved and swollen to fill their cages, so that their neighbours just hold them.
 
     Each becomes the largest disc or ball that fits between the others (those in the mask
-    ``ignore`` not counted), and overlaps them as contacts do on average: so gentle a change leaves the packing in its basin, which taking particles out or putting some in does not.
+    ``ignore`` not counted), and overlaps them as contacts do on average: so gentle a change leaves
+    the packing in its basin, which taking particles out or putting some in does not.
     """
     if not len(loose):
         return spheres

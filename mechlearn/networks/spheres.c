@@ -606,7 +606,7 @@ void mechlearn_swell(int count, int d, const double *centres, const double *radi
                     v[e] = y[e] - centres[k * d + e];
                     r2 += v[e] * v[e];
                 }
-                double r = sqrt(r2), over = *radius + radii[k] - r;
+                double r = r2 > 0 ? sqrt(r2) : 1e-300, over = *radius + radii[k] - r;
                 if (over <= 0)
                     continue;
                 sum += over;

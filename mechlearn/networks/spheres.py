@@ -169,7 +169,9 @@ def relax(spheres: Spheres, pressure: float, patience: int = 200_000) -> Spheres
     relaxed, error = _lowered(spheres, pressure, POLISHED, patience)
     overlaps = relaxed.contacts().overlaps
     # Distances are only known to rounding, which near jamming is not small beside overlaps.
-    finest = 20 * np.finfo(float).eps * relaxed.side * len(overlaps) / max(math.fsum(overlaps), 1e-300)
+    finest = (
+        20 * np.finfo(float).eps * relaxed.side * len(overlaps) / max(math.fsum(overlaps), 1e-300)
+    )
     if not len(overlaps) or not error <= max(TOLERANCE, finest):
         raise SolveError(
             f"The packing of {len(spheres.diameters)} particles did not reach force balance at "
@@ -209,6 +211,8 @@ def _lowered(
     spheres: Spheres, pressure: float | None, tolerance: float, steps: int
 ) -> tuple[Spheres, float]:
     """The particles down their enthalpy, or energy, and the largest force over the mean one."""
+    if not np.isfinite(spheres.positions).all() or not 0 < spheres.side < np.inf:
+        raise SolveError("The particles are not at finite places in a box of a finite size.")
     side = ctypes.c_double(spheres.side)
     # Neighbours in space become neighbours in memory.
     order = np.lexsort(np.floor(spheres.positions / 2).T)

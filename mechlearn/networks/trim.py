@@ -91,7 +91,9 @@ def trim_floppy(network: Network) -> Network:
         modes = rigidity(network).floppy_modes
         if not len(modes):
             return network
-        motion = (modes**2).sum(axis=(0, 2))
+        # Rounded, so that nodes which move alike (each alone in a mode of its own, say) go in the
+        # order of their ids on every processor.
+        motion = (modes**2).sum(axis=(0, 2)).round(9)
         order = np.argsort(-motion, kind="stable")
         # Several at once where many modes are free, but never two that share a bond: taking one
         # away often frees or settles the other.
