@@ -322,7 +322,7 @@ def _finite(
     count = max(math.ceil(round(margin / share, 6)), 64)
     spheres = _jam(count, dim, pressure, polydispersity, rng)
     whole = _contact_network(spheres.only(core(spheres.contacts().pairs, count, dim + 1)))
-    centre, size, tried = rng.random(dim) * spheres.side, nodes, set()
+    centre, size, tried = np.full(dim, spheres.side / 2), nodes, set()
     for _ in range(60):
         try:
             rigid = trim_floppy(_cut(whole, centre, size))
