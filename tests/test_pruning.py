@@ -123,7 +123,9 @@ def test_capacity_study_finds_more_in_larger_networks(monkeypatch):
     few, many = ([trial(16, n, seed) for seed in range(8)] for n in (2, 12))
     assert sum(r.converged for r in few) >= 6
     assert sum(r.converged for r in many) <= 2
-    assert any((np.diff(r.history.stiffness.values, axis=0) > 0).any() for r in many)  # put back
+    between = [trial(16, 6, seed) for seed in range(5)]
+    changes = [np.diff(r.history.stiffness.values, axis=0) for r in between]
+    assert any((change > 0).any() for change in changes)  # bonds are put back, too
     assert sum(r.converged for r in (trial(64, 12, seed) for seed in range(8))) >= 4
     for run in few:
         ratios = [t["reached"] / t["wanted"] * (1 + RISE) for t in run.targets]

@@ -62,7 +62,7 @@ def packing(
     dim : 2 or 3
         Discs in the plane, or spheres in space.
     seed : int
-        The same seed gives the same network.
+        The same seed gives the same network, on every processor.
     periodic : bool
         The periodic packing itself, or else a disc or ball cut out of a larger one, with bonds
         across the cut dropped and nodes removed until no floppy mode is left.
