@@ -285,11 +285,11 @@ class Run:
         from mechlearn.summary import target_table
 
         solver, free = self.settled(self.problem)
-        reads, absolute = [solver.outputs(free) / self.problem.units], solver.from_reference()
+        reached, absolute = solver.outputs(free) / self.problem.units, solver.from_reference()
         solver.forget()
         solver.update(**self.initial)
-        reads.append(solver.outputs(solver.free()) / self.problem.units)
-        return target_table(self.problem, *reads, absolute)
+        initial = solver.outputs(solver.free()) / self.problem.units
+        return target_table(self.problem, reached, initial, absolute)
 
     def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "Settled"]:
         """The free states of a ``problem`` on the network, found from rest, and what found them.

@@ -131,8 +131,8 @@ class Solid(Element):
     def stiffens(self, values, name):
         if name != "eigenstrain":
             return True
-        stiffness = (self._unstrained(values, 1, change=e) for e in (0.0, EIGENSTRAIN))
-        return not np.allclose(*stiffness, rtol=1e-3)
+        now, then = (self._unstrained(values, 1, change=e) for e in (0.0, EIGENSTRAIN))
+        return not np.allclose(now, then, rtol=1e-3)
 
     def _unstrained(self, values, what, change=0.0):
         """Stress (0) or stiffness (1) at the least and the largest eigenstrain there is, (2,)."""
