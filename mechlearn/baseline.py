@@ -19,6 +19,9 @@ from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.task import Task
 
+#: A pair that has lost more than half of its distance before anything pulls is worth a word.
+SHRUNK = 0.5
+
 
 def pose_from_baseline(
     task: Task,
@@ -103,6 +106,23 @@ def require_response(
             f"{listed(idle)}: learn {first} instead, take an energy at finite displacement, or "
             f"{hold}."
         )
+
+
+def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:
+    """A sentence on pairs whose strain hardly is a motion: they have come together unpulled.
+
+    ``unpulled`` is what the targets read from the reference, (examples, t), in the user's units.
+    """
+    found = {}
+    for k, port in enumerate(problem.targets):
+        left = 1 + float(unpulled[0, k])
+        if problem.relative[port] and np.isfinite(problem.ports[port].length) and left < SHRUNK:
+            found[problem.ports[port].terminal] = f"{left:.0%}"
+    return [
+        f"Target {name!r} has come down to {left} of its distance before anything pulls; its "
+        "strain is measured from there, and hardly is a motion any more."
+        for name, left in found.items()
+    ]
 
 
 def _everything(

@@ -114,5 +114,7 @@ def _terminals(problem: Problem) -> list[str]:
             value += {"at_least": " or more", "at_most": " or less"}.get(
                 getattr(t, "limit", None), ""
             )
+            if getattr(t, "baseline", None) == "unloaded":
+                value += ", from the unloaded network"
             lines.append(f"{kind}    {t.name!r} {_where(t, problem.network)}: {value}")
     return lines

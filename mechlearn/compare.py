@@ -185,7 +185,7 @@ def natural_beta(learner: Learner) -> float:
     """
     solver, problem = learner.equilibrium, learner.problem
     outputs = solver.outputs(learner.settle())
-    [(_, rate)] = solver.solve(ADJOINT).parts
+    _, rate = solver.solve(ADJOINT).parts[0]  # of the free state, whatever it is compared with
     missing = problem.residual(outputs) if problem.task.cost.has_values else outputs
     size, largest = np.abs(missing).max(), np.abs(solver.outputs(rate)).max()
     return float(size / largest) if largest > 0 and size > 0 else 1.0

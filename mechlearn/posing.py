@@ -72,7 +72,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
     kept = supports_read[at.first]
     # What is let go in the unloaded state does not hold the network.
-    gauge, grounded = _gauge(motions, supported, held & (kept | (not unloaded)), at)
+    gauge, grounded = _gauge(motions, supported, held & (kept | (not unloaded)), at, unloaded)
     targets = [p for p, target in zip(at.ports, is_target, strict=True) if target]
     return Problem(
         network=network,
@@ -350,7 +350,7 @@ def _scale(at: _Numbers, everything: NDArray) -> NDArray:
     return np.array(scale).T
 
 
-def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers):
+def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, unloaded: bool):
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
     Where supports leave rigid motions, nodes that are always held may stop some of them: those that
@@ -371,10 +371,11 @@ def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers):
     for port, dof in enumerate(dofs):
         if dof >= 0 and not always[port]:
             number = at.first[port]
+            when = " in every example" * (len(held) > 1)
+            when = " when its sources let go" if unloaded else when
             raise InputError(
                 f"{name_of(at.terminals[number])} is about {at.place(number)}, but nothing holds "
-                f"the network as a whole{' in every example' * (len(held) > 1)}; add a "
-                "[[supports]] table."
+                f"the network as a whole{when}; add a [[supports]] table."
             )
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]

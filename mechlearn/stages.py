@@ -244,7 +244,7 @@ def _known(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tu
 def _place(terminal: Source | Target, task: str) -> tuple:
     """What makes two sources, or targets, the same but for their values."""
     places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
-    others = tuple(getattr(terminal, name, None) for name in ("scale", "limit"))
+    others = tuple(getattr(terminal, name, None) for name in ("scale", "limit", "baseline"))
     match = getattr(terminal, "match", None)
     own = task if match is not None or terminal.near is not None else None
     return (repr(places), terminal.quantity, np.size(terminal.value), others, match, own)

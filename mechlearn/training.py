@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.baseline import shrunk
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, Spring
@@ -356,6 +357,8 @@ def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
         )
     outputs = learner.outputs(free) / learner.problem.units
     doubts += learner.model.doubts(free.fields())
+    if absolute := learner.equilibrium.from_reference():
+        doubts += shrunk(learner.problem, absolute["unpulled"])
     if learner.device is not None:
         doubts.append(
             "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
