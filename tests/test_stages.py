@@ -142,7 +142,7 @@ def test_tasks_together_are_each_what_they_are_alone(plane, stiffnesses):
 def test_tasks_with_the_same_places_share_them():
     other = ml.Task(
         sources=[ml.Source(nodes=[0, 7], strain=-0.2)],
-        targets=[ml.Target(nodes=[20, 25], strain=0.3)],
+        targets=[ml.Target(nodes=[20, 25], strain=0.3, baseline="reference")],
     )
     both = ml.together(soft=A, hard=other)
     assert [t.name for t in (*both.sources, *both.targets)] == ["soft.source", "soft.target"]
