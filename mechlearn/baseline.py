@@ -84,15 +84,13 @@ def require_response(
             f"{name_of(unloaded[0])} is measured from the network as it is with nothing pulled, "
             f"and no source pulls: {hold}, or add a [[sources]] table."
         )
-    is_source = np.ones(len(problem.ports), dtype=bool)
-    is_source[problem.targets] = False
-    pulled = (problem.values[:, is_source] != 0).any(axis=1)
+    pulled = (problem.given != 0).any(axis=1)
     relative = problem.relative[problem.targets]
     hopeless = (problem.wanted != 0) & problem.asked & relative & (problem.limit == 0)
     for example, k in np.argwhere(hopeless & ~pulled[:, None]):
         raise InputError(
             f"example {example + 1} pulls nothing, and target "
-            f"{problem.ports[problem.targets[k]].terminal!r}, which is measured from the network "
+            f"{problem.answers[k].terminal!r}, which is measured from the network "
             f"as it is with nothing pulled, reads 0 there whatever is learned: {hold}."
         )
     if not energy.linear or len(unloaded) < len(problem.task.targets):
@@ -116,8 +114,9 @@ def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:
     found = {}
     for k, port in enumerate(problem.targets):
         left = 1 + float(unpulled[0, k])
-        if problem.relative[port] and np.isfinite(problem.ports[port].length) and left < SHRUNK:
-            found[problem.ports[port].terminal] = f"{left:.0%}"
+        answer = problem.answers[k]
+        if problem.relative[port] and np.isfinite(answer.length) and left < SHRUNK:
+            found[answer.terminal] = f"{left:.0%}"
     return [
         f"Target {name!r} has come down to {left} of its distance before anything pulls; its "
         "strain is measured from there, and hardly is a motion any more."

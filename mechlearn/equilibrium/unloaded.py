@@ -43,7 +43,12 @@ class Unloaded:
 
     @cached_property
     def _length(self) -> NDArray[np.float64]:
-        return np.array([np.inf if self.linear else p.length for p in self.problem.ports])
+        p, length = self.problem, np.full(len(self.problem.ports), np.inf)
+        if not self.linear:
+            # One number at a port may be a strain, and another a force.
+            np.minimum.at(length, p.sources, [number.length for number in p.drives])
+            np.minimum.at(length, p.targets, [number.length for number in p.answers])
+        return length
 
     @cached_property
     def _reading(self) -> NDArray[np.float64]:
