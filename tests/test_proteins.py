@@ -1,5 +1,8 @@
 """Proteins as structure files have them: insertion codes, copies, alternates, models, laws."""
 
+import re
+from pathlib import Path
+
 import gemmi
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.networks import from_file, protein
 from mechlearn.places import node_ids
+from mechlearn.render.scene import Scene
+from mechlearn.report.words import in_sentences
 from mechlearn.setup import read_setup
 
 
@@ -50,6 +55,7 @@ CIF_HEAD = "loop_\n" + "".join(
         "pdbx_PDB_model_num"
     ).split()
 )
+PDZ = Path(__file__).parents[1] / "meshes" / "1be9.pdb"
 NUMBERS = ["50", "51", "52", "52A", "52B", "53", "54", "55", "56", "57", "58", "59"]
 
 
@@ -209,9 +215,100 @@ def test_task_files_begin_with_the_law(tmp_path, capsys):
 
 
 def test_our_reading_agrees_with_gemmi_on_a_real_protein():
-    structure = gemmi.read_structure("meshes/1be9.pdb")
+    structure = gemmi.read_structure(str(PDZ))
     [chain] = structure[0]
-    net = protein("meshes/1be9.pdb")
+    net = protein(PDZ)
     assert net.labels == tuple(f"A:{r.seqid}" for r in chain)
     assert np.allclose(net.nodes, [r["CA"][0].pos.tolist() for r in chain])
     assert not net.notes
+
+
+# -- for ChimeraX and PyMOL --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A run on two copies of a helix, saved and read again."""
+    folder = tmp_path_factory.mktemp("learned")
+    lines = [line(k, "6A" if k == 6 else str(k + 1)) for k in range(12)]
+    lines += ["TER", *(line(k, str(k + 1), at=place(k, 8.0)) for k in range(12))]
+    net = protein(written(folder / "a.pdb", lines), decay=1.0)
+    task = ml.Task(
+        sources=[ml.Source(name="in", nodes=["A-1:1", "A-1:8"], strain=0.05)],
+        targets=[ml.Target(name="out", nodes=["A-2:3", "A-2:12"], strain=0.01)],
+    )
+    learn = {"stiffness": ml.Learn(bounds=(0.01, 100.0), initial="stiffness")}
+    title = 'two\nclose session; runscript evil.py "'
+    ml.train(net, task, learn=learn, steps=20, title=title).save(folder / "run")
+    return ml.Run.load(folder / "run")
+
+
+def test_a_run_keeps_what_residues_are_called(learned):
+    assert learned.network.labels[6] == "A-1:6A"
+    assert set(learned.network.node_data) == {"residue", "insertion", "chain", "name"}
+    assert learned.network.described([6]) == ["ALA A-1:6A"]
+
+
+@pytest.mark.parametrize("which", ["importance", "change"])
+@pytest.mark.parametrize("suffix", [".pdb", ".cif"])
+def test_b_factors_are_what_residues_are_worth(learned, which, suffix, tmp_path):
+    structure = gemmi.read_structure(str(learned.export(tmp_path / f"a{suffix}", bfactor=which)))
+    net = learned.network
+    if which == "importance":
+        per_bond = ml.analysis.susceptibility(learned).importance
+    else:
+        per_bond = np.log(learned.learned["stiffness"] / learned.initial["stiffness"])
+    worth = [np.linalg.norm(per_bond[(net.edges == n).any(axis=1)]) for n in range(net.n_nodes)]
+    residues = [r for chain in structure[0] for r in chain]
+    assert [str(r.seqid) for r in residues] == [x.partition(":")[2] for x in net.labels]
+    assert [r.name for r in residues] == net.node_data["name"].tolist()
+    assert [len(chain) for chain in structure[0]] == [12, 12]
+    assert np.allclose([r[0].pos.tolist() for r in residues], net.nodes, atol=1e-3)
+    factors = [r[0].b_iso for r in residues]
+    assert factors == pytest.approx(100 * np.array(worth) / max(worth), abs=0.006)
+
+
+@pytest.mark.parametrize("suffix", [".cxc", ".pml"])
+def test_scripts_name_residues_and_obey_no_title(learned, suffix, tmp_path):
+    script = learned.export(tmp_path / f"look{suffix}").read_text().splitlines()
+    structure = gemmi.read_structure(str(tmp_path / "look.cif"))
+    ids = {(chain.name, str(r.seqid)) for chain in structure[0] for r in chain}
+    place = r"/(\w+):(\w+)@CA" if suffix == ".cxc" else r"chain (\w+) and resi (\w+) and name CA"
+    named = {found for text in script for found in re.findall(place, text)}
+    assert named <= ids
+    sites = {("A", "1"), ("A", "8"), ("B", "3"), ("B", "12")}
+    assert sites <= named
+    # The title is one line of comment, and every other line a command of ours.
+    assert [text for text in script if "evil" in text] == [script[0]]
+    assert script[0].startswith("# ")
+    with pytest.raises(InputError, match="a script needs a name of"):
+        learned.export(tmp_path / f"a;b{suffix}")
+
+
+def test_only_proteins_are_exported_as_such(tmp_path):
+    net = ml.networks.triangular(size=[4, 4])
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 5], strain=0.1)], targets=[ml.Target(nodes=[10, 15], strain=0)]
+    )
+    run = ml.train(net, task, learn={"stiffness": ml.Learn(bounds=(0.1, 10.0))}, steps=0)
+    with pytest.raises(InputError, match="this network has no residues"):
+        run.export(tmp_path / "a.pdb")
+
+
+def test_reports_and_tables_name_residues(learned, tmp_path):
+    csv = learned.export(tmp_path / "a.csv").with_name("a.nodes.csv").read_text()
+    assert '"A-1:6A"' in csv
+    assert "chain" in csv.splitlines()[1] or "chain" in csv.splitlines()[0]
+    page = " ".join(in_sentences(learned))
+    assert "the distance of residues ALA A-1:1 and ALA A-1:8 changes" in page
+
+
+def test_the_chain_is_drawn_as_a_tube_and_contacts_thin(learned):
+    net = learned.network
+    scene = Scene(net, net.nodes, np.zeros((net.n_edges, 3), np.uint8), np.ones(net.n_edges))
+    assert np.array_equal(np.flatnonzero(scene.chain), net.edge_sets["backbone"])
+    assert scene.radii[scene.chain].min() > 2 * scene.radii[~scene.chain].max()
+    plain = ml.networks.cubic(size=[2, 2, 2])
+    count = plain.n_edges
+    scene = Scene(plain, plain.nodes, np.zeros((count, 3), np.uint8), np.ones(count))
+    assert not scene.chain.any()

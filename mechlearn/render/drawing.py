@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TUBES, JOINTS = 60_000, 6_000
 #: By how much what is brought forward is, in the least steps of depth that a picture tells apart.
 FORWARD = -1e7
+#: How much is seen of the contacts of a protein, whose chain is a tube.
+CONTACTS = 0.35
 #: Sides of tubes, and balls, in quick pictures.
 QUICK = 6
 #: How much of a bond's colour is lost at the far side of a network in space, and where it has left
@@ -42,6 +44,8 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         _add(plotter, outline, -4 * layer, color=CELL, lighting=False)
     if scene.ghost:
         rest = scene.rest()
+        if scene.chain.any():
+            rest = rest.of(scene.chain[rest.bond])
         colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
         colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
         thin = scene.thin * (1 if scene.flat else 0.5)
@@ -57,9 +61,12 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
     pieces = scene.pieces()
     colours = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1)
     colours = _paled(pieces.ends, _faded(colours, pieces.fade, FADED), away)
-    _add_lines(
-        plotter, scene, pieces.ends, scene.radii[pieces.bond], colours, 0.0, **_surface(scene)
-    )
+    chain = scene.chain[pieces.bond]
+    for part, seen in ((~chain, CONTACTS if chain.any() else 1.0), (chain, 1.0)):
+        if part.any():
+            options = _surface(scene) | ({} if seen == 1 else {"opacity": seen})
+            radii = scene.radii[pieces.bond[part]]
+            _add_lines(plotter, scene, pieces.ends[part], radii, colours[part], 0.0, **options)
     if scene.network.n_edges <= JOINTS:
         _draw_joints(plotter, scene, away)
 

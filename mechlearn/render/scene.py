@@ -130,7 +130,17 @@ class Scene:
         radii = self.true_radii
         if radii is None:
             radii = self.thick * (0.16 + 0.84 * np.clip(self.widths, 0, 1))
+            if self.chain.any():  # whose contacts would hide it
+                radii = np.where(self.chain, self.thick, 0.4 * radii)
         return radii if self.removed is None else np.where(self.removed, 0.0, radii)
+
+    @cached_property
+    def chain(self) -> NDArray[np.bool_]:
+        """Of a protein, the bonds along its chains, drawn as one tube; (m,)."""
+        m = self.network.n_edges
+        if self.flat or "residue" not in self.network.node_data:
+            return np.zeros(m, dtype=bool)
+        return np.isin(np.arange(m), self.network.edge_sets.get("backbone", ()))
 
     @property
     def thin(self) -> float:
