@@ -2,7 +2,10 @@
 
 import math
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mechlearn.errors import plain
 from mechlearn.learners import Learner
@@ -74,6 +77,18 @@ class Progress:
         span = math.log(self._first / self.tolerance)
         gained = math.log(self._first / max(error, self.tolerance)) if span else 1.0
         return max(by_steps, gained / span if span else 1.0)
+
+
+@contextmanager
+def patience(title: str, seconds: float = 5.0) -> Iterator[None]:
+    """Say once that something goes on where it takes longer than so many seconds."""
+    timer = threading.Timer(seconds, tell, [f"{title}: still at it; large networks take minutes"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Counter:

@@ -1,5 +1,6 @@
 """The task file: everything that makes a training repeatable, read, checked and written as TOML."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,10 @@ from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, 
 LARGEST = 2**27
 #: Keys of a protein network that say how stiff its bonds are.
 LAWS = ("decay", "backbone")
+#: The most parts that a key may have, and a key with more of them.
+DEEPEST = 20
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+DEEP = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*+\.[ \t]*+){{{DEEPEST}}}{_PART}")
 #: The tables of a task file that are those of a task.
 TASK_TABLES = ("supports", "sources", "targets", "examples")
 
@@ -176,7 +181,10 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
     if len(text) > LARGEST:
         raise InputError(f"{path} has more than {LARGEST} bytes: it is no task file.")
     try:
-        data = tomllib.loads(text.decode("utf-8-sig"))
+        words = text.decode("utf-8-sig")
+        if DEEP.search(words):  # of those tomllib takes a time that grows with the square
+            raise InputError(f"{path} has a key of more than {DEEPEST} parts: it is no task file.")
+        data = tomllib.loads(words)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise InputError(

@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from mechlearn.checkpoint import Stopped, differences, fingerprint, network_digest
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, first_line
 from mechlearn.folder import locked, new_folder, within
 from mechlearn.run import Run
 from mechlearn.schema import input_error
@@ -307,8 +307,9 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         try:
             with Client(scheduler, timeout=10) as client:
                 yield client
-        except OSError as error:
-            raise InputError(f"--scheduler {scheduler}: nobody answers ({error}).") from None
+        except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
+            said = first_line(str(error)) or type(error).__name__
+            raise InputError(f"--scheduler {scheduler}: nobody answers ({said}).") from None
         return
     count = workers or len(os.sched_getaffinity(0))
     # Connections that are cut when a sweep is stopped are told of later than logs are silenced.

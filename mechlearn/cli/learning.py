@@ -32,7 +32,9 @@ def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> 
     from mechlearn.setup import read_setup
 
     setup = read_setup(task)
-    with about(task):
+    from mechlearn.progress import patience
+
+    with about(task), patience(setup.title or task.name):
         first = rank() == 0
         text, known = check_setup(setup, task.parent, draw if first else None, feasible and first)
     say(text)
