@@ -51,8 +51,11 @@ class Kinematics(ABC):
         return 0
 
     @abstractmethod
-    def free_motions(self, network: Network) -> NDArray[np.float64]:
-        """Orthonormal motions of the whole network that cost nothing, shape (n c, k)."""
+    def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
+        """Orthonormal motions of a whole network that cost nothing, shape (n c, k).
+
+        Nodes, (n, d), are in units in which a movement and a turn compare, as the mean bond is.
+        """
 
     def left_by_supports(
         self, network: Network, motions: NDArray, supported: NDArray
@@ -80,8 +83,8 @@ class Displacements(Kinematics):
         return ("x", "y", "z")[:dim]
 
     @override
-    def free_motions(self, network: Network) -> NDArray[np.float64]:
-        return rigid_motions(network)
+    def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
+        return rigid_motions(nodes, periodic)
 
     @override
     def compatibility(self, network: Network) -> sparse.csr_array:
@@ -130,12 +133,12 @@ class Frames(Displacements):
         return 1 if dim == 2 else 3
 
     @override
-    def free_motions(self, network: Network) -> NDArray[np.float64]:
-        x = network.nodes - network.nodes.mean(axis=0)
+    def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
+        x = nodes - nodes.mean(axis=0)
         n, d = x.shape
         width = len(self.components(d))
         motions = list(np.broadcast_to(np.eye(width)[:d, None], (d, n, width)))
-        if not network.periodic:
+        if not periodic:
             for k in range(width - d):
                 turn = np.zeros((n, width))
                 turn[:, d + k] = 1.0
@@ -176,8 +179,8 @@ class Potentials(Kinematics):
         return (self.across,)
 
     @override
-    def free_motions(self, network: Network) -> NDArray[np.float64]:
-        return np.full((network.n_nodes, 1), network.n_nodes**-0.5)
+    def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
+        return np.full((len(nodes), 1), len(nodes) ** -0.5)
 
     @override
     def compatibility(self, network: Network) -> sparse.csr_array:
@@ -193,11 +196,13 @@ class Potentials(Kinematics):
         return np.empty(0)
 
 
-def rigid_motions(network: Network) -> NDArray[np.float64]:
+def rigid_motions(nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
     """Orthonormal rigid motions, shape (n d, k): translations, and rotations where not periodic."""
-    d, x = network.dim, network.nodes - network.nodes.mean(axis=0)
+    d, x = nodes.shape[1], nodes - nodes.mean(axis=0)
+    # Turns are of the size of movements in every unit.
+    x = x / (np.abs(x).max() or 1.0)
     motions = np.stack([m.ravel() for m in translations(x) + spins(x)], axis=1)
-    q, r = np.linalg.qr(motions[:, :d] if network.periodic else motions)
+    q, r = np.linalg.qr(motions[:, :d] if periodic else motions)
     size = np.abs(np.diag(r))
     return q[:, size > 1e-9 * size.max()]
 

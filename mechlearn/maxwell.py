@@ -96,13 +96,12 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     Rigidity
         How many there are of each, and the floppy modes.
     """
-    if kinematics.rotations(network.dim):
-        # Lengths over the mean one, so that turns and movements are of a size.
-        mean = network.lengths.mean()
-        cell = None if network.cell is None else network.cell / mean
-        network = replace(network, nodes=network.nodes / mean, cell=cell)
+    # Lengths over the mean one, so that turns and movements are of a size.
+    mean = network.lengths.mean()
+    cell = None if network.cell is None else network.cell / mean
+    network = replace(network, nodes=network.nodes / mean, cell=cell)
     c = kinematics.compatibility(network)
-    motions = kinematics.free_motions(network)
+    motions = kinematics.free_motions(network.nodes, network.periodic)
     free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
     c = c[:, free]
     null = _null_space(c, hint=motions.shape[1])

@@ -148,7 +148,9 @@ class Model(UserOrder, AtState):
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """The solver that suits the model."""
         # The sparse part of a matrix with a border is definite where the whole is.
-        direct = DirectSolver(self.matrix, definite=definite, free=self.local_free)
+        turns = self.local_turns[: self._n_owned]
+        arm = np.where(turns, self.network.lengths.mean(), 1.0) if self.width > self.places else None
+        direct = DirectSolver(self.matrix, definite=definite, free=self.local_free, arm=arm)
         return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct
 
     def get(self, name: str) -> NDArray[np.float64]:

@@ -67,7 +67,8 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
     units = np.array([p.unit for p in at.ports])
     task.cost.check(wanted / units[is_target], asked)
-    motions = kinematics.free_motions(network)
+    # In units of the mean bond, in which movements and turns compare.
+    motions = kinematics.free_motions(network.nodes / network.lengths.mean(), network.periodic)
     motions = kinematics.left_by_supports(network, motions, supported)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
     kept = supports_read[at.first]

@@ -27,12 +27,19 @@ class DirectSolver:
         Promise that the matrix is positive definite (Cholesky); else LDL^T, with inertia.
     free : (owned rows,) bool array, optional
         Which rows are none of supports, which have a diagonal of 1; all if left out.
+    arm : (owned rows,) array, optional
+        What the right-hand side is measured in, row by row: moments, as forces at such an arm.
     """
 
     def __init__(
-        self, matrix: PETSc.Mat, *, definite: bool, free: NDArray[np.bool_] | None = None
+        self,
+        matrix: PETSc.Mat,
+        *,
+        definite: bool,
+        free: NDArray[np.bool_] | None = None,
+        arm: NDArray | None = None,
     ) -> None:
-        self.matrix, self._definite, self._free = matrix, definite, free
+        self.matrix, self._definite, self._free, self._arm = matrix, definite, free, arm
         # Before something is assembled into it, a matrix has no pattern.
         self._outgrown = True
 
@@ -43,7 +50,7 @@ class DirectSolver:
             rows = np.arange(size) if self._free is None else np.flatnonzero(self._free[:size])
             kinds = Kinds(rows, self.matrix.getBlockSize())
             self._factors, order = fastest(self.matrix, self._definite, kinds)
-            self._blocks, self._outgrown = Blocks(self.matrix, order), False
+            self._blocks, self._outgrown = Blocks(self.matrix, order, self._arm), False
         self._factors.renew()
 
     def outgrow(self) -> None:
@@ -162,9 +169,17 @@ class Blocks:
     matrix : PETSc.Mat
     order : (owned rows,) integer array, optional
         Which row of the matrix comes where in the blocks.
+    arm : (owned rows,) array, optional
+        What is missed is measured in, row by row of the matrix; 1 if left out.
     """
 
-    def __init__(self, matrix: PETSc.Mat, order: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        matrix: PETSc.Mat,
+        order: NDArray[np.int64] | None = None,
+        arm: NDArray | None = None,
+    ) -> None:
+        self._arm = arm
         self._matrix, self._comm, self._order = matrix, matrix.comm.tompi4py(), order
         self._back = None if order is None else np.argsort(order)
         self._made: dict[tuple[str, bool], tuple[PETSc.Mat, NDArray]] = {}
@@ -205,7 +220,8 @@ class Blocks:
         block, array = self.get("right", columns.shape[1])
         if columns is not self._columns:
             array[:] = columns if self._order is None else columns[self._order]
-            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", columns, columns)))
+            felt = columns if self._arm is None else columns / self._arm[:, None]
+            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", felt, felt)))
             amounts = self._random.uniform(1.0, 2.0, array.shape[1])
             self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
             self._less[:] = -columns @ self._amounts
@@ -227,4 +243,6 @@ class Blocks:
         """
         solution.dot(self._amounts, out=self._sum)
         self._matrix.multAdd(*self._vectors)
+        if self._arm is not None:
+            self._miss /= self._arm
         return math.sqrt(total(self._comm, self._miss.dot(self._miss)))

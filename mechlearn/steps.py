@@ -94,13 +94,18 @@ class Adam(Step):
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
         memory = self.memory
         if not memory:
-            typical = np.sqrt(np.mean(signal**2))
+            # Squares are numbers in any units; a power of two changes no digit.
+            unit = np.exp2(np.frexp(np.abs(signal).max(initial=0.0))[1].astype(float) - 1)
+            typical = unit * np.sqrt(np.mean((signal / unit) ** 2))
             memory.update(
                 sum=np.zeros_like(signal),
                 squares=np.zeros_like(signal),
                 count=np.array(0),
                 floor=np.array(self.FLOOR * typical if self.floor is None else self.floor),
+                unit=unit,
             )
+        size = float(memory["unit"])
+        signal = signal / size
         a, b = self.forget
         count = int(memory["count"]) + 1
         # Sums, of which the means follow by numbers, and so does what corrects them for starting
@@ -111,7 +116,7 @@ class Adam(Step):
         memory["count"], memory["sum"], memory["squares"] = np.array(count), sums, squares
         unit = math.sqrt((1 - b**count) / (1 - b))
         felt = np.sqrt(squares)
-        felt += unit * (float(memory["floor"]) or 1.0)
+        felt += unit * (float(memory["floor"]) / size or 1.0)
         move = (-self.rate * unit * (1 - a) / (1 - a**count)) * sums
         move /= felt
         return move

@@ -16,8 +16,6 @@ from scipy.sparse.linalg import splu
 
 from mechlearn.analysis.finding import Finding
 from mechlearn.errors import InputError, SolveError
-from mechlearn.kinematics import Kinematics
-from mechlearn.network import Network
 
 if TYPE_CHECKING:
     from mechlearn.analysis.subject import Specimen
@@ -148,14 +146,16 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
     c = model.width
     # All points as nodes, where the state has them: the network turns about where it is now.
     points = model.points + model.to_points(state)[:, : network.dim] * (not energy.linear)
-    shifts = None if network.cell is None else np.zeros((len(model.cells), network.dim), dtype=int)
-    whole = Network(points, model.cells, network.cell, shifts)
     user = model.to_points(np.arange(size, dtype=float)).reshape(-1).astype(np.int64)
     number = np.arange(size)
     is_free = ~np.isin(number, problem.supported)
     order, free = user[is_free], number[is_free]
     stiffness = stiffness[order][:, order]
     cells = model.cells_in_order()
+    # Rotations count as what they move at the end of a mean bond.
+    mean = network.lengths.mean()
+    arm = np.where(np.arange(size) % c >= model.places, 1 / mean, 1.0)
+    motions = energy.kinematics.free_motions(points / mean, network.periodic)
     k = len(energy.strains)
     which = (k * cells[:, None] + np.arange(k)).ravel()
     strains = model.tangent_operator()[which][:, order]
@@ -164,18 +164,20 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
         strains=sparse.csr_array(strains),
         moduli=model.tangent_moduli()[cells],
         free=free,
-        arm=np.where(free % c >= model.places, 1 / network.lengths.mean(), 1.0),
-        motions=_motions(stiffness, whole, energy.kinematics, free),
+        arm=arm[free],
+        motions=_motions(stiffness, motions, arm, free),
         size=(size // c, c),
         nodes=network.n_nodes,
     )
 
 
 def _motions(
-    stiffness: sparse.csr_array, network: Network, kinematics: Kinematics, free: NDArray
+    stiffness: sparse.csr_array, motions: NDArray, arm: NDArray, free: NDArray
 ) -> NDArray[np.float64]:
-    """Motions of the network as a whole that cost nothing at the state, orthonormal, (f, r)."""
-    motions = kinematics.free_motions(network)
+    """Motions of the network as a whole that cost nothing at the state, orthonormal, (f, r).
+
+    Of those given, (n c, k), in which rotations are in units of ``1 / arm``.
+    """
     stopped = np.setdiff1d(np.arange(len(motions)), free)
     if len(stopped) and motions.shape[1]:
         _, s, vt = np.linalg.svd(motions[stopped])
@@ -183,10 +185,12 @@ def _motions(
     motions = motions[free]
     if motions.shape[1] == 0:
         return motions
-    motions = np.linalg.qr(motions)[0]
+    motions, arm = np.linalg.qr(motions)[0], arm[free]
     # Under loads that keep their directions a rotation is not free.
-    _, s, vt = np.linalg.svd(stiffness @ motions, full_matrices=False)
-    return motions @ vt[s <= 1e-9 * abs(stiffness).sum(axis=0).max()].T
+    scaled = sparse.diags_array(arm) @ stiffness @ sparse.diags_array(arm)
+    _, s, vt = np.linalg.svd(scaled @ motions, full_matrices=False)
+    free_here = motions @ vt[s <= 1e-9 * abs(scaled).sum(axis=0).max()].T
+    return np.linalg.qr(arm[:, None] * free_here)[0]
 
 
 def port_rows(specimen: "Specimen", example: int = 0) -> NDArray[np.float64]:

@@ -66,14 +66,15 @@ class Release:
         dofs = p.dofs[p.targets[released]]
         if not (dofs >= 0).any():
             return None
-        motions = p.kinematics.free_motions(p.network)
+        mean = float(p.network.lengths.mean())
+        motions = p.kinematics.free_motions(p.network.nodes / mean, p.network.periodic)
         motions = p.kinematics.left_by_supports(p.network, motions, p.supported)
         left = left_free(motions, np.union1d(p.fixed, p.dofs[held & (p.dofs >= 0)]))
         width = len(p.components)
         turns = dofs % width >= width - p.kinematics.rotations(p.network.dim)
         # A moment counts as a force at the end of a bond.
-        arm = np.where(turns, float(p.network.lengths.mean()), 1.0)
-        moved = np.where(dofs[:, None] >= 0, left[dofs], 0.0) * arm[:, None]
+        arm = np.where(turns, mean, 1.0)
+        moved = np.where(dofs[:, None] >= 0, left[dofs], 0.0)
         if not moved.size or np.abs(moved).max() <= 1e-8 * np.abs(motions).max():
             return None
         u, sizes, _ = np.linalg.svd(moved, full_matrices=False)

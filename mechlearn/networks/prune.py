@@ -78,7 +78,7 @@ def prune_to_coordination(
 
 def fewest_bonds(network: Network) -> int:
     """Number of bonds of an isostatic network of these nodes: ``n d`` less the rigid motions."""
-    return network.n_nodes * network.dim - rigid_motions(network).shape[1]
+    return network.n_nodes * network.dim - rigid_motions(network.nodes, network.periodic).shape[1]
 
 
 def _remove_bonds(
@@ -136,7 +136,7 @@ def _remove_bonds(
 
 def _unpinned(network: Network) -> NDArray[np.int64]:
     """Degrees of freedom left when a statically determinate support stops the rigid motions."""
-    motions = rigid_motions(network)
+    motions = rigid_motions(network.nodes, network.periodic)
     pinned = qr(motions.T, mode="r", pivoting=True)[1][: motions.shape[1]]
     return np.setdiff1d(np.arange(len(motions)), pinned)
 
