@@ -149,7 +149,9 @@ class Model(UserOrder, AtState):
         """The solver that suits the model."""
         # The sparse part of a matrix with a border is definite where the whole is.
         turns = self.local_turns[: self._n_owned]
-        arm = np.where(turns, self.network.lengths.mean(), 1.0) if self.width > self.places else None
+        arm = (
+            np.where(turns, self.network.lengths.mean(), 1.0) if self.width > self.places else None
+        )
         direct = DirectSolver(self.matrix, definite=definite, free=self.local_free, arm=arm)
         return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct
 

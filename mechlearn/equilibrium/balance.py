@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.border import BorderedSolver
-from mechlearn.equilibrium.conditions import mean_stiffness, tie_to_ground
+from mechlearn.equilibrium.conditions import check_size, mean_stiffness, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
@@ -239,7 +239,9 @@ class Balance:
         self.model.put_state(np.zeros(self.size))
         mean = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
         # Nodes whose bonds lead to their own images alone are held by nothing.
-        self.stiffness = mean or self.model.cell_stiffness()
+        stiffness = mean or self.model.cell_stiffness()
+        check_size(self.model, self.problem, stiffness)
+        self.stiffness = stiffness
 
     def evaluate(self, u: NDArray, f: NDArray, imposed: Imposed) -> Residual:
         """What is left to balance at displacements ``u`` and forces ``f`` at the ports.

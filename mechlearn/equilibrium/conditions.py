@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
+from mechlearn.kinematics import Displacements
 from mechlearn.model import Model
 from mechlearn.problem import Problem
 from mechlearn.ranks import total
+
+#: Energies of bonds are no larger, nor smaller than one over it: products of them are numbers.
+LARGEST_ENERGY = 1e200
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +147,26 @@ def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) 
     each = diagonal if arm is None else diagonal / arm[: len(diagonal)] ** 2
     whole, count = total(model.comm, np.array([each[free].sum(), np.count_nonzero(free)]))
     return float(whole / max(count, 1))
+
+
+def check_size(model: Model, problem: Problem, stiffness: float) -> None:
+    """Refuse units in which what bonds store, or a signal of learning, is hardly a number.
+
+    Raises
+    ------
+    SolveError
+        For a mean stiffness at rest that is none, or no number.
+    """
+    moves = isinstance(problem.kinematics, Displacements)
+    stiffness = abs(stiffness) or model.cell_stiffness()
+    size = stiffness * (float(model.network.lengths.mean()) ** 2 if moves else 1.0)
+    if not 1 / LARGEST_ENERGY <= size <= LARGEST_ENERGY:
+        what = "Lengths and stiffnesses" if moves else "Conductances"
+        raise SolveError(
+            f"{what} are too far from 1 for double precision: energies are of the order of "
+            f"{size:.0e}; choose other units.",
+            "not finite",
+        )
 
 
 def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:

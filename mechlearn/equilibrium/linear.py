@@ -21,6 +21,7 @@ from mechlearn.equilibrium.conditions import (
     Conditions,
     Grip,
     GripOfSome,
+    check_size,
     mean_stiffness,
     tie_to_ground,
 )
@@ -44,7 +45,7 @@ class LinearEquilibrium(Equilibrium):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         super().__init__(model, problem)
-        self._found = False
+        self._found = self._sized = False
         self._attach()
 
     def _attach(self) -> None:
@@ -66,6 +67,9 @@ class LinearEquilibrium(Equilibrium):
             self._attach()
         load = model.load_at_rest()
         matrix = model.assemble_stiffness()
+        if not self._sized:
+            check_size(model, self._all, mean_stiffness(model, matrix))
+            self._sized = True
         self.ground = 0.0
         if len(self._all.grounded):
             self.ground = tie_to_ground(model, self._all, matrix, mean_stiffness(model, matrix))
