@@ -56,7 +56,11 @@ def divider(a):
         sources=[ml.Source(name="hand", nodes=2, components=["y"], displacement=[-5.0])],
         targets=[
             ml.Target(
-                name="middle", nodes=1, components=["y"], displacement=[a - 2.5], scale=1.0,
+                name="middle",
+                nodes=1,
+                components=["y"],
+                displacement=[a - 2.5],
+                scale=1.0,
                 baseline="reference",
             )
         ],
@@ -250,9 +254,7 @@ def node_task(examples):
         supports=[ml.Support(nodes=corners)],
         sources=[ml.Source(name="source", nodes=1, displacement=AWAY)],
         targets=[
-            ml.Target(
-                name="target", nodes=14, displacement=ANSWER, scale=1.0, baseline="reference"
-            )
+            ml.Target(name="target", nodes=14, displacement=ANSWER, scale=1.0, baseline="reference")
         ],
         examples=examples,
     )
