@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: The examples, where there are more of them than the task file should list.
 EXAMPLES, IN_TASK_FILE = "examples.csv", 50
+#: What the arrays of a history may take in memory, in bytes: a long one is large.
+HISTORY = 2**33
 #: In summary.json, of history.nc: on some damaged files HDF5 never returns.
 CHECKSUM = "history_sha256"
 
@@ -180,7 +182,7 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
     import h5py
     import xarray
 
-    check_hdf(path)
+    check_hdf(path, HISTORY)
     try:
         with h5py.File(path) as file:  # where this fails, h5netcdf would print a traceback
             dict(file.attrs)

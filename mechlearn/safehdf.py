@@ -9,28 +9,28 @@ from mechlearn.errors import InputError
 SUFFIXES = (".h5", ".hdf5", ".h5m", ".med", ".nc", ".cgns", ".e", ".exo")
 #: Compression makes numbers smaller by no more than this.
 RATIO = 1100
-#: What one array, and all of a file, may take in memory; how many objects a file may have.
-LARGEST, OBJECTS = 2**33, 100_000
+#: What all arrays of a file may take in memory, and how many objects it may have.
+LARGEST, OBJECTS = 2**30, 100_000
 
 
-def check_hdf(path: Path) -> None:
+def check_hdf(path: Path, largest: int = LARGEST) -> None:
     """Raise InputError for an HDF5 file that is not safe to read, before any array of it is read.
 
     External links, virtual data sets and external storage lead to other files. An array may claim
-    any shape; what it holds is bounded by the size of the file. What is no HDF5 passes: its reader
-    says so in its own words.
+    any shape; what it holds is bounded by the size of the file, and all together by ``largest``
+    bytes. What is no HDF5 passes: its reader says so in its own words.
     """
     import h5py
 
     try:
         size = path.stat().st_size
         with h5py.File(path) as file:
-            _check(file, path, RATIO * size)
+            _check(file, path, RATIO * size, largest)
     except (OSError, RuntimeError, KeyError, ValueError):
         return
 
 
-def _check(file: Any, path: Path, most: int) -> None:
+def _check(file: Any, path: Path, most: int, largest: int) -> None:
     import h5py
 
     groups, count, taken = [file], 0, 0
@@ -52,7 +52,8 @@ def _check(file: Any, path: Path, most: int) -> None:
                 if member.is_virtual or member.external:
                     raise InputError(f"{path}: {name} lies in another file, which is not followed.")
                 taken += member.nbytes
-                if member.nbytes > most or taken > LARGEST:
+                if member.nbytes > most or taken > largest:
                     raise InputError(
-                        f"{path}: {name} claims {member.nbytes} bytes; it is not read."
+                        f"{path}: {name} claims {member.nbytes} bytes, of {largest} that all "
+                        "arrays may take; it is not read."
                     )

@@ -13,7 +13,7 @@ from mechlearn.errors import InputError
 #: Types that an array may have: numbers, truth values and text, never objects (a pickle).
 KINDS = "fiubcSU"
 #: What an archive may unpack to.
-LARGEST = 2**33
+LARGEST = 2**30
 
 
 def read_arrays(path: Path, largest: int = LARGEST) -> dict[str, NDArray]:

@@ -609,6 +609,31 @@ def test_xml_with_entities_is_not_read(suffix, tmp_path):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("abaqus", [False, True])
+@pytest.mark.parametrize("model", ["spring", "beam"])
+def test_decks_come_back_as_networks(flat, model, abaqus, tmp_path):
+    net = replace(
+        flat.network,
+        node_sets={"all": [0, 3], "my rim/2": [1]},
+        edge_sets={"rim": [2, 4], "ä%20": [0]},
+        node_data={},
+        edge_data={},
+    )
+    energy = {"spring": ml.Spring(), "beam": ml.Beam()}[model]
+    run = untrained(net, flat.setup.task, energy, **{
+        energy.parameters[0].name: np.full(net.n_edges, 0.5)
+    })  # fmt: skip
+    again = ml.networks.from_file(run.export(tmp_path / "a.inp", abaqus=abaqus))
+    assert again.nodes == pytest.approx(net.nodes, rel=1e-12, abs=1e-12)
+    assert np.array_equal(again.edges, net.edges)
+    assert again.labels is None
+    for ours, theirs in ((net.node_sets, again.node_sets), (net.edge_sets, again.edge_sets)):
+        assert {n: s.tolist() for n, s in ours.items()}.items() <= {
+            n: s.tolist() for n, s in theirs.items()
+        }.items()
+    assert again.node_sets["SOURCES"].tolist() == [16]
+
+
 def test_damaged_tables_are_named(tmp_path, plane):
     def fails(name, word):
         with pytest.raises(InputError, match=word) as caught:

@@ -1,5 +1,6 @@
 """Mesh files of others: every cell, point, piece and name, or a sentence about it."""
 
+import base64
 import itertools
 
 import meshio
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
+from mechlearn.meshfile import write_network
 from mechlearn.networks import from_file
 from mechlearn.networks.cells import FAMILIES, Block, Mesh, bonds_of
 from mechlearn.networks.meshes import network_of
@@ -521,3 +523,63 @@ def test_commands_say_what_was_chosen(tmp_path, capfd):
     again = ml.Run.load(run.save(tmp_path / "run"))
     assert again.network.labels == ("1", "3", "4", "5")
     assert again.evaluate()[0]["reached"] == pytest.approx(run.targets[0]["reached"], rel=1e-12)
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def claiming(kind, way, header):
+    """A file of VTK of a few lines, one array of which is packed and claims three gigabytes."""
+    blocks = np.array(
+        [48, 1 << 26, 0, *[65] * 48], dtype={"UInt32": "<u4", "UInt64": "<u8"}[header]
+    )
+    data = blocks.tobytes() + b"\0" * 100
+    inline = base64.b64encode(data) if way == "inline" else b""
+    tail = {
+        "inline": b"",
+        "raw": b'<AppendedData encoding="raw">_' + data + b"</AppendedData>",
+    }.get(way, b'<AppendedData encoding="base64">_' + base64.b64encode(data) + b"</AppendedData>")
+    place = 'format="binary"' if way == "inline" else 'format="appended" offset="0"'
+    counts = 'NumberOfPoints="5" ' + {
+        "UnstructuredGrid": 'NumberOfCells="1"', "PolyData": 'NumberOfLines="1"'
+    }[kind]  # fmt: skip
+    head = (
+        f'<?xml version="1.0"?><VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" '
+        f'header_type="{header}" compressor="vtkLZMADataCompressor"><{kind}><Piece {counts}>'
+        f'<Points><DataArray type="Float64" NumberOfComponents="3" {place}>'
+    )
+    return (
+        head.encode()
+        + inline
+        + f"</DataArray></Points></Piece></{kind}>".encode()
+        + tail
+        + b"</VTKFile>"
+    )
+
+
+@pytest.mark.parametrize("kind", ["UnstructuredGrid", "PolyData"])
+@pytest.mark.parametrize("way", ["inline", "base64", "raw"])
+@pytest.mark.parametrize("header", ["UInt32", "UInt64"])
+def test_what_would_unpack_to_gigabytes_is_refused_before(tmp_path, kind, way, header):
+    suffix = {"UnstructuredGrid": "vtu", "PolyData": "vtp"}[kind]
+    text = refusal(tmp_path, f"a.{suffix}", claiming(kind, way, header))
+    assert "3 GiB" in text
+
+
+def test_more_points_than_fit_are_refused_before(tmp_path):
+    assert "GiB" in refusal(tmp_path, "a.vtp", VTP.replace('Points="4"', 'Points="400000000"'))
+    assert "number" in refusal(tmp_path, "b.vtp", VTP.replace('Points="4"', 'Points="-4"'))
+
+
+def test_hdf_of_meshes_is_bounded(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    net = ml.networks.triangular(size=[4, 4])
+    write_network(tmp_path / "a.xdmf", net)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        # Of zeros, nothing is stored: as much as compression could make of the file at most.
+        for k in range(3):
+            file.create_dataset(f"z{k}", data=np.zeros(10**6), chunks=(10**6,), compression=9)
+        for k in range(150):
+            file[f"again {k}"] = file["z0"]
+    with pytest.raises(InputError, match="not read"):
+        from_file(tmp_path / "a.xdmf")

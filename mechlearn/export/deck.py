@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -151,6 +152,8 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
         yield f"*ELEMENT, TYPE={mesh.kind}, ELSET=GROUP_{g + 1}"
         for e in np.flatnonzero(mesh.group == g):
             yield ", ".join(str(k) for k in (e + 1, *(mesh.cells[e] + 1)))
+    if mesh.kind.startswith(("T", "B")):
+        yield from _network(mesh, problem.network)
     for lines in mesh.sections:
         yield from lines
     ports = _tied(mesh, problem)
@@ -176,6 +179,18 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
             readings = range(len(problem.targets))
             nodes |= {_reading(mesh, ports, problem, k)[1] for k in readings}
         yield from _set(name, sorted(nodes))
+
+
+def _network(mesh: Mesh, network: Network) -> Iterator[str]:
+    """Sets by which the deck is read as a network again, whose bonds may be several elements."""
+    yield "*NSET, NSET=NETWORK, GENERATE"
+    yield f"1, {network.n_nodes}, 1"
+    each = len(mesh.cells) // network.n_edges
+    for name, nodes in network.node_sets.items():
+        yield from _set(f"SET_{quote(name, safe='')}", nodes + 1)
+    for name, members in network.edge_sets.items():
+        elements = (each * members[:, None] + np.arange(each)).ravel() + 1
+        yield from _set(f"SET_{quote(name, safe='')}", elements, "ELSET")
 
 
 def _terminals(problem: Problem) -> list[tuple[str, list[int]]]:
@@ -298,9 +313,9 @@ def _loaded(mesh: Mesh, ports: list, problem: Problem, port: int) -> list[tuple[
     return [t for t in terms if t[0] <= len(mesh.points)]
 
 
-def _set(name: str, nodes: Iterable[int]) -> Iterator[str]:
-    nodes = [str(k) for k in nodes]
-    if nodes:
-        yield f"*NSET, NSET={name}"
-        for start in range(0, len(nodes), 12):
-            yield ", ".join(nodes[start : start + 12])
+def _set(name: str, members: Iterable[int], kind: str = "NSET") -> Iterator[str]:
+    numbers = [str(k) for k in members]
+    if numbers:
+        yield f"*{kind}, {kind}={name}"
+        for start in range(0, len(numbers), 12):
+            yield ", ".join(numbers[start : start + 12])

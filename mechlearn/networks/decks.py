@@ -331,39 +331,45 @@ def _placed(path: Path, scopes: dict[str, _Scope]) -> Mesh:
 
 
 def _chains(mesh: Mesh) -> Mesh:
-    """Chains of lines between the nodes of the set NETWORK, where it is there, as one line each."""
-    ends = next((ids for n, ids in mesh.point_sets.items() if n.upper() == NETWORK), None)
-    if ends is None or any(b.kind != "line" for b in mesh.blocks):
+    """A deck of mechlearn as its network, which is told by the set NETWORK.
+
+    Chains of lines between nodes of that set are one line each, nodes count from 0 again, and sets
+    whose names begin with ``SET_`` are the network's.
+    """
+    name = next((n for n in mesh.point_sets if n.upper() == NETWORK), None)
+    if name is None or any(b.kind != "line" for b in mesh.blocks):
         return mesh
-    del mesh.point_sets[next(n for n in mesh.point_sets if n.upper() == NETWORK)]
     last = np.zeros(len(mesh.points), dtype=bool)
-    last[ends] = True
+    last[mesh.point_sets[name]] = True
     lines = {int(k): row[:2] for b in mesh.blocks for k, row in zip(b.ids, b.nodes, strict=True)}
     pairs: list[list[int]] = []
-    new: dict[int, int] = {}
+    chain_of: dict[int, int] = {}
     open_at: dict[int, int] = {}
     for k in sorted(lines):
         i, j = map(int, lines[k])
-        chain = open_at.pop(i, None) if not last[i] else None
-        if chain is None and not last[i]:
-            return mesh  # not as mechlearn writes it: lines are lines
-        if chain is None:
-            chain = len(pairs)
+        if last[i]:
+            chain_of[k] = len(pairs)
             pairs.append([i, j])
-        pairs[chain][1] = j
-        new[k] = chain
+        elif i in open_at:
+            chain_of[k] = open_at.pop(i)
+            pairs[chain_of[k]][1] = j
+        else:
+            return mesh  # some other deck with a set of that name
         if not last[j]:
-            open_at[j] = chain
+            open_at[j] = chain_of[k]
     if open_at:
         return mesh
-    sets = {n: np.unique([new[int(k)] for k in ids]) for n, ids in mesh.cell_sets.items()}
-    block = Block("line", np.array(pairs), np.arange(len(pairs)))
-    every = np.unique(block.nodes)
-    kept = np.zeros(len(mesh.points), dtype=bool)
-    kept[every] = True
-    place = np.cumsum(kept) - 1
+    ends = Block("line", np.array(pairs), np.arange(len(pairs)))
+    place = np.cumsum(last) - 1
+    points = {n: place[ids[last[ids]]] for n, ids in mesh.point_sets.items() if n != name}
+    cells = {
+        n: np.unique([chain_of[int(k)] for k in ids if int(k) in chain_of])
+        for n, ids in mesh.cell_sets.items()
+    }
     return Mesh(
-        mesh.points[kept], [Block("line", place[block.nodes], block.ids)], {}, {},
-        {n: place[ids[kept[ids]]] for n, ids in mesh.point_sets.items() if kept[ids].any()}, sets,
-        [label for label, k in zip(mesh.labels or [], kept, strict=True) if k], mesh.notes,
-    )  # fmt: skip
+        mesh.points[last],
+        [Block("line", place[ends.nodes], ends.ids)],
+        point_sets={n.removeprefix("SET_"): ids for n, ids in points.items() if len(ids)},
+        cell_sets={n.removeprefix("SET_"): ids for n, ids in cells.items()},
+        notes=mesh.notes,
+    )
