@@ -9,6 +9,7 @@ from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.redundant import remove_redundant
 from mechlearn.networks.spheres import quench, random_spheres, root
+from mechlearn.threads import one_thread
 
 #: Smallest periodic networks: below, a bond may reach its own image.
 FEWEST_PERIODIC = {2: 20, 3: 80}
@@ -16,6 +17,7 @@ FEWEST_PERIODIC = {2: 20, 3: 80}
 LARGEST_RADIUS = {2: 1.0, 3: 1.2}
 
 
+@one_thread()
 def delaunay(
     nodes: int = 100,
     dim: int = 2,

@@ -18,6 +18,7 @@ from mechlearn.networks import _check
 from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.spheres import Spheres, largest_ball, quench, random_spheres, relax
 from mechlearn.networks.trim import core, keep_nodes, largest_piece, trim_floppy
+from mechlearn.threads import one_thread
 
 #: The pressure of a periodic packing when no dial is set.
 PRESSURE = 1e-2
@@ -37,6 +38,7 @@ MARGIN = 1e-7
 TRIES = 8
 
 
+@one_thread()
 def packing(
     nodes: int = 128,
     dim: int = 2,

@@ -19,12 +19,14 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.kinematics import rigid_motions
 from mechlearn.network import Network
 from mechlearn.networks import _check
+from mechlearn.threads import one_thread
 
 #: A bond counts as part of a state of self-stress from this squared weight on. Far above
 #: rounding, far below what real self-stress has; a network pruned below it would be nearly floppy.
 WEIGHT = 1e-6
 
 
+@one_thread()
 def prune_to_coordination(
     network: Network, coordination: float, seed: int = 0, keep: ArrayLike = ()
 ) -> Network:

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError
 from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, pieces
+from mechlearn.threads import one_thread
 
 
 def keep_nodes(network: Network, keep: ArrayLike) -> Network:
@@ -62,6 +63,7 @@ def largest_piece(edges: NDArray, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return keep & (labels == labels[np.flatnonzero(keep)[0]] if keep.sum() == 1 else labels == 0)
 
 
+@one_thread()
 def trim_floppy(network: Network) -> Network:
     """Remove nodes until no motion but a rigid one is free; the largest piece is kept.
 
