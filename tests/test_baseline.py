@@ -326,18 +326,23 @@ def test_batches_and_several_examples_share_one_unloaded_state(plane):
 
 
 @pytest.mark.parametrize(
-    "rule", [EquilibriumPropagation(), CoupledLearning(), ml.GradientDescent()], ids=rule_name
+    "rule", [EquilibriumPropagation(), CoupledLearning(), GradientDescent()], ids=rule_name
 )
 def test_rest_lengths_learn_a_response(rule):
     """The task of which all that was learned was to hold the answer, unpulled."""
-    net = ml.networks.packing(nodes=64, coordination=4.4, seed=1)
-    task = ml.Task(
-        sources=[ml.Source(name="pinch", near=[0, 0.5], strain=0.1)],
-        targets=[ml.Target(name="answer", near=[1, 0.5], strain=0.1)],
-    )
-    learn = {"rest_length": ml.Learn(bounds=(0.8, 1.2), initial=1.0, relative=True, rate=2e-3)}
-    run = ml.train(
-        net, task, energy=FiniteSpring(), learn=learn, rule=rule, steps=400, tolerance=0.02
-    )
-    assert run.respond([{"pinch": 0.1}])[0, 0] == pytest.approx(0.1, rel=0.02)
-    assert run.respond([{"pinch": 0.0}])[0, 0] == pytest.approx(0.0, abs=1e-9)
+    learned = 0
+    for seed in (1, 3, 5):
+        net = ml.networks.packing(nodes=64, coordination=4.4, seed=seed)
+        task = ml.Task(
+            sources=[ml.Source(name="pinch", near=[0, 0.5], strain=0.1)],
+            targets=[ml.Target(name="answer", near=[1, 0.5], strain=-0.1)],
+        )
+        learn = {"rest_length": ml.Learn(bounds=(0.8, 1.2), initial=1.0, relative=True)}
+        run = ml.train(
+            net, task, energy=FiniteSpring(), learn=learn, rule=rule, steps=100, tolerance=0.02
+        )
+        learned += run.converged
+        outputs = run.respond([{"pinch": 0.1}, {"pinch": 0.0}])[:, 0]
+        assert (abs(outputs[0] + 0.1) <= 0.002) == run.converged
+        assert outputs[1] == pytest.approx(0.0, abs=1e-9)
+    assert learned >= 2
