@@ -17,7 +17,7 @@ from mechlearn.errors import InputError
 from mechlearn.phase import Phase
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium import Settled
+    from mechlearn.equilibrium import Equilibrium, Settled
     from mechlearn.run import Run
 
 
@@ -106,9 +106,14 @@ class Actuation:
         SolveError
             Where there is none, as beyond a collapse.
         """
+        return self.settle(amplitude)[0]
+
+    def settle(self, amplitude: float) -> "tuple[Answer, Equilibrium, Settled]":
+        """The same, what found it, and the state as that knows it."""
         self._equilibrium.drive(amplitude * self.problem.values)
         self._amplitude = amplitude
-        return self._said(self._equilibrium.free())
+        free = self._equilibrium.free()
+        return self._said(free), self._equilibrium, free
 
     def clamped(self) -> Answer:
         """The equilibrium under the last load with the outputs held at their targets too.

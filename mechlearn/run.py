@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
+    from mechlearn.curve import Curve
     from mechlearn.equilibrium import Equilibrium, Settled
 
 
@@ -290,6 +291,25 @@ class Run:
         solver.update(**self.initial)
         initial = solver.outputs(solver.free()) / self.problem.units
         return target_table(self.problem, reached, initial, absolute)
+
+    def curve(self, source: str | None = None, **options: Any) -> "Curve":
+        """Force, displacement, stiffness and work of a source along the load.
+
+        Parameters
+        ----------
+        source : str, optional
+            Its name; the first one where left out.
+        **options
+            Those of :func:`mechlearn.curve.curve`: ``samples`` and ``example``.
+
+        Returns
+        -------
+        Curve
+            An :class:`xarray.Dataset` with a method ``plot``.
+        """
+        from mechlearn.curve import curve
+
+        return curve(self, source, **options)
 
     def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "Settled"]:
         """The free states of a ``problem`` on the network, found from rest, and what found them.

@@ -9,15 +9,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium import NewtonEquilibrium
+from mechlearn.equilibrium import NewtonEquilibrium, Settled
+from mechlearn.equilibrium.driving import source_table
 from mechlearn.learners import Learner
 from mechlearn.problem import Problem
 from mechlearn.task import RATIOS
 from mechlearn.verdict import at_bounds, judge
 
 
-def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) -> dict[str, Any]:
-    """What summary.json says of a learner whose targets read ``reached`` (user's units).
+def summarise(
+    learner: Learner, free: Settled, reached: NDArray, tolerance: float, steps: int
+) -> dict[str, Any]:
+    """What summary.json says of a learner whose targets read ``reached`` (user's units), ``free``.
 
     It was to reach ``tolerance`` within so many steps.
     """
@@ -32,6 +35,7 @@ def summarise(learner: Learner, reached: NDArray, tolerance: float, steps: int) 
     verdict = judge(learner, error, tolerance, steps, accuracy)
     return {
         "targets": target_table(problem, reached, learner.history.outputs[0], absolute),
+        "sources": source_table(learner.equilibrium, free),
         "converged": bool(error <= tolerance),
         "outcome": verdict.outcome,
         "why": verdict.why,

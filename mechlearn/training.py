@@ -13,6 +13,7 @@ from mechlearn.baseline import shrunk
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, Spring
+from mechlearn.equilibrium import Settled
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
@@ -293,7 +294,7 @@ def _train(
     if setup.train.keep == "best" and learner.best < reported:
         reported = learner.best
         learner.return_to_best()
-    outputs, response, warnings = _from_rest(learner)
+    free, outputs, warnings = _from_rest(learner)
     warnings += learner.network.notes
     moved = np.abs(outputs - learner.history.outputs[reported]).max() / _largest(problem)
     if learner.energy.linear:  # one equilibrium; a solid's new mesh is what differs
@@ -320,13 +321,13 @@ def _train(
         network=learner.network,
         initial=initial,
         learned=learner.parameters,
-        response=response,
+        response=free.states(),
         history=history,
         energy=learner.energy,
         memory=learner.memory(),
         summary={
             "title": setup.title,
-            **summarise(learner, outputs, setup.train.tolerance, setup.train.steps),
+            **summarise(learner, free, outputs, setup.train.tolerance, setup.train.steps),
             "reported_step": reported,
             "wall_s": trained - ready,
             "setup_s": ready - began,
@@ -343,8 +344,8 @@ def _largest(problem: Problem) -> float:
     return float(np.abs(problem.scale / problem.units).max())
 
 
-def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
-    """Outputs (user's units), nodes' states and doubts about the free state, loaded from rest."""
+def _from_rest(learner: Learner) -> tuple[Settled, NDArray, list[str]]:
+    """The free state loaded from rest, outputs (user's units), and doubts about it."""
     doubts = []
     try:
         free = learner.settle_from_rest()
@@ -364,7 +365,7 @@ def _from_rest(learner: Learner) -> tuple[NDArray, NDArray, list[str]]:
             "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
             "the run, or trains it again, does without."
         )
-    return outputs, free.states(), doubts
+    return free, outputs, doubts
 
 
 __all__ = ["train", "train_file", "train_setup"]

@@ -4,8 +4,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import ellipe, ellipeinc, ellipk, ellipkinc
 
 import mechlearn as ml
+from mechlearn.cli import main
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
@@ -259,3 +262,110 @@ def test_tip_of_a_cantilever_bends_as_beams_do():
     }
     run = ml.train(bar, task, energy=ml.Beam(), learn=given, material={"modulus": modulus}, steps=0)
     assert run.targets[0]["reached"] == pytest.approx(sag, rel=1e-7)
+
+
+@pytest.mark.parametrize("load", [1.0, 5.0])
+def test_tip_of_a_slender_cantilever_follows_the_elastica(load):
+    """By elliptic integrals: K. Mattiasson, Int. J. Numer. Methods Eng. 17, 145 (1981),
+    https://doi.org/10.1002/nme.1620170113."""
+    stiff = 1e-3**3 / 12
+
+    def miss(k):
+        phi = np.arcsin(np.sqrt(0.5) / k)
+        return ellipk(k**2) - ellipkinc(phi, k**2) - np.sqrt(load)
+
+    k = brentq(miss, np.sqrt(0.5) + 1e-12, 1 - 1e-12)
+    phi, root = np.arcsin(np.sqrt(0.5) / k), np.sqrt(load)
+    sag = 1 - 2 / root * (ellipe(k**2) - ellipeinc(phi, k**2))
+    bar = ml.Network([[0.0, 0.0], [1.0, 0.0]], [[0, 1]])
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0])],
+        sources=[ml.Source(name="P", nodes=[1], force=[0.0, load * stiff])],
+        targets=[ml.Target(source="P", components=["y"], displacement=[0.5])],
+    )
+    given = {"width": ml.Learn(bounds=(1e-4, 1.0), initial=1e-3)}
+    run = ml.train(bar, task, energy=ml.FiniteBeam(segments=48), learn=given, steps=0)
+    assert run.targets[0]["reached"] == pytest.approx(sag, rel=1e-3)
+    curve = run.curve("P", samples=9)
+    assert float(curve["work"][-1]) == pytest.approx(float(curve["energy"][-1]), rel=1e-4)
+    rows = run.summary["sources"]
+    assert rows[0]["work"] == pytest.approx(float(curve["energy"][-1]), rel=1e-8)
+
+
+@pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()], ids=lambda e: e.name)
+def test_sources_say_what_they_take(plane, energy, tmp_path, capsys):
+    """Work is what is stored, stiffness the slope of the curve, and both ways agree."""
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1])],
+        sources=[
+            ml.Source(name="pull", nodes=[3, 17], strain=0.1),
+            ml.Source(name="push", nodes=[30], force=[0.05, 0.02]),
+        ],
+        targets=[ml.Target(nodes=[20, 25], strain=0.1)],
+    )
+    run = ml.train(plane, task, energy=energy, steps=3)
+    pull, push = run.curve("pull"), run.curve("push")
+    stored = float(pull["energy"][-1] - pull["energy"][0])
+    assert float(pull["work"][-1] + push["work"][-1]) == pytest.approx(stored, rel=1e-6)
+    one, other = run.summary["sources"]
+    assert (one["name"], one["strain"]) == ("pull", pytest.approx(0.1))
+    assert one["force"] == pytest.approx(float(pull["force"][-1]), rel=1e-9)
+    assert one["stiffness"] == pytest.approx(float(pull["stiffness"][-1]), rel=1e-6)
+    assert other["displacement"] == pytest.approx(push["displacement"][-1].values, rel=1e-6)
+    assert one["work"] + other["work"] == pytest.approx(stored, rel=1e-5)
+    assert pull.plot().get_xlabel() == "strain of pull"
+    alone = task.model_copy(update={"sources": task.sources[:1]})
+    curve = ml.train(plane, alone, energy=energy, steps=0).curve()
+    slope = np.gradient(curve["force"], curve["strain"], edge_order=2)
+    assert curve["stiffness"].values == pytest.approx(slope, rel=1e-3)
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(run.save(tmp_path / "run"))])
+    assert not stop.value.code
+    assert "source push: displacement (" in capsys.readouterr().out
+
+
+def test_all_reactions_of_a_statically_held_frame():
+    """In balance with the load; learned where what is wanted is, too."""
+    frame = ml.Network([[0, 0], [0, 1.2], [0.24, 1.2], [1.2, 1.2]], [[0, 1], [1, 2], [2, 3]])
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 3], components=["x", "y"])],
+        sources=[ml.Source(name="P", nodes=[2], components=["y"], force=[-1e-3])],
+        targets=[
+            ml.Target(name="left", nodes=[0], components=["x", "y"], force=[1e-4, 9e-4]),
+            ml.Target(name="right", nodes=[3], components=["x", "y"], force=[-1e-4, 1e-4]),
+        ],
+    )
+    given = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.1)}
+    for energy in (ml.Beam(), ml.FiniteBeam(segments=4)):
+        run = ml.train(frame, task, energy=energy, learn=given, steps=0)
+        left, right = (row["reached"] for row in run.targets)
+        assert np.add(left, right) == pytest.approx([0, 1e-3], abs=1e-9)
+    for rule in ("coupled", "contrastive", "propagation", "gradient"):
+        run = ml.train(frame, task, energy=ml.Beam(), learn=given, rule=RULES[rule], steps=300)
+        assert run.converged, rule
+    with pytest.raises(InputError, match="without left and right nothing holds it"):
+        ml.train(frame, task, energy=ml.FiniteBeam(), learn=given)
+
+
+def test_what_is_given_is_not_asked_for(plane):
+    push = ml.Source(name="push", nodes=[30], components=["y"], force=[0.1])
+    for target, words in (
+        (ml.Target(source="push", force=[0.1]), "about the force of y of node 30, which is given"),
+        (ml.Target(source="pull", displacement=[0.1]), "'pull', which is no source"),
+    ):
+        with pytest.raises(InputError, match=words):
+            ml.train(
+                plane,
+                ml.Task(supports=[ml.Support(nodes=[0, 1])], sources=[push], targets=[target]),
+            )
+
+
+def test_a_place_that_gives_way_against_its_force_is_a_floor(plane):
+    push = ml.Source(name="push", nodes=[30], components=["y"], force=[0.1])
+    for wanted, floors in ((-0.1, 1), (0.1, 0)):
+        task = ml.Task(
+            supports=[ml.Support(nodes=[0, 1])],
+            sources=[push],
+            targets=[ml.Target(source="push", displacement=[wanted])],
+        )
+        assert len(ml.feasible(plane, task, starts=0).floors) == floors

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mechlearn.cli.words import Switch, error_of, fail, say, table, verdict, warn
+from mechlearn.cli.words import Switch, error_of, fail, say, source_table, table, verdict, warn
 from mechlearn.errors import about
 from mechlearn.ranks import on_first, rank
 
@@ -119,14 +119,18 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
     cut
         Bonds to cut first; nothing of that is written.
     """
+    from mechlearn.equilibrium.driving import source_table as sources_of
     from mechlearn.run import Run
 
     loaded = Run.load(run)
     with about(run):
         loaded = loaded.cut(cut) if cut else loaded
         rows = loaded.evaluate()
+        driven = sources_of(*loaded.settled(loaded.problem))
         outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
     say(table(rows))
+    if driven:
+        say(source_table(driven))
     accuracy = loaded.problem.accuracy(outputs)
     if accuracy is not None:
         say(error_of({"error": loaded.problem.error(outputs), "accuracy": accuracy}))

@@ -107,6 +107,17 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def source_table(rows: list[dict[str, Any]]) -> str:
+    """Sources with what they impose, what it takes, stiffness and work, at most twenty."""
+    lines = []
+    for row in rows[:20]:
+        values = {k: v for k, v in row.items() if k not in ("name", "example") and v is not None}
+        said = ", ".join(f"{key} {_number(value)}" for key, value in values.items())
+        example = f" ({row['example']})" if "example" in row else ""
+        lines.append(f"source {row['name']}{example}: {said}")
+    return "\n".join([*lines, *(["..."] if len(rows) > 20 else [])])
+
+
 def _number(value: float | list[float]) -> str:
     if isinstance(value, list):
         return "(" + ", ".join(f"{v:+.6g}" for v in value) + ")"

@@ -54,7 +54,7 @@ class Equilibrium(ABC):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
-        self._unloaded: Unloaded | None = None
+        self.unloaded: Unloaded | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
@@ -115,8 +115,8 @@ class Equilibrium(ABC):
         """The free state: only sources act."""
         if self.problem.relative.any():
             settled = self._let_go(Unloaded.conditions(self.problem))
-            self._unloaded = Unloaded(self.problem, settled, self.model.energy.linear)
-            self._impose(self._unloaded.imposed(self.problem.values))
+            self.unloaded = Unloaded(self.problem, settled, self.model.energy.linear)
+            self._impose(self.unloaded.imposed(self.problem.values))
         free = self._settle(self._sources, key="free")
         self._free_outputs = self.outputs(free)
         self._free = free
@@ -151,9 +151,9 @@ class Equilibrium(ABC):
         if settled is self._free:
             return self._free_outputs.copy()
         read = self._as_read(settled)
-        if self._unloaded is not None:
-            zero = self._unloaded.zero if isinstance(settled, Settled) else 0.0
-            read = (read - zero) * self._unloaded.gain
+        if self.unloaded is not None:
+            zero = self.unloaded.zero if isinstance(settled, Settled) else 0.0
+            read = (read - zero) * self.unloaded.gain
         # Costs have squares of outputs, which must be numbers too.
         if not math.isfinite(np.vdot(read, read)):
             raise SolveError(
@@ -169,9 +169,9 @@ class Equilibrium(ABC):
         In the user's units; empty where no target is measured from the unloaded state.
         :meth:`free` must have been called.
         """
-        if self._unloaded is None or self._free is None:
+        if self.unloaded is None or self._free is None:
             return {}
-        states = dict(zip(ABSOLUTE, (self._unloaded.settled, self._free), strict=True))
+        states = dict(zip(ABSOLUTE, (self.unloaded.settled, self._free), strict=True))
         read = {name: self._as_read(state) / self.problem.units for name, state in states.items()}
         return {name: np.broadcast_to(r, self.problem.wanted.shape) for name, r in read.items()}
 
@@ -184,31 +184,31 @@ class Equilibrium(ABC):
 
     def _reached(self, outputs: NDArray) -> NDArray[np.float64]:
         """What targets read, from the reference, where outputs are those given."""
-        if self._unloaded is None:
+        if self.unloaded is None:
             return outputs
-        return self._unloaded.zero + outputs / self._unloaded.gain
+        return self.unloaded.zero + outputs / self.unloaded.gain
 
     @property
     def _gain(self) -> NDArray[np.float64] | float:
         """Derivatives of outputs by what targets read, (t,)."""
-        return 1.0 if self._unloaded is None else self._unloaded.gain
+        return 1.0 if self.unloaded is None else self.unloaded.gain
 
     def _with_reaction(self, sign: float, settled: Settled, key: str) -> list[tuple]:
         """A part of a phase, and what it makes the unloaded state feel more than it does alone."""
-        if self._unloaded is None or self._free is None or settled is self._free:
+        if self.unloaded is None or self._free is None or settled is self._free:
             return [(sign, settled)]
-        there = self._unloaded.settled
-        pushed = self._unloaded.reaction(self._free, settled)
+        there = self.unloaded.settled
+        pushed = self.unloaded.reaction(self._free, settled)
         return [(sign, settled), (sign, self._react(there, pushed, key)), (-sign, there)]
 
     def _rate_with_reaction(self, conditions: Conditions) -> PhaseState:
         """How the free state changes, and the unloaded one that it is compared with."""
         free, none = self._free, np.zeros(self.problem.n_examples)
         rate = self._rate(free, conditions)
-        if self._unloaded is None:
+        if self.unloaded is None:
             return PhaseState(((1.0, rate),), none)
-        reaction = self._unloaded.reaction(free, rate)
-        return PhaseState(((1.0, rate), (1.0, self._rate(self._unloaded.settled, reaction))), none)
+        reaction = self.unloaded.reaction(free, rate)
+        return PhaseState(((1.0, rate), (1.0, self._rate(self.unloaded.settled, reaction))), none)
 
     def solve(self, phase: Phase, measured: NDArray | None = None) -> PhaseState:
         """The network in a phase; :meth:`free` must have been called since the last update.
@@ -339,7 +339,7 @@ class Equilibrium(ABC):
         across = wanted if loads is None else wanted + loads[:, p.targets] / stiffness
         new = np.where(p.through, values[:, p.targets] - stiffness * wanted, across)
         self._put(values, new, p.asked)
-        if ("nudge", amount) not in self._grips or self._unloaded is not None:
+        if ("nudge", amount) not in self._grips or self.unloaded is not None:
             held, softness = p.held.copy(), np.zeros(values.shape)
             self._put(held, True, p.asked)
             self._put(softness, np.where(p.through, -stiffness, 1 / stiffness), p.asked)

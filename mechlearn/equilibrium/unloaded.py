@@ -60,6 +60,11 @@ class Unloaded:
         """The distances of pairs there over those in the reference configuration, (ports,)."""
         return 1 + self._reading / self._length
 
+    @property
+    def ports(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What ports read there, and how much longer pairs are there, (ports,) each."""
+        return self._reading, self._stretch
+
     @cached_property
     def zero(self) -> NDArray[np.float64]:
         """What targets read there of what they read under load, (t,)."""
