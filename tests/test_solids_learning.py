@@ -18,10 +18,12 @@ from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDes
 from mechlearn.setup import EnergyTable, build_element
 
 PINCH = ml.Task(
-    sources=[ml.Source(nodes=[0, 5], strain=0.05)], targets=[ml.Target(nodes=[2, 6], strain=0.03)]
+    sources=[ml.Source(nodes=[0, 5], strain=0.05)],
+    targets=[ml.Target(nodes=[2, 6], strain=0.03, baseline="reference")],
 )
 SPREAD = ml.Task(
-    sources=[ml.Source(nodes=[3, 4], strain=0.05)], targets=[ml.Target(nodes=[0, 1], strain=0.03)]
+    sources=[ml.Source(nodes=[3, 4], strain=0.05)],
+    targets=[ml.Target(nodes=[0, 1], strain=0.03, baseline="reference")],
 )
 START = {"width": 0.15, "eigenstrain": 0.01}
 
@@ -136,7 +138,8 @@ def test_local_rules_follow_the_gradient_for_one_output(material, name):
 @pytest.mark.parametrize("name", ["modulus", "thickness", "width", "eigenstrain"])
 def test_a_solid_learns_with_every_parameter(name):
     bounds = (-0.05, 0.05) if name == "eigenstrain" else None
-    task = ml.Task(sources=PINCH.sources, targets=[ml.Target(nodes=[2, 6], strain=-0.02)])
+    answer = ml.Target(nodes=[2, 6], strain=-0.02, baseline="reference")
+    task = ml.Task(sources=PINCH.sources, targets=[answer])
     run = ml.train(
         frame(), task,
         energy=Solid(order=1, mesh_size=0.8),
