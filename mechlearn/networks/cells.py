@@ -92,6 +92,8 @@ def kind_name(block: Block) -> str:
     """The kind of cells with the number of their nodes, where that is not the least."""
     corners = FAMILIES.get(block.kind, (0,))[0]
     width = block.nodes.shape[1]
+    if block.kind == "pairs":
+        return "polyhedron"
     return block.kind + (str(width) if corners and width != corners else "")
 
 

@@ -99,7 +99,7 @@ class _Reader:
             if take and name in ("NODE", "ELEMENT", "NSET", "ELSET", "NGEN", "ELGEN", "PART",
                                  "ENDPART", "INSTANCE", "ENDINSTANCE"):  # fmt: skip
                 take(card)
-        except (ValueError, IndexError, OverflowError):
+        except (ValueError, IndexError, ArithmeticError):
             raise InputError(f"{card.where}: the lines under *{name} cannot be read.") from None
         except KeyError as error:
             raise InputError(f"{card.where}: *{name} names {error}, which is not there.") from None
@@ -282,8 +282,9 @@ def _turned(x: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.flo
     from scipy.spatial.transform import Rotation
 
     a, b, angle = axis[:3], axis[3:6], axis[6]
-    direction = (b - a) / np.linalg.norm(b - a)
-    return Rotation.from_rotvec(np.radians(angle) * direction).apply(x - a) + a
+    with np.errstate(all="ignore"):  # what is not finite then is refused as coordinates
+        direction = (b - a) / np.linalg.norm(b - a)
+        return Rotation.from_rotvec(np.radians(angle) * direction).apply(x - a) + a
 
 
 def _placed(path: Path, scopes: dict[str, _Scope]) -> Mesh:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, first_line
 from mechlearn.meshfile import read_mesh, take_sets
 from mechlearn.network import BOX, Network
 from mechlearn.networks.cells import (
@@ -40,6 +40,15 @@ SUFFIXES = (*VTK, *OWN, *MESHIO)
 
 def read_network(path: Path) -> Network:
     """The network in a mesh file; raises InputError that says what cannot be read, or used."""
+    try:
+        return _read(path)
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        # What readers take of a damaged file may not go together in many ways.
+        said = first_line(str(error)) or type(error).__name__
+        raise InputError(f"{path} cannot be read as a mesh: it is garbled ({said}).") from None
+
+
+def _read(path: Path) -> Network:
     suffix = path.suffix.lower()
     if suffix in OWN:
         return network_of(OWN[suffix](path))

@@ -108,6 +108,12 @@ def _rows(
     return {p[-1]: out[p[-1]] if p[0] == "list" else np.array(out[p[-1]]) for p in properties}
 
 
+def _as(kind: str, values: list[float]) -> NDArray:
+    """Numbers of a type; raises ValueError or OverflowError for what is none of it."""
+    with np.errstate(over="ignore"):  # what is infinite then is refused as coordinates
+        return np.array(values if kind[0] == "f" else [int(v) for v in values], dtype=kind)
+
+
 class _Words:
     """Numbers of an ASCII file, one after the other."""
 
@@ -119,11 +125,11 @@ class _Words:
         if n < 0 or len(found) < n:
             raise ValueError("it ends too early")
         self.at += n
-        return np.array([float(w) for w in found]).astype(kind)
+        return _as(kind, [float(w) for w in found])
 
     def table(self, n: int, kinds: list[str]) -> list[NDArray]:
         rows = self.numbers("f8", n * len(kinds)).reshape(n, len(kinds))
-        return [column.astype(kind) for column, kind in zip(rows.T, kinds, strict=True)]
+        return [_as(kind, column.tolist()) for column, kind in zip(rows.T, kinds, strict=True)]
 
 
 class _Bytes:
