@@ -27,6 +27,8 @@ LARGE_FILE = 2_000_000
 VIEWER = ("state.js", "drawing.js", "controls.js")
 #: Lines of a task file that a page shows.
 LINES = 400
+#: Sources of which a page says what they take.
+DRIVEN = 8
 
 
 def report(run: "Run", path: str | Path) -> Path:
@@ -158,11 +160,20 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
             out.append((name, duration(summary[key])))
     if summary["steps"] and "wall_s" in summary:
         out.append(("Per step", duration(summary["wall_s"] / summary["steps"])))
+    out += [(f"Source {row['name']}", _driven(row)) for row in summary.get("sources", [])[:DRIVEN]]
     if "ranks" in summary:
         out.append(("Ranks", str(summary["ranks"])))
     out += [(f"Seed ({name})", str(seed)) for name, seed in summary.get("seeds", {}).items()]
     out += list(summary.get("versions", {}).items())
     return out
+
+
+def _driven(row: dict[str, Any]) -> str:
+    """What a source imposes and what it takes, in words."""
+    example = f"example {row['example']}: " if "example" in row else ""
+    known = {k: v for k, v in row.items() if k not in ("name", "example") and v is not None}
+    parts = (f"{k} {number(v, 5)}" for k, v in known.items() if None not in np.atleast_1d(v))
+    return example + ", ".join(parts)
 
 
 def _results(run: "Run") -> dict[str, Any]:
