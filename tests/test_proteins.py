@@ -303,6 +303,12 @@ def test_reports_and_tables_name_residues(learned, tmp_path):
     assert "the distance of residues ALA A-1:1 and ALA A-1:8 changes" in page
 
 
+def test_pathways_name_residues(learned):
+    found = ml.analysis.pathway(learned)
+    assert found.names[0][0] in ("ALA A-1:1", "ALA A-1:8")
+    assert {t.get_text() for t in found.plot().texts} >= set(found.names[0])
+
+
 def test_the_chain_is_drawn_as_a_tube_and_contacts_thin(learned):
     net = learned.network
     scene = Scene(net, net.nodes, np.zeros((net.n_edges, 3), np.uint8), np.ones(net.n_edges))

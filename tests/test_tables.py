@@ -94,6 +94,7 @@ def test_ids_in_another_order_are_honoured(tmp_path):
         ("a,b\n0,1\n", NODES, "needs columns i and j"),
         (BONDS, "", "holds no rows"),
         (b"i,j\n\xff\xfa,1\n", NODES, "cannot be read"),
+        (BONDS, "label,x,y\n2,0,0\n0,1,0\n1,0,1\n", "could mean the column 'label'"),
         (BONDS.replace("stiffness", "edge_set:rim"), NODES, "should be 0 or 1 everywhere"),
     ],
 )
@@ -101,6 +102,19 @@ def test_what_is_wrong_in_a_table_is_named(bonds, nodes, word, tmp_path):
     with pytest.raises(InputError, match=word) as caught:
         from_file(table(tmp_path, bonds, nodes))
     assert "net" in str(caught.value)
+
+
+def test_names_of_nodes_and_ids_of_bonds(tmp_path):
+    bonds = "from,to,id,k\nb,c,1,2\na,b,0,1\nc,a,2,3\n"
+    net = from_file(table(tmp_path, bonds, "Name;x;y\na;0,5;0\nb;1,5;0\nc;0;1\n"))
+    assert net.labels == ("a", "b", "c")
+    assert net.nodes.tolist() == [[0.5, 0], [1.5, 0], [0, 1]]
+    assert net.edges.tolist() == [[0, 1], [1, 2], [2, 0]]  # bond 0 is the one called 0
+    assert net.edge_data["k"].tolist() == [1, 2, 3]
+    net = from_file(table(tmp_path, BONDS.replace("stiffness", "id")))
+    assert net.edge_data["bond_id"].tolist() == [1, 2, 3]
+    write_csv(tmp_path / "again.csv", net, {}, {})
+    assert np.array_equal(from_file(tmp_path / "again.csv").edge_data["bond_id"], [1, 2, 3])
 
 
 def test_missing_values_are_said(tmp_path):
@@ -223,6 +237,7 @@ def test_graphs_of_networkx_become_networks():
         (lambda g: g.add_edge(0, 9), "x of node 9 is missing"),
         (lambda g: g.add_node("1", x=5, y=5), "two nodes have the id '1'"),
         (lambda g: g.nodes[0].update(pos="here"), "position of node 0"),
+        (lambda g: g.nodes[0].update(pos=(5, 5)), "different places"),
         (lambda g: g.nodes[0].update(shape=[1, 2]), "node data shape are no numbers"),
         (lambda g: g.remove_edges_from([(0, 1), (1, 2)]), "Node 1 has no bond"),
     ],

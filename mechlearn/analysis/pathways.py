@@ -58,6 +58,11 @@ class Pathway(Finding):
     ends: tuple[tuple[int, ...], tuple[int, ...]]
 
     @property
+    def names(self) -> list[list[str]]:
+        """What the nodes of each pathway are called, such as "HIS A:372"."""
+        return [self.network.described(nodes) for nodes in self.nodes]
+
+    @property
     def compliance(self) -> float:
         """What the target reads by a unit force at the source: the sum of the shares (linear)."""
         return float(self.shares.sum())

@@ -180,6 +180,7 @@ def built(
         new = np.empty(n, dtype=np.int64)
         new[order] = np.arange(n)
         edges, labels = new[edges], None
+    edges, of_edges = _in_order(edges, of_edges)
     names = labels or [str(k) for k in range(n)]
     axes = [a for a in AXES if a in of_nodes]
     if axes not in (["x", "y"], ["x", "y", "z"]):
@@ -219,6 +220,20 @@ def built(
         labels=labels,
         notes=tuple(said),
     )
+
+
+def _in_order(
+    edges: NDArray[np.int64], of_edges: dict[str, NDArray]
+) -> tuple[NDArray[np.int64], dict[str, NDArray]]:
+    """Bonds in the order of their ids where these are the numbers from 0; else ids are data."""
+    rest = dict(of_edges)
+    ids = rest.pop("id", None)
+    if ids is None:
+        return edges, rest
+    if ids.dtype.kind == "i" and np.array_equal(np.sort(ids), np.arange(len(ids))):
+        order = np.argsort(ids)
+        return edges[order], {name: values[order] for name, values in rest.items()}
+    return edges, {"bond_id": ids} | rest
 
 
 def _counting(labels: Sequence[str]) -> bool:

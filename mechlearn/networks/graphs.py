@@ -154,6 +154,8 @@ def from_networkx(
         For nodes without coordinates, names that are not told apart as texts, edges of a node with
         itself or that are there twice, and graphs in pieces.
     """
+    if not all(hasattr(graph, part) for part in ("nodes", "edges", "graph")):
+        raise InputError(f"graph = {str(graph)[:40]!r} is no graph of networkx.")
     here = Path("graph")
     rows = []
     for node, data in graph.nodes(data=True):
@@ -166,7 +168,10 @@ def from_networkx(
                 place = np.zeros(0)
             if len(place) not in (2, 3):
                 raise InputError(f"graph: the position of node {node!r} is not 2 or 3 numbers.")
-            row |= dict(zip(AXES, place.tolist(), strict=False))
+            place = dict(zip(AXES, place.tolist(), strict=False))
+            if any(row.get(axis, at) != at for axis, at in place.items()):
+                raise InputError(f"graph: x, y and pos of node {node!r} are different places.")
+            row |= place
         rows.append(row)
     bonds = [(a, b, dict(data)) for a, b, data in graph.edges(data=True)]
     numbers = [data.pop(BOND, None) for _, _, data in bonds]

@@ -34,6 +34,8 @@ from mechlearn.writing import save
 #: Columns that say which nodes a bond joins, and which one is the id of a node.
 ENDS = (("i", "j"), ("source", "target"), ("from", "to"))
 IDS = ("id", "node_id", "node", "")
+#: Columns that may be such an id.
+LIKELY = ("label", "name", "number", "nr", "no", "index", "idx", "key")
 #: How spreadsheets tell formulas; what begins so is kept from being one by an apostrophe.
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -181,6 +183,7 @@ def read_csv(path: Path) -> Network:
     columns = [names_in(list(map(_meant, of_edges.pop(name))), notes) for name in pair]
     ends = list(zip(*columns, strict=True))
     name = next((name for name in IDS if name in of_nodes), None)
+    name = _likely(path, of_nodes, ends) if name is None else name
     ids = None if name is None else names_in(list(map(_meant, of_nodes.pop(name))), notes)
     texts = texts_in(notes)
     node_columns, edge_columns = (
@@ -194,6 +197,25 @@ def read_csv(path: Path) -> Network:
         if not np.array_equal(edge_columns.pop(""), np.arange(len(ends))):
             raise InputError(f"{path}: a column has no name.")
     return built(path, ids, node_columns, ends, edge_columns, notes)
+
+
+def _likely(
+    path: Path, of_nodes: Mapping[str, list[str]], ends: list[tuple[str, str]]
+) -> str | None:
+    """A column that bonds mean although it is not called ``id``; None where they count rows."""
+    wanted = {name for pair in ends for name in pair}
+    counted = wanted <= {str(k) for k in range(len(next(iter(of_nodes.values()), ())))}
+    for name in LIKELY:
+        values = names_in(list(map(_meant, of_nodes.get(name, []))), {})
+        if not wanted <= set(values) or len(set(values)) < len(values):
+            continue
+        if counted and values != [str(k) for k in range(len(values))]:
+            raise InputError(
+                f"{path}: bonds could mean the column {name!r} of the nodes, or their rows counted "
+                f"from 0, which is not the same; call the column id if they mean it, else drop it."
+            )
+        return None if counted else name
+    return None
 
 
 def _values(texts: list[str]) -> NDArray:
@@ -242,7 +264,7 @@ def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
 
 def _special(name: str) -> str:
     """Names of coordinates, ends and ids in small letters, as they mean the same in large ones."""
-    known = {"x", "y", "z", *IDS, *(end for pair in ENDS for end in pair)}
+    known = {"x", "y", "z", *IDS, *LIKELY, *(end for pair in ENDS for end in pair)}
     return name.lower() if name.lower() in known else name
 
 

@@ -197,4 +197,15 @@ def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
             halves = [(a, a + v / 2), (b - v / 2, b)]
             for p, q in halves:
                 ax.plot(*np.transpose([p, q]), color=INK, linewidth=1.4, linestyle=(0, (2, 2)))
+    if net.labels is not None:
+        for nodes, names in zip(found.nodes, found.names, strict=True):
+            for node, name in zip(nodes, names, strict=True):
+                ax.annotate(
+                    name.replace("$", r"\$"),
+                    tuple(net.nodes[node, :2]),
+                    xytext=(3, 3),
+                    textcoords="offset points",
+                    fontsize=7,
+                    color=INK,
+                )
     return ax
