@@ -21,7 +21,7 @@ class AtState:
     comm : MPI communicator
     state : dolfinx.fem.Function
     local_free : (owned dofs,) bool array
-        Which degrees of freedom no support holds.
+        Which degrees of freedom no support holds by itself.
     """
 
     comm: MPI.Comm
@@ -62,7 +62,11 @@ class AtState:
         force[:] = 0
         fem.assemble_vector(force, self._force_form, **self._given(self._force_form))
         b.scatter_reverse(la.InsertMode.add)
-        return np.where(self.local_free[:n], force[:n], 0.0)
+        return self.obeyed(force[:n])
+
+    def obeyed(self, local: NDArray) -> NDArray[np.float64]:
+        """The part of displacements, or forces, (owned dofs,), that obeys the supports."""
+        return np.where(self.local_free[: len(local)], local, 0.0)
 
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
         """Add springs to the ground, one per owned degree of freedom, to a stiffness matrix."""

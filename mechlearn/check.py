@@ -78,7 +78,9 @@ def check_setup(
         cut = flaws.cut(energy, network, material)
         known = searched(known, problem, energy, learner.dofs, cut, seed=setup.train.seed)
         lines.append(f"reach     {known.verdict}")
-    lines += [f"warning   {warning}" for warning in known.warnings]
+    values = {p.name: p.default(network) for p in energy.parameters}
+    cautions = energy.cautions(network, values | dict(material) | learner.parameters)
+    lines += [f"warning   {warning}" for warning in (*known.warnings, *cautions)]
     if draw is not None:
         if draw.suffix.lower() != ".png":
             raise InputError(f"{draw}: the picture must be a .png.")

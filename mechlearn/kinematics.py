@@ -8,12 +8,11 @@ nodes". The words in which tasks speak of them differ too.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import combinations
-from typing import override
+from typing import ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import null_space
 
 from mechlearn.network import Network
 
@@ -32,6 +31,9 @@ class Kinematics(ABC):
     across: str
     drop: str
     through: str
+
+    #: Whether sources and targets may be about rotations; supports always are.
+    turned: ClassVar[bool] = True
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -56,12 +58,6 @@ class Kinematics(ABC):
 
         Nodes, (n, d), are in units in which a movement and a turn compare, as the mean bond is.
         """
-
-    def left_by_supports(
-        self, network: Network, motions: NDArray, supported: NDArray
-    ) -> NDArray[np.float64]:
-        """Those of some motions (n c, k) that supports leave, beyond what the nodes' state says."""
-        return motions
 
     @abstractmethod
     def compatibility(self, network: Network) -> sparse.csr_array:
@@ -93,28 +89,6 @@ class Displacements(Kinematics):
     @override
     def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
         return network.separation(a, b)
-
-
-class Joints(Displacements):
-    """Nodes are joints of finite size: where one is held, it cannot turn either."""
-
-    @override
-    def left_by_supports(
-        self, network: Network, motions: NDArray, supported: NDArray
-    ) -> NDArray[np.float64]:
-        n, d = network.nodes.shape
-        planes = list(combinations(range(d), 2))
-        x = network.nodes - network.nodes.mean(axis=0)
-        turns = np.stack([turn.ravel() for turn in spins(x)], axis=1)
-        fields = motions.reshape(n, d, -1)
-        drifting = (fields - fields.mean(axis=0)).reshape(n * d, -1)
-        amounts = np.linalg.lstsq(turns, drifting, rcond=None)[0]
-        gradient = np.zeros((d, d, motions.shape[1]))
-        for (a, b), amount in zip(planes, amounts, strict=True):
-            gradient[a, b], gradient[b, a] = -amount, amount
-        # A component that is held all over a joint has no slope there.
-        slopes = gradient[np.unique(supported % d)].reshape(-1, motions.shape[1])
-        return motions @ null_space(slopes, rcond=1e-8) if slopes.size else motions
 
 
 class Frames(Displacements):
@@ -162,6 +136,12 @@ class Frames(Displacements):
                 row = row - sparse.kron(sparse.diags_array(arm / 2) @ (one + two), about)
             rows.append(row)
         return sparse.csr_array(sparse.vstack(rows))
+
+
+class Bodies(Frames):
+    """Nodes are joints of finite size: they move and turn, but are turned by nothing else."""
+
+    turned = False
 
 
 def _turned(axis: NDArray, x: NDArray) -> NDArray[np.float64]:
@@ -223,8 +203,8 @@ def spins(x: NDArray) -> list[NDArray[np.float64]]:
 
 
 SPACE = Displacements("displacement", "strain", "force")
-JOINTS = Joints("displacement", "strain", "force")
 FRAME = Frames("displacement", "strain", "force")
+BODY = Bodies("displacement", "strain", "force")
 VOLTAGE = Potentials("voltage", "voltage", "current")
 PRESSURE = Potentials("pressure", "pressure", "flow")
 CHARGE = Potentials("voltage", "voltage", "charge")

@@ -61,6 +61,8 @@ class Model(UserOrder, AtState):
         How many numbers a node's state has.
     places : int
         How many of them are no rotations.
+    turning : bool
+        Whether any is.
     cell : int
         How many components the cell's strain has as part of the state; 0 where the cell is rigid.
     cells, points : (cells, 2) integer and (points, d) arrays
@@ -93,6 +95,7 @@ class Model(UserOrder, AtState):
         kinematics = energy.kinematics
         self.width = len(kinematics.components(network.dim))
         self.places = self.width - kinematics.rotations(network.dim)
+        self.turning = self.places < self.width
         self._mesh = on = BondMesh(network, energy.segments, self.width, comm)
         self.cells, self.points, self._n_owned = on.cells, on.points, on.n_owned
         self._forms = forms = BondForms(on, energy, self.places, self.cell)

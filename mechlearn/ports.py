@@ -36,6 +36,11 @@ def ports_of(
         )
     places = len(known) - kinematics.rotations(network.dim)
     components = components_of(terminal.components, known, places, name)
+    if not kinematics.turned and max(components) >= places:
+        raise InputError(
+            f"{name} is about a rotation; the joints of a solid can be held against turning by a "
+            "support, but are not turned, and their turns and moments are not read."
+        )
     if np.size(terminal.value) != len(components):
         raise InputError(
             f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "

@@ -69,7 +69,6 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     task.cost.check(wanted / units[is_target], asked)
     # In units of the mean bond, in which movements and turns compare.
     motions = kinematics.free_motions(network.nodes / network.lengths.mean(), network.periodic)
-    motions = kinematics.left_by_supports(network, motions, supported)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
     kept = supports_read[at.first]
     # What is let go in the unloaded state does not hold the network.

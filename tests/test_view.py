@@ -16,7 +16,6 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.network import Network
 from mechlearn.render.colours import rgb
 from mechlearn.run import Run
-from mechlearn.solids.patches import patch_means
 from mechlearn.task import Source, Target, Task
 from mechlearn.training import train
 from mechlearn.view import serve
@@ -97,7 +96,10 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
             exhibit.draw()
             scene, model = exhibit.scene(), exhibit.actuation.model
             # The joints' mean places are those of the nodes as drawn.
-            means = patch_means(model.domain.drawn) @ scene.solid.points
+            rest = model.domain.points_at(model.get("width"))
+            moves = np.empty(rest.shape)
+            moves[model.domain.block_of_point] = scene.solid.points - rest
+            means = points + model.to_nodes(moves.ravel())[:, : rest.shape[1]]
             assert means == pytest.approx(scene.nodes, abs=1e-9)
             assert len(scene.solid.colours) == len(scene.solid.cells)
         assert not np.array_equal(scene.nodes, points)

@@ -96,6 +96,10 @@ class Element(ABC):
         """The form of this element in 2D or 3D; raises InputError where it has none."""
         return cls
 
+    def cautions(self, network: "Network", values: Mapping[str, Any]) -> list[str]:
+        """Sentences on what speaks against the element with such values of its parameters."""
+        return []
+
     @abstractmethod
     def model(
         self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm: Any

@@ -8,10 +8,18 @@ from pydantic import ConfigDict, Field
 
 from mechlearn.energies.element import Element, Parameter
 from mechlearn.errors import InputError
-from mechlearn.kinematics import JOINTS, Kinematics
+from mechlearn.kinematics import BODY, Kinematics
 
 #: A change of the eigenstrain that shows, and stress over modulus that does not.
 EIGENSTRAIN, UNSTRESSED = 0.01, 1e-7
+
+#: P1 cells answer too stiffly above this Poisson's ratio, except in plane stress.
+LOCKING = 0.4
+#: Struts this many times as long as wide bend rather than shear.
+SLENDER = 4.0
+#: How much too stiff P1 cells are in bending, by dimension, over their squared size; measured up to
+#: the size given. See tests/test_solid_supports.py.
+STIFF, COARSE = {2: 1.3, 3: 3.0}, 0.8
 
 Material = Literal["linear", "neo_hookean", "st_venant_kirchhoff"]
 
@@ -43,6 +51,9 @@ class Solid(Element):
     (2D), their ``width``, learned as a true change of shape, and an ``eigenstrain`` along their
     axis, by which they are longer (or shorter) when nothing pulls at them.
 
+    A node is a patch of 0.42 of a strut's width in radius inside its joint: supports hold its mean
+    displacement and its mean turn, loads are spread over it; see :mod:`mechlearn.solids.patches`.
+
     Parameters
     ----------
     material : "linear", "neo_hookean" or "st_venant_kirchhoff"
@@ -52,8 +63,9 @@ class Solid(Element):
     poisson : float
         Poisson's ratio at small strain. In 3D and in plane strain, P1 cells lock near 0.5.
     order : 1 or 2
-        Degree of the displacements in every cell. P1 is some 10 % too stiff in bending with two
-        cells across a strut; P2 is right to about 1 % at the size 0.7.
+        Degree of the displacements in every cell. In bending, P1 answers with 0.75 of what is
+        right with two cells across a strut, 0.9 with four and 0.97 with eight (in 3D with 0.6 with
+        two); P2 is right to 1 % at the size 0.7 (in 3D to 2 % at 0.5).
     mesh_size : float
         Size of the cells over the width of the strut.
     hinge : Hinge, optional
@@ -66,7 +78,7 @@ class Solid(Element):
     """
 
     name: ClassVar[str] = "solid"
-    kinematics: ClassVar[Kinematics] = JOINTS
+    kinematics: ClassVar[Kinematics] = BODY
     rigid_joints: ClassVar[bool] = True
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter(
@@ -142,9 +154,28 @@ class Solid(Element):
         return np.array([unstrained(self, float(e) + change)[what] for e in ends])
 
     @override
+    def cautions(self, network, values):
+        if self.order == 2:
+            return []
+        out, kept = [], 1 / (1 + STIFF[network.dim] * min(self.mesh_size, COARSE) ** 2)
+        slender = np.max(network.lengths / values["width"]) > SLENDER
+        if slender:
+            out.append(
+                f"Cells of order 1 are too stiff in bending: slender struts bend about {kept:.2g} "
+                f"times as much as they should at mesh_size = {self.mesh_size:g}; use order 2."
+            )
+        thick = network.dim == 3 or self.plane == "strain"
+        if thick and self.poisson > LOCKING:
+            out.append(
+                f"Cells of order 1 lock near incompressibility (poisson = {self.poisson:g}): the "
+                "solid answers far too stiffly; use order 2."
+            )
+        return out
+
+    @override
     def model(self, network, problem, parameters, comm):
         from mechlearn.solids.model import SolidModel
 
         known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)
         values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
-        return SolidModel(network, self, values, problem.supported, problem.gauge, comm)
+        return SolidModel(network, self, values, problem.fixed, comm)

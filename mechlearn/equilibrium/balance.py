@@ -214,7 +214,7 @@ class Balance:
             for p in problem.ports
         ]
         self.port_arm = np.where(turns, self.length, 1.0)
-        self.frames = model.places < model.width
+        self.frames = model.turning
         self._first_shift = FIRST_SHIFT_OF_FRAMES if self.frames else FIRST_SHIFT
         self.ports = PortReader(model, problem)
         self._rows = self.ports.rows.T.tocsr()
@@ -226,7 +226,7 @@ class Balance:
         self._mine = self._last = self._kept[0]
         whole = model.pack(np.zeros(self.size)).shape
         off = model.unpack(np.random.default_rng(0).uniform(-1.0, 1.0, whole))
-        self._off = ASIDE * self.length * off * model.local_free
+        self._off = ASIDE * self.length * model.obeyed(off)
         self.arm = np.where(model.local_turns, self.length, 1.0)
 
     @property
@@ -375,7 +375,7 @@ class Balance:
         """A small step along the motion that lowers the energy most, by inverse iteration."""
         rng = np.random.default_rng(0)
         whole = self.model.pack(state.pull).shape
-        along = self.model.unpack(rng.standard_normal(whole)) * self.model.local_free
+        along = self.model.obeyed(self.model.unpack(rng.standard_normal(whole)))
         for _ in range(4):
             push = replace(state, pull=-along * self.arm**2, gap=np.zeros_like(state.gap))
             along = self.direction(push, expected).du

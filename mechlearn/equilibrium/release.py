@@ -68,7 +68,6 @@ class Release:
             return None
         mean = float(p.network.lengths.mean())
         motions = p.kinematics.free_motions(p.network.nodes / mean, p.network.periodic)
-        motions = p.kinematics.left_by_supports(p.network, motions, p.supported)
         left = left_free(motions, np.union1d(p.fixed, p.dofs[held & (p.dofs >= 0)]))
         width = len(p.components)
         turns = dofs % width >= width - p.kinematics.rotations(p.network.dim)

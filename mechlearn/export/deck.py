@@ -164,15 +164,12 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
         for k in references:
             yield f"{_reference(mesh, k)}, " + ", ".join(map(number, low))
     for k in references:
-        terms = ports[k][1]
         name = _words(problem.ports[k].terminal)
         yield f"** {name}: what reference node {_reference(mesh, k)} reads"
-        yield "*EQUATION"
-        yield str(len(terms))
-        for start in range(0, len(terms), 4):
-            part = terms[start : start + 4]
-            yield ", ".join(f"{node}, {dof}, {number(weight)}" for node, dof, weight in part)
-    yield from _set("SUPPORTS", np.unique(mesh.held[:, 0]) + 1)
+        yield from _equation(ports[k][1])
+    for terms in _ties(mesh):
+        yield from _equation(terms)
+    yield from _set("SUPPORTS", mesh.supported + 1)
     for name, chosen in _terminals(problem):
         nodes = {_places(mesh, ports, k)[0] for k in chosen}
         if name == "TARGETS":
@@ -193,6 +190,27 @@ def _network(mesh: Mesh, network: Network) -> Iterator[str]:
         yield from _set(f"SET_{quote(name, safe='')}", elements, "ELSET")
 
 
+def _equation(terms: list[tuple[int, int, float]]) -> Iterator[str]:
+    yield "*EQUATION"
+    yield str(len(terms))
+    for start in range(0, len(terms), 4):
+        part = terms[start : start + 4]
+        yield ", ".join(f"{node}, {dof}, {number(weight)}" for node, dof, weight in part)
+
+
+def _ties(mesh: Mesh) -> list[list[tuple[int, int, float]]]:
+    """Terms ``(node, dof, weight)`` of what supports hold at zero; the first is its own alone."""
+    used = np.bincount(mesh.ties.indices, minlength=mesh.ties.shape[1])
+    out = []
+    for k in range(mesh.ties.shape[0]):
+        row = mesh.ties[[k]].tocoo()
+        columns, weights = row.coords[1], row.data
+        order = np.argsort((used[columns] > 1) | (weights != 1.0), kind="stable")
+        terms = zip(columns[order].tolist(), weights[order].tolist(), strict=True)
+        out.append([(c // 6 + 1, c % 6 + 1, w) for c, w in terms])
+    return out
+
+
 def _terminals(problem: Problem) -> list[tuple[str, list[int]]]:
     """The node sets of sources and targets, and the ports of each."""
     ports = ("SOURCES", problem.sources), ("TARGETS", problem.targets)
@@ -207,6 +225,7 @@ def _tied(mesh: Mesh, problem: Problem) -> list[tuple[bool, list[tuple[int, int,
     """
     moved = problem.held.any(axis=0)
     taken = {(int(k) + 1, int(c)) for k, c in mesh.held}
+    taken |= {terms[0][:2] for terms in _ties(mesh)}
     rows, out = [], []
     for k in range(len(problem.ports)):
         row = mesh.ports[[k]].tocoo()
@@ -295,6 +314,7 @@ def _reading(mesh: Mesh, ports: list, problem: Problem, target: int) -> tuple[st
     # No force is printed for a reference node: one of its terms has it, times the term's weight.
     others = {t[:2] for k, (_, ts) in enumerate(ports) if k != port for t in ts}
     others |= {(int(k) + 1, int(c)) for k, c in mesh.held}
+    others |= {t[:2] for terms in _ties(mesh) for t in terms}
     own = [t for t in terms if t[0] <= len(mesh.points) and t[:2] not in others]
     if not own:
         raise InputError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.linalg import qr
 
 from mechlearn.energies import Element, Solid
 from mechlearn.network import Network
@@ -43,6 +43,9 @@ class Mesh:
         What ports read of the points' displacements and rotations.
     held : (k, 2) integer array
         Points and degrees of freedom (1 to 6) that never move.
+    ties : sparse rows (k, 6 p)
+        Other sums of the points' displacements that stay zero, each with a 1 in a column that no
+        other has.
     """
 
     points: NDArray[np.float64]
@@ -52,6 +55,12 @@ class Mesh:
     sections: list[list[str]]
     ports: sparse.csr_array
     held: NDArray[np.int64]
+    ties: sparse.csr_array
+
+    @property
+    def supported(self) -> NDArray[np.int64]:
+        """The points of supports."""
+        return np.union1d(self.held[:, 0], self.ties.tocoo().coords[1] // 6)
 
 
 def bonds(network: Network, energy: Element, values: dict, problem: Problem, abaqus: bool) -> Mesh:
@@ -95,7 +104,8 @@ def bonds(network: Network, energy: Element, values: dict, problem: Problem, aba
     if dim == 2:  # nothing leaves the plane
         fixed = np.concatenate([fixed, 6 * np.arange(n) + DOFS["z"] - 1])
     held = np.column_stack([fixed // 6, fixed % 6 + 1])
-    return Mesh(points, cells, kind, group, sections, _port_rows(problem) @ spread, held)
+    ports, ties = _port_rows(problem) @ spread, sparse.csr_array((0, 6 * len(points)))
+    return Mesh(points, cells, kind, group, sections, ports, held, ties)
 
 
 def _section(kind: str, group: int, row: dict[str, float], axis: NDArray) -> list[str]:
@@ -137,7 +147,7 @@ def _material(name: str, modulus: float, poisson: float) -> list[str]:
 def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
     """The mesh that mechlearn solves on, with quadratic cells."""
     from mechlearn.solids.domain import draw
-    from mechlearn.solids.patches import patch_means
+    from mechlearn.solids.patches import node_rows
     from mechlearn.solids.struts import Struts
 
     struts = Struts(network, values["width"], energy.hinge)
@@ -148,25 +158,14 @@ def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Me
     sides, middle = np.unique(sides, axis=0, return_inverse=True)
     points = np.concatenate([drawn.points, drawn.points[sides].mean(axis=1)])
     cells = np.hstack([drawn.cells, p + middle.reshape(len(drawn.cells), -1)])
-    weights = patch_means(drawn).tocoo()
-    n = network.n_nodes
-    spread = sparse.csr_array(
-        (
-            np.tile(weights.data, d),
-            (
-                np.concatenate([d * weights.row + c for c in range(d)]),
-                np.concatenate([6 * weights.col + c for c in range(d)]),
-            ),
-        ),
-        shape=(d * n, 6 * len(points)),
-    )
-    tree, held = cKDTree(points), []
-    for dof in problem.supported:
-        near = tree.query_ball_point(network.nodes[dof // d], struts.patch_radius[dof // d])
-        held += [(k, dof % d + 1) for k in near]
-    corners = cKDTree(drawn.points)
-    held += [(corners.query(network.nodes[dof // d])[1], dof % d + 1) for dof in problem.gauge]
-    held = np.unique(np.array(held, dtype=np.int64).reshape(-1, 2), axis=0)
+    inside = drawn.patch >= 0
+    rows = node_rows(
+        struts, drawn.patch[inside], drawn.points[drawn.cells[inside]], cells[inside],
+        len(points), np.array(pairs),
+    )  # fmt: skip
+    column = 6 * (rows.col // d) + rows.col % d
+    shape = (rows.shape[0], 6 * len(points))
+    spread = sparse.csr_array((rows.data, (rows.row, column)), shape=shape)
     modulus, thickness = values["modulus"], values["thickness"]
     if d == 2 and energy.plane == "stress":
         thin = THIN * struts.end_width.min()
@@ -181,7 +180,23 @@ def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Me
         sections[-1] += [number(thickness)] if d == 2 else []
     ports = _port_rows(problem) @ spread
     group = group.ravel()[drawn.strut]
-    return Mesh(_spaced(points), list(cells), kind, group, sections, ports, held)
+    ties, none = _reduced(spread[problem.fixed]), np.empty((0, 2), dtype=np.int64)
+    return Mesh(_spaced(points), list(cells), kind, group, sections, ports, none, ties)
+
+
+def _reduced(rows: sparse.csr_array) -> sparse.csr_array:
+    """Sums that are zero where some rows are, each with a 1 in a column that no other has."""
+    if not rows.shape[0]:
+        return rows
+    columns = np.unique(rows.indices)
+    dense = rows[:, columns].toarray()
+    pivots = qr(dense, mode="r", pivoting=True)[1][: len(dense)]
+    dense = np.linalg.solve(dense[:, pivots], dense)
+    dense[np.abs(dense) < 1e-12] = 0.0
+    dense[:, pivots] = np.eye(len(dense))
+    out = sparse.lil_array(rows.shape)
+    out[:, columns] = dense
+    return sparse.csr_array(out)
 
 
 def _port_rows(problem: Problem) -> sparse.csr_array:

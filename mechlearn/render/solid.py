@@ -42,7 +42,7 @@ def draw_solid(
     points, cells = model.deformed(state), model.domain.drawn.cells
     density = model.cell_energies() / model.cell_volumes()
     level = np.log10(np.maximum(density / density.max(), 10**-decades))
-    nodes = model.network.nodes + model.to_nodes(state)
+    nodes = model.network.nodes + model.to_nodes(state)[:, : model.places]
     on_first(lambda: _draw(model, points, cells, level, nodes, Path(path), width, marks or {}))
     return Path(path)
 

@@ -43,11 +43,11 @@ def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
     """
     out = []
     for number, state in enumerate(states.T, 1):
-        if model.width == 2:
+        if model.places == 2:
             points = model.deformed(state)
             pairs = overlaps(points, model.domain.drawn.facets, model.domain.drawn.facet_strut)
         else:
-            nodes = model.network.nodes + model.to_nodes(state)
+            nodes = model.network.nodes + model.to_nodes(state)[:, :3]
             pairs = rod_overlaps(nodes, model.network.edges, model.get("width"))
         if len(pairs):
             some = ", ".join(f"{a}-{b}" for a, b in pairs[:5])

@@ -4,21 +4,25 @@ gmsh's order of points and cells, whole on every rank, is what all of :mod:`mech
 of; DOLFINx renumbers them and spreads them over ranks, which ends here.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import cKDTree
 
+from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
 from mechlearn.ranks import on_first
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
-from mechlearn.solids.patches import patch_means
-from mechlearn.solids.shape import centred, velocities
+from mechlearn.solids.patches import VOLUME, node_rows
+from mechlearn.solids.shape import dilations, velocities
 from mechlearn.solids.struts import Struts
 
+#: The corners between which DOLFINx has the sides of triangles and tetrahedra, in its order.
+SIDES = {
+    2: np.array([(1, 2), (0, 2), (0, 1)]),
+    3: np.array([(2, 3), (1, 3), (1, 2), (0, 3), (0, 2), (0, 1)]),
+}
 #: Moved cells must keep this quality (1 is equilateral), or half that of the worst cell there was.
 POOREST = 0.1
 #: Moved cells must keep this fraction of their volume.
@@ -36,11 +40,12 @@ def draw(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
     drawn = make_mesh(struts, size)
     velocity = velocities(drawn)
     if struts.network.dim == 3:
-        wider = roundness(drawn)
-        points = drawn.points + (velocity @ ((wider - 1) * struts.width)).reshape(-1, 3)
-        velocity = sparse.csr_array(velocity * wider)
+        wider, (grown, elsewhere) = roundness(drawn), dilations(drawn)
+        free = sparse.csr_array((elsewhere @ velocity) * wider)
+        points = drawn.points + (free @ ((1 - 1 / wider) * struts.width)).reshape(-1, 3)
+        velocity = sparse.csr_array(free + grown)
         drawn = SolidMesh(struts, points, drawn.cells, drawn.level)
-    return drawn, centred(drawn, velocity)
+    return drawn, velocity
 
 
 class Domain:
@@ -119,32 +124,44 @@ class Domain:
         return field, self.velocity[(d * point[:, None] + np.arange(d)).ravel()]
 
     def patches(self) -> sparse.csr_array:
-        """Mean displacements of the nodes' patches as rows of the owned degrees of freedom."""
-        d = self.struts.network.dim
-        blocks = self.block_of_point
-        here = np.flatnonzero((blocks >= 0) & (blocks < self.owned_blocks))
-        weights = patch_means(self.drawn)[:, here].tocoo()
-        means = sparse.csr_array(
-            (weights.data, (weights.row, blocks[here][weights.col])),
-            shape=(self.struts.network.n_nodes, self.owned_blocks),
-        )
-        return sparse.csr_array(sparse.kron(means, sparse.eye_array(d), format="csr"))
+        """Displacements and turns of the nodes as rows of the owned degrees of freedom.
 
-    def held(self, supported: Iterable[int], gauge: Iterable[int]) -> NDArray[np.bool_]:
-        """Which components of local blocks never move, (blocks, d).
+        Rows are ``c`` components, node by node; of turns, at the widths the mesh was made at.
 
-        A support holds all of a node's patch; a gauge pins the one point at the node.
+        Raises
+        ------
+        SolveError
+            Where the cells do not fill the patches.
         """
-        net, d = self.struts.network, self.struts.network.dim
-        out = np.zeros((len(self.places), d), dtype=bool)
-        tree, radius = cKDTree(self.places), self.struts.patch_radius
-        for dof in supported:
-            out[tree.query_ball_point(net.nodes[dof // d], radius[dof // d]), dof % d] = True
-        gauge = np.asarray(gauge, dtype=np.int64)
-        point = cKDTree(self.drawn.points).query(net.nodes[gauge // d])[1]
-        block = self.block_of_point[point]
-        out[block[block >= 0], (gauge % d)[block >= 0]] = True
-        return out
+        d, blocks = self.struts.network.dim, self.space.dofmap.index_map
+        self._check_patches()
+        cells = np.flatnonzero(self.drawn.patch[self.cell[: self.owned_cells]] >= 0)
+        dofs = self.space.dofmap.list[cells]
+        sides = SIDES[d] if dofs.shape[1] > d + 1 else SIDES[d][:0]
+        corners = self.drawn.points[self._corners[cells]]
+        node = self.drawn.patch[self.cell[cells]]
+        here = node_rows(self.struts, node, corners, dofs, len(self.places), sides)
+        # Every rank adds what its own cells contribute, to ghosts too.
+        block, component = np.divmod(here.col, d)
+        columns = d * blocks.local_to_global(block.astype(np.int32)) + component
+        shape = (here.shape[0], d * blocks.size_global)
+        whole = sparse.csr_array((here.data, (here.row, columns)), shape=shape)
+        if self.comm.size > 1:
+            whole = sparse.csr_array(sum(self.comm.allgather(whole)))
+        first, last = blocks.local_range
+        return sparse.csr_array(whole[:, d * first : d * last])
+
+    def _check_patches(self) -> None:
+        patch, d = self.drawn.patch, self.struts.network.dim
+        filled = np.bincount(
+            patch[patch >= 0], self._volumes[patch >= 0], self.struts.network.n_nodes
+        )
+        bad = np.flatnonzero(abs(filled / (VOLUME[d] * self.struts.patch_radius**d) - 1) > 1e-6)
+        if len(bad):
+            raise SolveError(
+                f"The mesh has no cells that fill the patch of node {listed(bad)}; change widths "
+                "or mesh_size a little."
+            )
 
     def points_at(self, width: NDArray) -> NDArray[np.float64]:
         """Points of the mesh at some widths, (p, d)."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import SolveError
 from mechlearn.solids import facets
 from mechlearn.solids.outline import optional, outline
+from mechlearn.solids.patches import CORNERS, FACES, patch_of
 from mechlearn.solids.struts import JOINT, Struts
 from mechlearn.solids.uniting import check_volume, shortened, spin, tried, unite
 
@@ -47,6 +48,11 @@ class SolidMesh:
     def strut(self) -> NDArray[np.int64]:
         """The strut of every cell; joints are shared out to the nearest strut."""
         return self.struts.nearest(self.points[self.cells].mean(axis=1))
+
+    @cached_property
+    def patch(self) -> NDArray[np.int64]:
+        """The node in whose patch every cell lies, -1 in none, (c,)."""
+        return patch_of(self.struts, self.points[self.cells].mean(axis=1))
 
     @cached_property
     def facets(self) -> NDArray[np.int64]:
@@ -190,14 +196,20 @@ def _draw_plane(gmsh, struts: Struts, size: float) -> None:
         following = corners[1:] + corners[:1]
         lines = [add.addLine(a, b) for a, b in zip(corners, following, strict=True)]
         loops.append(add.addCurveLoop(lines))
-    surface = add.addPlaneSurface(loops)
-    centres = [
-        add.addPoint(x, y, 0.0, 2 * size * half)
-        for (x, y), half in zip(struts.network.nodes, struts.joint_radius / JOINT, strict=True)
-    ]
+    centres, patches = [], []
+    for centre, radius, joint in zip(
+        struts.network.nodes, struts.patch_radius, struts.joint_radius, strict=True
+    ):
+        wanted = 2 * size * joint / JOINT
+        corners = [add.addPoint(*x, 0.0, wanted) for x in centre + radius * CORNERS[2]]
+        sides = [add.addLine(corners[a], corners[b]) for a, b in FACES[2]]
+        loops.append(add.addCurveLoop(sides))
+        patches.append(add.addPlaneSurface(loops[-1:]))
+        centres.append(add.addPoint(*centre, 0.0, wanted))
+    add.addPlaneSurface(loops)
     add.synchronize()
-    # A point at every node, which the design velocities can move freely.
-    gmsh.model.mesh.embed(0, centres, 2, surface)
+    for centre, patch in zip(centres, patches, strict=True):
+        gmsh.model.mesh.embed(0, [centre], 2, patch)
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # frontal Delaunay: the best-shaped triangles
 
 
@@ -219,14 +231,32 @@ def _draw_space(gmsh, struts: Struts, size: float, wanted: float, attempt: int) 
     check_volume(sum(occ.getMass(*body) for body in bodies), wanted, LOST)
     if len(bodies) != 1:
         raise SolveError(f"The solid is {len(bodies)} bodies, not one.")
+    patches = [_polyhedron(occ, x, r) for x, r in zip(net.nodes, struts.patch_radius, strict=True)]
     centres = [occ.addPoint(*x) for x in net.nodes]
+    inside = occ.fragment(bodies, patches)[1][1:]
     occ.synchronize()
-    gmsh.model.mesh.embed(0, centres, *bodies[0])
+    for centre, ((_, patch),) in zip(centres, inside, strict=True):
+        gmsh.model.mesh.embed(0, [centre], 3, patch)
     set_number = gmsh.option.setNumber
     set_number("Mesh.MeshSizeFromPoints", 0)
     set_number("Mesh.MeshSizeFromCurvature", np.pi / size)  # cells per turn: size follows width
     set_number("Mesh.MeshSizeMax", size * 2 * struts.joint_radius.max())
     set_number("Mesh.Algorithm3D", 10)
+
+
+def _polyhedron(occ, centre: NDArray, radius: float) -> tuple[int, int]:
+    corners = [occ.addPoint(*x) for x in centre + radius * CORNERS[3]]
+    sides: dict[frozenset[int], int] = {}
+    faces = []
+    for face in FACES[3]:
+        lines = []
+        for a, b in zip(face, np.roll(face, -1), strict=True):
+            key = frozenset((int(a), int(b)))
+            if key not in sides:
+                sides[key] = occ.addLine(corners[a], corners[b])
+            lines.append(sides[key])
+        faces.append(occ.addPlaneSurface([occ.addCurveLoop(lines)]))
+    return 3, occ.addVolume([occ.addSurfaceLoop(faces)])
 
 
 def _arrays(gmsh, d: int) -> Arrays:

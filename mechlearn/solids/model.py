@@ -7,6 +7,7 @@ velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import override
 from weakref import WeakSet
 
 import numpy as np
@@ -22,10 +23,10 @@ from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.forms import SolidForms
-from mechlearn.solids.materials import locking
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solids.superposition import SolidSuperposition
+from mechlearn.solids.supports import Supports
 from mechlearn.solver import DirectSolver, IterativeSolver
 
 #: Largest cells over the width of a round strut: five to a turn.
@@ -45,9 +46,9 @@ class SolidModel(AtState):
     energy : Solid
     parameters : mapping of names to (m,) arrays
         All parameters of the struts; the mesh is made at their widths.
-    supported, gauge : iterables of int
-        Degrees of freedom ``d * node + component``. Where supported, the whole joint is held; a
-        gauge pins one point of the mesh, and takes no force.
+    held : iterable of int
+        Degrees of freedom ``width * node + component`` that never move (supports and gauge):
+        displacements and turns of nodes, as :mod:`mechlearn.solids.patches` has them.
     comm : MPI communicator
         Over which the mesh is spread.
 
@@ -61,8 +62,8 @@ class SolidModel(AtState):
         The stiffness.
     meshes, remeshed : int
         How many meshes there were, and how often one was made because widths had moved too far.
-    width : int
-        How many numbers a node's state has.
+    width, places : int
+        How many numbers a node's state has, and how many of them are no rotations.
 
     Raises
     ------
@@ -70,20 +71,21 @@ class SolidModel(AtState):
         Where the network cannot be made solid.
     """
 
+    #: No unknown is a rotation.
+    turning = False
+
     def __init__(
         self,
         network: Network,
         energy: Solid,
         parameters: Mapping[str, NDArray],
-        supported: Iterable[int],
-        gauge: Iterable[int],
+        held: Iterable[int],
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> None:
         self.network, self.energy, self.comm = network, energy, comm
-        # No number of a node's state is a rotation.
-        self.width = self.places = network.dim
-        self.supported = np.unique(np.fromiter(supported, dtype=np.int64))
-        self.gauge = np.unique(np.fromiter(gauge, dtype=np.int64))
+        self.places = network.dim
+        self.width = len(energy.kinematics.components(network.dim))
+        self.held = np.unique(np.fromiter(held, dtype=np.int64))
         if network.dim == 3 and energy.hinge is not None:
             raise InputError("energy: hinge is for plane networks; 3D struts are round rods.")
         if network.dim == 3 and np.any(parameters["thickness"] != 1):
@@ -106,26 +108,18 @@ class SolidModel(AtState):
         self.meshes += 1
         struts = Struts(self.network, drawable(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
-        self._n_owned = self.domain.owned_blocks * self.width
+        self._n_owned = self.domain.owned_blocks * self.places
         self._forms = forms = SolidForms(self.domain, self.energy)
         self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
         self.matrix = fem.petsc.create_matrix(forms.stiffness)
         self._springs: dict[tuple[int, ...], PETSc.Mat] = {}
         self._solvers: WeakSet[DirectSolver] = WeakSet()
-        self._vector = la.vector(self.domain.space.dofmap.index_map, self.width)
+        self._vector = la.vector(self.domain.space.dofmap.index_map, self.places)
         self.patches = self.domain.patches()
-        self._make_supports()
+        self._supports = Supports(self.patches[self.held], self.comm)
+        self.local_free = np.ones(self._n_owned, dtype=bool)
+        self.local_turns = ~self.local_free
         self._fill()
-
-    def _make_supports(self) -> None:
-        d = self.width
-        held = self.domain.held(self.supported, self.gauge)
-        self._supports = []
-        for c in range(d):
-            dofs = (d * np.flatnonzero(held[:, c]) + c).astype(np.int32)
-            self._supports.append(fem.dirichletbc(0.0, dofs, self.domain.space.sub(c)))
-        self.local_free = ~held.ravel()[: self._n_owned]
-        self.local_turns = np.zeros(self._n_owned, dtype=bool)
 
     def _fill(self) -> None:
         """Parameters into the functions of the forms."""
@@ -134,6 +128,8 @@ class SolidModel(AtState):
             function.x.array[:] = self._values[name][strut]
         change = self._values["width"] - self.domain.struts.width
         self._forms.moves.x.array[:] = self._forms.velocity @ change
+        struts = self.domain.struts
+        self._grown = 1 + struts.joint_slopes @ change / struts.joint_radius
 
     # -- parameters ----------------------------------------------------------------------------
 
@@ -155,8 +151,7 @@ class SolidModel(AtState):
             def carried(local: NDArray) -> NDArray[np.float64]:
                 carrier.x.array[:owned] = local
                 carrier.x.scatter_forward()
-                moved = old.carry(carrier.x.array, self.domain)[: self._n_owned]
-                return np.where(self.local_free, moved, 0.0)
+                return self.obeyed(old.carry(carrier.x.array, self.domain)[: self._n_owned])
 
             return carried
         self._fill()
@@ -194,9 +189,11 @@ class SolidModel(AtState):
         return self.comm.allreduce(out, op=MPI.SUM)
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Mean displacements of the joints, (n, d, ...), of owned degrees of freedom."""
+        """Displacements and turns of the nodes, (n, width, ...), of owned degrees of freedom."""
         out = self.comm.allreduce(self.patches @ local[: self._n_owned], op=MPI.SUM)
-        return out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
+        out = out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
+        out[:, self.places :] /= self._grown.reshape(-1, *[1] * (out.ndim - 1))
+        return out
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
         """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank."""
@@ -204,24 +201,37 @@ class SolidModel(AtState):
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The part of :meth:`pack` that this rank owns."""
-        first = self.domain.space.dofmap.index_map.local_range[0] * self.width
+        first = self.domain.space.dofmap.index_map.local_range[0] * self.places
         return whole[first : first + self._n_owned]
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
         """Functionals of the nodes' displacements as ones of the owned degrees of freedom.
 
-        Supports do not move, so their columns are dropped.
+        Of displacements that obey the supports.
         """
-        return sparse.csr_array((functionals @ self.patches) * self.local_free)
+        return self._supports.obeyed_rows(sparse.csr_array(functionals @ self.patches))
+
+    @override
+    def obeyed(self, local: NDArray) -> NDArray[np.float64]:
+        return self._supports.obeyed(local)
 
     # -- evaluation ----------------------------------------------------------------------------
 
     def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
-        """``d2U/du2`` at the state, with unit rows and columns at supports; the same Mat."""
+        """``d2U/du2`` at the state, of what obeys the supports; always the same Mat.
+
+        Motions that do not are there too, and resisted by themselves.
+        """
         self.matrix.zeroEntries()
-        fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness, bcs=self._supports)
+        fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness)
         self.matrix.assemble()
+        if self._supports.hold(self.matrix):
+            self._outgrow()
         return self.matrix
+
+    def _outgrow(self) -> None:
+        for solver in self._solvers:
+            solver.outgrow()
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground that pull at the mean displacement of joints."""
@@ -229,8 +239,7 @@ class SolidModel(AtState):
         known = dofs in self._springs
         if not known:
             self._springs[dofs] = self._unit_springs(dofs)
-            for solver in self._solvers:
-                solver.outgrow()
+            self._outgrow()
         # Only the first time does the matrix's pattern grow by that of the springs.
         pattern = PETSc.Mat.Structure
         structure = pattern.SUBSET_NONZERO_PATTERN if known else pattern.DIFFERENT_NONZERO_PATTERN
@@ -241,27 +250,27 @@ class SolidModel(AtState):
 
         Every spring is a dense block on the points of its joint.
         """
-        own = sparse.csr_array(self.patches[np.array(dofs)] * self.local_free)
+        own = self._supports.obeyed_rows(self.patches[np.array(dofs)])
         whole = sparse.hstack(self.comm.allgather(own), format="csr")
         rows = sparse.csr_array(own.T @ whole)
         rows.sort_indices()
         sizes = (self._n_owned, self.matrix.size[0])
         csr = (rows.indptr.astype(PETSc.IntType), rows.indices.astype(PETSc.IntType), rows.data)
-        out = PETSc.Mat().createAIJ((sizes, sizes), bsize=self.width, csr=csr, comm=self.comm)
+        out = PETSc.Mat().createAIJ((sizes, sizes), bsize=self.places, csr=csr, comm=self.comm)
         out.assemble()
         return out
 
     def solver(self, *, definite: bool) -> DirectSolver | IterativeSolver:
         """The solver that suits the solid's size and dimension."""
-        if definite and self.width == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
+        if definite and self.places == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
             return IterativeSolver(self.matrix, self._rigid_motions())
-        solver = DirectSolver(self.matrix, definite=definite, free=self.local_free)
+        solver = DirectSolver(self.matrix, definite=definite)
         self._solvers.add(solver)
         return solver
 
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
-        x = self.domain.places[: self._n_owned // self.width] - self.network.nodes.mean(axis=0)
+        x = self.domain.places[: self._n_owned // self.places] - self.network.nodes.mean(axis=0)
         return [motion.ravel() for motion in translations(x) + spins(x)]
 
     def superpose(self, columns: NDArray) -> SolidSuperposition:
@@ -270,7 +279,7 @@ class SolidModel(AtState):
 
     def local_strains(self) -> NDArray[np.float64]:
         """Change of the distance of every strut's joints, (1, m); to first order where linear."""
-        u = self.to_nodes(self.state.x.array[: self._n_owned])
+        u = self.to_nodes(self.state.x.array[: self._n_owned])[:, : self.places]
         net = self.network
         change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
         if self.energy.linear:
@@ -331,7 +340,7 @@ class SolidModel(AtState):
 
     def doubts(self, states: NDArray) -> list[str]:
         """What speaks against trusting some states (owned dofs, k), in sentences."""
-        out = [*locking(self.energy, self.width), *contact_warnings(self, states)]
+        out = self.energy.cautions(self.network, self._values) + contact_warnings(self, states)
         cells = self.domain.drawn.cells
         least = [volumes(self.deformed(state), cells).min() for state in states.T]
         turned = [k for k, volume in enumerate(least, 1) if volume <= 0]

@@ -1,77 +1,126 @@
-"""Patches: a network node's displacement is a weighted mean over the mesh around it.
+"""Patches: a network node's displacement and turn are means over a small polygon about it.
 
-The mean is ``integral of b u / integral of b`` with the bump ``b = 1 - |x - c|^2 / r^2`` inside the
-patch's radius ``r`` and 0 outside, both taken between the mesh's points, and corrected by a linear
-factor so that the mean of the position is exactly the node. So it follows rigid motions exactly,
-and a force at a node, its transpose, is spread over the joint without turning it.
+The patch of a node is a regular hexagon (2D) or icosahedron (3D) that lies wholly inside its joint.
+The mesh has cells that fill it exactly, so what is read there is the same functional on every mesh:
+
+    ``u = integral of u(x) / V``,  ``theta = I^-1 integral of x cross u(x)``
+
+with ``x`` counted from the node, the patch's volume ``V`` and its tensor of inertia ``I``. Both
+follow small rigid motions exactly. A force at a node, the transpose of the first, is spread evenly
+over the patch, and does not turn it. Where widths change, the patch grows in proportion to the
+joint, about its node, and takes its cells along.
 """
+
+from collections import Counter
+from itertools import combinations
+from math import factorial, prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from mechlearn.errors import SolveError, listed
-from mechlearn.solids.meshing import SolidMesh, volumes
+if TYPE_CHECKING:
+    from mechlearn.solids.struts import Struts
+
+_ANGLES = np.pi / 3 * np.arange(6)
+_GOLDEN = (1 + 5**0.5) / 2
+_PAIRS = [(a, b) for a in (1.0, -1.0) for b in (_GOLDEN, -_GOLDEN)]
+_ICOSAHEDRON = np.array([np.roll((0.0, *pair), k) for k in range(3) for pair in _PAIRS])
+#: Corners of a patch of radius 1 about the origin, by dimension.
+CORNERS = {
+    2: np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]),
+    3: _ICOSAHEDRON / (1 + _GOLDEN**2) ** 0.5,
+}
+#: Corners of its faces.
+FACES = {
+    2: np.array([(k, (k + 1) % 6) for k in range(6)]),
+    3: np.array([
+        three for three in combinations(range(12), 3)
+        if all(np.isclose(np.linalg.norm(_ICOSAHEDRON[a] - _ICOSAHEDRON[b]), 2)
+               for a, b in combinations(three, 2))
+    ]),
+}  # fmt: skip
+#: Volume of a patch of radius 1, and the mean of the squared distance from an axis through it.
+VOLUME = {2: 1.5 * 3**0.5, 3: 10 / 3 * _GOLDEN**2 * 2 / (1 + _GOLDEN**2) ** 1.5}
+GYRATION = {2: 5 / 12, 3: 0.4 * _GOLDEN**2 / (1 + _GOLDEN**2)}
 
 
-def p1_mass(mesh: SolidMesh, density: NDArray | float = 1.0) -> sparse.csr_array:
-    """Mass matrix of linear elements, (p, p), with a density per cell."""
-    corners = mesh.cells.shape[1]
-    share = (np.ones((corners, corners)) + np.eye(corners)) / (corners * (corners + 1))
-    return assembled(mesh, (density * volumes(mesh.points, mesh.cells))[:, None, None] * share)
+def patch_of(struts: "Struts", points: NDArray) -> NDArray[np.int64]:
+    """The node in whose patch each of some points lies, -1 for none, (k,)."""
+    nodes, dim = struts.network.nodes, struts.network.dim
+    node = cKDTree(nodes).query(points)[1]
+    normals = CORNERS[dim][FACES[dim]].mean(axis=1)
+    offset = (points - nodes[node]) / struts.patch_radius[node, None]
+    inside = (offset @ normals.T < np.square(normals).sum(axis=1)).all(axis=1)
+    return np.where(inside, node, -1)
 
 
-def assembled(mesh: SolidMesh, local: NDArray) -> sparse.csr_array:
-    """The sum of local matrices (c, d + 1, d + 1) on the points of the mesh, (p, p)."""
-    corners = mesh.cells.shape[1]
-    rows = np.repeat(mesh.cells, corners, axis=1).ravel()
-    columns = np.tile(mesh.cells, (1, corners)).ravel()
-    p = len(mesh.points)
-    return sparse.csr_array((local.ravel(), (rows, columns)), shape=(p, p))
+def node_rows(
+    struts: "Struts", node: NDArray, corners: NDArray, dofs: NDArray, size: int, sides: NDArray
+) -> sparse.coo_array:
+    """What some cells of the patches add to the nodes' displacements and turns.
 
+    Parameters
+    ----------
+    struts : Struts
+    node : (c,) integer array
+        In whose patch each cell lies.
+    corners : (c, d + 1, d) array
+        Where the cells' corners are.
+    dofs : (c, k) integer array
+        Scalar degrees of freedom of the cells: of the corners and, of quadratic cells, of the
+        middles of the sides.
+    size : int
+        How many of them there are.
+    sides : (k - d - 1, 2) integer array
+        The corners between which those sides are.
 
-def bumps(mesh: SolidMesh) -> sparse.csr_array:
-    """Every patch's bump at the points of the mesh, (n, p)."""
-    nodes, radius = mesh.struts.network.nodes, mesh.struts.patch_radius
-    inside = cKDTree(mesh.points).query_ball_point(nodes, radius)
-    node = np.repeat(np.arange(len(nodes)), [len(i) for i in inside])
-    point = np.concatenate([np.asarray(i, dtype=np.int64) for i in inside]).astype(np.int64)
-    offset = (mesh.points[point] - nodes[node]) / radius[node, None]
-    values = 1 - np.square(offset).sum(axis=1)
-    return sparse.csr_array((values, (node, point)), shape=(len(nodes), len(mesh.points)))
-
-
-def patch_means(mesh: SolidMesh) -> sparse.csr_array:
-    """Weights of the mean over every patch, (n, p).
-
-    Raises
-    ------
-    SolveError
-        Where the mesh has too few points in a joint.
+    Returns
+    -------
+    (n c, d size) sparse array
+        Rows of the ``c`` components of a node, columns of the ``d`` numbers of a scalar degree of
+        freedom.
     """
-    nodes, radius = mesh.struts.network.nodes, mesh.struts.patch_radius
-    n, d = nodes.shape
-    bump = bumps(mesh).tocoo()
-    offset = (mesh.points[bump.col] - nodes[bump.row]) / radius[bump.row, None]
-    mass = p1_mass(mesh)
-    # The bump times 1, x, y, ...: the terms of the linear factor.
-    loads = [
-        sparse.csr_array((bump.data * term, (bump.row, bump.col)), shape=bump.shape) @ mass
-        for term in (np.ones(len(bump.data)), *offset.T)
-    ]
-    moments = np.empty((n, d + 1, d + 1))
-    for k, load in enumerate(loads):
-        moments[:, 0, k] = load.sum(axis=1)
-        moments[:, 1:, k] = (load @ mesh.points - moments[:, :1, k] * nodes) / radius[:, None]
-    few = np.flatnonzero(np.linalg.cond(moments) > 1e8)
-    if len(few):
-        raise SolveError(
-            f"The mesh has too few points in the joint of node {listed(few)}; use a smaller "
-            "mesh_size."
-        )
-    one = np.zeros((n, d + 1, 1))
-    one[:, 0] = 1.0
-    factor = np.linalg.solve(moments, one)[..., 0]
-    weighted = [sparse.diags_array(factor[:, k]) @ load for k, load in enumerate(loads)]
-    return sparse.csr_array(sum(weighted))
+    d, radius = corners.shape[2], struts.patch_radius[node]
+    turns = [(0, 0, 1)] if d == 2 else [(0, 1, 2), (1, 2, 0), (2, 0, 1)]
+    width = d + len(turns)
+    mean, moment = _integrals(d, sides)
+    edges = corners[:, 1:] - corners[:, :1]
+    share = np.abs(np.linalg.det(edges)) / factorial(d) / (VOLUME[d] * radius**d)
+    means = share[:, None] * mean
+    arms = (moment @ (corners - struts.network.nodes[node, None])) * share[:, None, None]
+    arms /= (GYRATION[d] * radius**2)[:, None, None]
+    parts = [(c, c, means) for c in range(d)]
+    for turn, a, b in turns:
+        parts += [(d + turn, b, arms[:, :, a]), (d + turn, a, -arms[:, :, b])]
+    rows = [np.broadcast_to((width * node + row)[:, None], dofs.shape) for row, _, _ in parts]
+    columns = [d * dofs + component for _, component, _ in parts]
+    flat = (np.concatenate([a.ravel() for a in arrays])
+            for arrays in ([v for _, _, v in parts], rows, columns))  # fmt: skip
+    values, row, column = flat
+    shape = (width * struts.network.n_nodes, d * size)
+    return sparse.coo_array((values, (row, column)), shape=shape)
+
+
+def _integrals(d: int, sides: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Integrals over a simplex of volume 1 of its basis, (k,), and of that times corners' weights.
+
+    The latter, (k, d + 1), are those of its barycentric coordinates.
+    """
+
+    def of(*which: int) -> float:
+        powers = Counter(which).values()
+        return factorial(d) * prod(map(factorial, powers)) / factorial(d + len(which))
+
+    def row(k: int, *more: int) -> float:
+        if not len(sides):
+            return of(k, *more)
+        return 2 * of(k, k, *more) - of(k, *more)
+
+    corners = range(d + 1)
+    mean = [row(k) for k in corners] + [4 * of(*side) for side in sides]
+    moment = [[row(k, j) for j in corners] for k in corners]
+    moment += [[4 * of(*side, j) for j in corners] for side in sides]
+    return np.array(mean), np.array(moment)

@@ -6,27 +6,25 @@ surfaces that meet there; tangentially, points are free. Among all velocities th
 one is taken that is smoothest, ``min of |grad v|^2 + |v / w|^2`` over the mesh, with ``w`` the
 local width: the screening lets a strut's velocity die out along its neighbours. What would reach
 beyond struts that share a joint with it is cut off, so that a strut's own shape derivative only
-involves itself and its joints' surroundings. Any extension to the inside gives the same derivative
-of the exact energy; this one keeps the mesh good for large changes of width.
+involves itself and its joints' surroundings. The patch of a node grows about it in proportion to
+its joint, so that what is held, loaded and read there is what it would be on a new mesh. Elsewhere
+inside, any extension gives the same derivative of the exact energy; this one keeps the mesh good
+for large changes of width.
 J. Haslinger, R. A. E. Mäkinen, Introduction to Shape Optimization (2003), chapter 3.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from mechlearn.errors import SolveError
 from mechlearn.solids.meshing import SolidMesh, volumes
 from mechlearn.solids.outline import SLACK
-from mechlearn.solids.patches import assembled, bumps, p1_mass, patch_means
 
 #: How accurate the smooth extension is, relative; the surface's normal speed is exact regardless.
 ACCURACY = 1e-6
 #: Velocities smaller than this (per unit of width) are taken for none.
 NEGLIGIBLE = 1e-4
-#: Corrections of the velocity smaller than this are rounding errors.
-ROUNDING = 1e-14
 #: In 3D, where points of the mesh lie on the surfaces to rounding.
 SLACK_IN_SPACE = 1e-4
 
@@ -42,6 +40,8 @@ def velocities(mesh: SolidMesh) -> sparse.csr_array:
     d, struts = mesh.points.shape[1], mesh.struts
     m = struts.network.n_edges
     given, project = _surface(mesh)
+    grown, elsewhere = dilations(mesh)
+    given, project = elsewhere @ given + grown, elsewhere @ project
     stiffness = sparse.kron(_screened_laplacian(mesh), sparse.eye_array(d), format="csr")
     # Struts of one colour are so far apart that their velocities do not meet.
     near = _neighbours(struts.network.edges, struts.network.n_nodes)
@@ -57,25 +57,25 @@ def velocities(mesh: SolidMesh) -> sparse.csr_array:
     whose[rows, colour[columns]] = columns
     owner = np.repeat(whose[point_strut], d, axis=0)
     row, column = np.nonzero((owner >= 0) & (np.abs(moved) > NEGLIGIBLE))
-    return sparse.csr_array(
+    found = sparse.csr_array(
         (moved[row, column], (row, owner[row, column])), shape=(d * len(mesh.points), m)
     )
+    return sparse.csr_array(elsewhere @ found + grown)
 
 
-def centred(mesh: SolidMesh, velocity: sparse.csr_array) -> sparse.csr_array:
-    """Design velocities corrected so that the mean position of every patch stays at its node.
-
-    A patch whose mean moved would read a turn of the joint as a displacement. The correction moves
-    points inside the solid, and along its surface.
-    """
-    d = mesh.points.shape[1]
-    one = sparse.eye_array(d)
-    means = sparse.kron(patch_means(mesh), one, format="csr")
-    _, project = _surface(mesh)
-    fields = project @ sparse.kron(bumps(mesh).T, one, format="csr")
-    amounts = splu(sparse.csc_array(means @ fields)).solve((means @ velocity).toarray())
-    amounts[np.abs(amounts) < ROUNDING] = 0
-    return sparse.csr_array(velocity - fields @ sparse.csr_array(amounts))
+def dilations(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Velocities of the points of patches, (d p, m), and a mask (diagonal) of all other points."""
+    struts, (p, d) = mesh.struts, mesh.points.shape
+    inside = mesh.patch >= 0
+    node = np.full(p, -1)
+    node[mesh.cells[inside]] = mesh.patch[inside, None]
+    point = np.flatnonzero(node >= 0)
+    node = node[point]
+    away = (mesh.points[point] - struts.network.nodes[node]) / struts.joint_radius[node, None]
+    grown = _blocks(away[:, :, None], point, p) @ struts.joint_slopes[node]
+    elsewhere = np.ones((p, d))
+    elsewhere[point] = 0.0
+    return sparse.csr_array(grown), sparse.csr_array(sparse.diags_array(elsewhere.ravel()))
 
 
 def _surface(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
@@ -121,8 +121,24 @@ def _screened_laplacian(mesh: SolidMesh) -> sparse.csr_array:
     gradients = np.linalg.inv(sides).swapaxes(1, 2)
     gradients = np.concatenate([-gradients.sum(axis=1, keepdims=True), gradients], axis=1)
     volume = volumes(points, cells)[:, None, None]
-    stiffness = assembled(mesh, volume * (gradients @ gradients.swapaxes(1, 2)))
-    return stiffness + p1_mass(mesh, mesh.struts.width[mesh.strut] ** -2.0)
+    stiffness = _assembled(mesh, volume * (gradients @ gradients.swapaxes(1, 2)))
+    return stiffness + _p1_mass(mesh, mesh.struts.width[mesh.strut] ** -2.0)
+
+
+def _p1_mass(mesh: SolidMesh, density: NDArray) -> sparse.csr_array:
+    """Mass matrix of linear elements, (p, p), with a density per cell."""
+    corners = mesh.cells.shape[1]
+    share = (np.ones((corners, corners)) + np.eye(corners)) / (corners * (corners + 1))
+    return _assembled(mesh, (density * volumes(mesh.points, mesh.cells))[:, None, None] * share)
+
+
+def _assembled(mesh: SolidMesh, local: NDArray) -> sparse.csr_array:
+    """The sum of local matrices (c, d + 1, d + 1) on the points of the mesh, (p, p)."""
+    corners = mesh.cells.shape[1]
+    rows = np.repeat(mesh.cells, corners, axis=1).ravel()
+    columns = np.tile(mesh.cells, (1, corners)).ravel()
+    p = len(mesh.points)
+    return sparse.csr_array((local.ravel(), (rows, columns)), shape=(p, p))
 
 
 def _neighbours(edges: NDArray, n: int) -> sparse.csr_array:

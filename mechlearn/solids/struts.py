@@ -21,9 +21,9 @@ from mechlearn.network import Network
 #: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
 #: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
 JOINT = 1.1
-#: Radius of what is held, loaded and read as the node, over the joint's: about where the struts
-#: that meet there have parted, and enough for the coarsest mesh to have points in it.
-PATCH = 1.5
+#: How far from the node the corners of its patch lie, over the joint's radius: 0.42 of a strut's
+#: width, so that a clamp yields about as much as the joint is stiffer than the struts' axes say.
+PATCH = 0.765
 #: The p of that norm: close to the largest, but differentiable where several are equally wide.
 NORM = 8
 #: Points on each ramp between a hinge and the full width.
@@ -93,7 +93,7 @@ class Struts:
 
     @property
     def patch_radius(self) -> NDArray[np.float64]:
-        """Radius of what is held, loaded and read as the node, (n,)."""
+        """How far from the node the corners of its patch lie, (n,)."""
         return PATCH * self.joint_radius
 
     @cached_property
