@@ -25,6 +25,7 @@ from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.setup import TASK_TABLES, Setup, build_material, named_element
 from mechlearn.task import Task
+from mechlearn.units import percent
 
 if TYPE_CHECKING:
     import xarray
@@ -139,14 +140,17 @@ class Run:
         return pose(self.setup.task, self.network, self.energy.kinematics)
 
     def __repr__(self) -> str:
-        from mechlearn.summary import outcome
-
         title = f" {self.setup.title!r}" if self.setup.title else ""
         return (
-            f"<Run{title}: {outcome(self.summary)} in {self.summary['steps']} steps, "
-            f"{self.summary['error_is'].replace('_', ' ')} {self.summary['error']:.2e}; "
+            f"<Run{title}: {self.outcome} in {self.summary['steps']} steps, "
+            f"{self.summary['error_is'].replace('_', ' ')} {self._error}; "
             f"{self.network!r}>"
         )
+
+    @property
+    def _error(self) -> str:
+        error = self.summary["error"]
+        return f"{error:.3g}" if "accuracy" in self.summary else percent(error)
 
     def _repr_html_(self) -> str:
         from mechlearn.render.notebook import run_html
@@ -174,6 +178,15 @@ class Run:
     def converged(self) -> bool:
         """Whether every target was reached to the tolerance asked for."""
         return self.summary["converged"]
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in words: learned or not; the accuracy of a classification."""
+        if self.converged:
+            return "learned"
+        if "accuracy" in self.summary:
+            return f"{percent(self.summary['accuracy'])} classified right"
+        return "not learned"
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:

@@ -76,6 +76,7 @@ def target_table(
     units = problem.units
     wanted = problem.goals(reached * units) / units
     error = problem.misses(reached * units)
+    quantities = {t.name: t.quantity for t in problem.task.targets}
     limits = {t.name: t.limit for t in problem.task.targets}
     names = [p.terminal for p in problem.answers]
     # What is over an imposed strain is none from the reference.
@@ -89,7 +90,7 @@ def target_table(
             mine = [k for k, n in enumerate(names) if n == name and problem.asked[e, k]]
             if not mine:
                 continue
-            row: dict[str, Any] = {"name": name}
+            row: dict[str, Any] = {"name": name, "quantity": quantities[name]}
             if limits[name]:
                 row["limit"] = limits[name]
             if several:
@@ -101,15 +102,6 @@ def target_table(
             row["relative_error"] = float(error[e, mine].max())
             rows.append(row)
     return rows
-
-
-def outcome(summary: Mapping[str, Any]) -> str:
-    """The outcome of a run in words: learned or not; the accuracy of a classification."""
-    if summary["converged"]:
-        return "learned"
-    if "accuracy" in summary:
-        return f"{100 * summary['accuracy']:.1f} % classified right"
-    return "not learned"
 
 
 def versions() -> dict[str, str]:

@@ -38,7 +38,7 @@ def test_runs_show_their_targets_and_a_drawing(run):
     root = parsed(run._repr_html_())
     cells = [cell.text for cell in root.iter("td")]
     assert "target" in cells
-    assert f"{run.targets[0]['reached']:.4g}" in cells
+    assert f"{100 * run.targets[0]['reached']:+.4g} %" in cells
     svg = "{http://www.w3.org/2000/svg}"
     assert len(list(root.iter(f"{svg}circle"))) == 4
     assert len(list(root.iter(f"{svg}rect"))) == 1

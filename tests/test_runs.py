@@ -158,7 +158,7 @@ def test_loaded_runs_evaluate_to_what_was_reported(runs, periodic, model, capsys
     assert row["reached"] == pytest.approx(run.targets[0]["reached"], abs=1e-10)
     assert row["initial"] == pytest.approx(run.targets[0]["initial"], abs=1e-9)
     succeed("evaluate", run.folder)
-    assert f"{row['reached']:+.6g}" in capsys.readouterr().out
+    assert f"{100 * row['reached']:+.6g} %" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("periodic", [False, True])

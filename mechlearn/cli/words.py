@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from mechlearn import ranks
 from mechlearn.errors import plain, printable
+from mechlearn.units import amount, percent
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -57,11 +58,8 @@ def fail(text: str, code: int) -> NoReturn:
 
 def verdict(run: "Run") -> str:
     """The result of a training: its targets, whether they were reached, and its warnings."""
-    from mechlearn.summary import outcome
-
     summary, steps = run.summary, run.summary["steps"]
-    said = outcome(summary)
-    said = "NOT learned" if said == "not learned" else said
+    said = "NOT learned" if run.outcome == "not learned" else run.outcome
     lines = [
         table(run.targets),
         f"{said} in {steps} steps and {summary['wall_s']:.2f} s ({error_of(summary)}).",
@@ -76,9 +74,9 @@ def verdict(run: "Run") -> str:
 def error_of(summary: Mapping[str, Any]) -> str:
     """How far off a network is, in words."""
     if "accuracy" not in summary:
-        return f"largest relative error {summary['error']:.2e}"
+        return f"largest relative target error {percent(summary['error'])}"
     cost = f"mean {summary.get('cost', 'cost').replace('_', '-')} {summary['error']:.4g}"
-    return f"{cost}, {100 * summary['accuracy']:.1f} % classified right"
+    return f"{cost}, {percent(summary['accuracy'])} classified right"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -90,10 +88,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     body = [
         [
             plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
-            LIMITS.get(row.get("limit", ""), "") + _number(row["wanted"]),
-            *(_number(row[key]) for key in ("initial", "reached")),
-            f"{row['relative_error']:.2e}",
-            *(_number(row[key]) if key in row else "" for key in absolute),
+            LIMITS.get(row.get("limit", ""), "") + amount(row["wanted"], row["quantity"]),
+            *(amount(row[key], row["quantity"]) for key in ("initial", "reached")),
+            percent(row["relative_error"]),
+            *(amount(row[key], row["quantity"]) if key in row else "" for key in absolute),
         ]
         for row in rows[:20]
     ]
@@ -112,13 +110,7 @@ def source_table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows[:20]:
         values = {k: v for k, v in row.items() if k not in ("name", "example") and v is not None}
-        said = ", ".join(f"{key} {_number(value)}" for key, value in values.items())
+        said = ", ".join(f"{key} {amount(value, key)}" for key, value in values.items())
         example = f" ({row['example']})" if "example" in row else ""
-        lines.append(f"source {row['name']}{example}: {said}")
+        lines.append(f"source {plain(row['name'])}{example}: {said}")
     return "\n".join([*lines, *(["..."] if len(rows) > 20 else [])])
-
-
-def _number(value: float | list[float]) -> str:
-    if isinstance(value, list):
-        return "(" + ", ".join(f"{v:+.6g}" for v in value) + ")"
-    return f"{value:+.6g}"

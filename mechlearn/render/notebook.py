@@ -18,8 +18,8 @@ from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
-from mechlearn.summary import outcome
 from mechlearn.task import ABSOLUTE, LIMITS
+from mechlearn.units import amount
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -73,14 +73,14 @@ def run_html(run: "Run") -> str:
     rows = [
         (
             t["name"] + (f" ({t['example']})" if "example" in t else ""),
-            LIMITS.get(t.get("limit"), "") + _amount(t["wanted"]),
-            *(_amount(t[k]) for k in ("initial", "reached")),
+            LIMITS.get(t.get("limit"), "") + amount(t["wanted"], t["quantity"], 4),
+            *(amount(t[k], t["quantity"], 4) for k in ("initial", "reached")),
             percent(t["relative_error"]),
-            *(_amount(t[key]) if key in t else "" for key in absolute),
+            *(amount(t[key], t["quantity"], 4) if key in t else "" for key in absolute),
         )
         for t in run.targets
     ]
-    words = f"Run: {outcome(run.summary)} in {run.summary['steps']} steps"
+    words = f"Run: {run.outcome} in {run.summary['steps']} steps"
     if run.setup.title:
         words += f": {run.setup.title}"
     notes = [sizes(run.network), f"{run.summary['error_is'].replace('_', ' ')} "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn import units
 from mechlearn.errors import plain
 from mechlearn.network import Network
 from mechlearn.plots import short
@@ -98,8 +99,7 @@ def signed(value: float) -> str:
 
 def percent(value: float, signed: bool = False) -> str:
     """A part of 1 in percent."""
-    text = f"{100 * value:+.3g}" if signed else f"{100 * value:.3g}"
-    return text.replace("-", "\u2212") + " %"
+    return units.percent(value, signed=signed).replace("-", "\u2212")
 
 
 def _amount(mark: Mark, values: NDArray) -> str:

@@ -16,6 +16,7 @@ from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
 from mechlearn.task import ABSOLUTE, LIMITS
+from mechlearn.units import amount, typeset
 from mechlearn.writing import save
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _facts(run: "Run") -> dict[str, Any]:
     else:
         verdict = "Learned" if run.converged else "Not learned"
         verdict += f" in {steps:,} steps"
-        error = ("Largest relative error", number(summary["error"], 2))
+        error = ("Largest relative target error", percent(summary["error"]))
     wall = summary.get("wall_s")
     facts = [error, ("Steps", f"{steps:,}")]
     facts += [("Training", duration(wall))] if wall is not None else []
@@ -184,9 +185,9 @@ def _results(run: "Run") -> dict[str, Any]:
     rows, count = target_rows(run)
     shown = [
         row
-        | {key: number(row[key], 5) for key in ("initial", "reached", *ABSOLUTE) if key in row}
-        | {"wanted": LIMITS.get(row.get("limit"), "") + number(row["wanted"], 5)}
-        | {"relative_error": number(row["relative_error"], 2)}
+        | {key: _read(row, key) for key in ("initial", "reached", *ABSOLUTE) if key in row}
+        | {"wanted": LIMITS.get(row.get("limit"), "") + _read(row, "wanted")}
+        | {"relative_error": percent(row["relative_error"])}
         for row in rows
     ]
     return {
@@ -196,6 +197,10 @@ def _results(run: "Run") -> dict[str, Any]:
         "absolute": [key for key in ABSOLUTE if any(key in row for row in rows)],
         "hidden_rows": count if count > len(rows) else 0,
     }
+
+
+def _read(row: dict[str, Any], key: str) -> str:
+    return typeset(amount(row[key], row["quantity"], 5))
 
 
 def _shaded(classes: Confusion) -> list[tuple[str, list[list[dict[str, Any]]], str]]:

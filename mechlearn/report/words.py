@@ -8,6 +8,7 @@ from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.plots import in_words
 from mechlearn.task import Source, Support, Terminal
+from mechlearn.units import percent, typeset
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -46,7 +47,7 @@ def amount(value: Any, quantity: str) -> str:
     if isinstance(value, list):
         return ", ".join(amount(v, quantity) for v in value)
     if quantity == "strain":
-        return ("+" if value > 0 else "") + number(100 * value, 3) + "\u00a0%"
+        return typeset(percent(value, signed=True))
     return number(value)
 
 
