@@ -346,3 +346,20 @@ def test_rest_lengths_learn_a_response(rule):
         assert (abs(outputs[0] + 0.1) <= 0.002) == run.converged
         assert outputs[1] == pytest.approx(0.0, abs=1e-9)
     assert learned >= 2
+
+
+def test_some_targets_hold_a_shape_while_others_respond(plane):
+    """One is measured from the reference, the other from the unloaded network."""
+    first, second = TASKS["two strains"].targets
+    mixed = [first.model_copy(update={"baseline": "reference"}), second]
+    b = Bench(plane, ml.Task(sources=TASKS["two strains"].sources, targets=mixed), **values(plane))
+    alone = [
+        Bench(plane, ml.Task(sources=b.problem.task.sources, targets=[t]), **values(plane))
+        for t in (first.model_copy(update={"baseline": "unloaded"}), second)
+    ]
+    read = b.outputs()[0] / b.problem.units
+    assert read[1] == pytest.approx(alone[1].outputs()[0, 0] / alone[1].problem.units[0], abs=1e-9)
+    strain, unloaded = alone[0].outputs()[0, 0] / alone[0].problem.units[0], alone[0].solver
+    there = unloaded.from_reference()["unpulled"][0, 0]
+    assert 1 + read[0] == pytest.approx((1 + strain) * (1 + there), abs=1e-9)
+    assert b.slope("rest_length") > 1.95
