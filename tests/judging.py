@@ -132,9 +132,11 @@ def _misspoken(code, text: str) -> str:
     stray = [line for line in lines if not line.startswith("mechlearn: ")]
     if stray:
         return f"stray line: {stray[0][:200]!r}"
-    if code == 2 and len(lines) != 1:
+    # What readers have noted before comes first, a line each.
+    errors = [line for line in lines if not line.startswith("mechlearn: Note: ")]
+    if code == 2 and len(errors) != 1:
         return f"{len(lines)} lines: {text[:200]!r}"
-    if code == 1 and not lines:
+    if code == 1 and not errors:
         return "exit code 1 without a word"
     if any(len(line) > LONGEST for line in lines):
         return f"a line of {max(map(len, lines))} characters: {text[:120]!r}"
