@@ -290,11 +290,7 @@ def _train(
     trained = time.perf_counter()
     problem = learner.problem
     history = learner.history.dataset(problem, learner.parameters)
-    reported = learner.updates
-    if setup.train.keep == "best" and learner.best < reported:
-        reported = learner.best
-        learner.return_to_best()
-    free, outputs, warnings = _from_rest(learner)
+    reported, free, outputs, warnings = _result(learner, setup.train.keep)
     warnings += learner.network.notes
     moved = np.abs(outputs - learner.history.outputs[reported]).max() / _largest(problem)
     if learner.energy.linear:  # one equilibrium; a solid's new mesh is what differs
@@ -342,6 +338,32 @@ def _train(
 
 def _largest(problem: Problem) -> float:
     return float(np.abs(problem.scale / problem.units).max())
+
+
+def _result(
+    learner: Learner, keep: Literal["best", "last"]
+) -> tuple[int, Settled, NDArray, list[str]]:
+    """The step whose network is the result, and what :func:`_from_rest` says of it.
+
+    At finite displacement the best step may have other equilibria, and answer worse from rest than
+    the last one does.
+    """
+    last, best = learner.updates, learner.best
+    if keep == "last" or best == last:
+        return last, *_from_rest(learner)
+    if learner.energy.linear:
+        learner.return_to(learner.best_state)
+        return best, *_from_rest(learner)
+    here = learner.position()
+    answers = []
+    for step, place in ((last, here), (best, learner.best_state)):
+        learner.return_to(place)
+        answers.append((step, *_from_rest(learner)))
+    errors = [learner.problem.error(a[2] * learner.problem.units) for a in answers]
+    if errors[1] <= errors[0]:
+        return answers[1]
+    learner.return_to(here)
+    return last, *_from_rest(learner)
 
 
 def _from_rest(learner: Learner) -> tuple[Settled, NDArray, list[str]]:

@@ -206,7 +206,7 @@ class Learner(ABC):
         """
         before: Kept | None = None
         while True:
-            self._kept = self._keep()
+            self._kept = self.position()
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked
                     outputs, contrast = self._see(tolerance)
@@ -259,11 +259,15 @@ class Learner(ABC):
         """The step with the smallest error so far."""
         return 0 if self._best is None else self._best.updates
 
-    def return_to_best(self) -> None:
-        """Take the parameters of the step with the smallest error; the history stays."""
-        if self._best is not None:
-            self._put(self._best)
-            self.equilibrium.update(**self._parameters())
+    @property
+    def best_state(self) -> Kept:
+        """Where that step started."""
+        return self._best or self.position()
+
+    def return_to(self, kept: Kept) -> None:
+        """Take the parameters and states of another step; the history stays."""
+        self._put(kept)
+        self.equilibrium.update(**self._parameters())
 
     def _see(self, tolerance: float) -> tuple[NDArray, NDArray]:
         """Outputs and contrasts of the network as it is now."""
@@ -273,7 +277,8 @@ class Learner(ABC):
             outputs = self.outputs(self.settle_from_rest())
         return outputs, self._look(outputs)
 
-    def _keep(self) -> Kept:
+    def position(self) -> Kept:
+        """Where the next step starts from."""
         return Kept(
             self.updates,
             tuple(dof.values for dof in self.dofs),
@@ -359,7 +364,7 @@ class Learner(ABC):
 
         It is the state at the start of the present step, which will be taken again from there.
         """
-        kept = self._kept or self._keep()
+        kept = self._kept or self.position()
         out = {"updates": np.array(kept.updates), "pace": kept.pace.as_array()}
         out["best/updates"] = np.array(self.best)
         out |= {f"history/{name}": values for name, values in self.history.state().items()}
@@ -384,7 +389,7 @@ class Learner(ABC):
             self._recall(_within(state, "best/"))
             self.updates = int(state["best/updates"])
             self.pace = Pace.from_array(state["pace"])
-            self._best = self._keep()
+            self._best = self.position()
             self._recall(state)
             self.updates = int(state["updates"])
             self.faults = Counter({k: int(n) for k, n in _within(state, "faults/").items()})
