@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mechlearn.dofs import Learn
-from mechlearn.energies import FiniteSpring, Solid
+from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.errors import InputError, SolveError
 from mechlearn.network import Network
 from mechlearn.render.colours import rgb
@@ -178,13 +178,39 @@ def test_a_bond_tells_its_numbers_now_at_first_and_at_last(exhibit):
     assert last == pytest.approx(run.learned["stiffness"][8], rel=1e-3)
 
 
+@pytest.mark.parametrize("energy", [Spring(), FiniteSpring()], ids=lambda e: e.name)
+def test_sources_tell_what_they_take_at_every_load(plane, energy):
+    """As the run's summary does at the full load, and work grows as its square while that is small;
+    what is left out while a slider moves is there when it rests."""
+    sources = [*PULL.sources, Source(name="{{ 7 * 7 }}\n", nodes=[20, 25], force=-1e-3)]
+    task = PULL.model_copy(update={"sources": sources})
+    made = Exhibit(train(plane, task, energy=energy, learn=STIFFNESS, steps=0), size=(200, 150))
+    (name, full), (other, _) = made.sources()
+    expected = made.run.summary["sources"][0]
+    assert (name, other) == ("pinch", "{{ 7 * 7 }}\\n")
+    assert [k for k, _ in full] == ["strain", "force", "stiffness", "work"]
+    assert full[0][1] == "+10\N{NO-BREAK SPACE}%"
+    for key, said in full[1:]:
+        assert float(said.replace("\N{MINUS SIGN}", "-")) == pytest.approx(expected[key], rel=1e-3)
+    made.go(amplitude=0.5)
+    half = dict(made.sources()[0][1])
+    assert half["strain"] == "+5\N{NO-BREAK SPACE}%"
+    assert float(half["work"]) == pytest.approx(expected["work"] / 4, rel=0.1)
+    made.fine(False)
+    made.go(amplitude=0.4)
+    made.sources()
+    made.fine(True)
+    assert "work" in dict(made.sources()[0][1])
+    made.plotter.close()
+
+
 def test_where_there_is_no_answer_it_stays_what_it_was(exhibit, monkeypatch):
     before = exhibit.answer
 
     def fail(self, amplitude):
         raise SolveError("It collapses.")
 
-    monkeypatch.setattr("mechlearn.actuation.Actuation.answer", fail)
+    monkeypatch.setattr("mechlearn.actuation.Actuation.settle", fail)
     with pytest.raises(SolveError):
         exhibit.go(step=0, amplitude=0.5)
     assert exhibit.answer is before
@@ -303,7 +329,12 @@ def test_in_a_browser_a_slider_moves_the_network_and_its_answer(live, folder):
     assert reading(live) == pytest.approx(run.targets[0]["reached"], rel=1e-3)
     first = np.array(live.execute_script(SEEN))
     assert first.std() > 20
+    taken = live.find_element("id", "sources").text.split("\n")
+    assert taken[:2] == ["pinch", "strain +10 %"]
+    assert taken[2].startswith("force +")
+    assert taken[4].startswith("work +")
     live.execute_async_script(SLIDE, "amplitude", "0")
+    assert live.find_element("id", "sources").text.split("\n")[2] == "force +0"
     assert reading(live) == pytest.approx(0, abs=1e-9)
     assert np.abs(first - live.execute_script(SEEN)).mean() > 3
     live.execute_async_script(SLIDE, "amplitude", "1")

@@ -107,10 +107,11 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def source_table(rows: list[dict[str, Any]]) -> str:
     """Sources with what they impose, what it takes, stiffness and work, at most twenty."""
+    from mechlearn.equilibrium.driving import known_of
+
     lines = []
     for row in rows[:20]:
-        values = {k: v for k, v in row.items() if k not in ("name", "example") and v is not None}
-        said = ", ".join(f"{key} {amount(value, key)}" for key, value in values.items())
+        said = ", ".join(f"{key} {amount(value, key)}" for key, value in known_of(row).items())
         example = f" ({row['example']})" if "example" in row else ""
         lines.append(f"source {plain(row['name'])}{example}: {said}")
     return "\n".join([*lines, *(["..."] if len(rows) > 20 else [])])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
 from mechlearn.render.words import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
@@ -172,9 +173,7 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
 def _driven(row: dict[str, Any]) -> str:
     """What a source imposes and what it takes, in words."""
     example = f"example {row['example']}: " if "example" in row else ""
-    known = {k: v for k, v in row.items() if k not in ("name", "example") and v is not None}
-    parts = (f"{k} {number(v, 5)}" for k, v in known.items() if None not in np.atleast_1d(v))
-    return example + ", ".join(parts)
+    return example + ", ".join(f"{k} {number(v, 5)}" for k, v in known_of(row).items())
 
 
 def _results(run: "Run") -> dict[str, Any]:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies import Solid
-from mechlearn.errors import InputError, listed
+from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
+from mechlearn.errors import InputError, listed, plain
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
@@ -30,6 +31,7 @@ from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, signed
+from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 PICKED, NEAR = "#FFC400", 12.0
 #: Samples per pixel of a fine picture.
 SAMPLES = 4
+#: Unknowns up to which work is summed along the load while a slider moves.
+QUICK = 1000
 
 
 class Exhibit:
@@ -74,13 +78,15 @@ class Exhibit:
         self.picked: int | None = None
         self._quick = False
         self._body: tuple[Answer | None, Body | None] = None, None
+        self._driven: tuple[Answer | None, int, list] = None, 0, []
         self.moves = isinstance(run.energy.kinematics, Displacements)
         self.parameters = self.actuation.recorded(0)
         self.actuation.set(self.parameters)
         first = self.actuation.answer(1.0)
         self.parameters = self.actuation.recorded(-1)
         self.actuation.set(self.parameters)
-        self.answer: Answer = self.actuation.answer(1.0)
+        self.answer: Answer
+        self.answer, *self._found = self.actuation.settle(1.0)
         ends = [first, self.answer]
         self.factor = self._amplified(ends) if self.moves else 1.0
         self._shades = self._make_shades(ends)
@@ -121,7 +127,7 @@ class Exhibit:
             if step != self.step:
                 self.parameters = self.actuation.recorded(step)
                 self.actuation.set(self.parameters)
-            self.answer = self.actuation.answer(amplitude)
+            self.answer, *self._found = self.actuation.settle(amplitude)
         except Exception:
             self.step, self.amplitude, self.parameters = before
             self.actuation.set(self.parameters)
@@ -241,6 +247,21 @@ class Exhibit:
                 absolute = self.answer.absolute.items()
                 rows += [(f"{names[k]}, {word}", "", signed(read[k])) for word, read in absolute]
         return rows
+
+    def sources(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Name of every source, and its displacement, force, stiffness and work, as words.
+
+        While a slider moves, work that would take long to sum is left out.
+        """
+        answer, most, said = self._driven
+        largest = QUICK if self._quick else LARGEST
+        if answer is not self.answer or most < largest:
+            said = []
+            for row in source_table(*self._found, largest=largest):
+                rows = [(k, typeset(amount(v, k, 4))) for k, v in known_of(row).items()]
+                said.append((plain(row["name"]), rows))
+            self._driven = self.answer, largest, said
+        return said
 
     # -- parts -----------------------------------------------------------------------------------
 

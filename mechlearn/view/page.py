@@ -129,6 +129,8 @@ class Page:
 
     def _refine(self) -> None:
         self.exhibit.fine(True)
+        with self.server.state:
+            self._tell()
         asyncio.ensure_future(self._send())  # noqa: RUF006 (the loop holds it while it waits)
 
     async def _send(self) -> None:
@@ -168,6 +170,7 @@ class Page:
         state.step_text = f"{steps[exhibit.step]:,} of {steps[-1]:,}"
         state.amplitude_text = f"{100 * exhibit.amplitude:.0f} %"
         state.targets = [list(row) for row in exhibit.targets()]
+        state.sources = [[name, [list(row) for row in rows]] for name, rows in exhibit.sources()]
         picked = exhibit.picked
         state.bond = "" if picked is None else f"Bond {picked}"
         state.numbers = [] if picked is None else [list(r) for r in exhibit.about_bond(picked)]
@@ -245,6 +248,12 @@ class Page:
                     html.Th(head)
             with html.Tr(v_for="row in targets", key="row[0]"):
                 html.Td("{{ cell }}", v_for="cell in row")
+        with html.Table(id="sources", v_if=("sources.length",)):
+            with html.Template(v_for="[name, rows] in sources", key="name"):
+                with html.Tr():
+                    html.Th("{{ name }}", colspan="2")
+                with html.Tr(v_for="row in rows", key="name + row[0]"):
+                    html.Td("{{ cell }}", v_for="cell in row")
         html.Div("{{ bond }}", id="bond", v_if=("bond",))
         with html.Table(v_if=("bond",)), html.Tr(v_for="row in numbers"):
             html.Td("{{ cell }}", v_for="cell in row")
