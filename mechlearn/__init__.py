@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
     from mechlearn.probe import Probe
+    from mechlearn.results import Interrupted
     from mechlearn.rules import (
         ContrastiveLearning,
         CoupledLearning,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
         GradientFree,
         GreedyPruning,
     )
-    from mechlearn.run import Interrupted, Run
+    from mechlearn.run import Run
     from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
@@ -71,7 +72,7 @@ _HOMES = {
     "Hinge": "energies",
     "Imperfections": "imperfections",
     "InputError": "errors",
-    "Interrupted": "run",
+    "Interrupted": "results",
     "Learn": "dofs",
     "MechlearnError": "errors",
     "Moduli": "elasticity",

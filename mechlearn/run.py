@@ -23,6 +23,7 @@ from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
+from mechlearn.results import Score, States
 from mechlearn.setup import TASK_TABLES, Setup, build_material, named_element
 from mechlearn.task import Task
 from mechlearn.units import percent
@@ -33,56 +34,6 @@ if TYPE_CHECKING:
 
     from mechlearn.curve import Curve
     from mechlearn.equilibrium import Equilibrium, Settled
-
-
-@dataclass(frozen=True, eq=False)
-class States:
-    """Nodes' states in the free and in the fully clamped network, (examples, n, components)."""
-
-    free: NDArray[np.float64]
-    clamped: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Score:
-    """How well a network does at a task.
-
-    Attributes
-    ----------
-    error : float
-        What a tolerance is on: the largest relative target error, or the mean cross-entropy.
-    cost : float
-        The task's cost, mean over examples.
-    accuracy : float, optional
-        The part of the examples that is classified right, where there are classes.
-    outputs : (examples, targets) array
-        What the targets read, in the user's units.
-    """
-
-    error: float
-    cost: float
-    accuracy: float | None
-    outputs: NDArray[np.float64]
-
-
-class Interrupted(KeyboardInterrupt):
-    """A training was interrupted, as by Ctrl-C or the stop button of a notebook.
-
-    Attributes
-    ----------
-    run : Run
-        What it had come to at the last step it finished.
-    runs : list of Run
-        Of a sequence: those of the stages before as well.
-    """
-
-    def __init__(self, run: "Run", runs: Sequence["Run"] = ()) -> None:
-        super().__init__(
-            f"interrupted after step {run.summary['steps']}, with the error "
-            f"{run.summary['error']:.2e}. What was learned until then is kept: it is the `run` of "
-            "this exception (at a prompt: import sys; run = sys.last_value.run)."
-        )
-        self.run, self.runs = run, [*runs, run]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,16 +92,13 @@ class Run:
 
     def __repr__(self) -> str:
         title = f" {self.setup.title!r}" if self.setup.title else ""
+        error = self.summary["error"]
+        error = f"{error:.3g}" if "accuracy" in self.summary else percent(error)
         return (
             f"<Run{title}: {self.outcome} in {self.summary['steps']} steps, "
-            f"{self.summary['error_is'].replace('_', ' ')} {self._error}; "
+            f"{self.summary['error_is'].replace('_', ' ')} {error}; "
             f"{self.network!r}>"
         )
-
-    @property
-    def _error(self) -> str:
-        error = self.summary["error"]
-        return f"{error:.3g}" if "accuracy" in self.summary else percent(error)
 
     def _repr_html_(self) -> str:
         from mechlearn.render.notebook import run_html

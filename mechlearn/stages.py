@@ -15,7 +15,8 @@ from mechlearn.errors import InputError
 from mechlearn.folder import new_folder, within
 from mechlearn.network import Network
 from mechlearn.ranks import on_first
-from mechlearn.run import Interrupted, Run
+from mechlearn.results import Interrupted
+from mechlearn.run import Run
 from mechlearn.tabletext import csv_table
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train

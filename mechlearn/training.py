@@ -17,17 +17,18 @@ from mechlearn.equilibrium import Settled
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
-from mechlearn.learners import Learner, RuleLearner, Twin, learner_of
+from mechlearn.learners import Hardware, Learner, RuleLearner, learner_of
 from mechlearn.network import Network
 from mechlearn.places import by_label
 from mechlearn.problem import Problem
+from mechlearn.results import Interrupted
 from mechlearn.rules import (
     CoupledLearning,
     Procedure,
     rule_name,
     rules,
 )
-from mechlearn.run import Interrupted, Run
+from mechlearn.run import Run
 from mechlearn.setup import (
     TASK_TABLES,
     Setup,
@@ -60,7 +61,7 @@ def train(
     batch: int | None = None,
     keep: Literal["best", "last"] = "best",
     imperfections: Imperfections | None = None,
-    device: Twin | None = None,
+    device: Hardware | None = None,
     start: Run | None = None,
     keep_optimiser: bool = False,
     seed: int = 0,
@@ -232,7 +233,7 @@ def make_learner(
     energy: Element,
     material: Mapping[str, ArrayLike],
     rule: Procedure,
-    device: Twin | None = None,
+    device: Hardware | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Learner:
     """The learner that a set-up describes; its energy and rule may be the user's own."""

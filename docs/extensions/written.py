@@ -61,7 +61,7 @@ MODULES = {
         "mechlearn.costs": ("Cost",),
         "mechlearn.steps": ("Step", "Plain", "Momentum", "Adam"),
         "mechlearn.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
-        "mechlearn.learners": ("Learner", "RuleLearner", "Twin"),
+        "mechlearn.learners": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.history": None,
         "mechlearn.setup": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
         "mechlearn.extras": ("load",),

@@ -1,6 +1,7 @@
 """Learners: a network that learns by a local rule, by pruning, or by search."""
 
-from mechlearn.learners.base import Learner, Twin
+from mechlearn.learners.base import Learner
+from mechlearn.learners.hardware import Hardware
 from mechlearn.learners.local import RuleLearner
 from mechlearn.learners.pruning import PruningLearner
 from mechlearn.learners.searching import SearchLearner
@@ -13,4 +14,4 @@ def learner_of(rule: Procedure) -> type[Learner]:
     return others.get(type(rule), RuleLearner)
 
 
-__all__ = ["Learner", "PruningLearner", "RuleLearner", "SearchLearner", "Twin", "learner_of"]
+__all__ = ["Hardware", "Learner", "PruningLearner", "RuleLearner", "SearchLearner", "learner_of"]

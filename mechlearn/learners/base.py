@@ -7,9 +7,8 @@ step by step goes into its :class:`History`. How a step comes about is for its s
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +19,9 @@ from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
+from mechlearn.learners.hardware import Hardware
 from mechlearn.learners.pace import Pace
+from mechlearn.learners.position import Position, within
 from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.rules import Procedure
@@ -30,26 +31,6 @@ from mechlearn.task import Task
 if TYPE_CHECKING:
     from mechlearn.equilibrium import Settled
     from mechlearn.fenics import MPI
-
-
-class Twin(Protocol):
-    """A device that is what the model only imitates; see :class:`mechlearn.device.Device`."""
-
-    def outputs(
-        self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int
-    ) -> NDArray[np.float64]:
-        """What its targets read when its elements are set to ``parameters``, (examples, t)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """Where a step starts from, to go back to and to save; arrays in it are never changed."""
-
-    updates: int
-    dofs: tuple[NDArray, ...]
-    steps: tuple[dict[str, NDArray], ...]
-    equilibrium: Any
-    pace: Pace
 
 
 class Learner(ABC):
@@ -71,7 +52,7 @@ class Learner(ABC):
         step still sees every example once.
     imperfections : Imperfections, optional
         What is wrong with the elements.
-    device : Twin, optional
+    device : Hardware, optional
         Where the outputs, and so the errors, are measured; the network here is then only its model,
         which says how to change.
     seed : int
@@ -110,7 +91,7 @@ class Learner(ABC):
         rate: float | None = None,
         batch: int | None = None,
         imperfections: Imperfections | None = None,
-        device: Twin | None = None,
+        device: Hardware | None = None,
         seed: int = 0,
         comm: "MPI.Comm | None" = None,
     ) -> None:
@@ -152,10 +133,10 @@ class Learner(ABC):
         self.pace = Pace()
         # Devices that round their changes go up and down at any pace.
         self._rounds = bool(self.flaws.given.quantum or self.flaws.given.levels)
-        self._kept: Kept | None = None
-        self._noted: Kept | None = None
+        self._kept: Position | None = None
+        self._noted: Position | None = None
         self.interrupted = False
-        self._best: Kept | None = None
+        self._best: Position | None = None
         self._moment = (0, 0)
         if self.flaws.senses:
             strains = self.model.to_bonds(self.settle().strains())
@@ -204,7 +185,7 @@ class Learner(ABC):
         SolveError
             Where there is no good state to go back to.
         """
-        before: Kept | None = None
+        before: Position | None = None
         while True:
             self._kept = self.position()
             try:
@@ -260,11 +241,11 @@ class Learner(ABC):
         return 0 if self._best is None else self._best.updates
 
     @property
-    def best_state(self) -> Kept:
+    def best_state(self) -> Position:
         """Where that step started."""
         return self._best or self.position()
 
-    def return_to(self, kept: Kept) -> None:
+    def return_to(self, kept: Position) -> None:
         """Take the parameters and states of another step; the history stays."""
         self._put(kept)
         self.equilibrium.update(**self._parameters())
@@ -277,9 +258,9 @@ class Learner(ABC):
             outputs = self.outputs(self.settle_from_rest())
         return outputs, self._look(outputs)
 
-    def position(self) -> Kept:
+    def position(self) -> Position:
         """Where the next step starts from."""
-        return Kept(
+        return Position(
             self.updates,
             tuple(dof.values for dof in self.dofs),
             tuple(dict(step.memory) for step in self._steps),
@@ -287,7 +268,7 @@ class Learner(ABC):
             self.pace,
         )
 
-    def _put(self, kept: Kept) -> None:
+    def _put(self, kept: Position) -> None:
         """Take over the parameters, the optimisers' memory and the states of another step."""
         for dof, values in zip(self.dofs, kept.dofs, strict=True):
             dof.values = values
@@ -297,7 +278,7 @@ class Learner(ABC):
         self.equilibrium.go_back(kept.equilibrium)
         self._kept = kept
 
-    def _go_back(self, kept: Kept, error: SolveError) -> None:
+    def _go_back(self, kept: Position, error: SolveError) -> None:
         """Be where a step started, to take it more gently, or to stop there."""
         self.faults[error.fault] += 1
         failed = self.updates
@@ -351,7 +332,7 @@ class Learner(ABC):
             Where that is none of this optimiser and these parameters.
         """
         for dof, step in zip(self.dofs, self._steps, strict=True):
-            mine = _within(memory, f"{dof.name}/")
+            mine = within(memory, f"{dof.name}/")
             if not mine and not isinstance(step, Plain):
                 raise InputError(
                     f"keep_optimiser: nothing is remembered of {dof.name}; only a run that was "
@@ -365,16 +346,12 @@ class Learner(ABC):
         It is the state at the start of the present step, which will be taken again from there.
         """
         kept = self._kept or self.position()
-        out = {"updates": np.array(kept.updates), "pace": kept.pace.as_array()}
-        out["best/updates"] = np.array(self.best)
-        out |= {f"history/{name}": values for name, values in self.history.state().items()}
+        out = {f"history/{name}": values for name, values in self.history.state().items()}
         out |= {f"faults/{name}": np.array(count) for name, count in self.faults.items()}
-        for start, step in (("", kept), ("best/", self._best or kept)):
-            for dof, values, memory in zip(self.dofs, step.dofs, step.steps, strict=True):
-                out[f"{start}dof/{dof.name}"] = values
-                out |= {f"{start}step/{dof.name}/{name}": v for name, v in memory.items()}
-            memory = self.equilibrium.memory(step.equilibrium)
-            out |= {f"{start}memory/{name}": values for name, values in memory.items()}
+        for start, place in (("", kept), ("best/", self._best or kept)):
+            states = self.equilibrium.memory(place.equilibrium)
+            arrays = place.arrays((dof.name for dof in self.dofs), states)
+            out |= {start + name: values for name, values in arrays.items()}
         return out
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
@@ -386,15 +363,12 @@ class Learner(ABC):
             Where the state does not fit this learner.
         """
         try:
-            self._recall(_within(state, "best/"))
-            self.updates = int(state["best/updates"])
-            self.pace = Pace.from_array(state["pace"])
+            self._recall(within(state, "best/"))
             self._best = self.position()
             self._recall(state)
-            self.updates = int(state["updates"])
-            self.faults = Counter({k: int(n) for k, n in _within(state, "faults/").items()})
+            self.faults = Counter({k: int(n) for k, n in within(state, "faults/").items()})
             # The last entry was made before its update; it will be made again.
-            self.history.restore(_within(state, "history/"), self.updates)
+            self.history.restore(within(state, "history/"), self.updates)
             self._kept = None
         except KeyError as error:
             raise InputError(f"The checkpoint does not fit the task: {error} is missing.") from None
@@ -406,8 +380,9 @@ class Learner(ABC):
             if values.shape != dof.values.shape or not np.isfinite(values).all():
                 raise ValueError(f"dof/{dof.name} should be one finite number per bond")
             dof.values = values
-            step.memory = _within(state, f"step/{dof.name}/")
-        self.equilibrium.recall(_within(state, "memory/"))
+            step.memory = within(state, f"step/{dof.name}/")
+        self.equilibrium.recall(within(state, "memory/"))
+        self.updates, self.pace = int(state["updates"]), Pace.from_array(state["pace"])
 
     def outputs(self, free: "Settled") -> NDArray[np.float64]:
         """What the targets read: of the model, or of the device that it models."""
@@ -417,8 +392,3 @@ class Learner(ABC):
         batches = -(-self.problem.n_examples // (self.batch or self.problem.n_examples))
         programming = self._moment[0] * (batches + 1) + self._moment[1]
         return self.device.outputs(self.parameters, self.equilibrium.examples, programming)
-
-
-def _within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
-    """The entries whose names begin with ``start``, without it."""
-    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
