@@ -54,5 +54,6 @@ class FiniteSpring(Spring):
 
     @override
     def strain(self, bond: Bond):
-        now = bond.vector + bond.jump
-        return bond.dot(now, now) ** 0.5 - bond.length
+        now, twice = bond.vector + bond.jump, 2 * bond.vector + bond.jump
+        # The difference of the lengths would have the rounding of lengths, not of strains.
+        return bond.dot(twice, bond.jump) / (bond.dot(now, now) ** 0.5 + bond.length)

@@ -59,13 +59,15 @@ class PortReader:
 
     def read(self, local: NDArray) -> Reading:
         """What the ports read of a state, given the degrees of freedom that this rank owns."""
-        vectors = self._reference + self.raw(local)
+        moves = self.raw(local)
+        vectors = self._reference + moves
         distances = self._distances(vectors)
         slopes = np.zeros((len(distances), len(vectors)))
         if self._only_pairs:
             slopes[self._port, self._raw] = vectors / distances[self._port]
-            return Reading(distances - self.distance, slopes, vectors)
-        values = np.where(self._pairs, distances - self.distance, vectors[self._first])
+            return Reading(self._extensions(moves, distances), slopes, vectors)
+        extensions = self._extensions(moves, distances)
+        values = np.where(self._pairs, extensions, vectors[self._first])
         unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
         slopes[self._port, self._raw] = unit
         return Reading(values, slopes, vectors)
@@ -74,6 +76,13 @@ class PortReader:
         """Present distances of pairs; 1 for ports that are linear in the state, (ports,)."""
         squares = np.bincount(self._port, vectors * vectors, len(self._first))
         return np.sqrt(squares if self._only_pairs else np.where(self._pairs, squares, 1.0))
+
+    def _extensions(self, moves: NDArray, distances: NDArray) -> NDArray[np.float64]:
+        """How much longer pairs are, (ports,), with the rounding of that and not of distances."""
+        squares = np.bincount(
+            self._port, (2 * self._reference + moves) * moves, len(self._first)
+        )
+        return squares / (distances + self.distance)
 
     def curvature(self, vectors: NDArray, forces: NDArray) -> NDArray[np.float64]:
         """Second derivative by the raw rows, (r, r), of forces times values."""
