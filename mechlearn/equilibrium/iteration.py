@@ -32,6 +32,8 @@ LAST_STEP, LAST_STEP_OF_FRAMES = 1e-4, 1e-7
 #: By how much smaller it must be where it follows from an old factorisation: what is left after it
 #: is a part of it, and not of its square.
 LAST_CHORD = 1e-3
+#: A residual that is only rounding.
+ROUNDING = 1e-16
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
@@ -118,13 +120,14 @@ class Iteration:
         """
         at = self.balance
         u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
-        h, moved, expected = imposed.ports, np.inf, None
+        h, moved, expected, tangent = imposed.ports, np.inf, None, None
         for _ in range(BOLD_ITERATIONS):
             state = at.evaluate(u, f, imposed)
             if self._done(state, moved):
-                return _found(state)
+                return self._found(state, tangent)
             at.counts.iterations += 1
             direction = at.direction(state, expected)
+            tangent = direction.tangent
             du, moved = direction.du, at.largest(direction.du * at.arm)
             if direction.shift and moved < KICK * at.length:
                 du = du + at.softest(state, expected)
@@ -140,15 +143,15 @@ class Iteration:
     def _careful(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps that make things better, each time, until it is a stable equilibrium."""
         at = self.balance
-        state, moved = self._begin(start, imposed), np.inf
+        state, moved, tangent = self._begin(start, imposed), np.inf, None
         kicks = 0
         for _ in range(ITERATIONS):
             if self._done(state, moved):
-                return _found(state)
+                return self._found(state, tangent)
             # Without a regular step even what floats is balanced, and what is hardly pushed.
             balanced = state.miss < TOLERANCE and moved == np.inf
             if balanced and self.loose:
-                return _found(state)
+                return self._found(state, None)
             at.counts.iterations += 1
             direction = at.direction(state)
             if balanced and direction.shift:
@@ -159,10 +162,11 @@ class Iteration:
                 state = at.evaluate(kicked, state.forces, imposed)
                 direction = at.direction(state)
             elif balanced and at.largest(direction.du * at.arm) <= self._last_step:
-                return _found(state)
+                return self._found(state, direction.tangent)
+            tangent = direction.tangent
             state, moved = self._advance(state, direction)
             if not direction.shift:
-                state, moved = self._finish(state, direction.tangent, moved)
+                state, moved = self._finish(state, tangent, moved)
         raise NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
@@ -180,7 +184,7 @@ class Iteration:
         if tangent is None:
             return None
         state, moved = self._finish(state, tangent, np.inf, near=np.inf)
-        return _found(state) if self._done(state, moved) else None
+        return self._found(state, tangent) if self._done(state, moved) else None
 
     def _begin(self, start: Point, imposed: Imposed) -> Residual:
         """What is left to balance at a guess."""
@@ -201,16 +205,35 @@ class Iteration:
         """
         at = self.balance
         while state.miss < near and not self._done(state, moved):
-            pulled = tangent.factors.solver.solve(-state.pull[:, None])[:, 0]
-            du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
-            forces = state.forces.copy()
-            forces[state.imposed.ports] += df
-            new = at.evaluate(state.u + du, forces, state.imposed)
+            u, forces, length = self._chord(state, tangent)
+            new = at.evaluate(u, forces, state.imposed)
             if new.miss > FASTER * state.miss:
                 break
-            state, moved = new, at.largest(du * at.arm) / LAST_CHORD
+            state, moved = new, length / LAST_CHORD
             at.counts.chords += 1
         return state, moved
+
+    def _chord(self, state: Residual, tangent: Tangent) -> tuple[NDArray, NDArray, float]:
+        """Displacements and forces after a step by a tangent of before, and its length."""
+        at = self.balance
+        pulled = tangent.factors.solver.solve(-state.pull[:, None])[:, 0]
+        du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
+        forces = state.forces.copy()
+        forces[state.imposed.ports] += df
+        return state.u + du, forces, at.largest(du * at.arm)
+
+    def _found(self, state: Residual, tangent: Tangent | None) -> Point:
+        """A balanced state, a last step further.
+
+        What rules compare are states that differ by little, and what is left in each would be
+        divided by that; the step costs no evaluation.
+        """
+        u, forces, read = state.u, state.forces, state.read
+        if tangent is not None and state.miss > ROUNDING:
+            further, pushed, length = self._chord(state, tangent)
+            if length <= self._last_step:
+                u, forces, read = further, pushed, self.balance.ports.read(further)
+        return Point(u, forces, read.values, self.balance.energy(u))
 
     def _advance(self, state: Residual, direction: Direction) -> tuple[Residual, float]:
         """Take the step, or the part of it that makes things better.
@@ -257,7 +280,3 @@ class Iteration:
 def _merit(state: Residual, weight: float) -> float:
     """What steps shall make smaller: the potential, and conditions that are not met."""
     return state.potential + weight * np.abs(state.gap).sum()
-
-
-def _found(state: Residual) -> Point:
-    return Point(state.u, state.forces, state.read.values, state.energy)
