@@ -190,7 +190,8 @@ class Blocks:
         ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        self._amounts = np.empty(0)
+        # Most columns are never asked about.
+        self._given, self._amounts, self._weighed = np.empty((0, 0)), np.empty(0), True
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
         """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
@@ -220,13 +221,19 @@ class Blocks:
         block, array = self.get("right", columns.shape[1])
         if columns is not self._columns:
             array[:] = columns if self._order is None else columns[self._order]
-            felt = columns if self._arm is None else columns / self._arm[:, None]
-            sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", felt, felt)))
-            amounts = self._random.uniform(1.0, 2.0, array.shape[1])
-            self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
-            self._less[:] = -columns @ self._amounts
             self._columns = None if columns.flags.writeable else columns
+            self._given, self._weighed = columns, False
         return block
+
+    def _weigh(self) -> None:
+        """Choose the sum of the columns on the right that :meth:`missed` looks at."""
+        columns = self._given
+        felt = columns if self._arm is None else columns / self._arm[:, None]
+        sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", felt, felt)))
+        amounts = self._random.uniform(1.0, 2.0, columns.shape[1])
+        self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
+        self._less[:] = -columns @ self._amounts
+        self._weighed = True
 
     def solution(self, k: int) -> NDArray[np.float64]:
         """A copy of the block "solution", in the order of the matrix and column after column."""
@@ -241,6 +248,8 @@ class Blocks:
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
         """
+        if not self._weighed:
+            self._weigh()
         solution.dot(self._amounts, out=self._sum)
         self._matrix.multAdd(*self._vectors)
         if self._arm is not None:
