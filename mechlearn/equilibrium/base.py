@@ -45,12 +45,16 @@ class Equilibrium(ABC):
     loose : bool, optional
         Whether parts of the network may move without resistance; where not known, they may
         whenever they could in the first state that was asked for. Linear networks never may.
+    compared : sequence of Phase
+        Whose states will be compared with each other: what they differ by sets how well they must
+        be found.
 
     After every change of the parameters call :meth:`update`, then :meth:`free`, then
     :meth:`solve` for phases.
     """
 
     loose: bool | None = None
+    compared: Sequence[Phase] = ()
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem

@@ -32,8 +32,8 @@ LAST_STEP, LAST_STEP_OF_FRAMES = 1e-4, 1e-7
 #: By how much smaller it must be where it follows from an old factorisation: what is left after it
 #: is a part of it, and not of its square.
 LAST_CHORD = 1e-3
-#: A residual that is only rounding.
-ROUNDING = 1e-16
+#: A residual that is only rounding, and by how much less a step leaves that is worth it.
+ROUNDING, WORTH = 1e-16, 0.3
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
@@ -64,12 +64,14 @@ class Iteration:
         As of an :class:`~mechlearn.equilibrium.Equilibrium`.
     thorough : bool
         Whether states are to be confirmed even where they are reached from others.
+    left : float
+        Residual before the last step of a state, which rules may compare with others.
     """
 
     def __init__(self, balance: Balance) -> None:
         self.balance = balance
         self.loose: bool | None = None
-        self.thorough = False
+        self.thorough, self.left = False, TOLERANCE
 
     @property
     def _last_step(self) -> float:
@@ -223,17 +225,23 @@ class Iteration:
         return state.u + du, forces, at.largest(du * at.arm)
 
     def _found(self, state: Residual, tangent: Tangent | None) -> Point:
-        """A balanced state, a last step further.
+        """A balanced state, by a last step that costs no evaluation as well as it is wanted.
 
-        What rules compare are states that differ by little, and what is left in each would be
-        divided by that; the step costs no evaluation.
+        What rules compare may differ by little, and what is left in each is divided by that.
         """
-        u, forces, read = state.u, state.forces, state.read
-        if tangent is not None and state.miss > ROUNDING:
-            further, pushed, length = self._chord(state, tangent)
-            if length <= self._last_step:
-                u, forces, read = further, pushed, self.balance.ports.read(further)
-        return Point(u, forces, read.values, self.balance.energy(u))
+        at = self.balance
+        while tangent is not None and state.miss > ROUNDING:
+            u, forces, length = self._chord(state, tangent)
+            if not length <= self._last_step:
+                break
+            if state.miss <= self.left:
+                return Point(u, forces, at.ports.read(u).values, at.energy(u))
+            new = at.evaluate(u, forces, state.imposed)
+            at.counts.chords += 1
+            if not new.miss < WORTH * state.miss:
+                break
+            state = new
+        return Point(state.u, state.forces, state.read.values, state.energy)
 
     def _advance(self, state: Residual, direction: Direction) -> tuple[Residual, float]:
         """Take the step, or the part of it that makes things better.

@@ -25,6 +25,8 @@ from mechlearn.superposition import Sense
 #: The free states before the last ones, and what parameters were when stiffness was measured,
 #: among what is remembered.
 BEFORE, MEASURED = "free before", "measured/"
+#: What may be left in states, relative to how strongly they are nudged.
+LEFT = 3e-8
 #: Stiffness, the unit of forces, is measured anew where a parameter changes by such a factor.
 OTHER = 10.0
 
@@ -92,7 +94,25 @@ class NewtonEquilibrium(Equilibrium):
             self._free_before = self._carry(before[1], carried)
         self._balance.forget()
         self._measure(parameters)
+        self._newton.left = LEFT * self._weakest()
         self._free = None
+
+    def _weakest(self) -> float:
+        """The weakest nudge of the states that will be compared, beside the network; 1 if none.
+
+        As a fraction of the way to where outputs are wanted, or as springs that push them there,
+        in units of the network's stiffness.
+        """
+        p, weakest = self._all, 1.0
+        for phase in self.compared:
+            if phase.kind == "clamp" and phase.amount:
+                weakest = min(weakest, abs(phase.amount))
+            elif phase.kind == "nudge" and phase.amount:
+                arm, stiffness = self._balance.port_arm[p.targets], self._balance.stiffness
+                spring = abs(phase.amount) / np.square(p.units)
+                beside = np.where(p.through, spring * stiffness, spring / (stiffness * arm**2))
+                weakest = min(weakest, float(beside.min(initial=1.0)))
+        return weakest
 
     def _measure(self, parameters: Mapping[str, ArrayLike]) -> None:
         """Measure the stiffness, where what it was measured with is of another magnitude."""

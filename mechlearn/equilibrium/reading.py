@@ -79,9 +79,7 @@ class PortReader:
 
     def _extensions(self, moves: NDArray, distances: NDArray) -> NDArray[np.float64]:
         """How much longer pairs are, (ports,), with the rounding of that and not of distances."""
-        squares = np.bincount(
-            self._port, (2 * self._reference + moves) * moves, len(self._first)
-        )
+        squares = np.bincount(self._port, (2 * self._reference + moves) * moves, len(self._first))
         return squares / (distances + self.distance)
 
     def curvature(self, vectors: NDArray, forces: NDArray) -> NDArray[np.float64]:

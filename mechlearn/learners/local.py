@@ -36,6 +36,7 @@ class RuleLearner(Learner):
     ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._states: list[PhaseState] = []
+        self.equilibrium.compared = rule.phases
         clamps = any(p.kind == "clamp" and p.amount for p in rule.phases)
         #: Whether clamped states are asked for that a network at finite displacement has not.
         self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
