@@ -354,18 +354,13 @@ def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, un
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
     Where supports leave rigid motions, nodes that are always held may stop some of them: those that
-    sources displace, and, where they do not do, those whose reaction is read. The rest is a gauge,
-    which takes no force because what is left then balances itself.
+    sources displace, and those whose reaction is read, which may also be all that stops mechanisms.
+    The rest is a gauge, which takes no force because what is left then balances itself.
     """
     dofs = at.dofs[at.first]
     always = held.all(axis=0) & (dofs >= 0)
-    displaced = np.isin(np.arange(len(dofs)), at.port[~at.is_target])
-    grounded = np.flatnonzero(always & displaced)
+    grounded = np.flatnonzero(always)
     floating = left_free(motions, np.union1d(supported, dofs[grounded]))
-    if floating.shape[1]:
-        read = np.flatnonzero(always & ~displaced)
-        grounded = np.sort(np.concatenate([grounded, read[_stopping(floating, dofs[read])]]))
-        floating = left_free(motions, np.union1d(supported, dofs[grounded]))
     if floating.shape[1] == 0:
         return np.empty(0, int), grounded
     for port, dof in enumerate(dofs):
@@ -380,15 +375,6 @@ def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, un
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
     return pivots, grounded
-
-
-def _stopping(motions: NDArray, dofs: NDArray) -> NDArray[np.int64]:
-    """Which of some degrees of freedom, as few as will do, stop the rigid motions they can stop."""
-    if not len(dofs):
-        return np.empty(0, int)
-    r, order = qr(motions[dofs].T, mode="r", pivoting=True)
-    size = np.abs(np.diag(r))
-    return order[: np.count_nonzero(size > 1e-8 * np.abs(motions).max())]
 
 
 def left_free(motions: NDArray, stopped: NDArray) -> NDArray:

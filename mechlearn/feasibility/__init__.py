@@ -93,11 +93,11 @@ def counted(
         or not is_prestressed(problem.network, energy, at, [dof.name for dof in dofs])
     )
     return Feasibility(
-        answers=independent_answers(problem, linear),
+        answers=independent_answers(problem, linear, energy.linear),
         parameters=int(sum(dof.learns.sum() for dof in dofs)),
         tolerance=tolerance,
         error_name=problem.error_name,
-        floors=known_floors(problem) if linear else [],
+        floors=known_floors(problem, linear, energy.linear),
     )
 
 

@@ -1,5 +1,8 @@
 """Floors: errors that are left whatever the network, because of what linear networks can be.
 
+*Balance*: forces that are read balance what is applied, as reactions do
+(:mod:`~mechlearn.feasibility.balance`).
+
 *Linearity*: what a linear network without prestress answers is linear in what its sources do.
 
 *Reciprocity and passivity*: driven and read at the same places, its response matrix is symmetric
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.feasibility.balance import fixed_sums, nearest_balanced
 from mechlearn.problem import Problem
 
 #: Singular values below this part of the largest count as zero.
@@ -33,7 +37,7 @@ class Floor:
 
     Attributes
     ----------
-    reason : "linearity" or "reciprocity"
+    reason : "balance", "linearity" or "reciprocity"
     cost : float
         The smallest mean cost, in the user's units.
     relative : float
@@ -51,14 +55,25 @@ class Floor:
     best: NDArray[np.float64]
 
 
-def known_floors(problem: Problem) -> list[Floor]:
-    """The floors of a task on a linear network without prestress, as far as they are known."""
-    if not problem.task.cost.has_values or problem.match.any() or not problem.two_sided:
+def known_floors(problem: Problem, linear: bool, small: bool) -> list[Floor]:
+    """The floors of a task on a network, as far as they are known.
+
+    Those of balance, of moments too where displacements are ``small``; and, on a ``linear`` network
+    without prestress, those of its responses.
+    """
+    p = problem
+    if not p.task.cost.has_values or p.match.any() or not p.two_sided:
         return []
-    linearity, reciprocity = _linearity(problem), _reciprocity(problem)
+    balance = None
+    if not p.relative.any():
+        # A body's joints are of a size: where forces act on them is not quite at their nodes.
+        balance = _floor("balance", p, nearest_balanced(p, small and p.kinematics.turned))
+    if not linear:
+        return [balance] if balance else []
+    linearity, reciprocity = _linearity(p), _reciprocity(p)
     if linearity and reciprocity and reciprocity.cost <= linearity.cost * (1 + NEGLIGIBLE):
         reciprocity = None  # what a passive, reciprocal network answers is linear, too
-    return [f for f in (linearity, reciprocity) if f is not None]
+    return [f for f in (balance, linearity, reciprocity) if f is not None]
 
 
 def reciprocity_floor(wanted: ArrayLike) -> tuple[float, NDArray[np.float64]]:
@@ -204,17 +219,18 @@ def relative_error(problem: Problem, outputs: NDArray) -> float:
     return float(np.linalg.norm(missing) / max(np.linalg.norm(wanted / problem.units), 1e-300))
 
 
-def independent_answers(problem: Problem, linear: bool) -> int:
+def independent_answers(problem: Problem, linear: bool, small: bool) -> int:
     """Independent numbers wanted: in a linear network, targets times independent drives.
 
-    None where values are not what is wanted.
+    Less those that follow from others by balance; none where values are not what is wanted.
     """
     p = problem
     if not p.task.cost.has_values:
         return 0
+    sums = [s.count for s in fixed_sums(p, small and p.kinematics.turned)]
     if not linear or not (p.held == p.held[0]).all():
-        return int(p.asked.sum())
+        return int(p.asked.sum()) - (0 if p.relative.any() else sum(sums))
     drive = p.given
-    return int(
-        sum(np.linalg.matrix_rank(drive[p.asked[:, k]], rtol=RANK) for k in range(len(p.targets)))
-    )
+    ranks = [np.linalg.matrix_rank(drive[p.asked[:, k]], rtol=RANK) for k in range(len(p.targets))]
+    alike = (p.asked == p.asked[0]).all() and not p.relative.any()
+    return int(sum(ranks)) - (sums[0] * int(max(ranks)) if alike else 0)

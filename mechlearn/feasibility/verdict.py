@@ -99,6 +99,8 @@ class Feasibility(Finding):
 
 def _about_floor(floor: Floor, error_name: str) -> str:
     why = {
+        "balance": "forces that hold a network balance what is applied to it, so that their sum, "
+        "and at small displacements that of their moments, is fixed; change the targets' values",
         "linearity": "the wanted values are not linear in what the sources do, as the answers of a "
         "linear network without prestress are: change [[examples]], or take an energy at finite "
         "displacement",

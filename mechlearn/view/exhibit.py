@@ -86,7 +86,7 @@ class Exhibit:
         self.parameters = self.actuation.recorded(-1)
         self.actuation.set(self.parameters)
         self.answer: Answer
-        self.answer, *self._found = self.actuation.settle(1.0)
+        self.answer, self._at, self._free = self.actuation.settle(1.0)
         ends = [first, self.answer]
         self.factor = self._amplified(ends) if self.moves else 1.0
         self._shades = self._make_shades(ends)
@@ -127,7 +127,7 @@ class Exhibit:
             if step != self.step:
                 self.parameters = self.actuation.recorded(step)
                 self.actuation.set(self.parameters)
-            self.answer, *self._found = self.actuation.settle(amplitude)
+            self.answer, self._at, self._free = self.actuation.settle(amplitude)
         except Exception:
             self.step, self.amplitude, self.parameters = before
             self.actuation.set(self.parameters)
@@ -257,7 +257,7 @@ class Exhibit:
         largest = QUICK if self._quick else LARGEST
         if answer is not self.answer or most < largest:
             said = []
-            for row in source_table(*self._found, largest=largest):
+            for row in source_table(self._at, self._free, largest):
                 rows = [(k, typeset(amount(v, k, 4))) for k, v in known_of(row).items()]
                 said.append((plain(row["name"]), rows))
             self._driven = self.answer, largest, said
