@@ -1,0 +1,262 @@
+"""Places that are driven and read: solids, cells, bars, frames in space, mechanisms, two ranks."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_ports import RULES, bench, reads
+
+import mechlearn as ml
+from mechlearn.cli import main
+from mechlearn.rules import GradientDescent
+
+# Two nodes up, three bonds from supports that nothing else holds apart.
+TRIPOD = ml.Network([[0, 0], [1, 0], [2, 0.1], [0.7, 0.8]], [[0, 3], [1, 3], [2, 3]])
+FRAME = ml.Network([[0, 0], [0, 1.2], [0.24, 1.2], [1.2, 1.2]], [[0, 1], [1, 2], [2, 3]])
+
+
+def given_back(network, energy, supports, imposed, across, through, **learn):
+    """What is imposed, and what its own force, applied in its place, makes of it."""
+    at = {"supports": supports}
+    quantity, value = imposed
+    one = ml.Source(name="in", **across, **{quantity: value})
+    need = ml.Target(source="in", **{through: 1.0 if np.isscalar(value) else [1.0] * len(value)})
+    force = reads(network, ml.Task(**at, sources=[one], targets=[need]), energy, **learn)[0]
+    other = ml.Source(name="in", **across, **{through: force})
+    way = ml.Target(source="in", **{quantity: value})
+    found = reads(network, ml.Task(**at, sources=[other], targets=[way]), energy, **learn)[0]
+    return np.ravel(found), np.ravel(value)
+
+
+def slope(network, task, energy, name, values):
+    """Order of what is left of the cost beside its gradient, from three sizes of step."""
+    _, cost, signal = bench(network, task, energy, name, values)
+    exact, first = signal(GradientDescent()), cost(values)
+    direction = np.random.default_rng(1).standard_normal(len(values)) * values
+    sizes = 4e-3 * 0.5 ** np.arange(3)
+    left = [abs(cost(values + h * direction) - first - h * exact @ direction) for h in sizes]
+    return np.log2(left[0] / left[-1]) / 2
+
+
+@pytest.mark.parametrize("kind", ["bar", "frame", "finite frame", "cell", "finite cell"])
+def test_a_force_and_what_it_moves_are_each_others_inverse(kind, space, torus):
+    held = [ml.Support(nodes=[0, 1, 2])]
+    node, cell = {"nodes": [3], "components": ["x", "y"]}, {"cell": ["xx", "xy"]}
+    network, energy, name, value = {
+        "bar": (space, ml.Bar3D(), "radius", 0.1),
+        "frame": (space, ml.Beam3D(), "radius", 0.1),
+        "finite frame": (TRIPOD, ml.FiniteBeam(segments=1), "width", 0.1),
+        "cell": (torus, ml.Spring(), "stiffness", 1.0),
+        "finite cell": (torus, ml.FiniteSpring(), "stiffness", 1.0),
+    }[kind]
+    supports, at = (held, node) if network is not torus else ([], cell)
+    moved = "displacement" if network is not torus else "strain"
+    through = "force" if network is not torus else "stress"
+    move = moved, [0.02, -0.01]
+    learn = {name: ml.Learn(bounds=(value / 10, value * 10), initial=value)}
+    found, imposed = given_back(network, energy, supports, move, at, through, **learn)
+    assert found == pytest.approx(imposed, rel=1e-8)
+    values = value * np.random.default_rng(0).uniform(0.8, 1.2, network.n_edges)
+    for source, target in (
+        ({move[0]: move[1]}, {through: [0.5, 0.1]}),
+        ({through: [1e-3, 2e-3]}, {move[0]: [0.02, 0.05]}),
+    ):
+        task = ml.Task(
+            supports=supports,
+            sources=[ml.Source(name="in", **at, **source)],
+            targets=[ml.Target(source="in", **target)],
+        )
+        assert slope(network, task, energy, name, values) > 1.95
+
+
+@pytest.mark.parametrize(("width", "within"), [(0.05, 0.02), (0.1, 0.04)])
+def test_the_tip_of_a_solid_cantilever_gives_way_as_a_beam(width, within):
+    """P L^3 / 3 E I + P L / k G A, from node to node."""
+    bar = ml.Network([[0, 0], [1, 0]], [[0, 1]])
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0])],
+        sources=[ml.Source(name="P", nodes=[1], force=[0.0, 1e-6])],
+        targets=[ml.Target(source="P", components=["y"], displacement=[1e-3])],
+    )
+    sag = 1e-6 * (4 / width**3 + 1 / (5 / 6 * width / 2.6))
+    found = reads(bar, task, ml.Solid(), width=ml.Learn(bounds=(0.01, 0.3), initial=width))
+    assert found == pytest.approx([sag], rel=within)
+
+
+def test_a_solid_learns_how_far_it_gives_way():
+    """By every rule; its gradient by modulus and by width is exact."""
+    square = ml.Network(
+        [[0, 0], [1, 0], [0, 1], [1, 1.2]], [[0, 1], [0, 2], [1, 3], [2, 3], [0, 3]]
+    )
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0])],
+        sources=[ml.Source(name="P", nodes=[3], components=["x"], force=[1e-4])],
+        targets=[ml.Target(source="P", displacement=[0.02])],
+    )
+    values = np.random.default_rng(0).uniform(0.8, 1.2, 5)
+    assert slope(square, task, ml.Solid(), "modulus", values) > 1.95
+    learn = {"modulus": ml.Learn(bounds=(0.1, 10.0), initial=1.0)}
+    first = reads(square, task, ml.Solid(), **learn)[0]
+    target = ml.Target(source="P", displacement=[1.3 * float(np.ravel(first)[0])])
+    task = task.model_copy(update={"targets": [target]})
+    soft = ml.EquilibriumPropagation(beta=1e-4)
+    for rule in (RULES["coupled"], soft, RULES["gradient"]):
+        run = ml.train(square, task, energy=ml.Solid(), learn=learn, rule=rule, steps=60)
+        assert run.converged, rule
+
+
+def tripod(forces):
+    return ml.Task(
+        supports=[ml.Support(nodes=[0, 1, 2])],
+        sources=[ml.Source(name="P", nodes=[3], force=[0.002, -0.01])],
+        targets=[
+            ml.Target(name=f"r{i}", nodes=[i], force=[float(f) for f in force])
+            for i, force in enumerate(forces)
+        ],
+    )
+
+
+@pytest.mark.parametrize("rule", ["coupled", "contrastive", "propagation", "gradient"])
+def test_reactions_of_a_mechanism_that_only_supports_hold_are_learned(rule):
+    """A node on three bonds: the reactions are their tensions, by the method of displacements."""
+    along = TRIPOD.vectors / TRIPOD.lengths[:, None]
+
+    def reactions(k):
+        moved = np.linalg.solve((along.T * k) @ along, [0.002, -0.01])
+        return -(k * (along @ moved))[:, None] * along
+
+    wanted = reactions(np.array([2.0, 0.5, 1.0]))
+    run = ml.train(TRIPOD, tripod(wanted), rule=RULES[rule], steps=200)
+    assert run.converged
+    for key, k in (("initial", np.ones(3)), ("reached", run.learned["stiffness"])):
+        found = [row[key] for row in run.targets]
+        assert np.array(found) == pytest.approx(reactions(k), rel=1e-10, abs=1e-14)
+
+
+def reactions(left, right):
+    return ml.Task(
+        supports=[ml.Support(nodes=[0, 3], components=["x", "y"])],
+        sources=[ml.Source(name="P", nodes=[2], components=["y"], force=[-1e-3])],
+        targets=[
+            ml.Target(name="left", nodes=[0], components=["x", "y"], force=left),
+            ml.Target(name="right", nodes=[3], components=["x", "y"], force=right),
+        ],
+    )
+
+
+@pytest.mark.parametrize("rule", ["propagation", "gradient"])
+def test_reactions_of_a_frame_are_learned_at_finite_displacement(rule):
+    """Those of another frame, which are not wanted in vain."""
+    energy = ml.FiniteBeam(segments=2)
+    learn = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.1)}
+    other = {"width": ml.Learn(bounds=(0.05, 0.3), initial=np.array([0.15, 0.08, 0.12]))}
+    left, right = reads(FRAME, reactions([0.0, 1e-3], [0.0, 1e-3]), energy, **other)
+    run = ml.train(
+        FRAME, reactions(left, right), energy=energy, learn=learn, rule=RULES[rule], steps=300
+    )
+    assert run.history.error.values[0] > 0.01
+    assert run.converged
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "small", "finite"),
+    [
+        ([1e-4, 9e-4], [-1e-4, 1e-4], [], []),
+        ([1e-4, 9e-4], [1e-4, 1e-4], [1.0], [1.0]),  # x does not sum to nothing
+        ([1e-4, 5e-4], [-1e-4, 5e-4], [1.0], []),  # moments do not, where the load stays in place
+    ],
+)
+def test_reactions_that_cannot_balance_the_load_are_a_floor(left, right, small, finite):
+    learn = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.1)}
+    for energy, floors in ((ml.Beam(), small), (ml.FiniteBeam(segments=1), finite)):
+        known = ml.feasible(FRAME, reactions(left, right), energy=energy, learn=learn, starts=0)
+        assert [f.reason for f in known.floors] == ["balance"] * len(floors)
+        # Three forces and a moment less three balances; at finite displacement less two.
+        assert known.answers == (1 if energy.linear else 2)
+        for floor in known.floors:
+            x, y, *others = np.ravel(floor.best)
+            assert x + others[0] == pytest.approx(0, abs=1e-12)
+            assert y + others[1] == pytest.approx(1e-3, rel=1e-9)
+            if energy.linear:
+                assert 1.2 * (others[1] - others[0]) == pytest.approx(0.24e-3, rel=1e-9)
+
+
+def test_currents_that_do_not_sum_to_what_is_fed_in_are_a_floor():
+    star = ml.Network([[0, 0], [1, 0], [0, 1], [-1, -1]], [[0, 1], [0, 2], [0, 3]])
+    task = ml.Task(
+        sources=[ml.Source(name="in", nodes=[0], current=[1.0])]
+        + [ml.Source(name=f"g{i}", nodes=[i], voltage=[0.0]) for i in (1, 2, 3)],
+        targets=[ml.Target(source=f"g{i}", current=[-0.2]) for i in (1, 2, 3)],
+    )
+    floor = ml.feasible(star, task, energy=ml.Resistor(), starts=0).floors[0]
+    assert floor.reason == "balance"
+    assert floor.best == pytest.approx(-np.ones((1, 3)) / 3)
+
+
+def test_check_says_so_and_ends_in_1(tmp_path, capsys):
+    (tmp_path / "task.toml").write_text("""
+[network]
+points = [[0.0, 0.0], [1.0, 0.0], [2.0, 0.1], [0.7, 0.8]]
+edges = [[0, 3], [1, 3], [2, 3]]
+[learn.stiffness]
+bounds = [0.1, 10.0]
+[[supports]]
+nodes = [0, 1, 2]
+[[sources]]
+nodes = [3]
+force = [0.002, -0.01]
+[[targets]]
+nodes = [0]
+force = [0.01, 0.0]
+[[targets]]
+nodes = [1]
+force = [0.01, 0.0]
+[[targets]]
+nodes = [2]
+force = [0.0, 0.0]
+""")
+    with pytest.raises(SystemExit) as stop:
+        main(["check", str(tmp_path / "task.toml")])
+    assert stop.value.code == 1
+    assert "forces that hold a network balance what is applied to it" in capsys.readouterr().out
+
+
+RANKS = """
+import json, sys
+import mechlearn as ml
+from mechlearn.ranks import rank
+sys.path.insert(0, sys.argv[1])
+from conftest import random_network
+out = []
+for energy in (ml.Spring(), ml.FiniteSpring()):
+    for source, target in (
+        ({"force": [0.02, -0.01]}, {"displacement": [0.1, -0.05]}),
+        ({"displacement": [0.1, -0.05]}, {"force": [0.02, -0.01]}),
+    ):
+        task = ml.Task(
+            supports=[ml.Support(nodes=[0, 1])],
+            sources=[ml.Source(name="in", nodes=[30], **source)],
+            targets=[ml.Target(source="in", **target)],
+        )
+        run = ml.train(random_network(), task, energy=energy, steps=3, tolerance=1e-9)
+        rows = [*run.summary["sources"], *run.targets]
+        out.append([row[k] for row in rows for k in row if k not in ("name", "quantity")])
+if rank() == 0:
+    print(json.dumps(out))
+"""
+
+
+def test_two_ranks_say_the_same(tmp_path, monkeypatch):
+    script = tmp_path / "ranks.py"
+    script.write_text(RANKS)
+    monkeypatch.setattr(sys, "argv", [str(script), str(Path(__file__).parent)])
+    alone = runpy.run_path(str(script))["out"]
+    command = [Path(sys.executable).parent / "mpiexec", "-n", "2", sys.executable, *sys.argv]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert not done.returncode, done.stderr
+    for one, two in zip(alone, json.loads(done.stdout.splitlines()[-1]), strict=True):
+        assert np.hstack(two) == pytest.approx(np.hstack(one), rel=1e-10, abs=1e-13)
