@@ -1,4 +1,4 @@
-"""A small solid's response and gradients in numbers, the same on any number of ranks.
+"""Responses and gradients of a small solid, free and on supports, the same on any number of ranks.
 
 mpiexec -n 2 python benchmarks/solid_ranks.py DIMENSION
 """
@@ -20,18 +20,25 @@ BRIDGE = [[0, 0], [1, 0.1], [2, 0], [0.4, 0.8], [1.5, 0.9]]
 
 
 def main(dim: int) -> None:
-    """Print the response, and the size of the gradients by width and modulus, per material."""
+    """Print the response, and the size of the gradients by width and modulus, case by case."""
     points, source, target = (BRIDGE, [0, 4], [2, 3]) if dim == 2 else (TOWER, [3, 4], [0, 1])
     apart = (0, 2) if dim == 2 else (3, 4)
     pairs = [(a, b) for b in range(5) for a in range(b) if (a, b) != apart]
     if dim == 2:
         pairs = [p for p in pairs if p not in [(0, 4), (2, 3)]]
     net = Network(np.array(points, dtype=float), np.array(pairs))
-    task = ml.Task(
+    free = ml.Task(
         sources=[ml.Source(nodes=source, strain=0.05)],
         targets=[ml.Target(nodes=target, strain=0.03)],
     )
-    for material in ("linear", "neo_hookean"):
+    # A clamp, and at the second support a pin (in space one that turns about two axes).
+    pin = ["x", "y"] if dim == 2 else ["x", "y", "z", "rx"]
+    held = ml.Task(
+        supports=[ml.Support(nodes=[0]), ml.Support(nodes=[2], components=pin)],
+        sources=[ml.Source(nodes=[4], force=[1e-4, -1e-4, 5e-5][:dim])],
+        targets=[ml.Target(nodes=[2], force=[1e-4], components=["y"])],
+    )
+    for material, task in (("neo_hookean", free), ("linear", held), ("neo_hookean", held)):
         learner = RuleLearner(
             net,
             task,
@@ -39,14 +46,14 @@ def main(dim: int) -> None:
             {"width": ml.Learn(initial=0.12), "modulus": ml.Learn()},
             GradientDescent(),
         )
-        free = learner.settle()
+        state = learner.settle()
         adjoint = learner.equilibrium.solve(ADJOINT)
         sizes = [
             np.linalg.norm(learner.model.to_bonds(adjoint.sensitivity(name).mean(axis=0)))
             for name in ("width", "modulus")
         ]
-        size = np.linalg.norm(learner.model.deformed(free.fields()[:, 0]))
-        numbers = [free.readings[0, -1], *sizes, free.energies[0], size]
+        size = np.linalg.norm(learner.model.deformed(state.fields()[:, 0]))
+        numbers = [learner.equilibrium.outputs(state)[0, 0], *sizes, state.energies[0], size]
         if MPI.COMM_WORLD.rank == 0:
             print(*(f"{x:.15e}" for x in numbers), flush=True)
 

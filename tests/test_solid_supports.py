@@ -219,3 +219,42 @@ def test_the_width_derivative_at_supports_is_that_of_new_meshes(net, task):
             steps.append((output(start + change) - output(start - change)) / (2 * h))
         found = (4 * steps[0] - steps[1]) / 3
         assert slope[strut] == pytest.approx(found, abs=0.02 * np.abs(slope).max())
+
+
+def in_space(net, energy, name, size):
+    """Logarithmic derivatives by the sizes of struts of a tip's deflection, which, and at others."""
+    tip, move = net.n_nodes - 1, [0.0, 1e-6, 0.0]
+    task = ml.Task(
+        supports=[Support(nodes=[0])],
+        sources=[Source(nodes=[tip], force=move)],
+        targets=[Target(nodes=[tip], displacement=[1e-3], components=["y"])],
+    )
+    learner = RuleLearner(net, task, energy, {name: ml.Learn(initial=size)}, GradientDescent())
+    at, start = learner.equilibrium, learner.parameters[name]
+
+    def output(values):
+        at.update(**{name: values})
+        if at.forget():
+            at.update(**{name: values})
+        return at.outputs(at.free())[0, 0]
+
+    tip_at = output(start)
+    residual = learner.problem.residual(np.array([[tip_at]]))[0, 0] / learner.problem.units[0] ** 2
+    slope = learner.model.to_bonds(at.solve(ADJOINT).sensitivity(name).mean(axis=0))
+    return -slope / residual * start / tip_at, output
+
+
+def test_the_width_derivative_of_a_rod_is_that_of_new_meshes_and_of_a_beam():
+    """Its tip moves as the width to the power of -4; steps are large against the meshes' noise."""
+    slope, output = in_space(line(3), Solid(), "width", 0.1)
+    thick, thin = (output(np.array([0.1 * np.exp(h)])) for h in (0.1, -0.1))
+    assert slope[0] == pytest.approx(np.log(thick / thin) / 0.2, rel=0.02)
+    beam, _ = in_space(line(3), ml.Beam.in_dimension(3)(), "radius", 0.05)
+    assert slope == pytest.approx(beam, rel=0.01)
+
+
+def test_the_width_derivative_of_a_bent_and_twisted_elbow_is_that_of_beams():
+    elbow = ml.Network(np.array([[0.0, 0, 0], [1, 0, 0], [1, 0, 0.8]]), np.array([[0, 1], [1, 2]]))
+    slope, _ = in_space(elbow, Solid(), "width", 0.1)
+    beam, _ = in_space(elbow, ml.Beam.in_dimension(3)(), "radius", 0.05)
+    assert slope == pytest.approx(beam, abs=0.02 * abs(beam).max())

@@ -200,7 +200,8 @@ def test_a_new_mesh_is_made_when_widths_leave_the_old_one():
     moved = bench.output(wide)
     assert model.remeshed == 1
     assert np.array_equal(model.domain.struts.width, wide)
-    assert bench.output(wide, fresh=True) == pytest.approx(moved, rel=1e-9, abs=1e-10)
+    # Of the pull, as the answer happens to be small.
+    assert bench.output(wide, fresh=True) == pytest.approx(moved, rel=0, abs=1e-9 * 0.05)
 
 
 def test_a_run_is_saved_with_what_it_is_made_of(tmp_path):
