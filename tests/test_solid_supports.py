@@ -222,7 +222,7 @@ def test_the_width_derivative_at_supports_is_that_of_new_meshes(net, task):
 
 
 def in_space(net, energy, name, size):
-    """Logarithmic derivatives by the sizes of struts of a tip's deflection, which, and at others."""
+    """Logarithmic derivatives of a tip's deflection by the struts' sizes, and it at other sizes."""
     tip, move = net.n_nodes - 1, [0.0, 1e-6, 0.0]
     task = ml.Task(
         supports=[Support(nodes=[0])],
