@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,12 @@ class Step(ABC):
 
     def __post_init__(self) -> None:
         self.memory: dict[str, NDArray] = {}
+
+    #: Whether it takes steps by signals however small, so must be told what of them is rounding.
+    sensitive: ClassVar[bool] = False
+
+    def take_rounding(self, rounding: NDArray) -> None:  # noqa: B027 (most move by it as little)
+        """Take up, once, which signals are only rounding."""
 
     @abstractmethod
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
@@ -78,9 +84,13 @@ class Adam(Step):
         The constant in the denominator, in units of the signal: what an element can just feel. Left
         out, it is ``FLOOR`` times the typical signal of the first step, fixed from then on. Without
         it, elements that no task reaches would turn rounding errors into full steps.
+
+    What is rounding of signals is not felt: below the floor steps still grow with signals, and
+    would let elements go apart that feel the same.
     """
 
     FLOOR = 1e-6
+    sensitive: ClassVar[bool] = True
     forget: tuple[float, float] = (0.5, 0.95)
     floor: float | None = None
 
@@ -91,9 +101,15 @@ class Adam(Step):
         _check(self.floor is None or self.floor > 0, "floor", self.floor, "above 0")
 
     @override
+    def take_rounding(self, rounding: NDArray) -> None:
+        self.memory["rounding"] = rounding
+
+    @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
         memory = self.memory
-        if not memory:
+        if "rounding" in memory:
+            signal = np.where(np.abs(signal) > memory["rounding"], signal, 0.0)
+        if "sum" not in memory:
             # Squares are numbers in any units; a power of two changes no digit.
             unit = np.exp2(np.frexp(np.abs(signal).max(initial=0.0))[1].astype(float) - 1)
             typical = unit * np.sqrt(np.mean((signal / unit) ** 2))

@@ -16,6 +16,9 @@ from mechlearn.rules import Rule, rule_name
 from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
+#: Numbers whose difference is a signal have this many units of rounding.
+UNITS = 64
+
 if TYPE_CHECKING:
     from mechlearn.equilibrium import PhaseState
 
@@ -105,6 +108,19 @@ class RuleLearner(Learner):
         felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
         return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
 
+    def _rounding(self, name: str) -> NDArray[np.float64]:
+        """How far rounding takes signals from what they are, in bond order.
+
+        States are found to the rounding of what a typical element feels, and signals are
+        differences of what elements feel.
+        """
+        felt = [np.abs(s.sensitivity(name)).mean(axis=0) for s in self._states]
+        first, *others = (self.model.to_bonds(each) for each in felt)
+        size = sum(others, first)
+        nudges = [phase.amount for phase in self.rule.phases]
+        apart = np.ptp(nudges) if getattr(self.rule, "normalise", False) else 1.0
+        return UNITS * np.finfo(float).eps * (size + np.sqrt(np.mean(size**2))) / (apart or 1.0)
+
     def _sense(self, phase: int) -> Sense | None:
         if not self.flaws.senses:
             return None
@@ -118,6 +134,8 @@ class RuleLearner(Learner):
     def _update(self) -> None:
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
+            if step.sensitive and not step.memory:
+                step.take_rounding(np.abs(dof.on_scale(self._rounding(dof.name))))
             move = step(dof.on_scale(self._signal(dof.name)))
             moves.append(move if self.pace.factor == 1 else self.pace.factor * move)
         for dof, move in zip(self.dofs, moves, strict=True):
