@@ -29,7 +29,7 @@ FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
 #: A factorisation serves for other states this near, relative to bond length.
 NEARBY = 1e-2
 #: What is started a little off is so by no more than this, relative to bond length.
-ASIDE = 1e-5
+ASIDE = 1e-6
 #: How many examples have factorisations of their own, and with how many unknowns altogether.
 KEPT, UNKNOWNS_KEPT = 32, 200_000
 #: The number of the unloaded state among the examples.

@@ -22,6 +22,8 @@ from mechlearn.equilibrium.balance import (
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
 TOLERANCE = 1e-11
+#: The same where what is to be seen is whether steps lead on from a little aside.
+SEEN = 1e-12
 #: From this residual on steps may use the last factorisation again, as long as each of them makes
 #: the residual smaller by that factor.
 NEAR, FASTER = 1e-4, 0.1
@@ -33,7 +35,7 @@ LAST_STEP, LAST_STEP_OF_FRAMES = 1e-4, 1e-7
 #: is a part of it, and not of its square.
 LAST_CHORD = 1e-3
 #: A residual that is only rounding, and by how much less a step leaves that is worth it.
-ROUNDING, WORTH = 1e-16, 0.3
+ROUNDING, WORTH = 1e-17, 0.3
 #: Newton iterations before the load is stepped instead.
 ITERATIONS = 40
 #: Newton iterations of frames that may make things worse before they get better, and by how much
@@ -185,7 +187,7 @@ class Iteration:
         tangent = self.balance.condense(factors, state)
         if tangent is None:
             return None
-        state, moved = self._finish(state, tangent, np.inf, near=np.inf)
+        state, moved = self._finish(state, tangent, np.inf, near=np.inf, enough=SEEN)
         return self._found(state, tangent) if self._done(state, moved) else None
 
     def _begin(self, start: Point, imposed: Imposed) -> Residual:
@@ -198,7 +200,12 @@ class Iteration:
         return state.miss < TOLERANCE and moved <= self._last_step
 
     def _finish(
-        self, state: Residual, tangent: Tangent, moved: float, near: float = NEAR
+        self,
+        state: Residual,
+        tangent: Tangent,
+        moved: float,
+        near: float = NEAR,
+        enough: float = TOLERANCE,
     ) -> tuple[Residual, float]:
         """Close to the solution the last factorisation serves for the steps that are left.
 
@@ -206,7 +213,7 @@ class Iteration:
         of Newton's.
         """
         at = self.balance
-        while state.miss < near and not self._done(state, moved):
+        while state.miss < near and not (state.miss < enough and moved <= self._last_step):
             u, forces, length = self._chord(state, tangent)
             new = at.evaluate(u, forces, state.imposed)
             if new.miss > FASTER * state.miss:

@@ -119,7 +119,7 @@ class RuleLearner(Learner):
         size = sum(others, first)
         nudges = [phase.amount for phase in self.rule.phases]
         apart = np.ptp(nudges) if getattr(self.rule, "normalise", False) else 1.0
-        return UNITS * np.finfo(float).eps * (size + np.sqrt(np.mean(size**2))) / (apart or 1.0)
+        return UNITS * np.finfo(float).eps * (size + size.mean()) / (apart or 1.0)
 
     def _sense(self, phase: int) -> Sense | None:
         if not self.flaws.senses:
