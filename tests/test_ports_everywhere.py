@@ -225,6 +225,83 @@ force = [0.0, 0.0]
     assert "forces that hold a network balance what is applied to it" in capsys.readouterr().out
 
 
+def extensions(nodes, pairs):
+    """What moves of the nodes, taken one after the other, make of distances, and the distances."""
+    rows, lengths = np.zeros((len(pairs), *nodes.shape)), np.zeros(len(pairs))
+    for k, (i, j) in enumerate(pairs):
+        along = nodes[j] - nodes[i]
+        lengths[k] = np.sqrt(along @ along)
+        rows[k, j], rows[k, i] = along / lengths[k], -along / lengths[k]
+    return rows.reshape(len(pairs), -1), lengths
+
+
+def test_clamping_a_place_that_follows_another_makes_the_direction_of_theory(plane):
+    """``J^T S r`` with ``S`` the stiffness between the outputs, as for any outputs."""
+    task = ml.Task(
+        sources=[ml.Source(name="pull", nodes=[3, 17], force=0.05)],
+        targets=[
+            ml.Target(name="far", nodes=[20, 25], strain=0.2),
+            ml.Target(source="pull", match="far"),
+        ],
+    )
+    k = np.random.default_rng(0).uniform(0.5, 2.0, plane.n_edges)
+    _, _, signal = bench(plane, task, ml.Spring(), "stiffness", k)
+    strains, _ = extensions(plane.nodes, plane.edges)
+    pairs, lengths = extensions(plane.nodes, [[20, 25], [3, 17]])
+    moved = np.linalg.pinv((strains.T * k) @ strains, rcond=1e-10)
+    far, way = pairs @ moved @ pairs[1] * 0.05
+    left = np.array([0.2 * lengths[0] - far, far / lengths[0] * lengths[1] - way])
+    slopes = -(pairs @ moved @ strains.T) * (strains @ moved @ pairs[1] * 0.05)
+    expected = -slopes.T @ np.linalg.solve(pairs @ moved @ pairs.T, left)
+    found = signal(ml.CoupledLearning(eta=1e-6))
+    assert found @ expected / np.linalg.norm(found) / np.linalg.norm(expected) > 1 - 1e-8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_several_places_at_once_against_dense_algebra(space, seed):
+    """Loaded and moved, singly and in pairs, before and after learning."""
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(0.5, 2.0, space.n_edges)
+    a, b, c, d, e, f, *_ = (3 + rng.permutation(space.n_nodes - 3)).tolist()
+    force, move = rng.uniform(-0.1, 0.1, 3), rng.uniform(-0.05, 0.05, 2)
+    sources = [
+        ml.Source(name="push", nodes=[a], force=force.tolist()),
+        ml.Source(name="move", nodes=[b], components=["x", "z"], displacement=move.tolist()),
+        ml.Source(name="pull", nodes=[c, d], force=0.03),
+        ml.Source(name="pinch", nodes=[e, f], strain=0.02),
+    ]
+    rows, _ = extensions(space.nodes, space.edges)
+    pairs, lengths = extensions(space.nodes, [[c, d], [e, f]])
+
+    def answers(k):
+        load, one = 0.03 * pairs[0], np.eye(rows.shape[1])
+        load[3 * a : 3 * a + 3] += force
+        held = np.vstack([one[:9], one[[3 * b, 3 * b + 2]], pairs[1]])
+        value = np.r_[np.zeros(9), move, 0.02 * lengths[1]]
+        full = np.block([[(rows.T * k) @ rows, held.T], [held, np.zeros((12, 12))]])
+        u = np.linalg.solve(full, np.r_[load, value])
+        way = pairs[0] @ u[:-12] / lengths[0]
+        return np.r_[u[3 * a : 3 * a + 3], -u[-3:-1], way, -u[-1]]
+
+    wanted = answers(start * rng.uniform(0.8, 1.25, len(start))).tolist()
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1, 2])],
+        sources=sources,
+        targets=[
+            ml.Target(source="push", displacement=wanted[:3]),
+            ml.Target(source="move", force=wanted[3:5]),
+            ml.Target(source="pull", strain=wanted[5]),
+            ml.Target(source="pinch", force=wanted[6]),
+        ],
+    )
+    learn = {"stiffness": ml.Learn(bounds=(0.05, 20.0), initial=start)}
+    run = ml.train(space, task, learn=learn, rule=ml.GradientDescent(), steps=300, tolerance=0.01)
+    assert run.converged
+    for key, k in (("initial", start), ("reached", run.learned["stiffness"])):
+        found = np.hstack([row[key] for row in run.targets])
+        assert found == pytest.approx(answers(k), rel=1e-9)
+
+
 RANKS = """
 import json, sys
 import mechlearn as ml
