@@ -105,3 +105,35 @@ def test_modes_of_frames_do_not_depend_on_the_unit_of_length(plain, scale):
         assert found.rigid_motions == 3
         soft.append(np.sort(np.asarray(found.eigenvalues))[3:] / length)
     assert soft[1] == pytest.approx(soft[0], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "material", "steps"),
+    [
+        ([[0, 0], [1, 0], [0.5, 0.9]], "linear", 2),
+        ([[0, 0], [1, 0], [0.5, 0.9]], "neo_hookean", 2),
+        ([[0, 0, 0], [1, 0, 0], [0.5, 0.9, 0.2]], "linear", 0),
+    ],
+    ids=["plane", "plane, finite", "space"],
+)
+def test_solids_have_no_units(nodes, material, steps):
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0], components=["x", "y", "z"][: len(nodes[0])])],
+        sources=[ml.Source(nodes=[0, 1], strain=0.01)],
+        targets=[ml.Target(nodes=[1, 2], strain=0.002)],
+    )
+    found = []
+    for length, force in [(1.0, 1.0), (1e-9, 1e20), (1e12, 1e-20)]:
+        run = ml.train(
+            ml.Network(length * np.array(nodes), [[0, 1], [0, 2], [1, 2]]),
+            task,
+            energy=ml.Solid(material=material, order=1),
+            material={"width": 0.15 * length},
+            learn={"modulus": ml.Learn(initial=force)},
+            rule=ml.CoupledLearning(eta=0.05),
+            steps=steps,
+            tolerance=1e-12,
+        )
+        found.append(np.append(run.learned["modulus"] / force, run.targets[0]["reached"]))
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=1e-8)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
+from mechlearn.network import Network
 from mechlearn.solids import facets
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.patches import CORNERS, FACES, patch_of
@@ -17,6 +18,8 @@ from mechlearn.solids.uniting import check_volume, shortened, spin, tried, unite
 
 #: What a union may lose of the struts' volume, which is known to 1e-5.
 LOST = 1e-3
+#: Digits of places and widths in units of the mean strut: a network is meshed alike in any units.
+DIGITS = 12
 #: What to change where gmsh fails.
 CHANGE = "widths or mesh_size"
 
@@ -138,9 +141,15 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     SolveError
         Where gmsh fails.
     """
-    if struts.network.dim == 2:
-        return SolidMesh(struts, *_mesh_plane(struts, size))
-    return SolidMesh(struts, *tried(_mesh_space, struts, struts, size, facets.volume(struts)))
+    # Both gmsh and OpenCASCADE have tolerances that are lengths, and tell apart what rounding does.
+    unit = float(struts.network.lengths.mean())
+    net = Network(np.round(struts.network.nodes / unit, DIGITS), struts.network.edges)
+    drawn = replace(struts, network=net, width=np.round(struts.width / unit, DIGITS))
+    if net.dim == 2:
+        points, cells, level = _mesh_plane(drawn, size)
+    else:
+        points, cells, level = tried(_mesh_space, drawn, drawn, size, facets.volume(drawn))
+    return SolidMesh(struts, unit * points, cells, level)
 
 
 def _mesh_plane(struts: Struts, size: float) -> Arrays:
