@@ -14,6 +14,7 @@ from pathlib import Path
 import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
+from mechlearn.render.marks import marks
 from mechlearn.render.solid import draw_solid
 from mechlearn.setup import RuleTable, read_setup
 from mechlearn.training import train_setup
@@ -49,8 +50,8 @@ def main(folder: Path | None) -> None:
             flush=True,
         )
         if folder:
-            marks = {"#d62728": [3, 12], "#1f77b4": [4, 32]}
-            draw_solid(model, free.fields()[:, 0], folder / f"{rule.name}.png", marks=marks)
+            nodes = {mark.colour: mark.nodes for mark in marks(run.problem)}
+            draw_solid(model, free.fields()[:, 0], folder / f"{rule.name}.png", marks=nodes)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Imperfections
+from mechlearn.maxwell import uncounted
 from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
@@ -48,7 +49,7 @@ def check_setup(
     if start:
         lines.append(f"start     what the run {start} learned")
     counts = learner.rigidity
-    lines.append(f"rigidity  {counts if counts else 'not counted (large network)'}")
+    lines.append(f"rigidity  {counts or uncounted(energy)}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
     lines += [f"{'support' if not k else '':9} {text}" for k, text in enumerate(_supports(problem))]

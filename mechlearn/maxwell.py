@@ -152,6 +152,12 @@ def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> R
     return counts
 
 
+def uncounted(energy: Element) -> str:
+    """Why :func:`check_rigidity` counts nothing."""
+    why = "joints are rigid" if energy.rigid_joints else "large network"
+    return f"not counted ({why})"
+
+
 def _null_space(c: sparse.csr_array, hint: int) -> NDArray[np.float64]:
     """Orthonormal null space of ``c``, shape (columns, k)."""
     n = c.shape[1]

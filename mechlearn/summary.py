@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium import NewtonEquilibrium, Settled
 from mechlearn.equilibrium.driving import source_table
 from mechlearn.learners import Learner
+from mechlearn.maxwell import uncounted
 from mechlearn.problem import Problem
 from mechlearn.task import RATIOS
 from mechlearn.verdict import at_bounds, judge
@@ -52,7 +53,7 @@ def summarise(
             "dimension": network.dim,
             "periodic": network.periodic,
             "coordination": network.coordination,
-            "rigidity": str(learner.rigidity) if learner.rigidity else "not counted (large)",
+            "rigidity": str(learner.rigidity or uncounted(learner.model.energy)),
         },
         "solver": solver,
         "seeds": {"train": learner.seed},

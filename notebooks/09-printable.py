@@ -62,8 +62,8 @@ def drawing(model: object, state: np.ndarray) -> Image.Image:
 drawing(*found.solid)
 
 # %% [markdown]
-# Joints that do not turn cost a quarter of the answer, their size some more. At 5 % pull another
-# thing happens, which no linear model has: the thinnest struts buckle, and the answer grows past
+# Joints that do not turn cost a third of the answer, their size some more. At 5 % pull struts also
+# turn and bow, which no linear model has, and the answer grows by a quarter, to three quarters of
 # what was asked. The network is the same; the model of bars was too simple.
 #
 # **Train on** in the solid. Each strut feels its own shape derivative, what its energy would become
