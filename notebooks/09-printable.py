@@ -76,12 +76,12 @@ tuned
 # %% [markdown]
 # ## The files
 #
-# 160 mm long: shorter, and the thinnest struts would be below the 0.4 mm that a printer lays down
+# 170 mm long: shorter, and the thinnest struts would be below the 0.4 mm that a printer lays down
 # (the export says so, and how long it must be). Printers take stl or 3mf, laser cutters dxf, CAD
 # step.
 
 # %%
-LONG = 160.0
+LONG = 170.0
 FILES = {"part.stl": "printer", "part.3mf": "printer", "part.dxf": "laser", "part.step": "CAD"}
 with tempfile.TemporaryDirectory() as folder:
     for name in FILES:
@@ -150,5 +150,5 @@ claims
 
 # %% [markdown]
 # The command line does the same: `mechlearn verify runs/mine -o runs/solid --tune`, `mechlearn
-# export runs/solid/tuned part.3mf --size 160`. Thinned ends (`--hinge 0.3 0.1`) bring the solid's
+# export runs/solid/tuned part.3mf --size 170`. Thinned ends (`--hinge 0.3 0.1`) bring the solid's
 # joints nearer to pins, at the price of thin places.
