@@ -682,7 +682,7 @@ def test_beams_of_the_wrong_dimension_are_refused(plane, space):
 
 
 def test_pruning_refuses_beams(plane):
-    with pytest.raises(InputError, match="bonds of one strain, .* a beam has several"):
+    with pytest.raises(InputError, match=r"bonds of one strain, .* a beam has several"):
         ml.train(
             plane,
             TASKS["strain"],
