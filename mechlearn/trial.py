@@ -14,6 +14,9 @@ from mechlearn.ranks import total
 ROUGH, SOFT = 1e-10, 1e12
 #: What gives way this much more than other parts do is loose; only rounding resists it.
 LOOSE = 1e14
+#: A load that does more work than this meets only rounding: pivots that should be zero are 1e-14
+#: of their row, not 1e-16, where many terms were summed before.
+ROUNDING = 1e13
 
 
 class Answer(NamedTuple):
@@ -35,7 +38,7 @@ class Answer(NamedTuple):
     @property
     def loose(self) -> bool:
         """Whether some part moves without resistance; not where there are no numbers at all."""
-        resists = 0 <= self.work < LOOSE and self.spread < LOOSE
+        resists = 0 <= self.work < ROUNDING and self.spread < LOOSE
         return not (resists or math.isnan(self.work))
 
 
