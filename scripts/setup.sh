@@ -248,7 +248,7 @@ import dolfinx.fem.petsc, dolfinx.io, dolfinx.mesh, ufl
 import cyclopts, gemmi, h5netcdf, h5py, jinja2, matplotlib.pyplot, meshio, pydantic, pyvista
 import rich.progress
 import scipy.optimize, scipy.sparse.linalg, scipy.spatial, threadpoolctl, tomli_w, xarray
-import distributed, ezdxf, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely
+import distributed, ezdxf, hypothesis.strategies, nevergrad, networkx, pytest, selenium, shapely, xdist
 import furo, hatchling, myst_nb, sphinx
 import lib3mf, manifold3d, sklearn.datasets, trame.app, trame.widgets.vtk, trimesh
 import compileall
