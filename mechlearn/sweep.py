@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -296,6 +297,25 @@ def _finished(output: Path, planned: Sequence[Member], made: _Made) -> dict[str,
     return rows
 
 
+def _require_answer(address: str) -> None:
+    """Raise InputError where nobody listens at the address of a scheduler.
+
+    A client of Dask that finds nobody can hang the next one, when it is collected.
+    """
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import backends
+
+    try:
+        scheme, place = parse_address(address)
+        if scheme not in backends:
+            raise ValueError(f"{scheme}:// is none of {', '.join(backends)}")
+        if scheme != "inproc":
+            socket.create_connection(parse_host_port(place), timeout=10).close()
+    except (OSError, ValueError, TypeError) as error:
+        said = first_line(str(error)) or type(error).__name__
+        raise InputError(f"--scheduler {address}: nobody answers ({said}).") from None
+
+
 @contextmanager
 def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     try:
@@ -304,12 +324,9 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     except ImportError:
         raise InputError("sweep needs Dask: pip install mechlearn[sweep].") from None
     if scheduler is not None:
-        try:
-            with Client(scheduler, timeout=10) as client:
-                yield client
-        except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
-            said = first_line(str(error)) or type(error).__name__
-            raise InputError(f"--scheduler {scheduler}: nobody answers ({said}).") from None
+        _require_answer(scheduler)
+        with Client(scheduler, timeout=10) as client:
+            yield client
         return
     count = workers or len(os.sched_getaffinity(0))
     # Connections that are cut when a sweep is stopped are told of later than logs are silenced.
