@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 
 
 class AtState:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
 from mechlearn.fenics import MPI
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 from mechlearn.solver import DirectSolver
 
 #: A Schur complement with smaller eigenvalues, relative to its scale, is singular.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mechlearn import ranks
+from mechlearn import parallel as ranks
 from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
 from mechlearn.errors import plain
 from mechlearn.setup import Setup

@@ -11,8 +11,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from mechlearn.environment import cache_folder
 from mechlearn.errors import MechlearnError
-from mechlearn.surroundings import cache_folder
 
 #: No multiplication and addition is fused, nothing reordered, and no instruction used that only
 #: some processors have: the code then gives the same numbers, to the last bit, on all.

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from unittest.mock import patch
 
-from mechlearn.surroundings import prepare
+from mechlearn.environment import prepare
 
 if importlib.util.find_spec("dolfinx_solver"):
     import dolfinx_solver  # noqa: F401

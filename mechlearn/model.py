@@ -24,8 +24,8 @@ from mechlearn.errors import InputError
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.network import Network
 from mechlearn.packed import Packed
+from mechlearn.parallel import total
 from mechlearn.products import Product
-from mechlearn.ranks import total
 from mechlearn.scatter import Scatter
 from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from mechlearn.attached import checked_data, checked_labels, checked_sets, frozen, renumbered
+from mechlearn.attributes import checked_data, checked_labels, checked_sets, frozen, renumbered
 from mechlearn.errors import InputError, listed
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.

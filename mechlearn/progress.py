@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from mechlearn.errors import plain
 from mechlearn.learners import Learner
-from mechlearn.ranks import tell
+from mechlearn.parallel import tell
 from mechlearn.setup import Setup
 
 #: Where there is no terminal, a line is printed this often (seconds).

@@ -10,7 +10,7 @@ from mechlearn.factors import Inertia
 from mechlearn.fastest import fastest
 from mechlearn.fenics import PETSc
 from mechlearn.kinds import Kinds
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000

@@ -14,7 +14,7 @@ import numpy as np
 from mechlearn.errors import InputError
 from mechlearn.folder import new_folder, within
 from mechlearn.network import Network
-from mechlearn.ranks import on_first
+from mechlearn.parallel import on_first
 from mechlearn.results import Interrupted
 from mechlearn.run import Run
 from mechlearn.tabletext import csv_table

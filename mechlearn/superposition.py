@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 
 if TYPE_CHECKING:
     from mechlearn.model import Model

@@ -7,7 +7,7 @@ import numpy as np
 
 from mechlearn.fenics import MPI, PETSc
 from mechlearn.kinds import Kinds
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 
 #: A factorisation is exact where it solves for the load as well as this, and that load, each part
 #: of it in units of what it meets on its own, does no more work than this.

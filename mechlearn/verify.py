@@ -22,8 +22,8 @@ from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.fenics import MPI
 from mechlearn.meshfile import write_network
 from mechlearn.network import Network
+from mechlearn.parallel import on_first
 from mechlearn.posing import pose
-from mechlearn.ranks import on_first
 from mechlearn.run import Run
 from mechlearn.sizing import Struts
 

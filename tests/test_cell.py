@@ -291,7 +291,7 @@ def test_two_ranks_find_the_same(tmp_path):
     script = tmp_path / "two.py"
     script.write_text(
         "import mechlearn as ml\n"
-        "from mechlearn.ranks import rank\n"
+        "from mechlearn.parallel import rank\n"
         "net = ml.networks.triangular([4, 4], periodic=True, disorder=0.3, seed=1)\n"
         "task = ml.Task(sources=[ml.Source(cell='xx', strain=-0.04)],"
         " targets=[ml.Target(cell='yy', poisson=0.1), ml.Target(cell='xx', modulus=0.5)])\n"

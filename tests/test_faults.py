@@ -22,8 +22,8 @@ from mechlearn.learners.pace import SLOWEST
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
+from mechlearn.parallel import largest
 from mechlearn.posing import pose
-from mechlearn.ranks import largest
 from mechlearn.run import Run
 
 NODE = 25
@@ -338,7 +338,7 @@ import sys
 from mechlearn.cli import main
 from mechlearn.errors import SolveError
 from mechlearn.learners import Learner
-from mechlearn.ranks import rank
+from mechlearn.parallel import rank
 
 see = Learner._see
 

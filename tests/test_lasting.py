@@ -447,7 +447,7 @@ from pathlib import Path
 import numpy as np
 import test_lasting as t
 from mechlearn.checkpoint import Stopped
-from mechlearn.ranks import rank
+from mechlearn.parallel import rank
 from mechlearn.training import train_setup
 
 setup = t.setup_of(6, **t.KINDS["finite"])

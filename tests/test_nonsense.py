@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mechlearn import ranks
+from mechlearn import parallel as ranks
 from mechlearn.errors import InputError
 from mechlearn.progress import patience
 from mechlearn.setup import DEEP, read_setup

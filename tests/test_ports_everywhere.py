@@ -305,7 +305,7 @@ def test_several_places_at_once_against_dense_algebra(space, seed):
 RANKS = """
 import json, sys
 import mechlearn as ml
-from mechlearn.ranks import rank
+from mechlearn.parallel import rank
 sys.path.insert(0, sys.argv[1])
 from conftest import random_network
 out = []

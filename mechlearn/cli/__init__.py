@@ -12,7 +12,8 @@ import traceback
 
 from cyclopts import App, CycloptsError
 
-from mechlearn import __version__, ranks
+from mechlearn import __version__
+from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
 from mechlearn.cli.showing import export, render, report, view
 from mechlearn.cli.studies import compare, sweep, verify

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from mechlearn.cli.words import Switch, error_of, fail, say, source_table, table, verdict, warn
 from mechlearn.errors import about
-from mechlearn.ranks import on_first, rank
+from mechlearn.parallel import on_first, rank
 
 
 def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> None:

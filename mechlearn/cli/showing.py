@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from mechlearn.cli.words import Switch, say
 from mechlearn.errors import InputError
 from mechlearn.export.options import Options
-from mechlearn.ranks import on_first, size
+from mechlearn.parallel import on_first, size
 
 
 def render(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import Parameter
 
-from mechlearn import ranks
+from mechlearn import parallel as ranks
 from mechlearn.errors import plain, printable
 from mechlearn.units import amount, percent
 

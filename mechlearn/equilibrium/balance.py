@@ -19,8 +19,8 @@ from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
 from mechlearn.factors import Inertia
 from mechlearn.model import Model
+from mechlearn.parallel import largest, total
 from mechlearn.problem import Problem
-from mechlearn.ranks import largest, total
 from mechlearn.solver import DirectSolver
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by

@@ -11,8 +11,8 @@ from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
 from mechlearn.kinematics import Displacements
 from mechlearn.model import Model
+from mechlearn.parallel import total
 from mechlearn.problem import Problem
-from mechlearn.ranks import total
 
 #: Energies of bonds are no larger, nor smaller than one over it: products of them are numbers.
 LARGEST_ENERGY = 1e200

@@ -30,8 +30,8 @@ from mechlearn.equilibrium.reading import PortReader
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.model import Model
+from mechlearn.parallel import total
 from mechlearn.problem import Problem
-from mechlearn.ranks import total
 from mechlearn.superposition import Sense, moment
 
 #: A solution that misses its load by more than this (relative) is not a solution.

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.model import Model
+from mechlearn.parallel import total
 from mechlearn.problem import Problem
-from mechlearn.ranks import total
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.ranks import on_first
+from mechlearn.parallel import on_first
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.solids.model import SolidModel
 

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
-from mechlearn.ranks import on_first
+from mechlearn.parallel import on_first
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
 from mechlearn.solids.patches import VOLUME, node_rows
 from mechlearn.solids.shape import dilations, velocities

@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from mechlearn.fenics import MPI, PETSc
-from mechlearn.ranks import total
+from mechlearn.parallel import total
 
 
 class Supports:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError
-from mechlearn.ranks import size
+from mechlearn.parallel import size
 from mechlearn.render.colours import GHOST, SOURCE, SUPPORT, TARGET
 from mechlearn.render.marks import held_nodes
 from mechlearn.render.words import heading
