@@ -13,9 +13,10 @@ from mechlearn.data import write_examples
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, about, failure
 from mechlearn.folder import FILES, has_checkpoint, locked
-from mechlearn.meshfile import read_fields, state_fields, states_of, write_network
+from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network
+from mechlearn.io.untrusted_hdf import check_hdf
+from mechlearn.io.writing import replacing
 from mechlearn.network import Network
-from mechlearn.safehdf import check_hdf
 from mechlearn.schema import key_path
 from mechlearn.setup import (
     Setup,
@@ -25,7 +26,6 @@ from mechlearn.setup import (
     read_setup,
     to_toml,
 )
-from mechlearn.writing import replacing
 
 if TYPE_CHECKING:
     import xarray

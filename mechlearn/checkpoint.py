@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError, failure
 from mechlearn.folder import BEFORE, CHECKPOINT, Place, resumable
+from mechlearn.io.untrusted_npz import read_arrays
+from mechlearn.io.writing import write_whole
 from mechlearn.learners import Learner
 from mechlearn.network import Network
-from mechlearn.safenpz import read_arrays
 from mechlearn.setup import Setup
 from mechlearn.signals import ENDING, handling
-from mechlearn.writing import write_whole
 
 #: Bumped when the arrays of a checkpoint change their meaning.
 FORMAT = 6

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
+from mechlearn.io.tables import csv_table
+from mechlearn.io.writing import save
 from mechlearn.learners import Learner, RuleLearner
 from mechlearn.phase import ADJOINT
 from mechlearn.rules import (
@@ -27,9 +29,7 @@ from mechlearn.rules import (
 from mechlearn.schema import pick
 from mechlearn.setup import Setup, build_energy, build_network
 from mechlearn.start import with_start
-from mechlearn.tabletext import csv_table
 from mechlearn.training import make_learner
-from mechlearn.writing import save
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1

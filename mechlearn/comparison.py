@@ -6,8 +6,8 @@ from pathlib import Path
 from mechlearn import parallel as ranks
 from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
 from mechlearn.errors import plain
+from mechlearn.io.writing import written
 from mechlearn.setup import Setup
-from mechlearn.writing import written
 
 
 def write_comparison(

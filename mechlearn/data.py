@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.writing import written
+from mechlearn.io.writing import written
 
 #: Data sets of scikit-learn that come with it, by name.
 BUNDLED = ("iris", "digits", "wine", "breast_cancer")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mechlearn.errors import InputError, failure
-from mechlearn.writing import STAGE
+from mechlearn.io.writing import STAGE
 
 #: The files of a finished run; the last of them says that the others are complete.
 FILES = ("task.toml", "network.vtu", "learned.vtu", "history.nc", "summary.json")

@@ -13,14 +13,14 @@ import numpy as np
 
 from mechlearn.errors import InputError
 from mechlearn.folder import new_folder, within
+from mechlearn.io.tables import csv_table
+from mechlearn.io.writing import save
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.results import Interrupted
 from mechlearn.run import Run
-from mechlearn.tabletext import csv_table
 from mechlearn.task import Example, Source, Target, Task
 from mechlearn.training import train
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     import xarray

@@ -26,12 +26,12 @@ from pydantic import ValidationError
 from mechlearn.checkpoint import Stopped, differences, fingerprint, network_digest
 from mechlearn.errors import InputError, MechlearnError, first_line
 from mechlearn.folder import locked, new_folder, within
+from mechlearn.io.tables import csv_table
+from mechlearn.io.writing import write_whole
 from mechlearn.run import Run
 from mechlearn.schema import input_error
 from mechlearn.setup import Setup, build_network, build_rule
 from mechlearn.signals import ENDING, handling
-from mechlearn.tabletext import csv_table
-from mechlearn.writing import write_whole
 
 #: More members than this are surely a mistake.
 MOST = 100_000

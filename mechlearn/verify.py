@@ -20,7 +20,7 @@ from mechlearn.energies.solid import Hinge
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.fenics import MPI
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.posing import pose

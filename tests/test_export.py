@@ -22,7 +22,7 @@ from mechlearn.export import FORMATS, export
 from mechlearn.export.body import _as_printed, check_closed
 from mechlearn.export.options import Options
 from mechlearn.export.part import lowest, make_part, silhouette
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
 from mechlearn.solids import uniting

@@ -7,7 +7,7 @@ import pytest
 from conftest import random_network
 
 from mechlearn.errors import InputError
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.flat import in_its_dimension

@@ -12,8 +12,8 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.folder import CHECKPOINT, FILES, LOCK, Place, locked
+from mechlearn.io.writing import save
 from mechlearn.run import Run
-from mechlearn.writing import save
 
 TASK = """
 title = "small"

@@ -5,7 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.networks import keep_nodes
 from mechlearn.places import by_label, node_ids
 from mechlearn.posing import pose

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.networks import from_file
 from mechlearn.networks.cells import FAMILIES, Block, Mesh, bonds_of
 from mechlearn.networks.meshes import network_of

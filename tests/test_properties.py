@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechlearn.errors import plain
-from mechlearn.meshfile import write_network
+from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.graphs import write_graphml

@@ -15,8 +15,8 @@ import xarray
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.meshfile import write_network
-from mechlearn.meshformats import FORMATS
+from mechlearn.io.formats import FORMATS
+from mechlearn.io.meshfile import write_network
 from mechlearn.setup import read_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"

@@ -8,10 +8,10 @@ import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from mechlearn.apart import Crash, apart
 from mechlearn.energies import Hinge, Solid
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.fenics import MPI, fem, ufl
+from mechlearn.io.isolated import Crash, apart
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.posing import pose

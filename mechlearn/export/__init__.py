@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.export.options import BODY, MAKING, SIZING, Options
-from mechlearn.meshformats import FORMATS as MESHES
+from mechlearn.io.formats import FORMATS as MESHES
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

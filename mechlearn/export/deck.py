@@ -26,12 +26,12 @@ from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
+from mechlearn.io.writing import save
 from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.problem import Problem
 from mechlearn.sizing import sized as sized_struts
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechlearn.export.options import Options
-from mechlearn.meshfile import state_fields, write_network
+from mechlearn.io.meshfile import state_fields, write_network
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
 

@@ -9,7 +9,7 @@ from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, make_part
-from mechlearn.writing import save
+from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -12,7 +12,7 @@ from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional
 from mechlearn.export.options import Options
 from mechlearn.export.part import make_part, silhouette
-from mechlearn.writing import save
+from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

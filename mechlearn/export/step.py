@@ -11,9 +11,9 @@ from mechlearn.errors import SolveError
 from mechlearn.export.body import hole_places, plate_corners, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, lowest, make_part, silhouette
+from mechlearn.io.writing import save
 from mechlearn.solids.meshing import gmsh_session, trouble
 from mechlearn.solids.uniting import TRIES, check_volume, shortened, spin, tried, unite
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, plain
 from mechlearn.export.options import Options
-from mechlearn.writing import save
+from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.network import Network

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.meshfile import set_field, take_sets
+from mechlearn.io.meshfile import set_field, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.flat import marked
 

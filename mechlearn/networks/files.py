@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.meshtext import with_texts
+from mechlearn.io.text import with_texts
+from mechlearn.io.writing import save
 from mechlearn.network import Network
 from mechlearn.networks.blocks import in_blocks, read_blocks
 from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
@@ -32,7 +33,6 @@ from mechlearn.networks.graphs import read_graphml
 from mechlearn.networks.meshes import SUFFIXES, read_network
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_npz
-from mechlearn.writing import save
 
 LOG = logging.getLogger(__name__)
 TEXT = (".txt", ".net", ".dat", ".edges")

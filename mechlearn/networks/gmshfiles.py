@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.apart import Crash, apart
 from mechlearn.errors import InputError, failure
-from mechlearn.gmshread import read_msh
-from mechlearn.meshfile import read_mesh
+from mechlearn.io.gmsh import read_msh
+from mechlearn.io.isolated import Crash, apart
+from mechlearn.io.meshfile import read_mesh
 from mechlearn.networks.cells import FAMILIES, Block, Mesh
 from mechlearn.networks.libraries import of_meshio
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.extras import load
+from mechlearn.io.untrusted_xml import refuse_entities
+from mechlearn.io.writing import save
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
     AXES,
@@ -26,8 +28,6 @@ from mechlearn.networks.columns import (
     texts_in,
 )
 from mechlearn.networks.flat import in_its_dimension
-from mechlearn.safexml import refuse_entities
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     import networkx

@@ -8,11 +8,11 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.apart import Crash, apart
 from mechlearn.errors import InputError
-from mechlearn.meshfile import set_field
+from mechlearn.io.isolated import Crash, apart
+from mechlearn.io.meshfile import set_field
+from mechlearn.io.vtk import read_vtk
 from mechlearn.networks.cells import Block, Mesh, whole_numbers
-from mechlearn.vtkread import read_vtk
 
 #: Families by VTK's numbers of cell types.
 TYPES = {

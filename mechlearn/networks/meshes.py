@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, first_line
-from mechlearn.meshfile import read_mesh, take_sets
+from mechlearn.io.meshfile import read_mesh, take_sets
+from mechlearn.io.untrusted_vtk import check_vtk_xml
+from mechlearn.io.untrusted_xml import refuse_entities
 from mechlearn.network import BOX, Network
 from mechlearn.networks.cells import (
     Mesh,
@@ -26,8 +28,6 @@ from mechlearn.networks.flat import DIMENSION
 from mechlearn.networks.gmshfiles import read_gmsh
 from mechlearn.networks.libraries import of_meshio, of_vtk
 from mechlearn.networks.plyfiles import read_ply
-from mechlearn.safevtk import check_vtk_xml
-from mechlearn.safexml import refuse_entities
 
 #: What VTK reads here.
 VTK = (".vtu", ".vtp", ".vtk", ".obj", ".stl")

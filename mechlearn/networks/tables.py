@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure, listed
-from mechlearn.meshfile import set_field, take_sets
+from mechlearn.io.meshfile import set_field, take_sets
+from mechlearn.io.untrusted_npz import read_arrays
+from mechlearn.io.writing import save
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
     NUMBER,
@@ -28,8 +30,6 @@ from mechlearn.networks.columns import (
     typed,
 )
 from mechlearn.networks.flat import marked
-from mechlearn.safenpz import read_arrays
-from mechlearn.writing import save
 
 #: Columns that say which nodes a bond joins, and which one is the id of a node.
 ENDS = (("i", "j"), ("source", "target"), ("from", "to"))

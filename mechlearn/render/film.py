@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import Solid
 from mechlearn.errors import InputError
+from mechlearn.io.writing import written
 from mechlearn.kinematics import Displacements
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import literal
@@ -23,7 +24,6 @@ from mechlearn.render.sheet import Sheet
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.view import view
 from mechlearn.render.words import heading, percent, readings
-from mechlearn.writing import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

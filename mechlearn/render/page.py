@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mechlearn.errors import InputError
+from mechlearn.io.writing import save
 from mechlearn.plots import INK, short
 from mechlearn.render.colours import QUIET
 from mechlearn.render.labels import LABELS
 from mechlearn.render.shown import Look, Shown, learned_caption
 from mechlearn.render.window import plotter
 from mechlearn.render.words import heading, label, percent
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     import pyvista

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.io.writing import written
 from mechlearn.plots import INK, log_ticks, short
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 from mechlearn.render.view import View
 from mechlearn.render.words import percent
-from mechlearn.writing import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

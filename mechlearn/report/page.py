@@ -9,6 +9,7 @@ import numpy as np
 
 from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
+from mechlearn.io.writing import save
 from mechlearn.render.words import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
@@ -18,7 +19,6 @@ from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
 from mechlearn.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount, typeset
-from mechlearn.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.apart import Crash, apart, limited
 from mechlearn.errors import SolveError
+from mechlearn.io.isolated import Crash, apart, limited
 from mechlearn.solids.struts import Struts
 
 #: How often a union is tried, with bodies turned another way each time.

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, failure, first_line
-from mechlearn.meshformats import FORMATS
-from mechlearn.meshtext import text_fields
+from mechlearn.io.formats import FORMATS
+from mechlearn.io.text import text_fields
+from mechlearn.io.untrusted_hdf import SUFFIXES, check_hdf
+from mechlearn.io.untrusted_mesh import listening
+from mechlearn.io.untrusted_vtk import check_vtk_xml
+from mechlearn.io.untrusted_xml import heavy_files, refuse_entities
+from mechlearn.io.writing import written
 from mechlearn.network import Network
-from mechlearn.safehdf import SUFFIXES, check_hdf
-from mechlearn.safemesh import listening
-from mechlearn.safevtk import check_vtk_xml
-from mechlearn.safexml import heavy_files, refuse_entities
-from mechlearn.writing import written
 
 if TYPE_CHECKING:
     import meshio

@@ -1,0 +1,1 @@
+"""Files of others and of our own: meshes, arrays, XML; readers of untrusted input."""
