@@ -17,17 +17,17 @@ from mechlearn.assembled import Assembled
 from mechlearn.atstate import AtState
 from mechlearn.bondforms import BondForms, BorderForms
 from mechlearn.bondmesh import BondMesh
-from mechlearn.border import Border, BorderedSolver
 from mechlearn.cell import cell_components
 from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI, PETSc, fem, la
+from mechlearn.linalg.bordered import Border, BorderedSolver
+from mechlearn.linalg.matmul import Product
+from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
 from mechlearn.packed import Packed
 from mechlearn.parallel import total
-from mechlearn.products import Product
 from mechlearn.scatter import Scatter
-from mechlearn.solver import DirectSolver
 from mechlearn.superposition import BondSuperposition, FeltByBonds
 from mechlearn.unstrained import Rest, Unstrained
 from mechlearn.userorder import UserOrder

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.fenics import PETSc
-from mechlearn.products import Product
+from mechlearn.linalg.matmul import Product
 
 
 class Scatter:

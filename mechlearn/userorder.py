@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.bondmesh import BondMesh
-from mechlearn.border import Border
 from mechlearn.cell import strain_tensors
 from mechlearn.fenics import MPI
+from mechlearn.linalg.bordered import Border
 from mechlearn.network import Network
 
 

@@ -16,6 +16,7 @@ from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import RuleLearner
+from mechlearn.linalg.solver import DirectSolver
 from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
@@ -24,7 +25,6 @@ from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.render import render
 from mechlearn.rules import CoupledLearning, GradientDescent, GreedyPruning
-from mechlearn.solver import DirectSolver
 from mechlearn.task import Source, Support, Target, Task
 
 NU = 0.3

@@ -12,6 +12,7 @@ from mechlearn.energies import Hinge, Solid
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.fenics import MPI, fem, ufl
 from mechlearn.io.isolated import Crash, apart
+from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.posing import pose
@@ -22,7 +23,6 @@ from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, volumes
 from mechlearn.solids.model import SolidModel
 from mechlearn.solids.struts import Struts, drawable
-from mechlearn.solver import DirectSolver, IterativeSolver
 from mechlearn.task import Source, Support, Target, Task
 
 HINGE = Hinge(thin=0.4, length=0.12)

@@ -9,16 +9,16 @@ import pytest
 from cvxopt import cholmod as cholmod_of_cvxopt
 from scipy import sparse
 
-from mechlearn import fastest
 from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
-from mechlearn.factors import Inertia
 from mechlearn.fenics import PETSc
+from mechlearn.linalg import select as fastest
+from mechlearn.linalg.cholmod import Supernodes
+from mechlearn.linalg.factorisation import Inertia
+from mechlearn.linalg.solver import DirectSolver
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
-from mechlearn.solver import DirectSolver
-from mechlearn.supernodal import Supernodes
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
 from mechlearn.model import Model
 from mechlearn.networks import delaunay
-from mechlearn.solver import DirectSolver
+from mechlearn.linalg.solver import DirectSolver
 
 net = delaunay(nodes=60, dim=3, seed=0)
 model = Model(net, Spring(), held=range(10))

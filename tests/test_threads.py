@@ -5,8 +5,8 @@ import threading
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from mechlearn.linalg.threads import one_thread
 from mechlearn.networks import generators, packing
-from mechlearn.threads import one_thread
 
 
 def counts():

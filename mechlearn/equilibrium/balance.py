@@ -13,15 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.border import BorderedSolver
 from mechlearn.equilibrium.conditions import check_size, mean_stiffness, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
-from mechlearn.factors import Inertia
+from mechlearn.linalg.bordered import BorderedSolver
+from mechlearn.linalg.factorisation import Inertia
+from mechlearn.linalg.solver import DirectSolver
 from mechlearn.model import Model
 from mechlearn.parallel import largest, total
 from mechlearn.problem import Problem
-from mechlearn.solver import DirectSolver
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.

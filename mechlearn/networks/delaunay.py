@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay, cKDTree
 
 from mechlearn.errors import InputError
+from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.redundant import remove_redundant
 from mechlearn.networks.spheres import quench, random_spheres, root
-from mechlearn.threads import one_thread
 
 #: Smallest periodic networks: below, a bond may reach its own image.
 FEWEST_PERIODIC = {2: 20, 3: 80}

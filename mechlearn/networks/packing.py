@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
+from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.spheres import Spheres, largest_ball, quench, random_spheres, relax
 from mechlearn.networks.trim import core, keep_nodes, largest_piece, trim_floppy
-from mechlearn.threads import one_thread
 
 #: The pressure of a periodic packing when no dial is set.
 PRESSURE = 1e-2

@@ -17,9 +17,9 @@ from scipy.sparse.linalg import splu
 
 from mechlearn.errors import InputError, SolveError
 from mechlearn.kinematics import rigid_motions
+from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
-from mechlearn.threads import one_thread
 
 #: A bond counts as part of a state of self-stress from this squared weight on. Far above
 #: rounding, far below what real self-stress has; a network pruned below it would be nearly floppy.

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.linalg.threads import one_thread
 from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, pieces
-from mechlearn.threads import one_thread
 
 
 def keep_nodes(network: Network, keep: ArrayLike) -> Network:

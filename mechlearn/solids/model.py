@@ -19,6 +19,7 @@ from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.kinematics import spins, translations
+from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
@@ -27,7 +28,6 @@ from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts, drawable
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solids.supports import Supports
-from mechlearn.solver import DirectSolver, IterativeSolver
 
 #: Largest cells over the width of a round strut: five to a turn.
 COARSEST = 0.65

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.factors import Inertia
-from mechlearn.fastest import fastest
 from mechlearn.fenics import PETSc
-from mechlearn.kinds import Kinds
+from mechlearn.linalg.dof_groups import Kinds
+from mechlearn.linalg.factorisation import Inertia
+from mechlearn.linalg.select import fastest
 from mechlearn.parallel import total
 
 #: Relative residual at which conjugate gradients stop, and their number of iterations.

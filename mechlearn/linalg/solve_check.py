@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mechlearn.fenics import MPI, PETSc
-from mechlearn.kinds import Kinds
+from mechlearn.linalg.dof_groups import Kinds
 from mechlearn.parallel import total
 
 #: A factorisation is exact where it solves for the load as well as this, and that load, each part

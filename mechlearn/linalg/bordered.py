@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.factors import Inertia
 from mechlearn.fenics import MPI
+from mechlearn.linalg.factorisation import Inertia
+from mechlearn.linalg.solver import DirectSolver
 from mechlearn.parallel import total
-from mechlearn.solver import DirectSolver
 
 #: A Schur complement with smaller eigenvalues, relative to its scale, is singular.
 SINGULAR = 1e-12

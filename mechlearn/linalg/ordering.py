@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.fenics import PETSc, dolfinx
-from mechlearn.kinds import Kinds
+from mechlearn.linalg.dof_groups import Kinds
 
 _petsc = ctypes.CDLL(str(dolfinx.fem.petsc.get_petsc_lib()))
 #: What petsc4py has no names for: MAT_FACTOR_CHOLESKY and MAT_LOCAL, and records of numbers, here

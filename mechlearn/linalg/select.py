@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.factors import BlockFactors, Factors, KernelFactors, MumpsFactors
 from mechlearn.fenics import PETSc
-from mechlearn.kinds import Kinds
-from mechlearn.ordered import Ordered, elimination, nested_dissection
-from mechlearn.supernodal import CholmodFactors, available
+from mechlearn.linalg.cholmod import CholmodFactors, available
+from mechlearn.linalg.dof_groups import Kinds
+from mechlearn.linalg.factorisation import BlockFactors, Factors, KernelFactors, MumpsFactors
+from mechlearn.linalg.ordering import Ordered, elimination, nested_dissection
 
 # All of this was measured, with networks in 2D and 3D.
 

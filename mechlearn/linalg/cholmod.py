@@ -12,10 +12,10 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.factors import Factors, Inertia, MumpsFactors, lost, singular
 from mechlearn.fenics import PETSc
-from mechlearn.kinds import Kinds
-from mechlearn.ordered import numbers
+from mechlearn.linalg.dof_groups import Kinds
+from mechlearn.linalg.factorisation import Factors, Inertia, MumpsFactors, lost, singular
+from mechlearn.linalg.ordering import numbers
 
 
 @cache

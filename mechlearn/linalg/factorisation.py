@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.kinds import Kinds
-from mechlearn.ordered import Ordered
-from mechlearn.trial import LOOSE, Trial
+from mechlearn.linalg.dof_groups import Kinds
+from mechlearn.linalg.ordering import Ordered
+from mechlearn.linalg.solve_check import LOOSE, Trial
 
 #: What is left of a pivot, relative to what it was before others were eliminated, where it has no
 #: digits left.

@@ -1,0 +1,1 @@
+"""Factorisations, orderings and bordered systems of sparse matrices."""
