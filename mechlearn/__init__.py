@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         Solid,
         Spring,
     )
+    from mechlearn.energies.rigidity import rigidity
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.feasibility import feasible
     from mechlearn.imperfections import Imperfections
-    from mechlearn.maxwell import rigidity
     from mechlearn.network import Network
     from mechlearn.probe import Probe
     from mechlearn.results import Interrupted
@@ -91,7 +91,7 @@ _HOMES = {
     "Task": "task",
     "feasible": "feasibility",
     "moduli": "elasticity",
-    "rigidity": "maxwell",
+    "rigidity": "energies.rigidity",
     "sequence": "stages",
     "together": "stages",
     "train": "training",

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError, listed
-from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.ports import name_of
 from mechlearn.posing import pose

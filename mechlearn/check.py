@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Imperfections
-from mechlearn.maxwell import uncounted
 from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule

@@ -19,6 +19,7 @@ from mechlearn.bondforms import BondForms, BorderForms
 from mechlearn.bondmesh import BondMesh
 from mechlearn.cell import cell_components
 from mechlearn.energies import BondEnergy
+from mechlearn.energies.reference_derivatives import Rest, Unstrained
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.bordered import Border, BorderedSolver
@@ -29,7 +30,6 @@ from mechlearn.packed import Packed
 from mechlearn.parallel import total
 from mechlearn.scatter import Scatter
 from mechlearn.superposition import BondSuperposition, FeltByBonds
-from mechlearn.unstrained import Rest, Unstrained
 from mechlearn.userorder import UserOrder
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from mechlearn.cell import VOLUME
+from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
-from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
 from mechlearn.places import at_sources, resolve
 from mechlearn.ports import check_cell, components_of, name_of, place_of, ports_of

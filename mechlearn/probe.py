@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.baseline import pose_from_baseline
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import Element, Spring
+from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import PhaseState, equilibrium
 from mechlearn.fenics import MPI
-from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.rules import GradientDescent, Rule
 from mechlearn.task import Task

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.cell import affine_rows, cell_components, cell_functional
-from mechlearn.kinematics import Kinematics
+from mechlearn.energies.kinematics import Kinematics
 from mechlearn.network import Network
 from mechlearn.task import RATIOS, Task
 

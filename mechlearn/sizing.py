@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies.kinematics import Displacements
+from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
-from mechlearn.kinematics import Displacements
-from mechlearn.maxwell import rigidity
 from mechlearn.network import Network
 from mechlearn.run import Run
 

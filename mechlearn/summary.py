@@ -9,10 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import NewtonEquilibrium, Settled
 from mechlearn.equilibrium.driving import source_table
 from mechlearn.learners import Learner
-from mechlearn.maxwell import uncounted
 from mechlearn.problem import Problem
 from mechlearn.task import RATIOS
 from mechlearn.verdict import at_bounds, judge

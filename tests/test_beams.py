@@ -12,12 +12,12 @@ from test_rules import Bench
 
 import mechlearn as ml
 from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
+from mechlearn.energies.rigidity import rigidity
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import RuleLearner
 from mechlearn.linalg.solver import DirectSolver
-from mechlearn.maxwell import rigidity
 from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay

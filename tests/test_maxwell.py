@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from mechlearn import maxwell
-from mechlearn.kinematics import rigid_motions
-from mechlearn.maxwell import rigidity
+from mechlearn.energies import rigidity as maxwell
+from mechlearn.energies.kinematics import rigid_motions
+from mechlearn.energies.rigidity import rigidity
 from mechlearn.network import Network
 from mechlearn.networks import cubic, fcc, honeycomb, kagome, packing, square, triangular
 

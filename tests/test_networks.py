@@ -12,8 +12,8 @@ import pytest
 from scipy.spatial import Delaunay
 
 from mechlearn import networks
+from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError, MechlearnError, SolveError
-from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, nearest_image
 from mechlearn.networks import (
     cubic,

@@ -55,7 +55,7 @@ MODULES = {
     "extending": ("Extending", "What one's own elements, rules, costs and learners build on.", {
         "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),
         "mechlearn.solids.materials": ("density",),
-        "mechlearn.kinematics": ("Kinematics", "Displacements", "Frames", "Bodies", "Potentials"),
+        "mechlearn.energies.kinematics": ("Kinematics", "Displacements", "Frames", "Bodies", "Potentials"),
         "mechlearn.phase": ("Phase",),
         "mechlearn.rules": ("Procedure", "Rule", "Contrastive"),
         "mechlearn.costs": ("Cost",),

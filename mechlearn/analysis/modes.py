@@ -19,8 +19,8 @@ from scipy.linalg import eigh
 from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import DENSE, Tangent, port_rows
+from mechlearn.energies.rigidity import ZERO
 from mechlearn.errors import InputError, SolveError
-from mechlearn.maxwell import ZERO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

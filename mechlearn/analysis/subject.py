@@ -12,8 +12,8 @@ from mechlearn.analysis.finding import Finding
 from mechlearn.baseline import pose_from_baseline
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import BondEnergy, Element, Spring
+from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
-from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.task import Task

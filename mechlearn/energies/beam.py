@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
+from mechlearn.energies.kinematics import FRAME, SPACE, Kinematics
 from mechlearn.errors import InputError
-from mechlearn.kinematics import FRAME, SPACE, Kinematics
 
 MODULUS = Parameter(
     "modulus",

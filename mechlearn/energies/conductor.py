@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
 from mechlearn.energies.element import Bond, BondEnergy, Parameter
-from mechlearn.kinematics import CHARGE, PRESSURE, VOLTAGE, Kinematics
+from mechlearn.energies.kinematics import CHARGE, PRESSURE, VOLTAGE, Kinematics
 
 
 @dataclass(frozen=True)

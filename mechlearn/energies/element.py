@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError
-from mechlearn.kinematics import Kinematics
 
 #: What pulls by less than this part of what it takes to double an element's length does not.
 SLACK = 1e-9
 
 if TYPE_CHECKING:
+    from mechlearn.energies.vectorised import Pointwise
     from mechlearn.network import Network
-    from mechlearn.pointwise import Pointwise
     from mechlearn.problem import Problem
 
 
@@ -231,7 +231,9 @@ class BondEnergy(Element):
 
 @cache
 def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
-    from mechlearn.pointwise import Pointwise  # waits for UFL only when numbers are wanted
+    from mechlearn.energies.vectorised import (
+        Pointwise,  # waits for UFL only when numbers are wanted
+    )
 
     names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
     return Pointwise(energy.energy, names, by)

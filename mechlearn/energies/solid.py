@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from mechlearn.energies.element import Element, Parameter
+from mechlearn.energies.kinematics import BODY, Kinematics
 from mechlearn.errors import InputError
-from mechlearn.kinematics import BODY, Kinematics
 
 #: A change of the eigenstrain that shows, and stress over modulus that does not.
 EIGENSTRAIN, UNSTRESSED = 0.01, 1e-7

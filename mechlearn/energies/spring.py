@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, override
 
 from mechlearn.energies.element import Bond, BondEnergy, Parameter
-from mechlearn.kinematics import SPACE, Kinematics
+from mechlearn.energies.kinematics import SPACE, Kinematics
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.kinematics import Displacements
 from mechlearn.model import Model
 from mechlearn.parallel import total
 from mechlearn.problem import Problem

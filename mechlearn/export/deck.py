@@ -22,12 +22,12 @@ import numpy as np
 
 from mechlearn import __version__
 from mechlearn.energies import Element, Solid, energies
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.io.writing import save
-from mechlearn.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.problem import Problem

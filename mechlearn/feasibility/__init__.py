@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from mechlearn.baseline import is_prestressed, pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.energies import Element, Spring
+from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
-from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.problem import Problem
 from mechlearn.task import Task

@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.baseline import pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
+from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError, SolveError
 from mechlearn.history import History
 from mechlearn.imperfections import Flaws, Imperfections
 from mechlearn.learners.hardware import Hardware
 from mechlearn.learners.pace import Pace
 from mechlearn.learners.position import Position, within
-from mechlearn.maxwell import check_rigidity
 from mechlearn.network import Network
 from mechlearn.rules import Procedure
 from mechlearn.steps import Plain, make_step

@@ -15,8 +15,8 @@ from scipy import sparse
 from scipy.linalg import qr
 from scipy.sparse.linalg import splu
 
+from mechlearn.energies.kinematics import rigid_motions
 from mechlearn.errors import InputError, SolveError
-from mechlearn.kinematics import rigid_motions
 from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check

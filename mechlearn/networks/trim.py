@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
 from mechlearn.linalg.threads import one_thread
-from mechlearn.maxwell import rigidity
 from mechlearn.network import Network, pieces
 
 

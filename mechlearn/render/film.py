@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import Solid
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.io.writing import written
-from mechlearn.kinematics import Displacements
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import literal
 from mechlearn.render.felt import pulled, recorded

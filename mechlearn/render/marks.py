@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.cell import VOLUME
-from mechlearn.kinematics import Displacements
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
 from mechlearn.render.colours import SOURCE, TARGET

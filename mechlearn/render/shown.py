@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import Bar, Beam, FiniteBeam, Solid
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
-from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.bending import bent
 from mechlearn.render.colours import Shades

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
 
-from mechlearn.maxwell import ZERO
+from mechlearn.energies.rigidity import ZERO
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.actuation import Actuation, Answer
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
-from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades

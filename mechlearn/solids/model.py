@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.atstate import AtState
+from mechlearn.energies.kinematics import spins, translations
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.kinematics import spins, translations
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.solids.contact import contact_warnings

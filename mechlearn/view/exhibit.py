@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies import Solid
+from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.errors import InputError, listed, plain
-from mechlearn.kinematics import Displacements
 from mechlearn.plots import in_words
 from mechlearn.render.colours import Shades, rgb
 from mechlearn.render.deformation import (

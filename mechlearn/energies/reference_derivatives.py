@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mechlearn.energies import BondEnergy
 
 if TYPE_CHECKING:
-    from mechlearn.pointwise import Term
+    from mechlearn.energies.vectorised import Term
 
 
 class Unstrained:

@@ -17,8 +17,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from mechlearn.energies import Element
+from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
-from mechlearn.kinematics import SPACE, Kinematics
 from mechlearn.network import Network
 
 #: Up to this many unknowns the modes come from a dense factorisation.
