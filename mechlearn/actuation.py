@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.cell import strain_tensors
 from mechlearn.errors import InputError
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.phase import Phase
 
 if TYPE_CHECKING:

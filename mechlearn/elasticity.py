@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.cell import cell_components
 from mechlearn.energies import Element, Spring
 from mechlearn.errors import InputError
+from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.network import Network
 from mechlearn.posing import pose
 from mechlearn.schema import pick

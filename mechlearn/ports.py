@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mechlearn.cell import VOLUME, cell_components, multiplicity
 from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
+from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
 from mechlearn.network import Network
 from mechlearn.problem import Port
 from mechlearn.task import Source, Task, Terminal

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
-from mechlearn.cell import VOLUME
 from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
+from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.places import at_sources, resolve
 from mechlearn.ports import check_cell, components_of, name_of, place_of, ports_of

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.cell import affine_rows, cell_components, cell_functional
 from mechlearn.energies.kinematics import Kinematics
+from mechlearn.fem.macroscopic_strain import affine_rows, cell_components, cell_functional
 from mechlearn.network import Network
 from mechlearn.task import RATIOS, Task
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.archive import read_run, write_run
 from mechlearn.baseline import pose_from_baseline
-from mechlearn.cell import strain_tensors
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fixed import fixed, fixed_array
 from mechlearn.folder import new_folder
 from mechlearn.imperfections import Flaws

@@ -15,10 +15,10 @@ from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
+from mechlearn.fem.model import Model
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import RuleLearner
 from mechlearn.linalg.solver import DirectSolver
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.phase import Phase

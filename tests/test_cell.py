@@ -104,7 +104,7 @@ def test_a_pair_is_pulled_apart_with_the_cell(torus, stiffnesses):
     )
     from reference import pair_row
 
-    from mechlearn.cell import affine_rows
+    from mechlearn.fem.macroscopic_strain import affine_rows
 
     row, length = pair_row(torus, a, b)
     away = torus.separation(a, b)

@@ -8,7 +8,7 @@ from mechlearn.costs import CrossEntropy, SquaredError
 from mechlearn.energies import Capacitor, Channel, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.posing import pose
 from mechlearn.task import Source, Support, Target, Task
 

@@ -6,7 +6,7 @@ from reference import bond_matrix, finite_energy
 
 from mechlearn.energies import energies
 from mechlearn.errors import InputError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 
 ALL = ["spring", "finite_spring"]
 

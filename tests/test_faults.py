@@ -16,10 +16,10 @@ from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.energies.solid import Solid
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
+from mechlearn.fem.model import Model
 from mechlearn.folder import CHECKPOINT
 from mechlearn.learners import PruningLearner, RuleLearner
 from mechlearn.learners.pace import SLOWEST
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.parallel import largest

@@ -8,7 +8,7 @@ from scipy.optimize import minimize, minimize_scalar
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import SolveError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.phase import Phase

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from mechlearn.energies import Bar, Beam, FiniteBeam, FiniteSpring, Spring
 from mechlearn.equilibrium import equilibrium
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.posing import pose

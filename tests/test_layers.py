@@ -26,7 +26,7 @@ LEAVES = set(USES) - {"feasibility"}
 CHAIN = [
     "mechlearn.network",
     "mechlearn.energies",
-    "mechlearn.model",
+    "mechlearn.fem.model",
     "mechlearn.equilibrium",
     "mechlearn.learners",
     "mechlearn.run",
@@ -76,7 +76,7 @@ def part(module):
 
 
 def test_imports_are_found_at_all():
-    assert "mechlearn.model" in imports("mechlearn.equilibrium.balance")
+    assert "mechlearn.fem.model" in imports("mechlearn.equilibrium.balance")
     assert "mechlearn.fenics" in below("mechlearn.training")
     assert "mechlearn.run" not in imports("mechlearn.archive")  # for types alone
 

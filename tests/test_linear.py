@@ -7,7 +7,7 @@ from reference import bond_matrix, pair_row, solve_linear
 from mechlearn.energies import Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.posing import pose

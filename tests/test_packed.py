@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Resistor
+from mechlearn.fem.model import Model
 from mechlearn.fenics import fem
-from mechlearn.model import Model
 
 
 def check(net, energy, cell=False):

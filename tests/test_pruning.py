@@ -10,8 +10,8 @@ from reference import pair_row, solve_linear
 import mechlearn as ml
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import InputError, SolveError
+from mechlearn.fem.model import Model
 from mechlearn.learners.pruning import _Response
-from mechlearn.model import Model
 from mechlearn.posing import pose
 
 TASK = ml.Task(

@@ -12,7 +12,7 @@ from mechlearn.costs import CrossEntropy
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.phase import Phase
 from mechlearn.posing import pose
 from mechlearn.rules import (

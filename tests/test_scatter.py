@@ -7,13 +7,13 @@ from scipy import sparse
 import mechlearn as ml
 from mechlearn.energies import Beam, Resistor
 from mechlearn.equilibrium import equilibrium
+from mechlearn.fem.element_assembly import Scatter
+from mechlearn.fem.model import Model
 from mechlearn.fenics import MPI
 from mechlearn.learners import RuleLearner
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.posing import pose
-from mechlearn.scatter import Scatter
 
 
 @pytest.mark.parametrize("energy", [ml.Spring(), Beam(), Resistor()], ids=lambda e: e.name)

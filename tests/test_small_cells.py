@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.cell import cell_components
 from mechlearn.errors import InputError
+from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.networks import cubic, fcc, from_file, honeycomb, kagome, square, triangular
 
 ROOT2, ROOT3 = np.sqrt(2), np.sqrt(3)

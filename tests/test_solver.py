@@ -11,12 +11,12 @@ from scipy import sparse
 
 from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
+from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.linalg import select as fastest
 from mechlearn.linalg.cholmod import Supernodes
 from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import DirectSolver
-from mechlearn.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 
@@ -231,7 +231,7 @@ def test_ranks_get_over_a_singular_matrix():
 import numpy as np, pytest
 from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.networks import delaunay
 from mechlearn.linalg.solver import DirectSolver
 

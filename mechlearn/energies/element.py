@@ -166,7 +166,7 @@ class BondEnergy(Element):
     def model(
         self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm: Any
     ) -> Any:
-        from mechlearn.model import Model  # waits for DOLFINx only when a network is solved
+        from mechlearn.fem.model import Model  # waits for DOLFINx only when a network is solved
 
         model = Model(network, self, problem.fixed, comm, problem.cell)
         model.set(**parameters)

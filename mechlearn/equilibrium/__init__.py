@@ -4,7 +4,7 @@ from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.linear import LinearEquilibrium
 from mechlearn.equilibrium.newton import NewtonEquilibrium
 from mechlearn.equilibrium.states import PhaseState, Settled
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.problem import Problem
 
 

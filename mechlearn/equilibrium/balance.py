@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium.conditions import check_size, mean_stiffness, tie_to_ground
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
+from mechlearn.fem.model import Model
 from mechlearn.linalg.bordered import BorderedSolver
 from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import DirectSolver
-from mechlearn.model import Model
 from mechlearn.parallel import largest, total
 from mechlearn.problem import Problem
 

@@ -24,7 +24,7 @@ from mechlearn.equilibrium.release import Release
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.phase import Phase
 from mechlearn.problem import Problem
 from mechlearn.task import ABSOLUTE

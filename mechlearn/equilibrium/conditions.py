@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
+from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
-from mechlearn.model import Model
 from mechlearn.parallel import total
 from mechlearn.problem import Problem
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from mechlearn.cell import multiplicity
 from mechlearn.equilibrium.balance import NotConverged
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.states import Settled
 from mechlearn.errors import SolveError
+from mechlearn.fem.macroscopic_strain import multiplicity
 from mechlearn.problem import Port, Problem
 
 #: More numbers of sources than this, over all examples, are not summarised.

@@ -29,10 +29,10 @@ from mechlearn.equilibrium.held import DEPENDENT, inverted_soft
 from mechlearn.equilibrium.reading import PortReader
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.errors import InputError, SolveError, listed
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
+from mechlearn.fem.superposition import Sense, moment
 from mechlearn.parallel import total
 from mechlearn.problem import Problem
-from mechlearn.superposition import Sense, moment
 
 #: A solution that misses its load by more than this (relative) is not a solution.
 RESIDUAL = 1e-6
@@ -353,7 +353,7 @@ class LinearSettled(Settled):
         return self.superposition.sensitivity(name, self.amounts, sense)
 
     def moment(self, order: int) -> NDArray[np.float64]:
-        """Of the amounts; see :func:`mechlearn.superposition.moment`."""
+        """Of the amounts; see :func:`mechlearn.fem.superposition.moment`."""
         return moment(order, self.amounts)
 
     @override

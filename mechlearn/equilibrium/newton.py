@@ -18,9 +18,9 @@ from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point
 from mechlearn.equilibrium.loading import at_rest, find
 from mechlearn.equilibrium.states import Rate, Settled
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
+from mechlearn.fem.superposition import Sense
 from mechlearn.problem import Problem
-from mechlearn.superposition import Sense
 
 #: The free states before the last ones, and what parameters were when stiffness was measured,
 #: among what is remembered.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.model import Model
+from mechlearn.fem.model import Model
 from mechlearn.parallel import total
 from mechlearn.problem import Problem
 

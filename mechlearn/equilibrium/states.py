@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.superposition import Sense
+from mechlearn.fem.superposition import Sense
 
 
 class Settled(ABC):

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError, listed
+from mechlearn.fem.superposition import Sense
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import Rule, rule_name
-from mechlearn.superposition import Sense
 from mechlearn.task import Task
 
 #: Numbers whose difference is a signal have this many units of rounding.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.cell import VOLUME
 from mechlearn.energies.kinematics import Displacements
+from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.problem import Port, Problem
 from mechlearn.render.colours import SOURCE, TARGET

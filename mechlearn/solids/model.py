@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.atstate import AtState
 from mechlearn.energies.kinematics import spins, translations
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
+from mechlearn.fem.base import AtState
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network

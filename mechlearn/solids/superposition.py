@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.superposition import Sense
+from mechlearn.fem.superposition import Sense
 
 if TYPE_CHECKING:
     from mechlearn.solids.model import SolidModel

@@ -13,24 +13,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.assembled import Assembled
-from mechlearn.atstate import AtState
-from mechlearn.bondforms import BondForms, BorderForms
-from mechlearn.bondmesh import BondMesh
-from mechlearn.cell import cell_components
 from mechlearn.energies import BondEnergy
 from mechlearn.energies.reference_derivatives import Rest, Unstrained
 from mechlearn.errors import InputError
+from mechlearn.fem.assembly import Assembled
+from mechlearn.fem.base import AtState
+from mechlearn.fem.coefficients import Packed
+from mechlearn.fem.element_assembly import Scatter
+from mechlearn.fem.forms import BondForms, BorderForms
+from mechlearn.fem.macroscopic_strain import cell_components
+from mechlearn.fem.mesh import BondMesh
+from mechlearn.fem.numbering import UserOrder
+from mechlearn.fem.superposition import BondSuperposition, FeltByBonds
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.bordered import Border, BorderedSolver
 from mechlearn.linalg.matmul import Product
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
-from mechlearn.packed import Packed
 from mechlearn.parallel import total
-from mechlearn.scatter import Scatter
-from mechlearn.superposition import BondSuperposition, FeltByBonds
-from mechlearn.userorder import UserOrder
 
 
 class Model(UserOrder, AtState):
@@ -45,7 +45,7 @@ class Model(UserOrder, AtState):
     comm : MPI communicator
         Over which the mesh is spread.
     cell : bool
-        Whether the cell of a periodic network deforms; see :mod:`mechlearn.cell`. Its strain is
+        Whether the cell of a periodic network deforms; see :mod:`mechlearn.fem.macroscopic_strain`. Its strain is
         then the last few degrees of freedom of the first rank.
 
     Raises
@@ -71,7 +71,7 @@ class Model(UserOrder, AtState):
     local_turns : (owned dofs,) bool array
         Which degrees of freedom are rotations, or strains of the cell.
 
-    Bonds may be divided into several cells; see :class:`mechlearn.bondmesh.BondMesh` for points,
+    Bonds may be divided into several cells; see :class:`mechlearn.fem.mesh.BondMesh` for points,
     and for who owns what.
     """
 

@@ -16,7 +16,7 @@ from mechlearn.energies import BondEnergy
 from mechlearn.parallel import total
 
 if TYPE_CHECKING:
-    from mechlearn.model import Model
+    from mechlearn.fem.model import Model
 
 
 #: What sensors make of strains, or rates of strain, (k, examples, owned bonds); the second argument

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.bondmesh import BondMesh
-from mechlearn.cell import cell_components, strain_tensors
 from mechlearn.energies import Bond, BondEnergy
+from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
+from mechlearn.fem.mesh import BondMesh
 from mechlearn.fenics import fem, la, ufl
 
 

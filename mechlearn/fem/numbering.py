@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.bondmesh import BondMesh
-from mechlearn.cell import strain_tensors
+from mechlearn.fem.macroscopic_strain import strain_tensors
+from mechlearn.fem.mesh import BondMesh
 from mechlearn.fenics import MPI
 from mechlearn.linalg.bordered import Border
 from mechlearn.network import Network
@@ -14,7 +14,7 @@ from mechlearn.network import Network
 class UserOrder:
     """Translates between both, for a model of bonds.
 
-    Subclasses set the attributes, which are those of :class:`mechlearn.model.Model`.
+    Subclasses set the attributes, which are those of :class:`mechlearn.fem.model.Model`.
     """
 
     network: Network

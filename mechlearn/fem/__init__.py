@@ -1,0 +1,1 @@
+"""Finite-element models of networks on DOLFINx: mesh, forms, assembly."""
