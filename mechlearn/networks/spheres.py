@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.compiled import library
 from mechlearn.errors import SolveError
+from mechlearn.networks.compiled import library
 
 #: Largest force left on a particle, in units of the mean contact force; or what rounding allows.
 TOLERANCE = 1e-10
