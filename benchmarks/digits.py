@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 
 import mechlearn as ml
-from mechlearn import data
+from mechlearn.tasks import data
 
 BOUNDS = (0.01, 1.0)
 CLASSES = [f"digit {k}" for k in range(10)]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import mechlearn as ml
-from mechlearn import data
+from mechlearn.tasks import data
 
 LATTICE = Path(__file__).parent.parent / "meshes" / "li-mao.txt"
 #: The heaviest weight, in N, and the nodes as numbered in the paper.

@@ -22,8 +22,8 @@ import numpy as np
 from pathlib import Path
 kind, side, out = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 from mechlearn import networks
-from mechlearn.posing import pose
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 if kind == "plane":
     net = networks.triangular(size=(side, side), disorder=0.1)
     left, right = [0.0, 0.5], [1.0, 0.5]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mechlearn import analysis, data, networks
-    from mechlearn.costs import CrossEntropy, SquaredError
+    from mechlearn import analysis, networks
     from mechlearn.device import Device
     from mechlearn.dofs import Learn
     from mechlearn.elasticity import Moduli, moduli
@@ -47,7 +46,9 @@ if TYPE_CHECKING:
     )
     from mechlearn.run import Run
     from mechlearn.stages import Cut, Stages, sequence, together
-    from mechlearn.task import Source, Support, Target, Task
+    from mechlearn.tasks import data
+    from mechlearn.tasks.costs import CrossEntropy, SquaredError
+    from mechlearn.tasks.task import Source, Support, Target, Task
     from mechlearn.training import train, train_file
 
 _HOMES = {
@@ -59,7 +60,7 @@ _HOMES = {
     "Channel": "energies",
     "ContrastiveLearning": "rules",
     "CoupledLearning": "rules",
-    "CrossEntropy": "costs",
+    "CrossEntropy": "tasks.costs",
     "Cut": "stages",
     "Device": "device",
     "DirectedAging": "rules",
@@ -82,13 +83,13 @@ _HOMES = {
     "Run": "run",
     "Solid": "energies",
     "SolveError": "errors",
-    "Source": "task",
+    "Source": "tasks.task",
     "Spring": "energies",
-    "SquaredError": "costs",
+    "SquaredError": "tasks.costs",
     "Stages": "stages",
-    "Support": "task",
-    "Target": "task",
-    "Task": "task",
+    "Support": "tasks.task",
+    "Target": "tasks.task",
+    "Task": "tasks.task",
     "feasible": "feasibility",
     "moduli": "elasticity",
     "rigidity": "energies.rigidity",
@@ -150,9 +151,16 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "analysis": "mechlearn.analysis",
+    "data": "mechlearn.tasks.data",
+    "networks": "mechlearn.networks",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("analysis", "data", "networks"):
-        return import_module(f"mechlearn.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'mechlearn' has no attribute {name!r}")
     return getattr(import_module(f"mechlearn.{_HOMES[name]}"), name)

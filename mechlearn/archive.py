@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.data import write_examples
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, about, failure
 from mechlearn.folder import FILES, has_checkpoint, locked
@@ -26,6 +25,7 @@ from mechlearn.setup import (
     read_setup,
     to_toml,
 )
+from mechlearn.tasks.data import write_examples
 
 if TYPE_CHECKING:
     import xarray

@@ -9,10 +9,10 @@ from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
-from mechlearn.problem import Problem
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.start import with_start
-from mechlearn.task import Terminal
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Terminal
 from mechlearn.training import make_learner
 
 

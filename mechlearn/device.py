@@ -14,14 +14,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.baseline import pose_from_baseline
 from mechlearn.energies import Element, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.imperfections import at_levels
 from mechlearn.network import Network
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import pose_from_baseline
+from mechlearn.tasks.task import Task
 
 
 class Device:

@@ -11,7 +11,7 @@ from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.scales import scales
-from mechlearn.task import Finite, Id, Table
+from mechlearn.tasks.task import Finite, Id, Table
 
 
 def _as_list(value: object) -> object:

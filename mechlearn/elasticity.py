@@ -10,9 +10,9 @@ from mechlearn.energies import Element, Spring
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.network import Network
-from mechlearn.posing import pose
 from mechlearn.schema import pick
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

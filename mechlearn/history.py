@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
     import xarray

@@ -16,7 +16,7 @@ from mechlearn.dofs import LearningDof
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
-from mechlearn.task import Id, Table
+from mechlearn.tasks.task import Id, Table
 
 _Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Part = Annotated[float, Field(ge=0, lt=1)]

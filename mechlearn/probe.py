@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.baseline import pose_from_baseline
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
@@ -13,7 +12,8 @@ from mechlearn.equilibrium import PhaseState, equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.network import Network
 from mechlearn.rules import GradientDescent, Rule
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import pose_from_baseline
+from mechlearn.tasks.task import Task
 
 
 class Probe:

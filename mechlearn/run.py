@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.archive import read_run, write_run
-from mechlearn.baseline import pose_from_baseline
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
@@ -21,11 +20,12 @@ from mechlearn.folder import new_folder
 from mechlearn.imperfections import Flaws
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
-from mechlearn.problem import Problem
 from mechlearn.results import Score, States
 from mechlearn.setup import TASK_TABLES, Setup, build_material, named_element
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import pose_from_baseline
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
 from mechlearn.units import percent
 
 if TYPE_CHECKING:

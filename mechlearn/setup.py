@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mechlearn import networks
-from mechlearn.costs import costs
-from mechlearn.data import read_examples
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
@@ -19,7 +17,9 @@ from mechlearn.imperfections import Imperfections
 from mechlearn.network import Network
 from mechlearn.rules import Procedure, rules
 from mechlearn.schema import build, input_error, pick
-from mechlearn.task import Example, Finite, Id, Source, Support, Table, Target, Task
+from mechlearn.tasks.costs import costs
+from mechlearn.tasks.data import read_examples
+from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Table, Target, Task
 
 #: The most bytes that a task file may have.
 LARGEST = 2**27

@@ -19,7 +19,7 @@ from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.results import Interrupted
 from mechlearn.run import Run
-from mechlearn.task import Example, Source, Target, Task
+from mechlearn.tasks.task import Example, Source, Target, Task
 from mechlearn.training import train
 
 if TYPE_CHECKING:

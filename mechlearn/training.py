@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.baseline import shrunk
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, Spring
@@ -19,8 +18,6 @@ from mechlearn.fenics import MPI
 from mechlearn.imperfections import Imperfections
 from mechlearn.learners import Hardware, Learner, RuleLearner, learner_of
 from mechlearn.network import Network
-from mechlearn.places import by_label
-from mechlearn.problem import Problem
 from mechlearn.results import Interrupted
 from mechlearn.rules import (
     CoupledLearning,
@@ -40,7 +37,10 @@ from mechlearn.setup import (
 )
 from mechlearn.start import begin_with, with_start
 from mechlearn.summary import summarise, timestamp
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import shrunk
+from mechlearn.tasks.locate import by_label
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
 
 #: A response found anew from rest may differ by this much before the summary warns.
 BRANCH = 1e-6

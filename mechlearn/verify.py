@@ -23,9 +23,9 @@ from mechlearn.fenics import MPI
 from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
-from mechlearn.posing import pose
 from mechlearn.run import Run
 from mechlearn.sizing import Struts
+from mechlearn.tasks.formulate import pose
 
 
 @dataclass(frozen=True, eq=False)

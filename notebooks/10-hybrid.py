@@ -18,7 +18,7 @@ import numpy as np
 from claims import Claims, full
 
 import mechlearn as ml
-from mechlearn import data
+from mechlearn.tasks import data
 
 # %% [markdown]
 # **Data**: the 1797 digits of 8 x 8 pixels that come with scikit-learn, brightness 0 to 1, with a

@@ -11,7 +11,6 @@ from scipy.optimize import minimize
 from test_rules import GENTLE, TASKS
 
 import mechlearn as ml
-from mechlearn.baseline import pose_from_baseline
 from mechlearn.checkpoint import Checkpoints
 from mechlearn.compare import compare
 from mechlearn.energies import FiniteSpring, Solid, Spring
@@ -19,6 +18,7 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent, rule_name
 from mechlearn.setup import RuleTable, Setup, Train, to_toml
+from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.training import train_setup
 
 

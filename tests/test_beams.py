@@ -22,10 +22,10 @@ from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
 from mechlearn.render import render
 from mechlearn.rules import CoupledLearning, GradientDescent, GreedyPruning
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 NU = 0.3
 #: 6 (1 + nu) / (7 + 6 nu), Cowper's factor of a circle.

@@ -16,8 +16,8 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.learners import RuleLearner
 from mechlearn.phase import ADJOINT, Phase
-from mechlearn.posing import pose
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 
 COMPONENTS = {2: [(0, 0), (1, 1), (0, 1)], 3: [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]}
 

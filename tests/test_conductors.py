@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.costs import CrossEntropy, SquaredError
 from mechlearn.energies import Capacitor, Channel, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fem.model import Model
-from mechlearn.posing import pose
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.costs import CrossEntropy, SquaredError
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 PARAMETERS = {
     Resistor: ("conductance", "width"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mechlearn.costs import CrossEntropy, SquaredError
 from mechlearn.errors import InputError, SolveError
+from mechlearn.tasks.costs import CrossEntropy, SquaredError
 
 COSTS = [SquaredError(), CrossEntropy(), CrossEntropy(of="softmax", temperature=0.7)]
 ASKED = np.array([[True, True, True], [True, False, True]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn import data
 from mechlearn.errors import InputError
 from mechlearn.setup import read_setup
+from mechlearn.tasks import data
 
 NAMES, CLASSES = ["a", "b"], ["yes", "no"]
 

@@ -23,8 +23,8 @@ from mechlearn.learners.pace import SLOWEST
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.parallel import largest
-from mechlearn.posing import pose
 from mechlearn.run import Run
+from mechlearn.tasks.formulate import pose
 
 NODE = 25
 TASK = ml.Task(

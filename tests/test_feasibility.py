@@ -213,7 +213,7 @@ def test_matches_and_classes(plane):
                  ml.Target(name="b", nodes=[5, 20], match="a")],
     )  # fmt: skip
     assert ml.feasible(plane, task, tolerance=1e-8).feasible is True
-    from mechlearn.costs import CrossEntropy
+    from mechlearn.tasks.costs import CrossEntropy
 
     classes = ml.Task(
         supports=[ml.Support(nodes=[0])],

@@ -12,8 +12,8 @@ from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 
 def solver_for(net, task, k=1.0, **more):

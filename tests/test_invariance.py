@@ -18,8 +18,8 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=8, deadline=None, derandomize=True)

@@ -7,8 +7,8 @@ import mechlearn as ml
 from mechlearn.errors import InputError
 from mechlearn.io.meshfile import write_network
 from mechlearn.networks import keep_nodes
-from mechlearn.places import by_label, node_ids
-from mechlearn.posing import pose
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.locate import by_label, node_ids
 
 SQUARE = {
     "nodes": np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),

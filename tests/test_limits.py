@@ -8,8 +8,8 @@ import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.phase import ADJOINT, Phase
-from mechlearn.posing import pose
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 
 PULL = Source(nodes=[0, 7], strain=0.1)
 
@@ -145,9 +145,9 @@ def test_shares_have_no_limits(plane):
 
 
 def test_pictures_say_which_way_a_limit_goes(plane):
-    from mechlearn.posing import pose
     from mechlearn.render.marks import marks
     from mechlearn.render.words import label
+    from mechlearn.tasks.formulate import pose
 
     target = Target(name="far", nodes=[5, 20], strain=-0.04, limit="at_most")
     task = Task(sources=[Source(nodes=[0, 1], strain=0.1)], targets=[target])

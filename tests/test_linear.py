@@ -10,8 +10,8 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 
 def solver_for(net, task, k, **more):

@@ -13,8 +13,8 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
 from mechlearn.rules import EquilibriumPropagation, GradientDescent
+from mechlearn.tasks.formulate import pose
 
 CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
 CUBE = ml.Network(

@@ -5,8 +5,8 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.posing import pose
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 
 def test_matching_targets_equal_each_other_as_strains(plane):

@@ -12,10 +12,10 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.networks import from_file, protein
-from mechlearn.places import node_ids
 from mechlearn.render.scene import Scene
 from mechlearn.report.words import in_sentences
 from mechlearn.setup import read_setup
+from mechlearn.tasks.locate import node_ids
 
 
 def place(k, away=0.0):

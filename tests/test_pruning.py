@@ -12,7 +12,7 @@ from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.learners.pruning import _Response
-from mechlearn.posing import pose
+from mechlearn.tasks.formulate import pose
 
 TASK = ml.Task(
     sources=[ml.Source(name="in", nodes=[0, 7], strain=0.1)],

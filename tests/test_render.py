@@ -13,7 +13,6 @@ from mechlearn.dofs import Learn
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
-from mechlearn.posing import pose
 from mechlearn.render import draw_setup, render, show
 from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import reading, round_factor, without_rigid_motion
@@ -24,7 +23,8 @@ from mechlearn.render.offscreen import load_pyvista, picture
 from mechlearn.render.scene import Scene
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.view import outlook, view
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 from mechlearn.training import train
 
 SPACE_TASK = Task(

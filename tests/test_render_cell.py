@@ -9,13 +9,13 @@ from mechlearn.dofs import Learn
 from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Spring
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
-from mechlearn.posing import pose
 from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark, marks
 from mechlearn.render.scene import Scene
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.words import label, readings
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Target, Task
 from mechlearn.training import train
 
 MINUS = "\N{MINUS SIGN}"

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from mechlearn.actuation import Actuation
-from mechlearn.costs import CrossEntropy
 from mechlearn.dofs import Learn
 from mechlearn.energies import FiniteSpring, Resistor
 from mechlearn.errors import InputError
@@ -22,7 +21,8 @@ from mechlearn.report.results import confusion
 from mechlearn.report.words import amount, duration, in_sentences, number
 from mechlearn.rules import GradientDescent
 from mechlearn.run import Run
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.costs import CrossEntropy
+from mechlearn.tasks.task import Source, Support, Target, Task
 from mechlearn.training import train, train_file
 
 PULL = Task(

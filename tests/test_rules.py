@@ -8,13 +8,11 @@ import pytest
 from reference import bond_matrix, pair_row
 
 import mechlearn as ml
-from mechlearn.costs import CrossEntropy
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.phase import Phase
-from mechlearn.posing import pose
 from mechlearn.rules import (
     ContrastiveLearning,
     CoupledLearning,
@@ -24,7 +22,9 @@ from mechlearn.rules import (
     Rule,
     rules,
 )
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.costs import CrossEntropy
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 IN = Source(nodes=[0, 7], strain=0.1)
 STRAIN = Target(name="a", nodes=[3, 12], strain=0.2)

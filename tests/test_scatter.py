@@ -13,7 +13,7 @@ from mechlearn.fenics import MPI
 from mechlearn.learners import RuleLearner
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
-from mechlearn.posing import pose
+from mechlearn.tasks.formulate import pose
 
 
 @pytest.mark.parametrize("energy", [ml.Spring(), Beam(), Resistor()], ids=lambda e: e.name)

@@ -11,9 +11,9 @@ from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.learners import RuleLearner
 from mechlearn.phase import ADJOINT
-from mechlearn.posing import pose
 from mechlearn.rules import GradientDescent
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 
 def moved(net, energy, task, **values):

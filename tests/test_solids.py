@@ -15,7 +15,6 @@ from mechlearn.io.isolated import Crash, apart
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
-from mechlearn.posing import pose
 from mechlearn.solids import facets, uniting
 from mechlearn.solids.contact import overlaps, rod_overlaps
 from mechlearn.solids.domain import SIDES, draw
@@ -23,7 +22,8 @@ from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, volumes
 from mechlearn.solids.model import SolidModel
 from mechlearn.solids.struts import Struts, drawable
-from mechlearn.task import Source, Support, Target, Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.task import Source, Support, Target, Task
 
 HINGE = Hinge(thin=0.4, length=0.12)
 

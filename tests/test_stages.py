@@ -7,8 +7,8 @@ import pytest
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.posing import pose
 from mechlearn.setup import read_setup, to_toml
+from mechlearn.tasks.formulate import pose
 
 A = ml.Task(
     sources=[ml.Source(nodes=[0, 7], strain=0.1)],

@@ -15,7 +15,7 @@ from mechlearn.network import Network
 from mechlearn.networks import from_file, from_networkx
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
-from mechlearn.places import node_ids
+from mechlearn.tasks.locate import node_ids
 
 NODES, BONDS = "x,y\n0,0\n1,0\n0,1\n", "i,j,stiffness\n0,1,1\n1,2,2\n2,0,3\n"
 

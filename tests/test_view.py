@@ -16,7 +16,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.network import Network
 from mechlearn.render.colours import rgb
 from mechlearn.run import Run
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.task import Source, Target, Task
 from mechlearn.training import train
 from mechlearn.view import serve
 from mechlearn.view.exhibit import PICKED, Exhibit

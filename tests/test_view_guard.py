@@ -22,7 +22,7 @@ import pytest
 from wslink.chunking import UnChunker, generate_chunks
 
 from mechlearn.dofs import Learn
-from mechlearn.task import Source, Target, Task
+from mechlearn.tasks.task import Source, Target, Task
 from mechlearn.training import train
 
 TITLE = "{{[].constructor.constructor(`window.PWN=2`)()}} <img src=x onerror=window.PWN=3> </h1>"

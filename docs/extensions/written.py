@@ -58,7 +58,7 @@ MODULES = {
         "mechlearn.energies.kinematics": ("Kinematics", "Displacements", "Frames", "Bodies", "Potentials"),
         "mechlearn.phase": ("Phase",),
         "mechlearn.rules": ("Procedure", "Rule", "Contrastive"),
-        "mechlearn.costs": ("Cost",),
+        "mechlearn.tasks.costs": ("Cost",),
         "mechlearn.steps": ("Step", "Plain", "Momentum", "Adam"),
         "mechlearn.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learners": ("Learner", "RuleLearner", "Hardware"),

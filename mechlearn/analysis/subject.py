@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.finding import Finding
-from mechlearn.baseline import pose_from_baseline
 from mechlearn.dofs import values_per_bond
 from mechlearn.energies import BondEnergy, Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.problem import Problem
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import pose_from_baseline
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
     from mechlearn.analysis.tangent import Tangent

@@ -81,7 +81,7 @@ def error_of(summary: Mapping[str, Any]) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Targets as columns of text, at most twenty rows."""
-    from mechlearn.task import ABSOLUTE, LIMITS
+    from mechlearn.tasks.task import ABSOLUTE, LIMITS
 
     absolute = [key for key in ABSOLUTE if any(key in row for row in rows)]
     head = ["target", "wanted", "initial", "reached", "relative error", *absolute]

@@ -23,7 +23,7 @@ SLACK = 1e-9
 if TYPE_CHECKING:
     from mechlearn.energies.vectorised import Pointwise
     from mechlearn.network import Network
-    from mechlearn.problem import Problem
+    from mechlearn.tasks.problem import Problem
 
 
 @dataclass(frozen=True)

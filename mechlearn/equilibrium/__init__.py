@@ -5,7 +5,7 @@ from mechlearn.equilibrium.linear import LinearEquilibrium
 from mechlearn.equilibrium.newton import NewtonEquilibrium
 from mechlearn.equilibrium.states import PhaseState, Settled
 from mechlearn.fem.model import Model
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 
 def equilibrium(model: Model, problem: Problem) -> Equilibrium:

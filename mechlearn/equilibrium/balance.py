@@ -21,7 +21,7 @@ from mechlearn.linalg.bordered import BorderedSolver
 from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.parallel import largest, total
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.costs import SquaredError
 from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
 from mechlearn.equilibrium.held import TOPPLED
 from mechlearn.equilibrium.release import Release
@@ -26,8 +25,9 @@ from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.phase import Phase
-from mechlearn.problem import Problem
-from mechlearn.task import ABSOLUTE
+from mechlearn.tasks.costs import SquaredError
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import ABSOLUTE
 
 #: A nudged state that takes more iterations on its pushes than this will not be found.
 PUSHES = 50

@@ -12,7 +12,7 @@ from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: Energies of bonds are no larger, nor smaller than one over it: products of them are numbers.
 LARGEST_ENERGY = 1e200

@@ -14,7 +14,7 @@ from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.states import Settled
 from mechlearn.errors import SolveError
 from mechlearn.fem.macroscopic_strain import multiplicity
-from mechlearn.problem import Port, Problem
+from mechlearn.tasks.problem import Port, Problem
 
 #: More numbers of sources than this, over all examples, are not summarised.
 MOST = 2000

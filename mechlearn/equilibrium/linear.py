@@ -32,7 +32,7 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense, moment
 from mechlearn.parallel import total
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: A solution that misses its load by more than this (relative) is not a solution.
 RESIDUAL = 1e-6

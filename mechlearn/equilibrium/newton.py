@@ -20,7 +20,7 @@ from mechlearn.equilibrium.loading import at_rest, find
 from mechlearn.equilibrium.states import Rate, Settled
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: The free states before the last ones, and what parameters were when stiffness was measured,
 #: among what is remembered.

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from mechlearn.fem.model import Model
 from mechlearn.parallel import total
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ that any network can take, and what else is wanted no network can learn.
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.posing import left_free
-from mechlearn.problem import Problem
+from mechlearn.tasks.formulate import left_free
+from mechlearn.tasks.problem import Problem
 
 
 class Release:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mechlearn.equilibrium.conditions import Conditions, Grip
 from mechlearn.equilibrium.states import Rate, Settled
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ no Poisson's ratio here, but a shear modulus of its own, and an orientation alon
 for Abaqus have plain ``B32``.
 
 Every example is a linear static step. What a task holds or reads is one number, a *port* (see
-:mod:`mechlearn.problem`): a degree of freedom of a node, or a sum of several (the extension of a
+:mod:`mechlearn.tasks.problem`): a degree of freedom of a node, or a sum of several (the extension of a
 pair, the mean over a joint), for which the deck has a reference node tied to them by an equation.
 Everything is in the units of the network.
 """
@@ -29,9 +29,9 @@ from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.io.writing import save
 from mechlearn.network import Network
-from mechlearn.posing import pose
-from mechlearn.problem import Problem
 from mechlearn.sizing import sized as sized_struts
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

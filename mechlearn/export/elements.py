@@ -10,7 +10,7 @@ from scipy.linalg import qr
 
 from mechlearn.energies import Element, Solid
 from mechlearn.network import Network
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: Elements along a beam.
 SEGMENTS = 8

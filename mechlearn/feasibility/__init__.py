@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mechlearn.baseline import is_prestressed, pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
@@ -21,8 +20,9 @@ from mechlearn.feasibility.floors import Floor, independent_answers, known_floor
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
 from mechlearn.network import Network
-from mechlearn.problem import Problem
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import is_prestressed, pose_from_baseline, require_response
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
 
 
 def feasible(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: Singular values below this part of the largest count as zero.
 RANK = 1e-9

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.feasibility.balance import fixed_sums, nearest_balanced
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 #: Singular values below this part of the largest count as zero.
 RANK = 1e-9

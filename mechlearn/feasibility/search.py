@@ -19,7 +19,7 @@ from mechlearn.dofs import LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.floors import RANK, relative_error
-from mechlearn.problem import Problem
+from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium import Equilibrium

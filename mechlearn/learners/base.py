@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.baseline import pose_from_baseline, require_response
 from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.energies.rigidity import check_rigidity
@@ -26,7 +25,8 @@ from mechlearn.learners.position import Position, within
 from mechlearn.network import Network
 from mechlearn.rules import Procedure
 from mechlearn.steps import Plain, make_step
-from mechlearn.task import Task
+from mechlearn.tasks.baseline import pose_from_baseline, require_response
+from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium import Settled
@@ -170,7 +170,7 @@ class Learner(ABC):
     ) -> bool:
         """Learn until the error is at most ``tolerance``.
 
-        The error is :meth:`mechlearn.problem.Problem.error`.
+        The error is :meth:`mechlearn.tasks.problem.Problem.error`.
 
         Returns whether it got there within that many updates. ``watch`` is called after every
         entry to the history. Where the state depends on where it came from, an answer counts only

@@ -14,7 +14,7 @@ from mechlearn.fem.superposition import Sense
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import Rule, rule_name
-from mechlearn.task import Task
+from mechlearn.tasks.task import Task
 
 #: Numbers whose difference is a signal have this many units of rounding.
 UNITS = 64

@@ -18,7 +18,7 @@ from mechlearn.errors import InputError, listed
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import GreedyPruning
-from mechlearn.task import Task
+from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium import LinearEquilibrium

@@ -12,7 +12,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.learners.base import Learner
 from mechlearn.network import Network
 from mechlearn.rules import GradientFree
-from mechlearn.task import Task
+from mechlearn.tasks.task import Task
 
 #: Nevergrad's optimisers behind the methods' names.
 OPTIMISERS = {

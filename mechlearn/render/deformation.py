@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.problem import Port, Problem
+from mechlearn.tasks.problem import Port, Problem
 
 #: Deformations of this strain, or of this part of the network's extent, are visible to scale.
 VISIBLE = 0.05

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
-from mechlearn.problem import Port, Problem
 from mechlearn.render.colours import SOURCE, TARGET
-from mechlearn.task import Source, Target, Terminal
+from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.task import Source, Target, Terminal
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,12 @@ from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, sizes
-from mechlearn.task import ABSOLUTE, LIMITS
+from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount
 
 if TYPE_CHECKING:
     from mechlearn.run import Run
-    from mechlearn.task import Task
+    from mechlearn.tasks.task import Task
 
 #: Width and height of a drawing in pixels, and the bonds beyond which there is none.
 SIZE, MOST = (260, 200), 20_000

@@ -13,7 +13,6 @@ from mechlearn.errors import InputError, plain
 from mechlearn.network import Network
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import literal
-from mechlearn.problem import Problem
 from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.panels import (
@@ -27,6 +26,7 @@ from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet, new_figure, save
 from mechlearn.render.shown import Look
 from mechlearn.render.words import heading, sizes, which_example
+from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
     import PIL.Image

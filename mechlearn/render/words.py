@@ -9,9 +9,9 @@ from mechlearn import units
 from mechlearn.errors import plain
 from mechlearn.network import Network
 from mechlearn.plots import short
-from mechlearn.problem import Problem
 from mechlearn.render.marks import Mark, marks
-from mechlearn.task import LIMITS
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import LIMITS
 
 if TYPE_CHECKING:
     from mechlearn.run import Run

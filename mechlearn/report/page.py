@@ -17,7 +17,7 @@ from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.setup import to_toml
-from mechlearn.task import ABSOLUTE, LIMITS
+from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.plots import in_words
-from mechlearn.task import Source, Support, Terminal
+from mechlearn.tasks.task import Source, Support, Terminal
 from mechlearn.units import percent, typeset
 
 if TYPE_CHECKING:

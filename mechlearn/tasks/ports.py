@@ -6,8 +6,8 @@ from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
 from mechlearn.network import Network
-from mechlearn.problem import Port
-from mechlearn.task import Source, Task, Terminal
+from mechlearn.tasks.problem import Port
+from mechlearn.tasks.task import Source, Task, Terminal
 
 
 def ports_of(

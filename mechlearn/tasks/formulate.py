@@ -10,10 +10,10 @@ from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
-from mechlearn.places import at_sources, resolve
-from mechlearn.ports import check_cell, components_of, name_of, place_of, ports_of
-from mechlearn.problem import Port, Problem
-from mechlearn.task import Target, Task, Terminal
+from mechlearn.tasks.locate import at_sources, resolve
+from mechlearn.tasks.ports import check_cell, components_of, name_of, place_of, ports_of
+from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.task import Target, Task, Terminal
 
 #: What sources and targets of the cell are about.
 OF_CELL = ("strain", "stress", "poisson", "modulus")

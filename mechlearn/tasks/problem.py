@@ -17,7 +17,7 @@ from scipy import sparse
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.fem.macroscopic_strain import affine_rows, cell_components, cell_functional
 from mechlearn.network import Network
-from mechlearn.task import RATIOS, Task
+from mechlearn.tasks.task import RATIOS, Task
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Port:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A task on a network, ready to be solved. Made by :func:`mechlearn.posing.pose`.
+    """A task on a network, ready to be solved. Made by :func:`mechlearn.tasks.formulate.pose`.
 
     Attributes
     ----------

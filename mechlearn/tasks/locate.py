@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network, nearest_image
-from mechlearn.task import PLACES, Nodes, Support, Task, Terminal
+from mechlearn.tasks.task import PLACES, Nodes, Support, Task, Terminal
 
 
 def resolve(task: Task, network: Network) -> Task:

@@ -14,10 +14,10 @@ from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
-from mechlearn.ports import name_of
-from mechlearn.posing import pose
-from mechlearn.problem import Problem
-from mechlearn.task import Task
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.ports import name_of
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
 
 #: A pair that has lost more than half of its distance before anything pulls is worth a word.
 SHRUNK = 0.5
@@ -42,7 +42,7 @@ def pose_from_baseline(
     Raises
     ------
     InputError
-        As :func:`mechlearn.posing.pose`.
+        As :func:`mechlearn.tasks.formulate.pose`.
     """
     prestressed = is_prestressed(network, energy, values, learns)
     usual = "unloaded" if isinstance(energy.kinematics, Displacements) else "reference"

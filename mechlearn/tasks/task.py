@@ -1,7 +1,7 @@
 """The task: what holds the network, what drives it, and what it is asked to do.
 
 The classes here are the tables of a task file, key for key, and the arguments of the Python API at
-once. They say *what* in the user's words; :mod:`mechlearn.problem` says it in numbers.
+once. They say *what* in the user's words; :mod:`mechlearn.tasks.problem` says it in numbers.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from mechlearn.costs import Cost, SquaredError
 from mechlearn.network import LARGEST
 from mechlearn.schema import input_error
+from mechlearn.tasks.costs import Cost, SquaredError
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass

@@ -1,0 +1,1 @@
+"""Tasks: supports, sources, targets, examples, costs, and the problem they make of a network."""
