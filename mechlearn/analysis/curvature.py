@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.modes import spectrum
 from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.equilibrium.jacobian import output_jacobian
 from mechlearn.errors import InputError
-from mechlearn.jacobian import output_jacobian
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

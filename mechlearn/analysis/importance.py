@@ -1,7 +1,7 @@
 """What every bond is worth to the response: susceptibility, and importance by removal.
 
 Susceptibility is the exact derivative of the outputs by the logarithm of a parameter,
-``d o / d log k_i = k_i do/dk_i``, from adjoint states (see :mod:`mechlearn.jacobian`); that it is
+``d o / d log k_i = k_i do/dk_i``, from adjoint states (see :mod:`mechlearn.equilibrium.jacobian`); that it is
 measurable, and follows what bonds do for a function: Guzman et al. (2024),
 https://arxiv.org/abs/2412.19356.
 
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.equilibrium.jacobian import output_jacobian
 from mechlearn.errors import InputError, SolveError
-from mechlearn.jacobian import output_jacobian
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -253,7 +253,7 @@ class _Objective:
 
     def jacobian(self, x: NDArray) -> NDArray[np.float64]:
         """Derivatives of the outputs, (examples, t, p)."""
-        from mechlearn.jacobian import output_jacobian
+        from mechlearn.equilibrium.jacobian import output_jacobian
 
         _, free = self.solve(x)
         names = tuple(dof.name for dof in self.space.dofs)
