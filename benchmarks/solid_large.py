@@ -15,10 +15,10 @@ import numpy as np
 import mechlearn as ml
 from mechlearn.energies import Solid
 from mechlearn.fenics import MPI
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.rules import GradientDescent
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT
-from mechlearn.rules import GradientDescent
 
 
 def lattice(cells: int) -> Network:

@@ -10,10 +10,10 @@ import numpy as np
 import mechlearn as ml
 from mechlearn.energies import Solid
 from mechlearn.fenics import MPI
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.rules import GradientDescent
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT
-from mechlearn.rules import GradientDescent
 
 TOWER = [[0, 0, 0], [1, 0, 0], [0.5, 0.9, 0], [0.5, 0.3, 0.8], [0.5, 0.4, -0.8]]
 BRIDGE = [[0, 0], [1, 0.1], [2, 0], [0.4, 0.8], [1.5, 0.9]]

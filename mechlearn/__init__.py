@@ -11,8 +11,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mechlearn import analysis, networks
-    from mechlearn.device import Device
-    from mechlearn.dofs import Learn
     from mechlearn.elasticity import Moduli, moduli
     from mechlearn.energies import (
         Bar,
@@ -31,11 +29,10 @@ if TYPE_CHECKING:
     from mechlearn.energies.rigidity import rigidity
     from mechlearn.errors import InputError, MechlearnError, SolveError
     from mechlearn.feasibility import feasible
-    from mechlearn.imperfections import Imperfections
-    from mechlearn.network import Network
-    from mechlearn.probe import Probe
-    from mechlearn.results import Interrupted
-    from mechlearn.rules import (
+    from mechlearn.learning.device import Device
+    from mechlearn.learning.dofs import Learn
+    from mechlearn.learning.imperfections import Imperfections
+    from mechlearn.learning.rules import (
         ContrastiveLearning,
         CoupledLearning,
         DirectedAging,
@@ -44,6 +41,9 @@ if TYPE_CHECKING:
         GradientFree,
         GreedyPruning,
     )
+    from mechlearn.network import Network
+    from mechlearn.probe import Probe
+    from mechlearn.results import Interrupted
     from mechlearn.run import Run
     from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.tasks import data
@@ -58,23 +58,23 @@ _HOMES = {
     "Beam3D": "energies",
     "Capacitor": "energies",
     "Channel": "energies",
-    "ContrastiveLearning": "rules",
-    "CoupledLearning": "rules",
+    "ContrastiveLearning": "learning.rules",
+    "CoupledLearning": "learning.rules",
     "CrossEntropy": "tasks.costs",
     "Cut": "stages",
-    "Device": "device",
-    "DirectedAging": "rules",
-    "EquilibriumPropagation": "rules",
+    "Device": "learning.device",
+    "DirectedAging": "learning.rules",
+    "EquilibriumPropagation": "learning.rules",
     "FiniteBeam": "energies",
     "FiniteSpring": "energies",
-    "GradientDescent": "rules",
-    "GradientFree": "rules",
-    "GreedyPruning": "rules",
+    "GradientDescent": "learning.rules",
+    "GradientFree": "learning.rules",
+    "GreedyPruning": "learning.rules",
     "Hinge": "energies",
-    "Imperfections": "imperfections",
+    "Imperfections": "learning.imperfections",
     "InputError": "errors",
     "Interrupted": "results",
-    "Learn": "dofs",
+    "Learn": "learning.dofs",
     "MechlearnError": "errors",
     "Moduli": "elasticity",
     "Network": "network",

@@ -7,7 +7,7 @@ import numpy as np
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
-from mechlearn.imperfections import Imperfections
+from mechlearn.learning.imperfections import Imperfections
 from mechlearn.network import Network
 from mechlearn.setup import Setup, build_energy, build_network, build_rule
 from mechlearn.start import with_start

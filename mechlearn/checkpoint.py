@@ -21,7 +21,7 @@ from mechlearn.errors import InputError, MechlearnError, failure
 from mechlearn.folder import BEFORE, CHECKPOINT, Place, resumable
 from mechlearn.io.untrusted_npz import read_arrays
 from mechlearn.io.writing import write_whole
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.network import Network
 from mechlearn.setup import Setup
 from mechlearn.signals import ENDING, handling

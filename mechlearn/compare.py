@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import save
-from mechlearn.learners import Learner, RuleLearner
-from mechlearn.phase import ADJOINT
-from mechlearn.rules import (
+from mechlearn.learning import Learner, RuleLearner
+from mechlearn.learning.rules import (
     ContrastiveLearning,
     CoupledLearning,
     DirectedAging,
@@ -26,6 +25,7 @@ from mechlearn.rules import (
     Rule,
     Variant,
 )
+from mechlearn.phase import ADJOINT
 from mechlearn.schema import pick
 from mechlearn.setup import Setup, build_energy, build_network
 from mechlearn.start import with_start

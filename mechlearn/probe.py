@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.dofs import values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import PhaseState, equilibrium
 from mechlearn.fenics import MPI
+from mechlearn.learning.dofs import values_per_bond
+from mechlearn.learning.rules import GradientDescent, Rule
 from mechlearn.network import Network
-from mechlearn.rules import GradientDescent, Rule
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.task import Task
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mechlearn.errors import plain
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.parallel import tell
 from mechlearn.setup import Setup
 

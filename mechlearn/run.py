@@ -17,7 +17,7 @@ from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fixed import fixed, fixed_array
 from mechlearn.folder import new_folder
-from mechlearn.imperfections import Flaws
+from mechlearn.learning.imperfections import Flaws
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.results import Score, States

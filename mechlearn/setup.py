@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mechlearn import networks
-from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
-from mechlearn.imperfections import Imperfections
+from mechlearn.learning.dofs import Learn, values_per_bond
+from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.rules import Procedure, rules
 from mechlearn.schema import build, input_error, pick
 from mechlearn.tasks.costs import costs
 from mechlearn.tasks.data import read_examples

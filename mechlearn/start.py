@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
+from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.run import Run
 from mechlearn.setup import Setup, build_element, build_network

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import NewtonEquilibrium, Settled
 from mechlearn.equilibrium.driving import source_table
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import RATIOS
 from mechlearn.verdict import at_bounds, judge

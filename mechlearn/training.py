@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.checkpoint import Checkpoints
-from mechlearn.dofs import Learn, values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.equilibrium import Settled
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
-from mechlearn.imperfections import Imperfections
-from mechlearn.learners import Hardware, Learner, RuleLearner, learner_of
-from mechlearn.network import Network
-from mechlearn.results import Interrupted
-from mechlearn.rules import (
+from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
+from mechlearn.learning.dofs import Learn, values_per_bond
+from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.rules import (
     CoupledLearning,
     Procedure,
     rule_name,
     rules,
 )
+from mechlearn.network import Network
+from mechlearn.results import Interrupted
 from mechlearn.run import Run
 from mechlearn.setup import (
     TASK_TABLES,
@@ -92,7 +92,7 @@ def train(
         Stop at this largest relative target error, or mean cross-entropy.
     optimiser : str, or mapping
         How a bond's signal becomes its step: a name, or a mapping of ``name`` and parameters; see
-        :mod:`mechlearn.steps`.
+        :mod:`mechlearn.learning.optimisers`.
     rate : float, optional
         Size of the step; adam has a default for every parameter.
     batch : int, optional

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import LearningDof
-from mechlearn.learners import Learner
-from mechlearn.learners.pace import oscillates
-from mechlearn.scales import Sigmoid, Softplus
+from mechlearn.learning import Learner
+from mechlearn.learning.dofs import LearningDof
+from mechlearn.learning.pace import oscillates
+from mechlearn.learning.scales import Sigmoid, Softplus
 
 #: Learning stalls when the best error of its last part (at least so many steps) is hardly better
 #: than the best before.

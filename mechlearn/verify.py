@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.compare import write_csv
-from mechlearn.dofs import Learn
 from mechlearn.energies import BondEnergy, Element, Solid, energies
 from mechlearn.energies.solid import Hinge
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.fenics import MPI
 from mechlearn.io.meshfile import write_network
+from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.run import Run

@@ -16,7 +16,12 @@ from mechlearn.compare import compare
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
-from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent, rule_name
+from mechlearn.learning.rules import (
+    CoupledLearning,
+    EquilibriumPropagation,
+    GradientDescent,
+    rule_name,
+)
 from mechlearn.setup import RuleTable, Setup, Train, to_toml
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.training import train_setup

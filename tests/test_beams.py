@@ -16,14 +16,14 @@ from mechlearn.energies.rigidity import rigidity
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fem.model import Model
-from mechlearn.imperfections import Imperfections
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.rules import CoupledLearning, GradientDescent, GreedyPruning
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.phase import Phase
 from mechlearn.render import render
-from mechlearn.rules import CoupledLearning, GradientDescent, GreedyPruning
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
 

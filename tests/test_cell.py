@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 import mechlearn as ml
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Target, Task

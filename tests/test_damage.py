@@ -16,7 +16,7 @@ from mechlearn.errors import InputError
 from mechlearn.folder import BEFORE, FILES, new_folder
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.run import Run
 from mechlearn.setup import Setup
 from mechlearn.training import train_setup

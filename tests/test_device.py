@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.device import Device
 from mechlearn.errors import InputError
+from mechlearn.learning.device import Device
 
 ROWS, COLUMNS = 6, 3
 VOLTAGES = np.random.default_rng(1).uniform(-1, 1, (4, ROWS))

@@ -18,8 +18,8 @@ from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.folder import CHECKPOINT
-from mechlearn.learners import PruningLearner, RuleLearner
-from mechlearn.learners.pace import SLOWEST
+from mechlearn.learning import PruningLearner, RuleLearner
+from mechlearn.learning.pace import SLOWEST
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.parallel import largest
@@ -337,7 +337,7 @@ FAILING = """
 import sys
 from mechlearn.cli import main
 from mechlearn.errors import SolveError
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.parallel import rank
 
 see = Learner._see
@@ -443,7 +443,7 @@ def test_a_rate_too_large_for_rest_lengths_is_lowered_until_they_learn(plane):
 
 def test_the_result_is_the_best_also_after_a_break(plane, monkeypatch, tmp_path):
     """A checkpoint holds the best step, and what it needs to be solved."""
-    from mechlearn.learners.local import RuleLearner as Learner
+    from mechlearn.learning.local import RuleLearner as Learner
 
     jumping(monkeypatch)
 

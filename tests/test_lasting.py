@@ -114,7 +114,7 @@ def test_large_indefinite_systems_go_on_bit_by_bit(tmp_path):
 
 
 def test_thinned_snapshots_go_on_as_they_were(tmp_path, monkeypatch):
-    monkeypatch.setattr("mechlearn.history.SNAPSHOTS", 4)
+    monkeypatch.setattr("mechlearn.learning.history.SNAPSHOTS", 4)
     whole = train_setup(setup_of(40))
     assert 4 <= whole.history.sizes["snapshot"] <= 9
     for step in (7, 8, 15, 16, 17):

@@ -28,7 +28,7 @@ CHAIN = [
     "mechlearn.energies",
     "mechlearn.fem.model",
     "mechlearn.equilibrium",
-    "mechlearn.learners",
+    "mechlearn.learning",
     "mechlearn.run",
     "mechlearn.training",
 ]
@@ -104,7 +104,7 @@ def test_the_chain_goes_one_way():
 
 
 def test_rules_know_no_physics():
-    assert below("mechlearn.rules") <= {"mechlearn.errors", "mechlearn.phase"}
+    assert below("mechlearn.learning.rules") <= {"mechlearn.errors", "mechlearn.phase"}
 
 
 def test_neither_tasks_nor_networks_wait_for_finite_elements():

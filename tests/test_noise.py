@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.learners.local import RuleLearner
+from mechlearn.learning.local import RuleLearner
 from mechlearn.networks import delaunay
 from mechlearn.phase import ADJOINT
 

@@ -12,8 +12,8 @@ from mechlearn.cli import main
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
+from mechlearn.learning.rules import EquilibriumPropagation, GradientDescent
 from mechlearn.phase import Phase
-from mechlearn.rules import EquilibriumPropagation, GradientDescent
 from mechlearn.tasks.formulate import pose
 
 CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)

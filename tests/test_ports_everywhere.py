@@ -12,7 +12,7 @@ from test_ports import RULES, bench, reads
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.rules import GradientDescent
+from mechlearn.learning.rules import GradientDescent
 
 # Two nodes up, three bonds from supports that nothing else holds apart.
 TRIPOD = ml.Network([[0, 0], [1, 0], [2, 0.1], [0.7, 0.8]], [[0, 3], [1, 3], [2, 3]])

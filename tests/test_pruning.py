@@ -11,7 +11,7 @@ import mechlearn as ml
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
-from mechlearn.learners.pruning import _Response
+from mechlearn.learning.pruning import _Response
 from mechlearn.tasks.formulate import pose
 
 TASK = ml.Task(

@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from mechlearn.dofs import Learn
 from mechlearn.errors import InputError
+from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.plots import plot_dofs, plot_error
 from mechlearn.render import draw_setup, render, show

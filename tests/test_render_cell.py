@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mechlearn.dofs import Learn
 from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Spring
+from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.render.lines import space

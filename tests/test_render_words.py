@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from mechlearn.dofs import Learn
+from mechlearn.learning.dofs import Learn
 from mechlearn.render.colours import Shades
 from mechlearn.render.film import film
 from mechlearn.render.panels import network_sheet, response_sheet, states_sheet

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from mechlearn.actuation import Actuation
-from mechlearn.dofs import Learn
 from mechlearn.energies import FiniteSpring, Resistor
 from mechlearn.errors import InputError
+from mechlearn.learning.dofs import Learn
+from mechlearn.learning.rules import GradientDescent
 from mechlearn.network import Network
 from mechlearn.report import report
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import confusion
 from mechlearn.report.words import amount, duration, in_sentences, number
-from mechlearn.rules import GradientDescent
 from mechlearn.run import Run
 from mechlearn.tasks.costs import CrossEntropy
 from mechlearn.tasks.task import Source, Support, Target, Task

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from mechlearn.dofs import Learn
+from mechlearn.learning.dofs import Learn
 from mechlearn.render.shown import Look, Shown
 from mechlearn.report.motion import moving_picture
 from mechlearn.tasks.task import Source, Support, Target, Task

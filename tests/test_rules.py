@@ -12,8 +12,7 @@ from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
-from mechlearn.phase import Phase
-from mechlearn.rules import (
+from mechlearn.learning.rules import (
     ContrastiveLearning,
     CoupledLearning,
     DirectedAging,
@@ -22,6 +21,7 @@ from mechlearn.rules import (
     Rule,
     rules,
 )
+from mechlearn.phase import Phase
 from mechlearn.tasks.costs import CrossEntropy
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task

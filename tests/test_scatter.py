@@ -10,7 +10,7 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.fem.element_assembly import Scatter
 from mechlearn.fem.model import Model
 from mechlearn.fenics import MPI
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.tasks.formulate import pose

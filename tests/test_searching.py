@@ -5,7 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.rules import Method
+from mechlearn.learning.rules import Method
 
 TASK = ml.Task(
     sources=[ml.Source(nodes=[0, 7], strain=0.1)],

@@ -9,9 +9,9 @@ from mechlearn.energies import Solid
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.rules import GradientDescent
 from mechlearn.phase import ADJOINT
-from mechlearn.rules import GradientDescent
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
 

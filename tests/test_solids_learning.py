@@ -11,10 +11,10 @@ from test_solids import HINGE, frame, tower
 import mechlearn as ml
 from mechlearn.energies import Solid
 from mechlearn.errors import InputError
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.phase import ADJOINT
 from mechlearn.render.solid import draw_solid
-from mechlearn.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.setup import EnergyTable, build_element
 
 PINCH = ml.Task(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.dofs import LearningDof
 from mechlearn.energies import Spring
 from mechlearn.errors import InputError
-from mechlearn.scales import scales
-from mechlearn.steps import make_step
+from mechlearn.learning.dofs import LearningDof
+from mechlearn.learning.optimisers import make_step
+from mechlearn.learning.scales import scales
 
 LOW, HIGH = 0.5, 4.0
 VALUES = np.linspace(0.6, 3.9, 7)

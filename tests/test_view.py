@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mechlearn.dofs import Learn
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.errors import InputError, SolveError
+from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.render.colours import rgb
 from mechlearn.run import Run

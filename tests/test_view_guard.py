@@ -21,7 +21,7 @@ import msgpack
 import pytest
 from wslink.chunking import UnChunker, generate_chunks
 
-from mechlearn.dofs import Learn
+from mechlearn.learning.dofs import Learn
 from mechlearn.tasks.task import Source, Target, Task
 from mechlearn.training import train
 

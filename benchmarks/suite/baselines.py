@@ -11,7 +11,7 @@ import scipy.optimize
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
 
 ETA, RATE, FORGET, FLOOR = 0.01, 0.1, (0.5, 0.95), 1e-6
 BOUNDS = 0.1, 10.0

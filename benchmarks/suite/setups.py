@@ -4,9 +4,9 @@ import numpy as np
 
 import mechlearn as ml
 from mechlearn.energies import Element, Solid
-from mechlearn.learners import RuleLearner
+from mechlearn.learning import RuleLearner
+from mechlearn.learning.rules import Rule
 from mechlearn.network import Network
-from mechlearn.rules import Rule
 
 
 def pairs(net: Network, count: int) -> list[tuple[int, int]]:

@@ -21,9 +21,9 @@ from pydantic.fields import FieldInfo
 from mechlearn import networks
 from mechlearn.energies import energies
 from mechlearn.errors import InputError
-from mechlearn.rules import rules
+from mechlearn.learning.optimisers import steps
+from mechlearn.learning.rules import rules
 from mechlearn.setup import Setup
-from mechlearn.steps import steps
 from mechlearn.tasks.costs import costs
 
 #: What is no key although it is an argument: where a file is, and what the table itself says.

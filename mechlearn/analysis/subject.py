@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.finding import Finding
-from mechlearn.dofs import values_per_bond
 from mechlearn.energies import BondEnergy, Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
+from mechlearn.learning.dofs import values_per_bond
 from mechlearn.network import Network
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.problem import Problem
@@ -194,7 +194,7 @@ def specimen_of(subject: "Run | Specimen", learned: bool = True) -> Specimen:
 
 
 def _trained(run: "Run") -> dict[str, NDArray[np.bool_]]:
-    from mechlearn.dofs import learning_mask
+    from mechlearn.learning.dofs import learning_mask
 
     masks = {n: learning_mask(t.frozen, run.network, n) for n, t in run.setup.learn.items()}
     return {name: mask for name, mask in masks.items() if not mask.all()}

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mechlearn.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.energies import Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
+from mechlearn.learning.dofs import Learn, LearningDof, values_per_bond
 from mechlearn.network import Network
 from mechlearn.tasks.baseline import is_prestressed, pose_from_baseline, require_response
 from mechlearn.tasks.problem import Problem

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.finding import Finding
-from mechlearn.dofs import LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.floors import RANK, relative_error
+from mechlearn.learning.dofs import LearningDof
 from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from mechlearn.checkpoint import Checkpoints
-from mechlearn.learners import Learner
+from mechlearn.learning import Learner
 from mechlearn.setup import Setup
 from mechlearn.training import train_setup
 

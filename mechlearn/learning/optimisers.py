@@ -12,9 +12,9 @@ from typing import Any, ClassVar, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import LearningDof
 from mechlearn.errors import InputError
-from mechlearn.scales import Linear
+from mechlearn.learning.dofs import LearningDof
+from mechlearn.learning.scales import Linear
 from mechlearn.schema import build
 
 

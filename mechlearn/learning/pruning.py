@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
-from mechlearn.learners.base import Learner
+from mechlearn.learning.base import Learner
+from mechlearn.learning.dofs import Learn
+from mechlearn.learning.rules import GreedyPruning
 from mechlearn.network import Network
-from mechlearn.rules import GreedyPruning
 from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:

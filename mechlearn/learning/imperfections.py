@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from mechlearn.dofs import LearningDof
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
+from mechlearn.learning.dofs import LearningDof
 from mechlearn.network import Network
 from mechlearn.tasks.task import Id, Table
 

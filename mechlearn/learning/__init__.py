@@ -1,11 +1,11 @@
 """Learners: a network that learns by a local rule, by pruning, or by search."""
 
-from mechlearn.learners.base import Learner
-from mechlearn.learners.hardware import Hardware
-from mechlearn.learners.local import RuleLearner
-from mechlearn.learners.pruning import PruningLearner
-from mechlearn.learners.searching import SearchLearner
-from mechlearn.rules import GradientFree, GreedyPruning, Procedure
+from mechlearn.learning.base import Learner
+from mechlearn.learning.hardware import Hardware
+from mechlearn.learning.local import RuleLearner
+from mechlearn.learning.pruning import PruningLearner
+from mechlearn.learning.rules import GradientFree, GreedyPruning, Procedure
+from mechlearn.learning.searching import SearchLearner
 
 
 def learner_of(rule: Procedure) -> type[Learner]:

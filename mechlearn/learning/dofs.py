@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
+from mechlearn.learning.scales import scales
 from mechlearn.network import Network
-from mechlearn.scales import scales
 from mechlearn.tasks.task import Finite, Id, Table
 
 

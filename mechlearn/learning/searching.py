@@ -6,12 +6,12 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learners.base import Learner
+from mechlearn.learning.base import Learner
+from mechlearn.learning.dofs import Learn, LearningDof
+from mechlearn.learning.rules import GradientFree
 from mechlearn.network import Network
-from mechlearn.rules import GradientFree
 from mechlearn.tasks.task import Task
 
 #: Nevergrad's optimisers behind the methods' names.

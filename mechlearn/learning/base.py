@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.dofs import Learn, LearningDof
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError, SolveError
-from mechlearn.history import History
-from mechlearn.imperfections import Flaws, Imperfections
-from mechlearn.learners.hardware import Hardware
-from mechlearn.learners.pace import Pace
-from mechlearn.learners.position import Position, within
+from mechlearn.learning.dofs import Learn, LearningDof
+from mechlearn.learning.hardware import Hardware
+from mechlearn.learning.history import History
+from mechlearn.learning.imperfections import Flaws, Imperfections
+from mechlearn.learning.optimisers import Plain, make_step
+from mechlearn.learning.pace import Pace
+from mechlearn.learning.position import Position, within
+from mechlearn.learning.rules import Procedure
 from mechlearn.network import Network
-from mechlearn.rules import Procedure
-from mechlearn.steps import Plain, make_step
 from mechlearn.tasks.baseline import pose_from_baseline, require_response
 from mechlearn.tasks.task import Task
 

@@ -18,7 +18,7 @@ from mechlearn.energies import Element, Resistor
 from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
-from mechlearn.imperfections import at_levels
+from mechlearn.learning.imperfections import at_levels
 from mechlearn.network import Network
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.task import Task

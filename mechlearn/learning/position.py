@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.learners.pace import Pace
+from mechlearn.learning.pace import Pace
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.dofs import Learn
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.superposition import Sense
-from mechlearn.learners.base import Learner
+from mechlearn.learning.base import Learner
+from mechlearn.learning.dofs import Learn
+from mechlearn.learning.rules import Rule, rule_name
 from mechlearn.network import Network
-from mechlearn.rules import Rule, rule_name
 from mechlearn.tasks.task import Task
 
 #: Numbers whose difference is a signal have this many units of rounding.
