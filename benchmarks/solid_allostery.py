@@ -16,8 +16,8 @@ from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.render.marks import marks
 from mechlearn.render.solid import draw_solid
-from mechlearn.setup import RuleTable, read_setup
-from mechlearn.training import train_setup
+from mechlearn.runs.config import RuleTable, read_setup
+from mechlearn.runs.training import train_setup
 
 TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"
 

@@ -11,10 +11,10 @@ from matplotlib import pyplot
 from mechlearn import plots
 from mechlearn.compare import compare, nudge_study
 from mechlearn.render import render
-from mechlearn.run import Run
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train_file
 from mechlearn.sweep import sweep
-from mechlearn.training import train_file
 
 DOCS = Path(__file__).parent
 PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"

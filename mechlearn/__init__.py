@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     )
     from mechlearn.network import Network
     from mechlearn.probe import Probe
-    from mechlearn.results import Interrupted
-    from mechlearn.run import Run
+    from mechlearn.runs.results import Interrupted
+    from mechlearn.runs.run import Run
+    from mechlearn.runs.training import train, train_file
     from mechlearn.stages import Cut, Stages, sequence, together
     from mechlearn.tasks import data
     from mechlearn.tasks.costs import CrossEntropy, SquaredError
     from mechlearn.tasks.task import Source, Support, Target, Task
-    from mechlearn.training import train, train_file
 
 _HOMES = {
     "Bar": "energies",
@@ -73,14 +73,14 @@ _HOMES = {
     "Hinge": "energies",
     "Imperfections": "learning.imperfections",
     "InputError": "errors",
-    "Interrupted": "results",
+    "Interrupted": "runs.results",
     "Learn": "learning.dofs",
     "MechlearnError": "errors",
     "Moduli": "elasticity",
     "Network": "network",
     "Probe": "probe",
     "Resistor": "energies",
-    "Run": "run",
+    "Run": "runs.run",
     "Solid": "energies",
     "SolveError": "errors",
     "Source": "tasks.task",
@@ -95,8 +95,8 @@ _HOMES = {
     "rigidity": "energies.rigidity",
     "sequence": "stages",
     "together": "stages",
-    "train": "training",
-    "train_file": "training",
+    "train": "runs.training",
+    "train_file": "runs.training",
 }
 
 __all__ = [

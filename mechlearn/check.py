@@ -9,11 +9,11 @@ from mechlearn.errors import InputError, listed, plain
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.network import Network
-from mechlearn.setup import Setup, build_energy, build_network, build_rule
-from mechlearn.start import with_start
+from mechlearn.runs.config import Setup, build_energy, build_network, build_rule
+from mechlearn.runs.training import make_learner
+from mechlearn.runs.warm_start import with_start
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Terminal
-from mechlearn.training import make_learner
 
 
 def check_setup(

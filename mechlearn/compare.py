@@ -26,10 +26,10 @@ from mechlearn.learning.rules import (
     Variant,
 )
 from mechlearn.phase import ADJOINT
+from mechlearn.runs.config import Setup, build_energy, build_network
+from mechlearn.runs.training import make_learner
+from mechlearn.runs.warm_start import with_start
 from mechlearn.schema import pick
-from mechlearn.setup import Setup, build_energy, build_network
-from mechlearn.start import with_start
-from mechlearn.training import make_learner
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1

@@ -7,7 +7,7 @@ from mechlearn import parallel as ranks
 from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
 from mechlearn.errors import plain
 from mechlearn.io.writing import written
-from mechlearn.setup import Setup
+from mechlearn.runs.config import Setup
 
 
 def write_comparison(

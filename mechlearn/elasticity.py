@@ -15,7 +15,7 @@ from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Target, Task
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def moduli(
     """
     from mechlearn.equilibrium import equilibrium
     from mechlearn.fenics import MPI
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     if isinstance(network, Run):
         energy = energy or network.energy

@@ -14,7 +14,7 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.run import Run
+from mechlearn.runs.run import Run
 
 #: Elements whose struts may be of any width, up to a factor.
 SPRINGS = ("spring", "finite_spring")

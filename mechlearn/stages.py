@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError
-from mechlearn.folder import new_folder, within
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import save
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
-from mechlearn.results import Interrupted
-from mechlearn.run import Run
+from mechlearn.runs.folder import new_folder, within
+from mechlearn.runs.results import Interrupted
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train
 from mechlearn.tasks.task import Example, Source, Target, Task
-from mechlearn.training import train
 
 if TYPE_CHECKING:
     import xarray

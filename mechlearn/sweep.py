@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from mechlearn.checkpoint import Stopped, differences, fingerprint, network_digest
 from mechlearn.errors import InputError, MechlearnError, first_line
-from mechlearn.folder import locked, new_folder, within
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_whole
-from mechlearn.run import Run
+from mechlearn.runs.checkpoint import Stopped, differences, fingerprint, network_digest
+from mechlearn.runs.config import Setup, build_network, build_rule
+from mechlearn.runs.folder import locked, new_folder, within
+from mechlearn.runs.run import Run
+from mechlearn.runs.signals import ENDING, handling
 from mechlearn.schema import input_error
-from mechlearn.setup import Setup, build_network, build_rule
-from mechlearn.signals import ENDING, handling
 
 #: More members than this are surely a mistake.
 MOST = 100_000
@@ -220,7 +220,7 @@ def _train(setup: Setup, record: str, folder: Path, output: Path) -> dict[str, A
     import dask
 
     from mechlearn.fenics import MPI
-    from mechlearn.training import train_setup
+    from mechlearn.runs.training import train_setup
 
     try:
         # Else xarray, in a Dask worker, asks the scheduler for a lock to write a file with.

@@ -23,7 +23,7 @@ from mechlearn.io.meshfile import write_network
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
-from mechlearn.run import Run
+from mechlearn.runs.run import Run
 from mechlearn.sizing import Struts
 from mechlearn.tasks.formulate import pose
 
@@ -138,8 +138,8 @@ def tune(
     options
         Of :class:`mechlearn.energies.Solid`.
     """
-    from mechlearn.setup import build_rule
-    from mechlearn.training import train
+    from mechlearn.runs.config import build_rule
+    from mechlearn.runs.training import train
 
     low, high = widths or (0.75 * made.width.min(), 1.25 * made.width.max())
     return train(
@@ -173,7 +173,7 @@ def _answer(
     run: Run, network: Network, energy: Element, values: Mapping[str, Any]
 ) -> tuple[list[Any], list[str], Any, NDArray]:
     """What the targets read, as rows of a run have it, what the model warns of, and its state."""
-    from mechlearn.summary import target_table
+    from mechlearn.runs.summary import target_table
 
     problem = pose(run.setup.task, network, energy.kinematics)
     model = energy.model(network, problem, values, MPI.COMM_WORLD)

@@ -26,7 +26,7 @@ import mechlearn as ml
 from mechlearn.compare import compare, cosine, table
 from mechlearn.plots import plot_learning
 from mechlearn.plots.style import rule_look, style
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
 
 claims = Claims()
 VARIANTS = {"P": "positive", "N": "negative", "C": "centred"}

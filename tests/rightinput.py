@@ -11,10 +11,10 @@ import numpy as np
 import tomli_w
 
 from mechlearn.cli import main
-from mechlearn.folder import CHECKPOINT
 from mechlearn.network import Network
 from mechlearn.networks.files import to_text
-from mechlearn.run import Run
+from mechlearn.runs.folder import CHECKPOINT
+from mechlearn.runs.run import Run
 
 SMALL = {"generator": "triangular", "size": [4, 4], "disorder": 0.1, "seed": 2}
 RING = {"generator": "triangular", "size": [4, 4], "disorder": 0.1, "seed": 2, "periodic": True}

@@ -11,7 +11,6 @@ from scipy.optimize import minimize
 from test_rules import GENTLE, TASKS
 
 import mechlearn as ml
-from mechlearn.checkpoint import Checkpoints
 from mechlearn.compare import compare
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.equilibrium import equilibrium
@@ -22,9 +21,10 @@ from mechlearn.learning.rules import (
     GradientDescent,
     rule_name,
 )
-from mechlearn.setup import RuleTable, Setup, Train, to_toml
+from mechlearn.runs.checkpoint import Checkpoints
+from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
+from mechlearn.runs.training import train_setup
 from mechlearn.tasks.baseline import pose_from_baseline
-from mechlearn.training import train_setup
 
 
 class Bench:

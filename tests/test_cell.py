@@ -317,8 +317,8 @@ def test_two_ranks_find_the_same(tmp_path):
 
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
 def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus, energy):
-    from mechlearn.actuation import Actuation
     from mechlearn.render.felt import felt
+    from mechlearn.runs.actuation import Actuation
 
     actuation = Actuation(ml.train(torus, TASKS["poisson"], energy=energy, steps=1))
     seen = felt(actuation, actuation.answer(1.0))
@@ -330,7 +330,7 @@ def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
 def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(torus, energy):
     """A Poisson's ratio and a modulus along a curve are those of a task at that strain."""
-    from mechlearn.actuation import Actuation
+    from mechlearn.runs.actuation import Actuation
     from mechlearn.view.exhibit import Exhibit
 
     targets = [Target(name="ratio", cell="yy", poisson=0.1), Target(cell="xx", modulus=1.0)]

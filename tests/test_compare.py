@@ -11,7 +11,7 @@ from mechlearn.cli import main
 from mechlearn.compare import all_rules, compare, nudge_study, table
 from mechlearn.errors import InputError
 from mechlearn.plots import plot_learning
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
 
 TASK = """
 title = "comparison"

@@ -11,15 +11,15 @@ import pytest
 import xarray
 
 import mechlearn as ml
-from mechlearn.checkpoint import Checkpoints
 from mechlearn.errors import InputError
-from mechlearn.folder import BEFORE, FILES, new_folder
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
 from mechlearn.learning import Learner
-from mechlearn.run import Run
-from mechlearn.setup import Setup
-from mechlearn.training import train_setup
+from mechlearn.runs.checkpoint import Checkpoints
+from mechlearn.runs.config import Setup
+from mechlearn.runs.folder import BEFORE, FILES, new_folder
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train_setup
 
 SETUP = Setup.model_validate(
     {
@@ -373,7 +373,7 @@ def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch)
     def read_only(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("mechlearn.folder.tempfile.NamedTemporaryFile", read_only)
+    monkeypatch.setattr("mechlearn.runs.folder.tempfile.NamedTemporaryFile", read_only)
     text = refusal(new_folder, tmp_path, overwrite=True)
     assert text == f"{tmp_path} cannot be written: {os.strerror(errno.EROFS)}."
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 import mechlearn as ml
 from mechlearn.check import check_setup
 from mechlearn.cli import app
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
 
 ROOT = Path(__file__).parents[1]
 TABLES = tables()

@@ -17,13 +17,13 @@ from mechlearn.energies.solid import Solid
 from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
-from mechlearn.folder import CHECKPOINT
 from mechlearn.learning import PruningLearner, RuleLearner
 from mechlearn.learning.pace import SLOWEST
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.parallel import largest
-from mechlearn.run import Run
+from mechlearn.runs.folder import CHECKPOINT
+from mechlearn.runs.run import Run
 from mechlearn.tasks.formulate import pose
 
 NODE = 25

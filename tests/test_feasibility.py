@@ -9,7 +9,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.feasibility import reciprocity_floor
-from mechlearn.setup import build_network, read_setup
+from mechlearn.runs.config import build_network, read_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mechlearn import CoupledLearning, Learn, Source, Target, Task, train
-from mechlearn.actuation import Actuation
 from mechlearn.energies import Beam, FiniteSpring, Resistor
 from mechlearn.errors import InputError
 from mechlearn.network import Network
@@ -15,6 +14,7 @@ from mechlearn.render.lines import segments
 from mechlearn.render.marks import marks
 from mechlearn.render.scene import Scene, Solid
 from mechlearn.render.shown import Look, Shown, quantities
+from mechlearn.runs.actuation import Actuation
 
 PAIRS = Task(
     sources=[Source(near=[0.1, 0.5], strain=0.05)], targets=[Target(near=[0.9, 0.5], strain=0.04)]

@@ -11,9 +11,9 @@ import pytest
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.folder import CHECKPOINT, FILES, LOCK, Place, locked
 from mechlearn.io.writing import save
-from mechlearn.run import Run
+from mechlearn.runs.folder import CHECKPOINT, FILES, LOCK, Place, locked
+from mechlearn.runs.run import Run
 
 TASK = """
 title = "small"
@@ -247,7 +247,7 @@ def test_a_training_whose_folder_is_renamed_is_written_where_it_is_now(
         if learner.updates == 1:
             (tmp_path / "run").rename(tmp_path / "renamed")
 
-    monkeypatch.setattr("mechlearn.progress.Progress.__call__", rename)
+    monkeypatch.setattr("mechlearn.runs.progress.Progress.__call__", rename)
     assert command("train", task, "-o", tmp_path / "run", "--save-steps", 1) == 0
     said = capsys.readouterr()
     assert said.err.count("was renamed") == 1

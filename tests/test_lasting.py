@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mechlearn.checkpoint import Checkpoints, Stopped
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
-from mechlearn.run import Run
-from mechlearn.setup import Setup, read_setup
-from mechlearn.training import train_setup
+from mechlearn.runs.checkpoint import Checkpoints, Stopped
+from mechlearn.runs.config import Setup, read_setup
+from mechlearn.runs.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train_setup
 
 sys.path.insert(0, str(Path(__file__).parent / "long"))
 import kills
@@ -278,7 +278,7 @@ def test_crafted_checkpoints_take_no_memory_and_run_no_code(stopped):
 def test_a_folder_in_use_is_refused_and_a_dead_process_does_not_block(tmp_path):
     folder = new_folder(tmp_path / "run")
     holds = (
-        "import sys; from mechlearn.folder import locked\n"
+        "import sys; from mechlearn.runs.folder import locked\n"
         "with locked(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
@@ -446,9 +446,9 @@ from contextlib import contextmanager
 from pathlib import Path
 import numpy as np
 import test_lasting as t
-from mechlearn.checkpoint import Stopped
+from mechlearn.runs.checkpoint import Stopped
 from mechlearn.parallel import rank
-from mechlearn.training import train_setup
+from mechlearn.runs.training import train_setup
 
 setup = t.setup_of(6, **t.KINDS["finite"])
 try:

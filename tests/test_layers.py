@@ -29,8 +29,8 @@ CHAIN = [
     "mechlearn.fem.model",
     "mechlearn.equilibrium",
     "mechlearn.learning",
-    "mechlearn.run",
-    "mechlearn.training",
+    "mechlearn.runs.run",
+    "mechlearn.runs.training",
 ]
 
 
@@ -77,8 +77,8 @@ def part(module):
 
 def test_imports_are_found_at_all():
     assert "mechlearn.fem.model" in imports("mechlearn.equilibrium.balance")
-    assert "mechlearn.fenics" in below("mechlearn.training")
-    assert "mechlearn.run" not in imports("mechlearn.archive")  # for types alone
+    assert "mechlearn.fenics" in below("mechlearn.runs.training")
+    assert "mechlearn.runs.run" not in imports("mechlearn.runs.archive")  # for types alone
 
 
 def test_leaves_are_imported_by_nothing_else():
@@ -110,7 +110,7 @@ def test_rules_know_no_physics():
 def test_neither_tasks_nor_networks_wait_for_finite_elements():
     for module in (
         "mechlearn.tasks.task",
-        "mechlearn.setup",
+        "mechlearn.runs.config",
         "mechlearn.networks",
         "mechlearn.cli",
     ):

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import binomtest
 
 import mechlearn as ml
-from mechlearn.setup import read_setup
-from mechlearn.training import train_setup
+from mechlearn.runs.config import read_setup
+from mechlearn.runs.training import train_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"
 

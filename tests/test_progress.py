@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from mechlearn.progress import Progress
-from mechlearn.setup import Setup, to_toml
+from mechlearn.runs.config import Setup, to_toml
+from mechlearn.runs.progress import Progress
 
 TASK = {
     "title": "A [bold] title",

@@ -23,9 +23,9 @@ from mechlearn.render.offscreen import load_pyvista, picture
 from mechlearn.render.scene import Scene
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.view import outlook, view
+from mechlearn.runs.training import train
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
-from mechlearn.training import train
 
 SPACE_TASK = Task(
     sources=[Source(near=[0.1, 0.5, 0.5], strain=0.1)],

@@ -14,9 +14,9 @@ from mechlearn.render.marks import Mark, marks
 from mechlearn.render.scene import Scene
 from mechlearn.render.shown import Look, Shown
 from mechlearn.render.words import label, readings
+from mechlearn.runs.training import train
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Target, Task
-from mechlearn.training import train
 
 MINUS = "\N{MINUS SIGN}"
 STIFFNESS = {"stiffness": Learn(bounds=(0.1, 10.0), initial=1.0)}

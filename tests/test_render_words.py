@@ -13,8 +13,8 @@ from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet
 from mechlearn.render.shown import Look
 from mechlearn.render.words import percent, signed
+from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Target, Task
-from mechlearn.training import train
 
 SIZES = [(1600, 1000), (800, 500), (900, 900)]
 LONG = "an answer with quite a long name"

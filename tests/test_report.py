@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mechlearn.actuation import Actuation
 from mechlearn.energies import FiniteSpring, Resistor
 from mechlearn.errors import InputError
 from mechlearn.learning.dofs import Learn
@@ -20,10 +19,11 @@ from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import confusion
 from mechlearn.report.words import amount, duration, in_sentences, number
-from mechlearn.run import Run
+from mechlearn.runs.actuation import Actuation
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train, train_file
 from mechlearn.tasks.costs import CrossEntropy
 from mechlearn.tasks.task import Source, Support, Target, Task
-from mechlearn.training import train, train_file
 
 PULL = Task(
     sources=[Source(name="pinch", near=[0.1, 0.5], strain=0.1)],

@@ -8,8 +8,8 @@ import pytest
 from mechlearn.learning.dofs import Learn
 from mechlearn.render.shown import Look, Shown
 from mechlearn.report.motion import moving_picture
+from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Support, Target, Task
-from mechlearn.training import train
 
 STIFFNESS = {"stiffness": Learn(bounds=(0.01, 10), initial=1.0)}
 

@@ -17,7 +17,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
 
 TASKS = Path(__file__).parent.parent / "tasks"
 

@@ -92,7 +92,7 @@ def test_cells_of_order_1_are_as_stiff_as_is_said(dim, sizes, said):
 
 def test_check_and_train_warn_of_cells_of_order_1(tmp_path):
     from mechlearn.check import check_setup
-    from mechlearn.setup import read_setup
+    from mechlearn.runs.config import read_setup
 
     (tmp_path / "task.toml").write_text(
         "[network]\npoints = [[0, 0], [1, 0], [0.4, 0.8]]\nedges = [[0, 1], [1, 2], [2, 0]]\n"
@@ -102,7 +102,7 @@ def test_check_and_train_warn_of_cells_of_order_1(tmp_path):
     )
     setup = read_setup(tmp_path / "task.toml")
     assert "warning   Cells of order 1 are too stiff in bending" in check_setup(setup)[0]
-    from mechlearn.training import train_setup
+    from mechlearn.runs.training import train_setup
 
     assert any("too stiff in bending" in text for text in train_setup(setup).summary["warnings"])
 

@@ -15,7 +15,7 @@ from mechlearn.learning import RuleLearner
 from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.phase import ADJOINT
 from mechlearn.render.solid import draw_solid
-from mechlearn.setup import EnergyTable, build_element
+from mechlearn.runs.config import EnergyTable, build_element
 
 PINCH = ml.Task(
     sources=[ml.Source(nodes=[0, 5], strain=0.05)],

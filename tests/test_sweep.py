@@ -15,9 +15,9 @@ import pytest
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.setup import read_setup
+from mechlearn.runs.config import read_setup
+from mechlearn.runs.training import train_setup
 from mechlearn.sweep import TABLE, _cluster, members, parse, sweep
-from mechlearn.training import train_setup
 
 TASK = """
 title = "small"

@@ -15,9 +15,9 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.render.colours import rgb
-from mechlearn.run import Run
+from mechlearn.runs.run import Run
+from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Target, Task
-from mechlearn.training import train
 from mechlearn.view import serve
 from mechlearn.view.exhibit import PICKED, Exhibit
 
@@ -210,7 +210,7 @@ def test_where_there_is_no_answer_it_stays_what_it_was(exhibit, monkeypatch):
     def fail(self, amplitude):
         raise SolveError("It collapses.")
 
-    monkeypatch.setattr("mechlearn.actuation.Actuation.settle", fail)
+    monkeypatch.setattr("mechlearn.runs.actuation.Actuation.settle", fail)
     with pytest.raises(SolveError):
         exhibit.go(step=0, amplitude=0.5)
     assert exhibit.answer is before

@@ -22,8 +22,8 @@ import pytest
 from wslink.chunking import UnChunker, generate_chunks
 
 from mechlearn.learning.dofs import Learn
+from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Target, Task
-from mechlearn.training import train
 
 TITLE = "{{[].constructor.constructor(`window.PWN=2`)()}} <img src=x onerror=window.PWN=3> </h1>"
 NAME = "{{7*7}}<b>'\"&"

@@ -23,7 +23,7 @@ from mechlearn.energies import energies
 from mechlearn.errors import InputError
 from mechlearn.learning.optimisers import steps
 from mechlearn.learning.rules import rules
-from mechlearn.setup import Setup
+from mechlearn.runs.config import Setup
 from mechlearn.tasks.costs import costs
 
 #: What is no key although it is an argument: where a file is, and what the table itself says.
@@ -68,7 +68,7 @@ class KeyTable:
 
 
 def tables() -> list[KeyTable]:
-    """All tables of a task file, in the order of :class:`mechlearn.setup.Setup`."""
+    """All tables of a task file, in the order of :class:`mechlearn.runs.config.Setup`."""
     top, out = [], []
     for name, field in Setup.model_fields.items():
         model, head = _table(name, field.annotation)

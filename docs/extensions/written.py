@@ -63,7 +63,7 @@ MODULES = {
         "mechlearn.learning.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
-        "mechlearn.setup": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
+        "mechlearn.runs.config": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
         "mechlearn.extras": ("load",),
     }),
 }  # fmt: skip

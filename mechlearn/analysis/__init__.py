@@ -1,6 +1,6 @@
 """What a network has learned, looked at from inside: one call each, on a run or a specimen.
 
-Every function takes a :class:`~mechlearn.run.Run` (``learned=False`` for the network before
+Every function takes a :class:`~mechlearn.runs.run.Run` (``learned=False`` for the network before
 training) or a :func:`specimen` (a network, a task and values that were not trained here), and
 returns labelled data. See ``docs/analysis.md`` for formulas and sources.
 """

@@ -26,7 +26,7 @@ from mechlearn.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: More learning parameters than this would need too large a dense matrix.
 LARGEST = 6000

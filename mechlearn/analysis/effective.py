@@ -19,7 +19,7 @@ from mechlearn.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: With all unit sources the response is a dense matrix; larger ones need random sources.
 LARGEST = 3000

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mechlearn.equilibrium import LinearEquilibrium
     from mechlearn.network import Network
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: A bond whose removal leaves less than this part of its own constraint is holding the network.
 HOLDING = 1e-8

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.network import Network
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -25,7 +25,7 @@ from mechlearn.errors import InputError, SolveError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: All modes of networks of more degrees of freedom than this are not found.
 LARGEST = 3000

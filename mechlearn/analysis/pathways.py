@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.network import Network
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: A bond with a smaller share than this part of the largest is as long as one with it.
 LEAST = 1e-6

@@ -17,7 +17,7 @@ from mechlearn.errors import InputError, SolveError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Up to this many degrees of freedom samples are solved together, by dense algebra.
 TOGETHER = 300

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.network import Network
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: More strains of bonds than this would need too large a dense matrix.
 LARGEST = 8000

@@ -21,7 +21,7 @@ from mechlearn.tasks.task import Task
 if TYPE_CHECKING:
     from mechlearn.analysis.tangent import Tangent
     from mechlearn.equilibrium import Equilibrium, Settled
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,7 +175,7 @@ def specimen_of(subject: "Run | Specimen", learned: bool = True) -> Specimen:
         if not learned:
             raise InputError("learned = False is about a run; a specimen was not trained.")
         return subject
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     if not isinstance(subject, Run):
         raise InputError(

@@ -29,10 +29,10 @@ def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> 
         Search for the best answer within the bounds of what learns, for at most ten seconds.
     """
     from mechlearn.check import check_setup
-    from mechlearn.setup import read_setup
+    from mechlearn.runs.config import read_setup
 
     setup = read_setup(task)
-    from mechlearn.progress import patience
+    from mechlearn.runs.progress import patience
 
     with about(task), patience(setup.title or task.name):
         first = rank() == 0
@@ -78,10 +78,10 @@ def train(
     quiet
         Say nothing but errors and warnings.
     """
-    from mechlearn.setup import read_setup
+    from mechlearn.runs.config import read_setup
 
     setup = read_setup(task)
-    from mechlearn.folder import locked, new_folder, resumable
+    from mechlearn.runs.folder import locked, new_folder, resumable
 
     if start is not None:
         setup = setup.model_copy(update={"start": str(start.resolve())})
@@ -89,9 +89,9 @@ def train(
         if resume:
             on_first(lambda: resumable(output))
         on_first(lambda: stack.enter_context(locked(new_folder(output, overwrite or resume))))
-        from mechlearn.checkpoint import Checkpoints, Stopped
-        from mechlearn.progress import Progress
-        from mechlearn.training import train_setup
+        from mechlearn.runs.checkpoint import Checkpoints, Stopped
+        from mechlearn.runs.progress import Progress
+        from mechlearn.runs.training import train_setup
 
         checkpoints = Checkpoints(output, setup, seconds=save_seconds, steps=save_steps, tell=warn)
         try:
@@ -120,7 +120,7 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
         Bonds to cut first; nothing of that is written.
     """
     from mechlearn.equilibrium.driving import source_table as sources_of
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
     with about(run):

@@ -50,7 +50,7 @@ def render(
     size
         Width and height in pixels.
     """
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     if not out:
         raise InputError("render needs a picture to write, such as network.png.")
@@ -95,7 +95,7 @@ def export(
         The file to write; its suffix says the format.
     """
     from mechlearn.export import export as write
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
     given = options.given() if options else {}
@@ -116,7 +116,7 @@ def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] =
     output
         The page to write (.html); report.html in the folder of the run if left out.
     """
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
     path = output or run / "report.html"
@@ -157,7 +157,7 @@ def view(
     """
     if size() > 1:
         raise InputError("view runs on one rank; it answers one person.")
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
     from mechlearn.view import serve as show

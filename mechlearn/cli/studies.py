@@ -43,8 +43,8 @@ def compare(
         raise InputError(f"--seeds {seeds} must be at least 1.")
     if size() > 1:
         raise InputError("compare runs on one rank; its trainings are small.")
-    from mechlearn.folder import new_folder
-    from mechlearn.setup import read_setup
+    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.folder import new_folder
 
     setup = read_setup(task)
     new_folder(output, overwrite)
@@ -84,8 +84,8 @@ def sweep(
     """
     if size() > 1:
         raise InputError("sweep runs on one rank; its workers are processes of their own.")
-    from mechlearn.progress import Counter
-    from mechlearn.setup import read_setup
+    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.progress import Counter
     from mechlearn.sweep import TABLE, parse
     from mechlearn.sweep import sweep as train_all
 
@@ -167,8 +167,8 @@ def verify(
     overwrite
         Write over what is there.
     """
-    from mechlearn.folder import new_folder, within
-    from mechlearn.run import Run
+    from mechlearn.runs.folder import new_folder, within
+    from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
     on_first(lambda: new_folder(output, overwrite))

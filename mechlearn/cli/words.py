@@ -11,7 +11,7 @@ from mechlearn.errors import plain, printable
 from mechlearn.units import amount, percent
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: A switch that can only be turned on.
 Switch = Annotated[bool, Parameter(negative="")]

@@ -15,7 +15,7 @@ from mechlearn.export.options import BODY, MAKING, SIZING, Options
 from mechlearn.io.formats import FORMATS as MESHES
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: The models by the energies of runs.
 MODELS = {

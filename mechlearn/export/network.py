@@ -9,7 +9,7 @@ from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 TABLES = {".npz": write_npz, ".graphml": write_graphml, ".csv": write_csv}
 

@@ -20,7 +20,7 @@ from mechlearn.solids.contact import rod_overlaps
 from mechlearn.solids.struts import Struts
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Longest side of a part of which nothing is said, in mm, if its struts are not too thin then.
 SIZE = 100.0

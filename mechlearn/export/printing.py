@@ -12,7 +12,7 @@ from mechlearn.export.part import Part, make_part
 from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 def write(run: "Run", path: Path, options: Options) -> str:

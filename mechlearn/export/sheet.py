@@ -15,7 +15,7 @@ from mechlearn.export.part import make_part, silhouette
 from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 def write(run: "Run", path: Path, options: Options) -> str:

@@ -16,7 +16,7 @@ from mechlearn.solids.meshing import gmsh_session, trouble
 from mechlearn.solids.uniting import TRIES, check_volume, shortened, spin, tried, unite
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: What OpenCASCADE may lose of a part's volume, which the union of triangles tells to 1e-4.
 LOST = 2e-3

@@ -13,7 +13,7 @@ from mechlearn.io.writing import save
 
 if TYPE_CHECKING:
     from mechlearn.network import Network
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Contacts that scripts draw: those that changed most.
 CONTACTS = 10

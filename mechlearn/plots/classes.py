@@ -11,7 +11,7 @@ from mechlearn.plots.style import INK, font_size, literal, new_axes, set_sizes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":

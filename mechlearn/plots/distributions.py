@@ -22,7 +22,7 @@ from mechlearn.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: All eigenvalues of larger matrices are not found in a reasonable time.
 MOST_DOFS = 6000

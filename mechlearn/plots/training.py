@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from mechlearn.compare import Trial
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Colours of groups (Okabe and Ito's, safe for the colour-blind).
 GROUPS = tuple(FAMILIES.values())

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies import BondEnergy, Solid
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
+from mechlearn.runs.actuation import Actuation, Answer
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
     from mechlearn.solids.model import SolidModel
 
 

@@ -28,7 +28,7 @@ from mechlearn.render.words import heading, percent, readings
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 Images = Iterator[NDArray[np.uint8]]
 

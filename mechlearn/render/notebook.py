@@ -22,7 +22,7 @@ from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
     from mechlearn.tasks.task import Task
 
 #: Width and height of a drawing in pixels, and the bonds beyond which there is none.

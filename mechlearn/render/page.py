@@ -24,7 +24,7 @@ from mechlearn.render.words import heading, label, percent
 if TYPE_CHECKING:
     import pyvista
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[int, int]) -> Path:

@@ -19,7 +19,7 @@ from mechlearn.render.view import view
 from mechlearn.render.words import heading, readings
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 Size = tuple[int, int]
 

@@ -31,7 +31,7 @@ from mechlearn.tasks.problem import Problem
 if TYPE_CHECKING:
     import PIL.Image
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 _STILL, _MOVING = (".png", ".svg", ".pdf"), (".gif", ".mp4")
 #: What ``render`` can draw, with the suffixes it can be written to.

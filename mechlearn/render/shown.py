@@ -27,7 +27,7 @@ from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.words import percent, scale, which_example
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Widths that are no quantity: all alike, and those of the struts themselves.
 EVEN, TRUE = "even", "true"

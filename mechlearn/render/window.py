@@ -16,7 +16,7 @@ from mechlearn.render.view import view
 if TYPE_CHECKING:
     import pyvista
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 def plotter(

@@ -14,7 +14,7 @@ from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import LIMITS
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: What quantities are called, where not as in tasks.
 _QUANTITIES = {"poisson": "Poisson's ratio"}

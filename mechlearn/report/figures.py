@@ -12,7 +12,7 @@ from mechlearn.render import draw_setup
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: The page shows the set-up at about half its size, and its words shall be as large as the others.
 LETTERS = 1.3

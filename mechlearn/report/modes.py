@@ -13,7 +13,7 @@ from scipy.sparse.linalg import eigsh
 from mechlearn.energies.rigidity import ZERO
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Up to this many degrees of freedom all motions are found, and up to the second the softest.
 DENSE, LARGEST = 1200, 60_000

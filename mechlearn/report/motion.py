@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
 from mechlearn.plots import in_words
@@ -21,9 +20,10 @@ from mechlearn.render.deformation import amplification, bond_strains, without_ri
 from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.scene import Scene
+from mechlearn.runs.actuation import Actuation, Answer
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Examples that the viewer can show, and states along the actuation where the answer is curved.
 EXAMPLES, FRAMES = 6, 11

@@ -16,12 +16,12 @@ from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.report.words import duration, in_sentences, number
-from mechlearn.setup import to_toml
+from mechlearn.runs.config import to_toml
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Files of a run larger than this are not put into the page.
 LARGE_FILE = 2_000_000

@@ -11,7 +11,7 @@ from mechlearn.tasks.task import Source, Support, Terminal
 from mechlearn.units import percent, typeset
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 ELEMENTS = {
     "spring": "linear springs",

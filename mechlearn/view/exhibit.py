@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.actuation import Actuation, Answer
 from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
@@ -31,10 +30,11 @@ from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.render.view import view
 from mechlearn.render.words import percent, signed
+from mechlearn.runs.actuation import Actuation, Answer
 from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: The colour of a picked bond, and how near to a bond a click must be, in pixels.
 PICKED, NEAR = "#FFC400", 12.0

@@ -17,7 +17,7 @@ from mechlearn.view.exhibit import Exhibit, check_example
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: Only this machine may look.
 HOST = "127.0.0.1"

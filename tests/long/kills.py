@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-import mechlearn.training  # noqa: F401 (so that forks need not)
+import mechlearn.runs.training  # noqa: F401 (so that forks need not)
 from mechlearn.cli import main as main_of_mechlearn
 from mechlearn.errors import InputError
-from mechlearn.folder import FILES
-from mechlearn.run import Run
+from mechlearn.runs.folder import FILES
+from mechlearn.runs.run import Run
 
 BASE = """
 [network]

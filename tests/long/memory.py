@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mechlearn.checkpoint import Checkpoints
 from mechlearn.learning import Learner
-from mechlearn.setup import Setup
-from mechlearn.training import train_setup
+from mechlearn.runs.checkpoint import Checkpoints
+from mechlearn.runs.config import Setup
+from mechlearn.runs.training import train_setup
 
 #: Bytes per step that the history may take.
 ALLOWED = 1000

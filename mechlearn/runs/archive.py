@@ -11,13 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, about, failure
-from mechlearn.folder import FILES, has_checkpoint, locked
+from mechlearn.runs.folder import FILES, has_checkpoint, locked
 from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.io.untrusted_hdf import check_hdf
 from mechlearn.io.writing import replacing
 from mechlearn.network import Network
 from mechlearn.schema import key_path
-from mechlearn.setup import (
+from mechlearn.runs.config import (
     Setup,
     build_material,
     build_network,
@@ -30,7 +30,7 @@ from mechlearn.tasks.data import write_examples
 if TYPE_CHECKING:
     import xarray
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 #: The examples, where there are more of them than the task file should list.
 EXAMPLES, IN_TASK_FILE = "examples.csv", 50

@@ -7,8 +7,8 @@ import numpy as np
 
 from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError, listed
-from mechlearn.run import Run
-from mechlearn.summary import target_table
+from mechlearn.runs.run import Run
+from mechlearn.runs.summary import target_table
 
 
 def without(run: Run, bonds: Sequence[int]) -> Run:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from mechlearn.errors import plain
 from mechlearn.learning import Learner
 from mechlearn.parallel import tell
-from mechlearn.setup import Setup
+from mechlearn.runs.config import Setup
 
 #: Where there is no terminal, a line is printed this often (seconds).
 EVERY = 10.0

@@ -18,7 +18,7 @@ from mechlearn.phase import Phase
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium import Equilibrium, Settled
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)

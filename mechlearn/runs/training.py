@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.checkpoint import Checkpoints
+from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.energies import Element, Spring
 from mechlearn.equilibrium import Settled
 from mechlearn.errors import SolveError
@@ -24,9 +24,9 @@ from mechlearn.learning.rules import (
     rules,
 )
 from mechlearn.network import Network
-from mechlearn.results import Interrupted
-from mechlearn.run import Run
-from mechlearn.setup import (
+from mechlearn.runs.results import Interrupted
+from mechlearn.runs.run import Run
+from mechlearn.runs.config import (
     TASK_TABLES,
     Setup,
     build_energy,
@@ -35,8 +35,8 @@ from mechlearn.setup import (
     build_rule,
     read_setup,
 )
-from mechlearn.start import begin_with, with_start
-from mechlearn.summary import summarise, timestamp
+from mechlearn.runs.warm_start import begin_with, with_start
+from mechlearn.runs.summary import summarise, timestamp
 from mechlearn.tasks.baseline import shrunk
 from mechlearn.tasks.locate import by_label
 from mechlearn.tasks.problem import Problem

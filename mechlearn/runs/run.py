@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.archive import read_run, write_run
+from mechlearn.runs.archive import read_run, write_run
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
-from mechlearn.fixed import fixed, fixed_array
-from mechlearn.folder import new_folder
+from mechlearn.runs.frozen import fixed, fixed_array
+from mechlearn.runs.folder import new_folder
 from mechlearn.learning.imperfections import Flaws
 from mechlearn.network import Network
 from mechlearn.phase import Phase
-from mechlearn.results import Score, States
-from mechlearn.setup import TASK_TABLES, Setup, build_material, named_element
+from mechlearn.runs.results import Score, States
+from mechlearn.runs.config import TASK_TABLES, Setup, build_material, named_element
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-    from mechlearn.curve import Curve
+    from mechlearn.runs.curve import Curve
     from mechlearn.equilibrium import Equilibrium, Settled
 
 
@@ -228,7 +228,7 @@ class Run:
             For bonds that do not exist, or are cut already, and where what is left is floppy or in
             pieces, or is no network of bonds.
         """
-        from mechlearn.damage import without
+        from mechlearn.runs.damage import without
 
         return without(self, [int(b) for b in np.atleast_1d(bonds)])
 
@@ -244,7 +244,7 @@ class Run:
 
     def evaluate(self) -> list[dict[str, Any]]:
         """Solve the learned network anew, from rest, and say what the targets read."""
-        from mechlearn.summary import target_table
+        from mechlearn.runs.summary import target_table
 
         solver, free = self.settled(self.problem)
         reached, absolute = solver.outputs(free) / self.problem.units, solver.from_reference()
@@ -261,14 +261,14 @@ class Run:
         source : str, optional
             Its name; the first one where left out.
         **options
-            Those of :func:`mechlearn.curve.curve`: ``samples`` and ``example``.
+            Those of :func:`mechlearn.runs.curve.curve`: ``samples`` and ``example``.
 
         Returns
         -------
         Curve
             An :class:`xarray.Dataset` with a method ``plot``.
         """
-        from mechlearn.curve import curve
+        from mechlearn.runs.curve import curve
 
         return curve(self, source, **options)
 

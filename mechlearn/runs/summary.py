@@ -15,7 +15,7 @@ from mechlearn.equilibrium.driving import source_table
 from mechlearn.learning import Learner
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import RATIOS
-from mechlearn.verdict import at_bounds, judge
+from mechlearn.runs.outcome import at_bounds, judge
 
 
 def summarise(

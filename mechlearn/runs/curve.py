@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray
 
-from mechlearn.actuation import Actuation
+from mechlearn.runs.actuation import Actuation
 from mechlearn.equilibrium.driving import driven, words_of, work_along
 from mechlearn.errors import InputError, SolveError, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.run import Run
+    from mechlearn.runs.run import Run
 
 
 class Curve(xarray.Dataset):

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError, failure
-from mechlearn.folder import BEFORE, CHECKPOINT, Place, resumable
+from mechlearn.runs.folder import BEFORE, CHECKPOINT, Place, resumable
 from mechlearn.io.untrusted_npz import read_arrays
 from mechlearn.io.writing import write_whole
 from mechlearn.learning import Learner
 from mechlearn.network import Network
-from mechlearn.setup import Setup
-from mechlearn.signals import ENDING, handling
+from mechlearn.runs.config import Setup
+from mechlearn.runs.signals import ENDING, handling
 
 #: Bumped when the arrays of a checkpoint change their meaning.
 FORMAT = 6

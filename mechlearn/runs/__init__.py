@@ -1,0 +1,1 @@
+"""Runs: trainings from a task file or from Python to a folder."""
