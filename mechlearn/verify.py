@@ -2,7 +2,7 @@
 
 The learned network becomes struts of finite width, and the same task is solved by models that know
 more and more of them: bars (no bending), beams (bending, joints), a solid at small strain and a
-solid at finite strain. How wide the struts are is said in :mod:`mechlearn.sizing`.
+solid at finite strain. How wide the struts are is said in :mod:`mechlearn.solids.sizing`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
-from mechlearn.sizing import Struts
+from mechlearn.solids.sizing import Struts
 from mechlearn.tasks.formulate import pose
 
 

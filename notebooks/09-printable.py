@@ -23,7 +23,7 @@ from PIL import Image
 
 import mechlearn as ml
 from mechlearn.render.solid import draw_solid
-from mechlearn.sizing import struts
+from mechlearn.solids.sizing import struts
 from mechlearn.verify import table, tune, verify
 
 # %% [markdown]

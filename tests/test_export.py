@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn import sizing
 from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, SolveError
@@ -25,7 +24,7 @@ from mechlearn.export.part import lowest, make_part, silhouette
 from mechlearn.io.meshfile import write_network
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
-from mechlearn.solids import uniting
+from mechlearn.solids import sizing, uniting
 from mechlearn.solids.domain import draw
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts

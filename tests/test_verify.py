@@ -13,7 +13,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError
-from mechlearn.sizing import struts
+from mechlearn.solids.sizing import struts
 from mechlearn.verify import table, tune, verify
 
 TASK = ml.Task(

@@ -49,7 +49,7 @@ MODULES = {
     "studies": ("Comparing, sweeping, verifying", "Many trainings, and what is left of one.", {
         "mechlearn.compare": ("compare", "nudge_study"),
         "mechlearn.sweep": ("sweep",),
-        "mechlearn.sizing": ("struts",),
+        "mechlearn.solids.sizing": ("struts",),
         "mechlearn.verify": ("verify", "tune", "table", "write"),
     }),
     "extending": ("Extending", "What one's own elements, rules, costs and learners build on.", {

@@ -174,7 +174,7 @@ def verify(
     on_first(lambda: new_folder(output, overwrite))
     from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
-    from mechlearn.sizing import struts
+    from mechlearn.solids.sizing import struts
 
     with about(run):
         made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)

@@ -29,7 +29,7 @@ from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.io.writing import save
 from mechlearn.network import Network
-from mechlearn.sizing import sized as sized_struts
+from mechlearn.solids.sizing import sized as sized_struts
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn import sizing
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, MechlearnError, listed
 from mechlearn.export.options import Options
-from mechlearn.solids import outline
+from mechlearn.solids import outline, sizing
 from mechlearn.solids.contact import rod_overlaps
 from mechlearn.solids.struts import Struts
 
@@ -45,7 +44,7 @@ class Part:
     supported : integer array
         Nodes that are held in all directions.
     options : Options
-    sized : mechlearn.sizing.Struts
+    sized : mechlearn.solids.sizing.Struts
         What the struts were made of, in units of the network.
     """
 
