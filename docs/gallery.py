@@ -9,12 +9,12 @@ from pathlib import Path
 from matplotlib import pyplot
 
 from mechlearn import plots
-from mechlearn.compare import compare, nudge_study
 from mechlearn.render import render
 from mechlearn.runs.config import read_setup
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train_file
-from mechlearn.sweep import sweep
+from mechlearn.studies.compare import compare, nudge_study
+from mechlearn.studies.sweep import sweep
 
 DOCS = Path(__file__).parent
 PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mechlearn.runs.results import Interrupted
     from mechlearn.runs.run import Run
     from mechlearn.runs.training import train, train_file
-    from mechlearn.stages import Cut, Stages, sequence, together
+    from mechlearn.studies.sequence import Cut, Stages, sequence, together
     from mechlearn.tasks import data
     from mechlearn.tasks.costs import CrossEntropy, SquaredError
     from mechlearn.tasks.task import Source, Support, Target, Task
@@ -61,7 +61,7 @@ _HOMES = {
     "ContrastiveLearning": "learning.rules",
     "CoupledLearning": "learning.rules",
     "CrossEntropy": "tasks.costs",
-    "Cut": "stages",
+    "Cut": "studies.sequence",
     "Device": "learning.device",
     "DirectedAging": "learning.rules",
     "EquilibriumPropagation": "learning.rules",
@@ -86,15 +86,15 @@ _HOMES = {
     "Source": "tasks.task",
     "Spring": "energies",
     "SquaredError": "tasks.costs",
-    "Stages": "stages",
+    "Stages": "studies.sequence",
     "Support": "tasks.task",
     "Target": "tasks.task",
     "Task": "tasks.task",
     "feasible": "feasibility",
     "moduli": "elasticity",
     "rigidity": "energies.rigidity",
-    "sequence": "stages",
-    "together": "stages",
+    "sequence": "studies.sequence",
+    "together": "studies.sequence",
     "train": "runs.training",
     "train_file": "runs.training",
 }

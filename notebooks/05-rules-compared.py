@@ -23,10 +23,10 @@ import numpy as np
 from claims import PROJECT, Claims, full
 
 import mechlearn as ml
-from mechlearn.compare import compare, cosine, table
 from mechlearn.plots import plot_learning
 from mechlearn.plots.style import rule_look, style
 from mechlearn.runs.config import read_setup
+from mechlearn.studies.compare import compare, cosine, table
 
 claims = Claims()
 VARIANTS = {"P": "positive", "N": "negative", "C": "centred"}

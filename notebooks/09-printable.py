@@ -24,7 +24,7 @@ from PIL import Image
 import mechlearn as ml
 from mechlearn.render.solid import draw_solid
 from mechlearn.solids.sizing import struts
-from mechlearn.verify import table, tune, verify
+from mechlearn.studies.verify import table, tune, verify
 
 # %% [markdown]
 # **Train** struts on pins. `tasks/printable.toml` is a packing of 40 nodes whose struts are between

@@ -11,7 +11,6 @@ from scipy.optimize import minimize
 from test_rules import GENTLE, TASKS
 
 import mechlearn as ml
-from mechlearn.compare import compare
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
@@ -24,6 +23,7 @@ from mechlearn.learning.rules import (
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
 from mechlearn.runs.training import train_setup
+from mechlearn.studies.compare import compare
 from mechlearn.tasks.baseline import pose_from_baseline
 
 

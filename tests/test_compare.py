@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mechlearn.cli import main
-from mechlearn.compare import all_rules, compare, nudge_study, table
 from mechlearn.errors import InputError
 from mechlearn.plots import plot_learning
 from mechlearn.runs.config import read_setup
+from mechlearn.studies.compare import all_rules, compare, nudge_study, table
 
 TASK = """
 title = "comparison"

@@ -28,7 +28,7 @@ from mechlearn.solids import sizing, uniting
 from mechlearn.solids.domain import draw
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
-from mechlearn.verify import verify
+from mechlearn.studies.verify import verify
 
 trimesh = pytest.importorskip("trimesh")
 

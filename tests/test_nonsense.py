@@ -8,7 +8,7 @@ from mechlearn import parallel as ranks
 from mechlearn.errors import InputError
 from mechlearn.runs.config import DEEP, read_setup
 from mechlearn.runs.progress import patience
-from mechlearn.sweep import _cluster
+from mechlearn.studies.sweep import _cluster
 
 
 @pytest.mark.parametrize(

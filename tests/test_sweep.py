@@ -17,7 +17,7 @@ from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.runs.config import read_setup
 from mechlearn.runs.training import train_setup
-from mechlearn.sweep import TABLE, _cluster, members, parse, sweep
+from mechlearn.studies.sweep import TABLE, _cluster, members, parse, sweep
 
 TASK = """
 title = "small"
@@ -259,7 +259,7 @@ def inline(monkeypatch):
     def here(*_):
         yield Client()
 
-    monkeypatch.setattr("mechlearn.sweep._cluster", here)
+    monkeypatch.setattr("mechlearn.studies.sweep._cluster", here)
     monkeypatch.setattr("distributed.as_completed", iter)
 
 

@@ -14,7 +14,7 @@ from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError
 from mechlearn.solids.sizing import struts
-from mechlearn.verify import table, tune, verify
+from mechlearn.studies.verify import table, tune, verify
 
 TASK = ml.Task(
     sources=[ml.Source(name="in", nodes=[0, 6], strain=0.02)],

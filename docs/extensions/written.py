@@ -47,10 +47,10 @@ MODULES = {
         "mechlearn.view": ("serve",),
     }),
     "studies": ("Comparing, sweeping, verifying", "Many trainings, and what is left of one.", {
-        "mechlearn.compare": ("compare", "nudge_study"),
-        "mechlearn.sweep": ("sweep",),
+        "mechlearn.studies.compare": ("compare", "nudge_study"),
+        "mechlearn.studies.sweep": ("sweep",),
         "mechlearn.solids.sizing": ("struts",),
-        "mechlearn.verify": ("verify", "tune", "table", "write"),
+        "mechlearn.studies.verify": ("verify", "tune", "table", "write"),
     }),
     "extending": ("Extending", "What one's own elements, rules, costs and learners build on.", {
         "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),

@@ -48,7 +48,7 @@ def compare(
 
     setup = read_setup(task)
     new_folder(output, overwrite)
-    from mechlearn.comparison import write_comparison
+    from mechlearn.studies.comparison import write_comparison
 
     with about(task):
         text = write_comparison(setup, task.parent, output, rules or [], seeds)
@@ -86,8 +86,8 @@ def sweep(
         raise InputError("sweep runs on one rank; its workers are processes of their own.")
     from mechlearn.runs.config import read_setup
     from mechlearn.runs.progress import Counter
-    from mechlearn.sweep import TABLE, parse
-    from mechlearn.sweep import sweep as train_all
+    from mechlearn.studies.sweep import TABLE, parse
+    from mechlearn.studies.sweep import sweep as train_all
 
     setup = read_setup(task)
     values = dict(parse(text) for text in vary)
@@ -172,9 +172,9 @@ def verify(
 
     loaded = Run.load(run)
     on_first(lambda: new_folder(output, overwrite))
-    from mechlearn import verify as verification
     from mechlearn.energies.solid import Hinge
     from mechlearn.solids.sizing import struts
+    from mechlearn.studies import verify as verification
 
     with about(run):
         made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)

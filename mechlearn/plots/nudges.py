@@ -11,7 +11,7 @@ from mechlearn.plots.style import rule_look, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.compare import NudgeStudy
+    from mechlearn.studies.compare import NudgeStudy
 
 
 def plot_nudges(

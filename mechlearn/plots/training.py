@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from mechlearn.compare import Trial
     from mechlearn.runs.run import Run
+    from mechlearn.studies.compare import Trial
 
 #: Colours of groups (Okabe and Ito's, safe for the colour-blind).
 GROUPS = tuple(FAMILIES.values())
@@ -159,7 +159,7 @@ def plot_bands(table: str | Path, ax: "Axes | None" = None) -> "Axes":
     InputError
         Where there is no sweep, or no member of it has a history.
     """
-    from mechlearn.sweep import RESULTS, TABLE
+    from mechlearn.studies.sweep import RESULTS, TABLE
 
     table = Path(table)
     table = table / TABLE if table.is_dir() else table

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.compare import write_csv
 from mechlearn.energies import BondEnergy, Element, Solid, energies
 from mechlearn.energies.solid import Hinge
 from mechlearn.equilibrium import equilibrium
@@ -25,6 +24,7 @@ from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
 from mechlearn.solids.sizing import Struts
+from mechlearn.studies.compare import write_csv
 from mechlearn.tasks.formulate import pose
 
 

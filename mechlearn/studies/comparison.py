@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mechlearn import parallel as ranks
-from mechlearn.compare import NudgeStudy, compare, nudge_study, table, write_csv
 from mechlearn.errors import plain
 from mechlearn.io.writing import written
 from mechlearn.runs.config import Setup
+from mechlearn.studies.compare import NudgeStudy, compare, nudge_study, table, write_csv
 
 
 def write_comparison(

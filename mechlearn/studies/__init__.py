@@ -1,0 +1,1 @@
+"""Studies of many trainings: comparison, sweep, sequence, verification, check."""
