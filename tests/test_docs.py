@@ -15,8 +15,8 @@ from keys import tables
 from pydantic import BaseModel
 
 import mechlearn as ml
-from mechlearn.check import check_setup
 from mechlearn.cli import app
+from mechlearn.feasibility.check import check_setup
 from mechlearn.runs.config import read_setup
 
 ROOT = Path(__file__).parents[1]

@@ -91,7 +91,7 @@ def test_cells_of_order_1_are_as_stiff_as_is_said(dim, sizes, said):
 
 
 def test_check_and_train_warn_of_cells_of_order_1(tmp_path):
-    from mechlearn.check import check_setup
+    from mechlearn.feasibility.check import check_setup
     from mechlearn.runs.config import read_setup
 
     (tmp_path / "task.toml").write_text(

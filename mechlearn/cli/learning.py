@@ -28,7 +28,7 @@ def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> 
     feasible
         Search for the best answer within the bounds of what learns, for at most ten seconds.
     """
-    from mechlearn.check import check_setup
+    from mechlearn.feasibility.check import check_setup
     from mechlearn.runs.config import read_setup
 
     setup = read_setup(task)
