@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mechlearn import analysis, networks
-    from mechlearn.elasticity import Moduli, moduli
+    from mechlearn.analysis.moduli import Moduli, moduli
+    from mechlearn.analysis.probe import Probe
     from mechlearn.energies import (
         Bar,
         Bar3D,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         GreedyPruning,
     )
     from mechlearn.network import Network
-    from mechlearn.probe import Probe
     from mechlearn.runs.results import Interrupted
     from mechlearn.runs.run import Run
     from mechlearn.runs.training import train, train_file
@@ -76,9 +76,9 @@ _HOMES = {
     "Interrupted": "runs.results",
     "Learn": "learning.dofs",
     "MechlearnError": "errors",
-    "Moduli": "elasticity",
+    "Moduli": "analysis.moduli",
     "Network": "network",
-    "Probe": "probe",
+    "Probe": "analysis.probe",
     "Resistor": "energies",
     "Run": "runs.run",
     "Solid": "energies",
@@ -91,7 +91,7 @@ _HOMES = {
     "Target": "tasks.task",
     "Task": "tasks.task",
     "feasible": "feasibility",
-    "moduli": "elasticity",
+    "moduli": "analysis.moduli",
     "rigidity": "energies.rigidity",
     "sequence": "studies.sequence",
     "together": "studies.sequence",
