@@ -26,14 +26,14 @@ from mechlearn.energies import Element
 #: Pages of the Python interface: a title, what it is about, and the modules whose names it lists.
 PAGES = {
     "networks": ("Networks", "Networks to train, made or read, and what counting says of them.",
-                 ("network", "networks", "maxwell")),
+                 ("network", "networks", "energies.rigidity")),
     "tasks": ("Tasks", "What holds a network, what drives it, and what it is asked to do.",
-              ("task", "costs", "data")),
+              ("tasks",)),
     "elements": ("Elements", "What a network is made of: the energy of one bond or strut.",
                  ("energies",)),
     "learning": ("Learning", "What learns, by which rule, and how far the elements are from ideal.",
-                 ("training", "dofs", "rules", "imperfections", "device")),
-    "runs": ("Runs", "What a training leaves.", ("run",)),
+                 ("runs.training", "learning")),
+    "runs": ("Runs", "What a training leaves.", ("runs.run", "runs.results")),
     "errors": ("Errors", "The two ways in which mechlearn fails.", ("errors",)),
 }  # fmt: skip
 
@@ -55,7 +55,9 @@ MODULES = {
     "extending": ("Extending", "What one's own elements, rules, costs and learners build on.", {
         "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),
         "mechlearn.solids.materials": ("density",),
-        "mechlearn.energies.kinematics": ("Kinematics", "Displacements", "Frames", "Bodies", "Potentials"),
+        "mechlearn.energies.kinematics": (
+            "Kinematics", "Displacements", "Frames", "Bodies", "Potentials",
+        ),
         "mechlearn.phase": ("Phase",),
         "mechlearn.learning.rules": ("Procedure", "Rule", "Contrastive"),
         "mechlearn.tasks.costs": ("Cost",),
@@ -163,7 +165,9 @@ def interface() -> dict[str, str]:
     homes = {home: name for name, (_, _, modules) in PAGES.items() for home in modules}
     for public in mechlearn.__all__:
         thing = getattr(mechlearn, public)
-        home = (thing.__name__ if isinstance(thing, ModuleType) else thing.__module__).split(".")[1]
+        module = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
+        home = ".".join(module.split(".")[1:])
+        home = home if home in homes else home.split(".")[0]
         grouped[homes.get(home, home)] = [*grouped.get(homes.get(home, home), []), public]
     pages = {}
     for name, publics in grouped.items():

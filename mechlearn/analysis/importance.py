@@ -1,8 +1,8 @@
 """What every bond is worth to the response: susceptibility, and importance by removal.
 
 Susceptibility is the exact derivative of the outputs by the logarithm of a parameter,
-``d o / d log k_i = k_i do/dk_i``, from adjoint states (see :mod:`mechlearn.equilibrium.jacobian`); that it is
-measurable, and follows what bonds do for a function: Guzman et al. (2024),
+``d o / d log k_i = k_i do/dk_i``, from adjoint states (:mod:`mechlearn.equilibrium.jacobian`); that
+it is measurable, and follows what bonds do for a function: Guzman et al. (2024),
 https://arxiv.org/abs/2412.19356.
 
 Removal takes a bond out altogether. All bonds at once follow from one factorisation: with ``A`` the

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
-from mechlearn.equilibrium.held import TOPPLED
+from mechlearn.equilibrium.held import NOT_FOUND, PUSHES, TOPPLED
 from mechlearn.equilibrium.release import Release
 from mechlearn.equilibrium.states import PhaseState, Rate, Settled
 from mechlearn.equilibrium.unloaded import Unloaded
@@ -28,9 +28,6 @@ from mechlearn.phase import Phase
 from mechlearn.tasks.costs import SquaredError
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import ABSOLUTE
-
-#: A nudged state that takes more iterations on its pushes than this will not be found.
-PUSHES = 50
 
 
 class Equilibrium(ABC):
@@ -373,10 +370,7 @@ class Equilibrium(ABC):
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
             values = self._sources.values + p.at_ports(push * self._gain, p.asked)
             settled = self._settle(Conditions(self._grip, values), key)
-        raise SolveError(
-            f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge.",
-            "toppled",
-        )
+        raise SolveError(NOT_FOUND, "toppled")
 
     def _response(self, free: Settled) -> NDArray[np.float64]:
         """Rates of the outputs when the outputs are pushed, (examples, pushed, t) transposed."""

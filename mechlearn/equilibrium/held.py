@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium.conditions import GripOfSome
 from mechlearn.errors import SolveError
 
+#: A nudged state that takes more iterations on its pushes than this will not be found.
+PUSHES = 50
+NOT_FOUND = f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 TOPPLED = "The nudge is so strong that it topples the network; use a smaller one."
 #: Held ports whose scaled compliance is closer to singular than this contradict each other.

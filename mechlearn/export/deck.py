@@ -7,8 +7,9 @@ no Poisson's ratio here, but a shear modulus of its own, and an orientation alon
 for Abaqus have plain ``B32``.
 
 Every example is a linear static step. What a task holds or reads is one number, a *port* (see
-:mod:`mechlearn.tasks.problem`): a degree of freedom of a node, or a sum of several (the extension of a
-pair, the mean over a joint), for which the deck has a reference node tied to them by an equation.
+:mod:`mechlearn.tasks.problem`): a degree of freedom of a node, or a sum of several (the extension
+of a pair, the mean over a joint), for which the deck has a reference node tied to them by an
+equation.
 Everything is in the units of the network.
 """
 

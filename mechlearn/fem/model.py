@@ -45,8 +45,9 @@ class Model(UserOrder, AtState):
     comm : MPI communicator
         Over which the mesh is spread.
     cell : bool
-        Whether the cell of a periodic network deforms; see :mod:`mechlearn.fem.macroscopic_strain`. Its strain is
-        then the last few degrees of freedom of the first rank.
+        Whether the cell of a periodic network deforms; see
+        :mod:`mechlearn.fem.macroscopic_strain`. Its strain is then the last few degrees of freedom
+        of the first rank.
 
     Raises
     ------

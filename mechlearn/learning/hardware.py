@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Hardware(Protocol):
-    """A device that is what the model only imitates; see :class:`mechlearn.learning.device.Device`."""
+    """A device that the model only imitates; see :class:`mechlearn.learning.device.Device`."""
 
     def outputs(
         self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int

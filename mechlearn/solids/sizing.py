@@ -6,6 +6,7 @@ unless a smallest one is asked for.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.runs.run import Run
+
+if TYPE_CHECKING:
+    from mechlearn.runs.run import Run
 
 #: Elements whose struts may be of any width, up to a factor.
 SPRINGS = ("spring", "finite_spring")
@@ -72,7 +75,7 @@ class Struts:
 
 
 def struts(
-    run: Run,
+    run: "Run",
     *,
     largest: float | None = None,
     smallest: float | None = None,
@@ -111,7 +114,7 @@ def struts(
 
 
 def sized(
-    run: Run, width: NDArray, modulus: float, smallest: float | None, drop: bool = True
+    run: "Run", width: NDArray, modulus: float, smallest: float | None, drop: bool = True
 ) -> Struts:
     """Struts of these widths, none thinner than ``smallest`` times the widest; see :func:`struts`.
 
@@ -140,7 +143,7 @@ def sized(
     return Struts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
 
 
-def _wanted(run: Run, largest: float | None) -> tuple[NDArray[np.float64], float]:
+def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], float]:
     """The width of every bond, and the modulus that makes it as stiff as learned."""
     energy, net = run.energy, run.network
     if not isinstance(energy.kinematics, Displacements):
@@ -182,7 +185,7 @@ def _wanted(run: Run, largest: float | None) -> tuple[NDArray[np.float64], float
     return width, float(values["modulus"][0])
 
 
-def _stands(run: Run, kept: NDArray[np.bool_]) -> bool:
+def _stands(run: "Run", kept: NDArray[np.bool_]) -> bool:
     """Whether the network still stands, with its joints free to turn, on some of its bonds."""
     nodes = set(run.network.edges[kept].ravel().tolist())
     used = {
