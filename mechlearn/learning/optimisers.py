@@ -108,7 +108,8 @@ class Adam(Step):
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
         memory = self.memory
         if "rounding" in memory:
-            signal = np.where(np.abs(signal) > memory["rounding"], signal, 0.0)
+            # What is no number is no rounding, and is found later.
+            signal = np.where(np.abs(signal) <= memory["rounding"], 0.0, signal)
         if "sum" not in memory:
             # Squares are numbers in any units; a power of two changes no digit.
             unit = np.exp2(np.frexp(np.abs(signal).max(initial=0.0))[1].astype(float) - 1)

@@ -19,7 +19,7 @@ from mechlearn.solids.uniting import check_volume, shortened, spin, tried, unite
 #: What a union may lose of the struts' volume, which is known to 1e-5.
 LOST = 1e-3
 #: Digits of places and widths in units of the mean strut: a network is meshed alike in any units.
-DIGITS = 12
+DIGITS = 14
 #: What to change where gmsh fails.
 CHANGE = "widths or mesh_size"
 
