@@ -177,7 +177,7 @@ def interface() -> dict[str, str]:
         for public in (p for p in publics if p not in modules):
             lines += _documented("mechlearn", public)
         for public in modules:
-            lines += _module(f"mechlearn.{public}", None)
+            lines += _module(getattr(mechlearn, public).__name__, None)
         pages[name] = "\n".join(lines) + "\n"
     for name, (title, about, members) in MODULES.items():
         lines = [*_title(title, "="), about, ""]
