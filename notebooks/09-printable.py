@@ -70,7 +70,7 @@ drawing(*found.solid)
 # were it a little wider, and follows the same local rule.
 
 # %%
-tuned = tune(run, made, steps=full(20, short=6), material="linear", **solid)
+tuned = tune(run, made, steps=20, material="linear", **solid)
 tuned
 
 # %% [markdown]

@@ -235,5 +235,7 @@ def test_every_public_name_is_on_a_page(site):
         name for page in (site / "generated" / "api").glob("*.html")
         for name in re.findall(r'id="(mechlearn\.[\w.]+)"', page.read_text(encoding="utf-8"))
     }  # fmt: skip
-    missing = {f"mechlearn.{name}" for name, _ in public()} - known
-    assert not missing
+    # Modules that are offered by a shorter name are on their page by their own.
+    data = ml.data.__name__
+    names = {re.sub(r"^mechlearn\.data\b", data, f"mechlearn.{name}") for name, _ in public()}
+    assert names - known == set()

@@ -34,6 +34,8 @@ PAGES = {
     "learning": ("Learning", "What learns, by which rule, and how far the elements are from ideal.",
                  ("runs.training", "learning")),
     "runs": ("Runs", "What a training leaves.", ("runs.run", "runs.results")),
+    "sequences": ("Sequences", "Several tasks, one after the other or at once, and damage.",
+                  ("studies.sequence",)),
     "errors": ("Errors", "The two ways in which mechlearn fails.", ("errors",)),
 }  # fmt: skip
 
