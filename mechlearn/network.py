@@ -115,15 +115,15 @@ class Network:
         return 2 * self.n_edges / self.n_nodes
 
     def label(self, node: int) -> str:
-        """What the ``node`` of a number is called: its label, or the number."""
+        """Name of the ``node`` of a number: its label, or the number."""
         return str(int(node)) if self.labels is None else self.labels[node]
 
     def named(self, nodes: ArrayLike) -> list[str]:
-        """What the ``nodes`` of some numbers are called, for messages."""
+        """Names of the ``nodes`` of some numbers, for messages."""
         return [self.label(node) for node in np.ravel(nodes)]
 
     def described(self, nodes: ArrayLike) -> list[str]:
-        """What ``nodes`` are called for people: residues with their names, such as "HIS A:372"."""
+        """Names of ``nodes`` for people: residues with their names, such as "HIS A:372"."""
         names = self.node_data.get("name") if "residue" in self.node_data else None
         labels = self.named(nodes)
         if names is None or names.dtype.kind != "U" or self.labels is None:

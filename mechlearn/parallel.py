@@ -33,7 +33,7 @@ def size() -> int:
 
 
 def _told(names: tuple[str, ...], least: int) -> int:
-    """What a launcher says in one of these variables; else this process is alone."""
+    """Value that a launcher gives in one of these variables; else this process is alone."""
     for name in names:
         text = os.environ.get(name)
         if text is not None:
@@ -109,7 +109,7 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def _sensible() -> bool:
-    """Whether it can be known which rank this is."""
+    """True if it can be known which rank this is."""
     try:
         rank()
     except InputError:

@@ -59,7 +59,7 @@ class Pathway(Finding):
 
     @property
     def names(self) -> list[list[str]]:
-        """What the nodes of each pathway are called, such as "HIS A:372"."""
+        """Names of the nodes of each pathway, such as "HIS A:372"."""
         return [self.network.described(nodes) for nodes in self.nodes]
 
     @property

@@ -112,14 +112,14 @@ class Element(ABC):
 
     @abstractmethod
     def prestresses(self, values: Mapping[str, NDArray], name: str | None = None) -> bool:
-        """Whether elements pull that are not strained; with a ``name``, whether that changes it.
+        """Existence of prestress in unstrained elements; with a ``name``, its dependence on that.
 
         ``values`` are those of all parameters and the ``length`` by name, (m,) each.
         """
 
     @abstractmethod
     def stiffens(self, values: Mapping[str, NDArray], name: str) -> bool:
-        """Whether the stiffness of elements that are not strained changes with a parameter."""
+        """Dependence of the stiffness of unstrained elements on a parameter."""
 
     @classmethod
     def setting_names(cls) -> list[str]:

@@ -67,7 +67,7 @@ class Rigidity:
 
     @property
     def floppy_names(self) -> list[str]:
-        """What those nodes are called."""
+        """Names of those nodes."""
         return [str(i) if self.labels is None else self.labels[i] for i in self.floppy_nodes]
 
     def __str__(self) -> str:

@@ -106,11 +106,11 @@ class Equilibrium(ABC):
 
     @abstractmethod
     def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> Settled:
-        """What becomes of the unloaded state under the conditions of every example."""
+        """Unloaded state under the conditions of every example."""
 
     @abstractmethod
     def _rate(self, free: Settled, conditions: Conditions) -> Rate:
-        """How a state changes when conditions change at the rates given, in every example."""
+        """Rates of a state in every example, given rates of the conditions."""
 
     def free(self) -> Settled:
         """The free state: only sources act."""
@@ -145,7 +145,7 @@ class Equilibrium(ABC):
         """Go back to a :meth:`memory`."""
 
     def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
-        """What the targets read in a state, or the rate of that, shape (examples, t).
+        """Outputs of a state, or of a rate of it, shape (examples, t).
 
         Where that is a change from the unloaded state, that is the one of the last free state.
         """
@@ -165,7 +165,7 @@ class Equilibrium(ABC):
         return read
 
     def from_reference(self) -> dict[str, NDArray[np.float64]]:
-        """What the targets read from the reference, unpulled and pulled, (examples, t) each.
+        """Readings of the targets from the reference, unpulled and pulled, (examples, t) each.
 
         In the user's units; empty where no target is measured from the unloaded state.
         :meth:`free` must have been called.
@@ -184,7 +184,7 @@ class Equilibrium(ABC):
         return np.where(p.through, settled.forces[:, p.targets], read)
 
     def _reached(self, outputs: NDArray) -> NDArray[np.float64]:
-        """What targets read, from the reference, where outputs are those given."""
+        """Readings of the targets from the reference, given their outputs."""
         if self.unloaded is None:
             return outputs
         return self.unloaded.zero + outputs / self.unloaded.gain
@@ -203,7 +203,7 @@ class Equilibrium(ABC):
         return [(sign, settled), (sign, self._react(there, pushed, key)), (-sign, there)]
 
     def _rate_with_reaction(self, conditions: Conditions) -> PhaseState:
-        """How the free state changes, and the unloaded one that it is compared with."""
+        """Rates of the free state, and of the unloaded one that it is compared with."""
         free, none = self._free, np.zeros(self.problem.n_examples)
         rate = self._rate(free, conditions)
         if self.unloaded is None:
@@ -272,7 +272,7 @@ class Equilibrium(ABC):
 
     @property
     def released_floats(self) -> bool:
-        """Whether nothing holds the network once all forces that are read are loads."""
+        """True if nothing holds the network once all forces that are read are loads."""
         return self._release.floats()
 
     @property

@@ -26,7 +26,7 @@ FEWEST, FINEST, MISSED = 4, 32, 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """What sources impose and apply, number by number, (examples, s), in the user's units.
+    """Values and forces of the sources, number by number, (examples, s), in the user's units.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Driven:
 
 
 def words_of(problem: Problem, name: str) -> tuple[str, str]:
-    """What the displacement and the force of a source are called, such as strain and force."""
+    """Names of the displacement and the force of a source, such as strain and force."""
     port = next(p for p in problem.drives if p.terminal == name)
     if port.cell is not None:
         return "strain", "stress"
@@ -154,7 +154,7 @@ def work_along(factors: NDArray, forces: NDArray, readings: NDArray) -> NDArray[
 
 
 def _at_rest(at: Equilibrium) -> NDArray[np.float64]:
-    """What is imposed at the ports with nothing pulled."""
+    """Values imposed at the ports with nothing pulled."""
     nothing = np.zeros(at.problem.values.shape)
     return nothing if at.unloaded is None else at.unloaded.imposed(nothing)
 

@@ -16,7 +16,7 @@ DEPENDENT = 1e-11
 
 
 def inverted_soft(a: NDArray, grip: GripOfSome, grounded: NDArray) -> NDArray[np.float64] | None:
-    """What makes forces at held ports from moves of them; None where these are dependent.
+    """Stiffness from moves of held ports to their forces; None where these are dependent.
 
     The matrix need not be definite, as springs may push outputs away. Where nothing is left that
     holds the network as a whole, the inverse is that of what deforms it.

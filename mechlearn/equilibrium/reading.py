@@ -78,7 +78,7 @@ class PortReader:
         return np.sqrt(squares if self._only_pairs else np.where(self._pairs, squares, 1.0))
 
     def _extensions(self, moves: NDArray, distances: NDArray) -> NDArray[np.float64]:
-        """How much longer pairs are, (ports,), with the rounding of that and not of distances."""
+        """Extensions of pairs, (ports,), with the rounding of these and not of distances."""
         squares = np.bincount(self._port, (2 * self._reference + moves) * moves, len(self._first))
         return squares / (distances + self.distance)
 

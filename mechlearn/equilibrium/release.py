@@ -25,7 +25,7 @@ class Release:
         self._found: dict[bytes, NDArray | None] = {}
 
     def floats(self) -> bool:
-        """Whether in some example nothing holds the network once all forces are released."""
+        """True if in some example nothing holds the network once all forces are released."""
         p = self._problem
         those = np.unique(p.asked & p.through, axis=0)
         return any(self._projector(e, mine) is not None for e, mine in self._first(those))
@@ -52,7 +52,7 @@ class Release:
         return [(int(np.argmax((asked == mine).all(axis=1))), mine) for mine in those]
 
     def _projector(self, example: int, released: NDArray) -> NDArray[np.float64] | None:
-        """What makes moves of the released forces balanced; None where any are."""
+        """Projection of moves of the released forces onto balanced ones; None where all are."""
         p = self._problem
         held = p.held[example].copy()
         held[p.targets[released]] = False

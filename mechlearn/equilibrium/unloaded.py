@@ -52,7 +52,7 @@ class Unloaded:
 
     @cached_property
     def _reading(self) -> NDArray[np.float64]:
-        """What ports read there, zero of those counted from the reference, (ports,)."""
+        """Readings of the ports there, zero of those counted from the reference, (ports,)."""
         return np.where(self.problem.relative, self.settled.readings[0], 0.0)
 
     @cached_property
@@ -62,18 +62,18 @@ class Unloaded:
 
     @property
     def ports(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What ports read there, and how much longer pairs are there, (ports,) each."""
+        """Readings of the ports there, and extensions of pairs, (ports,) each."""
         return self._reading, self._stretch
 
     @cached_property
     def zero(self) -> NDArray[np.float64]:
-        """What targets read there of what they read under load, (t,)."""
+        """Readings of the targets there, subtracted from those under load, (t,)."""
         p, there = self.problem, self.settled.forces[0] * self.problem.relative
         return np.where(p.through, there[p.targets], self._reading[p.targets])
 
     @cached_property
     def gain(self) -> NDArray[np.float64]:
-        """What outputs are of the change of what targets read, (t,)."""
+        """Factors from changes of readings to outputs, (t,)."""
         p = self.problem
         return np.where(p.through, 1.0, 1 / self._stretch[p.targets])
 
@@ -82,7 +82,7 @@ class Unloaded:
         return np.where(self.problem.held, self._reading + self._stretch * values, values)
 
     def reaction(self, free: Settled, change: Rate | Settled) -> Conditions:
-        """What a nudge does to the unloaded state.
+        """Push of a nudge on the unloaded state.
 
         Parameters
         ----------

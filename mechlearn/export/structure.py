@@ -69,7 +69,7 @@ def _refuse_others(network: "Network", path: Path) -> None:
 
 
 def _factors(run: "Run", which: str) -> NDArray[np.float64]:
-    """What the B-factors are, of every residue in percent of the largest."""
+    """B-factors of every residue, in per cent of the largest."""
     from mechlearn.analysis.importance import susceptibility
 
     per_bond = susceptibility(run).importance if which == "importance" else _change(run)

@@ -31,7 +31,7 @@ class Sums:
 
     @property
     def count(self) -> int:
-        """How many of them there are."""
+        """Number of independent sums."""
         return int(np.linalg.matrix_rank(self.weights, rtol=RANK)) if self.weights.size else 0
 
 
@@ -74,7 +74,7 @@ def nearest_balanced(problem: Problem, turns: bool) -> NDArray[np.float64]:
 
 
 def _still(motions: NDArray, width: int) -> NDArray[np.float64]:
-    """Which of the rigid motions move all nodes alike."""
+    """Mask of the rigid motions that move all nodes alike."""
     each = motions.reshape(-1, width, motions.shape[1])
     apart = (each - each.mean(axis=0)).reshape(motions.shape)
     return _null(apart, motions.shape[1])

@@ -50,7 +50,7 @@ class _Text(io.TextIOWrapper):
 
 
 class _Console:
-    """What meshio warns through: kept from the user where a file is read for mechlearn."""
+    """Console of meshio's warnings, kept from the user where a file is read for mechlearn."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options

@@ -242,7 +242,7 @@ class Learner(ABC):
 
     @property
     def best_state(self) -> Position:
-        """Where that step started."""
+        """Position at the start of that step."""
         return self._best or self.position()
 
     def return_to(self, kept: Position) -> None:
@@ -259,7 +259,7 @@ class Learner(ABC):
         return outputs, self._look(outputs)
 
     def position(self) -> Position:
-        """Where the next step starts from."""
+        """Position at the start of the next step."""
         return Position(
             self.updates,
             tuple(dof.values for dof in self.dofs),

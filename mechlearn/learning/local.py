@@ -109,7 +109,7 @@ class RuleLearner(Learner):
         return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
 
     def _rounding(self, name: str) -> NDArray[np.float64]:
-        """How far rounding takes signals from what they are, in bond order.
+        """Rounding errors of the signals, in bond order.
 
         States are found to the rounding of what a typical element feels, and signals are
         differences of what elements feel.

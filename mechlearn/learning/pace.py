@@ -73,7 +73,7 @@ class Pace:
 
 
 def oscillates(errors: NDArray, window: int = WINDOW) -> bool:
-    """Whether the last errors go up and down without a new minimum."""
+    """True if the last errors go up and down without a new minimum."""
     last, before = errors[-window:], errors[:-window]
     if not len(before) or not np.isfinite(last).all():
         return False

@@ -26,7 +26,7 @@ COLUMNS = ("stiffness", "rest_length", "trainable")
 
 
 def in_blocks(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first two lines are the dimension and a number of nodes, each alone."""
+    """True if the first two lines are the dimension and a number of nodes, each alone."""
     return len(rows) > 1 and [len(r) for r in rows[:2]] == [1, 1] and rows[0][0] in ("2", "3")
 
 

@@ -67,7 +67,7 @@ def _split(name: str, values: NDArray) -> dict[str, NDArray]:
 
 
 def notes_of(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str]:
-    """What columns cannot say: lattice vectors, texts that look like numbers, labels to keep."""
+    """Header of what columns cannot say: lattice vectors, texts like numbers, labels to keep."""
     notes = {}
     if network.cell is not None:
         for k, row in enumerate(network.cell, 1):
@@ -237,7 +237,7 @@ def _in_order(
 
 
 def _counting(labels: Sequence[str]) -> bool:
-    """Whether labels are the numbers from 0, in whichever order."""
+    """True of labels that are the numbers from 0, in any order."""
     return set(labels) == set(map(str, range(len(labels))))
 
 

@@ -133,7 +133,7 @@ def _chosen(path: Path, residues: list[Residue], chains: Sequence[str] | str) ->
 
 
 def _along(residues: list[Residue], place: NDArray, edges: NDArray) -> NDArray[np.bool_]:
-    """Which bonds join neighbours along a chain."""
+    """Mask of the bonds that join neighbours along a chain."""
     if not len(edges):
         return np.zeros(0, dtype=bool)
     same = np.array([a.part == b.part for a, b in pairwise(residues)])

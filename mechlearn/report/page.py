@@ -171,7 +171,7 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
 
 
 def _driven(row: dict[str, Any]) -> str:
-    """What a source imposes and what it takes, in words."""
+    """Imposed value of a source, and the force that it takes, in words."""
     example = f"example {row['example']}: " if "example" in row else ""
     return example + ", ".join(f"{k} {number(v, 5)}" for k, v in known_of(row).items())
 

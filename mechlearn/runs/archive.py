@@ -136,7 +136,7 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
 
 
 def _moment(folder: Path) -> tuple[int, int] | None:
-    """Which summary.json it is, which goes first and comes last when a run is written."""
+    """Inode and time of summary.json, which goes first and comes last when a run is written."""
     try:
         there = (folder / "summary.json").stat()
     except OSError:

@@ -127,7 +127,7 @@ class Setup(Table):
     @model_validator(mode="before")
     @classmethod
     def _stiffness_of_the_network(cls, data: Any) -> Any:
-        """Where the network is given a law of stiffness, springs begin with what it says."""
+        """Initial stiffness of springs by the network's law, where it is given one."""
         laws = [k for k in LAWS if _entry(_entry(data, "network"), k) is not None]
         if not laws or not all(isinstance(data.get(k, {}), dict) for k in ("learn", "energy")):
             return data

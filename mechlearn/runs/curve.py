@@ -107,7 +107,7 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
 
 
 def _label(port: Any, components: tuple[str, ...]) -> str:
-    """What a number of a source is called among its others."""
+    """Name of a number of a source among its others."""
     if port.cell is not None:
         return str(port.cell)
     return f"{components[port.component]} of {port.names[0]}"

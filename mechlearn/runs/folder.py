@@ -116,7 +116,7 @@ class Place:
         self._hold()
 
     def find(self) -> Path:
-        """Where the folder is now; raises InputError where it is gone and cannot be made."""
+        """Present path of the folder; raises InputError where it is gone and cannot be made."""
         if self._open < 0:
             self._hold()
             return self.path

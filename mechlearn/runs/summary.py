@@ -21,7 +21,7 @@ from mechlearn.runs.outcome import at_bounds, judge
 def summarise(
     learner: Learner, free: Settled, reached: NDArray, tolerance: float, steps: int
 ) -> dict[str, Any]:
-    """What summary.json says of a learner whose targets read ``reached`` (user's units), ``free``.
+    """Content of summary.json, of targets that read ``reached`` (user's units) when ``free``.
 
     It was to reach ``tolerance`` within so many steps.
     """

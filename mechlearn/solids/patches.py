@@ -60,7 +60,7 @@ def patch_of(struts: "Struts", points: NDArray) -> NDArray[np.int64]:
 def node_rows(
     struts: "Struts", node: NDArray, corners: NDArray, dofs: NDArray, size: int, sides: NDArray
 ) -> sparse.coo_array:
-    """What some cells of the patches add to the nodes' displacements and turns.
+    """Contributions of some cells of the patches to the nodes' displacements and turns.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Struts:
 
     @property
     def patch_radius(self) -> NDArray[np.float64]:
-        """How far from the node the corners of its patch lie, (n,)."""
+        """Distances of the corners of each patch from its node, (n,)."""
         return PATCH * self.joint_radius
 
     @cached_property

@@ -17,7 +17,7 @@ from mechlearn.parallel import total
 
 
 class Supports:
-    """What is held at zero.
+    """Constraints that hold linear functionals at zero.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Supports:
 
     @property
     def any(self) -> bool:
-        """Whether something is held."""
+        """True if something is held."""
         return self._mine.shape[1] > 0
 
     def obeyed(self, local: NDArray) -> NDArray[np.float64]:

@@ -239,7 +239,7 @@ def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Made:
-    """What members are made of: their set-ups as written, and what is in the files they name."""
+    """Records of members: set-ups as written, and digests of the files they name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

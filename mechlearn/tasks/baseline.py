@@ -60,7 +60,7 @@ def is_prestressed(
     values: Mapping[str, ArrayLike],
     learns: Iterable[str] = (),
 ) -> bool:
-    """Whether elements pull before anything moves, or will when what learns changes."""
+    """Existence of prestress, now or when what learns changes."""
     at = _everything(network, energy, values)
     return any(energy.prestresses(at, name) for name in (None, *learns))
 

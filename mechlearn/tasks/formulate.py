@@ -151,11 +151,11 @@ class _Numbers:
         return np.flatnonzero(self.port == port)
 
     def at_ports(self, those: list[bool]) -> NDArray[np.bool_]:
-        """Which ports have only such numbers, (ports,)."""
+        """Mask of the ports that have only such numbers, (ports,)."""
         return np.array([all(those[k] for k in self.at(n)) for n in range(len(self.first))])
 
     def place(self, number: int) -> str:
-        """What a message says of where a number is."""
+        """Place of a number, as messages have it."""
         return place_of(self.ports[number], self.components)
 
 
@@ -165,7 +165,7 @@ def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
 
 
 def _relative(terminal: Terminal, unloaded: bool) -> bool:
-    """Whether a terminal is about the change from the unloaded state, if ``unloaded`` any is."""
+    """True of a terminal about the change from the unloaded state, if ``unloaded`` any is."""
     return unloaded and getattr(terminal, "baseline", "unloaded") == "unloaded"
 
 
@@ -200,7 +200,7 @@ def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
 
 
 def _imposed(at: _Numbers, given: NDArray, there: NDArray) -> tuple[NDArray, NDArray]:
-    """Which ports are held in every example, and the values they are held at or loaded with.
+    """Held ports of every example, and the values they are held at or loaded with.
 
     Raises
     ------

@@ -122,7 +122,7 @@ def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
 
 
 def _length(name: str, dim: int) -> float:
-    """What a component of the cell's strain is the change of, where the cell measures 1."""
+    """Measure that a component of the cell's strain is the change of, where the cell measures 1."""
     if name == VOLUME:
         return float(dim)
     return 1.0 if multiplicity(name) == 1 else np.inf
@@ -187,7 +187,7 @@ def name_of(terminal: Terminal) -> str:
 
 
 def place_of(port: Port, components: tuple[str, ...]) -> str:
-    """What a message says of where a port is; ``components`` are those of a node."""
+    """Place of a port, as messages have it; ``components`` are those of a node."""
     if port.cell is not None:
         return f"{port.cell} of the cell"
     if port.component is None:

@@ -57,7 +57,7 @@ class Pieces(UnChunker):  # type: ignore[misc]  # wslink has no types
 
 
 class Guard:
-    """What stands between a page's server and whoever finds its port.
+    """Guard of a page's server: secret address, checks of Host and Origin, allowed calls.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ class Guard:
 
     @property
     def address(self) -> str:
-        """Where the page is, for who may see it."""
+        """Address of the page, with its secret."""
         return f"http://{self.host}/{self.secret}/"
 
     def arguments(self) -> list[str]:
-        """Those of trame's own command line."""
+        """Arguments of trame's own command line."""
         return ["--ws-endpoint", f"{self.secret}/ws", "--authKey", self.secret]
 
     def stand(self, server: Any) -> None:
@@ -176,7 +176,7 @@ class Guard:
 
 
 def _small(value: Any) -> bool:
-    """Whether all numbers in nested lists and tables are finite, and none too large."""
+    """True if all numbers in nested lists and tables are finite, and none too large."""
     if isinstance(value, float | int):
         return math.isfinite(value) and abs(value) <= WIDEST
     if isinstance(value, dict):

@@ -349,14 +349,14 @@ def serve(
 
 
 def _number(value: Any, most: float, now: float) -> float:
-    """What the page says of a number from 0, or what it is now where that is none."""
+    """Number from 0 that the page gives, or the present one where it gives none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         return now
     return min(max(float(value), 0.0), most)
 
 
 def _place(event: Any) -> tuple[float, float]:
-    """Where in the picture a mouse event was; nowhere, in negative numbers, if it does not say."""
+    """Place of a mouse event in the picture; negative numbers if it does not say."""
     place = event.get("position") if isinstance(event, dict) else None
     x, y = (place.get(k) for k in "xy") if isinstance(place, dict) else (None, None)
     return _number(x, np.inf, -1.0), _number(y, np.inf, -1.0)
