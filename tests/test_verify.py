@@ -63,7 +63,7 @@ def test_bars_say_what_springs_learned_and_others_their_own(found):
     assert abs(row["beams"] / row["learned"] - 1) > 1e-3
     assert row["solid"] == pytest.approx(row["finite solid"], rel=1e-9)  # both linear here
     assert row["solid"] == pytest.approx(row["beams"], rel=0.3)
-    assert re.search(r"\((as learned|[0-9]+% too (far|little))\)", table(found))
+    assert re.search(r"\((as learned|[0-9.]+ % too (far|little))\)", table(found))
 
 
 def test_thin_struts_are_left_out_but_for_those_that_hold(springs):
@@ -102,7 +102,7 @@ def test_the_command_writes_table_network_and_picture(springs, tmp_path, capsys)
             "--largest 0.1 --smallest 0.01".split()
         )
     assert stop.value.code == 0
-    assert re.search(r"\((as learned|[0-9]+% too (far|little))\)", capsys.readouterr().out)
+    assert re.search(r"\((as learned|[0-9.]+ % too (far|little))\)", capsys.readouterr().out)
     [row] = csv.DictReader((tmp_path / "out" / "verify.csv").read_text().splitlines())
     assert float(row["bars"]) == pytest.approx(float(row["learned"]), rel=1e-9)
     assert (tmp_path / "out" / "verify.png").stat().st_size > 10_000

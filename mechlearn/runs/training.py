@@ -41,6 +41,7 @@ from mechlearn.tasks.baseline import shrunk
 from mechlearn.tasks.locate import by_label
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
+from mechlearn.units import percent
 
 #: A response found anew from rest may differ by this much before the summary warns.
 BRANCH = 1e-6
@@ -297,7 +298,7 @@ def _train(
     if learner.energy.linear:  # one equilibrium; a solid's new mesh is what differs
         if learner.device is None and moved > setup.train.tolerance:
             warnings.append(
-                f"On a new mesh the answer differs by {moved:.1%} of what errors are measured in; "
+                f"On a new mesh the answer differs by {percent(moved)} of what errors are measured in; "
                 "a smaller mesh_size brings less."
             )
     elif learner.device is None and moved > BRANCH:

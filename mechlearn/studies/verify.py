@@ -26,6 +26,7 @@ from mechlearn.runs.run import Run
 from mechlearn.solids.sizing import Struts
 from mechlearn.studies.compare import write_csv
 from mechlearn.tasks.formulate import pose
+from mechlearn.units import percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,8 +235,8 @@ def _deviation(part: float) -> str:
     if abs(part - 1) < 0.005:
         return "as learned"
     if part < 0:
-        return f"the wrong way, {-part:.0%} as far"
-    return f"{abs(part - 1):.0%} too {'far' if part > 1 else 'little'}"
+        return f"the wrong way, {percent(-part)} as far"
+    return f"{percent(abs(part - 1))} too {'far' if part > 1 else 'little'}"
 
 
 def _number(value: Any) -> str:
