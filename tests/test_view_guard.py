@@ -341,3 +341,19 @@ def test_in_a_browser_the_words_of_a_run_are_words(address, browser):
         assert browser.execute_script("return window.PWN") is None
     browser.get("about:blank")
     browser.get_log("browser")
+
+
+def test_a_client_that_left_is_no_error_but_anything_else_is_reported():
+    from mechlearn.view.guard import _without_hangups
+
+    reported = []
+
+    async def serving():
+        loop = asyncio.get_running_loop()
+        loop.default_exception_handler = reported.append
+        loop.set_exception_handler(_without_hangups)
+        loop.call_exception_handler({"exception": aiohttp.ClientConnectionResetError("gone")})
+        loop.call_exception_handler({"exception": ValueError("wrong")})
+
+    asyncio.run(serving())
+    assert [str(context["exception"]) for context in reported] == ["wrong"]

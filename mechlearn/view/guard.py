@@ -5,6 +5,7 @@ and ``Origin`` of every request, a secret in the path that is drawn anew at ever
 of messages, and what they call and set. What is refused is refused without a word in the terminal.
 """
 
+import asyncio
 import math
 import secrets
 from collections.abc import Awaitable, Callable, Collection
@@ -113,7 +114,11 @@ class Guard:
                 }
             )
 
+        async def forgive(_: web.Application) -> None:
+            asyncio.get_running_loop().set_exception_handler(_without_hangups)
+
         app = server.app
+        app.on_startup.append(forgive)
         app.middlewares.append(check)
         app.on_response_prepare.append(mark)
         app.router.add_get(f"/{self.secret}/", start)
@@ -173,6 +178,12 @@ class Guard:
         if name.startswith("viewport.") and not all(map(_small, arguments)):
             raise Refused
         return arguments
+
+
+def _without_hangups(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report of an error in the background, unless a client left while it was being answered."""
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)
 
 
 def _small(value: Any) -> bool:
