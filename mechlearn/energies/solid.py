@@ -18,7 +18,7 @@ LOCKING = 0.4
 #: Struts this many times as long as wide bend rather than shear.
 SLENDER = 4.0
 #: How much too stiff P1 cells are in bending, by dimension, over their squared size; measured up to
-#: the size given. See tests/test_solid_supports.py.
+#: the size given. See tests/solids/test_solid_supports.py.
 STIFF, COARSE = {2: 1.3, 3: 3.0}, 0.8
 
 Material = Literal["linear", "neo_hookean", "st_venant_kirchhoff"]

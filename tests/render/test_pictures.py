@@ -1,6 +1,7 @@
 """Pictures against those that were looked at, vector pictures, films, pages.
 
-``python tests/test_pictures.py`` draws the baselines anew; look at them before they are committed.
+``PYTHONPATH=tests python tests/render/test_pictures.py`` draws the baselines anew; look at them
+before they are committed.
 """
 
 import json

@@ -1,17 +1,15 @@
 """Learning: published numbers, exact laws, and success on random packings."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TASKS
 from scipy.stats import binomtest
 
 import mechlearn as ml
 from mechlearn.runs.config import read_setup
 from mechlearn.runs.training import train_setup
-
-TASKS = Path(__file__).parent.parent / "tasks"
 
 
 def li_mao():

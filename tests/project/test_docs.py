@@ -6,12 +6,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 from types import ModuleType
 
 import docstring_parser
 import pytest
 from keys import tables
+from paths import ROOT
 from pydantic import BaseModel
 
 import mechlearn as ml
@@ -19,7 +19,6 @@ from mechlearn.cli import app
 from mechlearn.feasibility.check import check_setup
 from mechlearn.runs.config import read_setup
 
-ROOT = Path(__file__).parents[1]
 TABLES = tables()
 
 

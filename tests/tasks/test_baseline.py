@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_network
+from problems import GENTLE, TASKS
 from scipy.optimize import minimize
-from test_rules import GENTLE, TASKS
 
 import mechlearn as ml
 from mechlearn.energies import FiniteSpring, Solid, Spring

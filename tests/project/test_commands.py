@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from mechlearn.cli import main
 
-ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "docs/start.md", "docs/making.md", "docs/analysis.md")),
     *sorted(ROOT.glob("docs/howto/*.md")),

@@ -7,8 +7,8 @@ from pathlib import Path
 import meshio
 import numpy as np
 import pytest
+from problems import Bench
 from reference import frame_stiffness
-from test_rules import Bench
 
 import mechlearn as ml
 from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam

@@ -1,10 +1,10 @@
 """Greedy pruning: rank-one updates against solving anew, and published success."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
@@ -117,7 +117,7 @@ def test_every_change_is_foreseen(request, which, stiffnesses):
 
 def test_capacity_study_finds_more_in_larger_networks(monkeypatch):
     """Several bonds that must each answer by a tenth more: Rocks et al. 2019."""
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from capacity import RISE, trial
 
     few, many = ([trial(16, n, seed) for seed in range(8)] for n in (2, 12))
@@ -165,7 +165,7 @@ def test_several_targets_and_examples(plane):
 def test_packings_reach_response_ratios_of_plus_and_minus_one():
     """Rocks et al. 2017: nearly every pair, by removing a few per cent of the bonds. Here 1 %
     tolerance on packings of 64 nodes; the full study is benchmarks/pruning_rate.py."""
-    sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+    sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         from pruning_rate import trial
     finally:

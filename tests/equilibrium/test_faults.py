@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TASKS
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
@@ -478,7 +479,7 @@ def test_linear_networks_have_one_equilibrium():
 def test_a_classification_at_rest_is_told_by_its_accuracy(tmp_path, capsys):
     run = tmp_path / "run"
     with pytest.raises(SystemExit):
-        main(["train", str(Path(__file__).parent.parent / "tasks/iris.toml"), "-o", str(run), "-q"])
+        main(["train", str(TASKS / "iris.toml"), "-o", str(run), "-q"])
     summary = Run.load(run).summary
     assert summary["accuracy"] > 0.9
     assert summary["outcome"] in ("finished", "unfinished")

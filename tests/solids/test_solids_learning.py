@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 from test_solids import HINGE, frame, tower
 
 import mechlearn as ml
@@ -248,7 +249,7 @@ def test_overlap_is_reported():
 @pytest.mark.slow
 @pytest.mark.parametrize("dim", ["2", "3"])
 def test_two_ranks_find_the_same(dim):
-    bench = Path(__file__).parents[1] / "benchmarks" / "solid_ranks.py"
+    bench = ROOT / "benchmarks" / "solid_ranks.py"
     mpiexec = Path(sys.executable).parent / "mpiexec"
     found = []
     for ranks in ("1", "2"):

@@ -1,17 +1,14 @@
 """Feasibility: published floors, closed forms, and what check says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import TASKS
 
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.feasibility import reciprocity_floor
 from mechlearn.runs.config import build_network, read_setup
-
-TASKS = Path(__file__).parent.parent / "tasks"
 
 
 @pytest.fixture(scope="module")

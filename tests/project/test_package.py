@@ -12,10 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 import mechlearn
-
-ROOT = Path(__file__).parents[1]
 
 
 def run(*command, cwd=None):

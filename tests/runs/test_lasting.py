@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TESTS
 
 from mechlearn.cli import main
 from mechlearn.errors import InputError
@@ -20,7 +21,7 @@ from mechlearn.runs.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_f
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train_setup
 
-sys.path.insert(0, str(Path(__file__).parent / "long"))
+sys.path.insert(0, str(TESTS / "long"))
 import kills
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"

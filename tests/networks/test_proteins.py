@@ -1,12 +1,12 @@
 """Proteins as structure files have them: insertion codes, copies, alternates, models, laws."""
 
 import re
-from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
 import tomli_w
+from paths import ROOT
 
 import mechlearn as ml
 from mechlearn.cli import main
@@ -55,7 +55,7 @@ CIF_HEAD = "loop_\n" + "".join(
         "pdbx_PDB_model_num"
     ).split()
 )
-PDZ = Path(__file__).parents[1] / "meshes" / "1be9.pdb"
+PDZ = ROOT / "meshes" / "1be9.pdb"
 NUMBERS = ["50", "51", "52", "52A", "52B", "53", "54", "55", "56", "57", "58", "59"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TESTS
 from test_ports import RULES, bench, reads
 
 import mechlearn as ml
@@ -330,7 +331,7 @@ if rank() == 0:
 def test_two_ranks_say_the_same(tmp_path, monkeypatch):
     script = tmp_path / "ranks.py"
     script.write_text(RANKS)
-    monkeypatch.setattr(sys, "argv", [str(script), str(Path(__file__).parent)])
+    monkeypatch.setattr(sys, "argv", [str(script), str(TESTS)])
     alone = runpy.run_path(str(script))["out"]
     command = [Path(sys.executable).parent / "mpiexec", "-n", "2", sys.executable, *sys.argv]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

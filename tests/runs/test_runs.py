@@ -19,7 +19,6 @@ from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
 from mechlearn.runs.config import read_setup
 
-TASKS = Path(__file__).parent.parent / "tasks"
 
 SMALL = """
 title = "small"
