@@ -58,7 +58,7 @@ PLOTTED = [
     ("confusion.png", 'run.plot("confusion")', "Iris: which class is taken for which."),
     ("nudges.png", "plots.plot_nudges(nudge_study(setup))", "What the size of the nudge does to "
      "rules of both families."),
-    ("rules.png", "plots.plot_learning(trials, tolerance)", "Several rules from the same starts."),
+    ("rules.png", "plots.plot_learning(results, tolerance)", "Several rules from the same starts."),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from mechlearn.errors import InputError, listed
 def checked_sets(
     sets: Mapping[str, ArrayLike], n: int, kind: str
 ) -> Mapping[str, NDArray[np.int64]]:
-    """Sets of ids by name, sorted; ``kind`` is "node" or "edge", of which there are ``n``."""
+    """Sets of ids by name, validated and sorted; ``kind``, "node" or "edge", has ``n`` ids."""
     out = {}
     for name, given in sets.items():
         ids = np.asarray(given)
@@ -30,7 +30,7 @@ def checked_sets(
 
 
 def checked_data(data: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[str, NDArray]:
-    """Data by name, with one row for each of the ``n`` nodes or edges."""
+    """Data by name, validated, with one row for each of the ``n`` nodes or edges."""
     out = {}
     for name, given in data.items():
         values = np.asarray(given)
@@ -44,7 +44,7 @@ def checked_data(data: Mapping[str, ArrayLike], n: int, kind: str) -> Mapping[st
 
 
 def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | None:
-    """Labels of ``n`` nodes, each another; None where they say no more than the order does."""
+    """Unique labels of ``n`` nodes; None where they equal the node numbers."""
     if labels is None:
         return None
     texts = tuple(str(label).strip() for label in labels)
@@ -64,14 +64,14 @@ def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | No
 
 
 def renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
-    """The sets of ``n`` nodes or edges once only those ``kept`` are left, in that order."""
+    """Sets restricted to the ``n`` nodes or edges ``kept``, renumbered in that order."""
     new = np.full(n, -1)
     new[kept] = np.arange(len(kept))
     return {name: new[ids][new[ids] >= 0] for name, ids in sets.items()}
 
 
 def frozen(a: NDArray) -> NDArray:
-    """A copy that cannot be written to."""
+    """Read-only copy."""
     a = np.array(a, order="C")
     a.setflags(write=False)
     return a

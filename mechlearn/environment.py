@@ -1,4 +1,4 @@
-"""What must be there before DOLFINx and PETSc are started: a folder to be in, and one for forms."""
+"""Preconditions of DOLFINx and PETSc: a working directory and a writable cache of forms."""
 
 import os
 import tempfile
@@ -8,13 +8,13 @@ from mechlearn.errors import InputError
 
 
 def prepare() -> None:
-    """See to it that DOLFINx can start; raises InputError where it cannot."""
+    """Check the preconditions of DOLFINx; raises InputError where they do not hold."""
     _check_folder()
     cache_folder()
 
 
 def _check_folder() -> None:
-    """PETSc cannot start where there is no folder to be in."""
+    """Raise InputError where the working directory no longer exists."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -22,7 +22,7 @@ def _check_folder() -> None:
 
 
 def cache_folder() -> Path:
-    """Folder of compiled code: DOLFINx's own or, where that cannot be written, a temporary one.
+    """Cache folder of compiled code: DOLFINx's own, or a temporary one if that is read-only.
 
     DOLFINx is told of the latter by ``XDG_CACHE_HOME``.
 

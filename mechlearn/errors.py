@@ -1,4 +1,4 @@
-"""The two ways mechlearn fails: the input was wrong, or the mathematics has no answer."""
+"""Exceptions: invalid input, and equilibria without a solution; text of messages."""
 
 import os
 import sys
@@ -8,19 +8,19 @@ from pathlib import Path
 
 
 class MechlearnError(Exception):
-    """Base of every error mechlearn raises on purpose; its text is one sentence for the user."""
+    """Base class of all errors raised on purpose; the text is one sentence."""
 
     exit_code = 1
 
 
 class InputError(MechlearnError):
-    """A network, task, file or argument is wrong; the text says where and what would be right."""
+    """Invalid network, task, file or argument; the text says where, and what would be right."""
 
     exit_code = 2
 
 
 class SolveError(MechlearnError):
-    """An equilibrium could not be found or is not to be trusted; the text says which and why.
+    """Equilibrium not found or not trustworthy; the text says which and why.
 
     ``fault`` is the kind, as summary.json counts it: "no equilibrium", "singular", "not finite",
     "inverted", "toppled" or "dependent".
@@ -37,30 +37,30 @@ class SolveError(MechlearnError):
 
 
 def plain(text: str, limit: int = 2000) -> str:
-    """A text as one line that prints: what users name and give may be anything, of any length."""
+    """Untrusted text as one printable line of limited length."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else f"{shown[: limit // 2]} ... {shown[-limit // 2 :]}"
 
 
 def printable(text: str) -> str:
-    """Lines of our own for a terminal, in which nothing that users name moves, hides or colours."""
+    """Text for a terminal, with control and formatting characters escaped."""
     return "\n".join(plain(line, sys.maxsize) for line in text.split("\n"))
 
 
 def failure(error: Exception) -> str:
-    """Why a file could not be read or written, in a few words and without a full stop."""
+    """Reason why a file could not be read or written, without a full stop."""
     number = getattr(error, "errno", None)
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     return os.strerror(number) if number else first_line(str(text)) or type(error).__name__
 
 
 def first_line(text: str) -> str:
-    """The first line of a text that is not empty, without a full stop."""
+    """First line of a text that is not empty, without a full stop."""
     return next(iter(text.strip().splitlines()), "").rstrip(". ")
 
 
 def listed(ids: Iterable[object], limit: int = 8) -> str:
-    """Ids as a short readable list, "3, 7 and 12" or "3, 7, 12, ... (40 in all)"."""
+    """Short readable list of ids, "3, 7 and 12" or "3, 7, 12, ... (40 in all)"."""
     words = [str(i) for i in ids]
     if len(words) > limit:
         return ", ".join(words[:limit]) + f", ... ({len(words)} in all)"
@@ -71,7 +71,7 @@ def listed(ids: Iterable[object], limit: int = 8) -> str:
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Errors inside name the file they are about, once."""
+    """Context in which errors are prefixed by the file they concern, once."""
     try:
         yield
     except (MemoryError, OverflowError, RecursionError) as error:

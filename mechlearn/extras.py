@@ -1,4 +1,4 @@
-"""Packages that only some of mechlearn needs, loaded when it does."""
+"""Optional dependencies, imported on first use."""
 
 import importlib
 from types import ModuleType
@@ -7,7 +7,7 @@ from mechlearn.errors import MechlearnError
 
 
 def load(module: str, extra: str, purpose: str) -> ModuleType:
-    """A module of an extra of mechlearn.
+    """Import a module of an optional extra.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The one place where DOLFINx and PETSc come in, from a wheel or from conda alike.
+"""Imports of DOLFINx and PETSc, from wheels or conda packages alike.
 
 The PyPI wheel must set itself up before DOLFINx or petsc4py is imported; conda's package has no
 such step. Everything that needs them says ``from mechlearn.fenics import PETSc, fem, mesh, ufl``.

@@ -1,4 +1,4 @@
-"""The network: nodes in space, bonds between them, and nothing else.
+"""Networks: nodes in space and the bonds between them.
 
 A :class:`Network` is plain, frozen NumPy data in the user's own order. It knows no energy and no
 finite elements; it is checked once, when it is made, so that everything after can rely on it.
@@ -106,7 +106,7 @@ class Network:
 
     @property
     def periodic(self) -> bool:
-        """Whether the network repeats in a periodic cell."""
+        """True for a network in a periodic cell."""
         return self.cell is not None
 
     @property
@@ -115,11 +115,11 @@ class Network:
         return 2 * self.n_edges / self.n_nodes
 
     def label(self, node: int) -> str:
-        """Name of the ``node`` of a number: its label, or the number."""
+        """Name of ``node``: its label, or its number."""
         return str(int(node)) if self.labels is None else self.labels[node]
 
     def named(self, nodes: ArrayLike) -> list[str]:
-        """Names of the ``nodes`` of some numbers, for messages."""
+        """Names of ``nodes`` for messages."""
         return [self.label(node) for node in np.ravel(nodes)]
 
     def described(self, nodes: ArrayLike) -> list[str]:
@@ -171,7 +171,7 @@ class Network:
     # -- changes -------------------------------------------------------------------------------
 
     def keep_edges(self, keep: ArrayLike) -> "Network":
-        """The same nodes with only the bonds in ``keep`` (ids or a mask); edge sets follow."""
+        """Network with only the bonds in ``keep`` (ids or a mask); edge sets follow."""
         ids = np.arange(self.n_edges)[np.asarray(keep)]
         return replace(
             self,
@@ -182,7 +182,7 @@ class Network:
         )
 
     def with_data(self, **edge_data: ArrayLike) -> "Network":
-        """A copy that carries more per-bond data.
+        """Copy with additional bond data.
 
         Parameters
         ----------
@@ -212,7 +212,7 @@ class Network:
 
 
 def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
-    """Integer shifts that bring each vector to its nearest periodic image, shape (..., d).
+    """Integer shifts to the nearest periodic images of vectors, shape (..., d).
 
     Exact for any cell: the lattice vectors are reduced first, after which rounding and the
     neighbouring images are enough.
@@ -236,7 +236,7 @@ def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
 
 
 def _reduction(cell: NDArray) -> NDArray[np.int64]:
-    """The integer combinations of the lattice vectors that are as short as can be (Minkowski)."""
+    """Minkowski reduction of the lattice vectors, as integer combinations."""
     d = len(cell)
     combine = np.eye(d, dtype=np.int64)
     others = np.stack(np.meshgrid(*[(-1, 0, 1)] * (d - 1), indexing="ij"), axis=-1)
@@ -258,7 +258,7 @@ def _reduction(cell: NDArray) -> NDArray[np.int64]:
 
 
 def pieces(edges: NDArray, n_nodes: int) -> NDArray[np.int64]:
-    """Label of the connected piece of every node, shape (n,), the largest piece labelled 0."""
+    """Connected component of every node, shape (n,); 0 is the largest."""
     _, labels = connected_components(_adjacency(edges, n_nodes), directed=False)
     order = np.argsort(-np.bincount(labels), kind="stable")
     rank = np.empty_like(order)
@@ -344,7 +344,7 @@ def _periodicity(
 
 
 def _flat(rows: NDArray[np.float64]) -> bool:
-    """Whether the vectors of a cell are as good as dependent."""
+    """True for lattice vectors that are linearly dependent to rounding."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return not (lengths >= 1 / LARGEST).all() or abs(np.linalg.det(rows / lengths)) < 1e-9
 

@@ -1,4 +1,4 @@
-"""Several processes as one program: who speaks, and how one's failure becomes everybody's."""
+"""MPI ranks: collective results, output of the first rank, and collective failure."""
 
 import contextlib
 import math
@@ -19,21 +19,21 @@ _meeting: Any = None
 
 
 def rank() -> int:
-    """Rank of the process, without starting MPI for it where nothing has."""
+    """Rank of the process, without initialisation of MPI."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.rank
     return _told(_RANK, 0)
 
 
 def size() -> int:
-    """Number of processes that were started together."""
+    """Number of ranks."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.size
     return _told(_SIZE, 1)
 
 
 def _told(names: tuple[str, ...], least: int) -> int:
-    """Value that a launcher gives in one of these variables; else this process is alone."""
+    """Integer that a launcher sets in one of these variables, if any."""
     for name in names:
         text = os.environ.get(name)
         if text is not None:
@@ -47,12 +47,12 @@ def _told(names: tuple[str, ...], least: int) -> int:
 
 
 def total(comm: Any, value: Any) -> Any:
-    """The sum over ranks of a number or an array; on one rank, what was given."""
+    """Sum over ranks of a number or an array."""
     return value if comm.size == 1 else comm.allreduce(value)
 
 
 def largest(comm: Any, value: float) -> float:
-    """The largest of the ranks' numbers; not a number where one of them is none."""
+    """Maximum over ranks; NaN if one of them is."""
     if comm.size == 1:
         return value
     values = comm.allgather(value)
@@ -60,7 +60,7 @@ def largest(comm: Any, value: float) -> float:
 
 
 def on_first[T](action: Callable[[], T], comm: Any = None) -> T:
-    """What the first rank makes, on all of them; an error it meets is raised on all.
+    """Result of a function called on the first rank, broadcast; errors are raised on all ranks.
 
     Of all processes, or of those of an MPI communicator.
     """
@@ -83,7 +83,7 @@ def on_first[T](action: Callable[[], T], comm: Any = None) -> T:
 
 
 def prepare() -> None:
-    """Make ready for :func:`fail`; all ranks must call it before they do anything else."""
+    """Prepare for :func:`fail`; to be called on all ranks before anything else."""
     global _meeting
     rank()  # what a launcher says must make sense
     if size() > 1 and _meeting is None:
@@ -93,7 +93,7 @@ def prepare() -> None:
 
 
 def tell(text: str) -> None:
-    """Print a line on stderr. One that finds no room, or no reader, must end no training."""
+    """Print a line on stderr; a broken stream is ignored."""
     with contextlib.suppress(OSError):
         print(printable(text), file=sys.stderr, flush=True)
 
@@ -109,7 +109,7 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def _sensible() -> bool:
-    """True if it can be known which rank this is."""
+    """True if the rank is known before MPI starts."""
     try:
         rank()
     except InputError:
@@ -118,7 +118,7 @@ def _sensible() -> bool:
 
 
 def _all_come() -> bool:
-    """Whether all ranks come here soon; of those that give up waiting, the first comes first."""
+    """Wait until all ranks arrive; False after a time limit, on the first that gives up."""
     request, until = _meeting.Ibarrier(), time.monotonic() + PATIENCE + rank()
     while not request.Test():
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""Validation errors as sentences: the file, the key, what is wrong, and what would be right."""
+"""Validation errors as sentences: file, key, fault and remedy."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -14,7 +14,7 @@ UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def input_error(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
-    """The first problem pydantic found, as one sentence about ``where``."""
+    """InputError about ``where``, from the first error of pydantic."""
     problems = error.errors(include_url=False)
     # An unknown key explains more than the missing one it was meant to be.
     problem = min(problems, key=lambda p: p["type"] not in UNKNOWN)
@@ -46,20 +46,20 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
 
 
 def hint(name: str, known: Collection[str]) -> str:
-    """What may have been meant by a name that is not known."""
+    """Suggestion of the nearest known name."""
     near = get_close_matches(name, known, 1, 0.6)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
 
 
 def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
-    """The entry of that name; raises InputError with the nearest one there is."""
+    """Entry of a table by name; raises InputError that suggests the nearest name."""
     if name not in registry:
         raise InputError(f"{where} = {name!r} is not known; {hint(name, registry)}")
     return registry[name]
 
 
 def build(kind: type, given: Mapping[str, Any], where: str, reserved: Collection[str] = ()) -> Any:
-    """A dataclass from the keys of a table.
+    """Dataclass from the keys of a table.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def build(kind: type, given: Mapping[str, Any], where: str, reserved: Collection
 
 
 def key_path(path: Iterable[str | int]) -> str:
-    """A key as written in TOML with tables counted from 1, such as ``targets[2].strain``."""
+    """Key as written in TOML with tables counted from 1, such as ``targets[2].strain``."""
     out = ""
     for part in path:
         out += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if out else str(part)
@@ -85,7 +85,7 @@ def key_path(path: Iterable[str | int]) -> str:
 
 
 def _keys(model: type, path: Iterable[str | int]) -> list[str]:
-    """The keys that are known in the table that a path leads to."""
+    """Known keys of the table at a path."""
     current: Any = model
     named = False  # whether the next part is a name of the user's, as in [learn.stiffness]
     for part in path:
@@ -103,14 +103,14 @@ def _keys(model: type, path: Iterable[str | int]) -> list[str]:
 
 
 def _annotations(table: Any) -> dict[str, Any]:
-    """The types of the keys of a model or dataclass."""
+    """Type annotations of a model or dataclass by key."""
     if hasattr(table, "model_fields"):
         return {name: field.annotation for name, field in table.model_fields.items()}
     return {f.name: f.type for f in fields(table) if f.init} if is_dataclass(table) else {}
 
 
 def _table_in(annotation: Any) -> Any:
-    """The model or dataclass among the types that an annotation is made of."""
+    """Model or dataclass within an annotation."""
     if isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or is_dataclass(annotation)
     ):

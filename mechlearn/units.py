@@ -1,4 +1,4 @@
-"""Numbers and quantities as people read them."""
+"""Formatting of numbers and quantities."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ PARTS = ("strain",)
 
 
 def percent(part: float, digits: int = 3, signed: bool = False) -> str:
-    """A part of one in per cent."""
+    """Fraction in per cent."""
     return f"{100 * part:{'+' if signed else ''}.{digits}g} %"
 
 
 def amount(value: float | list[float], quantity: str, digits: int = 6) -> str:
-    """A value, or several in brackets, of a quantity of a task, with its sign."""
+    """Signed value, or values in brackets, of a quantity of a task."""
     if isinstance(value, list):
         return f"({', '.join(amount(v, quantity, digits) for v in value)})"
     if quantity in PARTS:
@@ -21,5 +21,5 @@ def amount(value: float | list[float], quantity: str, digits: int = 6) -> str:
 
 
 def typeset(text: Any) -> str:
-    """Text with true minus signs, and spaces that do not break before a per-cent sign."""
+    """Text with true minus signs and a no-break space before per-cent signs."""
     return str(text).replace("-", "\u2212").replace(" %", "\u00a0%")

@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _open_closed() -> None:
-    """Give streams that were closed when the process began to nobody.
+    """Redirect standard streams that were closed at the start to the null device.
 
     Else the next file that is opened takes their number, and what libraries print goes into it.
     """

@@ -1,4 +1,4 @@
-"""Commands that train one network: check a task, train it, ask the result anew."""
+"""Commands for one training: check, train, evaluate."""
 
 import sys
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from mechlearn.parallel import on_first, rank
 
 
 def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> None:
-    """Validate a task file, count zero modes, say what cannot be learned, and draw the set-up.
+    """Validate a task file, count zero modes, report unreachable targets, and draw the set-up.
 
     A warning says what of the task no network of the kind can do. The exit code is 1 where the
     tolerance is out of reach: always where that is proved, with --feasible also where no search
@@ -110,7 +110,7 @@ def train(
 
 
 def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
-    """Solve a learned network anew, from rest, and print what its targets read.
+    """Solve a learned network anew, from rest, and print the readings of its targets.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Commands that show a run or take it elsewhere: render, export, report, view."""
+"""Commands that show or convert a run: render, export, report, view."""
 
 from pathlib import Path
 from typing import Annotated, Any

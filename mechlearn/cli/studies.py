@@ -1,4 +1,4 @@
-"""Commands that train many times, or again as a solid: compare, sweep, verify."""
+"""Commands of studies: compare, sweep, verify."""
 
 import sys
 from pathlib import Path
@@ -127,7 +127,7 @@ def verify(
     tolerance: float = 5e-2,
     overwrite: Switch = False,
 ) -> None:
-    """Make a solid of a learned network, and see how much of what it learned is left.
+    """Model a learned network as a solid, and compare its response with the learned one.
 
     Prints what the targets read in bars, beams, a solid at small strain and one at finite strain;
     writes verify.csv, struts.vtu (the network that is left, with the widths of its struts) and

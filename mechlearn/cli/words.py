@@ -1,4 +1,4 @@
-"""What commands say, on however many ranks: results on stdout, trouble on stderr."""
+"""Output of commands: results on stdout, warnings and errors on stderr, once for all ranks."""
 
 import logging
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Say on stderr what the user should know at once, once for all ranks."""
+    """Print a warning on stderr, once for all ranks."""
     if ranks.rank() == 0:
         ranks.tell(f"mechlearn: {plain(text)}")
 
 
 class _Notes(logging.Handler):
-    """Says what the package has to note while a command runs, each note once."""
+    """Log handler that prints each note of the package once."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -47,7 +47,7 @@ class _Notes(logging.Handler):
 
 
 def hear() -> None:
-    """Let users of commands hear what readers of files left out or chose."""
+    """Print the notes of file readers."""
     logging.getLogger("mechlearn").handlers = [_Notes()]
 
 
@@ -57,7 +57,7 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def verdict(run: "Run") -> str:
-    """The result of a training: its targets, whether they were reached, and its warnings."""
+    """Result of a training: targets, success, warnings."""
     summary, steps = run.summary, run.summary["steps"]
     said = "NOT learned" if run.outcome == "not learned" else run.outcome
     lines = [
@@ -72,7 +72,7 @@ def verdict(run: "Run") -> str:
 
 
 def error_of(summary: Mapping[str, Any]) -> str:
-    """How far off a network is, in words."""
+    """Error of a network, in words."""
     if "accuracy" not in summary:
         return f"largest relative target error {percent(summary['error'])}"
     cost = f"mean {summary.get('cost', 'cost').replace('_', '-')} {summary['error']:.4g}"
@@ -106,7 +106,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def source_table(rows: list[dict[str, Any]]) -> str:
-    """Sources with what they impose, what it takes, stiffness and work, at most twenty."""
+    """Imposed values, conjugate forces, stiffness and work of sources; at most twenty rows."""
     from mechlearn.equilibrium.driving import known_of
 
     lines = []

@@ -1,4 +1,4 @@
-"""Learned networks for others: to be made, for other finite-element codes, as plain data.
+"""Export of learned networks: parts to make, input decks of other codes, plain data.
 
 A format is a suffix here and a function ``write(run, path, options)`` in a module of its kind,
 which writes the file and returns a line that says what is in it. :mod:`mechlearn.networks.files`
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """A file format.
+    """File format with its writer and the options it takes.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ FORMATS: dict[str, Format] = {
 
 
 def export(run: "Run", path: str | Path, **options: Any) -> str:
-    """Write the learned network of a run; the suffix says in which format.
+    """Write the learned network of a run in the format of the suffix.
 
     Folders on the way are made.
 

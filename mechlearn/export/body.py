@@ -1,4 +1,4 @@
-"""Parts as closed surfaces of triangles, by manifold3d: extruded in the plane, round in space."""
+"""Parts as closed triangulated surfaces by manifold3d: extruded in 2D, round struts in 3D."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def optional(module: str):
 
 
 def surface(part: Part) -> "trimesh.Trimesh":
-    """The surface of a part in mm, closed and in one piece.
+    """Surface of a part in mm, closed and connected.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def surface(part: Part) -> "trimesh.Trimesh":
 
 
 def _as_printed(trimesh, raw) -> "trimesh.Trimesh":
-    """A closed surface in the precision of printers' files, with the same triangles.
+    """Closed surface in the single precision of printers' files, with the same triangles.
 
     Points that become the same are set apart by as little as can be: to merge them, or to leave
     out triangles without area, could open the surface, or fold it onto itself.
@@ -72,7 +72,7 @@ def _as_printed(trimesh, raw) -> "trimesh.Trimesh":
 
 
 def check_closed(mesh: "trimesh.Trimesh") -> None:
-    """Raise SolveError for a surface that encloses no body, or several."""
+    """Raise SolveError unless a surface encloses exactly one body."""
     bodies = mesh.body_count
     if not (mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0):
         raise SolveError("The surface is not closed; change widths or fillet a little.")
@@ -84,7 +84,7 @@ def check_closed(mesh: "trimesh.Trimesh") -> None:
 
 
 def _plane(manifold, part: Part) -> tuple[list, list]:
-    """Solids to unite and to take away."""
+    """Solids to unite and to subtract."""
     shape = silhouette(part)
     rings = [shape.exterior, *shape.interiors]
     contours = [np.asarray(ring.coords)[:-1, :2] for ring in rings]
@@ -111,7 +111,7 @@ def _plane(manifold, part: Part) -> tuple[list, list]:
 
 
 def rods(part: Part) -> list[tuple[NDArray, NDArray]]:
-    """Every strut as places along it and radii there, in mm; straight in between.
+    """Every strut as places along it and radii there, in mm; linear in between.
 
     A fillet is a cone from the joint, as wide as it, to the strut at that distance from the joint.
     """
@@ -160,14 +160,14 @@ def _space(manifold, part: Part) -> tuple[list, list]:
 
 
 def plate_corners(part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Corners of the base plate of a part in space: beyond the part by twice its holes."""
+    """Corners of the base plate, beyond the part by twice its hole diameter."""
     nodes, radius = part.struts.network.nodes[:, :2], part.struts.joint_radius[:, None]
     margin = 2 * (part.options.hole or 0.0)
     return (nodes - radius).min(axis=0) - margin, (nodes + radius).max(axis=0) + margin
 
 
 def hole_places(part: Part) -> list[tuple[float, float]]:
-    """Centres of the holes in the corners of that plate."""
+    """Centres of the holes in the corners of the base plate."""
     low, high = plate_corners(part)
     a, b = low + part.options.hole, high - part.options.hole
     return [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]

@@ -1,4 +1,4 @@
-"""Input decks for CalculiX and Abaqus: the task as it is.
+"""Input decks for CalculiX and Abaqus: a linear static step per example.
 
 Springs and bars are trusses (``T3D2``; the ``SPRINGA`` of CalculiX turns with displacements that
 are imposed, in linear steps too), beams ``B32R``, solids quadratic triangles and tetrahedra.
@@ -67,7 +67,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
 
 
 def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str, Any], str]:
-    """The network, the element of which the deck is a model, the values of its parameters.
+    """Network, element and parameter values of the deck.
 
     And which struts were left out or widened, in words.
     """
@@ -112,7 +112,7 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str,
 def _as_learned(
     run: "Run", options: Options, element: Element, values: dict[str, Any]
 ) -> tuple[Network, Element, dict[str, Any], str]:
-    """The run's own elements: springs as they are, others without struts that are too thin."""
+    """The run's element, with struts that are too thin left out unless it is a spring."""
     given = [name for name in ("largest", "smallest", "keep", "hinge") if name in options.given()]
     size = next((name for name in ("width", "radius") if name in values), None)
     if size is None or "largest" in given or "hinge" in given:
@@ -141,7 +141,7 @@ def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
 
 
 def _words(text: str) -> str:
-    """Text of a run as part of one line that is no keyword: an asterisk would begin one."""
+    """Text escaped for a comment line of the deck."""
     return plain(text).encode("ascii", "replace").decode().lstrip("* ")[:70]
 
 
@@ -180,7 +180,7 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
 
 
 def _network(mesh: Mesh, network: Network) -> Iterator[str]:
-    """Sets by which the deck is read as a network again, whose bonds may be several elements."""
+    """Element sets from which a deck is read back as a network."""
     yield "*NSET, NSET=NETWORK, GENERATE"
     yield f"1, {network.n_nodes}, 1"
     each = len(mesh.cells) // network.n_edges
@@ -200,7 +200,7 @@ def _equation(terms: list[tuple[int, int, float]]) -> Iterator[str]:
 
 
 def _ties(mesh: Mesh) -> list[list[tuple[int, int, float]]]:
-    """Terms ``(node, dof, weight)`` of what supports hold at zero; the first is its own alone."""
+    """Terms ``(node, dof, weight)`` of support equations; the first term is unique to each."""
     used = np.bincount(mesh.ties.indices, minlength=mesh.ties.shape[1])
     out = []
     for k in range(mesh.ties.shape[0]):
@@ -213,13 +213,13 @@ def _ties(mesh: Mesh) -> list[list[tuple[int, int, float]]]:
 
 
 def _terminals(problem: Problem) -> list[tuple[str, list[int]]]:
-    """The node sets of sources and targets, and the ports of each."""
+    """Node sets of sources and targets, and their ports."""
     ports = ("SOURCES", problem.sources), ("TARGETS", problem.targets)
     return [(name, np.unique(at).tolist()) for name, at in ports if len(at)]
 
 
 def _tied(mesh: Mesh, problem: Problem) -> list[tuple[bool, list[tuple[int, int, float]]]]:
-    """Every port's terms ``(node, dof, weight)``, and whether an equation ties them to a node.
+    """Terms ``(node, dof, weight)`` of every port, and whether an equation ties them to a node.
 
     The first term of an equation is the one that CalculiX eliminates: the reference node where it
     only reads, and a degree of freedom that nothing else holds where it is held itself.
@@ -263,7 +263,7 @@ def _reference(mesh: Mesh, port: int) -> int:
 
 
 def _places(mesh: Mesh, ports: list, port: int) -> tuple[int, int]:
-    """The node and degree of freedom that stand for a port."""
+    """Node and degree of freedom that represent a port."""
     tied, terms = ports[port]
     return (_reference(mesh, port), 1) if tied else terms[0][:2]
 
@@ -304,7 +304,7 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
 
 
 def _reading(mesh: Mesh, ports: list, problem: Problem, target: int) -> tuple[str, int, int, float]:
-    """What of which node a target is (``U`` or ``RF``, node, degree of freedom), over what."""
+    """Output variable of a target (``U`` or ``RF``, node, degree of freedom), and its divisor."""
     port = problem.targets[target]
     node, dof = _places(mesh, ports, port)
     if not problem.through[target]:
@@ -327,7 +327,7 @@ def _reading(mesh: Mesh, ports: list, problem: Problem, target: int) -> tuple[st
 
 
 def _loaded(mesh: Mesh, ports: list, problem: Problem, port: int) -> list[tuple[int, int, float]]:
-    """Where a force goes: to a port's terms, or its reference node where that is held at times."""
+    """Node of a force: a port's terms, or its reference node where it is held in some example."""
     tied, terms = ports[port]
     if tied and problem.held[:, port].any():
         return [(_reference(mesh, port), 1, 1.0)]

@@ -1,4 +1,4 @@
-"""What an input deck is a deck of: nodes, elements, sections, and what the task reads of them."""
+"""Finite-element meshes of input decks: nodes, elements, sections, and functionals of ports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ DOFS = {"x": 1, "y": 2, "z": 3, "rx": 4, "ry": 5, "rz": 6}
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """What a deck is a deck of.
+    """Finite-element mesh of a deck.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class Mesh:
 
     @property
     def supported(self) -> NDArray[np.int64]:
-        """The points of supports."""
+        """Supported points."""
         return np.union1d(self.held[:, 0], self.ties.tocoo().coords[1] // 6)
 
 
 def bonds(network: Network, energy: Element, values: dict, problem: Problem, abaqus: bool) -> Mesh:
-    """Springs, bars and beams between the network's nodes."""
+    """Mesh of springs, bars and beams between the network's nodes."""
     n, dim = network.n_nodes, network.dim
     points, cells, group = _spaced(network.nodes), list(network.edges), np.arange(network.n_edges)
     if energy.name == "spring":
@@ -109,7 +109,7 @@ def bonds(network: Network, energy: Element, values: dict, problem: Problem, aba
 
 
 def _section(kind: str, group: int, row: dict[str, float], axis: NDArray) -> list[str]:
-    """Material and section of a group of struts alike; ``axis`` is the direction of one of them."""
+    """Material and section of a group of equal struts; ``axis`` is the direction of one."""
     name = f"GROUP_{group}"
     modulus, poisson, flat = row["modulus"], row.get("poisson", 0.0), "width" in row
     if kind == "T3D2":
@@ -145,7 +145,7 @@ def _material(name: str, modulus: float, poisson: float) -> list[str]:
 
 
 def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
-    """The mesh that mechlearn solves on, with quadratic cells."""
+    """Solid mesh of the run with quadratic cells."""
     from mechlearn.solids.domain import draw
     from mechlearn.solids.patches import node_rows
     from mechlearn.solids.struts import Struts
@@ -185,7 +185,7 @@ def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Me
 
 
 def _reduced(rows: sparse.csr_array) -> sparse.csr_array:
-    """Sums that are zero where some rows are, each with a 1 in a column that no other has."""
+    """Row-reduced constraints, each with a pivot column of its own."""
     if not rows.shape[0]:
         return rows
     columns = np.unique(rows.indices)
@@ -200,7 +200,7 @@ def _reduced(rows: sparse.csr_array) -> sparse.csr_array:
 
 
 def _port_rows(problem: Problem) -> sparse.csr_array:
-    """What ports read, to first order in the nodes' states, (ports, n c)."""
+    """Linear functionals of the ports on nodal states, (ports, n c)."""
     rows, reference, spans = problem.functionals()
     out = []
     for span in spans:
@@ -212,10 +212,10 @@ def _port_rows(problem: Problem) -> sparse.csr_array:
 
 
 def _spaced(points: NDArray) -> NDArray[np.float64]:
-    """Points in space, those of the plane at z = 0."""
+    """Points in 3D, z = 0 for those of the plane."""
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
 
 
 def number(value: float) -> str:
-    """A number with thirteen digits, in the width that the codes read."""
+    """Number with thirteen digits, in the field width of the codes."""
     return f"{value:.12e}"  # CalculiX reads twenty characters

@@ -1,4 +1,4 @@
-"""The learned network as data: nodes and bonds, what they learned, and the free state."""
+"""Networks as data: nodes, bonds, learned values and the free state."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a user may say about an export; every format takes some of it and refuses the rest."""
+"""Options of exports; every format takes some and refuses the rest."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -96,7 +96,7 @@ class Options:
             raise InputError(f"poisson = {self.poisson} must lie between -1 and 0.5.")
 
     def given(self) -> dict[str, Any]:
-        """Those that are not at their default."""
+        """Options that differ from their defaults."""
         return {
             f.name: getattr(self, f.name)
             for f in fields(self)

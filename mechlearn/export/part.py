@@ -1,4 +1,4 @@
-"""A learned network as a part to be made, in mm: its struts, its supports, and what cannot be made.
+"""Manufacturable part in mm: struts, supports, and limits of manufacture.
 
 Everything that is made, printed or cut, starts here; what the part looks like as a surface is said
 in :mod:`mechlearn.export.body`, as an outline in :func:`silhouette`.
@@ -31,7 +31,7 @@ ARC = 16
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A network's struts in mm, and how they shall be made.
+    """Struts of a network in mm, with manufacturing options.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Part:
 
     @cached_property
     def gap(self) -> float:
-        """Between base plate and part in mm."""
+        """Distance between base plate and part in mm."""
         return self.options.gap or 2 * (self.options.base or 0.0)
 
     @cached_property
@@ -83,7 +83,7 @@ class Part:
 
 
 def hinge_of(run: "Run", options: Options) -> Hinge | None:
-    """Thinned ends: those asked for, or else those of a run of solids; checked."""
+    """Hinge thickness ratio: as given, or that of a run of solids; validated."""
     if options.hinge is None:
         return getattr(run.energy, "hinge", None)
     thin, length = options.hinge
@@ -96,14 +96,14 @@ def hinge_of(run: "Run", options: Options) -> Hinge | None:
 
 
 def sized(run: "Run", options: Options) -> sizing.Struts:
-    """The struts that are as stiff as learned, in units of the network."""
+    """Struts with the learned stiffnesses, in units of the network."""
     return sizing.struts(
         run, largest=options.largest, smallest=options.smallest, drop=not options.keep
     )
 
 
 def make_part(run: "Run", options: Options) -> Part:
-    """Size the struts of a run, and see that they can be made.
+    """Size the struts of a run and check that they can be made.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def make_part(run: "Run", options: Options) -> Part:
 
 
 def _unit(struts: Struts, options: Options) -> float:
-    """The length of a network's unit in mm, for the longest side that is asked for."""
+    """Length of a network's unit in mm, from the wanted longest side."""
     nodes, radius = struts.network.nodes, struts.joint_radius[:, None]
     longest = np.ptp(np.concatenate([nodes - radius, nodes + radius]), axis=0).max()
     if options.size:
@@ -141,7 +141,7 @@ def _unit(struts: Struts, options: Options) -> float:
 
 
 def _supported(run: "Run") -> NDArray[np.int64]:
-    """Nodes held in all directions."""
+    """Nodes supported in all directions."""
     width, dim = len(run.problem.components), run.network.dim
     node, component = np.divmod(run.problem.supported, width)
     count = np.bincount(node[component < dim], minlength=run.network.n_nodes)
@@ -169,7 +169,7 @@ def _check_widths(part: Part) -> None:
 
 
 def _check_rods(part: Part) -> None:
-    """Raise InputError for round struts, and posts, that overlap without meeting at a node."""
+    """Raise InputError for round struts, and posts, that overlap away from nodes."""
     net, width = part.struts.network, part.struts.width
     nodes, edges = net.nodes, net.edges
     if part.options.base:
@@ -191,12 +191,12 @@ def _check_rods(part: Part) -> None:
 
 
 def lowest(part: Part) -> float:
-    """The height of the lowest point of a part in space, in mm."""
+    """Lowest height of a part in space, in mm."""
     return float((part.struts.network.nodes[:, 2] - part.struts.joint_radius).min())
 
 
 def silhouette(part: Part):
-    """The part from above as one shapely polygon: fillets, pads and holes included (2D).
+    """Top view of a 2D part as one shapely polygon, with fillets, pads and holes.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def _check_pads(part: Part, pads: NDArray) -> None:
 
 
 def _in_bonds(text: str, part: Part) -> str:
-    """A message of the struts in terms of the run's bonds, where some were left out."""
+    """Message with strut numbers replaced by the run's bond numbers."""
     if part.sized.kept.all():
         return text
     return f"{text} (Struts are counted without the {np.count_nonzero(~part.sized.kept)} left out.)"

@@ -1,4 +1,4 @@
-"""Parts for printers: STL, PLY, and 3MF with its unit, as triangles or as a beam lattice."""
+"""Files for 3D printers: STL, PLY, and 3MF as triangles or as a beam lattice."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def _triangles(mesh, title: str) -> bytes:
 
 
 def _lattice(part: Part, title: str) -> bytes:
-    """Rods and balls: a file a hundred times smaller, for printers that know the extension."""
+    """Beam lattice of rods and balls (3MF extension), a hundred times smaller."""
     if part.dim == 2:
         raise InputError("lattice: beams of a 3MF lattice are round, those of a sheet are not.")
     for name in ("base", "hole"):
@@ -73,7 +73,7 @@ def _lattice(part: Part, title: str) -> bytes:
 
 
 def _model(title: str):
-    """lib3mf, a model in mm, and the object in it that holds the part."""
+    """lib3mf, a model in mm, and its mesh object."""
     lib = optional("lib3mf")
     model = lib.Wrapper().CreateModel()
     model.SetUnit(lib.ModelUnit.MilliMeter)
@@ -84,7 +84,7 @@ def _model(title: str):
 
 
 def _structs(kind: type, rows: np.ndarray):
-    """Rows of numbers as an array of C structs of just those."""
+    """Rows of numbers as an array of C structs."""
     if not len(rows):
         return []
     return (kind * len(rows)).from_buffer_copy(np.ascontiguousarray(rows))

@@ -1,4 +1,4 @@
-"""Plane parts for laser cutters: closed outlines in mm as DXF and SVG."""
+"""Files for laser cutters: closed outlines in mm as DXF and SVG."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write(run: "Run", path: Path, options: Options) -> str:
-    """Write the outlines: the outer one first, then the holes; see :mod:`mechlearn.export`."""
+    """Write outlines, the outer one first, then the holes; see :mod:`mechlearn.export`."""
     if run.network.dim == 3:
         raise InputError("A sheet is plane; a network in space goes into stl, 3mf, ply or step.")
     part = make_part(run, options)
@@ -44,7 +44,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
 
 
 def _dxf(rings: list[NDArray], title: str) -> str:
-    """Closed polylines on the layer CUT; the file says that its unit is mm."""
+    """Closed polylines on the layer CUT, in mm."""
     ezdxf = optional("ezdxf")
     drawing = ezdxf.new("R2010", units=ezdxf.units.MM)
     drawing.layers.add("CUT", color=1)  # red, as cutters expect
@@ -58,7 +58,7 @@ def _dxf(rings: list[NDArray], title: str) -> str:
 
 
 def _svg(rings: list[NDArray], title: str) -> str:
-    """One path with holes, a hair line wide; a user unit is a mm, and y points down."""
+    """One path with holes in hairline width; user units are mm, y points down."""
     low, high = rings[0].min(axis=0), rings[0].max(axis=0)
     width, height = high - low
     loops = []

@@ -1,4 +1,4 @@
-"""Parts for CAD: STEP by gmsh's OpenCASCADE, with true cylinders, cones and balls in space."""
+"""STEP files for CAD by gmsh's OpenCASCADE, with exact cylinders, cones and balls."""
 
 import tempfile
 from pathlib import Path
@@ -35,7 +35,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
 
 
 def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
-    """The volume of a part in mm3, as it is read from its STEP file, and that file."""
+    """Volume of a part in mm3, as read back from its STEP file, and that file."""
     with (
         trouble("OpenCASCADE could not unite the struts", "widths or fillet"),
         gmsh_session() as gmsh,
@@ -59,7 +59,7 @@ def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
 
 
 def _united(gmsh, pieces: list, cuts: list) -> tuple[int, int]:
-    """Unite bodies and take others away; what is left must be one body."""
+    """Union of bodies minus others; must be a single body."""
     occ = gmsh.model.occ
     bodies = unite(occ, pieces[:1], pieces[1:])
     if cuts:
@@ -106,13 +106,13 @@ def _plane(occ, part: Part) -> tuple[list, list]:
 
 
 def _leftwards(corners: np.ndarray) -> np.ndarray:
-    """A loop run anticlockwise: OpenCASCADE turns holes around by itself."""
+    """Loop in anticlockwise order; OpenCASCADE reverses holes itself."""
     (x, y), (u, v) = corners.T, np.roll(corners, -1, axis=0).T
     return corners if (x * v - y * u).sum() > 0 else corners[::-1]
 
 
 def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
-    """Bodies to unite and to take away; the balls are turned another way in every attempt."""
+    """Bodies to unite and to subtract; the balls are rotated anew in every attempt."""
     net = part.struts.network
     pieces = _half_balls(occ, net.nodes, part.struts.joint_radius, attempt)
     joints = part.struts.joint_radius[net.edges]
@@ -145,7 +145,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
 
 
 def _half_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tuple[int, int]]:
-    """Balls in two halves each, turned at random where this is not the first attempt (0).
+    """Balls as two halves each, rotated at random after the first attempt (0).
 
     The face of a whole ball closes on itself at a seam; trimmed by rods, it comes back from a STEP
     file with pieces missing (1 to 3 % of the volume), without an error. Half a ball's does not.

@@ -1,4 +1,4 @@
-"""Proteins for biologists: C-alpha traces with B-factors, and scripts for ChimeraX and PyMOL."""
+"""Protein structures: C-alpha traces with B-factors, and scripts for ChimeraX and PyMOL."""
 
 import re
 from pathlib import Path
@@ -69,7 +69,7 @@ def _refuse_others(network: "Network", path: Path) -> None:
 
 
 def _factors(run: "Run", which: str) -> NDArray[np.float64]:
-    """B-factors of every residue, in per cent of the largest."""
+    """B-factors of residues, in per cent of the largest."""
     from mechlearn.analysis.importance import susceptibility
 
     per_bond = susceptibility(run).importance if which == "importance" else _change(run)
@@ -81,7 +81,7 @@ def _factors(run: "Run", which: str) -> NDArray[np.float64]:
 
 
 def _change(run: "Run") -> NDArray[np.float64]:
-    """Logarithm of learned over initial of what learned first, per bond."""
+    """Logarithm of learned over initial value of the first learning parameter, per bond."""
     name = next(iter(run.learned))
     before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
     if not ((before > 0) & (after > 0)).all():
@@ -90,7 +90,7 @@ def _change(run: "Run") -> NDArray[np.float64]:
 
 
 def _chains(network: "Network", short: bool) -> dict[str, str]:
-    """Names of chains that viewers and their commands take, by those of the network."""
+    """Valid chain names of viewers for the chains of the network."""
     names = list(dict.fromkeys(map(str, network.node_data["chain"])))
     fine = {n for n in names if re.fullmatch(r"[A-Za-z0-9]" if short else r"[A-Za-z0-9]{1,4}", n)}
     free = (c for c in (*LETTERS, *(a + b for a in LETTERS for b in LETTERS)) if c not in fine)
@@ -103,7 +103,7 @@ def _chains(network: "Network", short: bool) -> dict[str, str]:
 
 
 def _codes(network: "Network") -> list[str]:
-    """Insertion codes, one letter or none."""
+    """Insertion codes, one letter or empty."""
     given = network.node_data.get("insertion")
     codes = [""] * network.n_nodes if given is None else [str(c) for c in given]
     return [c if re.fullmatch(r"[A-Za-z0-9]", c) else "" for c in codes]
@@ -156,7 +156,7 @@ def _sites(run: "Run") -> list[tuple[str, list[int]]]:
 
 
 def _changed(run: "Run") -> list[tuple[int, int, str]]:
-    """The contacts that changed most: both nodes, and which way."""
+    """Contacts of largest change: both nodes, and the sign."""
     change = _change(run)
     order = np.argsort(-np.abs(change), kind="stable")[:CONTACTS]
     return [
@@ -171,7 +171,7 @@ def _head(run: "Run") -> list[str]:
 
 
 def _where(run: "Run", chains: dict[str, str]) -> list[tuple[str, str]]:
-    """Chain and residue of every node, of letters and digits."""
+    """Chain and residue number of every node, as letters and digits."""
     data, codes = run.network.node_data, _codes(run.network)
     return [
         (chains[str(c)], f"{int(r)}{code}")
@@ -180,7 +180,7 @@ def _where(run: "Run", chains: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _chimerax(run: "Run", file: str, chains: dict[str, str]) -> list[str]:
-    """Commands of ChimeraX; the structure lies in the folder of the script."""
+    """ChimeraX commands; the structure lies beside the script."""
     at = [f"/{chain}:{number}@CA" for chain, number in _where(run, chains)]
     lines = [
         *_head(run),
@@ -203,7 +203,7 @@ def _chimerax(run: "Run", file: str, chains: dict[str, str]) -> list[str]:
 
 
 def _pymol(run: "Run", file: str, chains: dict[str, str]) -> list[str]:
-    """Commands of PyMOL, to be run in the folder of the script."""
+    """PyMOL commands, to be run in the folder of the script."""
     at = [f"chain {chain} and resi {number} and name CA" for chain, number in _where(run, chains)]
     at = [place.replace("resi -", r"resi \-") for place in at]
     lines = [

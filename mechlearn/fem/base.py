@@ -103,6 +103,6 @@ class AtState:
         """What summary.json says of the mesh."""
         return {}
 
-    def doubts(self, states: NDArray) -> list[str]:
-        """What speaks against trusting some states (owned dofs, k), in sentences."""
+    def warnings(self, states: NDArray) -> list[str]:
+        """Warnings about some states (owned dofs, k), in sentences."""
         return []

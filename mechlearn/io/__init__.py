@@ -1,1 +1,1 @@
-"""Files of others and of our own: meshes, arrays, XML; readers of untrusted input."""
+"""Input and output: mesh files, tables, atomic writing, and guarded readers of untrusted files."""

@@ -1,4 +1,4 @@
-"""Files of gmsh as plain arrays, read by gmsh itself in a process of its own."""
+"""gmsh files as plain arrays, read by gmsh in a process of its own."""
 
 import resource
 import shutil
@@ -13,7 +13,7 @@ LEAST, EACH = 3 * 2**30, 60
 
 
 def read_msh(path: str) -> dict[str, Any]:
-    """Nodes, elements by curve (surface, ...) with its physical groups, and views.
+    """Nodes, elements by dimension with their physical groups, and views.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Calls in a process of their own, for libraries whose crash would end this one."""
+"""Function calls in a process of their own, for libraries that may crash or hang."""
 
 import os
 import pickle
@@ -18,11 +18,11 @@ _LAUNCHERS = ("PMI", "MPI", "OMPI", "HYD", "SLURM_")
 
 
 class Crash(SolveError):
-    """The process that was asked ended without an answer; the text says how."""
+    """The isolated process ended without a result; the text says how."""
 
 
 def apart[T](function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function in a process of its own, which knows nothing of MPI.
+    """Call a function in a separate process without MPI.
 
     What it prints is lost.
 
@@ -60,7 +60,7 @@ def apart[T](function: Callable[..., T], *arguments: Any) -> T:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """For functions that are called apart: what takes more of the processor ends the process.
+    """Limit the processor time of the calling, isolated process.
 
     Unlike an exception, that works inside of libraries that never return.
     """
@@ -80,7 +80,7 @@ def _end(code: int, said: str = "no word") -> str:
 
 
 def _answer(asked: str, answered: str) -> None:
-    """What the new process does."""
+    """Main function of the isolated process."""
     function, arguments = pickle.loads(Path(asked).read_bytes())
     try:
         answer = True, function(*arguments)

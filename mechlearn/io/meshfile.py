@@ -1,4 +1,4 @@
-"""Networks with data on their nodes and bonds, as mesh files that others read."""
+"""Networks with node and bond data as mesh files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +63,7 @@ def write_network(
 
 
 def read_mesh(path: str | Path) -> "meshio.Mesh":
-    """What meshio reads from a file, of any format it knows.
+    """Mesh of a file in any format of meshio.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
 def read_fields(
     path: str | Path, network: Network
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Point data and the bonds' cell data of a file that we wrote of a network.
+    """Point data and bond data of a mesh file written by :func:`write_network`.
 
     Raises
     ------
@@ -127,20 +127,20 @@ def read_fields(
 
 
 def set_field(kind: str, name: str) -> str:
-    """The name of the 0/1 field of a set; ``kind`` is "node" or "edge"."""
+    """Name of the 0/1 field that stores a set; ``kind`` is "node" or "edge"."""
     # Quoted, because some formats have no spaces or slashes in names.
     return f"{kind}_set:{quote(name, safe='')}"
 
 
 def take_sets(kind: str, data: dict[str, NDArray]) -> dict[str, NDArray[np.int64]]:
-    """Take the fields that :func:`set_field` named out of some data, as sets of ids."""
+    """Remove the fields of :func:`set_field` from some data; returns the sets of ids."""
     start = set_field(kind, "")
     fields = [name for name in data if name.startswith(start)]
     return {unquote(name.removeprefix(start)): np.flatnonzero(data.pop(name)) for name in fields}
 
 
 def _format(path: Path, network: Network) -> tuple[str, bool]:
-    """What meshio calls the format of a file, and whether it carries data."""
+    """Name of a file's format in meshio, and whether it carries data."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"{path}: the format {suffix or '(none)'!r} is not one of {_suffixes()}.")
@@ -185,14 +185,14 @@ def _set_fields(kind: str, sets: Mapping[str, NDArray], n: int) -> dict[str, NDA
 
 
 def _three(vectors: NDArray) -> NDArray:
-    """Vectors of the plane as VTK wants them, with a third component of zero."""
+    """Vectors with three components, the third zero in the plane, as VTK expects."""
     if vectors.ndim == 2 and vectors.shape[1] == 2:
         return np.column_stack([vectors, np.zeros(len(vectors), dtype=vectors.dtype)])
     return vectors
 
 
 def _storable(data: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-    """Only numbers, of the two widths that all formats have: none has strings or booleans."""
+    """Numbers in one of the two widths that all formats have; no strings, no booleans."""
     arrays = {name: np.asarray(values) for name, values in data.items()}
     widths = {"f": float, "i": int, "u": int, "b": int}
     return {
@@ -203,7 +203,7 @@ def _storable(data: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
 
 
 def _mismatch(mesh: "meshio.Mesh") -> str:
-    """What data of a mesh have another number of rows than there are points or cells, if any."""
+    """Description of data whose length differs from the number of points or cells, if any."""
     for name, values in mesh.point_data.items():
         if len(values) != len(mesh.points):
             return f"its {name} has {len(values)} rows for {len(mesh.points)} points"
@@ -215,7 +215,7 @@ def _mismatch(mesh: "meshio.Mesh") -> str:
 
 
 def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArray]:
-    """Point data of learned.vtu, such as ``displacement``, or ``displacement_1``, ... by example.
+    """Point data for the states: ``displacement``, or ``displacement_1``, ... by example.
 
     ``states`` has shape (examples, n, components); ``fields`` names successive components and says
     how many they are. A single component is written as one number.
@@ -232,7 +232,7 @@ def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArra
 def states_of(
     fields: Mapping[str, int], points: Mapping[str, NDArray], examples: int
 ) -> NDArray[np.float64]:
-    """The states that :func:`state_fields` wrote, shape (examples, n, components).
+    """States from the fields of :func:`state_fields`, shape (examples, n, components).
 
     Raises
     ------

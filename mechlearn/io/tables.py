@@ -1,4 +1,4 @@
-"""Tables for people, as CSV that spreadsheets take for text and numbers, and for nothing else."""
+"""CSV tables that are safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """A table with a line of names; texts that a spreadsheet would run have a ' before them."""
+    """Table with a header; cells that a spreadsheet would evaluate are escaped by a '."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(map(_cell, names))

@@ -1,4 +1,4 @@
-"""Texts in mesh files, whose data are numbers: six bytes of UTF-8 to a number that holds them.
+"""Texts encoded as numeric mesh data: six bytes of UTF-8 per number.
 
 A column of texts becomes fields ``text_1:name``, ``text_2:name``, ... of whole numbers below
 2 ** 48, which every format keeps exactly; labels of nodes become ``label_1:``, ....
@@ -19,7 +19,7 @@ TEXT, LABEL = "text", "label"
 
 
 def text_fields(data: Mapping[str, NDArray], labels: Sequence[str] | None = None) -> dict:
-    """Fields for the texts among some data of nodes or bonds, and for the labels of nodes."""
+    """Fields that encode text data of nodes or bonds, and node labels."""
     fields = {}
     for name, values in data.items():
         if values.ndim == 1 and values.dtype.kind == "U":
@@ -28,7 +28,7 @@ def text_fields(data: Mapping[str, NDArray], labels: Sequence[str] | None = None
 
 
 def with_texts(network: Network) -> Network:
-    """A network whose data are such fields, with the texts and labels that they hold.
+    """The network with such fields decoded to texts and labels.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def _packed(kind: str, name: str, texts: list[str]) -> dict[str, NDArray[np.int6
 
 
 def _taken(kind: str, fields: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Take the fields of a kind out of some, and give the texts in them by name."""
+    """Remove the encoded fields of a kind from some data; returns the texts by name."""
     out = {}
     first = f"{kind}_1:"
     for field in [f for f in fields if f.startswith(first)]:

@@ -1,4 +1,4 @@
-"""HDF5 from strangers: files that reach for others, or claim more than they hold, are not read."""
+"""Validation of untrusted HDF5 files: external links, filters, and sizes beyond the file's."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ LARGEST, OBJECTS = 2**30, 100_000
 
 
 def check_hdf(path: Path, largest: int = LARGEST) -> None:
-    """Raise InputError for an HDF5 file that is not safe to read, before any array of it is read.
+    """Raise InputError for an HDF5 file that is not safe to read, before any array is read.
 
     External links, virtual data sets and external storage lead to other files. An array may claim
     any shape; what it holds is bounded by the size of the file, and all together by ``largest``

@@ -1,4 +1,4 @@
-"""Meshes from strangers: some of meshio's readers wait for ever for a line beyond a file's end."""
+"""Guards for meshio's readers: errors at the end of a file, size limits, captured warnings."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ _teaching = Lock()
 
 
 class _Bytes(io.BufferedReader):
-    """A file of bytes whose end is an error for who reads on and on."""
+    """Binary file that raises an error on repeated reads at its end."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(io.FileIO(path))
@@ -36,7 +36,7 @@ class _Bytes(io.BufferedReader):
 
 
 class _Text(io.TextIOWrapper):
-    """The same of text."""
+    """Text file that raises an error on repeated reads at its end."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(io.BufferedReader(io.FileIO(path)), encoding="utf-8")
@@ -50,7 +50,7 @@ class _Text(io.TextIOWrapper):
 
 
 class _Console:
-    """Console of meshio's warnings, kept from the user where a file is read for mechlearn."""
+    """Replacement for meshio's console that records warnings."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options
@@ -84,7 +84,7 @@ def _open(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
 
 
 def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
-    """A reader of gmsh's nodes that refuses tags for which meshio would make endless tables."""
+    """Reader of gmsh's nodes that rejects tags far above the number of nodes."""
 
     def read(*arguments: Any) -> tuple:
         found = read_nodes(*arguments)
@@ -98,7 +98,7 @@ def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
 
 @cache
 def _teach() -> None:
-    """Let meshio behave otherwise for who listens, and as ever for all others."""
+    """Install the guards in meshio, effective only inside :func:`listening`."""
     from meshio import _common, _files, _helpers
     from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
     from meshio.gmsh import main as gmsh
@@ -117,7 +117,7 @@ def _teach() -> None:
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Have meshio say in a list what it would print, and fail at the end of files it reads.
+    """Guard meshio for the duration of a context; its warnings go to a list.
 
     Its readers otherwise go on beyond the end for ever. Other threads are not concerned: nothing of
     the process is changed but meshio, once, and that only for who listens.

@@ -1,4 +1,4 @@
-"""Arrays from strangers: an npz file whose sizes are checked before memory is taken for them."""
+"""Reader of untrusted npz files with a size limit enforced before allocation."""
 
 import math
 import zipfile
@@ -17,7 +17,7 @@ LARGEST = 2**30
 
 
 def read_arrays(path: Path, largest: int = LARGEST) -> dict[str, NDArray]:
-    """The arrays of an npz file by name; it may not unpack to more than ``largest`` bytes.
+    """Arrays of an npz file by name, of at most ``largest`` bytes in all.
 
     Raises
     ------

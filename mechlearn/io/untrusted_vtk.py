@@ -1,4 +1,4 @@
-"""XML files of VTK from strangers: what they claim to hold, before memory is taken for it."""
+"""Validation of the sizes that untrusted VTK XML files claim, before allocation."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ _CELLS = (b"NumberOfCells", b"NumberOfVerts", b"NumberOfLines", b"NumberOfStrips
 
 
 def check_vtk_xml(path: Path) -> tuple[int, int]:
-    """Numbers of pieces and of cells that an XML file of VTK claims to have.
+    """Numbers of pieces and of cells that a VTK XML file claims to have.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _number(path: Path, text: bytes) -> int:
 
 
 def _unpacked(data: bytes, header: str, encoded: bool) -> int:
-    """Bytes of an array that is packed in blocks: their number, their size, that of the last."""
+    """Size in bytes of a compressed array, from its block header."""
     width = 3 * np.dtype(header).itemsize
     head = data[: 4 * width]
     if encoded:

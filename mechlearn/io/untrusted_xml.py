@@ -1,4 +1,4 @@
-"""XML from strangers: files that could grow without bounds, or reach for others, are not read."""
+"""Validation of untrusted XML files: no entities, no document types, no external files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from mechlearn.errors import InputError
 
 
 def refuse_entities(path: Path) -> None:
-    """Raise InputError for an XML file with entities or a document type, before it is parsed.
+    """Raise InputError for XML with entities or a document type, before parsing.
 
     A few lines of entities can stand for gigabytes, or for another file of the machine; no mesh or
     graph needs them.
@@ -29,7 +29,7 @@ def refuse_entities(path: Path) -> None:
 
 
 def heavy_files(path: Path) -> Iterator[Path]:
-    """The files beside an XDMF file in which its arrays are.
+    """Files beside an XDMF file that hold its arrays.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Files of VTK as plain arrays, read by VTK itself in a process of its own.
+"""VTK files as plain arrays, read by VTK in a process of its own.
 
 Imported there alone: it loads VTK, and nothing of mechlearn but what is as light.
 """
@@ -107,7 +107,7 @@ def _arrays(found: Any) -> dict[str, Any]:
 
 
 def _of_grid(found: Any, points: np.ndarray) -> dict[str, Any]:
-    """A structured grid, whose cells are made by counting."""
+    """Structured grid as explicit cells."""
     cells = [found.GetCell(k) for k in range(0)]
     types, nodes, offsets = [], [], [0]
     for k in range(found.GetNumberOfCells()):

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and never through a symbolic link.
+"""Atomic writing of files and folders, without following symbolic links.
 
 A file is written beside its place and takes the place by one rename. A rename replaces a link where
 an open file would follow it, out of a folder that somebody else has made.
@@ -20,7 +20,7 @@ STAGE = ".part"
 
 @contextlib.contextmanager
 def written(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path of the same name for a file to be made at, which then takes its place.
+    """Temporary path that replaces the given file once it is complete.
 
     So do files that are made beside it. Folders on the way are made.
 
@@ -45,7 +45,7 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def save(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file; raises InputError where it cannot be."""
+    """Write a file; raises InputError if that fails."""
     with written(path) as place:
         place.write_bytes(content)
 
@@ -53,7 +53,7 @@ def save(path: str | os.PathLike[str], content: bytes) -> None:
 def write_whole(
     path: Path, content: bytes | Callable[[BinaryIO], object], before: Path | None = None
 ) -> None:
-    """Write a file so that after any accident it is the old one or the new one.
+    """Write a file atomically: after a crash it is the old or the new one.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def write_whole(
 
 @contextlib.contextmanager
 def replacing(folder: Path, last: str) -> Iterator[Path]:
-    """A stage for several files; at the end they take their places in a folder together.
+    """Staging folder for several files, moved to their destination together.
 
     The one called ``last`` goes first and comes last: where it is, the others belong together.
 
@@ -124,7 +124,7 @@ def replacing(folder: Path, last: str) -> Iterator[Path]:
 
 
 def clear(stage: Path) -> None:
-    """Take away what is in the way of a stage: a link itself, and never what it leads to."""
+    """Remove a file, link or folder at the place of a stage, without following links."""
     if stage.is_symlink() or stage.is_file():
         with contextlib.suppress(OSError):
             stage.unlink()
@@ -132,7 +132,7 @@ def clear(stage: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Force renames in a folder to the disk."""
+    """Flush renames in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

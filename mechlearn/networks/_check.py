@@ -1,4 +1,4 @@
-"""Checks of the arguments that several generators share; each error is one sentence."""
+"""Argument checks that generators share; every error is one sentence."""
 
 import math
 from numbers import Integral, Real
@@ -34,7 +34,7 @@ def dimension(what: str, value: object) -> int:
 
 
 def many(what: str, nodes: int) -> None:
-    """Raise InputError for more nodes than could be dealt with."""
+    """Raise InputError for more nodes than can be handled."""
     if nodes > MOST:
         raise InputError(f"{what} is too large: at most {MOST} nodes are possible.")
 

@@ -26,7 +26,7 @@ COLUMNS = ("stiffness", "rest_length", "trainable")
 
 
 def in_blocks(rows: Sequence[Sequence[str]]) -> bool:
-    """True if the first two lines are the dimension and a number of nodes, each alone."""
+    """Test whether the first two lines are the dimension and a number of nodes, each alone."""
     return len(rows) > 1 and [len(r) for r in rows[:2]] == [1, 1] and rows[0][0] in ("2", "3")
 
 
@@ -104,7 +104,7 @@ def _block(
     what: str,
     widths: tuple[int, ...],
 ) -> tuple[NDArray[np.float64], int]:
-    """A count and as many rows of numbers, and where the next block begins."""
+    """Rows of numbers of one counted block, and the row where the next block begins."""
     if at >= len(rows):
         raise InputError(f"{path} ends before the number of {what}.")
     if len(rows[at]) != 1 or not rows[at][0].isdecimal():

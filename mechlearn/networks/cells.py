@@ -1,4 +1,4 @@
-"""Cells of meshes as bonds: what becomes one, what is said of it, and what is refused."""
+"""Conversion of mesh cells to bonds: lines, edges of other cells, sets of both."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Block:
 
 @dataclass(eq=False)
 class Mesh:
-    """A mesh as its reader found it: all points, all cells, and what is said of them."""
+    """Points, cells and data of a mesh file."""
 
     points: NDArray[np.float64]
     blocks: list[Block]
@@ -81,7 +81,7 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """Pairs of points, the cell of each, and which of them are lines."""
+    """Pairs of points, the cell of each, and a mask of those that are line cells."""
 
     pairs: NDArray[np.int64]
     cells: NDArray[np.int64]
@@ -98,7 +98,7 @@ def kind_name(block: Block) -> str:
 
 
 def bonds_of(mesh: Mesh) -> Bonds:
-    """Lines and edges of all cells, of each pair of points once; notes say what was chosen.
+    """Lines and edges of all cells, of each pair of points once; notes tell of choices made.
 
     Where there are lines, they come first and keep their order and direction; edges of other cells
     follow, each between the lower and the higher point. Nodes in the middle of edges are left out,
@@ -173,7 +173,7 @@ def _edges(
 
 
 def _split(path: NDArray[np.int64], corners: NDArray[np.bool_]) -> list[tuple[NDArray, NDArray]]:
-    """Rows and pairs of successive nodes along paths, over those inside that are no corners."""
+    """Rows and pairs of successive nodes along paths; mid-side nodes used elsewhere split them."""
     out = []
     rows, last = np.arange(len(path)), path[:, 0].copy()
     for column in path.T[1:-1]:
@@ -203,7 +203,7 @@ def _say_what_is_left_out(mesh: Mesh, corners: NDArray[np.bool_]) -> None:
 
 
 def without_repeats(mesh: Mesh, bonds: Bonds, entity: NDArray | None) -> Bonds:
-    """Every bond once; lines are kept, and edges of cells where there is no line.
+    """Unique bonds; lines take precedence over edges of cells.
 
     Lines that are the same in all that is said of them are written by meshers for every region that
     they bound.
@@ -265,7 +265,7 @@ def edge_sets(mesh: Mesh, kept: Bonds, every: Bonds) -> dict[str, NDArray[np.int
 
 
 def node_sets(mesh: Mesh) -> dict[str, NDArray[np.int64]]:
-    """Sets of points, of the points that are cells, and of the points of cells that mark others.
+    """Point sets: named points, point cells, and the points of cells that mark others.
 
     Lines that bound areas, and areas that bound volumes, are there to name what lies on them.
     """
@@ -283,7 +283,7 @@ def node_sets(mesh: Mesh) -> dict[str, NDArray[np.int64]]:
 
 
 def whole_numbers(cells: NDArray) -> NDArray[np.int64]:
-    """Numbers of points as integers; raises InputError for what are none."""
+    """Point numbers as integers; raises InputError for others."""
     cells = np.asarray(cells)
     if cells.dtype.kind not in "iu" and not (np.abs(cells) < BOX).all():
         raise InputError("A cell names points by what are no numbers of points.")
@@ -291,7 +291,7 @@ def whole_numbers(cells: NDArray) -> NDArray[np.int64]:
 
 
 def joined(mesh: Mesh, pieces: str) -> Mesh:
-    """The same with points at one place as one, which a note says.
+    """The mesh with coincident points merged, which a note says.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def joined(mesh: Mesh, pieces: str) -> Mesh:
 
 
 def native(data: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Data in the byte order of this machine, single numbers as such."""
+    """Data in the byte order of this machine; scalars as arrays of one number."""
     out = {}
     for name, given in data.items():
         values = np.asarray(given)

@@ -1,4 +1,4 @@
-"""Networks as columns of numbers and texts, which tables and graphs have in common."""
+"""Networks as columns of numbers and texts, the common form of tables and graphs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ LABELS = "labels"
 def columns_of(
     network: Network, nodes: Mapping, edges: Mapping
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Everything of nodes and of bonds as columns of single numbers or texts."""
+    """All data of nodes and of bonds, as columns of single numbers or texts."""
     axes = AXES[: network.dim]
     of_nodes = dict(zip(axes, network.nodes.T, strict=True))
     of_edges: dict[str, NDArray] = {}
@@ -57,7 +57,7 @@ def columns_of(
 
 
 def _split(name: str, values: NDArray) -> dict[str, NDArray]:
-    """Data of several components as a column for each: ``displacement_x``, ... or ``name_1``."""
+    """Columns of data with several components: ``displacement_x``, ... or ``name_1``."""
     if values.ndim == 1:
         return {name: values}
     flat = values.reshape(len(values), -1)
@@ -67,7 +67,7 @@ def _split(name: str, values: NDArray) -> dict[str, NDArray]:
 
 
 def notes_of(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str]:
-    """Header of what columns cannot say: lattice vectors, texts like numbers, labels to keep."""
+    """Header for the rest: lattice vectors, texts that look like numbers, labels."""
     notes = {}
     if network.cell is not None:
         for k, row in enumerate(network.cell, 1):
@@ -86,7 +86,7 @@ def notes_of(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str
 
 
 def rows_of(columns: Mapping[str, NDArray], n: int) -> list[dict[str, Any]]:
-    """The same row by row."""
+    """Columns as dictionaries, one per row."""
     lists = {name: values.tolist() for name, values in columns.items()}
     return [{name: values[k] for name, values in lists.items()} for k in range(n)]
 
@@ -115,7 +115,7 @@ def typed(column: Sequence[str], comma: bool = False) -> NDArray:
 
 
 def gathered(rows: Sequence[Mapping[str, Any]], texts: set[str]) -> dict[str, NDArray]:
-    """Values that rows have by name, as columns; ``texts`` are not to be taken for numbers."""
+    """Columns of values that rows have by name; those in ``texts`` stay texts."""
     out: dict[str, NDArray] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
@@ -139,7 +139,7 @@ def texts_in(notes: Mapping[str, str]) -> set[str]:
 
 
 def names_in(column: Sequence[str], notes: Mapping[str, str]) -> list[str]:
-    """Ids as they are meant: whole numbers that a program wrote as 2.0 are 2."""
+    """Ids as intended: whole numbers written as 2.0 by a program are 2."""
     names = [text.strip() for text in column]
     if LABELS in notes or not all(re.fullmatch(r"\d+(\.0*)?", name) for name in names):
         return names
@@ -154,7 +154,7 @@ def built(
     of_edges: dict[str, NDArray],
     notes: Mapping[str, str],
 ) -> Network:
-    """The network of such columns.
+    """A network from columns.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def built(
 def _in_order(
     edges: NDArray[np.int64], of_edges: dict[str, NDArray]
 ) -> tuple[NDArray[np.int64], dict[str, NDArray]]:
-    """Bonds in the order of their ids where these are the numbers from 0; else ids are data."""
+    """Bonds sorted by ids 0, 1, ...; any other ids become data."""
     rest = dict(of_edges)
     ids = rest.pop("id", None)
     if ids is None:
@@ -237,12 +237,12 @@ def _in_order(
 
 
 def _counting(labels: Sequence[str]) -> bool:
-    """True of labels that are the numbers from 0, in any order."""
+    """Test whether labels are the numbers from 0, in any order."""
     return set(labels) == set(map(str, range(len(labels))))
 
 
 def _places(path: Path, ids: Sequence[str] | None, of_nodes: Mapping) -> dict[str, int]:
-    """The row of every node by what it is called."""
+    """Row of every node by its name."""
     if ids is None:
         n = len(next(iter(of_nodes.values()), ()))
         return {str(k): k for k in range(n)}
@@ -298,7 +298,7 @@ def _numbers(
 
 
 def _missing(what: str, columns: Mapping[str, NDArray]) -> list[str]:
-    """Sentences about values that are not there."""
+    """Sentences about missing values."""
     gaps = {
         name: int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0
         for name, values in columns.items()

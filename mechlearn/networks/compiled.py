@@ -1,4 +1,4 @@
-"""C code of the package, compiled once on every machine and kept with the forms of DOLFINx."""
+"""C code of the package, compiled once per machine and cached beside the forms of DOLFINx."""
 
 import ctypes
 import hashlib
@@ -21,7 +21,7 @@ FLAGS = ("-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-fast-math")
 
 @cache
 def library(source: Path) -> ctypes.CDLL:
-    """The library of a C file.
+    """The shared library compiled from a C file.
 
     Parameters
     ----------

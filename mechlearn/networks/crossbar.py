@@ -1,4 +1,4 @@
-"""Crossbars: a device at every crossing of rows, which are driven, and columns, which are read."""
+"""Crossbars of driven rows and grounded columns with a device at every crossing."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Delaunay networks: every space between random points filled by triangles or tetrahedra."""
+"""Delaunay networks of random points."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def delaunay(
     periodic: bool = False,
     separation: float = 0.7,
 ) -> Network:
-    """The Delaunay triangulation of random points that keep a distance: rigid, z about 6 or 14.
+    """Delaunay triangulation of random points a minimal distance apart: z about 6 or 14.
 
     The unit of length is the mean spacing: one node per unit of area or volume. Along the rim of
     a finite network the long bonds of sliver triangles are removed where rigidity allows it.
@@ -149,7 +149,7 @@ def _edges(simplices: NDArray) -> NDArray[np.int64]:
 
 
 def _circumradii(corners: NDArray) -> NDArray[np.float64]:
-    """Radii of the spheres through the corners of simplices, shape (s,); inf for flat ones."""
+    """Circumradii of simplices, shape (s,); inf for flat ones."""
     sides = corners[:, 1:] - corners[:, :1]
     squares = (sides**2).sum(axis=-1)
     flat = np.abs(np.linalg.det(sides)) < 1e-12 * squares.max(axis=1) ** (sides.shape[1] / 2)

@@ -108,7 +108,7 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
 
 
 def _heard(path: Path, network: Network) -> Network:
-    """Say what the reader of a network has noted."""
+    """Log the notes of a file reader."""
     for note in network.notes:
         LOG.warning("%s: %s.", path, note)
     return network

@@ -1,4 +1,4 @@
-"""Flat networks in space as networks of the plane."""
+"""Detection of planar networks in 3D coordinates, and their reduction to 2D."""
 
 from dataclasses import replace
 
@@ -15,13 +15,13 @@ DIMENSION = "dimension"
 
 
 def marked(network: Network) -> dict[str, NDArray[np.int64]]:
-    """The node data that say, where coordinates alone would not, that a network is in space."""
+    """Node data that mark a planar network as one of 3D space."""
     told = network.dim == 3 and _flat_axes(network)
     return {DIMENSION: np.full(network.n_nodes, 3)} if told else {}
 
 
 def in_its_dimension(network: Network, dimension: int | None = None) -> Network:
-    """A network as one of the plane where all its nodes lie in one.
+    """A planar network in space as one in 2D; others as they are.
 
     Springs could not hold it in space. It stays there where the file or ``dimension`` says so. Of
     a plane x = const or y = const the other two axes become x and y, which a note says.

@@ -1,4 +1,4 @@
-"""Meshes of gmsh: version 2 by meshio, versions 4 by gmsh, whose groups are those of curves."""
+"""Reader of gmsh meshes: format 2 by meshio, format 4 by gmsh, with physical groups."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ _DIMS = {"vertex": 0, "line": 1, "triangle": 2, "quad": 2}
 
 
 def read_gmsh(path: Path) -> Mesh:
-    """The mesh in a file of gmsh; named physical groups are sets of its points and cells.
+    """Mesh of a gmsh file; named physical groups become sets of points and cells.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def _version_2(path: Path) -> Mesh:
 
 
 def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
-    """Names of physical groups by dimension and number; unnamed ones are only data."""
+    """Names of physical groups by dimension and number; unnamed groups are data only."""
     found = re.search(rb"\$PhysicalNames\s+\d+\s(.*?)\$EndPhysicalNames", content, re.DOTALL)
     rows = (
         re.findall(r'(\d+)\s+(\d+)\s+"([^"\n]*)"', found[1].decode("utf-8", "replace"))
@@ -73,12 +73,12 @@ def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
 
 
 def _unnamed(mesh: Mesh, tag: int) -> str:
-    """The name of a group without one, where its number would not be kept as data of lines."""
+    """Name for a group without one, where its number would otherwise be lost."""
     return f"physical_{tag}" if tag and any(b.dim > 1 for b in mesh.blocks) else ""
 
 
 def _count(path: Path, mesh: Mesh) -> None:
-    """Raise InputError where not all elements that a file announces have been read."""
+    """Raise InputError for a file with fewer elements than its header announces."""
     said = re.search(rb"\$Elements\s+(\d+)\s", path.read_bytes())
     if said and int(said[1]) != mesh.n_cells:
         raise InputError(
@@ -134,7 +134,7 @@ def _by_gmsh(path: Path) -> Mesh:
 
 
 def _views(mesh: Mesh, views: list[dict[str, Any]], tags: NDArray, every: NDArray) -> None:
-    """Data of gmsh's views that all points have, or all cells."""
+    """Data of gmsh's views that cover all points, or all cells."""
     for view in views:
         own = tags if view["kind"] == "NodeData" else every
         known = np.isin(view["tags"], own)

@@ -1,4 +1,4 @@
-"""Networks as graphs: GraphML and networkx, read and written to the last digit.
+"""Networks as graphs: GraphML and networkx.
 
 Nodes have their label, or their number, for an id. Coordinates are ``x``, ``y`` (, ``z``), the
 lattice vectors data ``cell_1``, ``cell_2``, ... of the graph, the shift of a bond ``shift_x``,
@@ -37,7 +37,7 @@ BOND, FIRST = "bond", "first"
 
 
 def write_graphml(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> None:
-    """Write a multigraph whose bonds have their number for an ``id``."""
+    """Write a multigraph; the ``id`` of an edge is the number of its bond."""
     networkx = load("networkx", "make", "GraphML needs")
     of_nodes, of_edges = columns_of(network, nodes, edges)
     graph = networkx.MultiDiGraph(**notes_of(network, of_nodes, of_edges))
@@ -54,7 +54,7 @@ def write_graphml(path: Path, network: Network, nodes: Mapping, edges: Mapping) 
 
 
 def read_graphml(path: Path) -> Network:
-    """The network in a GraphML file: of mechlearn, networkx, igraph, Gephi, yEd, OSMnx.
+    """Network of a GraphML file, as written by mechlearn, networkx, igraph, Gephi, yEd or OSMnx.
 
     Ids of nodes become labels, unless they only count; bonds take the order of the file.
 
@@ -92,7 +92,7 @@ def read_graphml(path: Path) -> Network:
 
 
 def _counted(path: Path, graph: "networkx.Graph") -> tuple[list[str], list[tuple[str, str]]]:
-    """Nodes and pairs of nodes in the order of the file, all of them in the graph.
+    """Nodes and pairs of nodes in the order of the file.
 
     networkx reads the first graph of a file, makes one of nodes that have an id in common, and a
     node of every name that an edge mentions.
@@ -133,7 +133,7 @@ def _counted(path: Path, graph: "networkx.Graph") -> tuple[list[str], list[tuple
 def from_networkx(
     graph: "networkx.Graph", /, positions: Mapping | None = None, dimension: int | None = None
 ) -> Network:
-    """The network of a networkx graph.
+    """Network of a networkx graph.
 
     Nodes keep their names as labels, unless these count from 0, and edges their order; numbers
     and texts that nodes and edges have become data.
@@ -205,7 +205,7 @@ def _refuse_containers(what: str, rows: list[dict[str, Any]]) -> None:
 
 
 def to_networkx(network: Network) -> "networkx.Graph":
-    """The network as a networkx graph, a multigraph where bonds share both their nodes.
+    """The network as a networkx graph, a multigraph where bonds are parallel.
 
     Nodes are labels, or numbers; edges have the bond's number as ``bond`` and its first node as
     ``first``, from which shifts of periodic bonds count.

@@ -244,7 +244,7 @@ def _lattice(
     periodic: bool,
     stagger: bool = False,
 ) -> Network:
-    """The one builder: cells on a grid, their bonds from the bonds of one cell.
+    """Lattice from the sites and bonds of one unit cell, repeated on a grid.
 
     ``stagger`` shifts row ``j`` back by ``j // 2`` cells, so that an oblique lattice fills an
     upright box.

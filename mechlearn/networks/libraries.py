@@ -1,4 +1,4 @@
-"""Meshes that meshio and VTK read, with all their cells."""
+"""Meshes read by meshio and VTK, with all their cells."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ TURNED = {8: [0, 1, 3, 2], 11: [0, 1, 3, 2, 4, 5, 7, 6]}
 
 
 def of_meshio(read: Any) -> Mesh:
-    """A mesh that meshio has read."""
+    """Mesh from an object of meshio."""
     blocks, start = [], 0
     for block in read.cells:
         n = len(block.data)
@@ -71,7 +71,7 @@ def _face_edges(faces: Any) -> NDArray[np.int64]:
 
 
 def of_vtk(path: Path, suffix: str) -> Mesh:
-    """A mesh that VTK reads, in a process of its own."""
+    """Mesh from a file that VTK reads, in a process of its own."""
     try:
         found = apart(read_vtk, str(path.resolve()), suffix)
     except Crash as error:
@@ -97,7 +97,7 @@ def of_vtk(path: Path, suffix: str) -> Mesh:
 
 
 def _encoded(name: str) -> str:
-    """The name of the field of a set, or of texts, as it was written."""
+    """Original name of a field that encodes a set or texts."""
     kind, mark, rest = name.partition("_set:")
     if mark and kind in ("node", "edge"):
         return set_field(kind, rest)

@@ -1,4 +1,4 @@
-"""Networks in mesh files: read by VTK, gmsh and meshio, each where it is complete.
+"""Networks in mesh files: dispatch to VTK, gmsh, meshio and the readers of this package.
 
 Whatever is read ends as a :class:`~mechlearn.networks.cells.Mesh`, all points and all cells with
 what is said of them, of which :func:`network_of` makes a network in one way for all formats.
@@ -39,7 +39,7 @@ SUFFIXES = (*VTK, *OWN, *MESHIO)
 
 
 def read_network(path: Path) -> Network:
-    """The network in a mesh file; raises InputError that says what cannot be read, or used."""
+    """Network of a mesh file; raises InputError where it cannot be read, or used."""
     try:
         return _read(path)
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -77,7 +77,7 @@ def _by_meshio(path: Path) -> bool:
 
 
 def network_of(mesh: Mesh) -> Network:
-    """The network of the lines of a mesh and the edges of its other cells.
+    """Network of a mesh: its lines, and the edges of its other cells.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _edge_data(
 
 
 def _kept_sets(mesh: Mesh, new: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Sets of points by the numbers of the nodes; says which have lost some."""
+    """Point sets as sets of nodes; notes name those that lost points."""
     out = {}
     for name, ids in node_sets(mesh).items():
         kept = new[np.unique(ids)]
@@ -167,7 +167,7 @@ def _kept_sets(mesh: Mesh, new: NDArray[np.int64]) -> dict[str, NDArray[np.int64
 def _cell(
     node_data: dict[str, NDArray], edge_data: dict[str, NDArray], d: int
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.int64] | None]:
-    """The periodic cell and the shifts of the bonds, where the file has both."""
+    """Periodic cell and shifts of the bonds, if the file has both."""
     # Few formats keep field data, so mechlearn writes each lattice vector as data of all points.
     names = [f"cell_{k}" for k in range(1, d + 1)]
     if "shift" not in edge_data or any(name not in node_data for name in names):

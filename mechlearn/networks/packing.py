@@ -1,4 +1,4 @@
-"""Networks from jammed packings: the disordered solids most of the literature trains.
+"""Contact networks of jammed packings of soft discs or spheres.
 
 Soft discs (2D) or spheres (3D) are brought to force balance under pressure; every contact becomes
 a bond. Pressure tunes how far above isostaticity the network lies. Finite networks are cut out of
@@ -49,7 +49,7 @@ def packing(
     excess: float | None = None,
     polydispersity: float | None = None,
 ) -> Network:
-    """The contact network of a jammed packing of discs or spheres, with exactly ``nodes`` nodes.
+    """Contact network of a jammed packing of discs or spheres, with exactly ``nodes`` nodes.
 
     Particles start at random and minimise the enthalpy ``E + p V`` over positions and box, with
     ``E`` the sum of ``(1 - r/s)^2 / 2`` over overlapping pairs (``s`` the sum of the radii).
@@ -191,7 +191,7 @@ def _at_pressure(
 def _jam(
     count: int, dim: int, pressure: float, polydispersity: float | None, rng: np.random.Generator
 ) -> Spheres:
-    """A jammed packing of ``count`` particles, rattlers among them."""
+    """Jammed packing of ``count`` particles, rattlers included."""
     if polydispersity is None and dim == 2:
         diameters = rng.permutation(np.where(np.arange(count) % 2, 1.4, 1.0))
     else:
@@ -243,7 +243,7 @@ def _periodic(
 
 
 def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
-    """The particles without rattlers but for those that, swollen a little, make up ``nodes``."""
+    """Packing without rattlers, except for those that are swollen to make up ``nodes``."""
     n, d = spheres.positions.shape
     firm = core(spheres.contacts().pairs, n, d + 1)
     missing = nodes - np.count_nonzero(firm)
@@ -267,7 +267,7 @@ def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
 
 
 def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) -> Spheres:
-    """Rattlers moved and swollen to fill their cages, so that their neighbours just hold them.
+    """Rattlers moved and swollen to fill their cages, with as many contacts as rigidity needs.
 
     Each becomes the largest disc or ball that fits between the others (those in the mask
     ``ignore`` not counted), and overlaps them as contacts do on average: so gentle a change leaves
@@ -348,7 +348,7 @@ def _finite(
 
 
 def _cut(whole: Network, centre: NDArray, size: int) -> Network:
-    """The ``size`` nodes nearest to ``centre`` and the bonds that do not leave the disc or ball."""
+    """The ``size`` nodes nearest to ``centre`` and the bonds inside that disc or ball."""
     assert whole.cell is not None
     side = whole.cell[0, 0]
     at = whole.nodes - centre
@@ -368,7 +368,7 @@ def _cut(whole: Network, centre: NDArray, size: int) -> Network:
 
 
 def _peeled(network: Network, nodes: int) -> Network | None:
-    """Down to ``nodes`` by removing outer nodes with exactly d bonds; None when there are none.
+    """Network reduced to ``nodes`` by removing outer nodes with d bonds; None if impossible.
 
     Such a node hangs on statically determinate bonds: the rest is as rigid without it.
     """

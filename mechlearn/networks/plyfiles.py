@@ -1,4 +1,4 @@
-"""Meshes in PLY files, with their edges, which readers of other libraries leave out."""
+"""Reader of PLY files, edges included."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _ENDS, _CORNERS = ("vertex1", "vertex2"), ("vertex_indices", "vertex_index")
 
 
 def read_ply(path: Path) -> Mesh:
-    """The mesh in a PLY file: edges are lines, faces polygons; numbers of both are data.
+    """Mesh of a PLY file: edges are lines, faces polygons; numbers of both are data.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_ply(path: Path) -> Mesh:
 
 
 def _tables(content: bytes) -> dict[str, dict[str, NDArray | list[NDArray]]]:
-    """Properties by the name of the element that has them; lists are lists of arrays."""
+    """Properties of every element type by name; lists are lists of arrays."""
     head, found, body = content.partition(b"end_header")
     lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
     if not found or lines[:1] != [["ply"]]:
@@ -109,13 +109,13 @@ def _rows(
 
 
 def _as(kind: str, values: list[float]) -> NDArray:
-    """Numbers of a type; raises ValueError or OverflowError for what is none of it."""
+    """Numbers cast to a type; raises ValueError or OverflowError if they do not fit."""
     with np.errstate(over="ignore"):  # what is infinite then is refused as coordinates
         return np.array(values if kind[0] == "f" else [int(v) for v in values], dtype=kind)
 
 
 class _Words:
-    """Numbers of an ASCII file, one after the other."""
+    """Token stream of an ASCII file."""
 
     def __init__(self, body: bytes) -> None:
         self.words, self.at = body.split(), 0
@@ -133,7 +133,7 @@ class _Words:
 
 
 class _Bytes:
-    """Numbers of a binary file, one after the other."""
+    """Number stream of a binary file."""
 
     def __init__(self, body: bytes, order: str) -> None:
         self.body, self.order, self.at = body, order, 0

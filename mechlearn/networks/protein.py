@@ -120,7 +120,7 @@ def protein(
 
 
 def _chosen(path: Path, residues: list[Residue], chains: Sequence[str] | str) -> list[Residue]:
-    """Residues of some chains, which are named with or without the number of their copy."""
+    """Residues of the chosen chains, named with or without the number of their copy."""
     wanted = [chains] if isinstance(chains, str) else [str(c) for c in chains]
     names = {name for r in residues for name in (r.chain, r.author_chain)}
     unknown = [c for c in wanted if c not in names]
@@ -133,7 +133,7 @@ def _chosen(path: Path, residues: list[Residue], chains: Sequence[str] | str) ->
 
 
 def _along(residues: list[Residue], place: NDArray, edges: NDArray) -> NDArray[np.bool_]:
-    """Mask of the bonds that join neighbours along a chain."""
+    """Mask of the bonds between neighbours along a chain."""
     if not len(edges):
         return np.zeros(0, dtype=bool)
     same = np.array([a.part == b.part for a, b in pairwise(residues)])

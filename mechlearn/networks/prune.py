@@ -1,4 +1,4 @@
-"""Removing bonds without creating zero modes, down to a wanted coordination.
+"""Removal of bonds down to a mean coordination, without creating zero modes.
 
 A bond can go without a new zero mode exactly when it takes part in a state of self-stress. With
 unit stiffnesses, ``C`` the compatibility matrix and ``K = C^T C``, that part is read off
@@ -86,7 +86,7 @@ def fewest_bonds(network: Network) -> int:
 def _remove_bonds(
     network: Network, count: int, rng: np.random.Generator, keep: NDArray
 ) -> NDArray[np.bool_]:
-    """Mask of the bonds left when up to ``count`` removable bonds are gone.
+    """Mask of the bonds left after removal of up to ``count`` redundant bonds.
 
     They are drawn at random among those between the best connected nodes.
     """
@@ -137,14 +137,14 @@ def _remove_bonds(
 
 
 def _unpinned(network: Network) -> NDArray[np.int64]:
-    """Degrees of freedom left when a statically determinate support stops the rigid motions."""
+    """Degrees of freedom left free by a statically determinate support."""
     motions = rigid_motions(network.nodes, network.periodic)
     pinned = qr(motions.T, mode="r", pivoting=True)[1][: motions.shape[1]]
     return np.setdiff1d(np.arange(len(motions)), pinned)
 
 
 def _factors(c: sparse.csr_array) -> Any:
-    """Factors of ``C^T C``, or None when it is singular to rounding."""
+    """Sparse LU factors of ``C^T C``, or None where it is numerically singular."""
     stiffness = (c.T @ c).tocsc()
     if (stiffness.diagonal() <= 0).any():
         return None

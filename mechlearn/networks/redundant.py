@@ -1,4 +1,4 @@
-"""Removing given bonds where rigidity allows it, each judged from its neighbourhood.
+"""Removal of given bonds where rigidity allows it, by redundancy in their neighbourhoods.
 
 A bond can go without a new zero mode exactly when its squared weight ``w`` in the space of states
 of self-stress is not zero (see :mod:`mechlearn.networks.prune`). Two bounds of ``w`` need only the
@@ -30,7 +30,7 @@ DENSE_LIMIT = 1500
 
 
 def remove_redundant(network: Network, order: ArrayLike) -> NDArray[np.bool_]:
-    """Mask of the bonds left when all that can go of some are gone, one after another.
+    """Mask of the bonds left after all removable ones of some are removed in turn.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def remove_redundant(network: Network, order: ArrayLike) -> NDArray[np.bool_]:
 
 
 class _Balls:
-    """The neighbourhoods of bonds, among those left."""
+    """Neighbourhoods of bonds among those left."""
 
     def __init__(self, network: Network) -> None:
         self._edges, self._dim = network.edges, network.dim
@@ -63,12 +63,12 @@ class _Balls:
         self._begin = np.append(0, np.cumsum(self._degree))
 
     def remove(self, bond: int) -> None:
-        """Take a bond out."""
+        """Remove a bond."""
         self.alive[bond] = False
         self._degree[self._edges[bond]] -= 1
 
     def spare(self, bond: int) -> bool:
-        """Whether a bond can go: its weight is above ``WEIGHT`` and its nodes keep ``d`` bonds."""
+        """True for a redundant bond: weight above ``WEIGHT``, ``d`` bonds left at its nodes."""
         if self._degree[self._edges[bond]].min() <= self._dim:
             return False
         # With the bond out and f the extension that a unit tension in its place makes, its weight
@@ -88,7 +88,7 @@ class _Balls:
                 return False
 
     def _touching(self, nodes: NDArray) -> NDArray[np.int64]:
-        """The bonds left of some nodes, sorted."""
+        """Remaining bonds of some nodes, sorted."""
         begin = self._begin
         bonds = np.concatenate([self._bonds[begin[i] : begin[i + 1]] for i in nodes])
         return np.unique(bonds[self.alive[bonds]])
@@ -96,7 +96,7 @@ class _Balls:
     def _rows(
         self, ball: NDArray, bonds: NDArray
     ) -> tuple[NDArray[np.float64] | sparse.csr_array, NDArray[np.bool_]]:
-        """Extensions of bonds by motions of the nodes of a ball, all others being clamped.
+        """Compatibility rows of bonds for motions of the nodes of a ball, all others clamped.
 
         Shape (bonds, ball d), dense for small balls; and which bonds have both ends in the ball.
         """

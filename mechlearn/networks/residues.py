@@ -1,4 +1,4 @@
-"""Residues of a protein: C-alpha atoms in PDB and mmCIF files, with chains and numbers."""
+"""Residues of proteins in PDB and mmCIF files: C-alpha atoms, chains and numbers."""
 
 import gzip
 import zlib
@@ -21,7 +21,7 @@ SAME_PLACE = 1.0
 
 @dataclass(frozen=True)
 class Residue:
-    """A residue by its C-alpha atom.
+    """Residue with the position of its C-alpha atom.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Residue:
 
     @property
     def chain(self) -> str:
-        """Name of the chain, with the number of its copy."""
+        """Chain name, with the number of the copy."""
         return f"{self.author_chain}-{self.copy}" if self.copy else self.author_chain
 
     @property
@@ -66,7 +66,7 @@ class Residue:
 
 
 def read_residues(path: Path) -> tuple[list[Residue], list[str]]:
-    """Every residue with a C-alpha atom in the first model of a file, and notes on what was chosen.
+    """Residues with a C-alpha atom in the first model of a file, and notes on choices made.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def read_residues(path: Path) -> tuple[list[Residue], list[str]]:
 
 
 def _text_of(path: Path) -> tuple[str, bool]:
-    """The text of a file, and whether it is mmCIF."""
+    """Text of a file, and whether it is mmCIF."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     name = path.name.lower()
@@ -117,7 +117,7 @@ def _text_of(path: Path) -> tuple[str, bool]:
 
 
 def _tidied(text: str) -> str:
-    """A PDB file with C-alphas in their columns, and TER where the numbers of a chain start again.
+    """PDB text with C-alphas in their columns, and TER where the numbers of a chain restart.
 
     Some programs write names of atoms left aligned, which by the columns is calcium, and several
     copies of a chain with no TER between them, which Gemmi would make one.
@@ -143,7 +143,7 @@ def _tidied(text: str) -> str:
 
 
 def _of_model(path: Path, model: "gemmi.Model", notes: list[str]) -> Iterator[Residue]:
-    """The C-alpha atoms of a model in the order of the file."""
+    """C-alpha atoms of a model in the order of the file."""
     import gemmi
 
     without = []
@@ -173,7 +173,7 @@ def _of_model(path: Path, model: "gemmi.Model", notes: list[str]) -> Iterator[Re
 
 
 def _of_cif(path: Path, document: "gemmi.cif.Document", notes: list[str]) -> Iterator[Residue]:
-    """The C-alpha atoms of the first block that has atoms, in the order of the file."""
+    """C-alpha atoms of the first block that has atoms, in the order of the file."""
     import gemmi
 
     needed = ["label_atom_id", "label_comp_id", "Cartn_x", "Cartn_y", "Cartn_z"]
@@ -247,7 +247,7 @@ def _said_of_lost(names: list[str], notes: list[str]) -> None:
 
 
 def _one_per_place(path: Path, atoms: list[Residue], notes: list[str]) -> list[Residue]:
-    """Of the alternates of every residue the one of highest occupancy, in the order of the file."""
+    """The alternate of highest occupancy of every residue, in the order of the file."""
 
     def spot(atom: Residue) -> Any:
         return atom.part, atom.author_chain, atom.number, atom.insertion
@@ -278,7 +278,7 @@ def _one_per_place(path: Path, atoms: list[Residue], notes: list[str]) -> list[R
 
 
 def _copies(residues: list[Residue], notes: list[str]) -> list[Residue]:
-    """Parts of a chain whose numbers are there already become copies of it, numbered from 1."""
+    """Residues whose chain repeats its numbers, as numbered copies of the chain."""
     taken: dict[str, list[set[str]]] = {}
     which: dict[int, int] = {}
     for (part, chain), group in groupby(residues, lambda r: (r.part, r.author_chain)):

@@ -1,4 +1,4 @@
-"""Soft discs and spheres in a periodic box, brought to mechanical equilibrium.
+"""Soft discs and spheres in a periodic box, relaxed to mechanical equilibrium.
 
 Two particles of diameters ``a`` and ``b`` at distance ``r`` repel with the energy
 ``(1 - r/s)^2 / 2`` as long as ``r < s = (a + b)/2``: the harmonic model of C. S. O'Hern,
@@ -47,23 +47,23 @@ class Spheres:
     diameters: NDArray[np.float64]
 
     def contacts(self) -> "Contacts":
-        """The overlapping pairs."""
+        """Overlapping pairs."""
         pairs, vectors, lengths, reach = self._near(0.0)
         touch = lengths < reach
         return Contacts(pairs[touch], vectors[touch], lengths[touch], reach[touch])
 
     def closest_call(self) -> float:
-        """The smallest ``|1 - r/s|`` of all pairs, over the mean of those that overlap."""
+        """Smallest ``|1 - r/s|`` of all pairs, over the mean relative overlap."""
         _, _, lengths, reach = self._near(1e-3)
         gaps = 1 - lengths / reach
         return float(np.abs(gaps).min() * np.count_nonzero(gaps > 0) / math.fsum(gaps[gaps > 0]))
 
     def only(self, keep: NDArray) -> "Spheres":
-        """The particles in ``keep`` (ids or a mask), where they are."""
+        """A subset of the particles, by ids or a mask."""
         return Spheres(self.positions[keep], self.side, self.diameters[keep])
 
     def scaled(self) -> "Spheres":
-        """The same in the unit of length that makes the mean diameter 1."""
+        """The packing in units of its mean diameter."""
         f = len(self.diameters) / math.fsum(self.diameters)
         return Spheres(self.positions * f, self.side * f, self.diameters * f)
 
@@ -127,7 +127,7 @@ class Contacts:
 def random_spheres(
     diameters: NDArray, dim: int, fraction: float, rng: np.random.Generator
 ) -> Spheres:
-    """Particles thrown at random into a box of which they fill ``fraction``, overlaps ignored."""
+    """Random particles in a box of which they fill ``fraction``, overlaps ignored."""
     squares = diameters * diameters
     volume = math.fsum(squares * math.pi / 4 if dim == 2 else squares * diameters * math.pi / 6)
     side = root(volume / fraction, dim)
@@ -135,7 +135,7 @@ def random_spheres(
 
 
 def root(value: float, dim: int) -> float:
-    """The side of a square (``dim`` 2) or cube (3) of this size, the same on every processor."""
+    """Side of a square (``dim`` 2) or cube (3) of this size, equal on all processors."""
     if dim == 2:
         return math.sqrt(value)
     side = max(value, 1.0)
@@ -181,14 +181,14 @@ def relax(spheres: Spheres, pressure: float, patience: int = 200_000) -> Spheres
 
 
 def quench(spheres: Spheres, iterations: int) -> Spheres:
-    """L-BFGS steps down the energy in a fixed box, fewer where forces balance roughly before."""
+    """L-BFGS minimisation of the energy in a fixed box, to a rough tolerance."""
     return _lowered(spheres, None, 1e-2, iterations)[0]
 
 
 def largest_ball(
     centres: NDArray, radii: NDArray, overlap: float
 ) -> tuple[NDArray[np.float64], float]:
-    """Centre and radius of the largest ball near the origin that fits between balls.
+    """Centre and radius of the largest ball near the origin between given balls.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def largest_ball(
 def _lowered(
     spheres: Spheres, pressure: float | None, tolerance: float, steps: int
 ) -> tuple[Spheres, float]:
-    """The particles down their enthalpy, or energy, and the largest force over the mean one."""
+    """Particles after minimisation, and the largest net force over the mean contact force."""
     if not np.isfinite(spheres.positions).all() or not 0 < spheres.side < np.inf:
         raise SolveError("The particles are not at finite places in a box of a finite size.")
     side = ctypes.c_double(spheres.side)
@@ -231,7 +231,7 @@ def _lowered(
 
 
 def _squares(v: NDArray) -> NDArray[np.float64]:
-    """Squared lengths of vectors, summed in one order."""
+    """Squared lengths of vectors, summed in a fixed order."""
     total = v[:, 0] * v[:, 0]
     for c in v.T[1:]:
         total = total + c * c

@@ -1,4 +1,4 @@
-"""Networks as tables and arrays: CSV and npz, written and read to the last digit.
+"""Networks as tables and arrays: CSV and npz, lossless.
 
 Both hold everything a network has, periodic ones too; they are meant for pandas, spreadsheets and
 NumPy. In CSV coordinates are ``x``, ``y`` (, ``z``), lattice vectors comments ``# cell_1: ...``,
@@ -64,7 +64,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
 
 
 def read_npz(path: Path) -> Network:
-    """The network in an npz file; raises InputError where it holds none."""
+    """Network of an npz file; raises InputError where it holds none."""
     try:
         arrays = read_arrays(path)
     except InputError:
@@ -105,7 +105,7 @@ def read_npz(path: Path) -> Network:
 
 
 def take_ids(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
-    """A set by the name that its field encodes."""
+    """Set of ids, stored under an encoded field name."""
     [name] = take_sets(kind, {field: np.zeros(1)})
     return {name: ids}
 
@@ -114,7 +114,7 @@ def take_ids(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
 
 
 def nodes_beside(path: Path) -> Path:
-    """The table of nodes that goes with a table of bonds."""
+    """Path of the node table that belongs to a bond table."""
     return path.with_name(f"{path.stem}.nodes{path.suffix}")
 
 
@@ -150,18 +150,18 @@ def _table(head: list[str], columns: Mapping[str, NDArray]) -> bytes:
 
 
 def _kept(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, nor a reader for a comment."""
+    """Text escaped against interpretation as a formula or a comment."""
     return f"'{text}" if FORMULA.match(text) or text.startswith("#") else text
 
 
 def _meant(text: str) -> str:
-    """The text that :func:`_kept` wrote."""
+    """Inverse of :func:`_kept`."""
     inner = text.removeprefix("'")
     return inner if inner != text and _kept(inner) == text else text
 
 
 def read_csv(path: Path) -> Network:
-    """The network in ``NAME.csv`` and ``NAME.nodes.csv``.
+    """Network in ``NAME.csv`` and ``NAME.nodes.csv``.
 
     Columns are parted by commas, semicolons, tabs or blanks. Bonds name their nodes in columns i
     and j (or source and target, from and to): by the ``id`` of nodes, or, where they have none, by
@@ -202,7 +202,7 @@ def read_csv(path: Path) -> Network:
 def _likely(
     path: Path, of_nodes: Mapping[str, list[str]], ends: list[tuple[str, str]]
 ) -> str | None:
-    """A column that bonds mean although it is not called ``id``; None where they count rows."""
+    """A column that looks like ids of bonds although it is not called ``id``, if any."""
     wanted = {name for pair in ends for name in pair}
     counted = wanted <= {str(k) for k in range(len(next(iter(of_nodes.values()), ())))}
     for name in LIKELY:
@@ -263,13 +263,13 @@ def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
 
 
 def _special(name: str) -> str:
-    """Names of coordinates, ends and ids in small letters, as they mean the same in large ones."""
+    """Names of coordinates, ends and ids in lower case."""
     known = {"x", "y", "z", *IDS, *LIKELY, *(end for pair in ENDS for end in pair)}
     return name.lower() if name.lower() in known else name
 
 
 def _without_comments(text: str) -> tuple[list[str], list[str]]:
-    """Lines of a table, and of its comments, of which none is inside quotes."""
+    """Lines of a table and of its comments; a ``#`` within quotes is data."""
     lines, comments, inside = [], [], False
     for line in io.StringIO(text, newline=""):
         if not inside and line.startswith("#"):

@@ -1,4 +1,4 @@
-"""Parts of a network: chosen nodes, the largest piece, and what is left without floppy modes."""
+"""Parts of a network: chosen nodes, k-core, largest connected piece, part without floppy modes."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ from mechlearn.network import Network, pieces
 
 
 def keep_nodes(network: Network, keep: ArrayLike) -> Network:
-    """The network of some nodes and the bonds between them.
+    """Subnetwork of some nodes and the bonds between them.
 
     Nodes keep their order and are numbered anew; sets and data follow.
 
@@ -46,7 +46,7 @@ def keep_nodes(network: Network, keep: ArrayLike) -> Network:
 
 
 def core(edges: NDArray, n_nodes: int, degree: int) -> NDArray[np.bool_]:
-    """Mask of the nodes left when those with fewer than ``degree`` bonds go, again and again."""
+    """Mask of the ``degree``-core: nodes left after repeated removal of those with fewer bonds."""
     keep = np.ones(n_nodes, dtype=bool)
     while True:
         inside = keep[edges].all(axis=1)
@@ -57,7 +57,7 @@ def core(edges: NDArray, n_nodes: int, degree: int) -> NDArray[np.bool_]:
 
 
 def largest_piece(edges: NDArray, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of the nodes in the mask ``keep``, those in the largest connected piece, as a mask."""
+    """Mask of the largest connected piece among the nodes in the mask ``keep``."""
     inside = keep[edges].all(axis=1)
     labels = pieces(edges[inside], len(keep))
     return keep & (labels == labels[np.flatnonzero(keep)[0]] if keep.sum() == 1 else labels == 0)
@@ -65,7 +65,7 @@ def largest_piece(edges: NDArray, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @one_thread()
 def trim_floppy(network: Network) -> Network:
-    """Remove nodes until no motion but a rigid one is free; the largest piece is kept.
+    """Remove nodes until only rigid motions are free; the largest piece is returned.
 
     Nodes with fewer than ``d`` bonds go first; then, again and again, those that move most in
     the floppy modes, as in J. W. Rocks et al., PNAS 114, 2520 (2017),

@@ -1,4 +1,4 @@
-"""Plots of runs, drawn by matplotlib: one call each, which returns the Axes.
+"""Plots of runs by matplotlib: one function each, which returns the Axes.
 
 Nothing of matplotlib is imported before something is drawn.
 """

@@ -1,4 +1,4 @@
-"""Plots of what analysis finds; the methods ``plot`` of its results call these."""
+"""Plots of results of :mod:`mechlearn.analysis`, called by their methods ``plot``."""
 
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def _axes(ax: "Axes | None", x: str, y: str) -> "Axes":
 
 
 def _log_x(ax: "Axes", values: np.ndarray) -> None:
-    """A log axis for values above zero, with ticks that do not run into one another."""
+    """Logarithmic x axis for positive values, with readable ticks."""
     low, high = float(np.min(values)), float(np.max(values))
     if 0 < NARROW * low < high:
         ax.set_xscale("log")
@@ -53,7 +53,7 @@ def _log_x(ax: "Axes", values: np.ndarray) -> None:
 
 
 def _log_y(ax: "Axes", values: np.ndarray) -> None:
-    """The same of the other axis, with some room."""
+    """Logarithmic y axis with margins."""
     positive = values[np.isfinite(values) & (values > 0)]
     if len(positive) and positive.max() > NARROW * positive.min():
         log_axis(ax, values)
@@ -81,7 +81,7 @@ def plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_overlap(found: "Overlap", ax: "Axes | None" = None) -> "Axes":
-    """Draw which parts of response, source and target lie in the modes up to each."""
+    """Draw the cumulative shares of response, source and target in the modes."""
     ax = _axes(ax, "number of softest modes", "part in them")
     count = np.arange(1, len(found.eigenvalues) + 1)
     curves = {
@@ -126,7 +126,7 @@ def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "Axes":
-    """Draw in which modes of the network the stiffest modes of the cost change the response."""
+    """Draw the overlap of modes of the network with the stiffest modes of the cost."""
     ax = _axes(ax, "eigenvalue of the stiffness", "part of the changed response up to it")
     for c, parts in enumerate(found.response):
         label = f"{c + 1}" if c else "cost mode 1"
@@ -165,7 +165,7 @@ def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
-    """Draw outputs against the amplitude of the sources, and what would be proportional."""
+    """Draw outputs against the amplitude of the sources, beside a proportional response."""
     ax = _axes(ax, "amplitude of the sources", "output")
     for k, name in enumerate(found.targets):
         colour = COLOURS[k % len(COLOURS)]

@@ -1,4 +1,4 @@
-"""A network as matplotlib draws it: lines coloured by one number per bond."""
+"""Networks as line plots, coloured by one number per bond."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def plot_bonds(
     ax: "Axes | None" = None,
     marked: Mapping[str, ArrayLike] | None = None,
 ) -> "Axes":
-    """Draw a network with its bonds coloured, and as wide, as some numbers say.
+    """Draw a network with the colours and widths of its bonds by given numbers.
 
     Numbers of both signs are drawn in two colours, around zero. A network in 3D is drawn as seen
     along z, the nearest bonds last.
@@ -95,7 +95,7 @@ def plot_bonds(
 
 
 def _segments(network: "Network") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Lines in the plane, and whose they are; bonds across a periodic cell are one half a side."""
+    """Line segments in the plane and their bonds; periodic bonds are two half segments."""
     a = network.nodes[network.edges[:, 0], :2]
     b = network.nodes[network.edges[:, 1], :2]
     v = network.vectors[:, :2]

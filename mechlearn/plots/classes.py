@@ -1,4 +1,4 @@
-"""Which classes a network takes for which."""
+"""Confusion matrices."""
 
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":
 
 
 def confusion(run: "Run") -> tuple[NDArray[np.int64], list[str]]:
-    """How often each class is taken for each, (wanted, largest share), and the classes' names."""
+    """Counts of true against predicted classes, and the classes' names."""
     problem = run.problem
     if problem.task.cost.has_values:
         raise InputError("A confusion matrix is of a run that classifies, whose cost wants shares.")

@@ -1,4 +1,4 @@
-"""What training does to a network as a whole: how its parameters and its stiffness are spread."""
+"""Distributions of learning parameters, and spectra of the stiffness."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
 
 
 def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
-    """Draw how many modes of the network are softer than what, before and after training.
+    """Draw the cumulative number of modes against stiffness, before and after training.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
 
 
 def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
-    """Eigenvalues of the stiffness of a run's network at rest, from small to large.
+    """Eigenvalues of the stiffness of a run's network at rest, ascending.
 
     Only supports hold it: sources and targets are free, so rigid motions count as zero modes. Where
     nodes turn, rotations are degrees of freedom like displacements. Of conductors those of the
@@ -148,7 +148,7 @@ def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
 
 
 def pick_dof(run: "Run", name: str | None) -> str:
-    """The learning parameter of that name, or the first; raises InputError, naming those known."""
+    """Learning parameter of a name, or the first; raises InputError that lists those known."""
     known = list(run.learned)
     if name is None:
         return known[0]

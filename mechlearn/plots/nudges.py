@@ -1,4 +1,4 @@
-"""What the size of the nudge does to a rule."""
+"""Contrast, update and gradient angle against the nudge."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any

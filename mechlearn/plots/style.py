@@ -1,4 +1,4 @@
-"""The style of all plots: colours, axes, legends, numbers in words."""
+"""Style of all plots: colours, axes, legends, number formats."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,25 +27,25 @@ VARIANTS = {"P": "-", "N": "--", "C": ":"}
 
 
 def rule_look(rule: str) -> dict[str, Any]:
-    """Colour by family, dashes by variant, hollow where only one of several outputs counts."""
+    """Line style of a rule: colour by family, dashes by variant, hollow for a single output."""
     family, _, variant = rule.partition(" ")
     look = {"color": FAMILIES.get(family, INK), "linestyle": VARIANTS.get(variant[:1], "-")}
     return look | ({"markerfacecolor": "white"} if "one output" in variant else {})
 
 
 def in_words(name: str) -> str:
-    """A parameter's name as people write it: "rest length"."""
+    """Parameter name with spaces: "rest length"."""
     return name.replace("_", " ")
 
 
 def spans_decades(values: NDArray) -> bool:
-    """Whether values are best seen on a logarithmic scale."""
+    """True if values suit a logarithmic scale."""
     values = values[np.isfinite(values)]
     return bool(len(values) and values.min() > 0 and values.max() >= DECADE * values.min())
 
 
 def literal(text: str) -> str:
-    """Text of a run as matplotlib shows it: as it is, with nothing in it a formula."""
+    """Text escaped against matplotlib's mathtext."""
     return plain(text, 60).replace("$", r"\$")
 
 
@@ -57,7 +57,7 @@ def new_axes() -> "Axes":
 
 
 def legend(ax: "Axes", handles: Any) -> None:
-    """The curves side by side, above the frame."""
+    """Legend in one row above the axes."""
     ax.legend(
         handles=handles,
         frameon=False,
@@ -70,7 +70,7 @@ def legend(ax: "Axes", handles: Any) -> None:
 
 
 def log_axis(ax: "Axes", values: NDArray, below: float = 0.0, above: float = 0.0) -> None:
-    """A log axis, with room below and above as parts of it; linear where nothing is positive."""
+    """Logarithmic axis with margins; linear where nothing is positive."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
         return
@@ -83,7 +83,7 @@ def log_axis(ax: "Axes", values: NDArray, below: float = 0.0, above: float = 0.0
 
 
 def log_ticks(axis: "Axis", low: float, high: float) -> None:
-    """Round numbers on a log axis, in plain digits where those are short."""
+    """Round numbers on a logarithmic axis, in plain digits where those are short."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
     decades = np.log10(high / low)
@@ -110,7 +110,7 @@ def font_size(ax: "Axes") -> float:
 
 
 def set_sizes(ax: "Axes") -> None:
-    """Letters of the axes in proportion to the figure."""
+    """Font sizes of the axes in proportion to the figure."""
     size = font_size(ax)
     ax.tick_params(which="both", labelsize=0.92 * size)
     ax.tick_params(which="major", width=1, length=5)
@@ -120,7 +120,7 @@ def set_sizes(ax: "Axes") -> None:
 
 
 def style(ax: "Axes") -> None:
-    """Give axes the look of all plots."""
+    """Apply the style of all plots to axes."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -131,7 +131,7 @@ def style(ax: "Axes") -> None:
 
 
 def short(number: float, digits: int = 3) -> str:
-    """0.001 as 0.001, 1e-06 as 1e−6."""
+    """Shortest readable form of a number: 0.001 as 0.001, 1e-06 as 1e−6."""
     text = f"{number:.{digits}g}"
     mantissa, e, power = text.partition("e")
     return (f"{mantissa}e{int(power)}" if e else text).replace("-", "\u2212")

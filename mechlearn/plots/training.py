@@ -1,4 +1,4 @@
-"""Curves of trainings: error and contrast against step, of one, several rules or many seeds."""
+"""Learning curves: error and contrast against step, of a run, several rules or many seeds."""
 
 import csv
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from mechlearn.runs.run import Run
-    from mechlearn.studies.compare import Trial
+    from mechlearn.studies.compare import RuleResult
 
 #: Colours of groups (Okabe and Ito's, safe for the colour-blind).
 GROUPS = tuple(FAMILIES.values())
@@ -89,12 +89,14 @@ def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "
     return ax
 
 
-def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None" = None) -> "Axes":
+def plot_learning(
+    results: "Sequence[RuleResult]", tolerance: float, ax: "Axes | None" = None
+) -> "Axes":
     """Draw error against step for several rules: medians over the starts, with their range."""
     ax = new_axes() if ax is None else ax
     style(ax)
-    for name in dict.fromkeys(t.rule for t in trials):
-        errors = [t.error for t in trials if t.rule == name and len(t.error)]
+    for name in dict.fromkeys(t.rule for t in results):
+        errors = [t.error for t in results if t.rule == name and len(t.error)]
         if not errors:
             continue
         curves, look = _same_length(errors), rule_look(name)
@@ -108,7 +110,7 @@ def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None"
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(left=0)
-    searches = [name for name in dict.fromkeys(t.rule for t in trials) if name in SEARCHES]
+    searches = [name for name in dict.fromkeys(t.rule for t in results) if name in SEARCHES]
     ax.set_xlabel(f"step (of {', '.join(searches)}: trial)" if searches else "step")
     ax.set_ylabel("error, median and range over starts")
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -116,7 +118,7 @@ def plot_learning(trials: "Sequence[Trial]", tolerance: float, ax: "Axes | None"
 
 
 def _plot_contrast(ax: "Axes", step: NDArray, contrast: NDArray, **options: Any) -> "Line2D":
-    """The contrast on its own axis, in the colour of its curve."""
+    """Contrast on an axis of its own, in the colour of its curve."""
     (curve,) = ax.plot(
         step,
         contrast,
@@ -212,6 +214,6 @@ def _error_of(path: Path) -> NDArray[np.float64]:
 
 
 def _same_length(errors: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Curves as rows; one that has ended stays where it ended."""
+    """Curves as rows of one length; shorter ones are continued by their last value."""
     longest = max(len(e) for e in errors)
     return np.array([np.pad(e, (0, longest - len(e)), mode="edge") for e in errors])

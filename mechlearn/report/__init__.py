@@ -1,4 +1,4 @@
-"""A run as one page of HTML that needs no network: to read, to turn, to send, to print."""
+"""Reports: a run as one self-contained page of HTML."""
 
 from mechlearn.report.page import report
 

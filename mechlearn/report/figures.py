@@ -1,4 +1,4 @@
-"""The still pictures of a report, as addresses that hold the picture itself: set-up and curves."""
+"""Figures of a report as data URLs: set-up and curves."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ LETTERS = 1.3
 
 
 def setup_picture(run: "Run") -> str:
-    """The set-up as the address of a picture in the page itself."""
+    """Picture of the set-up as a data URL."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "setup.png"
         # The page has a heading for it already.
@@ -35,7 +35,7 @@ def error_curve(run: "Run") -> str:
 
 
 def histograms(run: "Run") -> dict[str, str]:
-    """The distribution of every learning parameter, by name, before and after."""
+    """Distributions of every learning parameter, by name, before and after."""
     out = {}
     for name in run.learned:
         figure = _figure()
@@ -45,12 +45,12 @@ def histograms(run: "Run") -> dict[str, str]:
 
 
 def data_address(content: bytes, kind: str) -> str:
-    """An address that holds the content itself."""
+    """Data URL of some content."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _trimmed(path: Path) -> str:
-    """A picture without the white around it."""
+    """Picture without its white margins."""
     from PIL import Image, ImageChops
 
     out = io.BytesIO()
@@ -68,7 +68,7 @@ def _figure() -> "Figure":
 
 
 def _svg(figure: "Figure") -> str:
-    """A figure as the address of a picture in the page, the same for the same run."""
+    """Figure as a data URL of SVG, reproducible for the same run."""
     from matplotlib import rc_context
 
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The softest motion of a network, before and after: how near it is to one that costs nothing."""
+"""Softest modes of a network, before and after training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ STILL = 1e-9
 
 
 def softest(run: "Run", parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | None:
-    """The smallest stiffnesses of the network at rest against its own motions, ascending.
+    """Smallest relative eigenvalues of the stiffness at rest, ascending.
 
     Eigenvalues of the stiffness under the supports, those of motions that cost nothing left out.
     In frames turns count as what they move at the end of a mean bond.
@@ -60,7 +60,7 @@ def softest(run: "Run", parameters: Mapping[str, ArrayLike]) -> NDArray[np.float
 
 
 def _at_rest(run: "Run", parameters: Mapping[str, ArrayLike]) -> tuple[sparse.csr_array, float]:
-    """``d2U/du2`` at rest, of degrees of freedom that no support holds, and the largest force."""
+    """Stiffness ``d2U/du2`` at rest on the unsupported dofs, and the largest force."""
     from mechlearn.fenics import MPI
 
     # Of a cell that deforms, in the undeformed one.

@@ -1,4 +1,4 @@
-"""The moving picture of a report: what its viewer needs of a run, as plain data.
+"""Data of the interactive viewer of a report.
 
 The viewer draws on a canvas of the page with no library at all, so that a page opened years from
 now, from a disk, still turns. Here nothing is drawn: states are solved for along the actuation, and
@@ -32,7 +32,7 @@ BYTES, FRAMES_OF_SOLIDS = 4_000_000, 3
 
 
 def moving_picture(run: "Run") -> dict[str, Any]:
-    """Everything that the viewer draws, ready for JSON; arrays are base64 of little-endian bytes.
+    """All data of the viewer, ready for JSON; arrays are base64 of little-endian bytes.
 
     Where a state cannot be found, what was found of that path remains, and ``notes`` says so.
     """
@@ -82,12 +82,12 @@ def moving_picture(run: "Run") -> dict[str, Any]:
 
 
 def pack(values: NDArray, kind: str = "<f4") -> str:
-    """An array's bytes as text."""
+    """Array as base64 text."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
 
 
 def _amplitudes(run: "Run") -> NDArray[np.float64]:
-    """At which parts of the load states are solved for; between them the viewer goes straight."""
+    """Load factors of the solved states; the viewer interpolates linearly between them."""
     if run.energy.linear:
         return np.array([0.0, 1.0])
     size = 4 * run.network.nodes.size
@@ -96,7 +96,7 @@ def _amplitudes(run: "Run") -> NDArray[np.float64]:
 
 
 def _examples(run: "Run", frames: int) -> int:
-    """How many examples are shown."""
+    """Number of examples shown."""
     if run.energy.name == "solid":
         return 1
     size = 4 * frames * (run.network.nodes.size + run.network.n_edges)
@@ -106,7 +106,7 @@ def _examples(run: "Run", frames: int) -> int:
 def _pulled(
     actuation: Actuation, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
 ) -> list[Answer] | None:
-    """What it answers along the actuation, one per amplitude."""
+    """States along the actuation, one per load factor."""
     out = []
     try:
         actuation.set(parameters)
@@ -122,7 +122,7 @@ def _pulled(
 
 
 def _seen(run: "Run", state: NDArray) -> NDArray[np.float64]:
-    """How far nodes are drawn from rest, (n, 3)."""
+    """Displacements from rest, (n, 3)."""
     if not isinstance(run.energy.kinematics, Displacements):
         return np.zeros((run.network.n_nodes, 3))
     u = state[:, : run.network.dim]
@@ -150,14 +150,14 @@ def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
 
 
 def _stretch(answer: Answer) -> NDArray[np.float64]:
-    """The strain of the periodic cell, (3, 3)."""
+    """Strain of the periodic cell, (3, 3)."""
     out, strain = np.zeros((3, 3)), np.asarray(answer.cell)
     out[: len(strain), : len(strain)] = strain
     return out
 
 
 def _pieces(run: "Run") -> dict[str, str]:
-    """What is drawn of every bond: from a node all the way, or half of it, to an image of another.
+    """Line segments of every bond: whole, or two halves for a bond across the periodic cell.
 
     A bond that crosses the periodic cell is drawn as a half at each of its ends.
     """
@@ -180,13 +180,13 @@ def _pieces(run: "Run") -> dict[str, str]:
 
 
 def _at_rest(run: "Run", of: list[Mark]) -> Scene:
-    """The network at rest, for places and sizes."""
+    """Network at rest, for places and sizes."""
     network = run.network
     return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of)
 
 
 def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
-    """Sources and targets: where they are, and which way they pull."""
+    """Places and directions of sources and targets."""
     out, of = [], marks(run.problem, example)
     scene = _at_rest(run, of)
     for mark in of:
@@ -212,13 +212,13 @@ def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
 
 
 def _image(run: "Run", a: int, b: int) -> NDArray[np.float64]:
-    """By how much the nearest image of a node is shifted."""
+    """Offset of the nearest image of a node."""
     nodes = run.network.nodes
     return run.network.separation(a, b) - (nodes[b] - nodes[a])
 
 
 def _colourings(run: "Run") -> list[dict[str, Any]]:
-    """What can colour the bonds, as values and the shades that show them."""
+    """Quantities that colour the bonds: values and colour scales."""
     out = []
     for name in run.learned:
         before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
@@ -247,7 +247,7 @@ def _strain_shades(run: "Run", answers: list[Answer]) -> Shades:
 
 
 def _of_strain(run: "Run", shades: Shades) -> dict[str, Any]:
-    """The colouring whose values are those of the states."""
+    """Colouring by the strains of the states."""
     name = f"{shades.title} in this state"
     if not shades.diverging:  # from no drop at all, whatever decades they span
         shades.low, shades.log = 0.0, False

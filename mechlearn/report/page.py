@@ -1,4 +1,4 @@
-"""The page: everything known of a run, put into one template."""
+"""The page of a report: facts, tables and figures of a run in one template."""
 
 import json
 from importlib.resources import files
@@ -34,7 +34,7 @@ DRIVEN = 8
 
 
 def report(run: "Run", path: str | Path) -> Path:
-    """Write a run as one page of HTML that needs nothing else, and no network.
+    """Write a run as one self-contained page of HTML.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def report(run: "Run", path: str | Path) -> Path:
 
 
 def page(run: "Run") -> str:
-    """The page as text."""
+    """HTML of the page."""
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -93,7 +93,7 @@ def page(run: "Run") -> str:
 
 
 def _facts(run: "Run") -> dict[str, Any]:
-    """The verdict, the numbers at the top, and lists of names and values."""
+    """Result, key figures, and lists of names and values."""
     summary, network = run.summary, run.network
     steps = summary["steps"]
     if "accuracy" in summary:
@@ -171,13 +171,13 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
 
 
 def _driven(row: dict[str, Any]) -> str:
-    """Imposed value of a source, and the force that it takes, in words."""
+    """Imposed value of a source and its conjugate force, in words."""
     example = f"example {row['example']}: " if "example" in row else ""
     return example + ", ".join(f"{k} {number(v, 5)}" for k, v in known_of(row).items())
 
 
 def _results(run: "Run") -> dict[str, Any]:
-    """Targets or classes as the template takes them."""
+    """Tables of targets or classes for the template."""
     classes = confusion(run)
     if classes is not None:
         return {"confusion": classes, "confusion_tables": _shaded(classes)}
@@ -203,7 +203,7 @@ def _read(row: dict[str, Any], key: str) -> str:
 
 
 def _shaded(classes: Confusion) -> list[tuple[str, list[list[dict[str, Any]]], str]]:
-    """Both tables with the share of its row that every number is."""
+    """Both tables, normalised by rows."""
     out = []
     names = ("Before training", "After training")
     for name, table, accuracy in zip(
@@ -244,7 +244,7 @@ def _caption(run: "Run", scene: dict[str, Any]) -> str:
 
 
 def _files(run: "Run") -> dict[str, str]:
-    """The files that a repetition needs, as addresses that hold them; nothing where they are large.
+    """Input files of the run as data URLs; empty where they are large.
 
     A run that was never saved has none.
     """

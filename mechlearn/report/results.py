@@ -1,4 +1,4 @@
-"""What was reached, as tables: targets, or the confusion of classes."""
+"""Tables of results: targets, or the confusion of classes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ ROWS = 60
 
 
 def target_rows(run: "Run") -> tuple[list[dict[str, Any]], int]:
-    """The rows of the targets, and how many of them there are; the worst where there are many."""
+    """Rows of the targets, the worst ones of many, and their number in all."""
     rows = run.targets
     if len(rows) <= ROWS:
         return rows, len(rows)
@@ -24,7 +24,7 @@ def target_rows(run: "Run") -> tuple[list[dict[str, Any]], int]:
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """Which classes were taken for which.
+    """Confusion matrix before and after training.
 
     Attributes
     ----------
@@ -41,12 +41,12 @@ class Confusion:
 
     @property
     def accuracies(self) -> tuple[float, float]:
-        """The parts of the examples classified right, before and after."""
+        """Fractions of examples classified correctly, before and after."""
         return tuple(float(np.trace(m) / m.sum()) for m in (self.before, self.after))
 
 
 def confusion(run: "Run") -> Confusion | None:
-    """The confusion of the classes; None where targets want values rather than shares."""
+    """Confusion matrices of a run; None unless it classifies."""
     problem = run.problem
     if problem.task.cost.has_values:
         return None

@@ -1,4 +1,4 @@
-"""A task in sentences, and numbers as people read them."""
+"""Task descriptions in sentences, and formatting of numbers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """A number, or several in brackets, with a true minus sign; nothing where it is None."""
+    """A number, or several in brackets, with a true minus sign; empty for None."""
     if value is None:
         return ""
     if np.size(value) == 1:
@@ -43,7 +43,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def amount(value: Any, quantity: str) -> str:
-    """A value of a quantity: strains in percent."""
+    """Value of a quantity; strains in per cent."""
     if isinstance(value, list):
         return ", ".join(amount(v, quantity) for v in value)
     if quantity == "strain":
@@ -52,7 +52,7 @@ def amount(value: Any, quantity: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
+    """Time in a suitable unit."""
     if seconds < 1:
         return f"{number(1000 * seconds, 3)} ms"
     if seconds < 120:
@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 
 def in_sentences(run: "Run") -> list[str]:
-    """What was asked, of what, and by which means."""
+    """Description of the task: network, supports, sources, targets, rule."""
     setup, task = run.setup, run.problem.task
     out = [_network(run.network) + f" of {ELEMENTS.get(run.energy.name, run.energy.name)}."]
     out += [_support(s, run) for s in task.supports] or [_unsupported(run)]
@@ -157,7 +157,7 @@ def _along(terminal: Terminal) -> str:
 
 
 def _whose(terminal: Terminal) -> str:
-    """The cell, and which of its components."""
+    """Cell and component of a cell source or target."""
     return f"the cell ({listed(np.atleast_1d(terminal.cell))})"
 
 

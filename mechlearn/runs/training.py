@@ -369,27 +369,27 @@ def _result(
 
 
 def _from_rest(learner: Learner) -> tuple[Settled, NDArray, list[str]]:
-    """The free state loaded from rest, outputs (user's units), and doubts about it."""
-    doubts = []
+    """The free state loaded from rest, outputs (user's units), and cautions about it."""
+    cautions = []
     try:
         free = learner.settle_from_rest()
     except SolveError as error:
         # Better than to lose what was learned.
         free = learner.settle_again()
-        doubts.append(
+        cautions.append(
             f"The learned network does not answer when it is loaded from rest: {error} The "
             "response at the end of training is reported."
         )
     outputs = learner.outputs(free) / learner.problem.units
-    doubts += learner.model.doubts(free.fields())
+    cautions += learner.model.warnings(free.fields())
     if absolute := learner.equilibrium.from_reference():
-        doubts += shrunk(learner.problem, absolute["unpulled"])
+        cautions += shrunk(learner.problem, absolute["unpulled"])
     if learner.device is not None:
-        doubts.append(
+        cautions.append(
             "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
             "the run, or trains it again, does without."
         )
-    return free, outputs, doubts
+    return free, outputs, cautions
 
 
 __all__ = ["train", "train_file", "train_setup"]

@@ -1,1 +1,1 @@
-"""Solids: networks whose bonds are bodies, from outline to mesh to finite-element model."""
+"""Solids: networks of solid struts, from outline to mesh to finite-element model."""

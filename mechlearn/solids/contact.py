@@ -1,4 +1,4 @@
-"""Self-contact: struts that overlap in the deformed solid though they did not touch before.
+"""Self-contact detection: struts that overlap in a deformed state.
 
 Nothing keeps struts apart; where they overlap, the state is no answer any more, and that is said.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int64]:
-    """Pairs of struts whose outlines cross in the plane, (k, 2), each pair once, in order.
+    """Pairs of struts whose outlines intersect in the plane, (k, 2), each pair once, in order.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int
 
 
 def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
-    """A sentence for every state (owned dofs, k) in which struts overlap.
+    """Warnings for states (owned dofs, k) in which struts overlap.
 
     In 3D the axes of struts that share no joint are compared, straight between displaced joints.
     """

@@ -1,4 +1,4 @@
-"""The mesh of a solid in DOLFINx, and who sits where: cells, points and degrees of freedom.
+"""Mesh of a solid in DOLFINx, with the maps between its numbering and gmsh's.
 
 gmsh's order of points and cells, whole on every rank, is what all of :mod:`mechlearn.solids` speaks
 of; DOLFINx renumbers them and spreads them over ranks, which ends here.
@@ -30,7 +30,7 @@ SMALLEST = 0.2
 
 
 def draw(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
-    """The mesh of a solid, and the velocity of its points by the struts' widths, (d p, m).
+    """Mesh of a solid, and its design velocity (d p, m): derivative of points by strut widths.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def draw(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
 
 
 class Domain:
-    """A solid at some widths, meshed and spread over ranks.
+    """Mesh and function space of a solid at reference widths, distributed over ranks.
 
     Parameters
     ----------
@@ -111,11 +111,11 @@ class Domain:
         self.places = scalar.tabulate_dof_coordinates()[:, :d]
 
     def strut_of_cells(self) -> NDArray[np.int64]:
-        """The strut of every local cell, ghosts included."""
+        """Strut of every local cell, ghosts included."""
         return self.drawn.strut[self.cell]
 
     def moves(self) -> tuple[fem.Function, sparse.csr_array]:
-        """A field of moves of the mesh's points, and its values by the struts' widths."""
+        """Displacement field of mesh points, and the derivative of its values by strut widths."""
         d = self.struts.network.dim
         space = fem.functionspace(self.mesh, ("Lagrange", 1, (d,)))
         field = fem.Function(space)
@@ -124,7 +124,7 @@ class Domain:
         return field, self.velocity[(d * point[:, None] + np.arange(d)).ravel()]
 
     def patches(self) -> sparse.csr_array:
-        """Displacements and turns of the nodes as rows of the owned degrees of freedom.
+        """Functionals of the nodes' mean displacements and rotations, as rows of owned dofs.
 
         Rows are ``c`` components, node by node; of turns, at the widths the mesh was made at.
 
@@ -169,13 +169,13 @@ class Domain:
         return self.drawn.points + moves.reshape(self.drawn.points.shape)
 
     def bears(self, width: NDArray) -> bool:
-        """Whether the cells are still good when the points move to some widths."""
+        """True if the cells keep quality and volume when the points move to other widths."""
         points, cells = self.points_at(width), self.drawn.cells
         kept = volumes(points, cells) / self._volumes
         return bool(kept.min() > SMALLEST and quality(points, cells).min() > self._poorest)
 
     def carry(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
-        """A local field, ghosts included, taken over to another mesh: a good first guess there."""
+        """Interpolation of a local field, ghosts included, to another mesh, as an initial guess."""
         values = self.at_points(field)
         out = LinearNDInterpolator(self.drawn.points, values)(other.places)
         outside = np.isnan(out[:, 0])
@@ -184,7 +184,7 @@ class Domain:
         return out.ravel()
 
     def at_points(self, field: NDArray) -> NDArray[np.float64]:
-        """Local degrees of freedom, ghosts included, at the points of the mesh, (p, d)."""
+        """Nodal values of local degrees of freedom at the points of the mesh, (p, d)."""
         here = self.block_of_point >= 0
         out = np.full(self.drawn.points.shape, -np.inf)
         out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]

@@ -1,4 +1,4 @@
-"""Round rods and balls as facetted bodies of manifold3d, as large as what they stand for."""
+"""Polyhedral approximations of round struts and balls for manifold3d, with exact volumes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ def frames(axes: NDArray) -> NDArray[np.float64]:
 
 
 def balls(manifold, centres: NDArray, radii: NDArray, sides: int) -> list:
-    """Polyhedra of the balls' volumes."""
+    """Polyhedra with the balls' volumes."""
     ball = manifold.Manifold.sphere(1.0, sides)
     ball = ball.scale([(4 / 3 * np.pi / ball.volume()) ** (1 / 3)] * 3)
     return [ball.scale([r] * 3).translate(list(x)) for x, r in zip(centres, radii, strict=True)]
@@ -28,7 +28,7 @@ def balls(manifold, centres: NDArray, radii: NDArray, sides: int) -> list:
 def rods(
     manifold, starts: NDArray, axes: NDArray, shapes: list[tuple[NDArray, NDArray]], sides: int
 ) -> list:
-    """Prisms of the rods' cross-sections; ``shapes`` are places along them and radii there."""
+    """Prisms with the rods' cross-sectional areas; ``shapes`` are places along them and radii."""
     wider = np.sqrt((2 * np.pi / sides) / np.sin(2 * np.pi / sides))
     out = []
     for start, turn, (place, radius) in zip(starts, frames(axes), shapes, strict=True):
@@ -40,7 +40,7 @@ def rods(
 
 
 def volume(struts: Struts) -> float:
-    """Volume of straight round struts with their joints, where they overlap counted once."""
+    """Volume of straight round struts with their joints, overlaps counted once."""
     manifold = load("manifold3d", "solids", "Solids in 3D need")
     net = struts.network
     shapes = [

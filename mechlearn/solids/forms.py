@@ -1,4 +1,4 @@
-"""The forms of a solid: a material's energy in UFL, pulled back to the mesh at reference widths.
+"""UFL forms of a solid: the material's energy, pulled back to the mesh at reference widths.
 
 Other widths move the points of the mesh by the design velocities, ``X = Y + D``; a sensitivity to a
 width is one to those moves.
@@ -11,7 +11,7 @@ from mechlearn.solids.materials import density
 
 
 class SolidForms:
-    """Energy of a solid on its mesh, and derivatives of it.
+    """Energy of a solid on its mesh, and its derivatives.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class SolidForms:
         self._sensitivity_rate: dict[str, fem.Form] = {}
 
     def sensitivity(self, name: str) -> fem.Form:
-        """The derivative of the energy by a parameter of cells, or by moves for the width."""
+        """Derivative of the energy by a parameter of cells, or by widths via mesh motion."""
         if name not in self._sensitivity:
             self._sensitivity[name] = fem.form(self._by_parameter[name])
         return self._sensitivity[name]
 
     def sensitivity_rate(self, name: str) -> fem.Form:
-        """How that changes while the state changes at the rate."""
+        """Directional derivative of :meth:`sensitivity` along a rate of the state."""
         if name not in self._sensitivity_rate:
             change = ufl.derivative(self._by_parameter[name], self.state, self.rate)
             self._sensitivity_rate[name] = fem.form(change)

@@ -1,4 +1,4 @@
-"""What a solid's deformation costs: one UFL energy density per material, for Young's modulus 1.
+"""Material laws of solids: one UFL energy density each, for Young's modulus 1.
 
 With ``F`` the elastic deformation gradient, ``C = F^T F``, ``J = det F``, and ``mu``, ``la`` Lamé's
 constants:
@@ -33,7 +33,7 @@ STEP = 1e-5
 
 @cache
 def unstrained(energy: Solid, eigenstrain: float) -> tuple[float, float]:
-    """Stress and stiffness along a strut that is not strained, for modulus 1.
+    """Axial stress and modulus of an unstrained strut, for Young's modulus 1.
 
     By differences of the energy density.
     """
@@ -49,7 +49,7 @@ def unstrained(energy: Solid, eigenstrain: float) -> tuple[float, float]:
 def density(
     material: str, plane_stress: bool, poisson: Any, zero: Any
 ) -> Callable[[Any, Any, Any], Any]:
-    """The energy per reference volume, for modulus 1, of displacement gradient and eigenstrain.
+    """Energy per reference volume, for modulus 1, of displacement gradient and eigenstrain.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ Arrays = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class SolidMesh:
-    """A mesh of the struts, in gmsh's order.
+    """Simplex mesh of the struts, in gmsh's order.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class SolidMesh:
 
     @cached_property
     def strut(self) -> NDArray[np.int64]:
-        """The strut of every cell; joints are shared out to the nearest strut."""
+        """Strut of every cell, (c,); cells of joints belong to the nearest strut."""
         return self.struts.nearest(self.points[self.cells].mean(axis=1))
 
     @cached_property
     def patch(self) -> NDArray[np.int64]:
-        """The node in whose patch every cell lies, -1 in none, (c,)."""
+        """Node of the patch that contains each cell, -1 outside patches, (c,)."""
         return patch_of(self.struts, self.points[self.cells].mean(axis=1))
 
     @cached_property
@@ -72,7 +72,7 @@ class SolidMesh:
 
     @property
     def facet_strut(self) -> NDArray[np.int64]:
-        """The strut of every surface facet, (f,)."""
+        """Strut of every surface facet, (f,)."""
         _ = self.facets
         return self.strut[self.__dict__["_facet_cell"]]
 
@@ -98,7 +98,7 @@ def quality(points: NDArray, cells: NDArray) -> NDArray[np.float64]:
 
 
 def roundness(mesh: SolidMesh) -> NDArray[np.float64]:
-    """How much wider round struts must be drawn for their meshed cross-section to be right, (m,).
+    """Factors on drawn widths that make the meshed cross-sections of round struts exact, (m,).
 
     Facets between points of a cylinder cut some of it off: at a size of half the width, a sixth.
     """
@@ -168,7 +168,7 @@ def _mesh_space(struts: Struts, size: float, wanted: float, attempt: int) -> Arr
 
 @contextmanager
 def trouble(what: str, change: str) -> Iterator[None]:
-    """Say what gmsh failed at, and what to change a little, as a SolveError."""
+    """SolveError for a failure of gmsh, with advice."""
     try:
         yield
     except Exception as error:
@@ -179,7 +179,7 @@ def trouble(what: str, change: str) -> Iterator[None]:
 
 @contextmanager
 def gmsh_session() -> Iterator:
-    """gmsh, quiet and on one thread, for as long as the context lasts."""
+    """Context of a quiet, single-threaded gmsh session."""
     gmsh = optional("gmsh")
     gmsh.initialize(["mechlearn"], readConfigFiles=False, interruptible=False)
     try:

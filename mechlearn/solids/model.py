@@ -1,4 +1,4 @@
-"""The finite-element model of a solid network; its interface is that of the model of bonds.
+"""Finite-element model of a solid network, with the interface of the model of bonds.
 
 Arrays that go in and come out are in the network's own order, one row per node or strut, whole on
 every rank; ``local`` ones hold the degrees of freedom, or the struts, that this rank answers for.
@@ -104,7 +104,7 @@ class SolidModel(AtState):
     # -- construction --------------------------------------------------------------------------
 
     def _build(self, width: NDArray) -> None:
-        """Everything from the mesh on, at widths that become the reference."""
+        """Build mesh, forms and solver data at widths that become the reference."""
         self.meshes += 1
         struts = Struts(self.network, drawable(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
@@ -122,7 +122,7 @@ class SolidModel(AtState):
         self._fill()
 
     def _fill(self) -> None:
-        """Parameters into the functions of the forms."""
+        """Copy parameters into the functions of the forms."""
         strut = self.domain.strut_of_cells()
         for name, function in self._forms.parameters.items():
             function.x.array[:] = self._values[name][strut]
@@ -158,7 +158,7 @@ class SolidModel(AtState):
         return None
 
     def renew(self) -> bool:
-        """Make the mesh anew if it was made at other widths; returns whether it was."""
+        """Remesh where widths changed since the mesh was made; returns True if so."""
         if np.array_equal(drawable(self._values["width"]), self.domain.struts.width):
             return False
         self._build(self._values["width"])
@@ -169,11 +169,11 @@ class SolidModel(AtState):
         return self._values[self.energy.parameter(name).name].copy()
 
     def memory(self) -> dict[str, NDArray]:
-        """What decides about the mesh."""
+        """Widths that the present mesh was made at."""
         return {"mesh/width": self.domain.struts.width}
 
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
-        """Go back to the mesh of a :meth:`memory`; whether it is another."""
+        """Restore the mesh of a :meth:`memory`; True if it differs from the present one."""
         width = memory["mesh/width"]
         if np.array_equal(width, self.domain.struts.width):
             return False
@@ -205,7 +205,7 @@ class SolidModel(AtState):
         return whole[first : first + self._n_owned]
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
-        """Functionals of the nodes' displacements as ones of the owned degrees of freedom.
+        """Functionals of nodal displacements as functionals of the owned dofs.
 
         Of displacements that obey the supports.
         """
@@ -218,7 +218,7 @@ class SolidModel(AtState):
     # -- evaluation ----------------------------------------------------------------------------
 
     def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
-        """``d2U/du2`` at the state, of what obeys the supports; always the same Mat.
+        """Tangent stiffness ``d2U/du2``, projected on the supports; always the same Mat.
 
         Motions that do not are there too, and resisted by themselves.
         """
@@ -234,7 +234,7 @@ class SolidModel(AtState):
             solver.outgrow()
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
-        """Add springs to the ground that pull at the mean displacement of joints."""
+        """Add springs to ground at the mean displacements of joints."""
         dofs = tuple(dofs)
         known = dofs in self._springs
         if not known:
@@ -246,7 +246,7 @@ class SolidModel(AtState):
         matrix.axpy(stiffness, self._springs[dofs], structure)
 
     def _unit_springs(self, dofs: tuple[int, ...]) -> PETSc.Mat:
-        """The stiffness of springs of stiffness 1 at the mean displacement of joints.
+        """Stiffness of unit springs to ground at the mean displacements of joints.
 
         Every spring is a dense block on the points of its joint.
         """
@@ -261,7 +261,7 @@ class SolidModel(AtState):
         return out
 
     def solver(self, *, definite: bool) -> DirectSolver | IterativeSolver:
-        """The solver that suits the solid's size and dimension."""
+        """Linear solver for the solid's size and dimension."""
         if definite and self.places == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
             return IterativeSolver(self.matrix, self._rigid_motions())
         solver = DirectSolver(self.matrix, definite=definite)
@@ -269,12 +269,12 @@ class SolidModel(AtState):
         return solver
 
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
-        """Rigid motions at the owned degrees of freedom: what multigrid must not smooth away."""
+        """Rigid motions of the owned dofs: near-nullspace for multigrid."""
         x = self.domain.places[: self._n_owned // self.places] - self.network.nodes.mean(axis=0)
         return [motion.ravel() for motion in translations(x) + spins(x)]
 
     def superpose(self, columns: NDArray) -> SolidSuperposition:
-        """What sums of some states (owned dofs, columns) make the struts feel; linear solids."""
+        """Superposition of some states (owned dofs, columns); linear solids only."""
         return SolidSuperposition(self, columns)
 
     def local_strains(self) -> NDArray[np.float64]:
@@ -289,7 +289,7 @@ class SolidModel(AtState):
         return extension[None, self._mine]
 
     def inverted(self) -> bool:
-        """Whether cells are turned inside out at the state, at finite strain.
+        """True if cells are inverted in the state, at finite strain.
 
         At points where the energy is evaluated, or as a whole: curved cells can hide it from those.
         """
@@ -324,13 +324,13 @@ class SolidModel(AtState):
         return self._to_struts(name, self._forms.sensitivity(name))
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
-        """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
+        """Directional derivative of :meth:`local_sensitivity` along ``rate`` (owned dofs)."""
         self._forms.rate.x.array[: self._n_owned] = rate
         self._forms.rate.x.scatter_forward()
         return self._to_struts(name, self._forms.sensitivity_rate(name))
 
     def counts(self) -> dict[str, int]:
-        """Sizes of the mesh, and how many meshes there were."""
+        """Sizes of the mesh, and the number of meshes made."""
         return {
             "unknowns": int(self.matrix.size[0]),
             "cells": len(self.domain.drawn.cells),
@@ -338,8 +338,8 @@ class SolidModel(AtState):
             "remeshed": self.remeshed,
         }
 
-    def doubts(self, states: NDArray) -> list[str]:
-        """What speaks against trusting some states (owned dofs, k), in sentences."""
+    def warnings(self, states: NDArray) -> list[str]:
+        """Warnings about some states (owned dofs, k), in sentences."""
         out = self.energy.cautions(self.network, self._values) + contact_warnings(self, states)
         cells = self.domain.drawn.cells
         least = [volumes(self.deformed(state), cells).min() for state in states.T]
@@ -379,5 +379,5 @@ class SolidModel(AtState):
         )
 
     def _summed(self, per_strut: NDArray) -> NDArray[np.float64]:
-        """Contributions of all ranks, for the struts this rank answers for."""
+        """Sums over ranks, for the struts this rank answers for."""
         return self.comm.allreduce(per_strut, op=MPI.SUM)[self._mine]

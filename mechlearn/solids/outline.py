@@ -1,4 +1,4 @@
-"""Outlines of plane solids: struts and joints united into one polygon with holes."""
+"""Outlines of plane solids: union of struts and joints as a polygon with holes."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ SHORT = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The rim of a plane solid as closed loops.
+    """Boundary of a plane solid as closed loops.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def silhouette(struts: Struts, facets: int = FACETS):
 
 
 def outline(struts: Struts) -> Outline:
-    """Unite struts and joints, and leave out corners that crowd others.
+    """Union of struts and joints, without corners that are too close to others.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def outline(struts: Struts) -> Outline:
 
 
 def _half_widths(struts: Struts, points: NDArray) -> tuple[NDArray, NDArray[np.bool_]]:
-    """The smallest half width at every corner, and whether it lies on the side of a strut."""
+    """Smallest half width at every corner, and a mask of those on the side of a strut."""
     touch = struts.touching(points, np.full(len(points), SLACK))
     half = np.full(len(points), np.inf)
     np.minimum.at(half, touch.point, touch.half_widths)
@@ -106,7 +106,7 @@ def _half_widths(struts: Struts, points: NDArray) -> tuple[NDArray, NDArray[np.b
 
 
 def _tidied(struts: Struts, corners: NDArray) -> NDArray[np.float64]:
-    """A loop without corners that crowd others: first of joints, then (much closer) of struts."""
+    """Loop without corners that crowd others: first of joints, then (much closer) of struts."""
     for on_struts, short in ((False, SHORT), (True, SLACK)):
         half, on_strut = _half_widths(struts, corners)
         before = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)

@@ -1,4 +1,4 @@
-"""Patches: a network node's displacement and turn are means over a small polygon about it.
+"""Patches: polygons about the nodes, over which displacement and rotation are averaged.
 
 The patch of a node is a regular hexagon (2D) or icosahedron (3D) that lies wholly inside its joint.
 The mesh has cells that fill it exactly, so what is read there is the same functional on every mesh:
@@ -48,7 +48,7 @@ GYRATION = {2: 5 / 12, 3: 0.4 * _GOLDEN**2 / (1 + _GOLDEN**2)}
 
 
 def patch_of(struts: "Struts", points: NDArray) -> NDArray[np.int64]:
-    """The node in whose patch each of some points lies, -1 for none, (k,)."""
+    """Node of the patch that contains each point, -1 for none, (k,)."""
     nodes, dim = struts.network.nodes, struts.network.dim
     node = cKDTree(nodes).query(points)[1]
     normals = CORNERS[dim][FACES[dim]].mean(axis=1)
@@ -60,7 +60,7 @@ def patch_of(struts: "Struts", points: NDArray) -> NDArray[np.int64]:
 def node_rows(
     struts: "Struts", node: NDArray, corners: NDArray, dofs: NDArray, size: int, sides: NDArray
 ) -> sparse.coo_array:
-    """Contributions of some cells of the patches to the nodes' displacements and turns.
+    """Contributions of patch cells to the functionals of nodal displacement and rotation.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def node_rows(
 
 
 def _integrals(d: int, sides: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Integrals over a simplex of volume 1 of its basis, (k,), and of that times corners' weights.
+    """Integrals of the basis over a simplex of volume 1, (k,), also weighted, (k, d + 1).
 
     The latter, (k, d + 1), are those of its barycentric coordinates.
     """

@@ -1,4 +1,4 @@
-"""Design velocities: how the points of a mesh move when the widths of struts change.
+"""Design velocities: derivatives of mesh points by strut widths.
 
 On the solid's surface the velocity follows from the geometry: a point on the side of strut ``i``
 keeps to that side, whose normal speed is ``profile / 2`` per unit of width; a corner keeps to all
@@ -30,7 +30,7 @@ SLACK_IN_SPACE = 1e-4
 
 
 def velocities(mesh: SolidMesh) -> sparse.csr_array:
-    """Velocity of every point of the mesh by every strut's width, shape (d p, m), point by point.
+    """Derivative of every mesh point by every strut's width, shape (d p, m), point by point.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def velocities(mesh: SolidMesh) -> sparse.csr_array:
 
 
 def dilations(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Velocities of the points of patches, (d p, m), and a mask (diagonal) of all other points."""
+    """Derivatives of patch points, (d p, m), and a diagonal mask of all other points."""
     struts, (p, d) = mesh.struts, mesh.points.shape
     inside = mesh.patch >= 0
     node = np.full(p, -1)
@@ -79,7 +79,7 @@ def dilations(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
 
 
 def _surface(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Least velocities that obey the surfaces (d p, m), and the projection on free motions."""
+    """Minimal velocities that follow the surfaces (d p, m), and the projection on free motions."""
     p, d = mesh.points.shape
     surface = np.unique(mesh.facets)
     if d == 2:  # discs are polygons: only corners of the outline can lie on two surfaces
@@ -105,7 +105,7 @@ def _surface(mesh: SolidMesh) -> tuple[sparse.csr_array, sparse.csr_array]:
 
 
 def _blocks(blocks: NDArray, point: NDArray, points: int) -> sparse.csr_array:
-    """Blocks (k, d, c) as a sparse matrix: rows are coordinates of points, columns ``c k``."""
+    """Sparse matrix from blocks (k, d, c): rows are coordinates of points, columns ``c k``."""
     k, d, c = blocks.shape
     rows = np.broadcast_to((d * point[:, None] + np.arange(d))[:, :, None], blocks.shape)
     columns = np.broadcast_to((c * np.arange(k)[:, None] + np.arange(c))[:, None], blocks.shape)
@@ -115,7 +115,7 @@ def _blocks(blocks: NDArray, point: NDArray, points: int) -> sparse.csr_array:
 
 
 def _screened_laplacian(mesh: SolidMesh) -> sparse.csr_array:
-    """Stiffness plus mass over the squared width of P1 elements, (p, p)."""
+    """Stiffness plus mass over the squared width, of linear elements, (p, p)."""
     points, cells = mesh.points, mesh.cells
     sides = points[cells[:, 1:]] - points[cells[:, :1]]
     gradients = np.linalg.inv(sides).swapaxes(1, 2)
@@ -133,7 +133,7 @@ def _p1_mass(mesh: SolidMesh, density: NDArray) -> sparse.csr_array:
 
 
 def _assembled(mesh: SolidMesh, local: NDArray) -> sparse.csr_array:
-    """The sum of local matrices (c, d + 1, d + 1) on the points of the mesh, (p, p)."""
+    """Assembly of local matrices (c, d + 1, d + 1) over the points of the mesh, (p, p)."""
     corners = mesh.cells.shape[1]
     rows = np.repeat(mesh.cells, corners, axis=1).ravel()
     columns = np.tile(mesh.cells, (1, corners)).ravel()
@@ -142,14 +142,14 @@ def _assembled(mesh: SolidMesh, local: NDArray) -> sparse.csr_array:
 
 
 def _neighbours(edges: NDArray, n: int) -> sparse.csr_array:
-    """Which struts share a joint, each with itself included, (m, m)."""
+    """Adjacency of struts that share a joint, diagonal included, (m, m)."""
     m = len(edges)
     meets = sparse.csr_array((np.ones(2 * m), (np.repeat(np.arange(m), 2), edges.ravel())), (m, n))
     return sparse.csr_array(meets @ meets.T)
 
 
 def _colours(near: sparse.csr_array) -> NDArray[np.int64]:
-    """Colours such that no strut has two neighbours of one colour (greedy)."""
+    """Greedy colouring such that no strut has two neighbours of one colour."""
     far = sparse.csr_array(near @ near)
     colour = np.full(far.shape[0], -1)
     for i in range(len(colour)):

@@ -1,4 +1,4 @@
-"""Widths of struts from what was learned, and the smallest width that can be made.
+"""Strut widths from learned stiffnesses, subject to a smallest width.
 
 A spring of stiffness ``k`` is a strut of axial stiffness ``E A / l = k``; a wide range of stiffness
 needs a wide range of widths, and no printer has it. Widths that were learned are used as they are,
@@ -29,7 +29,7 @@ SMALLEST = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Struts:
-    """A learned network as struts that can be made.
+    """Learned network as struts of finite width.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Struts:
 
     @property
     def changes(self) -> str:
-        """Struts that were left out or widened, in words; empty where there are none."""
+        """Description of struts that were left out or widened; empty where there are none."""
         lines = []
         dropped = np.count_nonzero(~self.kept)
         if dropped:
@@ -81,7 +81,7 @@ def struts(
     smallest: float | None = None,
     drop: bool = True,
 ) -> Struts:
-    """Struts that have the learned stiffness.
+    """Struts with the learned stiffnesses.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def struts(
 def sized(
     run: "Run", width: NDArray, modulus: float, smallest: float | None, drop: bool = True
 ) -> Struts:
-    """Struts of these widths, none thinner than ``smallest`` times the widest; see :func:`struts`.
+    """Struts of given widths, none thinner than ``smallest`` times the widest; see :func:`struts`.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def sized(
 
 
 def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], float]:
-    """The width of every bond, and the modulus that makes it as stiff as learned."""
+    """Width of every bond, and the modulus for which it has the learned stiffness."""
     energy, net = run.energy, run.network
     if not isinstance(energy.kinematics, Displacements):
         raise InputError(f"A run of springs, beams or solids is needed, not of a {energy.name}.")
@@ -186,7 +186,7 @@ def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], flo
 
 
 def _stands(run: "Run", kept: NDArray[np.bool_]) -> bool:
-    """Whether the network still stands, with its joints free to turn, on some of its bonds."""
+    """True if the network of some bonds is rigid with pin joints."""
     nodes = set(run.network.edges[kept].ravel().tolist())
     used = {
         n for t in (*run.problem.task.sources, *run.problem.task.targets) for n in t.nodes or ()

@@ -1,4 +1,4 @@
-"""Struts as bodies: how thick they are where, and which of their surfaces a point lies on.
+"""Geometry of struts and joints: width profiles, surfaces, normals and nearest struts.
 
 A strut is straight and symmetric about its axis, ``width * profile`` thick; the profile is 1, or
 thinner near its ends (hinges). At every network node a joint, a disc or a ball, rounds off what
@@ -33,7 +33,7 @@ CHUNK = 4_000_000
 
 
 def drawable(width: NDArray) -> NDArray[np.float64]:
-    """Widths to seven digits, which is what a mesh is made for.
+    """Widths rounded to seven digits, as meshes are made for.
 
     The mesh then is the same on any number of ranks, whose widths differ in their last digits; the
     difference moves the points of the mesh as any change of widths does.
@@ -44,7 +44,7 @@ def drawable(width: NDArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Struts:
-    """The struts and joints of a network.
+    """Struts and joints of a network.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Struts:
 
     @cached_property
     def end_width(self) -> NDArray[np.float64]:
-        """Width of every strut where it enters its joints."""
+        """Width of every strut at its joints."""
         return self.width * (self.hinge.thin if self.hinge else 1.0)
 
     @cached_property
@@ -93,7 +93,7 @@ class Struts:
 
     @property
     def patch_radius(self) -> NDArray[np.float64]:
-        """Distances of the corners of each patch from its node, (n,)."""
+        """Circumradius of the patch of every node, (n,)."""
         return PATCH * self.joint_radius
 
     @cached_property
@@ -114,7 +114,7 @@ class Struts:
         return sparse.csr_array((slope, (node, strut)), shape=(net.n_nodes, net.n_edges))
 
     def profile(self, place: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Width over full width at places along a strut (0 to 1), and its slope by the place."""
+        """Relative width at places along a strut (0 to 1), and its slope."""
         if self.hinge is None:
             return np.ones(np.shape(place)), np.zeros(np.shape(place))
         thin, length = self.hinge.thin, self.hinge.length
@@ -126,7 +126,7 @@ class Struts:
 
     @property
     def stations(self) -> NDArray[np.float64]:
-        """Places along a strut (0 to 1) between which its sides are drawn straight."""
+        """Places along a strut (0 to 1) of the corners of its sides."""
         if self.hinge is None:
             return np.array([0.0, 1.0])
         ramp = self.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
@@ -153,7 +153,7 @@ class Struts:
             yield slice(first, first + rows)
 
     def nearest(self, points: NDArray) -> NDArray[np.int64]:
-        """The strut that every point lies deepest in, (k,)."""
+        """Strut in which every point lies deepest, (k,)."""
         out = np.empty(len(points), dtype=np.int64)
         for part in self._chunks(points):
             place, distance = self._along(points[part])
@@ -162,7 +162,7 @@ class Struts:
         return out
 
     def touching(self, points: NDArray, slack: NDArray) -> "Touch":
-        """The primitives whose surfaces points of the solid's surface lie on.
+        """Primitives on whose surfaces points of the solid's surface lie.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class Struts:
 
 @dataclass(frozen=True, eq=False)
 class Touch:
-    """Pairs of a surface point and a primitive on whose surface it lies.
+    """Pairs of a surface point and the primitive on whose surface it lies.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class Touch:
 
     @cached_property
     def on_strut(self) -> NDArray[np.bool_]:
-        """Whether the primitive is a strut, (t,)."""
+        """Mask of pairs with a strut rather than a joint, (t,)."""
         return self.primitive < self.split
 
     @cached_property

@@ -1,4 +1,4 @@
-"""States of a linear solid as sums of a few columns, and what its struts feel in them."""
+"""Superposition of states of a linear solid, with strains, energies and sensitivities of struts."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ class SolidSuperposition:
 
     @cached_property
     def energy_at_rest(self) -> float:
-        """Elastic energy of the whole solid where no node has moved."""
+        """Elastic energy of the whole solid at zero displacement."""
         return float(self.energies(np.zeros((1, self._columns.shape[1])))[0])
 
     def sensitivity(
@@ -59,7 +59,7 @@ class SolidSuperposition:
     def sensitivity_rate(
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
-        """How that changes while the amounts change at some rates."""
+        """Rate of :meth:`sensitivity` for given rates of the amplitudes."""
         out = []
         for amount, rate in zip(amounts, rates, strict=True):
             self._model.put_state(self._columns @ amount)

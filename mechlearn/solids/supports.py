@@ -1,4 +1,4 @@
-"""Supports of a solid: means over patches that are held at zero, taken out of the equations.
+"""Supports of a solid: mean displacements of patches, constrained to zero by projection.
 
 With the orthonormal rows ``V^T`` of what is held, and the projection ``P = 1 - V V^T`` on the
 displacements that obey it, the constrained equations are ``(P K P + s V V^T) u = P f``: definite
@@ -17,7 +17,7 @@ from mechlearn.parallel import total
 
 
 class Supports:
-    """Constraints that hold linear functionals at zero.
+    """Homogeneous linear constraints.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Supports:
         self._grown = False
 
     def _gathered(self, mine: sparse.csr_array) -> sparse.csr_array:
-        """The owned rows of all ranks, on each."""
+        """Owned rows of all ranks, on each."""
         if self._comm.size == 1:
             return mine
         return sparse.csr_array(sparse.vstack(self._comm.allgather(mine)))
@@ -54,24 +54,24 @@ class Supports:
 
     @property
     def any(self) -> bool:
-        """True if something is held."""
+        """True if there are constraints."""
         return self._mine.shape[1] > 0
 
     def obeyed(self, local: NDArray) -> NDArray[np.float64]:
-        """The part of displacements, or forces, (owned dofs, ...), that obeys the supports."""
+        """Projection of displacements, or forces, (owned dofs, ...), on the constraints."""
         if not self.any:
             return local
         return local - self._mine @ total(self._comm, self._mine.T @ local)
 
     def obeyed_rows(self, rows: sparse.csr_array) -> sparse.csr_array:
-        """The same of functionals of the owned degrees of freedom, (k, owned dofs)."""
+        """Projection of functionals of the owned degrees of freedom, (k, owned dofs)."""
         if not self.any:
             return rows
         held = self._summed(sparse.csr_array(rows @ self._mine))
         return sparse.csr_array(rows - held @ self._mine.T)
 
     def hold(self, matrix: PETSc.Mat) -> bool:
-        """Make a stiffness matrix ``P K P + s V V^T``; whether its pattern has grown by that."""
+        """Replace a stiffness matrix by ``P K P + s V V^T``; True if its pattern grew."""
         if not self.any:
             return False
         mine, whole = self._mine, self._whole
@@ -93,7 +93,7 @@ class Supports:
         return grows
 
     def _grow(self, matrix: PETSc.Mat, stiffness: sparse.csr_array) -> None:
-        """Make room in a matrix: every patch couples to itself and what is next to it."""
+        """Extend the pattern of a matrix: every patch couples to itself and its neighbours."""
         ones = [sparse.csr_array(abs(a) > 0, dtype=float) for a in (self._mine, self._whole)]
         full = np.ones(stiffness.nnz)
         near = sparse.csr_array((full, stiffness.indices, stiffness.indptr), stiffness.shape)
@@ -111,6 +111,6 @@ class Supports:
 
 
 def _arrays(rows: sparse.csr_array) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
-    """Pointers, columns and values, as PETSc takes them."""
+    """Pointers, columns and values in PETSc's types."""
     rows.sort_indices()
     return rows.indptr.astype(PETSc.IntType), rows.indices.astype(PETSc.IntType), rows.data

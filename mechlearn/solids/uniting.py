@@ -1,4 +1,4 @@
-"""Round struts united by OpenCASCADE, which is not to be trusted with it.
+"""Boolean union of round struts by OpenCASCADE, with volume checks and retries.
 
 Where surfaces meet at small angles, or run through the poles and seams of others, its unions may
 lack a strut without an error, fall into pieces, or crash the process. So they are made in a process
@@ -24,7 +24,7 @@ INSIDE = 0.985
 
 
 def tried[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TRIES) -> T:
-    """What a function makes in a process of its own, in the first attempt that it does not refuse.
+    """Result of the first successful attempt of a function, run in a process of its own.
 
     It is called with the arguments and the number of the attempt, from 0 on.
 
@@ -44,7 +44,7 @@ def tried[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TR
 
 
 def check_volume(found: float, wanted: float, within: float, unit: str = "") -> None:
-    """Raise SolveError where a union is not as large as it should be."""
+    """Raise SolveError for a union whose volume is off."""
     if not abs(found / wanted - 1) < within:
         raise SolveError(
             f"OpenCASCADE lost some of the struts: their volume is {found:.4g}{unit}, not "
@@ -53,7 +53,7 @@ def check_volume(found: float, wanted: float, within: float, unit: str = "") -> 
 
 
 def sharpest(struts: Struts) -> str:
-    """A sentence on the two struts that meet at the smallest angle, likely what is hard to unite.
+    """Sentence on the two struts at the smallest angle, the likely cause of a failure.
 
     Angles are measured against the width of the struts over their length, which decides how far
     from the node they part.
@@ -82,7 +82,7 @@ def sharpest(struts: Struts) -> str:
 def shortened(
     place: NDArray, radius: NDArray, first: float, last: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A rod that ends inside its balls, not at their centres, where surfaces would touch.
+    """Rod that ends inside its balls instead of at their centres, for robust intersections.
 
     Rods of a joint then cross each other less, too; the union is the same.
 
@@ -107,7 +107,7 @@ def shortened(
 def spin(
     occ, bodies: list[tuple[int, int]], centre: NDArray, axis: NDArray | None, attempt: int
 ) -> None:
-    """Turn bodies of gmsh that it does not change: not in the first attempt, then at random.
+    """Rotate bodies of revolution in gmsh about their axes: by random angles after attempt one.
 
     As OpenCASCADE makes them, poles and seams of many lie in one plane: good for meshes, bad for
     unions. ``axis`` is that through ``centre`` about which the bodies are round; None where any is.
@@ -119,7 +119,7 @@ def spin(
 
 
 def unite(occ, first: list[tuple[int, int]], others: list[tuple[int, int]]) -> list:
-    """The bodies that a union is; to be called apart, since it ends the process if it is slow."""
+    """Boolean union of bodies; ends its process if it is slow, so to be called isolated."""
     if not others:
         return first
     least, each = PATIENCE

@@ -1,1 +1,1 @@
-"""Studies of many trainings: comparison, sweep, sequence, verification, check."""
+"""Studies of many trainings: comparison, sweep, sequence, verification."""

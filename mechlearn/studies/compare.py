@@ -1,4 +1,4 @@
-"""Rules side by side: the same network, the same starts, and the exact gradient as the measure."""
+"""Comparison of rules: the same network and starts, with the exact gradient as reference."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ NOTHING = np.empty(0)
 
 
 def all_rules(beta: float) -> dict[str, Procedure]:
-    """Every rule in all its variants, and some searches, by the short names of the literature.
+    """All rules and variants, and some searches, by the short names of the literature.
 
     ``beta`` is a nudge that equilibrium propagation can use on the task, see :func:`natural_beta`.
     """
@@ -63,8 +63,8 @@ def all_rules(beta: float) -> dict[str, Procedure]:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """One training by one rule from one start: errors and cosines of every step, and how it ended.
+class RuleResult:
+    """Training by one rule from one start: errors and cosines by step, and the outcome.
 
     ``cosine`` is that between a local rule's signal and the exact gradient of the cost.
     """
@@ -84,7 +84,7 @@ def compare(
     names: Sequence[str] = (),
     seeds: int = 3,
     watch: Callable[[str, int], None] | None = None,
-) -> list[Trial]:
+) -> list[RuleResult]:
     """Train a task by several rules from the same starts.
 
     Parameters
@@ -109,7 +109,7 @@ def compare(
     build = _Builder(setup, folder)
     known = all_rules(natural_beta(build(GradientDescent(), 0)))
     chosen = {name: pick(known, name, "rules") for name in names} or known
-    trials = []
+    results = []
     for name, rule in chosen.items():
         for seed in range(seeds):
             if watch:
@@ -120,14 +120,14 @@ def compare(
                 if names:
                     raise
                 # Not every rule is for every task: a cost without values, a nonlinear element.
-                trials.append(Trial(name, seed, NOTHING, NOTHING, False, 0.0, str(error)))
+                results.append(RuleResult(name, seed, NOTHING, NOTHING, False, 0.0, str(error)))
             else:
-                trials.append(_trial(learner, name, seed, setup))
-    return trials
+                results.append(_train(learner, name, seed, setup))
+    return results
 
 
 class _Builder:
-    """Learners of one task by any rule and from any start; the network is made once."""
+    """Factory of learners of one task for any rule and start; the network is made once."""
 
     def __init__(self, setup: Setup, folder: Path) -> None:
         self.setup = setup = with_start(setup, folder)
@@ -140,7 +140,7 @@ class _Builder:
         return make_learner(setup, self.network, self.energy, self.material, rule)
 
 
-def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
+def _train(learner: Learner, name: str, seed: int, setup: Setup) -> RuleResult:
     cosines: list[float] = []
     spent = 0.0
 
@@ -159,11 +159,11 @@ def _trial(learner: Learner, name: str, seed: int, setup: Setup) -> Trial:
         trouble = str(error)
     wall = time.perf_counter() - began - spent
     errors = np.array(learner.history.error)
-    return Trial(name, seed, errors, np.array(cosines), converged, wall, trouble)
+    return RuleResult(name, seed, errors, np.array(cosines), converged, wall, trouble)
 
 
 def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
-    """A rule's signal for all learning parameters of a settled learner, one after the other."""
+    """Concatenated signals of a rule for all learning parameters of a settled learner."""
     states = [learner.equilibrium.solve(phase) for phase in rule.phases]
     parts = []
     for dof in learner.dofs:
@@ -173,13 +173,13 @@ def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
 
 
 def cosine(a: NDArray, b: NDArray) -> float:
-    """Cosine of the angle between two vectors; not a number where one is zero."""
+    """Cosine of the angle between two vectors; NaN where one is zero."""
     size = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / size) if size > 0 else float("nan")
 
 
 def natural_beta(learner: Learner) -> float:
-    """The nudge that would move the outputs about as far as they are from where they are wanted.
+    """Nudge that would move the outputs about as far as their errors.
 
     About as far as they are from zero, where they are not wanted at values.
     """
@@ -193,7 +193,7 @@ def natural_beta(learner: Learner) -> float:
 
 @dataclass(frozen=True, eq=False)
 class NudgeStudy:
-    """What a family of rules does as its nudge shrinks, at one state of the network.
+    """Contrast, update and angle to the gradient of a family of rules, against the nudge.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class NudgeStudy:
 
     @property
     def powers(self) -> tuple[float, float]:
-        """Fitted powers of the nudge in contrast and update, over its smallest third.
+        """Fitted exponents of contrast and update in the nudge, over its smallest third.
 
         Not a number where there is nothing to fit, as for the contrast of centred coupled learning.
         """
@@ -260,7 +260,7 @@ def _studies(setup: Setup, folder: Path, decades: float, suffix: str) -> list[Nu
 
 
 def _first_target(setup: Setup) -> Setup:
-    """The same with no target but the first."""
+    """The task with its first target only."""
     gone = {t.name for t in setup.task.targets[1:]}
     examples = [{k: v for k, v in e.items() if k not in gone} for e in setup.examples]
     return setup.model_copy(update={"targets": setup.targets[:1], "examples": examples})
@@ -277,11 +277,11 @@ def _nudged(learner: Learner, rule: Any, exact: NDArray) -> tuple[float, float, 
     return rule.amount, contrast, float(np.linalg.norm(found)), 1 - cosine(found, exact)
 
 
-def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def table(results: Sequence[RuleResult]) -> list[dict[str, Any]]:
     """One row per rule: successes, and medians over the starts."""
     rows = []
-    for name in dict.fromkeys(t.rule for t in trials):
-        mine = [t for t in trials if t.rule == name]
+    for name in dict.fromkeys(t.rule for t in results):
+        mine = [t for t in results if t.rule == name]
         rows.append(
             {
                 "rule": name,
@@ -299,7 +299,7 @@ def table(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows as a table that pandas and spreadsheets read."""
+    """Write rows as a CSV table."""
     save(path, csv_table(list(rows[0]), rows))
 
 

@@ -1,4 +1,4 @@
-"""The comparison of rules as files: tables and figures in a folder."""
+"""Output of a comparison of rules: tables and figures in a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +24,12 @@ def write_comparison(
     def tell(rule: str, seed: int) -> None:
         ranks.tell(f"{title}: {rule}, start {seed + 1} of {seeds}")
 
-    trials = compare(setup, folder, names, seeds, tell)
-    rows = table(trials)
+    results = compare(setup, folder, names, seeds, tell)
+    rows = table(results)
     write_csv(output / "rules.csv", rows)
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
-    plot_learning(trials, setup.train.tolerance, figure.subplots())
+    plot_learning(results, setup.train.tolerance, figure.subplots())
     with written(output / "learning.png") as place:
         figure.savefig(place, dpi=150)
     studies = nudge_study(setup, folder)

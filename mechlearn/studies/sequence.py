@@ -1,4 +1,4 @@
-"""One network, several tasks: one after the other, or all at once; and damage in between.
+"""Sequential and joint learning of several tasks, with damage in between.
 
 What a network still knows of a task when it has learned another is seen by asking it for every task
 after every stage.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cut:
-    """A stage in which bonds are cut and nothing is learned; see :meth:`Run.cut`.
+    """Stage that cuts bonds without learning; see :meth:`Run.cut`.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ Stage = tuple[str, Task | Cut] | tuple[str, Task, Mapping[str, Any]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stages:
-    """What came of a sequence.
+    """Results of a sequence: a run and the errors of all tasks per stage.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ def sequence(
     keep_optimiser: bool = False,
     **options: Any,
 ) -> Stages:
-    """Teach a network one task after the other, each from where the last one left it.
+    """Train a network on one task after another, each from the values of the last.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def sequence(
 
 
 def together(**tasks: Task) -> Task:
-    """All of some tasks as one, each an example of its own (or several) in which the others rest.
+    """Joint task: every task an example of its own, with the sources of the others at zero.
 
     Sources and targets are called ``task.name``; those at the same place, about the same, are one
     under the name that they have first.
@@ -243,7 +243,7 @@ def _known(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tu
 
 
 def _place(terminal: Source | Target, task: str) -> tuple:
-    """What makes two sources, or targets, the same but for their values."""
+    """Identity of a source or target without its values."""
     places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
     others = tuple(getattr(terminal, name, None) for name in ("scale", "limit", "baseline"))
     match = getattr(terminal, "match", None)

@@ -1,4 +1,4 @@
-"""Sweeps: one task trained many times, with some of its keys varied, on a cluster of workers.
+"""Parameter sweeps: a task trained for all combinations of values, on a cluster of workers.
 
 Every combination of the values is a *member*, a run in a folder of its own; ``sweep.csv`` has a row
 for each. Members are spread over Dask workers: of a cluster on this machine, or of a scheduler that
@@ -45,7 +45,7 @@ RESULTS = ("converged", "error", "steps", "wall_s", "trouble")
 
 @dataclass(frozen=True)
 class Member:
-    """One training of a sweep: its name, the keys that are its own, and the whole set-up."""
+    """Training of a sweep: its name, its own keys, and the complete configuration."""
 
     name: str
     varied: Mapping[str, Any]
@@ -201,7 +201,7 @@ def _path(key: str) -> list[str | int]:
 
 
 def _replaced(data: Any, path: Sequence[str | int], value: Any, key: str) -> Any:
-    """A copy of nested tables with another value at the end of a path."""
+    """Copy of nested tables with a new value at the end of a path."""
     if not path:
         return value
     head, rest = path[0], path[1:]
@@ -239,14 +239,14 @@ def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Made:
-    """Records of members: set-ups as written, and digests of the files they name."""
+    """Records of members: configurations as written, and digests of the files they name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files: dict[str, str] = {}
 
     def record(self, setup: Setup) -> str:
-        """All that decides what a training comes to, as text."""
+        """Text of all that determines the result of a training."""
         written = setup.model_dump(mode="json", exclude_none=True)
         files = {"network": self._digest(setup.network.model_dump_json(), self._network, setup)}
         if setup.start is not None:
@@ -276,7 +276,7 @@ class _Made:
 
 
 def _finished(output: Path, planned: Sequence[Member], made: _Made) -> dict[str, dict[str, Any]]:
-    """Rows of the members whose runs are there."""
+    """Rows of the members that are done."""
     rows = {}
     for member in planned:
         folder = output / member.name
@@ -298,7 +298,7 @@ def _finished(output: Path, planned: Sequence[Member], made: _Made) -> dict[str,
 
 
 def _require_answer(address: str) -> None:
-    """Raise InputError where nobody listens at the address of a scheduler.
+    """Raise InputError where no scheduler responds at an address.
 
     A client of Dask that finds nobody can hang the next one, when it is collected.
     """
@@ -346,7 +346,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Take what asks a process to end for a KeyboardInterrupt with the signal's number."""
+    """Convert termination signals to KeyboardInterrupt with the signal's number."""
 
     def stop(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
@@ -356,7 +356,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _unheard() -> AbstractContextManager[None]:
-    """Let processes that start now not hear Ctrl-C, which goes to all: this one ends them."""
+    """Make processes that start now ignore Ctrl-C; this one ends them."""
     return handling((signal.SIGINT,), signal.SIG_IGN)
 
 
@@ -374,7 +374,7 @@ def _nothing() -> Iterator[Any]:
 
 
 def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Futures as they end, with their results; whatever goes wrong in one is its trouble."""
+    """Futures as they complete, with their results; exceptions become results."""
     if not futures:
         return
     from distributed import as_completed

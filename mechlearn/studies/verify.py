@@ -1,4 +1,4 @@
-"""Verification: what of that which a network of springs or beams has learned survives as a solid.
+"""Verification: the response of a learned spring or beam network as beams and as a solid.
 
 The learned network becomes struts of finite width, and the same task is solved by models that know
 more and more of them: bars (no bending), beams (bending, joints), a solid at small strain and a
@@ -31,7 +31,7 @@ from mechlearn.units import percent
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """What every model of the struts says of the task.
+    """Readings of the task's targets by every model of the struts.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Verification:
     solid: tuple[Any, NDArray] | None = None
 
     def kept(self, model: str) -> list[float | None]:
-        """Every reading of a model over the learned one, one per row."""
+        """Ratios of every model's readings to the learned ones, one per row."""
         return [
             None if row[model] is None or not row["learned"] else row[model] / row["learned"]
             for row in self.targets
@@ -126,7 +126,7 @@ def tune(
     rule: Any = None,
     **options: Any,
 ) -> Run:
-    """Go on training in the solid, from the struts as they are; their widths learn.
+    """Continue training in the solid, where strut widths learn.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def tune(
 
 
 def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
-    """Widths and joints of beams that are like the struts."""
+    """Widths and joints of equivalent beams."""
     modulus = made.modulus
     if dim == 3:
         return {"modulus": modulus, "radius": made.width / 2}, {}
@@ -173,7 +173,7 @@ def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
 def _answer(
     run: Run, network: Network, energy: Element, values: Mapping[str, Any]
 ) -> tuple[list[Any], list[str], Any, NDArray]:
-    """What the targets read, as rows of a run have it, what the model warns of, and its state."""
+    """Rows of targets, warnings and state of a model."""
     from mechlearn.runs.summary import target_table
 
     problem = pose(run.setup.task, network, energy.kinematics)
@@ -184,7 +184,7 @@ def _answer(
     outputs = solver.outputs(free) / problem.units
     rows = target_table(problem, outputs, outputs)
     fields = free.fields()
-    return [row["reached"] for row in rows], model.doubts(fields), model, fields[:, 0]
+    return [row["reached"] for row in rows], model.warnings(fields), model, fields[:, 0]
 
 
 def write(found: Verification, folder: Path) -> None:
@@ -231,7 +231,7 @@ def table(found: Verification) -> str:
 
 
 def _deviation(part: float) -> str:
-    """A reading against the learned one, given their ratio, in words."""
+    """Reading relative to the learned one, in words."""
     if abs(part - 1) < 0.005:
         return "as learned"
     if part < 0:

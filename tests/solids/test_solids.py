@@ -337,7 +337,7 @@ def test_what_is_said_of_nearly_incompressible_solids():
     def deflection(order, size, plane, poisson=0.49):
         energy = Solid(order=order, mesh_size=size, plane=plane, poisson=poisson)
         model = solid(frame(), energy, held=(0, 1, 2), width=0.2)
-        said = model.doubts(np.zeros((len(model.local_free), 1)))
+        said = model.warnings(np.zeros((len(model.local_free), 1)))
         return response(model, 8, np.array([0.0, 1e-3]))[1], said
 
     fine, _ = deflection(2, 0.35, "strain")
