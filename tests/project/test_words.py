@@ -3,9 +3,9 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from paths import ROOT
+
 #: Relative clauses in place of a noun phrase.
 OPENINGS = {
     "How", "If", "That", "Those", "What", "When", "Where", "Whether", "Which", "Who",
