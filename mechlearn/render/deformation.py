@@ -88,7 +88,7 @@ def reading(network: Network, port: Port, displacements: NDArray, linear: bool =
 
 
 @dataclass(frozen=True, eq=False)
-class Standpoint:
+class RigidMotion:
     """From where a deformation is seen: moving and turning along with what floats.
 
     Attributes
@@ -107,14 +107,14 @@ class Standpoint:
     spin: NDArray[np.float64]
     linear: bool
 
-    def seen(self, rest: NDArray, moves: NDArray) -> NDArray[np.float64]:
+    def relative(self, rest: NDArray, moves: NDArray) -> NDArray[np.float64]:
         """Displacements (k, d) of points without the motion of the whole."""
         arm = rest - self.centre
         if self.linear:
             return moves - self.drift - arm @ self.spin.T
         return (arm + moves - self.drift) @ self.spin - arm
 
-    def turned(self, rotations: NDArray) -> NDArray[np.float64]:
+    def relative_rotations(self, rotations: NDArray) -> NDArray[np.float64]:
         """Rotations of nodes, (n, 1) in 2D and (n, 3) in 3D, without the turn of the whole."""
         w = self.spin if self.linear else (self.spin - self.spin.T) / 2
         if len(w) == 2:
@@ -123,35 +123,36 @@ class Standpoint:
         return rotations - np.array([w[2, 1], w[0, 2], w[1, 0]])
 
 
-def standpoint(
+def rigid_motion(
     network: Network, problem: Problem, displacements: NDArray, linear: bool = True
-) -> Standpoint:
-    """The standpoint that suits a state: that of a network which nothing holds moves with it."""
+) -> RigidMotion:
+    """The rigid_motion that suits a state: that of a network which nothing holds moves with it."""
     rest, d = network.nodes, network.dim
     u = displacements[:, :d]
     centre = rest.mean(axis=0)
     if problem.task.supports or any(p.component is not None for p in problem.ports):
-        return Standpoint(centre, np.zeros(d), np.zeros((d, d)), True)
+        return RigidMotion(centre, np.zeros(d), np.zeros((d, d)), True)
     drift, arm = u.mean(axis=0), rest - centre
     if network.periodic:
-        return Standpoint(centre, drift, np.zeros((d, d)), True)
+        return RigidMotion(centre, drift, np.zeros((d, d)), True)
     if not linear:
         # The rotation that brings the network at rest closest to the deformed one (Kabsch).
         left, _, right = np.linalg.svd((arm + u - drift).T @ arm)
         flip = np.ones(d)
         flip[-1] = np.sign(np.linalg.det(left @ right))
-        return Standpoint(centre, drift, (left * flip) @ right, False)
+        return RigidMotion(centre, drift, (left * flip) @ right, False)
     planes = [(a, b) for a in range(d) for b in range(a + 1, d)]
     spins = np.zeros((len(planes), d, d))
     for spin, (a, b) in zip(spins, planes, strict=True):
         spin[a, b], spin[b, a] = -1.0, 1.0
     columns = np.stack([(arm @ s.T).ravel() for s in spins], axis=1)
     amounts = np.linalg.lstsq(columns, (u - drift).ravel(), rcond=None)[0]
-    return Standpoint(centre, drift, np.tensordot(amounts, spins, 1), True)
+    return RigidMotion(centre, drift, np.tensordot(amounts, spins, 1), True)
 
 
 def without_rigid_motion(
     network: Network, problem: Problem, displacements: NDArray, linear: bool = True
 ) -> NDArray:
     """Displacements less the drift and turn of a network that nothing holds."""
-    return standpoint(network, problem, displacements, linear).seen(network.nodes, displacements)
+    motion = rigid_motion(network, problem, displacements, linear)
+    return motion.relative(network.nodes, displacements)

@@ -18,12 +18,11 @@ from mechlearn.errors import InputError
 from mechlearn.io.writing import written
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import literal
-from mechlearn.render.felt import pulled, recorded
+from mechlearn.render.captions import heading, percent, readings
+from mechlearn.render.fields import loaded_states, recorded_states
 from mechlearn.render.offscreen import Stage
+from mechlearn.render.run_view import Look, RunView
 from mechlearn.render.sheet import Sheet
-from mechlearn.render.shown import Look, Shown
-from mechlearn.render.view import view
-from mechlearn.render.words import heading, percent, readings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,8 +74,8 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
         look = replace(look, colour="energy" if isinstance(run.energy, Solid) else "strain")
     count = PULL_OF_SOLIDS if isinstance(run.energy, Solid) else PULL
     amplitudes = np.linspace(0, 1, count + 1)
-    states, answers = zip(*pulled(run, example, amplitudes), strict=True)
-    shown = Shown(run, example, look, states)
+    states, answers = zip(*loaded_states(run, example, amplitudes), strict=True)
+    shown = RunView(run, example, look, states)
     reads, columns = _answers(run, example, np.array([a.outputs for a in answers]))
 
     def curve(axes: "Axes", k: int) -> None:
@@ -98,7 +97,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             axes.legend(frameon=False)
 
     words = [
-        ",  ".join([f"{percent(a)} of the load", readings(run, example, s.felt.outputs)]).rstrip(
+        ",  ".join([f"{percent(a)} of the load", readings(run, example, s.fields.outputs)]).rstrip(
             ", "
         )
         for a, s in zip(amplitudes, states, strict=True)
@@ -120,7 +119,7 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
     # Evenly, but the first steps, in which most happens, one by one.
     places = np.unique(np.rint((len(steps) - 1) * np.linspace(0, 1, STEPS) ** 1.5).astype(int))
     contrast = "contrast" in (look.colour, look.thickness)
-    shown = Shown(run, example, look, list(recorded(run, example, places, contrast)))
+    shown = RunView(run, example, look, list(recorded_states(run, example, places, contrast)))
     error = run.history.error.values
 
     def curve(axes: "Axes", k: int) -> None:
@@ -132,7 +131,7 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
 
     words = [
         ",  ".join([f"step {steps[p]}, error {percent(error[steps[p]])}"]
-                   + ([said] if (said := readings(run, example, s.felt.outputs)) else []))
+                   + ([said] if (said := readings(run, example, s.fields.outputs)) else []))
         for p, s in zip(places, shown.states, strict=True)
     ]  # fmt: skip
     images = list(_images(shown, words, curve, size))
@@ -154,7 +153,7 @@ def _answers(
 
 
 def _images(
-    shown: Shown,
+    shown: RunView,
     words: Sequence[str],
     curve: Callable[["Axes", int], None],
     size: tuple[int, int],
@@ -174,13 +173,13 @@ def _images(
                     round(v) for v in (0, sheet.top + 45 * sheet.unit, sheet.width,
                                        sheet.height - 45 * sheet.unit)
                 )  # fmt: skip
-                sight = view(points, run.network.dim, place[2:], scenes[0].outlook())
+                projection = scenes[0].projection(place[2:], points=points)
                 stage = Stage(place[2:]).__enter__()
             line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
             sheet.fit(line, size[0] - 64 * sheet.unit)
-            sheet.picture(stage.picture(scene, sight), place)
+            sheet.picture(stage.picture(scene, projection), place)
             sheet.explain(scene, shown.shades, below=45 * sheet.unit)
-            sheet.scale_bar(sight)
+            sheet.scale_bar(projection)
             w, h = size
             left = sheet.width + 330 * sheet.unit
             corner = sheet.at(left, sheet.top + 0.78 * sheet.height)

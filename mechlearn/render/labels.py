@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.render.captions import label
 from mechlearn.render.marks import Mark
+from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Place, Sheet
-from mechlearn.render.view import View
-from mechlearn.render.words import label
 
 #: More sources and targets than this are marked but not labelled one by one.
 LABELS = 14
@@ -36,7 +36,7 @@ def label_room(sheet: Sheet, words: Sequence[Sequence[str]]) -> float:
 def label_marks(
     sheet: Sheet,
     scene: Scene,
-    sight: View,
+    projection: Projection,
     image: NDArray[np.uint8],
     place: Place,
     words: Sequence[Sequence[str]],
@@ -47,7 +47,7 @@ def label_marks(
         [sheet.text(0, 0, line, LETTERS, mark.colour, va="baseline") for line in lines]
         for mark, lines in zip(scene.marks, words, strict=False)
     ]
-    anchors = [sight.pixels(scene.anchors_of(mark)) for mark in scene.marks[: len(texts)]]
+    anchors = [projection.pixels(scene.anchors_of(mark)) for mark in scene.marks[: len(texts)]]
     sizes = [
         (max(t.get_window_extent().width for t in lines), LINE * sheet.unit * len(lines))
         for lines in texts
@@ -55,7 +55,7 @@ def label_marks(
     ink = (image < 250).any(axis=2)
     ink[:, : round(SIDE * sheet.unit)] = True
     corners = free_places(ink, sizes, anchors, GAP * sheet.unit)
-    origin, pixels = np.array(place[:2]), sight.size[1] / 2 / sight.scale
+    origin, pixels = np.array(place[:2]), projection.size[1] / 2 / projection.scale
     for mark, lines, corner, size, points in zip(
         scene.marks, texts, corners, sizes, anchors, strict=False
     ):

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import listed
 from mechlearn.network import Network
+from mechlearn.render.captions import percent, sizes
 from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import BOND, CELL, SUPPORT
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
-from mechlearn.render.view import view
-from mechlearn.render.words import percent, sizes
+from mechlearn.render.projection import fit_projection
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount
 
@@ -107,11 +107,11 @@ def drawing(
     if network.n_edges > MOST:
         return ""
     pieces = segments(network)
-    sight = view(pieces.ends.reshape(-1, 3), network.dim, SIZE)
-    ends = np.rint(10 * sight.pixels(pieces.ends)).astype(int)
+    projection = fit_projection(pieces.ends.reshape(-1, 3), network.dim, SIZE)
+    ends = np.rint(10 * projection.pixels(pieces.ends)).astype(int)
     shapes = []
     if network.periodic:
-        outline = np.rint(10 * sight.pixels(cell_of(network).edges())).astype(int)
+        outline = np.rint(10 * projection.pixels(cell_of(network).edges())).astype(int)
         shapes.append(_path(outline, CELL, 8))
     thin = max(4.0, min(20.0, 2400 / np.sqrt(network.n_edges) / 8))
     if values is None:
@@ -129,7 +129,7 @@ def drawing(
             width = thin * (0.4 + 1.4 * float(shades.widths(np.array([middle]))[0]))
             mine = ends[np.isin(pieces.bond, of)]
             shapes.append(_path(mine, f"#{r:02x}{g:02x}{b:02x}", width))
-    place = 10 * sight.pixels(network.nodes)
+    place = 10 * projection.pixels(network.nodes)
     for node in supports:
         x, y = place[node] - 25
         shapes.append(f'<rect x="{x:.0f}" y="{y:.0f}" width="50" height="50" fill="{SUPPORT}"/>')

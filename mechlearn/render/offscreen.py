@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.render.drawing import draw_bonds, draw_marks
+from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
-from mechlearn.render.view import View
 
 
 class Stage:
@@ -43,14 +43,14 @@ class Stage:
     ) -> None:
         self._plotter.close()
 
-    def picture(self, scene: Scene, sight: View) -> NDArray[np.uint8]:
+    def picture(self, scene: Scene, projection: Projection) -> NDArray[np.uint8]:
         """A scene as (h, w, 3) bytes."""
         plotter, (w, h) = self._plotter, self.size
         plotter.clear_actors()
-        draw_bonds(plotter, scene, -sight.out)
+        draw_bonds(plotter, scene, -projection.out)
         bonds = list(plotter.actors.values())
         draw_marks(plotter, scene)
-        sight.aim(plotter)
+        projection.aim(plotter)
         image = self._shot()
         if not scene.flat and len(plotter.actors) > len(bonds):
             # Marks inside a network in space shine through what is in front of them.
@@ -68,10 +68,10 @@ class Stage:
         return self._plotter.screenshot(return_img=True)[..., :3]
 
 
-def picture(scene: Scene, sight: View) -> NDArray[np.uint8]:
+def picture(scene: Scene, projection: Projection) -> NDArray[np.uint8]:
     """A scene as (h, w, 3) bytes."""
-    with Stage(sight.size) as stage:
-        return stage.picture(scene, sight)
+    with Stage(projection.size) as stage:
+        return stage.picture(scene, projection)
 
 
 def load_pyvista() -> ModuleType:

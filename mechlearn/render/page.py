@@ -15,11 +15,11 @@ import numpy as np
 from mechlearn.errors import InputError
 from mechlearn.io.writing import save
 from mechlearn.plots import INK, short
+from mechlearn.render.captions import heading, label, percent
 from mechlearn.render.colours import QUIET
 from mechlearn.render.labels import LABELS
-from mechlearn.render.shown import Look, Shown, learned_caption
+from mechlearn.render.run_view import Look, RunView, learned_caption
 from mechlearn.render.window import plotter
-from mechlearn.render.words import heading, label, percent
 
 if TYPE_CHECKING:
     import pyvista
@@ -45,14 +45,14 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
         text = page(made)
     finally:
         made.close()
-    shown = Shown(run, example - 1, look)
+    shown = RunView(run, example - 1, look)
     # The viewer empties what it draws into: the page, unless there is a place for it.
     text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
     save(path, text.encode())
     return path
 
 
-def legend(shown: Shown) -> str:
+def legend(shown: RunView) -> str:
     """Title, colour bar, names of sources and targets and a caption, to lie over a page."""
     shades, (scene,) = shown.shades, shown.scenes
     colours = np.asarray(shades.map(np.linspace(1, 0, 33), bytes=True))[:, :3]

@@ -7,16 +7,15 @@ import numpy as np
 
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.render.captions import heading, readings
 from mechlearn.render.colours import TARGET
-from mechlearn.render.felt import Solved
+from mechlearn.render.fields import RunStates
 from mechlearn.render.labels import label_marks, label_room, mark_words
 from mechlearn.render.offscreen import picture
+from mechlearn.render.run_view import Look, RunView, learned_caption, quantities
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Place, Sheet
-from mechlearn.render.shown import Look, Shown, learned_caption, quantities
 from mechlearn.render.vector import draw_scene
-from mechlearn.render.view import view
-from mechlearn.render.words import heading, readings
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -26,7 +25,7 @@ Size = tuple[int, int]
 
 def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
     """The learned network in its free state."""
-    shown = Shown(run, example, look)
+    shown = RunView(run, example, look)
     (scene,) = shown.scenes
     text = learned_caption(shown)
     sheet = Sheet(size, heading(run), text[0].upper() + text[1:], vector=vector)
@@ -38,19 +37,19 @@ def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool
 
 def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
     """Free and clamped before training, free and clamped after."""
-    cost, solved = run.setup.task.cost, Solved(run, example)
+    cost, solved = run.setup.task.cost, RunStates(run, example)
     if not cost.has_values:
         raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
     states = [solved(learned, clamped) for learned in (False, True) for clamped in (False, True)]
     if look.colour is None:
         look = Look(_felt(run), look.thickness, look.amplify, look.whole)
-    shown = Shown(run, example, look, states)
+    shown = RunView(run, example, look, states)
     names = [
         f"{when} training: {state}" for when in ("Before", "After") for state in ("free", "clamped")
     ]
     caption = ["Free: sources only; clamped: outputs also held at their targets"]
     caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, s.felt.outputs) for s in shown.states]
+    answers = [readings(run, example, s.fields.outputs) for s in shown.states]
     return _grid(shown, "; ".join(caption), names, answers, size, vector)
 
 
@@ -58,12 +57,12 @@ def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: boo
     """What every bond feels when the sources pull, before training and after, drawn at rest."""
     if look.colour is None:
         look = Look(_felt(run), look.thickness, look.amplify, look.whole)
-    solved = Solved(run, example)
-    shown = Shown(run, example, look, [solved(learned=False), solved()], moving=False)
+    solved = RunStates(run, example)
+    shown = RunView(run, example, look, [solved(learned=False), solved()], moving=False)
     names = ["Before training", "After training"]
     caption = ["What every bond feels when the sources act, on the network at rest"]
     caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, s.felt.outputs) for s in shown.states]
+    answers = [readings(run, example, s.fields.outputs) for s in shown.states]
     return _grid(shown, "; ".join(caption), names, answers, size, vector)
 
 
@@ -78,18 +77,18 @@ def labelled_picture(sheet: Sheet, scene: Scene, reached: Mapping[str, Any]) -> 
     place = _whole(0, sheet.top, sheet.width, sheet.height)
     words = mark_words(scene, reached)
     margin = (0.06, max(0.115, label_room(sheet, words) / sheet.height))
-    sight = view(scene.points(), scene.network.dim, place[2:], scene.outlook(), margin)
-    image = picture(scene, sight)
+    projection = scene.projection(place[2:], margin)
+    image = picture(scene, projection)
     if sheet.vector:
-        draw_scene(sheet.frame(place), scene, sight)
+        draw_scene(sheet.frame(place), scene, projection)
     else:
         sheet.picture(image, place)
-    sheet.scale_bar(sight)
-    label_marks(sheet, scene, sight, image, place, words)
+    sheet.scale_bar(projection)
+    label_marks(sheet, scene, projection, image, place, words)
 
 
 def _grid(
-    shown: Shown,
+    shown: RunView,
     caption: str,
     names: Sequence[str],
     answers: Sequence[str],
@@ -103,7 +102,7 @@ def _grid(
     sheet.explain(scenes[-1], shown.shades)
     rows = -(-len(scenes) // columns)
     w, h, head = sheet.width // columns, sheet.height // rows, sheet.unit * 40
-    points, out = np.concatenate([s.points() for s in scenes]), scenes[0].outlook()
+    points = np.concatenate([s.points() for s in scenes])
     said = []
     for k, (scene, name, answer) in enumerate(zip(scenes, names, answers, strict=True)):
         left, top = (k % columns) * w, sheet.top + (k // columns) * h
@@ -113,15 +112,15 @@ def _grid(
         said.append(sheet.text(end, middle, answer, 20, TARGET))
         sheet.fit(said[-1], left + w - 24 * sheet.unit - end)
         place = _whole(left, top + head, w, h - head)
-        sight = view(points, run.network.dim, place[2:], out, (0.035, 0.04))
+        projection = scenes[0].projection(place[2:], (0.035, 0.04), points)
         if sheet.vector:
-            draw_scene(sheet.frame(place), scene, sight)
+            draw_scene(sheet.frame(place), scene, projection)
         else:
-            sheet.picture(picture(scene, sight), place)
+            sheet.picture(picture(scene, projection), place)
     least = min(text.get_fontsize() for text in said)
     for text in said:
         text.set_fontsize(least)
-    sheet.scale_bar(sight)
+    sheet.scale_bar(projection)
     return sheet
 
 

@@ -13,6 +13,7 @@ from mechlearn.errors import InputError, plain
 from mechlearn.network import Network
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import literal
+from mechlearn.render.captions import heading, sizes, which_example
 from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.panels import (
@@ -22,10 +23,9 @@ from mechlearn.render.panels import (
     response_sheet,
     states_sheet,
 )
+from mechlearn.render.run_view import Look
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet, new_figure, save
-from mechlearn.render.shown import Look
-from mechlearn.render.words import heading, sizes, which_example
 from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from mechlearn.render.cell import Cell, cell_of
 from mechlearn.render.deformation import strained
 from mechlearn.render.lines import Segments, dashed, segments, space
 from mechlearn.render.marks import Mark, apart
-from mechlearn.render.view import outlook
+from mechlearn.render.projection import MARGIN, Projection, fit_projection, viewing_direction
 
 #: Dashes that stand for a bond that was removed, and for an edge of the cell that is wanted.
 DASHES, DASHES_OF_CELL = 6, 30
@@ -206,14 +206,25 @@ class Scene:
             parts += [a.reshape(-1, 3) for a in (self.wanted_edges(mark), self.pairs_of(mark))]
         return np.concatenate(parts)
 
-    def outlook(self) -> NDArray[np.float64]:
+    def viewing_direction(self) -> NDArray[np.float64]:
         """From where it is best seen; of the network at rest, so that it is alike in all states."""
         rest = replace(self, nodes=self.network.nodes, strain=None, solid=None, lines=None)
         at = [rest.anchors_of(m) for m in self.marks]
         arrows = [rest.arrows(m)[1] for m in self.marks]
         middle = space(self.network.nodes.mean(axis=0))
         none = np.empty((0, 3))
-        return outlook((np.vstack([none, *at]) - middle) / self.extent, np.vstack([none, *arrows]))
+        places = (np.vstack([none, *at]) - middle) / self.extent
+        return viewing_direction(places, np.vstack([none, *arrows]))
+
+    def projection(
+        self,
+        size: tuple[int, int],
+        margin: tuple[float, float] = MARGIN,
+        points: NDArray | None = None,
+    ) -> Projection:
+        """Projection of all that is drawn, or of ``points``, onto so many pixels."""
+        points = self.points() if points is None else points
+        return fit_projection(points, self.network.dim, size, self.viewing_direction(), margin)
 
     def nodes_of(self, mark: Mark) -> NDArray[np.float64]:
         """Where a mark's nodes are, shape (k, 3)."""

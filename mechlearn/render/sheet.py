@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.io.writing import written
 from mechlearn.plots import INK, log_ticks, short
+from mechlearn.render.captions import percent
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.marks import Mark
+from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
-from mechlearn.render.view import View
-from mechlearn.render.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,11 +103,11 @@ class Sheet:
         corner = self.at(left, top + h)
         return self.figure.add_axes((*corner, w / self.size[0], h / self.size[1]))
 
-    def scale_bar(self, sight: View) -> None:
+    def scale_bar(self, projection: Projection) -> None:
         """A bar of a round length at the foot of the column."""
         from matplotlib.lines import Line2D
 
-        unit = sight.size[1] / 2 / sight.scale
+        unit = projection.size[1] / 2 / projection.scale
         left, most = self.width + 20 * self.unit, 150 * self.unit
         power = 10.0 ** np.floor(np.log10(most / unit))
         length = next(s for s in (5, 2, 1) if s * power * unit <= most * (1 + 1e-9)) * power

@@ -10,8 +10,8 @@ from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
 from mechlearn.render.drawing import FADED
 from mechlearn.render.lines import Segments
 from mechlearn.render.marks import Mark
+from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
-from mechlearn.render.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,19 +22,19 @@ POINT = 0.72
 STEPS = 12
 
 
-def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
+def draw_scene(axes: "Axes", scene: Scene, projection: Projection) -> None:
     """Draw a plane scene into axes of the size of its view."""
     from matplotlib.collections import LineCollection, PolyCollection
 
-    w, h = sight.size
+    w, h = projection.size
     axes.set(xlim=(0, w), ylim=(h, 0))
     axes.set_axis_off()
-    unit = h / 2 / sight.scale
+    unit = h / 2 / projection.scale
 
     def lines(ends: NDArray, radius: ArrayLike, colours: Any, z: float, cap: str = "round") -> None:
         width = 2 * POINT * unit * np.broadcast_to(radius, len(ends))
         options = {"linewidths": width, "colors": colours, "capstyle": cap, "zorder": z}
-        axes.add_collection(LineCollection(sight.pixels(ends), **options))
+        axes.add_collection(LineCollection(projection.pixels(ends), **options))
 
     if scene.network.periodic:
         if scene.ghost and scene.strain is not None:
@@ -47,13 +47,13 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
             lines(ends, scene.thin, colours, 1, cap)
     lines(scene.dashes(), scene.thin, REMOVED, 1.5)
     if scene.solid is not None:
-        cells = sight.pixels(scene.solid.points[scene.solid.cells])
+        cells = projection.pixels(scene.solid.points[scene.solid.cells])
         faces = scene.solid.colours / 255
         # A hair of an edge hides the seams between cells. So many shapes are better pixels.
         body = PolyCollection(cells, facecolors=faces, edgecolors="face", linewidths=0.2, zorder=2)
         body.set_rasterized(True)
         axes.add_collection(body)
-        rim = sight.pixels(scene.solid.points[scene.solid.rim()])
+        rim = projection.pixels(scene.solid.points[scene.solid.rim()])
         axes.add_collection(LineCollection(rim, colors=RIM, linewidths=0.7, zorder=2.1))
     else:
         for ends, colours, bond, cap in _shaded(scene.pieces(), scene.colours, FADED):
@@ -62,13 +62,13 @@ def draw_scene(axes: "Axes", scene: Scene, sight: View) -> None:
             # What fades away is behind all that does not.
             lines(ends[order], radii[order], colours[order], 2 if cap == "round" else 1.9, cap)
     for node, half in zip(scene.supports, scene.support_sizes(), strict=True):
-        _polygon(axes, sight, scene.nodes[node] + half * _SQUARE, SUPPORT, 3)
+        _polygon(axes, projection, scene.nodes[node] + half * _SQUARE, SUPPORT, 3)
     for mark in scene.marks:
         lines(scene.wanted_edges(mark), 0.0016 * scene.extent, mark.colour, 3.5)
         pairs = scene.pairs_of(mark)
         if len(pairs):
             lines(pairs, 0.32 * scene.mark, mark.colour, 4)
-        _draw_mark(axes, scene, sight, mark, unit)
+        _draw_mark(axes, scene, projection, mark, unit)
 
 
 def _shaded(
@@ -102,14 +102,14 @@ def _shaded(
 _SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 
 
-def _draw_mark(axes: "Axes", scene: Scene, sight: View, mark: Mark, unit: float) -> None:
+def _draw_mark(axes: "Axes", scene: Scene, projection: Projection, mark: Mark, unit: float) -> None:
     from matplotlib.patches import Circle
 
     size = scene.mark * unit
-    for place in sight.pixels(scene.wanted_of(mark)):
+    for place in projection.pixels(scene.wanted_of(mark)):
         ring = {"fill": False, "edgecolor": mark.colour, "linewidth": 0.3 * size * POINT}
         axes.add_patch(Circle(tuple(place), 1.7 * size, zorder=3.5, **ring))
-    for place in sight.pixels(scene.nodes_of(mark)):
+    for place in projection.pixels(scene.nodes_of(mark)):
         axes.add_patch(Circle(tuple(place), 1.3 * size, color="white", zorder=5, linewidth=0))
         full = {"color": mark.colour, "linewidth": 0}
         ring = {"fill": False, "edgecolor": mark.colour, "linewidth": 0.4 * size * POINT}
@@ -124,10 +124,10 @@ def _draw_mark(axes: "Axes", scene: Scene, sight: View, mark: Mark, unit: float)
             outline = [(0, shaft), (neck, shaft), (neck, head), (tip, 0)]
             outline += [(x, -y) for x, y in outline[2::-1]]
             points = [start[:2] + x * along[:2] + y * across for x, y in outline]
-            _polygon(axes, sight, np.array(points), colour, z)
+            _polygon(axes, projection, np.array(points), colour, z)
 
 
-def _polygon(axes: "Axes", sight: View, points: NDArray, colour: str, z: float) -> None:
+def _polygon(axes: "Axes", projection: Projection, points: NDArray, colour: str, z: float) -> None:
     from matplotlib.patches import Polygon
 
-    axes.add_patch(Polygon(sight.pixels(points), color=colour, zorder=z, linewidth=0))
+    axes.add_patch(Polygon(projection.pixels(points), color=colour, zorder=z, linewidth=0))

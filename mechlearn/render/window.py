@@ -9,9 +9,9 @@ from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.labels import LABELS
 from mechlearn.render.offscreen import has_display, load_pyvista
+from mechlearn.render.projection import MARGIN
+from mechlearn.render.run_view import Look, RunView, learned_caption
 from mechlearn.render.scene import Scene
-from mechlearn.render.shown import Look, Shown, learned_caption
-from mechlearn.render.view import view
 
 if TYPE_CHECKING:
     import pyvista
@@ -55,7 +55,7 @@ def plotter(
     look = Look(colour, thickness, amplify, whole)
     check_options(run, example, look)
     pv = load_pyvista()
-    shown = Shown(run, example - 1, look)
+    shown = RunView(run, example - 1, look)
     (scene,) = shown.scenes
     made = pv.Plotter(**{"window_size": (1200, 800), "lighting": "light kit", **options})
     made.background_color = "white"
@@ -66,8 +66,8 @@ def plotter(
         _add_names(made, scene)
         made.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
     size = tuple(made.window_size)
-    margin = (0.17, 0.08) if words else (0.06, 0.06)
-    view(scene.points(), run.network.dim, size, scene.outlook(), margin).aim(made)
+    margin = (0.17, 0.08) if words else MARGIN
+    scene.projection(size, margin).aim(made)
     made.camera_set = True
     return made
 

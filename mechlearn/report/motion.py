@@ -58,7 +58,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         "thick": scene.thick,
         "mark": scene.mark,
         "arrow": scene.arrow,
-        "outlook": scene.outlook().tolist(),
+        "outlook": scene.viewing_direction().tolist(),
         "nodes": pack(space(network.nodes)),
         "edges": pack(network.edges, "<u4"),
         "lengths": pack(network.lengths),

@@ -10,7 +10,7 @@ import numpy as np
 from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
 from mechlearn.io.writing import save
-from mechlearn.render.words import heading, percent
+from mechlearn.render.captions import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture

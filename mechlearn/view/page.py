@@ -1,4 +1,4 @@
-"""The page of an exhibit: controls in the browser, pictures and answers from here (trame)."""
+"""The page of an view: controls in the browser, pictures and answers from here (trame)."""
 
 import asyncio
 import socket
@@ -9,10 +9,10 @@ import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.parallel import size
+from mechlearn.render.captions import heading
 from mechlearn.render.colours import GHOST, SOURCE, SUPPORT, TARGET
 from mechlearn.render.marks import held_nodes
-from mechlearn.render.words import heading
-from mechlearn.view.exhibit import Exhibit, check_example
+from mechlearn.view.interactive import InteractiveView, check_example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,33 +60,33 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; 
 
 
 class Page:
-    """An exhibit in a trame server: what is chosen there is done here.
+    """An view in a trame server: what is chosen there is done here.
 
     Parameters
     ----------
-    exhibit : Exhibit
+    view : InteractiveView
     name : str
         Of the server; one per page in a process.
     """
 
-    def __init__(self, exhibit: Exhibit, name: str = "mechlearn") -> None:
+    def __init__(self, view: InteractiveView, name: str = "mechlearn") -> None:
         from trame.app import get_server
 
-        self.exhibit = exhibit
+        self.view = view
         self.server = get_server(name, client_type="vue3")
         self._wanted: set[str] = set()
         self._task: asyncio.Task | None = None
         self._rest: asyncio.TimerHandle | None = None
         state = self.server.state
-        state.trame__title = heading(exhibit.run)
+        state.trame__title = heading(view.run)
         state.trame__favicon = None
         state.update(
             {
-                "title": heading(exhibit.run),
-                "step": exhibit.step,
-                "amplitude": exhibit.amplitude,
-                "colour": exhibit.colour,
-                "last": len(exhibit.actuation.steps) - 1,
+                "title": heading(view.run),
+                "step": view.step,
+                "amplitude": view.amplitude,
+                "colour": view.colour,
+                "last": len(view.actuation.steps) - 1,
                 "answered": 0,
             }
         )
@@ -116,7 +116,7 @@ class Page:
         return note
 
     async def _soon(self) -> None:
-        self.exhibit.fine(False)
+        self.view.fine(False)
         while self._wanted:
             await asyncio.sleep(0)  # whatever else has arrived is read first
             wanted, self._wanted = self._wanted, set()
@@ -128,7 +128,7 @@ class Page:
         self._rest = asyncio.get_running_loop().call_later(REST, self._refine)
 
     def _refine(self) -> None:
-        self.exhibit.fine(True)
+        self.view.fine(True)
         with self.server.state:
             self._tell()
         asyncio.ensure_future(self._send())  # noqa: RUF006 (the loop holds it while it waits)
@@ -138,7 +138,7 @@ class Page:
 
         Left to itself trame would send the last picture now, and this one half a second later.
         """
-        window = self.exhibit.plotter.render_window
+        window = self.view.plotter.render_window
         self.sight.update()
         delivery, _ = self.server.protocol.getRPCMethod("viewport.image.push")
         for _ in range(LOOKS):
@@ -149,39 +149,39 @@ class Page:
 
     def act(self, wanted: set[str]) -> None:
         """Do what the page's state says about step, amplitude and colour, and draw it."""
-        state, exhibit = self.server.state, self.exhibit
+        state, view = self.server.state, self.view
         state.trouble = ""
         if "colour" in wanted and isinstance(state.colour, str):
-            exhibit.colour = state.colour if state.colour in exhibit.colourings else exhibit.colour
-        step = _number(state.step, len(exhibit.actuation.steps) - 1, exhibit.step)
-        amplitude = _number(state.amplitude, 1.0, exhibit.amplitude)
-        if (step, amplitude) != (exhibit.step, exhibit.amplitude):
+            view.colour = state.colour if state.colour in view.colourings else view.colour
+        step = _number(state.step, len(view.actuation.steps) - 1, view.step)
+        amplitude = _number(state.amplitude, 1.0, view.amplitude)
+        if (step, amplitude) != (view.step, view.amplitude):
             try:
-                exhibit.go(int(step), amplitude)
+                view.go(int(step), amplitude)
             except MechlearnError as error:
                 state.trouble = str(error)
-        exhibit.draw()
+        view.draw()
         self._tell()
 
     def _tell(self) -> None:
-        """Put what the exhibit says into the page's state."""
-        state, exhibit = self.server.state, self.exhibit
-        steps, shades = exhibit.actuation.steps, exhibit.shades
-        state.step_text = f"{steps[exhibit.step]:,} of {steps[-1]:,}"
-        state.amplitude_text = f"{100 * exhibit.amplitude:.0f} %"
-        state.targets = [list(row) for row in exhibit.targets()]
-        state.sources = [[name, [list(row) for row in rows]] for name, rows in exhibit.sources()]
-        picked = exhibit.picked
+        """Put what the view says into the page's state."""
+        state, view = self.server.state, self.view
+        steps, shades = view.actuation.steps, view.shades
+        state.step_text = f"{steps[view.step]:,} of {steps[-1]:,}"
+        state.amplitude_text = f"{100 * view.amplitude:.0f} %"
+        state.targets = [list(row) for row in view.targets()]
+        state.sources = [[name, [list(row) for row in rows]] for name, rows in view.sources()]
+        picked = view.picked
         state.bond = "" if picked is None else f"Bond {picked}"
-        state.numbers = [] if picked is None else [list(r) for r in exhibit.about_bond(picked)]
+        state.numbers = [] if picked is None else [list(r) for r in view.about_bond(picked)]
         colours = np.asarray(shades.map(np.linspace(0, 1, 9), bytes=True))[:, :3]
         stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours)
         state.bar = f"background: linear-gradient(90deg, {stops})"
-        percent = exhibit.moves and exhibit.colour == "strain"
+        percent = view.moves and view.colour == "strain"
         say = (lambda v: f"{100 * v:.3g} %") if percent else (lambda v: f"{v:.3g}")
         state.low, state.high = say(shades.low), say(shades.high)
-        scale = "to scale" if exhibit.factor == 1 else f"amplified ×{exhibit.factor:g}"
-        state.scale = f"Deformation {scale}." if exhibit.moves else ""
+        scale = "to scale" if view.factor == 1 else f"amplified ×{view.factor:g}"
+        state.scale = f"Deformation {scale}." if view.moves else ""
 
     def _begin_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
         self._press = _place(event)
@@ -191,12 +191,12 @@ class Page:
         x, y = _place(event)
         if self._press is None or np.hypot(x - self._press[0], y - self._press[1]) > 3:
             return
-        w, h = self.exhibit.plotter.render_window.GetSize()
-        self.exhibit.pick(x, h - y, (w, h))
+        w, h = self.view.plotter.render_window.GetSize()
+        self.view.pick(x, h - y, (w, h))
         self._later("bond")()
 
     def _aim(self) -> None:
-        self.exhibit.aim()
+        self.view.aim()
         self.sight.update()
 
     def _go_to(self, step: int) -> None:
@@ -213,7 +213,7 @@ class Page:
             with html.Div(classes="page"):
                 with html.Div(classes="sight"):
                     self.sight = vtk.VtkRemoteView(
-                        self.exhibit.plotter.render_window,
+                        self.view.plotter.render_window,
                         interactive_ratio=1,
                         still_quality=92,
                         interactor_events=(
@@ -236,7 +236,7 @@ class Page:
         self._slider(html, "Training step", "step", "step_text", "last", 1)
         self._slider(html, "Load", "amplitude", "amplitude_text", "1", 0.01)
         with html.Label("Colour"), html.Select(v_model=("colour",), id="colour"):
-            for name in self.exhibit.colourings:
+            for name in self.view.colourings:
                 html.Option(name, value=name)
         html.Div(classes="bar", style=("bar",))
         with html.Div(classes="line row"):
@@ -260,13 +260,13 @@ class Page:
         html.P("Click a bond to see its numbers.", classes="quiet", v_if=("!bond",))
         with html.Div(classes="row"):
             html.Button("Reset view", type="button", click=self._aim)
-        exhibit = self.exhibit
+        view = self.view
         with html.P(classes="quiet"):
             for there, sign, words, colour in (
-                (exhibit.run.problem.task.sources, "●", "source", SOURCE),
+                (view.run.problem.task.sources, "●", "source", SOURCE),
                 (True, "●", "target", TARGET),
-                (len(held_nodes(exhibit.run.problem)), "■", "support", SUPPORT),
-                (exhibit.moves, "━", "at rest", GHOST),
+                (len(held_nodes(view.run.problem)), "■", "support", SUPPORT),
+                (view.moves, "━", "at rest", GHOST),
             ):
                 if there:
                     with html.Span(style="white-space: nowrap; margin-right: 1ex"):
@@ -328,7 +328,7 @@ def serve(
     from mechlearn.view.guard import Guard
 
     port = _port(port)
-    page = Page(Exhibit(run, example - 1))
+    page = Page(InteractiveView(run, example - 1))
     guard = Guard(HOST, port, page.choices)
 
     def ready(**_: Any) -> None:

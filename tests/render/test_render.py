@@ -20,9 +20,9 @@ from mechlearn.render.labels import free_places
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import marks
 from mechlearn.render.offscreen import load_pyvista, picture
+from mechlearn.render.projection import fit_projection, viewing_direction
+from mechlearn.render.run_view import Look, RunView
 from mechlearn.render.scene import Scene
-from mechlearn.render.shown import Look, Shown
-from mechlearn.render.view import outlook, view
 from mechlearn.runs.training import train
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
@@ -147,7 +147,7 @@ def test_the_plane_is_seen_straight_on_and_marks_lie_where_labels_look(run):
         np.full(network.n_edges, 0.3),
         marks(run.problem),
     )
-    sight = view(scene.points(), 2, (640, 480))
+    sight = fit_projection(scene.points(), 2, (640, 480))
     plotter = load_pyvista().Plotter(off_screen=True, window_size=sight.size)
     sight.aim(plotter)
     assert plotter.camera.parallel_projection
@@ -167,8 +167,8 @@ def test_the_plane_is_seen_straight_on_and_marks_lie_where_labels_look(run):
 def test_space_is_seen_from_the_side_where_the_terminals_are():
     points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     for corner in ([1, 1, 0], [-1, 1, 0], [-1, -1, 0]):
-        out = outlook(np.array([corner], dtype=float), np.empty((0, 3)))
-        sight = view(points, 3, (400, 400), out)
+        out = viewing_direction(np.array([corner], dtype=float), np.empty((0, 3)))
+        sight = fit_projection(points, 3, (400, 400), out)
         assert sight.out @ corner > 0.5
         np.testing.assert_allclose([sight.right @ sight.up, sight.up @ sight.out], 0, atol=1e-12)
         assert sight.up[2] > 0
@@ -178,18 +178,18 @@ def test_space_is_seen_from_where_places_are_apart_and_arrows_point_aside():
     """Two places in the middle of a diagonal: seen across it; an arrow along it, likewise."""
     diagonal, none = np.array([[1.0, 1.0, 0.0]]), np.empty((0, 3))
     for places, arrows in ((np.vstack([diagonal, -diagonal]), none), (none, diagonal)):
-        out = outlook(places, arrows)
+        out = viewing_direction(places, arrows)
         assert out @ diagonal[0] == pytest.approx(0)
         # Rounding does not turn the picture about.
-        np.testing.assert_array_equal(outlook(places + 1e-12, arrows + 1e-12), out)
-        np.testing.assert_array_equal(outlook(places - 1e-12, arrows - 1e-12), out)
+        np.testing.assert_array_equal(viewing_direction(places + 1e-12, arrows + 1e-12), out)
+        np.testing.assert_array_equal(viewing_direction(places - 1e-12, arrows - 1e-12), out)
 
 
 def test_all_states_of_a_network_are_seen_from_the_same_place(space):
     run = train(space, SPACE_TASK, steps=1)
-    moved, still = (Shown(run, 0, Look(amplify=1.0), moving=m).scenes[0] for m in (True, False))
+    moved, still = (RunView(run, 0, Look(amplify=1.0), moving=m).scenes[0] for m in (True, False))
     assert np.abs(moved.nodes - still.nodes).max() > 1e-3
-    np.testing.assert_array_equal(moved.outlook(), still.outlook())
+    np.testing.assert_array_equal(moved.viewing_direction(), still.viewing_direction())
 
 
 def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
@@ -212,9 +212,9 @@ def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
 def test_removed_bonds_are_dashes_without_a_value(plane):
     """What they would feel neither has a colour nor stretches the scale of the others."""
     run = train(plane, TASK, learn=Learn(bounds=(0.01, 10), initial=1.0), steps=3)
-    strain = np.abs(Shown(run, 0, Look("strain")).states[0].felt.strain)
+    strain = np.abs(RunView(run, 0, Look("strain")).states[0].fields.strain)
     bond = int(np.argmax(strain))
-    shown = Shown(run.cut([bond]), 0, Look("strain"))
+    shown = RunView(run.cut([bond]), 0, Look("strain"))
     (scene,) = shown.scenes
     assert bond not in scene.pieces().bond
     assert len(scene.pieces().bond) == plane.n_edges - 1
@@ -223,7 +223,7 @@ def test_removed_bonds_are_dashes_without_a_value(plane):
     across = np.array([[0, -1], [1, 0]]) @ (scene.nodes[b] - scene.nodes[a])
     assert len(dashes) > 3
     assert np.abs((dashes - scene.nodes[a]) @ across).max() < 1e-12
-    others = np.delete(shown.states[0].felt.strain, bond)
+    others = np.delete(shown.states[0].fields.strain, bond)
     assert shown.shades.high <= np.abs(others).max() * (1 + 1e-12)
 
 
@@ -360,6 +360,6 @@ def test_supports_look_out_from_below_targets_on_their_nodes(plane, tmp_path):
     alone, below = scene.support_sizes()
     assert alone < scene.mark  # as marks are
     assert below > 1.3 * scene.mark  # beyond the white rim of one
-    sight = view(scene.points(), 2, (640, 480))
+    sight = fit_projection(scene.points(), 2, (640, 480))
     corner = sight.pixels(network.nodes[[5]] + 0.95 * below)[0].astype(int)
     assert count(picture(scene, sight)[corner[1], corner[0]][None, None], SUPPORT) == 1

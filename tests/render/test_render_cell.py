@@ -9,11 +9,11 @@ from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Spring
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
+from mechlearn.render.captions import label, readings
 from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark, marks
+from mechlearn.render.run_view import Look, RunView
 from mechlearn.render.scene import Scene
-from mechlearn.render.shown import Look, Shown
-from mechlearn.render.words import label, readings
 from mechlearn.runs.training import train
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Target, Task
@@ -99,24 +99,24 @@ def test_bonds_of_a_strained_cell_are_drawn_as_long_as_they_are(torus, energy, l
         targets=[Target(cell="yy", strain=-0.1)],
     )
     run = train(torus, task, energy=energy, learn=learn, steps=0)
-    shown = Shown(run, 0, Look(amplify=1.0))
+    shown = RunView(run, 0, Look(amplify=1.0))
     (scene,), (state,) = shown.scenes, shown.states
 
     def lengths(pieces):
         apart = pieces.ends[:, -1] - pieces.ends[:, 0]
         return np.bincount(pieces.bond, np.linalg.norm(apart, axis=1))
 
-    assert np.abs(state.felt.strain).max() > 1e-3
+    assert np.abs(state.fields.strain).max() > 1e-3
     strains = lengths(scene.to_images()) / torus.lengths - 1
-    assert strains == pytest.approx(state.felt.strain, abs=1e-4)
+    assert strains == pytest.approx(state.fields.strain, abs=1e-4)
     assert lengths(scene.pieces()) / torus.lengths - 1 == pytest.approx(strains, abs=2e-4)
     assert lengths(scene.rest()) == pytest.approx(torus.lengths)
-    np.testing.assert_allclose(scene.cell.vectors, torus.cell @ (np.eye(2) + state.felt.cell))
+    np.testing.assert_allclose(scene.cell.vectors, torus.cell @ (np.eye(2) + state.fields.cell))
     # The middle of the cell goes with the middle of the nodes.
     moved = scene.cell.sides().mean(axis=(0, 1)) - scene.rest_cell.sides().mean(axis=(0, 1))
     arm = scene.rest_cell.sides().mean(axis=(0, 1)) - torus.nodes.mean(axis=0)
     drift = (scene.nodes - torus.nodes).mean(axis=0)
-    np.testing.assert_allclose(moved, drift + arm @ state.felt.cell, atol=1e-12)
+    np.testing.assert_allclose(moved, drift + arm @ state.fields.cell, atol=1e-12)
 
 
 def test_states_say_what_targets_of_the_cell_read(torus):
@@ -125,6 +125,6 @@ def test_states_say_what_targets_of_the_cell_read(torus):
         targets=[Target(name="ratio", cell="yy", poisson=0.4)],
     )
     run = train(torus, task, learn=STIFFNESS, steps=0)
-    state = Shown(run, 0, Look()).states[0]
-    assert readings(run, 0, state.felt.outputs) == f"ratio {run.targets[0]['reached']:.3g}"
+    state = RunView(run, 0, Look()).states[0]
+    assert readings(run, 0, state.fields.outputs) == f"ratio {run.targets[0]['reached']:.3g}"
     assert readings(run, 0, np.array([np.nan])) == ""  # of a cell at rest

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from mechlearn.learning.dofs import Learn
+from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades
 from mechlearn.render.film import film
 from mechlearn.render.panels import network_sheet, response_sheet, states_sheet
+from mechlearn.render.run_view import Look
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet
-from mechlearn.render.shown import Look
-from mechlearn.render.words import percent, signed
 from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Target, Task
 

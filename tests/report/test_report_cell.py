@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mechlearn.learning.dofs import Learn
-from mechlearn.render.shown import Look, Shown
+from mechlearn.render.run_view import Look, RunView
 from mechlearn.report.motion import moving_picture
 from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Support, Target, Task
@@ -81,4 +81,4 @@ def test_the_viewer_knows_which_way_sources_and_targets_pull(torus, space):
     assert push["arrows"] == [[*push["nodes"], 0.0, 0.0, -1.0]]
     assert answer["arrows"] == [[*answer["nodes"], 1.0, 0.0, 0.0]]
     # The page is opened from where pictures are taken.
-    assert scene["outlook"] == Shown(run, 0, Look()).scenes[0].outlook().tolist()
+    assert scene["outlook"] == RunView(run, 0, Look()).scenes[0].viewing_direction().tolist()

@@ -317,11 +317,11 @@ def test_two_ranks_find_the_same(tmp_path):
 
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
 def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus, energy):
-    from mechlearn.render.felt import felt
+    from mechlearn.render.fields import state_fields
     from mechlearn.runs.actuation import Actuation
 
     actuation = Actuation(ml.train(torus, TASKS["poisson"], energy=energy, steps=1))
-    seen = felt(actuation, actuation.answer(1.0))
+    seen = state_fields(actuation, actuation.answer(1.0))
     strain = actuation.model.to_bonds(actuation.model.local_strains())[0] / torus.lengths
     assert np.abs(strain[torus.shifts.any(axis=1)]).max() > 1e-3
     assert seen.strain == pytest.approx(strain, abs=1e-12)
@@ -331,7 +331,7 @@ def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus
 def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(torus, energy):
     """A Poisson's ratio and a modulus along a curve are those of a task at that strain."""
     from mechlearn.runs.actuation import Actuation
-    from mechlearn.view.exhibit import Exhibit
+    from mechlearn.view.interactive import InteractiveView
 
     targets = [Target(name="ratio", cell="yy", poisson=0.1), Target(cell="xx", modulus=1.0)]
     task = Task(sources=[Source(name="pull", cell="xx", strain=-0.02)], targets=targets)
@@ -342,9 +342,9 @@ def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(to
     at_rest, half = Actuation(run).pull([0.0, 0.5])
     assert half.outputs == pytest.approx(alone[0], rel=1e-8)
     assert np.isnan(at_rest.outputs).all()
-    exhibit = Exhibit(run)
-    exhibit.go(amplitude=0.0)
-    assert exhibit.targets()[0] == ("ratio.yy", "+0.1", "-")
+    view = InteractiveView(run)
+    view.go(amplitude=0.0)
+    assert view.targets()[0] == ("ratio.yy", "+0.1", "-")
 
 
 def test_moduli_are_those_of_the_dense_compliance(torus, stiffnesses):

@@ -145,8 +145,8 @@ def test_shares_have_no_limits(plane):
 
 
 def test_pictures_say_which_way_a_limit_goes(plane):
+    from mechlearn.render.captions import label
     from mechlearn.render.marks import marks
-    from mechlearn.render.words import label
     from mechlearn.tasks.formulate import pose
 
     target = Target(name="far", nodes=[5, 20], strain=-0.04, limit="at_most")

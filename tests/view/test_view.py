@@ -19,7 +19,7 @@ from mechlearn.runs.run import Run
 from mechlearn.runs.training import train
 from mechlearn.tasks.task import Source, Target, Task
 from mechlearn.view import serve
-from mechlearn.view.exhibit import PICKED, Exhibit
+from mechlearn.view.interactive import PICKED, InteractiveView
 
 PULL = Task(
     sources=[Source(name="pinch", nodes=[3, 30], strain=0.1)],
@@ -36,44 +36,44 @@ def folder(plane, tmp_path_factory):
 
 
 @pytest.fixture
-def exhibit(folder):
-    made = Exhibit(Run.load(folder), size=(400, 300))
+def view(folder):
+    made = InteractiveView(Run.load(folder), size=(400, 300))
     yield made
     made.plotter.close()
 
 
-def picture(exhibit):
-    exhibit.draw()
-    exhibit.plotter.render()
-    return exhibit.plotter.screenshot(return_img=True).astype(int)
+def picture(view):
+    view.draw()
+    view.plotter.render()
+    return view.plotter.screenshot(return_img=True).astype(int)
 
 
-def test_it_answers_as_the_run_does_at_every_step_and_load(exhibit):
-    run = exhibit.run
-    steps = exhibit.actuation.steps
-    assert exhibit.answer.outputs[0] == pytest.approx(run.targets[0]["reached"])
+def test_it_answers_as_the_run_does_at_every_step_and_load(view):
+    run = view.run
+    steps = view.actuation.steps
+    assert view.answer.outputs[0] == pytest.approx(run.targets[0]["reached"])
     for number in (0, 7, len(steps) - 1):
-        exhibit.go(step=number)
-        exhibit.go(amplitude=1.0)
+        view.go(step=number)
+        view.go(amplitude=1.0)
         expected = run.history.output.values[steps[number], 0, 0]
-        assert exhibit.answer.outputs[0] == pytest.approx(expected)
-        exhibit.go(amplitude=0.3)
-        assert exhibit.answer.outputs[0] == pytest.approx(0.3 * expected)
+        assert view.answer.outputs[0] == pytest.approx(expected)
+        view.go(amplitude=0.3)
+        assert view.answer.outputs[0] == pytest.approx(0.3 * expected)
 
 
-def test_the_picture_follows_step_load_colour_and_pick(exhibit):
-    pictures = [picture(exhibit)]
-    exhibit.go(amplitude=0.0)
-    pictures.append(picture(exhibit))
-    exhibit.go(step=0)
-    pictures.append(picture(exhibit))
-    exhibit.go(step=len(exhibit.actuation.steps) - 1, amplitude=1.0)
-    np.testing.assert_array_equal(picture(exhibit), pictures[0])
-    for colour in exhibit.colourings[1:]:
-        exhibit.colour = colour
-        pictures.append(picture(exhibit))
-    exhibit.picked = 10
-    pictures.append(picture(exhibit))
+def test_the_picture_follows_step_load_colour_and_pick(view):
+    pictures = [picture(view)]
+    view.go(amplitude=0.0)
+    pictures.append(picture(view))
+    view.go(step=0)
+    pictures.append(picture(view))
+    view.go(step=len(view.actuation.steps) - 1, amplitude=1.0)
+    np.testing.assert_array_equal(picture(view), pictures[0])
+    for colour in view.colourings[1:]:
+        view.colour = colour
+        pictures.append(picture(view))
+    view.picked = 10
+    pictures.append(picture(view))
     for k, a in enumerate(pictures):
         for b in pictures[:k]:
             assert np.abs(a - b).mean() > 0.05
@@ -89,12 +89,12 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
     run = train(
         Network(points, edges), task, energy=Solid(order=1, mesh_size=0.7), learn=learn, steps=2
     )
-    exhibit = Exhibit(run, size=(300, 200))
+    view = InteractiveView(run, size=(300, 200))
     try:
         for step, amplitude in ((2, 1.0), (2, 0.4), (0, 0.4)):
-            exhibit.go(step=step, amplitude=amplitude)
-            exhibit.draw()
-            scene, model = exhibit.scene(), exhibit.actuation.model
+            view.go(step=step, amplitude=amplitude)
+            view.draw()
+            scene, model = view.scene(), view.actuation.model
             # The joints' mean places are those of the nodes as drawn.
             rest = model.domain.points_at(model.get("width"))
             moves = np.empty(rest.shape)
@@ -103,12 +103,12 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
             assert means == pytest.approx(scene.nodes, abs=1e-9)
             assert len(scene.solid.colours) == len(scene.solid.cells)
         assert not np.array_equal(scene.nodes, points)
-        exhibit.picked = 4
+        view.picked = 4
         struts = model.domain.drawn.strut
-        gold = (exhibit.scene().solid.colours == rgb(PICKED)).all(axis=1)
+        gold = (view.scene().solid.colours == rgb(PICKED)).all(axis=1)
         assert np.array_equal(gold, struts == 4)
     finally:
-        exhibit.plotter.close()
+        view.plotter.close()
 
 
 def test_bonds_across_a_strained_cell_are_picked_where_they_are_drawn(torus):
@@ -117,13 +117,13 @@ def test_bonds_across_a_strained_cell_are_picked_where_they_are_drawn(torus):
         targets=[Target(cell="yy", strain=0.1)],
     )
     size = (800, 600)
-    exhibit = Exhibit(train(torus, task, learn=STIFFNESS, steps=1), size=size)
-    pieces = exhibit.scene().pieces()
+    view = InteractiveView(train(torus, task, learn=STIFFNESS, steps=1), size=size)
+    pieces = view.scene().pieces()
     halves = pieces.of(pieces.fade.any(axis=1))
-    at, _ = exhibit._projected(halves.ends.mean(axis=1), size)
-    picked = np.array([exhibit.pick(x, y, size) for x, y in at])
+    at, _ = view._projected(halves.ends.mean(axis=1), size)
+    picked = np.array([view.pick(x, y, size) for x, y in at])
     assert np.mean(picked == halves.bond) > 0.95
-    exhibit.plotter.close()
+    view.plotter.close()
 
 
 def test_marks_in_space_are_seen_through_what_is_before_them(space):
@@ -131,46 +131,46 @@ def test_marks_in_space_are_seen_through_what_is_before_them(space):
     task = Task(
         sources=[Source(nodes=[0, 9], strain=0.1)], targets=[Target(nodes=[12, 25], strain=0.1)]
     )
-    exhibit = Exhibit(train(space, task, learn=STIFFNESS, steps=1), size=(400, 300))
+    view = InteractiveView(train(space, task, learn=STIFFNESS, steps=1), size=(400, 300))
 
     def marked():
-        exhibit.plotter.render()
-        image = exhibit.plotter.screenshot(return_img=True).astype(int)
+        view.plotter.render()
+        image = view.plotter.screenshot(return_img=True).astype(int)
         # Sources are orange and targets purple: no colours of bonds are so red.
         return (image[..., 0] > image[..., 1] + 60).sum()
 
     seen = marked()
-    before = set(exhibit.plotter.actors)
+    before = set(view.plotter.actors)
     for name in before:
-        mapper = exhibit.plotter.actors[name].mapper
+        mapper = view.plotter.actors[name].mapper
         if not mapper.GetResolveCoincidentTopology():
-            exhibit.plotter.actors[name].visibility = False
+            view.plotter.actors[name].visibility = False
     assert seen == pytest.approx(marked(), rel=0.02)
     assert seen > 200
-    exhibit.plotter.close()
+    view.plotter.close()
 
 
-def test_every_bond_can_be_picked_where_it_is_drawn(exhibit):
-    run = exhibit.run
-    ends = exhibit._places()[run.network.edges]
+def test_every_bond_can_be_picked_where_it_is_drawn(view):
+    run = view.run
+    ends = view._places()[run.network.edges]
     middles = np.column_stack([ends.mean(axis=1), np.zeros(len(ends))])
-    at, _ = exhibit._projected(middles, (400, 300))
-    picked = [exhibit.pick(x, y, (400, 300)) for x, y in at]
+    at, _ = view._projected(middles, (400, 300))
+    picked = [view.pick(x, y, (400, 300)) for x, y in at]
     assert np.mean(np.array(picked) == np.arange(len(ends))) > 0.95
-    assert exhibit.pick(2, 2, (400, 300)) is None
+    assert view.pick(2, 2, (400, 300)) is None
 
 
-def test_places_are_where_the_camera_shows_them(exhibit):
-    image = picture(exhibit)
-    source = exhibit._marks[0].nodes[0]
-    (x, y), _ = exhibit._projected(np.append(exhibit._places()[source], 0.0), (400, 300))
+def test_places_are_where_the_camera_shows_them(view):
+    image = picture(view)
+    source = view._marks[0].nodes[0]
+    (x, y), _ = view._projected(np.append(view._places()[source], 0.0), (400, 300))
     np.testing.assert_allclose(image[round(y), round(x)], [0xE8, 0x59, 0x0C], atol=6)
 
 
-def test_a_bond_tells_its_numbers_now_at_first_and_at_last(exhibit):
-    run = exhibit.run
-    exhibit.go(step=5)
-    said = dict(exhibit.about_bond(8))
+def test_a_bond_tells_its_numbers_now_at_first_and_at_last(view):
+    run = view.run
+    view.go(step=5)
+    said = dict(view.about_bond(8))
     now = run.history["stiffness"].values[5, 8]
     assert float(said["stiffness"]) == pytest.approx(now, rel=1e-3)
     first, last = map(float, said["at first, at last"].split(", "))
@@ -184,7 +184,9 @@ def test_sources_tell_what_they_take_at_every_load(plane, energy):
     what is left out while a slider moves is there when it rests."""
     sources = [*PULL.sources, Source(name="{{ 7 * 7 }}\n", nodes=[20, 25], force=-1e-3)]
     task = PULL.model_copy(update={"sources": sources})
-    made = Exhibit(train(plane, task, energy=energy, learn=STIFFNESS, steps=0), size=(200, 150))
+    made = InteractiveView(
+        train(plane, task, energy=energy, learn=STIFFNESS, steps=0), size=(200, 150)
+    )
     (name, full), (other, _) = made.sources()
     expected = made.run.summary["sources"][0]
     assert (name, other) == ("pinch", "{{ 7 * 7 }}\\n")
@@ -204,17 +206,17 @@ def test_sources_tell_what_they_take_at_every_load(plane, energy):
     made.plotter.close()
 
 
-def test_where_there_is_no_answer_it_stays_what_it_was(exhibit, monkeypatch):
-    before = exhibit.answer
+def test_where_there_is_no_answer_it_stays_what_it_was(view, monkeypatch):
+    before = view.answer
 
     def fail(self, amplitude):
         raise SolveError("It collapses.")
 
     monkeypatch.setattr("mechlearn.runs.actuation.Actuation.settle", fail)
     with pytest.raises(SolveError):
-        exhibit.go(step=0, amplitude=0.5)
-    assert exhibit.answer is before
-    assert (exhibit.step, exhibit.amplitude) == (len(exhibit.actuation.steps) - 1, 1.0)
+        view.go(step=0, amplitude=0.5)
+    assert view.answer is before
+    assert (view.step, view.amplitude) == (len(view.actuation.steps) - 1, 1.0)
 
 
 @pytest.mark.parametrize("kind", ["space", "torus"])
@@ -224,13 +226,13 @@ def test_finite_springs_in_space_and_on_a_torus_are_shown(kind, request):
     )
     net = request.getfixturevalue(kind)
     run = train(net, task, energy=FiniteSpring(), learn=STIFFNESS, steps=3)
-    exhibit = Exhibit(run, size=(300, 300))
-    first = picture(exhibit)
-    exhibit.go(amplitude=0.2)
-    second = picture(exhibit)
+    view = InteractiveView(run, size=(300, 300))
+    first = picture(view)
+    view.go(amplitude=0.2)
+    second = picture(view)
     assert (first < 200).any(axis=2).mean() > 0.02
     assert np.abs(first - second).mean() > 0.1
-    exhibit.plotter.close()
+    view.plotter.close()
 
 
 def test_what_cannot_be_served_is_refused(folder):

@@ -13,18 +13,18 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.plots import in_words
 from mechlearn.render.bending import bent
+from mechlearn.render.captions import percent, scale, which_example
 from mechlearn.render.colours import Shades
 from mechlearn.render.deformation import (
-    Standpoint,
+    RigidMotion,
     amplification,
     bond_strains,
-    standpoint,
+    rigid_motion,
 )
-from mechlearn.render.felt import Solved, State
+from mechlearn.render.fields import RunStates, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.render.words import percent, scale, which_example
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -79,9 +79,9 @@ def quantities(run: "Run") -> list[str]:
     """What can colour and size the bonds of a run, first what has learned."""
     fixed = [k for k, v in run.parameters.items() if k not in run.learned and np.isfinite(v).all()]
     drop, through = _words(run)
-    felt = [drop, "energy"] if isinstance(run.energy, Solid) else [drop, through, "energy"]
+    values = [drop, "energy"] if isinstance(run.energy, Solid) else [drop, through, "energy"]
     contrast = ["contrast"] if run.setup.task.cost.has_values else []
-    return [*run.learned, *fixed, "change", *felt, *contrast]
+    return [*run.learned, *fixed, "change", *values, *contrast]
 
 
 def _words(run: "Run") -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _words(run: "Run") -> tuple[str, str]:
     return kinematics.drop, kinematics.through
 
 
-class Shown:
+class RunView:
     """States of a run in one example, with the same amplification and the same colours.
 
     Parameters
@@ -108,7 +108,7 @@ class Shown:
 
     Attributes
     ----------
-    fields : list of (n, components) arrays
+    nodal : list of (n, components) arrays
         Displacements (and rotations), or potentials, of every state.
     removed : list of (m,) bool arrays
         Which bonds are cut or pruned away in every state: no quantity is theirs.
@@ -130,9 +130,9 @@ class Shown:
     ) -> None:
         look.check(run)
         self.run, self.example, self.look = run, example, look
-        self.states = [Solved(run, example)()] if states is None else states
+        self.states = [RunStates(run, example)()] if states is None else states
         self.deforms = moving and isinstance(run.energy.kinematics, Displacements)
-        self.fields = [s.field for s in self.states]
+        self.nodal = [s.nodal for s in self.states]
         colour = look.colour or _usual(run)
         self.removed = [_removed(run, s) for s in self.states]
         self._values, self.shades = self._quantity(colour)
@@ -161,16 +161,16 @@ class Shown:
     # -- states --------------------------------------------------------------------------------
 
     @cached_property
-    def _standpoints(self) -> list[Standpoint]:
+    def _rigid_motions(self) -> list[RigidMotion]:
         run = self.run
-        return [standpoint(run.network, run.problem, u, run.energy.linear) for u in self.fields]
+        return [rigid_motion(run.network, run.problem, u, run.energy.linear) for u in self.nodal]
 
     def _moves(self, k: int) -> NDArray[np.float64]:
         """How far the nodes are seen to move, not amplified."""
         net = self.run.network
         if not self.deforms:
             return np.zeros_like(net.nodes)
-        return self._standpoints[k].seen(net.nodes, self.fields[k][:, : net.dim])
+        return self._rigid_motions[k].relative(net.nodes, self.nodal[k][:, : net.dim])
 
     def _factor(self) -> float:
         run = self.run
@@ -208,14 +208,14 @@ class Shown:
 
     def _cell_strain(self, k: int) -> NDArray[np.float64] | None:
         """The strain of the periodic cell as it is drawn, where it deforms."""
-        cell = self.states[k].felt.cell if self.deforms and self.run.problem.cell else None
+        cell = self.states[k].fields.cell if self.deforms and self.run.problem.cell else None
         return None if cell is None else self.factor * cell
 
     def _lines(self, k: int, moves: NDArray) -> NDArray[np.float64] | None:
         run, net = self.run, self.run.network
         if not self.deforms or not isinstance(run.energy, (Beam, FiniteBeam)):
             return None
-        turns = self.factor * self._standpoints[k].turned(self.fields[k][:, net.dim :])
+        turns = self.factor * self._rigid_motions[k].relative_rotations(self.nodal[k][:, net.dim :])
         shares = np.ones(net.n_edges), np.ones(net.n_edges)
         if isinstance(run.energy, Beam):
             parameters = self.states[k].parameters
@@ -223,10 +223,10 @@ class Shown:
         return bent(net, moves, turns, shares, run.energy.linear, self._cell_strain(k))
 
     def _solid(self, k: int) -> DrawnSolid:
-        body = self.states[k].felt.body
+        body = self.states[k].fields.body
         points = body.rest
         if self.deforms:
-            points = points + self.factor * self._standpoints[k].seen(body.rest, body.moves)
+            points = points + self.factor * self._rigid_motions[k].relative(body.rest, body.moves)
         values = self._values[k]
         per_cell = values if len(values) == len(body.cells) else values[body.strut]
         return DrawnSolid(points, body.cells, self.shades.colours(per_cell))
@@ -246,28 +246,28 @@ class Shown:
         if name == "change":
             return self._change()
         if name == drop:
-            felt = [self._strain(k) for k in range(len(self.states))]
+            values = [self._strain(k) for k in range(len(self.states))]
             title = name if moves else f"{drop} drop"
-            return felt, Shades(self._left(felt), title, diverging=moves)
+            return values, Shades(self._left(values), title, diverging=moves)
         if name == through:
-            felt = [s.felt.tension for s in self.states]
-            return felt, Shades(self._left(felt), name, diverging=moves)
+            values = [s.fields.tension for s in self.states]
+            return values, Shades(self._left(values), name, diverging=moves)
         if name == "energy":
             solid = isinstance(run.energy, Solid)
-            felt = [s.felt.body.density if solid else s.felt.energy for s in self.states]
+            values = [s.fields.body.density if solid else s.fields.energy for s in self.states]
             title = "energy\ndensity" if solid else name
-            return felt, Shades(self._left(felt), title, decades=DECADES)
+            return values, Shades(self._left(values), title, decades=DECADES)
         if name == "contrast":
-            felt = [s.contrast for s in self.states]
+            values = [s.contrast for s in self.states]
             title = "contrast\nclamped − free"
-            return felt, Shades(self._left(felt), title, diverging=True)
+            return values, Shades(self._left(values), title, diverging=True)
         values = [s.parameters[name] for s in self.states]
         return values, Shades(self._left(values), in_words(name))
 
     def _strain(self, k: int) -> NDArray[np.float64]:
         if self.run.problem.cell:
-            return self.states[k].felt.strain
-        return bond_strains(self.run.network, self.fields[k], self.run.energy.linear)
+            return self.states[k].fields.strain
+        return bond_strains(self.run.network, self.nodal[k], self.run.energy.linear)
 
     def _change(self) -> tuple[list[NDArray], Shades]:
         """Of the first parameter that learned: learned over initial, or less where not positive."""
@@ -304,7 +304,7 @@ def _usual(run: "Run") -> str:
     return "energy" if isinstance(run.energy, Solid) else next(iter(run.learned))
 
 
-def learned_caption(shown: Shown) -> str:
+def learned_caption(shown: RunView) -> str:
     """What the picture of the learned network shows, and how well it learned."""
     summary = shown.run.summary
     parts = [f"free state after {summary['steps']} steps", *shown.scale_and_example]

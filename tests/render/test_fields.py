@@ -1,4 +1,4 @@
-"""What bonds are said to feel in pictures: balance of forces, sums of energies, bent beams."""
+"""Element fields in pictures: balance of forces, sums of energies, bent beams."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from mechlearn.energies import Beam, FiniteSpring, Resistor
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.render.bending import PIECES, bent
-from mechlearn.render.deformation import standpoint
-from mechlearn.render.felt import Solved, felt, pulled, recorded
+from mechlearn.render.deformation import rigid_motion
+from mechlearn.render.fields import RunStates, loaded_states, recorded_states, state_fields
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import marks
+from mechlearn.render.run_view import Look, RunView, quantities
 from mechlearn.render.scene import Scene, Solid
-from mechlearn.render.shown import Look, Shown, quantities
 from mechlearn.runs.actuation import Actuation
 
 PAIRS = Task(
@@ -35,7 +35,7 @@ def frame(torus):
 
 def test_tensions_balance_wherever_nothing_pulls(run):
     net = run.network
-    tension = Solved(run, 0)().felt.tension
+    tension = RunStates(run, 0)().fields.tension
     direction = net.vectors / net.lengths[:, None]
     force = np.zeros_like(net.nodes)
     np.add.at(force, net.edges[:, 0], tension[:, None] * direction)
@@ -50,17 +50,19 @@ def test_bonds_store_what_the_network_stores(run, frame):
     for made in (run, frame):
         actuation = Actuation(made)
         answer = actuation.answer(1.0)
-        assert felt(actuation, answer).energy.sum() == pytest.approx(answer.energy, rel=1e-9)
+        assert state_fields(actuation, answer).energy.sum() == pytest.approx(
+            answer.energy, rel=1e-9
+        )
         k = made.parameters.get("stiffness")
         if k is not None:
-            extension = felt(actuation, answer).strain * made.network.lengths
-            np.testing.assert_allclose(felt(actuation, answer).energy, k * extension**2 / 2)
-            np.testing.assert_allclose(felt(actuation, answer).tension, k * extension)
+            extension = state_fields(actuation, answer).strain * made.network.lengths
+            np.testing.assert_allclose(state_fields(actuation, answer).energy, k * extension**2 / 2)
+            np.testing.assert_allclose(state_fields(actuation, answer).tension, k * extension)
 
 
 def test_contrasts_add_up_to_that_of_the_history(run):
     # In a linear network the contrast is eta squared times that of the full clamp.
-    total = Solved(run, 0)().contrast
+    total = RunStates(run, 0)().contrast
     assert total.sum() == pytest.approx(float(run.history.contrast[-1]) / 0.01**2, rel=1e-4)
 
 
@@ -71,7 +73,7 @@ def test_currents_are_those_of_ohm(plane):
     )
     learn = {"conductance": Learn(bounds=(0.1, 10), initial=1.0)}
     run = train(plane, task, energy=Resistor(), learn=learn, steps=2)
-    state = Solved(run, 0)().felt
+    state = RunStates(run, 0)().fields
     np.testing.assert_allclose(state.tension, run.learned["conductance"] * state.strain)
     assert "current" in quantities(run)
     assert "tension" not in quantities(run)
@@ -81,15 +83,15 @@ def test_a_pull_in_parts_is_the_network_under_those_parts(plane):
     learn = {"stiffness": Learn(bounds=(0.1, 10), initial=1.0)}
     run = train(plane, PAIRS, energy=FiniteSpring(), learn=learn, steps=2)
     amplitudes = [0.0, 0.5, 1.0]
-    reads = [answer.outputs for _, answer in pulled(run, 0, amplitudes)]
+    reads = [answer.outputs for _, answer in loaded_states(run, 0, amplitudes)]
     alone = run.respond([{"source": 0.05 * a} for a in amplitudes])
     np.testing.assert_allclose(reads, alone, rtol=1e-6, atol=1e-10)
     assert reads[0][0] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_recorded_steps_are_those_of_the_history(run):
-    states = list(recorded(run, 0, range(len(run.history.snapshot)), contrast=True))
-    reads = [Shown(run, 0, Look(), [state]).fields[0] for state in states]
+    states = list(recorded_states(run, 0, range(len(run.history.snapshot)), contrast=True))
+    reads = [RunView(run, 0, Look(), [state]).nodal[0] for state in states]
     port = run.problem.ports[-1]
     from mechlearn.render.deformation import reading
 
@@ -97,7 +99,7 @@ def test_recorded_steps_are_those_of_the_history(run):
     np.testing.assert_allclose(found, run.history.output[run.history.snapshot, 0, 0], rtol=1e-7)
     np.testing.assert_array_equal(states[-1].parameters["stiffness"], run.learned["stiffness"])
     with pytest.raises(InputError, match="full load"):
-        _ = next(pulled(run, 0, [0.5]))[0].contrast
+        _ = next(loaded_states(run, 0, [0.5]))[0].contrast
 
 
 # -- bent beams ----------------------------------------------------------------------------------
@@ -148,7 +150,7 @@ def test_a_beam_in_space_bends_where_its_nodes_turn():
 
 
 def test_bent_bonds_are_cut_where_they_cross_the_cell(frame):
-    shown = Shown(frame, 0, Look())
+    shown = RunView(frame, 0, Look())
     (scene,) = shown.scenes
     net = frame.network
     pieces = scene.pieces()
@@ -168,11 +170,11 @@ def test_turns_of_the_whole_are_taken_out(plane, frame):
     field[:, :2] = plane.nodes[:, ::-1] * [-0.1, 0.1] + [3.0, 1.0]
     field[:, 2] = 0.1
     run = train(plane, PAIRS, energy=Beam(), learn={"width": Learn(bounds=(0.001, 1))}, steps=1)
-    seen = standpoint(plane, run.problem, field)
-    assert np.abs(seen.seen(plane.nodes, field[:, :2])).max() < 1e-12
-    assert np.abs(seen.turned(field[:, 2:])).max() < 1e-12
+    seen = rigid_motion(plane, run.problem, field)
+    assert np.abs(seen.relative(plane.nodes, field[:, :2])).max() < 1e-12
+    assert np.abs(seen.relative_rotations(field[:, 2:])).max() < 1e-12
     # On a torus nothing turns as a whole.
-    assert not standpoint(frame.network, frame.problem, frame.response[0]).spin.any()
+    assert not rigid_motion(frame.network, frame.problem, frame.response[0]).spin.any()
 
 
 # -- what is drawn -------------------------------------------------------------------------------
@@ -195,25 +197,25 @@ def test_targets_are_ringed_where_they_are_wanted(run):
 
 def test_colours_follow_their_quantity_and_widths_their_own(run):
     net = run.network
-    (scene,) = Shown(run, 0, Look(colour="energy", thickness="stiffness")).scenes
+    (scene,) = RunView(run, 0, Look(colour="energy", thickness="stiffness")).scenes
     order = np.argsort(run.learned["stiffness"])
     assert (np.diff(scene.widths[order]) >= 0).all()
-    (even,) = Shown(run, 0, Look(colour="energy", thickness="even")).scenes
+    (even,) = RunView(run, 0, Look(colour="energy", thickness="even")).scenes
     assert np.ptp(even.widths) == 0
     np.testing.assert_array_equal(even.colours, scene.colours)
-    strongest = np.argmax(Solved(run, 0)().felt.energy)
+    strongest = np.argmax(RunStates(run, 0)().fields.energy)
     assert scene.colours[strongest].sum() == scene.colours.sum(axis=1).min()
     assert len(scene.colours) == net.n_edges
 
 
 def test_true_widths_are_those_of_the_struts(frame):
-    (scene,) = Shown(frame, 0, Look(thickness="true")).scenes
+    (scene,) = RunView(frame, 0, Look(thickness="true")).scenes
     np.testing.assert_array_equal(scene.radii, frame.learned["width"] / 2)
 
 
 def test_before_training_nothing_has_changed(run):
-    solved = Solved(run, 0)
-    shown = Shown(run, 0, Look(colour="change"), [solved(learned=False), solved()])
+    solved = RunStates(run, 0)
+    shown = RunView(run, 0, Look(colour="change"), [solved(learned=False), solved()])
     before, after = (np.unique(s.colours, axis=0) for s in shown.scenes)
     assert len(before) == 1
     assert len(after) > 10

@@ -1,4 +1,4 @@
-"""The view: from where a network is seen, and where its points lie in the picture."""
+"""Parallel projection of a network onto the pixels of a picture."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """A parallel projection: what is seen, from where, on how many pixels.
+class Projection:
+    """Parallel projection: direction of view, centre, scale and pixels.
 
     Attributes
     ----------
@@ -53,9 +53,11 @@ class View:
 SIDES = np.array([[1.0, -1.0, 0.8], [1.0, 1.0, 0.8], [-1.0, 1.0, 0.8], [-1.0, -1.0, 0.8]])
 #: How much it counts, beside being in front, that places are seen apart, and arrows from the side.
 APART, ASIDE = 0.5, 0.25
+#: Free part of width and height on every side.
+MARGIN = (0.06, 0.06)
 
 
-def outlook(places: NDArray, arrows: NDArray) -> NDArray[np.float64]:
+def viewing_direction(places: NDArray, arrows: NDArray) -> NDArray[np.float64]:
     """From where a network in space is best seen: the one of four isometric views from above.
 
     Parameters
@@ -79,14 +81,14 @@ def outlook(places: NDArray, arrows: NDArray) -> NDArray[np.float64]:
     return SIDES[int(np.argmax(np.round(scores, 6)))]
 
 
-def view(
+def fit_projection(
     points: NDArray,
     dim: int,
     size: tuple[int, int],
     out: NDArray | None = None,
-    margin: tuple[float, float] = (0.06, 0.06),
-) -> View:
-    """A view of all points: straight on in 2D; in 3D from ``out``, above the horizon.
+    margin: tuple[float, float] = MARGIN,
+) -> Projection:
+    """Projection that shows all points: straight on in 2D; in 3D from ``out``, above the horizon.
 
     ``margin`` is left free on every side, as a part of width and height.
     """
@@ -103,4 +105,4 @@ def view(
     w, h = size
     half = (high - low) / 2
     scale = max(half[1] / (1 - 2 * margin[1]), half[0] * h / w / (1 - 2 * margin[0]))
-    return View(right, up, out, (low + high) / 2 @ axes, float(scale), size)
+    return Projection(right, up, out, (low + high) / 2 @ axes, float(scale), size)

@@ -1,4 +1,4 @@
-"""What bonds feel in a state of a run: strain, tension and energy; of solids, cell by cell."""
+"""Element fields of a state of a run: strain, tension and energy; of solids, cell by cell."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ class Body:
 
 
 @dataclass(frozen=True, eq=False)
-class Felt:
-    """A state of a network, and what its bonds feel in it.
+class StateFields:
+    """A state of a network with its strains, tensions and energies.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Felt:
 
 
 class State:
-    """A state of a network, and what its bonds feel there, found when it is first asked for.
+    """A state of a network and its element fields, solved for on first access.
 
     Parameters
     ----------
@@ -89,34 +89,31 @@ class State:
     def __init__(
         self,
         parameters: Mapping[str, NDArray],
-        find: Callable[[], Felt],
-        clamp: Callable[[], Felt],
+        find: Callable[[], StateFields],
+        clamp: Callable[[], StateFields],
         field: NDArray | None = None,
     ) -> None:
         self.parameters = parameters
         self._find, self._clamp, self._field = find, clamp, field
 
     @cached_property
-    def felt(self) -> Felt:
-        """What the bonds feel."""
+    def fields(self) -> StateFields:
+        """Element fields of the state."""
         return self._find()
 
     @property
-    def field(self) -> NDArray[np.float64]:
+    def nodal(self) -> NDArray[np.float64]:
         """Displacements (then rotations), or potentials, (n, components)."""
-        return self.felt.state if self._field is None else self._field
+        return self.fields.state if self._field is None else self._field
 
     @cached_property
     def contrast(self) -> NDArray[np.float64]:
-        """What bonds store more in the clamped state than in this one, (m,).
-
-        It drives a stiffness that learns.
-        """
-        return self._clamp().energy - self.felt.energy
+        """Energy of the clamped state less that of this one, (m,): the signal of a stiffness."""
+        return self._clamp().energy - self.fields.energy
 
 
-class Solved:
-    """The states of a run in one example, free and clamped, before training and after.
+class RunStates:
+    """Free and clamped states of a run in one example, before training and after.
 
     Parameters
     ----------
@@ -149,12 +146,14 @@ class Solved:
         return actuation
 
     @cache  # noqa: B019
-    def _found(self, learned: bool, clamped: bool) -> Felt:
+    def _found(self, learned: bool, clamped: bool) -> StateFields:
         actuation = self._actuation(learned)
-        return felt(actuation, actuation.clamped() if clamped else actuation.answer(1.0))
+        return state_fields(actuation, actuation.clamped() if clamped else actuation.answer(1.0))
 
 
-def pulled(run: "Run", example: int, amplitudes: Iterable[float]) -> Iterator[tuple[State, Answer]]:
+def loaded_states(
+    run: "Run", example: int, amplitudes: Iterable[float]
+) -> Iterator[tuple[State, Answer]]:
     """The learned network under growing parts of its load, each found from the one before.
 
     Raises
@@ -168,11 +167,11 @@ def pulled(run: "Run", example: int, amplitudes: Iterable[float]) -> Iterator[tu
             answer = actuation.answer(float(amplitude))
         except SolveError as error:
             raise SolveError(f"At {amplitude:.0%} of the load: {error}") from None
-        found = felt(actuation, answer)
+        found = state_fields(actuation, answer)
         yield State(run.parameters, lambda found=found: found, _unclamped), answer
 
 
-def recorded(
+def recorded_states(
     run: "Run", example: int, numbers: Iterable[int], contrast: bool = False
 ) -> Iterator[State]:
     """The free states of recorded steps of the training, by their places in the history.
@@ -183,8 +182,8 @@ def recorded(
     for number in numbers:
         parameters = actuation.recorded(number)
         actuation.set(parameters)
-        free = felt(actuation, actuation.answer(1.0))
-        held = felt(actuation, actuation.clamped()) if contrast else None
+        free = state_fields(actuation, actuation.answer(1.0))
+        held = state_fields(actuation, actuation.clamped()) if contrast else None
         yield State(
             {**run.parameters, **parameters},
             lambda free=free: free,
@@ -192,22 +191,24 @@ def recorded(
         )
 
 
-def _unclamped() -> Felt:
+def _unclamped() -> StateFields:
     raise InputError("contrast: it is that of the full load, and not followed along the way there.")
 
 
-def felt(actuation: Actuation, answer: Answer) -> Felt:
-    """What the bonds feel in an answer; parameters must be as they were when it was given."""
+def state_fields(actuation: Actuation, answer: Answer) -> StateFields:
+    """Element fields of an answer; parameters must be as they were when it was given."""
     run, model = actuation.run, actuation.model
     model.put_state(answer.field)
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
     if not isinstance(run.energy, BondEnergy):
-        return Felt(answer.state, strain, energy, None, answer.outputs, body(model, answer.field))
+        return StateFields(
+            answer.state, strain, energy, None, answer.outputs, body(model, answer.field)
+        )
     tension = model.to_bonds(model.local_tensions())
     if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
-    return Felt(answer.state, strain, energy, tension, answer.outputs, cell=answer.cell)
+    return StateFields(answer.state, strain, energy, tension, answer.outputs, cell=answer.cell)
 
 
 def body(model: "SolidModel", field: NDArray) -> Body:

@@ -1,4 +1,4 @@
-"""The exhibit: a run at one recorded step under one part of its load, and how that looks.
+"""Interactive view of a run: one recorded step under one part of its load, solved and drawn.
 
 No page and no server here: what is chosen goes in, a drawn plotter and words come out.
 """
@@ -13,23 +13,22 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.plots import in_words
+from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades, rgb
 from mechlearn.render.deformation import (
     amplification,
     bond_strains,
-    standpoint,
+    rigid_motion,
     strained,
     without_rigid_motion,
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
-from mechlearn.render.felt import Body, body
+from mechlearn.render.fields import Body, body
 from mechlearn.render.lines import Segments, segments
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.render.view import view
-from mechlearn.render.words import percent, signed
 from mechlearn.runs.actuation import Actuation, Answer
 from mechlearn.units import amount, typeset
 
@@ -44,7 +43,7 @@ SAMPLES = 4
 QUICK = 1000
 
 
-class Exhibit:
+class InteractiveView:
     """A run that can be set to any recorded step and load, drawn, and asked.
 
     Parameters
@@ -118,7 +117,7 @@ class Exhibit:
         Raises
         ------
         SolveError
-            Where there is none; the exhibit then stays what it was.
+            Where there is none; the view then stays what it was.
         """
         before = self.step, self.amplitude, self.parameters
         step = self.step if step is None else int(np.clip(step, 0, len(self.actuation.steps) - 1))
@@ -185,9 +184,7 @@ class Exhibit:
 
     def aim(self) -> None:
         """Look at everything, as at first."""
-        scene = self.scene()
-        size = tuple(self.plotter.window_size)
-        view(scene.points(), self.run.network.dim, size, scene.outlook()).aim(self.plotter)
+        self.scene().projection(tuple(self.plotter.window_size)).aim(self.plotter)
         self.plotter.camera_set = True
 
     def pick(self, x: float, y: float, size: tuple[float, float]) -> int | None:
@@ -282,8 +279,8 @@ class Exhibit:
             shape = body(self.actuation.model, answer.field)
             self._body = answer, shape
         u = answer.state[:, : run.network.dim]
-        at = standpoint(run.network, run.problem, u, run.energy.linear)
-        points = shape.rest + self.factor * at.seen(shape.rest, shape.moves)
+        at = rigid_motion(run.network, run.problem, u, run.energy.linear)
+        points = shape.rest + self.factor * at.relative(shape.rest, shape.moves)
         return DrawnSolid(points, shape.cells, colours[shape.strut])
 
     def _places(self) -> NDArray[np.float64]:
