@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.modes import spectrum
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.equilibrium.jacobian import output_jacobian
 from mechlearn.errors import InputError
@@ -35,7 +35,7 @@ STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Hessian(Finding):
+class Hessian(Result):
     """Second derivative of the cost (mean over examples, user's units) by what learns.
 
     Attributes
@@ -73,7 +73,7 @@ class Hessian(Finding):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Correspondence(Finding):
+class Correspondence(Result):
     """Stiff modes of the cost against modes of the network.
 
     Attributes

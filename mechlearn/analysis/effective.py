@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError
 
@@ -26,7 +26,7 @@ LARGEST = 3000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dimension(Finding):
+class Dimension(Result):
     """Singular values of the response to many sources.
 
     Attributes

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.equilibrium.jacobian import output_jacobian
 from mechlearn.errors import InputError, SolveError
@@ -38,7 +38,7 @@ BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Susceptibility(Finding):
+class Susceptibility(Result):
     """Exact slopes of the outputs by the logarithm of a parameter of the bonds.
 
     Attributes
@@ -80,7 +80,7 @@ class Susceptibility(Finding):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Removal(Finding):
+class Removal(Result):
     """What the outputs are without each of the bonds.
 
     Attributes

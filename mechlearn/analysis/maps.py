@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError, listed
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ResponseMap(Finding):
+class ResponseMap(Result):
     """What the bonds feel in a state.
 
     Attributes

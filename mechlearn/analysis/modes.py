@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import DENSE, Tangent, port_rows
 from mechlearn.energies.rigidity import ZERO
@@ -34,7 +34,7 @@ SOFTEST = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Spectrum(Finding):
+class Spectrum(Result):
     """Modes of a network, from soft to stiff.
 
     Attributes
@@ -103,7 +103,7 @@ class Spectrum(Finding):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Overlap(Finding):
+class Overlap(Result):
     """How modes share in a task.
 
     Attributes

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.importance import participation, target_names
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import port_rows
 from mechlearn.errors import InputError, listed
@@ -33,7 +33,7 @@ LEAST = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pathway(Finding):
+class Pathway(Result):
     """How a source and a target are coupled.
 
     Attributes

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.analysis.finding import Finding
 from mechlearn.analysis.importance import HOLDING, target_names
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.analysis.tangent import port_rows
 from mechlearn.errors import InputError, SolveError
@@ -28,7 +28,7 @@ LARGEST = 8000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Robustness(Finding):
+class Robustness(Result):
     """The response at several levels of something, many times each.
 
     Attributes
@@ -73,7 +73,7 @@ class Robustness(Finding):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Curve(Finding):
+class Curve(Result):
     """The response while sources are pulled from nothing to more than they were trained for.
 
     Attributes
@@ -260,7 +260,7 @@ def amplitude(
             if k == 0:
                 raise
             break
-    wanted = np.where(problem.asked, problem.wanted, np.nan)[0] / problem.units
+    wanted = np.where(problem.active, problem.wanted, np.nan)[0] / problem.units
     return Curve(factors.astype(float), outputs, wanted, target_names(s))
 
 
@@ -284,7 +284,7 @@ def _robustness(s: Specimen, levels: NDArray, level: str, raw: list[NDArray]) ->
     errors = np.full(outputs.shape[:2], np.inf)
     for where in zip(*np.nonzero(np.isfinite(outputs).all(axis=(2, 3))), strict=True):
         errors[where] = s.problem.error(outputs[where])
-    wanted = np.where(s.problem.asked, s.problem.wanted, np.nan) / s.problem.units
+    wanted = np.where(s.problem.active, s.problem.wanted, np.nan) / s.problem.units
     outputs = outputs / s.problem.units
     return Robustness(levels, level, outputs, errors, wanted, target_names(s))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.analysis.subject import Specimen, specimen_of
 from mechlearn.errors import InputError
 
@@ -31,7 +31,7 @@ ZERO = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SelfStress(Finding):
+class SelfStress(Result):
     """The states of self-stress of a network.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.energies import BondEnergy, Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Specimen(Finding):
+class Specimen(Result):
     """A network at some values of its parameters, solved on one rank whenever it is asked.
 
     Attributes

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tangent(Finding):
+class Tangent(Result):
     """A network about a state, its supports taken out, its sources let go (loads stay).
 
     Attributes

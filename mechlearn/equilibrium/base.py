@@ -63,7 +63,7 @@ class Equilibrium(ABC):
         self.examples = np.arange(self._all.n_examples) if examples is None else examples
         self.problem = problem = self._all if examples is None else self._all.take(examples)
         # Across outputs (+1) and through outputs (-1) that are asked for, (examples, t).
-        self._of_kind = {s: problem.asked & (problem.through == (s < 0)) for s in (1.0, -1.0)}
+        self._of_kind = {s: problem.active & (problem.through == (s < 0)) for s in (1.0, -1.0)}
         # Where nothing is asked of any example, a clamped state is the free one.
         self._signs = tuple(s for s, those in self._of_kind.items() if those.any()) or (1.0,)
         # The kind of all outputs in all examples, where they are moved whatever they are.
@@ -71,7 +71,7 @@ class Equilibrium(ABC):
         self._only_sign = whole[0] if whole else None
         # Ports that are held and whose force is asked for; pushes move them on from where they are.
         self._through = np.zeros(problem.held.shape, dtype=bool)
-        self._put(self._through, True, problem.asked & problem.through)
+        self._put(self._through, True, problem.active & problem.through)
         self._release = Release(problem)
         self._grip = Grip.firm(problem.held)
         self._impose(problem.values)
@@ -243,7 +243,7 @@ class Equilibrium(ABC):
                 moves = self.problem.residual(seen)
                 moves = moves if sign > 0 else self._release.balanced(moves)
                 moved = outputs + phase.amount * moves
-                conditions = self._clamped(sign, moved, self.problem.missed(seen))
+                conditions = self._clamped(sign, moved, self.problem.active_error(seen))
                 settled = self._settle(conditions, key)
             parts += self._with_reaction(sign, settled, key)
             potential = settled.potential(self._working(conditions), self._home)
@@ -339,11 +339,11 @@ class Equilibrium(ABC):
         # A spring to its value acts beside the force of a source.
         across = wanted if loads is None else wanted + loads[:, p.targets] / stiffness
         new = np.where(p.through, values[:, p.targets] - stiffness * wanted, across)
-        self._put(values, new, p.asked)
+        self._put(values, new, p.active)
         if ("nudge", amount) not in self._grips or self.unloaded is not None:
             held, softness = p.held.copy(), np.zeros(values.shape)
-            self._put(held, True, p.asked)
-            self._put(softness, np.where(p.through, -stiffness, 1 / stiffness), p.asked)
+            self._put(held, True, p.active)
+            self._put(softness, np.where(p.through, -stiffness, 1 / stiffness), p.active)
             away = (softness < 0) & ~self._through
             self._grips["nudge", amount] = Grip(held, softness, away)
         return Conditions(self._grips["nudge", amount], values)
@@ -368,7 +368,7 @@ class Equilibrium(ABC):
             if np.linalg.eigvals(matrix).real.min() <= 0:
                 raise SolveError(TOPPLED, "toppled")
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
-            values = self._sources.values + p.at_ports(push * self._gain, p.asked)
+            values = self._sources.values + p.at_ports(push * self._gain, p.active)
             settled = self._settle(Conditions(self._grip, values), key)
         raise SolveError(NOT_FOUND, "toppled")
 
@@ -395,4 +395,4 @@ class Equilibrium(ABC):
         """Rates of the conditions when a nudge is turned on at rate 1."""
         p = self.problem
         slopes = p.slopes(outputs) * self._gain
-        return Conditions(self._grip, p.at_ports(np.where(p.through, slopes, -slopes), p.asked))
+        return Conditions(self._grip, p.at_ports(np.where(p.through, slopes, -slopes), p.active))

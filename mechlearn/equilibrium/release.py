@@ -27,7 +27,7 @@ class Release:
     def floats(self) -> bool:
         """True if in some example nothing holds the network once all forces are released."""
         p = self._problem
-        those = np.unique(p.asked & p.through, axis=0)
+        those = np.unique(p.active & p.through, axis=0)
         return any(self._projector(e, mine) is not None for e, mine in self._first(those))
 
     def balanced(self, moves: NDArray) -> NDArray[np.float64]:
@@ -37,7 +37,7 @@ class Release:
         """
         p = self._problem
         nodes = p.dofs[p.targets] >= 0
-        mine = p.asked & p.through & (moves != 0)
+        mine = p.active & p.through & (moves != 0)
         if not (mine & nodes).any():
             return moves
         out = moves.copy()
@@ -48,7 +48,7 @@ class Release:
         return out
 
     def _first(self, those: NDArray) -> list[tuple[int, NDArray]]:
-        asked = self._problem.asked & self._problem.through
+        asked = self._problem.active & self._problem.through
         return [(int(np.argmax((asked == mine).all(axis=1))), mine) for mine in those]
 
     def _projector(self, example: int, released: NDArray) -> NDArray[np.float64] | None:

@@ -1,6 +1,6 @@
 """Feasibility: whether a task can be learned at all, asked before it is trained.
 
-Floors of the error whatever the network (:mod:`~mechlearn.feasibility.floors`); counting: more
+Lower bounds on the error (:mod:`~mechlearn.feasibility.lower_bounds`); counting: more
 independent answers than parameters that learn, or than directions in which the outputs can be
 moved, the rank of their Jacobian by what learns; and the best error within the bounds
 (:mod:`~mechlearn.feasibility.search`).
@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike
 
 from mechlearn.energies import Element, Spring
 from mechlearn.energies.rigidity import check_rigidity
-from mechlearn.feasibility.floors import Floor, independent_answers, known_floors, reciprocity_floor
+from mechlearn.feasibility.lower_bounds import (
+    LowerBound,
+    independent_answers,
+    known_bounds,
+    reciprocity_bound,
+)
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
 from mechlearn.learning.dofs import Learn, LearningDof, values_per_bond
@@ -86,7 +91,7 @@ def counted(
     material: Mapping[str, Any],
     tolerance: float,
 ) -> Feasibility:
-    """What is known without solving anything: floors and counts."""
+    """Facts that need no solution: lower bounds and counts."""
     at = {**material, **{dof.name: dof.values for dof in dofs}}
     linear = energy.linear and (
         bool(problem.relative[problem.targets].all())
@@ -97,7 +102,7 @@ def counted(
         parameters=int(sum(dof.learns.sum() for dof in dofs)),
         tolerance=tolerance,
         error_name=problem.error_name,
-        floors=known_floors(problem, linear, energy.linear),
+        lower_bounds=known_bounds(problem, linear, energy.linear),
     )
 
 
@@ -118,4 +123,12 @@ def searched(
     return replace(known, search=found)
 
 
-__all__ = ["Feasibility", "Floor", "Search", "counted", "feasible", "reciprocity_floor", "searched"]
+__all__ = [
+    "Feasibility",
+    "LowerBound",
+    "Search",
+    "counted",
+    "feasible",
+    "reciprocity_bound",
+    "searched",
+]

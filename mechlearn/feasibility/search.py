@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, SolveError
-from mechlearn.feasibility.floors import RANK, relative_error
+from mechlearn.feasibility.lower_bounds import RANK, relative_error
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.tasks.problem import Problem
 
@@ -35,7 +35,7 @@ WIDER = 10.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Search(Finding):
+class Search(Result):
     """The best answer that a bounded search found.
 
     Attributes
@@ -264,7 +264,7 @@ class _Objective:
         if self._numbers > JACOBIAN:
             return None
         try:
-            j = self.jacobian(x)[self.problem.asked]
+            j = self.jacobian(x)[self.problem.active]
         except (SolveError, _TimeUp):
             return None
         j = j / np.maximum(np.linalg.norm(j, axis=1, keepdims=True), 1e-300)
@@ -272,7 +272,7 @@ class _Objective:
 
     @property
     def _numbers(self) -> int:
-        return int(self.problem.asked.sum()) * len(self.space.low)
+        return int(self.problem.active.sum()) * len(self.space.low)
 
     def descend(self, x: NDArray, scaled: bool = False) -> None:
         """Search from a start: least squares where the cost is one, else by its gradient."""
@@ -280,20 +280,20 @@ class _Objective:
 
         bounds = self.space.low, self.space.high
         p = self.problem
-        size = np.sqrt(np.mean(np.square(p.wanted / p.units)[p.asked])) or 1.0
+        size = np.sqrt(np.mean(np.square(p.wanted / p.units)[p.active])) or 1.0
         try:
             if p.task.cost.has_values and self._numbers <= JACOBIAN:
                 weight = 1 / (p.scale if scaled else size * p.units)
                 follow = p.match - np.eye(len(p.targets))
 
                 def missing(x: NDArray) -> NDArray:
-                    return (p.residual(self.solve(x)[0]) * weight)[p.asked]
+                    return (p.residual(self.solve(x)[0]) * weight)[p.active]
 
                 def slopes(x: NDArray) -> NDArray:
                     j = np.einsum("st,eti->esi", follow, self.jacobian(x))
                     # What misses nothing, such as an output beyond its limit, pulls at nothing.
                     pulls = weight * (p.residual(self.solve(x)[0]) != 0)
-                    return (j * np.broadcast_to(pulls, p.asked.shape)[..., None])[p.asked]
+                    return (j * np.broadcast_to(pulls, p.active.shape)[..., None])[p.active]
 
                 # fmt: off
                 least_squares(missing, self.space.inside(x), slopes, bounds, method="dogbox",

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mechlearn.analysis.finding import Finding
+from mechlearn.analysis.result import Result
 from mechlearn.errors import listed
-from mechlearn.feasibility.floors import Floor
+from mechlearn.feasibility.lower_bounds import LowerBound
 from mechlearn.feasibility.search import WIDER, Search
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Feasibility(Finding):
+class Feasibility(Result):
     """What is known of a task before it is trained.
 
     Attributes
@@ -22,8 +22,8 @@ class Feasibility(Finding):
         How many parameters learn.
     tolerance : float
     error_name : str
-        The error that the tolerance, floors and searches are about.
-    floors : list of Floor
+        The error that the tolerance, bounds and searches are about.
+    lower_bounds : list of LowerBound
         Errors that are left whatever the network; empty where none is known.
     search : Search, optional
         Where one was made.
@@ -33,7 +33,7 @@ class Feasibility(Finding):
     parameters: int
     tolerance: float
     error_name: str
-    floors: list[Floor] = field(default_factory=list)
+    lower_bounds: list[LowerBound] = field(default_factory=list)
     search: Search | None = None
 
     @property
@@ -41,7 +41,7 @@ class Feasibility(Finding):
         """Whether the tolerance can be reached; None where that is not known."""
         if self.search is not None and self.search.error <= self.tolerance:
             return True
-        if any(floor.error > self.tolerance for floor in self.floors):
+        if any(bound.error > self.tolerance for bound in self.lower_bounds):
             return False
         if self.search is None:
             return None
@@ -55,20 +55,20 @@ class Feasibility(Finding):
     @property
     def warnings(self) -> list[str]:
         """What speaks against it, in sentences that name what to change."""
-        out = [_about_floor(floor, self.error_name) for floor in self.floors]
+        out = [_about_bound(bound, self.error_name) for bound in self.lower_bounds]
         if self.answers > self.parameters:
             out.append(
                 f"{self.answers} independent answers are wanted, and {self.parameters} parameters "
                 "learn: free frozen bonds in [learn], let another parameter learn, or ask for less."
             )
-        elif self._rank < self.answers and not self.floors and not self.feasible:
+        elif self._rank < self.answers and not self.lower_bounds and not self.feasible:
             out.append(
                 f"{self.answers} independent answers are wanted, and what learns moves the outputs "
                 f"in {self._rank} direction{'s' * (self._rank != 1)} alone: add bonds, let another "
                 "parameter learn, or ask for less."
             )
-        # Below a floor other bounds are no remedy.
-        barred = any(floor.error > self.tolerance for floor in self.floors)
+        # Below a lower bound other limits of parameters are no remedy.
+        barred = any(bound.error > self.tolerance for bound in self.lower_bounds)
         if self.search is not None and self.search.error > self.tolerance and not barred:
             out.append(_about_search(self.search, self.tolerance))
         return out
@@ -97,7 +97,7 @@ class Feasibility(Finding):
         return "\n".join([*lines, *(f"Warning: {w}" for w in self.warnings)])
 
 
-def _about_floor(floor: Floor, error_name: str) -> str:
+def _about_bound(bound: LowerBound, error_name: str) -> str:
     why = {
         "balance": "forces that hold a network balance what is applied to it, so that their sum, "
         "and at small displacements that of their moments, is fixed; change the targets' values",
@@ -108,8 +108,8 @@ def _about_floor(floor: Floor, error_name: str) -> str:
         "symmetric and positive semidefinite: what is wanted from one to the other must be the "
         "same both ways, and no place may give way against its own force; change the targets' "
         "values in [[examples]]",
-    }[floor.reason]
-    return f"The {error_name} is at least {floor.error:.3g}, whatever is learned: {why}."
+    }[bound.reason]
+    return f"The {error_name} is at least {bound.error:.3g}, whatever is learned: {why}."
 
 
 def _about_search(search: Search, tolerance: float) -> str:

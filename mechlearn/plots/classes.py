@@ -61,7 +61,7 @@ def confusion(run: "Run") -> tuple[NDArray[np.int64], list[str]]:
     if problem.task.cost.has_values:
         raise InputError("A confusion matrix is of a run that classifies, whose cost wants shares.")
     outputs = run.respond(run.setup.examples)
-    shares = np.where(problem.asked, problem.task.cost.reached(outputs, problem.asked), -1.0)
+    shares = np.where(problem.active, problem.task.cost.reached(outputs, problem.active), -1.0)
     wanted = (problem.wanted / problem.units).argmax(axis=1)
     terminals = [p.terminal for p in problem.answers]
     labels = [str(label) for label in run.history["target"].values]

@@ -145,7 +145,7 @@ def _answers(
     problem, cost = run.problem, run.setup.task.cost
     labels = [str(label) for label in run.history["target"].values]
     columns = []
-    for k in np.flatnonzero(problem.asked[example])[: len(ANSWERS)]:
+    for k in np.flatnonzero(problem.active[example])[: len(ANSWERS)]:
         given = cost.has_values and not problem.match[k].any()
         wanted = float((problem.wanted[example] / problem.units)[k]) if given else None
         columns.append((labels[k], int(k), wanted))

@@ -184,7 +184,7 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
             active = bool(imposed.any() or loads.any())
         else:
             loads = problem.wanted[example, mine]
-            active = bool(problem.asked[example, mine].any())
+            active = bool(problem.active[example, mine].any())
         units = np.array([p.unit for p in ports])
         moves = isinstance(problem.kinematics, Displacements)
         share = isinstance(terminal, Target) and not problem.task.cost.has_values

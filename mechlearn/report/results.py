@@ -50,7 +50,7 @@ def confusion(run: "Run") -> Confusion | None:
     problem = run.problem
     if problem.task.cost.has_values:
         return None
-    shape = problem.asked.shape
+    shape = problem.active.shape
     names = list(dict.fromkeys(p.terminal for p in problem.answers))
     raw = {key: np.zeros(shape) for key in ("initial", "reached")}
     several = problem.n_examples > 1
@@ -59,14 +59,14 @@ def confusion(run: "Run") -> Confusion | None:
         column[port.terminal].append(k)
     for row in run.targets:
         e = row["example"] - 1 if several else 0
-        mine = [k for k in column[row["name"]] if problem.asked[e, k]]
+        mine = [k for k in column[row["name"]] if problem.active[e, k]]
         for key, values in raw.items():
             values[e, mine] = row[key]
-    wanted = np.where(problem.asked, problem.wanted / problem.units, -1.0).argmax(axis=1)
+    wanted = np.where(problem.active, problem.wanted / problem.units, -1.0).argmax(axis=1)
     tables = []
     for outputs in raw.values():
-        shares = problem.task.cost.reached(outputs, problem.asked)
-        taken = np.where(problem.asked, shares, -1.0).argmax(axis=1)
+        shares = problem.task.cost.reached(outputs, problem.active)
+        taken = np.where(problem.active, shares, -1.0).argmax(axis=1)
         table = np.zeros((shape[1],) * 2, dtype=np.int64)
         np.add.at(table, (wanted, taken), 1)
         tables.append(table)

@@ -76,7 +76,7 @@ def target_table(
     rows = []
     units = problem.units
     wanted = problem.goals(reached * units) / units
-    error = problem.misses(reached * units)
+    error = problem.relative_errors(reached * units)
     quantities = {t.name: t.quantity for t in problem.task.targets}
     limits = {t.name: t.limit for t in problem.task.targets}
     names = [p.terminal for p in problem.answers]
@@ -88,7 +88,7 @@ def target_table(
     several = problem.n_examples > 1
     for e in range(problem.n_examples):
         for name in dict.fromkeys(names):
-            mine = [k for k, n in enumerate(names) if n == name and problem.asked[e, k]]
+            mine = [k for k, n in enumerate(names) if n == name and problem.active[e, k]]
             if not mine:
                 continue
             row: dict[str, Any] = {"name": name, "quantity": quantities[name]}

@@ -86,7 +86,7 @@ def require_response(
         )
     pulled = (problem.given != 0).any(axis=1)
     relative = problem.relative[problem.targets]
-    hopeless = (problem.wanted != 0) & problem.asked & relative & (problem.limit == 0)
+    hopeless = (problem.wanted != 0) & problem.active & relative & (problem.limit == 0)
     for example, k in np.argwhere(hopeless & ~pulled[:, None]):
         raise InputError(
             f"example {example + 1} pulls nothing, and target "

@@ -57,16 +57,16 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     given, there = _given(task, at)
     held, values = _imposed(at, given, there)
     is_target = at.is_target
-    asked = there[:, is_target]
-    wanted = np.where(asked, given[:, is_target], 0.0)
-    if not asked.any():
+    active = there[:, is_target]
+    wanted = np.where(active, given[:, is_target], 0.0)
+    if not active.any():
         raise InputError("No example asks for any target.")
     if not task.cost.has_values and any(t.match for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
     if not task.cost.has_values and any(t.limit for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
     units = np.array([p.unit for p in at.ports])
-    task.cost.check(wanted / units[is_target], asked)
+    task.cost.check(wanted / units[is_target], active)
     # In units of the mean bond, in which movements and turns compare.
     motions = kinematics.free_motions(network.nodes / network.lengths.mean(), network.periodic)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
@@ -89,7 +89,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         values=values,
         targets=at.port[is_target],
         wanted=wanted,
-        asked=asked,
+        active=active,
         match=_match(at),
         limit=np.array([_limit(p, t) for p, t in zip(at.ports, at.terminals, strict=True)])[
             is_target

@@ -89,8 +89,8 @@ class Problem:
         The ports where those are; one may be read twice, its value and its force.
     wanted : (examples, t) array
         What is wanted there (values, or forces where ``through``).
-    asked : (examples, t) bool array
-        Whether it is asked for in that example.
+    active : (examples, t) bool array
+        Outputs that are wanted in that example.
     match : (t, t) array
         Wanted values that follow the free outputs: they add ``match @ outputs``.
     limit : (t,) array
@@ -127,7 +127,7 @@ class Problem:
     values: NDArray[np.float64]
     targets: NDArray[np.int64]
     wanted: NDArray[np.float64]
-    asked: NDArray[np.bool_]
+    active: NDArray[np.bool_]
     match: NDArray[np.float64]
     limit: NDArray[np.float64]
     through: NDArray[np.bool_]
@@ -141,7 +141,7 @@ class Problem:
 
     def take(self, examples: NDArray[np.int64]) -> "Problem":
         """The same problem with only some of its examples."""
-        fields = ("held", "values", "given", "acts", "wanted", "asked", "scale")
+        fields = ("held", "values", "given", "acts", "wanted", "active", "scale")
         return replace(self, **{name: getattr(self, name)[examples] for name in fields})
 
     @property
@@ -156,9 +156,9 @@ class Problem:
         together = len(t) > 0 and np.array_equal(t, np.arange(t[0], t[0] + len(t)))
         return slice(int(t[0]), int(t[-1]) + 1) if together else t
 
-    def at_ports(self, values: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """Numbers of targets (examples, t) at their ports, where asked, (examples, ports)."""
-        numbers = np.where(asked, values, 0.0)
+    def at_ports(self, values: NDArray, active: NDArray) -> NDArray[np.float64]:
+        """Numbers of targets (examples, t) at their ports, where active, (examples, ports)."""
+        numbers = np.where(active, values, 0.0)
         out = np.zeros((len(numbers), len(self.ports)))
         np.add.at(out.T, self.targets, numbers.T)
         return out
@@ -196,9 +196,9 @@ class Problem:
         return bool(self.limit.any())
 
     @cached_property
-    def _all_asked(self) -> bool:
-        """Whether every output is asked for in every example, wherever it is."""
-        return not self.limited and bool(self.asked.all())
+    def _all_active(self) -> bool:
+        """Whether every output is wanted in every example, wherever it is."""
+        return not self.limited and bool(self.active.all())
 
     @cached_property
     def _matched(self) -> bool:
@@ -219,17 +219,17 @@ class Problem:
         """What is wanted of outputs, shape (examples, t) both."""
         return self.wanted + outputs @ self.match.T if self._matched else self.wanted
 
-    def missed(self, outputs: NDArray) -> NDArray[np.bool_]:
-        """Whether an output is asked for and not beyond its limit already, (examples, t)."""
+    def active_error(self, outputs: NDArray) -> NDArray[np.bool_]:
+        """Mask of outputs whose error counts: wanted, not beyond their limit, (examples, t)."""
         if not self.limited:
-            return self.asked
+            return self.active
         beyond = self.limit * (outputs - self.goals(outputs)) >= 0
-        return self.asked & ~((self.limit != 0) & beyond)
+        return self.active & ~((self.limit != 0) & beyond)
 
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
         """Wanted minus reached, zero where nothing is amiss, shape (examples, t)."""
         lacking = self.goals(outputs) - outputs
-        return lacking if self._all_asked else np.where(self.missed(outputs), lacking, 0.0)
+        return lacking if self._all_active else np.where(self.active_error(outputs), lacking, 0.0)
 
     def error(self, outputs: NDArray) -> float:
         """What a tolerance is on: the largest relative target error, or the mean cost.
@@ -237,7 +237,7 @@ class Problem:
         The mean cost where outputs are not wanted at values, as for a cross-entropy.
         """
         if self.task.cost.has_values:
-            return float(self.misses(outputs).max(initial=0.0))
+            return float(self.relative_errors(outputs).max(initial=0.0))
         return float(self.costs(outputs).mean())
 
     @property
@@ -250,22 +250,22 @@ class Problem:
         """The task's cost in every example, shape (examples,)."""
         return self.task.cost.value(*self._in_units(outputs))
 
-    def misses(self, outputs: NDArray) -> NDArray[np.float64]:
+    def relative_errors(self, outputs: NDArray) -> NDArray[np.float64]:
         """How far from what is wanted, in parts of the scale of errors, shape (examples, t).
 
         Of a cross-entropy: how far the shares are from those wanted.
         """
-        raw, wanted, asked = self._in_units(outputs)
-        missing = np.abs(wanted - self.task.cost.reached(raw, asked))
+        raw, wanted, active = self._in_units(outputs)
+        missing = np.abs(wanted - self.task.cost.reached(raw, active))
         scale = self.scale / np.abs(self.units) if self.task.cost.has_values else 1.0
-        return np.where(asked, missing / scale, 0.0)
+        return np.where(active, missing / scale, 0.0)
 
     def accuracy(self, outputs: NDArray) -> float | None:
         """The part of the examples whose largest share is the one wanted; None without shares."""
         if self.task.cost.has_values:
             return None
-        raw, wanted, asked = self._in_units(outputs)
-        shares = np.where(asked, self.task.cost.reached(raw, asked), -1.0)
+        raw, wanted, active = self._in_units(outputs)
+        shares = np.where(active, self.task.cost.reached(raw, active), -1.0)
         return float(np.mean(shares.argmax(axis=1) == wanted.argmax(axis=1)))
 
     def slopes(self, outputs: NDArray) -> NDArray[np.float64]:
@@ -280,7 +280,7 @@ class Problem:
     def _in_units(self, outputs: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Outputs, wanted values and the mask of those missed, as the cost takes them."""
         wanted = self.goals(outputs)
-        return outputs / self.units, wanted / self.units, self.missed(outputs)
+        return outputs / self.units, wanted / self.units, self.active_error(outputs)
 
     def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
         """Raw rows that ports are made of, and how.
@@ -345,7 +345,7 @@ class Problem:
     def two_sided(self) -> bool:
         """Whether every wanted value is missed on either side, so that none is a limit."""
         sides = (self.residual(self.wanted + sign * self.scale) for sign in (-1.0, 1.0))
-        return all((np.abs(side) > 0)[self.asked].all() for side in sides)
+        return all((np.abs(side) > 0)[self.active].all() for side in sides)
 
     def linear_rows(self) -> sparse.csr_array:
         """Rows that read the ports to first order about rest, (ports, n c)."""

@@ -237,7 +237,7 @@ class InteractiveView:
         wanted = (problem.wanted[0] + problem.match @ read) / units
         names = self.run.history["target"].values
         rows = []
-        for k in np.flatnonzero(problem.asked[0]):
+        for k in np.flatnonzero(problem.active[0]):
             o = self.answer.outputs[k]
             rows.append((str(names[k]), signed(wanted[k]), "-" if np.isnan(o) else signed(o)))
             if problem.relative[problem.targets[k]]:

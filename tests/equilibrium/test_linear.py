@@ -202,7 +202,7 @@ def test_local_rule_is_the_gradient_of_the_stationary_potential(plane, stiffness
     [(sign, _)] = state.parts
     outputs = solver.outputs(free)
     moved = outputs + 0.4 * solver.problem.residual(outputs)
-    conditions = solver._clamped(sign, moved, solver.problem.asked)
+    conditions = solver._clamped(sign, moved, solver.problem.active)
     found = solver.model.to_bonds(state.sensitivity(name))[0]
     base = {"stiffness": k, "rest_length": rest}
     for bond in (0, 17, 40, 66):

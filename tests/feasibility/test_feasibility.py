@@ -1,4 +1,4 @@
-"""Feasibility: published floors, closed forms, and what check says."""
+"""Feasibility: published bounds, closed forms, and what check says."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from paths import TASKS
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.feasibility import reciprocity_floor
+from mechlearn.feasibility import reciprocity_bound
 from mechlearn.runs.config import build_network, read_setup
 
 
@@ -52,9 +52,9 @@ def test_other_behaviours_are_within_reach(li_mao, pair):
 
 
 @pytest.mark.parametrize(
-    ("modulus", "floor", "accuracy"), [(5.5e5, 6.6e-8, 0.8605), (4.4e5, 8.7e-10, 0.98398)]
+    ("modulus", "bound", "accuracy"), [(5.5e5, 6.6e-8, 0.8605), (4.4e5, 8.7e-10, 0.98398)]
 )
-def test_their_regression_has_a_floor(li_mao, modulus, floor, accuracy):
+def test_their_regression_has_a_lower_bound(li_mao, modulus, bound, accuracy):
     """(ux13, uy13, ux14, uy14) = (0, .016, .004, .016) X, of 100 uniform X up to 0.196 N."""
     setup, net = li_mao
     weights = np.random.default_rng(0).uniform(-0.196, 0.196, 100)
@@ -72,29 +72,29 @@ def test_their_regression_has_a_floor(li_mao, modulus, floor, accuracy):
     )
     k = modulus * 2e-3 / 16e-3 * np.array([1.5e-3, 2.5e-3, 2e-3])
     found = ml.feasible(net, task, learn=ml.Learn(bounds=(k[0], k[1]), initial=k[2]))
-    assert found.search.cost == pytest.approx(floor, rel=2e-2)
+    assert found.search.cost == pytest.approx(bound, rel=2e-2)
     assert 1 - found.search.relative == pytest.approx(accuracy, abs=1e-4)
     # A hundred examples of a linear network with one source want four numbers.
-    assert (found.answers, found.search.rank, found.floors) == (4, 4, [])
+    assert (found.answers, found.search.rank, found.lower_bounds) == (4, 4, [])
 
 
 def test_nearest_passive_reciprocal_response():
-    floor, nearest = reciprocity_floor([[2.0, 1.0], [0.0, 2.0]])
-    assert floor == pytest.approx(np.sqrt(0.5))
+    bound, nearest = reciprocity_bound([[2.0, 1.0], [0.0, 2.0]])
+    assert bound == pytest.approx(np.sqrt(0.5))
     assert nearest == pytest.approx(np.array([[2.0, 0.5], [0.5, 2.0]]))
-    floor, nearest = reciprocity_floor([[-1.0, 0.0], [0.0, 3.0]])
-    assert (floor, nearest[0, 0], nearest[1, 1]) == pytest.approx((1.0, 0.0, 3.0))
+    bound, nearest = reciprocity_bound([[-1.0, 0.0], [0.0, 3.0]])
+    assert (bound, nearest[0, 0], nearest[1, 1]) == pytest.approx((1.0, 0.0, 3.0))
     # Nothing symmetric and positive is nearer.
     rng = np.random.default_rng(0)
     wanted = rng.standard_normal((4, 4))
-    floor, nearest = reciprocity_floor(wanted)
+    bound, nearest = reciprocity_bound(wanted)
     for _ in range(50):
         move = rng.standard_normal((4, 4)) * 10 ** rng.uniform(-4, 0)
         value, vector = np.linalg.eigh(nearest + move + move.T)
         other = vector * np.maximum(value, 0) @ vector.T
-        assert np.linalg.norm(wanted - other) >= floor - 1e-12
+        assert np.linalg.norm(wanted - other) >= bound - 1e-12
     with pytest.raises(InputError, match="square"):
-        reciprocity_floor([1.0, 2.0])
+        reciprocity_bound([1.0, 2.0])
 
 
 def two_port(wanted):
@@ -126,15 +126,15 @@ def test_reciprocal_two_port(plane, wanted, square):
     learn = ml.Learn(bounds=(1e-3, 1e3), initial=1.0)
     found = ml.feasible(plane, two_port(wanted), energy=ml.Resistor(), learn=learn)
     if square == 0.0:
-        assert found.floors == []
+        assert found.lower_bounds == []
         assert found.feasible is True
         return
-    (floor,) = found.floors
-    assert floor.reason == "reciprocity"
-    assert floor.relative == pytest.approx(np.sqrt(square) / np.linalg.norm(wanted), rel=1e-6)
-    assert floor.cost == pytest.approx(square / 4, rel=1e-6)
+    (bound,) = found.lower_bounds
+    assert bound.reason == "reciprocity"
+    assert bound.relative == pytest.approx(np.sqrt(square) / np.linalg.norm(wanted), rel=1e-6)
+    assert bound.cost == pytest.approx(square / 4, rel=1e-6)
     assert found.feasible is False
-    assert found.search.cost >= floor.cost * (1 - 1e-6)
+    assert found.search.cost >= bound.cost * (1 - 1e-6)
     (warning,) = found.warnings  # wider bounds are no remedy
     assert "same both ways" in warning
     without = ml.feasible(plane, two_port(wanted), energy=ml.Resistor(), learn=learn, starts=0)
@@ -148,12 +148,12 @@ def test_linear_networks_answer_in_proportion(plane):
         targets=[ml.Target(name="out", nodes=[3, 12], strain=0.05)],
         examples=[{}, {"in": 0.2}],
     )
-    (floor,) = ml.feasible(plane, task, starts=0).floors
+    (bound,) = ml.feasible(plane, task, starts=0).lower_bounds
     # Answers s and 2 s against 0.05 and 0.05: s = 0.03.
-    assert floor.best[:, 0] == pytest.approx([0.03, 0.06])
-    assert floor.relative == pytest.approx(np.sqrt(0.02**2 + 0.01**2) / (0.05 * np.sqrt(2)))
+    assert bound.best[:, 0] == pytest.approx([0.03, 0.06])
+    assert bound.relative == pytest.approx(np.sqrt(0.02**2 + 0.01**2) / (0.05 * np.sqrt(2)))
     finite = ml.feasible(plane, task, energy=ml.FiniteSpring(), starts=0)
-    assert (finite.floors, finite.answers) == ([], 2)
+    assert (finite.lower_bounds, finite.answers) == ([], 2)
     rest = {"rest_length": ml.Learn(bounds=(0.5, 1.5), relative=True)}
     with pytest.raises(ml.InputError, match="does not depend on rest_length: learn stiffness"):
         ml.feasible(plane, task, learn=rest, starts=0)
@@ -162,7 +162,7 @@ def test_linear_networks_answer_in_proportion(plane):
         targets=[task.targets[0].model_copy(update={"baseline": "reference"})],
         examples=task.examples,
     )
-    assert ml.feasible(plane, held, learn=rest, starts=0).floors == []
+    assert ml.feasible(plane, held, learn=rest, starts=0).lower_bounds == []
 
 
 def test_counting(plane):
@@ -293,25 +293,25 @@ def cell_task():
     )
 
 
-def test_no_floor_where_a_cell_is_strained_and_its_stress_read():
+def test_no_lower_bound_where_a_cell_is_strained_and_its_stress_read():
     net = ml.networks.triangular(size=[4, 4], disorder=0.2, periodic=True)
     found = ml.feasible(net, cell_task())
-    assert found.floors == []
+    assert found.lower_bounds == []
     assert found.answers == 1
     assert found.warnings == []
     assert found.feasible is True
     assert ml.train(net, cell_task(), learn=ml.Learn(bounds=(0.05, 5.0), initial=1.0)).converged
-    # Stress out of proportion is a floor there, too: s and 2 s against 0.012 and 0.036.
+    # Stress out of proportion is a bound there, too: s and 2 s against 0.012 and 0.036.
     bent = ml.Task(
         sources=cell_task().sources,
         targets=cell_task().targets,
         examples=[{"exx": 0.01, "sxx": 0.012}, {"exx": 0.02, "sxx": 0.036}],
     )
-    (floor,) = ml.feasible(net, bent, starts=0).floors
-    assert floor.best[:, 0] == pytest.approx([0.0168, 0.0336])
+    (bound,) = ml.feasible(net, bent, starts=0).lower_bounds
+    assert bound.best[:, 0] == pytest.approx([0.0168, 0.0336])
 
 
-def test_check_ends_with_1_where_a_floor_is_proved(tmp_path, capsys):
+def test_check_ends_with_1_where_a_lower_bound_is_proved(tmp_path, capsys):
     """Without a search: double the pull and ask for the same."""
     path = tmp_path / "task.toml"
     path.write_text("""

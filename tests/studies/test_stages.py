@@ -133,7 +133,7 @@ def test_tasks_together_are_each_what_they_are_alone(plane, stiffnesses):
     both = ml.together(A=A, B=B)
     problem = pose(both, plane)
     assert problem.n_examples == 2
-    assert problem.asked.tolist() == [[True, False, False], [False, True, True]]
+    assert problem.active.tolist() == [[True, False, False], [False, True, True]]
     run = ml.train(plane, both, steps=0)
     assert run.test(both).outputs[0, 0] == pytest.approx(run.test(A).outputs[0, 0])
     assert run.test(both).outputs[1, 1:] == pytest.approx(run.test(B).outputs[0])

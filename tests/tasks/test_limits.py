@@ -47,7 +47,7 @@ def test_what_is_satisfied_is_neither_an_error_nor_held(plane, stiffnesses):
     one.free()
     residual = (both.problem.residual(outputs) / both.problem.units)[0]
     assert residual == pytest.approx([0, -0.05], abs=1e-9)
-    assert both.problem.misses(outputs)[0, 0] == 0
+    assert both.problem.relative_errors(outputs)[0, 0] == 0
     assert both.problem.costs(outputs)[0] == pytest.approx(0.05**2 / 2)
     for phase in (Phase("clamp", 0.3), Phase("nudge", 1e-3), ADJOINT):
         found, right = (s.solve(phase).parts[0][1].sensitivity("stiffness") for s in (both, one))

@@ -360,12 +360,12 @@ def test_what_is_given_is_not_asked_for(plane):
             )
 
 
-def test_a_place_that_gives_way_against_its_force_is_a_floor(plane):
+def test_a_place_that_gives_way_against_its_force_is_a_lower_bound(plane):
     push = ml.Source(name="push", nodes=[30], components=["y"], force=[0.1])
-    for wanted, floors in ((-0.1, 1), (0.1, 0)):
+    for wanted, bounds in ((-0.1, 1), (0.1, 0)):
         task = ml.Task(
             supports=[ml.Support(nodes=[0, 1])],
             sources=[push],
             targets=[ml.Target(source="push", displacement=[wanted])],
         )
-        assert len(ml.feasible(plane, task, starts=0).floors) == floors
+        assert len(ml.feasible(plane, task, starts=0).lower_bounds) == bounds

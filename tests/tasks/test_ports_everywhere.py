@@ -171,31 +171,31 @@ def test_reactions_of_a_frame_are_learned_at_finite_displacement(rule):
         ([1e-4, 5e-4], [-1e-4, 5e-4], [1.0], []),  # moments do not, where the load stays in place
     ],
 )
-def test_reactions_that_cannot_balance_the_load_are_a_floor(left, right, small, finite):
+def test_reactions_that_cannot_balance_the_load_are_a_lower_bound(left, right, small, finite):
     learn = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.1)}
-    for energy, floors in ((ml.Beam(), small), (ml.FiniteBeam(segments=1), finite)):
+    for energy, bounds in ((ml.Beam(), small), (ml.FiniteBeam(segments=1), finite)):
         known = ml.feasible(FRAME, reactions(left, right), energy=energy, learn=learn, starts=0)
-        assert [f.reason for f in known.floors] == ["balance"] * len(floors)
+        assert [f.reason for f in known.lower_bounds] == ["balance"] * len(bounds)
         # Three forces and a moment less three balances; at finite displacement less two.
         assert known.answers == (1 if energy.linear else 2)
-        for floor in known.floors:
-            x, y, *others = np.ravel(floor.best)
+        for bound in known.lower_bounds:
+            x, y, *others = np.ravel(bound.best)
             assert x + others[0] == pytest.approx(0, abs=1e-12)
             assert y + others[1] == pytest.approx(1e-3, rel=1e-9)
             if energy.linear:
                 assert 1.2 * (others[1] - others[0]) == pytest.approx(0.24e-3, rel=1e-9)
 
 
-def test_currents_that_do_not_sum_to_what_is_fed_in_are_a_floor():
+def test_currents_that_do_not_sum_to_what_is_fed_in_are_a_lower_bound():
     star = ml.Network([[0, 0], [1, 0], [0, 1], [-1, -1]], [[0, 1], [0, 2], [0, 3]])
     task = ml.Task(
         sources=[ml.Source(name="in", nodes=[0], current=[1.0])]
         + [ml.Source(name=f"g{i}", nodes=[i], voltage=[0.0]) for i in (1, 2, 3)],
         targets=[ml.Target(source=f"g{i}", current=[-0.2]) for i in (1, 2, 3)],
     )
-    floor = ml.feasible(star, task, energy=ml.Resistor(), starts=0).floors[0]
-    assert floor.reason == "balance"
-    assert floor.best == pytest.approx(-np.ones((1, 3)) / 3)
+    bound = ml.feasible(star, task, energy=ml.Resistor(), starts=0).lower_bounds[0]
+    assert bound.reason == "balance"
+    assert bound.best == pytest.approx(-np.ones((1, 3)) / 3)
 
 
 def test_check_says_so_and_ends_in_1(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What an analysis returns, as it is shown where nobody asked for all its numbers."""
+"""Results of analyses, and their short form for prompts."""
 
 from dataclasses import fields
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-class Finding:
+class Result:
     """Labelled data of one analysis; its repr gives short values, and the shapes of long ones."""
 
     def __repr__(self) -> str:

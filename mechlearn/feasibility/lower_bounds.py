@@ -1,7 +1,6 @@
-"""Floors: errors that are left whatever the network, because of what linear networks can be.
+"""Lower bounds on the error of a task, which hold whatever the network.
 
-*Balance*: forces that are read balance what is applied, as reactions do
-(:mod:`~mechlearn.feasibility.balance`).
+*Balance*: forces that are read balance what is applied, as reactions do.
 
 *Linearity*: what a linear network without prestress answers is linear in what its sources do.
 
@@ -18,12 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.feasibility.balance import fixed_sums, nearest_balanced
 from mechlearn.tasks.problem import Problem
 
 #: Singular values below this part of the largest count as zero.
 RANK = 1e-9
-#: Floors below this part of what is wanted are none.
+#: Bounds below this part of what is wanted count as zero.
 NEGLIGIBLE = 1e-6
 #: Slopes at the nearest answers, relative to what is wanted, that count as zero.
 OPTIMAL = 1e-6
@@ -32,8 +30,8 @@ MOST_PLACES = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Floor:
-    """An error that is left whatever the network.
+class LowerBound:
+    """A lower bound on the error, whatever the network.
 
     Attributes
     ----------
@@ -55,8 +53,8 @@ class Floor:
     best: NDArray[np.float64]
 
 
-def known_floors(problem: Problem, linear: bool, small: bool) -> list[Floor]:
-    """The floors of a task on a network, as far as they are known.
+def known_bounds(problem: Problem, linear: bool, small: bool) -> list[LowerBound]:
+    """Lower bounds on the error of a task on a network, as far as they are known.
 
     Those of balance, of moments too where displacements are ``small``; and, on a ``linear`` network
     without prestress, those of its responses.
@@ -67,7 +65,7 @@ def known_floors(problem: Problem, linear: bool, small: bool) -> list[Floor]:
     balance = None
     if not p.relative.any():
         # A body's joints are of a size: where forces act on them is not quite at their nodes.
-        balance = _floor("balance", p, nearest_balanced(p, small and p.kinematics.turned))
+        balance = _bound("balance", p, nearest_balanced(p, small and p.kinematics.turned))
     if not linear:
         return [balance] if balance else []
     linearity, reciprocity = _linearity(p), _reciprocity(p)
@@ -76,19 +74,19 @@ def known_floors(problem: Problem, linear: bool, small: bool) -> list[Floor]:
     return [f for f in (balance, linearity, reciprocity) if f is not None]
 
 
-def reciprocity_floor(wanted: ArrayLike) -> tuple[float, NDArray[np.float64]]:
-    """How near a passive, reciprocal network can come to a wanted response matrix.
+def reciprocity_bound(wanted: ArrayLike) -> tuple[float, NDArray[np.float64]]:
+    """Distance of a wanted response matrix from those of passive, reciprocal networks.
 
     Parameters
     ----------
     wanted : (p, p) array
-        What each of ``p`` places shall read (rows) by a unit force, or current, at each of them.
+        Wanted readings of ``p`` places (rows) by a unit force, or current, at each of them.
 
     Returns
     -------
-    floor : float
+    bound : float
         The Frobenius distance: that of the antisymmetric part, and of the negative eigenvalues of
-        the symmetric part, ``floor^2 = |A|^2 + sum min(lambda, 0)^2``.
+        the symmetric part, ``bound^2 = |A|^2 + sum min(lambda, 0)^2``.
     nearest : (p, p) array
         The response matrix there.
 
@@ -107,20 +105,20 @@ def reciprocity_floor(wanted: ArrayLike) -> tuple[float, NDArray[np.float64]]:
     return float(np.linalg.norm(w - nearest)), nearest
 
 
-def _linearity(problem: Problem) -> Floor | None:
-    """The floor from what is wanted not being linear in what the sources do."""
+def _linearity(problem: Problem) -> LowerBound | None:
+    """The bound from wanted values that are not linear in what the sources do."""
     p = problem
     if p.n_examples < 2 or not (p.held == p.held[0]).all():
         return None
-    drive, best = p.given, np.where(p.asked, p.wanted, 0.0)
+    drive, best = p.given, np.where(p.active, p.wanted, 0.0)
     for k in range(len(p.targets)):
-        e = p.asked[:, k]
+        e = p.active[:, k]
         best[e, k] = drive[e] @ np.linalg.lstsq(drive[e], p.wanted[e, k], rcond=RANK)[0]
-    return _floor("linearity", problem, best)
+    return _bound("linearity", problem, best)
 
 
-def _reciprocity(problem: Problem) -> Floor | None:
-    """The floor of a network that is driven and read at the same places.
+def _reciprocity(problem: Problem) -> LowerBound | None:
+    """The bound of a network that is driven and read at the same places.
 
     Between loaded ports the compliance is ``C A C^T`` with ``C`` their rows in a basis, and ``A``
     symmetric and positive semidefinite; between held ones the stiffness ``S`` is; and what goes
@@ -149,10 +147,12 @@ def _reciprocity(problem: Problem) -> Floor | None:
     v = np.zeros((len(p.ports), len(held)))
     v[held, np.arange(len(held))] = 1.0
     best = _nearest(p, p.values @ c, p.values @ v, c[p.targets], v[p.targets])
-    return None if best is None else _floor("reciprocity", problem, best)
+    return None if best is None else _bound("reciprocity", problem, best)
 
 
-def _nearest(p: Problem, load, moved, c, v) -> NDArray[np.float64] | None:
+def _nearest(
+    p: Problem, load: NDArray, moved: NDArray, c: NDArray, v: NDArray
+) -> NDArray[np.float64] | None:
     """The answers of a passive, reciprocal network that are nearest to what is wanted.
 
     ``load`` and ``moved``, (examples, k), are what is applied and imposed; ``c`` and ``v``,
@@ -185,12 +185,12 @@ def _nearest(p: Problem, load, moved, c, v) -> NDArray[np.float64] | None:
     wanted = p.wanted / p.units / size
 
     def missing(x: NDArray) -> NDArray:
-        return np.where(p.asked, answers(x) - wanted, 0.0).ravel()
+        return np.where(p.active, answers(x) - wanted, 0.0).ravel()
 
     starts = np.random.default_rng(0).standard_normal((3, n * n + n * m + m * m))
     found = [least_squares(missing, x, xtol=1e-15, ftol=1e-15, gtol=1e-15) for x in starts]
     x = min(found, key=lambda f: f.cost).x
-    lacking = np.where(p.asked, answers(x) - wanted, 0.0)
+    lacking = np.where(p.active, answers(x) - wanted, 0.0)
     # The slopes by A and S must be positive semidefinite there, and that by B zero.
     on_c, on_v = lacking @ (c / r), lacking @ (v / s)
     slopes = load.T @ on_c, moved.T @ on_v
@@ -201,21 +201,21 @@ def _nearest(p: Problem, load, moved, c, v) -> NDArray[np.float64] | None:
     return answers(x) * size * p.units
 
 
-def _floor(reason: str, problem: Problem, best: NDArray) -> Floor | None:
-    """A floor, from the nearest answers; None where nothing of it is left."""
+def _bound(reason: str, problem: Problem, best: NDArray) -> LowerBound | None:
+    """A lower bound, from the nearest answers; None where it is negligible."""
     relative = relative_error(problem, best)
     if relative <= NEGLIGIBLE:
         return None
     missing = np.linalg.norm(problem.residual(best) / problem.units)
-    allowed = np.linalg.norm(np.where(problem.asked, problem.scale / problem.units, 0.0))
+    allowed = np.linalg.norm(np.where(problem.active, problem.scale / problem.units, 0.0))
     cost = float(problem.costs(best).mean())
-    return Floor(reason, cost, relative, float(missing / allowed), best / problem.units)
+    return LowerBound(reason, cost, relative, float(missing / allowed), best / problem.units)
 
 
 def relative_error(problem: Problem, outputs: NDArray) -> float:
     """Root of the sum of squared errors over that of what is wanted."""
     missing = problem.residual(outputs) / problem.units
-    wanted = np.where(problem.asked, problem.wanted + outputs @ problem.match.T, 0.0)
+    wanted = np.where(problem.active, problem.wanted + outputs @ problem.match.T, 0.0)
     return float(np.linalg.norm(missing) / max(np.linalg.norm(wanted / problem.units), 1e-300))
 
 
@@ -229,8 +229,85 @@ def independent_answers(problem: Problem, linear: bool, small: bool) -> int:
         return 0
     sums = [s.count for s in fixed_sums(p, small and p.kinematics.turned)]
     if not linear or not (p.held == p.held[0]).all():
-        return int(p.asked.sum()) - (0 if p.relative.any() else sum(sums))
+        return int(p.active.sum()) - (0 if p.relative.any() else sum(sums))
     drive = p.given
-    ranks = [np.linalg.matrix_rank(drive[p.asked[:, k]], rtol=RANK) for k in range(len(p.targets))]
-    alike = (p.asked == p.asked[0]).all() and not p.relative.any()
+    ranks = [np.linalg.matrix_rank(drive[p.active[:, k]], rtol=RANK) for k in range(len(p.targets))]
+    alike = (p.active == p.active[0]).all() and not p.relative.any()
     return int(sum(ranks)) - (sums[0] * int(max(ranks)) if alike else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums of forces that are read in an example, which the loads fix.
+
+    Attributes
+    ----------
+    read : integer array
+        The targets that read them.
+    weights : (sums, read) array
+        Of the forces in the user's units; of a force that is read twice, once.
+    fixed : (sums,) array
+        Their values.
+    """
+
+    read: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    fixed: NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """Number of independent sums."""
+        return int(np.linalg.matrix_rank(self.weights, rtol=RANK)) if self.weights.size else 0
+
+
+def fixed_sums(problem: Problem, turns: bool) -> list[Sums]:
+    """The sums of forces that are fixed in every example.
+
+    No rigid motion that only known forces do work in, loads and forces that are read, may gain any:
+    sums of forces (currents) are fixed, and with ``turns`` sums of moments.
+    """
+    p, width, out = problem, len(problem.components), []
+    mean = float(p.network.lengths.mean())
+    motions = p.kinematics.free_motions(p.network.nodes / mean, p.network.periodic)
+    if not turns:
+        motions = motions @ _still(motions, width)
+    moved = p.linear_rows()[:, : len(motions)] @ motions  # what the ports read of every motion
+    moved[np.abs(moved) <= RANK * np.abs(moved).max(initial=0.0)] = 0.0
+    for e in range(p.n_examples):
+        read = np.flatnonzero(p.active[e] & p.through)
+        read = read[np.unique(p.targets[read], return_index=True)[1]]
+        unknown = p.held[e].copy()
+        unknown[p.targets[read]] = False
+        left = _null(np.vstack([motions[p.supported], moved[unknown]]), motions.shape[1])
+        weights = (moved[p.targets[read]] @ left).T * p.units[read]
+        given = np.where(p.held[e], 0.0, p.values[e])
+        out.append(Sums(read, weights, -(given @ moved) @ left))
+    return out
+
+
+def nearest_balanced(problem: Problem, turns: bool) -> NDArray[np.float64]:
+    """The answers nearest to those wanted that meet the fixed sums, (examples, t)."""
+    p = problem
+    best = np.where(p.active, p.wanted, 0.0)
+    for e, sums in enumerate(fixed_sums(p, turns)):
+        if not sums.count:
+            continue
+        lacking = sums.fixed - sums.weights @ (p.wanted[e] / p.units)[sums.read]
+        change = np.linalg.lstsq(sums.weights, lacking, rcond=RANK)[0]
+        best[e, sums.read] += change * p.units[sums.read]
+    return best
+
+
+def _still(motions: NDArray, width: int) -> NDArray[np.float64]:
+    """Mask of the rigid motions that move all nodes alike."""
+    each = motions.reshape(-1, width, motions.shape[1])
+    apart = (each - each.mean(axis=0)).reshape(motions.shape)
+    return _null(apart, motions.shape[1])
+
+
+def _null(rows: NDArray, columns: int) -> NDArray[np.float64]:
+    """Orthonormal null space of rows, (columns, k)."""
+    if not len(rows):
+        return np.eye(columns)
+    _, sizes, vt = np.linalg.svd(np.linalg.qr(rows, mode="r"), full_matrices=True)
+    return vt[np.count_nonzero(sizes > RANK * max(sizes.max(initial=0.0), 1e-300)) :].T
