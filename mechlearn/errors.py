@@ -23,7 +23,7 @@ class SolveError(MechlearnError):
     """Equilibrium not found or not trustworthy; the text says which and why.
 
     ``fault`` is the kind, as summary.json counts it: "no equilibrium", "singular", "not finite",
-    "inverted", "toppled" or "dependent".
+    "inverted", "unstable" or "dependent".
     """
 
     exit_code = 1

@@ -287,7 +287,7 @@ def _second(s: Specimen, slopes: NDArray) -> NDArray[np.float64]:
     columns = np.moveaxis(columns, -1, 0).reshape(m * k, -1)
     between = at.bond_compliance()
     out = np.zeros((len(names) * m,) * 2)
-    for some in at.sources_alike:
+    for some in at.source_groups:
         e, h = some.examples, some.held
         inside = between
         if len(h):

@@ -20,7 +20,7 @@ from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
     from mechlearn.analysis.tangent import Tangent
-    from mechlearn.equilibrium import Equilibrium, Settled
+    from mechlearn.equilibrium import Equilibrium, EquilibriumState
     from mechlearn.runs.run import Run
 
 
@@ -60,7 +60,7 @@ class Specimen(Result):
         return solver
 
     @cached_property
-    def free(self) -> "Settled":
+    def free(self) -> "EquilibriumState":
         """The free state of every example, from rest."""
         return self.equilibrium.free()
 

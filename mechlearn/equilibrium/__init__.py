@@ -3,7 +3,7 @@
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.linear import LinearEquilibrium
 from mechlearn.equilibrium.newton import NewtonEquilibrium
-from mechlearn.equilibrium.states import PhaseState, Settled
+from mechlearn.equilibrium.states import EquilibriumState, PhaseState
 from mechlearn.fem.model import Model
 from mechlearn.tasks.problem import Problem
 
@@ -16,9 +16,9 @@ def equilibrium(model: Model, problem: Problem) -> Equilibrium:
 
 __all__ = [
     "Equilibrium",
+    "EquilibriumState",
     "LinearEquilibrium",
     "NewtonEquilibrium",
     "PhaseState",
-    "Settled",
     "equilibrium",
 ]

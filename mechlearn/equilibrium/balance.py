@@ -25,17 +25,17 @@ from mechlearn.tasks.problem import Problem
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
 #: modes far softer than it.
-FIRST_SHIFT, FIRST_SHIFT_OF_FRAMES = 1e-9, 1e-10
+INERTIA_SHIFT0, INERTIA_SHIFT0_FRAMES = 1e-9, 1e-10
 #: A factorisation serves for other states this near, relative to bond length.
-NEARBY = 1e-2
+REUSE_RADIUS = 1e-2
 #: What is started a little off is so by no more than this, relative to bond length.
-ASIDE = 1e-6
+PERTURBATION = 1e-6
 #: How many examples have factorisations of their own, and with how many unknowns altogether.
 KEPT, UNKNOWNS_KEPT = 32, 200_000
 #: The number of the unloaded state among the examples.
 UNLOADED = -1
 #: From a state that is not stable one steps at least that far, relative to bond length.
-KICK = 1e-3
+ESCAPE_STEP = 1e-3
 
 
 class NotConverged(Exception):
@@ -65,23 +65,23 @@ class Counts:
 class Imposed:
     """The conditions of one example.
 
-    ``ports`` are those held. ``below`` of them take a direction away from the minimum: all but the
-    springs that push away from their value.
+    ``ports`` are those held; ``n_negative_expected`` of them add a negative eigenvalue to the KKT
+    matrix: all but springs of negative stiffness.
     """
 
     held: NDArray
     values: NDArray
-    softness: NDArray
+    compliance: NDArray
     ports: NDArray
-    below: int
+    n_negative_expected: int
 
 
 @dataclass(frozen=True, eq=False)
 class Residual:
     """What is left to balance at displacements ``u``, under ``forces`` at the ports.
 
-    ``miss`` is the largest of its forces relative to stiffness times bond length, and of the
-    conditions that are not met, relative to bond length.
+    ``residual_norm`` is the largest of its forces relative to stiffness times bond length, and of
+    the violations of constraints relative to bond length.
     """
 
     balance: "Balance" = field(repr=False)
@@ -91,7 +91,7 @@ class Residual:
     pull: NDArray = field(repr=False)
     gap: NDArray
     read: Reading
-    miss: float
+    residual_norm: float
 
     @cached_property
     def energy(self) -> float:
@@ -133,15 +133,15 @@ class Tangent:
         forces at held and at grounded ports.
     held : (rows,) bool array
         Which of the latter are held.
-    ground, softness : (rows,) arrays
-        Stiffness of the ground at them, and their softness together with it.
+    ground, compliance : (rows,) arrays
+        Stiffness of the ground at them, and their compliance together with it.
     """
 
     factors: Factorised
     invert: NDArray
     held: NDArray
     ground: NDArray
-    softness: NDArray
+    compliance: NDArray
 
     def step(self, pulled: NDArray, moved: NDArray, gap: NDArray) -> tuple[NDArray, NDArray]:
         """The step that closes a gap and follows a pull.
@@ -151,10 +151,10 @@ class Tangent:
         """
         r, closed = len(moved), np.zeros(len(self.held))
         closed[self.held] = gap
-        closed *= 1 + self.softness * self.ground
+        closed *= 1 + self.compliance * self.ground
         y = self.invert @ np.concatenate([np.zeros(r), -moved, closed])
         df = -y[2 * r :]
-        df -= self.ground * (closed - self.softness * df)
+        df -= self.ground * (closed - self.compliance * df)
         return pulled - self.factors.columns @ y[r : 2 * r], df[self.held]
 
     @cached_property
@@ -162,7 +162,7 @@ class Tangent:
         """Displacements that move each held port by one and nothing else."""
         columns = self.factors.columns
         r = columns.shape[1]
-        factor = 1 + self.softness * self.ground
+        factor = 1 + self.compliance * self.ground
         return -columns @ (self.invert[r : 2 * r, 2 * r :] * factor)[:, self.held]
 
 
@@ -215,7 +215,7 @@ class Balance:
         ]
         self.port_arm = np.where(turns, self.length, 1.0)
         self.frames = model.turning
-        self._first_shift = FIRST_SHIFT_OF_FRAMES if self.frames else FIRST_SHIFT
+        self._first_shift = INERTIA_SHIFT0_FRAMES if self.frames else INERTIA_SHIFT0
         self.ports = PortReader(model, problem)
         self._rows = self.ports.rows.T.tocsr()
         self._columns = self._rows.toarray()
@@ -226,7 +226,7 @@ class Balance:
         self._mine = self._last = self._kept[0]
         whole = model.pack(np.zeros(self.size)).shape
         off = model.unpack(np.random.default_rng(0).uniform(-1.0, 1.0, whole))
-        self._off = ASIDE * self.length * model.obeyed(off)
+        self._off = PERTURBATION * self.length * model.obeyed(off)
         self.arm = np.where(model.local_turns, self.length, 1.0)
 
     @property
@@ -255,13 +255,13 @@ class Balance:
         read = self.ports.read(u)
         pull = self.model.local_force() - self._rows @ (read.slopes.T @ f)
         h = imposed.ports
-        gap = (imposed.values - read.values - imposed.softness * f)[h]
+        gap = (imposed.values - read.values - imposed.compliance * f)[h]
         unbalanced = self.largest(pull / self.arm) / (self.stiffness * self.length)
         unmet = np.abs(gap * self.port_arm[h]).max(initial=0.0) / self.length
-        miss = max(unbalanced, unmet)
+        residual_norm = max(unbalanced, unmet)
         if not math.isfinite(unbalanced + unmet):
             raise NotConverged("the forces are not finite numbers", "not finite")
-        return Residual(self, u, f, imposed, pull, gap, read, miss)
+        return Residual(self, u, f, imposed, pull, gap, read, residual_norm)
 
     def energy(self, u: NDArray) -> float:
         """Elastic energy at displacements ``u``."""
@@ -321,7 +321,9 @@ class Balance:
         h = np.flatnonzero(imposed.held | tied)
         held, ground = imposed.held[h], np.where(tied[h], factors.ground, 0.0)
         released = -1 / np.where(held, 1.0, ground)
-        soft = np.where(held, imposed.softness[h] / (1 - imposed.softness[h] * ground), released)
+        soft = np.where(
+            held, imposed.compliance[h] / (1 - imposed.compliance[h] * ground), released
+        )
         r = len(read.vectors)
         slopes, a = read.slopes[h], factors.compliance
         small = np.zeros((2 * r + len(h),) * 2)
@@ -340,10 +342,13 @@ class Balance:
         if not np.isfinite(small).all():
             return None
         eigenvalues, vectors = np.linalg.eigh(small)
-        below = np.count_nonzero(eigenvalues < 0)
+        n_negative_expected = np.count_nonzero(eigenvalues < 0)
         size = np.abs(eigenvalues)
         regular = factors.inertia.zero == 0 and size.min() > 1e-13 * size.max()
-        if not regular or factors.inertia.negative + below != r + imposed.below:
+        if (
+            not regular
+            or factors.inertia.negative + n_negative_expected != r + imposed.n_negative_expected
+        ):
             return None
         vectors *= scale[:, None]
         invert = vectors / eigenvalues @ vectors.T
@@ -353,15 +358,15 @@ class Balance:
         """The example's factors, or the last ones, if of a stable state that is almost ``u``."""
         for kept in dict.fromkeys((self._mine, self._last)):
             factors = kept.factors
-            if factors and self.largest((u - factors.u) * self.arm) <= NEARBY * self.length:
+            if factors and self.largest((u - factors.u) * self.arm) <= REUSE_RADIUS * self.length:
                 return factors
         return None
 
-    def aside(self, u: NDArray) -> NDArray[np.float64]:
+    def perturbed(self, u: NDArray) -> NDArray[np.float64]:
         """Displacements a little off, by which no motion of the network is spared."""
         return u + self._off / self.arm
 
-    def turn_to(self, example: int) -> None:
+    def select_example(self, example: int) -> None:
         """Take up that the next states are those of an example, or ``UNLOADED``."""
         unloaded = example == UNLOADED
         self._mine = self._of_unloaded if unloaded else self._kept[example % len(self._kept)]
@@ -371,7 +376,7 @@ class Balance:
         for kept in (*self._kept, self._of_unloaded):
             kept.factors = None
 
-    def softest(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
+    def lowest_mode(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
         """A small step along the motion that lowers the energy most, by inverse iteration."""
         rng = np.random.default_rng(0)
         whole = self.model.pack(state.pull).shape
@@ -381,7 +386,7 @@ class Balance:
             along = self.direction(push, expected).du
             along = along / self.largest(along * self.arm)
         uphill = self.total(state.pull @ along) > 0
-        return KICK * self.length * (-along if uphill else along)
+        return ESCAPE_STEP * self.length * (-along if uphill else along)
 
     def largest(self, local: NDArray) -> float:
         """The largest magnitude in an array, over all ranks."""

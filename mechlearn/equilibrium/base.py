@@ -1,4 +1,4 @@
-"""Free, clamped and nudged states, whatever the energy: what is held, what is loaded, what is read.
+"""Free, clamped and nudged states for any energy: constraints, loads and readings of ports.
 
 The clamped state of coupled learning holds the outputs at ``p_F + eta (p_T - p_F)``, or loads them
 with ``q_F + eta (q_T - q_F)`` where the output is a force. M. Stern, D. Hexner, J. W. Rocks,
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.conditions import Conditions, Grip, GripOfSome
-from mechlearn.equilibrium.held import NOT_FOUND, PUSHES, TOPPLED
+from mechlearn.equilibrium.conditions import UNSTABLE, Conditions, ExampleGroup, PortConstraints
 from mechlearn.equilibrium.release import Release
-from mechlearn.equilibrium.states import PhaseState, Rate, Settled
+from mechlearn.equilibrium.states import EquilibriumState as State
+from mechlearn.equilibrium.states import PhaseState, Rate
 from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
@@ -28,6 +28,9 @@ from mechlearn.phase import Phase
 from mechlearn.tasks.costs import SquaredError
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import ABSOLUTE
+
+#: Newton iterations on the forces of a nudge, at most.
+PUSHES = 50
 
 
 class Equilibrium(ABC):
@@ -39,7 +42,7 @@ class Equilibrium(ABC):
         That of the examples under consideration.
     examples : integer array
         Their numbers among all, from 0.
-    loose : bool, optional
+    floppy : bool, optional
         Whether parts of the network may move without resistance; where not known, they may
         whenever they could in the first state that was asked for. Linear networks never may.
     compared : sequence of Phase
@@ -50,7 +53,7 @@ class Equilibrium(ABC):
     :meth:`solve` for phases.
     """
 
-    loose: bool | None = None
+    floppy: bool | None = None
     compared: Sequence[Phase] = ()
 
     def __init__(self, model: Model, problem: Problem) -> None:
@@ -73,16 +76,16 @@ class Equilibrium(ABC):
         self._through = np.zeros(problem.held.shape, dtype=bool)
         self._put(self._through, True, problem.active & problem.through)
         self._release = Release(problem)
-        self._grip = Grip.firm(problem.held)
+        self._constraints = PortConstraints.rigid(problem.held)
         self._impose(problem.values)
-        self._grips: dict[tuple[str, float], Grip] = {}
-        self._free: Settled | None = None
+        self._constraints_of: dict[tuple[str, float], PortConstraints] = {}
+        self._free: State | None = None
         self._free_outputs = np.empty((0, 0))
 
     def _impose(self, values: NDArray) -> None:
         """Take up what sources do to the network, (examples, ports), as it was given."""
-        self._sources = Conditions(self._grip, values)
-        self._home = np.where(self._through, values, 0.0) if self._through.any() else None
+        self._sources = Conditions(self._constraints, values)
+        self._references = np.where(self._through, values, 0.0) if self._through.any() else None
 
     def drive(self, values: NDArray) -> None:
         """Impose other values at the ports, (all examples, ports), where they are held or loaded.
@@ -97,22 +100,22 @@ class Equilibrium(ABC):
         """Take over new parameters of the bonds (user's order)."""
 
     @abstractmethod
-    def _settle(self, conditions: Conditions, key: str) -> Settled:
+    def _settle(self, conditions: Conditions, key: str) -> State:
         """Equilibrium under the conditions of every example."""
 
     @abstractmethod
-    def _let_go(self, conditions: Conditions) -> Settled:
+    def _let_go(self, conditions: Conditions) -> State:
         """The unloaded state, under conditions that are those of one example."""
 
     @abstractmethod
-    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> Settled:
+    def _react(self, unloaded: State, conditions: Conditions, key: str) -> State:
         """Unloaded state under the conditions of every example."""
 
     @abstractmethod
-    def _rate(self, free: Settled, conditions: Conditions) -> Rate:
+    def _rate(self, free: State, conditions: Conditions) -> Rate:
         """Rates of a state in every example, given rates of the conditions."""
 
-    def free(self) -> Settled:
+    def free(self) -> State:
         """The free state: only sources act."""
         if self.problem.relative.any():
             settled = self._let_go(Unloaded.conditions(self.problem))
@@ -144,7 +147,7 @@ class Equilibrium(ABC):
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
         """Go back to a :meth:`memory`."""
 
-    def outputs(self, settled: Settled | Rate) -> NDArray[np.float64]:
+    def outputs(self, settled: State | Rate) -> NDArray[np.float64]:
         """Outputs of a state, or of a rate of it, shape (examples, t).
 
         Where that is a change from the unloaded state, that is the one of the last free state.
@@ -153,7 +156,7 @@ class Equilibrium(ABC):
             return self._free_outputs.copy()
         read = self._as_read(settled)
         if self.unloaded is not None:
-            zero = self.unloaded.zero if isinstance(settled, Settled) else 0.0
+            zero = self.unloaded.zero if isinstance(settled, State) else 0.0
             read = (read - zero) * self.unloaded.gain
         # Costs have squares of outputs, which must be numbers too.
         if not math.isfinite(np.vdot(read, read)):
@@ -176,10 +179,10 @@ class Equilibrium(ABC):
         read = {name: self._as_read(state) / self.problem.units for name, state in states.items()}
         return {name: np.broadcast_to(r, self.problem.wanted.shape) for name, r in read.items()}
 
-    def _as_read(self, settled: Settled | Rate) -> NDArray[np.float64]:
+    def _as_read(self, settled: State | Rate) -> NDArray[np.float64]:
         p = self.problem
         read = settled.readings[:, p.at_targets].copy()
-        if self._home is None:
+        if self._references is None:
             return read
         return np.where(p.through, settled.forces[:, p.targets], read)
 
@@ -194,7 +197,7 @@ class Equilibrium(ABC):
         """Derivatives of outputs by what targets read, (t,)."""
         return 1.0 if self.unloaded is None else self.unloaded.gain
 
-    def _with_reaction(self, sign: float, settled: Settled, key: str) -> list[tuple]:
+    def _with_reaction(self, sign: float, settled: State, key: str) -> list[tuple]:
         """A part of a phase, and what it makes the unloaded state feel more than it does alone."""
         if self.unloaded is None or self._free is None or settled is self._free:
             return [(sign, settled)]
@@ -230,9 +233,9 @@ class Equilibrium(ABC):
                 settled = self._nudged(phase.amount, free, offset, phase.key)
             costs = phase.amount * self.problem.costs(self.outputs(settled) + offset)
             loads = self._sources.loads
-            if self._home is not None:  # what is read works, too, where its port is moved
+            if self._references is not None:  # work of forces that are read
                 loads = np.where(self._through, settled.forces, 0.0 if loads is None else loads)
-            potential = settled.potential(loads, self._home)
+            potential = settled.potential(loads, self._references)
             parts = self._with_reaction(1.0, settled, phase.key)
             return PhaseState(tuple(parts), potential + costs)
         parts, potentials = [], []
@@ -246,7 +249,7 @@ class Equilibrium(ABC):
                 conditions = self._clamped(sign, moved, self.problem.active_error(seen))
                 settled = self._settle(conditions, key)
             parts += self._with_reaction(sign, settled, key)
-            potential = settled.potential(self._working(conditions), self._home)
+            potential = settled.potential(self._working(conditions), self._references)
             potentials.append(potential if sign > 0 else -potential)
         first, *others = potentials
         return PhaseState(tuple(parts), sum(others, first))
@@ -276,9 +279,9 @@ class Equilibrium(ABC):
         return self._release.floats()
 
     @property
-    def sources_alike(self) -> list[GripOfSome]:
-        """The examples sorted by what sources hold in them."""
-        return self._grip.alike
+    def source_groups(self) -> list[ExampleGroup]:
+        """Examples grouped by what sources hold in them."""
+        return self._constraints.groups
 
     def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
         """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
@@ -293,11 +296,11 @@ class Equilibrium(ABC):
             values[:, p.at_targets] = moved
         else:
             self._put(values, moved, mine)
-        if ("clamp", sign) not in self._grips or p.limited:
+        if ("clamp", sign) not in self._constraints_of or p.limited:
             held = p.held.copy()
             self._put(held, sign > 0, mine)
-            self._grips["clamp", sign] = replace(self._grip, held=held)
-        return Conditions(self._grips["clamp", sign], values)
+            self._constraints_of["clamp", sign] = replace(self._constraints, held=held)
+        return Conditions(self._constraints_of["clamp", sign], values)
 
     def _put(self, into: NDArray, numbers: NDArray | bool, where: NDArray) -> None:
         """Put numbers of the targets, where so, into an array (examples, ports)."""
@@ -313,9 +316,9 @@ class Equilibrium(ABC):
         loads, mine = conditions.loads, self._sources.loads
         if mine is None or loads is None:
             return mine if loads is None else loads
-        return np.where(conditions.grip.held, mine, loads)
+        return np.where(conditions.constraints.held, mine, loads)
 
-    def _nudged(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
+    def _nudged(self, amount: float, free: State, offset: NDArray | float, key: str) -> State:
         """The state that is stationary for the energy plus ``amount`` times the cost.
 
         The cost is that of the outputs plus an offset, (examples, t).
@@ -340,15 +343,15 @@ class Equilibrium(ABC):
         across = wanted if loads is None else wanted + loads[:, p.targets] / stiffness
         new = np.where(p.through, values[:, p.targets] - stiffness * wanted, across)
         self._put(values, new, p.active)
-        if ("nudge", amount) not in self._grips or self.unloaded is not None:
-            held, softness = p.held.copy(), np.zeros(values.shape)
+        if ("nudge", amount) not in self._constraints_of or self.unloaded is not None:
+            held, compliance = p.held.copy(), np.zeros(values.shape)
             self._put(held, True, p.active)
-            self._put(softness, np.where(p.through, -stiffness, 1 / stiffness), p.active)
-            away = (softness < 0) & ~self._through
-            self._grips["nudge", amount] = Grip(held, softness, away)
-        return Conditions(self._grips["nudge", amount], values)
+            self._put(compliance, np.where(p.through, -stiffness, 1 / stiffness), p.active)
+            repelling = (compliance < 0) & ~self._through
+            self._constraints_of["nudge", amount] = PortConstraints(held, compliance, repelling)
+        return Conditions(self._constraints_of["nudge", amount], values)
 
-    def _pushed(self, amount: float, free: Settled, offset: NDArray | float, key: str) -> Settled:
+    def _pushed(self, amount: float, free: State, offset: NDArray | float, key: str) -> State:
         """The nudged state for any cost: pushes at the outputs that follow from its slope there.
 
         A push is a force on an across output, ``-amount * slope``, and a move of a through output,
@@ -356,7 +359,9 @@ class Equilibrium(ABC):
         """
         p = self.problem
         sign = np.where(p.through, amount, -amount)
-        response = self._response(free)
+        # Rates of the outputs by pushes at the outputs, (examples, t, pushes).
+        rates = [self.outputs(self._rate(free, unit)) for unit in self._unit_errors()]
+        response = np.stack(rates, axis=-1) * np.where(p.through, 1.0, -1.0)
         push, settled = np.zeros((p.n_examples, len(p.targets))), free
         for _ in range(PUSHES):
             outputs = self.outputs(settled) + offset
@@ -366,19 +371,14 @@ class Equilibrium(ABC):
             feedback = sign[:, None] * (p.curvatures(outputs) @ response)
             matrix = np.eye(len(p.targets)) - feedback
             if np.linalg.eigvals(matrix).real.min() <= 0:
-                raise SolveError(TOPPLED, "toppled")
+                raise SolveError(UNSTABLE, "unstable")
             push = push + np.linalg.solve(matrix, (wanted - push)[..., None])[..., 0]
             values = self._sources.values + p.at_ports(push * self._gain, p.active)
-            settled = self._settle(Conditions(self._grip, values), key)
-        raise SolveError(NOT_FOUND, "toppled")
+            settled = self._settle(Conditions(self._constraints, values), key)
+        text = f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
+        raise SolveError(text, "unstable")
 
-    def _response(self, free: Settled) -> NDArray[np.float64]:
-        """Rates of the outputs when the outputs are pushed, (examples, pushed, t) transposed."""
-        sign = np.where(self.problem.through, 1.0, -1.0)
-        columns = [self.outputs(self._rate(free, c)) for c in self._unit_errors()]
-        return np.stack(columns, axis=-1) * sign
-
-    def adjoints(self, free: Settled) -> list[PhaseState]:
+    def adjoints(self, free: State) -> list[PhaseState]:
         """The adjoint state of every output: its local sensitivities are the output's slopes."""
         return [self._rate_with_reaction(conditions) for conditions in self._unit_errors()]
 
@@ -389,10 +389,11 @@ class Equilibrium(ABC):
         answers = p.held[:, p.targets] == p.through
         for unit in np.eye(len(p.targets)):
             values = p.at_ports(np.where(p.through, unit, -unit) * self._gain, answers)
-            yield Conditions(self._grip, values)
+            yield Conditions(self._constraints, values)
 
     def _error_as_force(self, outputs: NDArray) -> Conditions:
         """Rates of the conditions when a nudge is turned on at rate 1."""
         p = self.problem
         slopes = p.slopes(outputs) * self._gain
-        return Conditions(self._grip, p.at_ports(np.where(p.through, slopes, -slopes), p.active))
+        values = p.at_ports(np.where(p.through, slopes, -slopes), p.active)
+        return Conditions(self._constraints, values)

@@ -1,4 +1,4 @@
-"""What is imposed at the ports in a state: which are held, how softly, and which are loaded."""
+"""Conditions at the ports: constraints, exact or compliant, and loads."""
 
 from dataclasses import InitVar, dataclass
 from functools import cached_property
@@ -14,101 +14,112 @@ from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
 from mechlearn.tasks.problem import Problem
 
+#: What is said where a nudge makes the energy plus the cost lose its minimum.
+UNSTABLE = "The nudge is so strong that the network loses its stability; use a smaller one."
+#: Held ports whose scaled compliance is closer to singular than this contradict each other.
+DEPENDENT = 1e-11
 #: Energies of bonds are no larger, nor smaller than one over it: products of them are numbers.
 LARGEST_ENERGY = 1e200
 
 
 @dataclass(frozen=True, eq=False)
-class Grip:
-    """Which ports are held, and how softly, arrays of shape (examples, ports).
+class PortConstraints:
+    """Constraints at the ports, exact or compliant, arrays of shape (examples, ports).
 
-    A port that is held obeys ``reading + softness * force = value``: softness 0 fixes the reading,
-    any other is a spring to ``value``. A port that is not held carries the force ``value``.
+    A held port obeys ``reading + compliance * force = value``: compliance 0 fixes the reading, any
+    other is a spring to ``value``. A port that is not held carries the force ``value``.
 
     Attributes
     ----------
-    away : (examples, ports) bool array
-        Held ports that take no direction away from the minimum: springs that push away.
+    held : bool array
+    compliance : array
+    repelling : bool array
+        Held ports with springs of negative stiffness, which add no negative eigenvalue to the KKT
+        matrix.
     """
 
     held: NDArray[np.bool_]
-    softness: NDArray[np.float64]
-    away: NDArray[np.bool_]
+    compliance: NDArray[np.float64]
+    repelling: NDArray[np.bool_]
 
     @classmethod
-    def firm(cls, held: NDArray[np.bool_]) -> "Grip":
-        """Ports held where so, and not softly."""
+    def rigid(cls, held: NDArray[np.bool_]) -> "PortConstraints":
+        """Constraints without compliance at the ``held`` ports."""
         return cls(held, np.zeros(held.shape), np.zeros_like(held))
 
     @cached_property
-    def alike(self) -> list["GripOfSome"]:
-        """The examples sorted by what is held in them."""
+    def groups(self) -> list["ExampleGroup"]:
+        """Examples grouped by equal constraints."""
         which = np.zeros(len(self.held), dtype=int)
         if len(which) > 1:
-            pattern = np.where(self.held, self.softness, np.inf)
+            pattern = np.where(self.held, self.compliance, np.inf)
             which = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()
         out = []
         for number in range(which.max() + 1):
             examples = np.flatnonzero(which == number)
             ports = np.flatnonzero(self.held[examples[0]])
-            softness = self.softness[examples[0], ports]
-            away = int(np.count_nonzero(self.away[examples[0], ports]))
-            out.append(GripOfSome(examples, ports, softness, away, len(examples) == len(which)))
+            compliance = self.compliance[examples[0], ports]
+            repelling = int(np.count_nonzero(self.repelling[examples[0], ports]))
+            whole = len(examples) == len(which)
+            out.append(ExampleGroup(examples, ports, compliance, repelling, whole))
         return out
 
     def loads(self, values: NDArray) -> NDArray[np.float64] | None:
-        """The forces among values (examples, ports); None where there are none but zero."""
+        """Loads among values (examples, ports); None where all are zero."""
         if self.held.all():
             return None
         given = np.where(self.held, 0.0, values)
         return given if given.any() else None
 
-    def with_ground(self, ports: NDArray, stiffness: float) -> "Grip":
-        """The grip on some ports together with springs to the ground there.
+    def with_ground(self, ports: NDArray, stiffness: float) -> "PortConstraints":
+        """Constraints in parallel with springs to the ground at some ports.
 
-        With ``g`` their stiffness, what the grip carries is ``f' = f + g reading``, so a port that
-        is not held obeys ``reading - f' / g = -f / g``.
+        With ``g`` their stiffness, both carry ``f' = f + g reading``, so a port that is not held
+        obeys ``reading - f' / g = -f / g``.
         """
-        held, softness, away = self.held.copy(), self.softness.copy(), self.away.copy()
-        grip, soft = held[:, ports], softness[:, ports]
-        softness[:, ports] = np.where(grip, soft / (1 - soft * stiffness), -1 / stiffness)
-        away[:, ports] |= ~grip
+        held, compliance, repelling = (
+            self.held.copy(),
+            self.compliance.copy(),
+            self.repelling.copy(),
+        )
+        mine, soft = held[:, ports], compliance[:, ports]
+        compliance[:, ports] = np.where(mine, soft / (1 - soft * stiffness), -1 / stiffness)
+        repelling[:, ports] |= ~mine
         held[:, ports] = True
-        return Grip(held, softness, away)
+        return PortConstraints(held, compliance, repelling)
 
     def values_with_ground(
         self, values: NDArray, ports: NDArray, stiffness: float
     ) -> NDArray[np.float64]:
-        """The values of :meth:`with_ground`."""
-        out = values.copy()
-        factor = np.where(self.held[:, ports], 1 - self.softness[:, ports] * stiffness, -stiffness)
-        out[:, ports] /= factor
+        """Values of the constraints of :meth:`with_ground`."""
+        out, soft = values.copy(), self.compliance[:, ports]
+        out[:, ports] /= np.where(self.held[:, ports], 1 - soft * stiffness, -stiffness)
         return out
 
 
 @dataclass(eq=False)
-class GripOfSome:
-    """Some examples, (k,), or ``all`` of them, in which the same ports are held, equally softly.
+class ExampleGroup:
+    """Examples, (k,), with the same constraints; ``all`` of them, or some.
 
     Attributes
     ----------
-    away : int
-        How many of the ports push away.
+    n_repelling : int
+        Number of constraints of negative stiffness.
     at, block : tuple
-        Where these are in arrays of shape (examples, ports), and in those of shape (ports, ports).
-    soft : bool
-        Whether any is held softly.
+        Indices of the held ports in arrays (examples, ports) and (ports, ports).
+    compliant : bool
+        Whether any constraint is compliant.
     """
 
     examples: NDArray[np.int64]
     held: NDArray[np.int64]
-    softness: NDArray[np.float64]
-    away: int
+    compliance: NDArray[np.float64]
+    n_repelling: int
     all: InitVar[bool]
 
     def __post_init__(self, all: bool) -> None:
         h = self.held
-        self.soft = bool(self.softness.any())
+        self.compliant = bool(self.compliance.any())
         rows = slice(None) if all else self.examples
         if len(h) and h[-1] - h[0] + 1 == len(h):
             # Ports side by side are a view.
@@ -122,19 +133,54 @@ class GripOfSome:
 
 @dataclass(eq=False)
 class Conditions:
-    """What is imposed at the ports: a grip, and the values, (examples, ports).
+    """Constraints at the ports, and values, (examples, ports), that they impose.
 
     Attributes
     ----------
     loads : (examples, ports) array, optional
-        The forces that are given; None where there are none but zero.
+        Prescribed forces; None where all are zero.
     """
 
-    grip: Grip
+    constraints: PortConstraints
     values: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        self.loads = self.grip.loads(self.values)
+        self.loads = self.constraints.loads(self.values)
+
+
+def inverse_compliance(
+    a: NDArray, group: ExampleGroup, grounded: NDArray
+) -> NDArray[np.float64] | None:
+    """Stiffness between held ports with compliant constraints; None where these are dependent.
+
+    Indefinite where springs are of negative stiffness. Where nothing is left that holds the network
+    as a whole, the inverse is that of its deformations.
+
+    Parameters
+    ----------
+    a : (held, held) array
+        Compliance between the ports.
+    group : ExampleGroup
+    grounded : integer array
+        Ports with springs to the ground.
+
+    Raises
+    ------
+    SolveError
+        Where the network loses its stability.
+    """
+    size = np.sqrt(np.abs(a.diagonal()) + np.abs(group.compliance))
+    if not (size.all() and np.isfinite(size).all()):
+        return None
+    eigenvalues, vectors = np.linalg.eigh((a + np.diag(group.compliance)) / (size[:, None] * size))
+    floats = np.abs(eigenvalues) <= DEPENDENT
+    floating = np.count_nonzero(floats)
+    if floating > np.count_nonzero(np.isin(group.held, grounded) & (group.compliance < 0)):
+        return None
+    if np.count_nonzero(eigenvalues[~floats] < 0) != group.n_repelling - floating:
+        raise SolveError(UNSTABLE, "unstable")
+    half = vectors[:, ~floats] / size[:, None]
+    return half / eigenvalues[~floats] @ half.T
 
 
 def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:

@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 from mechlearn.equilibrium.balance import NotConverged
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
-from mechlearn.equilibrium.states import Settled
+from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.fem.macroscopic_strain import multiplicity
 from mechlearn.tasks.problem import Port, Problem
@@ -20,7 +20,7 @@ from mechlearn.tasks.problem import Port, Problem
 MOST = 2000
 #: Unknowns, over all examples, up to which work is summed along the load.
 LARGEST = 20_000
-#: How many parts the load is taken in, at most, and what work may miss of what is stored.
+#: How many parts the load is taken in, at most, and what work may residual_norm of what is stored.
 FEWEST, FINEST, MISSED = 4, 32, 1e-7
 
 
@@ -51,7 +51,7 @@ def words_of(problem: Problem, name: str) -> tuple[str, str]:
     return across, kinematics.through
 
 
-def driven(at: Equilibrium, free: Settled) -> Driven:
+def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
     """Sources in the free state, which is that of the equilibrium's present parameters."""
     p = at.problem
     units = np.array([_units(port, p) for port in p.drives]).reshape(-1, 2)
@@ -63,7 +63,7 @@ def driven(at: Equilibrium, free: Settled) -> Driven:
         values = np.zeros(p.values.shape)
         values[:, port] = 1.0
         try:
-            rate = at._rate(free, Conditions(at._grip, values))
+            rate = at._rate(free, Conditions(at._constraints, values))
         except (SolveError, NotConverged):
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,7 +79,7 @@ def _units(port: Port, problem: Problem) -> tuple[float, float]:
     return sign * (port.length if np.isfinite(port.length) else 1.0), sign
 
 
-def work_of(at: Equilibrium, free: Settled, largest: int = LARGEST) -> NDArray[np.float64]:
+def work_of(at: Equilibrium, free: EquilibriumState, largest: int = LARGEST) -> NDArray[np.float64]:
     """Work that every number of the sources does from rest to the free state, (examples, s).
 
     Of linear elements forces grow in proportion, and a source that acts alone does what is stored;
@@ -87,7 +87,7 @@ def work_of(at: Equilibrium, free: Settled, largest: int = LARGEST) -> NDArray[n
     """
     p = at.problem
     if at.model.energy.linear:
-        rest = at._settle(Conditions(at._grip, _at_rest(at)), "rest")
+        rest = at._settle(Conditions(at._constraints, _at_rest(at)), "rest")
         force = (rest.forces + free.forces)[:, p.sources] / 2
         return force * (free.readings - rest.readings)[:, p.sources]
     names = np.array([port.terminal for port in p.drives])
@@ -107,13 +107,13 @@ def work_of(at: Equilibrium, free: Settled, largest: int = LARGEST) -> NDArray[n
         at.drive(values)
 
 
-def _summed(at: Equilibrium, free: Settled) -> NDArray[np.float64]:
+def _summed(at: Equilibrium, free: EquilibriumState) -> NDArray[np.float64]:
     """The same, summed along the load, up to ``free``, in parts as fine as it takes.
 
     Forces and readings are interpolated at Chebyshev's points, where they converge as fast as any.
     """
     p, values = at.problem, at.problem.values
-    states: dict[float, Settled] = {1.0: free}
+    states: dict[float, EquilibriumState] = {1.0: free}
     parts, work = FEWEST, np.zeros(p.given.shape)
     while parts <= FINEST:
         points = (1 - np.cos(np.pi * np.arange(parts + 1) / parts)) / 2
@@ -159,7 +159,9 @@ def _at_rest(at: Equilibrium) -> NDArray[np.float64]:
     return nothing if at.unloaded is None else at.unloaded.imposed(nothing)
 
 
-def source_table(at: Equilibrium, free: Settled, largest: int = LARGEST) -> list[dict[str, Any]]:
+def source_table(
+    at: Equilibrium, free: EquilibriumState, largest: int = LARGEST
+) -> list[dict[str, Any]]:
     """Rows of summary.json, one per source and example in which it acts; None where not known.
 
     Empty where there are very many; ``largest`` as :func:`work_of` takes it.

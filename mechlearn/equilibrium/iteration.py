@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.equilibrium.balance import (
-    KICK,
+    ESCAPE_STEP,
     Balance,
     Direction,
     Imposed,
@@ -42,7 +42,7 @@ ITERATIONS = 40
 #: (radians) they may turn a node altogether.
 BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
 #: A state that is balanced but no minimum is left by such a step at most so many times.
-KICKS = 2
+MAX_ESCAPES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,9 @@ class Iteration:
     ----------
     balance : Balance
         The equations; others when there is another mesh.
-    loose : bool, optional
+    floppy : bool, optional
         As of an :class:`~mechlearn.equilibrium.Equilibrium`.
-    thorough : bool
+    verify_stability : bool
         Whether states are to be confirmed even where they are reached from others.
     left : float
         Residual before the last step of a state, which rules may compare with others.
@@ -72,8 +72,8 @@ class Iteration:
 
     def __init__(self, balance: Balance) -> None:
         self.balance = balance
-        self.loose: bool | None = None
-        self.thorough, self.left = False, TOLERANCE
+        self.floppy: bool | None = None
+        self.verify_stability, self.left = False, TOLERANCE
 
     @property
     def _last_step(self) -> float:
@@ -96,10 +96,10 @@ class Iteration:
             pass
         if self.balance.frames:
             try:
-                return self._bold(start, imposed)
+                return self._full_newton_mip(start, imposed)
             except NotConverged:
                 pass
-        return self._careful(start, imposed)
+        return self._merit_newton(start, imposed)
 
     def confirm(self, found: Point, imposed: Imposed) -> Point:
         """An equilibrium that was found, or a stable one beside it where it is none.
@@ -112,9 +112,9 @@ class Iteration:
         NotConverged
             Where none is found.
         """
-        return self._careful(found, imposed)
+        return self._merit_newton(found, imposed)
 
-    def _bold(self, start: Point, imposed: Imposed) -> Point:
+    def _full_newton_mip(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps in full length, close to the start and between stable states only.
 
         A slender strut that bends by a Newton step is stretched by it to second order, at a cost
@@ -133,8 +133,8 @@ class Iteration:
             direction = at.direction(state, expected)
             tangent = direction.tangent
             du, moved = direction.du, at.largest(direction.du * at.arm)
-            if direction.shift and moved < KICK * at.length:
-                du = du + at.softest(state, expected)
+            if direction.shift and moved < ESCAPE_STEP * at.length:
+                du = du + at.lowest_mode(state, expected)
             # A shifted step comes from a state that is not stable.
             moved = np.inf if direction.shift else moved
             expected = at.model.expected_strains(du)
@@ -144,7 +144,7 @@ class Iteration:
                 break
         raise NotConverged("full Newton steps lead too far")
 
-    def _careful(self, start: Point, imposed: Imposed) -> Point:
+    def _merit_newton(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps that make things better, each time, until it is a stable equilibrium."""
         at = self.balance
         state, moved, tangent = self._begin(start, imposed), np.inf, None
@@ -153,16 +153,16 @@ class Iteration:
             if self._done(state, moved):
                 return self._found(state, tangent)
             # Without a regular step even what floats is balanced, and what is hardly pushed.
-            balanced = state.miss < TOLERANCE and moved == np.inf
-            if balanced and self.loose:
+            balanced = state.residual_norm < TOLERANCE and moved == np.inf
+            if balanced and self.floppy:
                 return self._found(state, None)
             at.counts.iterations += 1
             direction = at.direction(state)
             if balanced and direction.shift:
-                if kicks == KICKS:
+                if kicks == MAX_ESCAPES:
                     raise NotConverged("a part moves there without resistance", "singular")
                 kicks += 1
-                kicked = state.u + at.softest(state, None)
+                kicked = state.u + at.lowest_mode(state, None)
                 state = at.evaluate(kicked, state.forces, imposed)
                 direction = at.direction(state)
             elif balanced and at.largest(direction.du * at.arm) <= self._last_step:
@@ -171,7 +171,7 @@ class Iteration:
             state, moved = self._advance(state, direction)
             if not direction.shift:
                 state, moved = self._finish(state, tangent, moved)
-        raise NotConverged(f"residual {state.miss:.1e} after {ITERATIONS} iterations")
+        raise NotConverged(f"residual {state.residual_norm:.1e} after {ITERATIONS} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
         """The stable equilibrium by a factorisation that is there, where that is of a state nearby.
@@ -183,7 +183,7 @@ class Iteration:
         factors = self.balance.nearby(start.u)
         if factors is None:
             return None
-        state = self._begin(replace(start, u=self.balance.aside(start.u)), imposed)
+        state = self._begin(replace(start, u=self.balance.perturbed(start.u)), imposed)
         tangent = self.balance.condense(factors, state)
         if tangent is None:
             return None
@@ -197,7 +197,7 @@ class Iteration:
 
     def _done(self, state: Residual, moved: float) -> bool:
         """Whether a state is balanced, after a step that moved it so far."""
-        return state.miss < TOLERANCE and moved <= self._last_step
+        return state.residual_norm < TOLERANCE and moved <= self._last_step
 
     def _finish(
         self,
@@ -213,10 +213,12 @@ class Iteration:
         of Newton's.
         """
         at = self.balance
-        while state.miss < near and not (state.miss < enough and moved <= self._last_step):
+        while state.residual_norm < near and not (
+            state.residual_norm < enough and moved <= self._last_step
+        ):
             u, forces, length = self._chord(state, tangent)
             new = at.evaluate(u, forces, state.imposed)
-            if new.miss > FASTER * state.miss:
+            if new.residual_norm > FASTER * state.residual_norm:
                 break
             state, moved = new, length / LAST_CHORD
             at.counts.chords += 1
@@ -237,15 +239,15 @@ class Iteration:
         What rules compare may differ by little, and what is left in each is divided by that.
         """
         at = self.balance
-        while tangent is not None and state.miss > ROUNDING:
+        while tangent is not None and state.residual_norm > ROUNDING:
             u, forces, length = self._chord(state, tangent)
             if not length <= self._last_step:
                 break
-            if state.miss <= self.left:
+            if state.residual_norm <= self.left:
                 return Point(u, forces, at.ports.read(u).values, at.energy(u))
             new = at.evaluate(u, forces, state.imposed)
             at.counts.chords += 1
-            if not new.miss < WORTH * state.miss:
+            if not new.residual_norm < WORTH * state.residual_norm:
                 break
             state = new
         return Point(state.u, state.forces, state.read.values, state.energy)
@@ -268,13 +270,13 @@ class Iteration:
             trial_u = state.u + t * du
             trial_f = f.copy()
             trial_f[h] += t * df
-            reached = at.ports.read(trial_u).values + imposed.softness * trial_f
+            reached = at.ports.read(trial_u).values + imposed.compliance * trial_f
             missing = (imposed.values - reached)[h] - (1 - t) * state.gap
             trial_u += direction.tangent.restore @ missing
             try:
                 trial = at.evaluate(trial_u, trial_f, imposed)
                 # Close to the solution the merit is lost in rounding; the residual is not.
-                if trial.miss < max(0.5 * state.miss, TOLERANCE) or (
+                if trial.residual_norm < max(0.5 * state.residual_norm, TOLERANCE) or (
                     _merit(trial, weight) <= _merit(state, weight)
                     + 1e-4 * t * min(self._slope(state, direction, weight), 0.0)
                 ):  # fmt: skip
@@ -282,7 +284,7 @@ class Iteration:
             except NotConverged:
                 pass
             t /= 2
-        raise NotConverged(f"no progress at residual {state.miss:.1e}")
+        raise NotConverged(f"no progress at residual {state.residual_norm:.1e}")
 
     def _slope(self, state: Residual, direction: Direction, weight: float) -> float:
         """How the merit changes at the start of a step."""

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium import Equilibrium, Settled
+    from mechlearn.equilibrium import Equilibrium, EquilibriumState
 
 
 def output_jacobian(
-    at: "Equilibrium", free: "Settled", names: tuple[str, ...]
+    at: "Equilibrium", free: "EquilibriumState", names: tuple[str, ...]
 ) -> dict[str, NDArray[np.float64]]:
     """Derivatives of the outputs by parameters of the bonds, per name (examples, t, m).
 

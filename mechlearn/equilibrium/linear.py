@@ -18,16 +18,17 @@ from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import (
+    DEPENDENT,
     Conditions,
-    Grip,
-    GripOfSome,
+    ExampleGroup,
+    PortConstraints,
     check_size,
+    inverse_compliance,
     mean_stiffness,
     tie_to_ground,
 )
-from mechlearn.equilibrium.held import DEPENDENT, inverted_soft
 from mechlearn.equilibrium.reading import PortReader
-from mechlearn.equilibrium.states import PhaseState, Rate, Settled
+from mechlearn.equilibrium.states import EquilibriumState, PhaseState, Rate
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense, moment
@@ -86,8 +87,8 @@ class LinearEquilibrium(Equilibrium):
         forced = half[:-1] if prestressed else half
         self.compliance = forced + forced.T
         self.superposition = model.superpose(solution)
-        self._stiffened: dict[GripOfSome, Callable[[NDArray], NDArray]] = {}
-        self._tied: dict[Grip, Grip] = {}
+        self._stiffened: dict[ExampleGroup, Callable[[NDArray], NDArray]] = {}
+        self._tied: dict[PortConstraints, PortConstraints] = {}
         self._found = True
 
     @override
@@ -182,7 +183,7 @@ class LinearEquilibrium(Equilibrium):
         # What is counted from the unloaded state does not depend on it.
         at_rest = np.where(p.relative, 0.0, at_rest)[:, None]
         out = np.empty((count, p.n_examples, len(p.targets)))
-        for some in self.sources_alike:
+        for some in self.source_groups:
             h, mine = some.held, some.examples
             held, values = p.held[mine], p.values[mine]
             forces = np.repeat(np.where(held, 0.0, values)[None], count, axis=0)
@@ -227,20 +228,20 @@ class LinearEquilibrium(Equilibrium):
             )
 
     @override
-    def _settle(self, conditions: Conditions, key: str) -> "LinearSettled":
+    def _settle(self, conditions: Conditions, key: str) -> "LinearState":
         forces, true, readings = self._carried(conditions, self._at_rest)
-        return LinearSettled(self, self.amounts(forces, 1.0), true, readings)
+        return LinearState(self, self.amounts(forces, 1.0), true, readings)
 
     @override
-    def _let_go(self, conditions: Conditions) -> "LinearSettled":
+    def _let_go(self, conditions: Conditions) -> "LinearState":
         return self._settle(conditions, "")
 
     @override
-    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> "LinearSettled":
+    def _react(self, unloaded: EquilibriumState, conditions: Conditions, key: str) -> "LinearState":
         return self._settle(conditions, key)
 
     @override
-    def _rate(self, free: Settled, conditions: Conditions) -> "LinearRate":
+    def _rate(self, free: EquilibriumState, conditions: Conditions) -> "LinearRate":
         forces, true, readings = self._carried(conditions, None)
         return LinearRate(free, self.amounts(forces, 0.0), true, readings)
 
@@ -258,17 +259,19 @@ class LinearEquilibrium(Equilibrium):
 
     def _with_ground(self, conditions: Conditions) -> Conditions:
         """The same on the network that has springs to the ground where it is always held."""
-        grounded, stiffness, grip = self.problem.grounded, self.ground, conditions.grip
+        grounded, stiffness = self.problem.grounded, self.ground
+        constraints = conditions.constraints
         if not stiffness:
             return conditions
-        if grip not in self._tied:
-            tied = grip.with_ground(grounded, stiffness)
-            plain = grip.held[:, grounded].all() and not grip.softness[:, grounded].any()
-            self._tied[grip] = grip if plain else tied
-        if self._tied[grip] is grip:
+        if constraints not in self._tied:
+            tied = constraints.with_ground(grounded, stiffness)
+            rigid = not constraints.compliance[:, grounded].any()
+            rigid &= constraints.held[:, grounded].all()
+            self._tied[constraints] = constraints if rigid else tied
+        if self._tied[constraints] is constraints:
             return conditions
-        values = grip.values_with_ground(conditions.values, grounded, stiffness)
-        return Conditions(self._tied[grip], values)
+        values = constraints.values_with_ground(conditions.values, grounded, stiffness)
+        return Conditions(self._tied[constraints], values)
 
     def without_ground(self, forces: NDArray, readings: NDArray) -> NDArray[np.float64]:
         """Forces at the ports, (..., ports), less what springs to the ground carry of them."""
@@ -288,20 +291,20 @@ class LinearEquilibrium(Equilibrium):
         else:
             forces = loads.copy()
             lacking = lacking - loads @ self.compliance
-        for some in conditions.grip.alike:
+        for some in conditions.constraints.groups:
             if len(some.held):
                 if some not in self._stiffened:
                     self._stiffened[some] = self._stiffness(some)
                 forces[some.at] = self._stiffened[some](lacking[some.at])
         return forces
 
-    def _stiffness(self, grip: GripOfSome) -> Callable[[NDArray], NDArray]:
-        """What makes forces at held ports, (examples, held), from moves of them."""
-        a = self.compliance[grip.block]
-        if grip.soft:
-            inverse = inverted_soft(a, grip, self.problem.grounded)
+    def _stiffness(self, group: ExampleGroup) -> Callable[[NDArray], NDArray]:
+        """Function from moves of held ports, (examples, held), to forces there."""
+        a = self.compliance[group.block]
+        if group.compliant:
+            inverse = inverse_compliance(a, group, self.problem.grounded)
             if inverse is None:
-                raise self._contradiction(grip.held)
+                raise self._contradiction(group.held)
             return lambda moves: moves @ inverse
         if len(a) == 1 and a[0, 0] > 0:
             return lambda moves: moves / a
@@ -309,7 +312,7 @@ class LinearEquilibrium(Equilibrium):
         # Pivots in parts of the diagonal do not depend on the units of the ports.
         pivots = zip(root.diagonal().tolist(), a.diagonal().tolist(), strict=True)
         if failed or not all(pivot**2 > DEPENDENT * alone for pivot, alone in pivots):
-            raise self._contradiction(grip.held)
+            raise self._contradiction(group.held)
         return lambda moves: lapack.dpotrs(root, moves.T)[0].T
 
     def _contradiction(self, held: NDArray) -> SolveError:
@@ -321,7 +324,7 @@ class LinearEquilibrium(Equilibrium):
         )
 
 
-class LinearSettled(Settled):
+class LinearState(EquilibriumState):
     """States of a linear network, kept as amounts of its columns."""
 
     def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
@@ -368,7 +371,7 @@ class LinearSettled(Settled):
 class LinearRate(Rate):
     """A rate of change of a linear network, kept as that of its amounts."""
 
-    def __init__(self, at: LinearSettled, rates, forces, readings) -> None:
+    def __init__(self, at: LinearState, rates, forces, readings) -> None:
         self._at, self._rates = at, rates
         self.forces, self.readings = forces, readings
 

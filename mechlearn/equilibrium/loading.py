@@ -24,7 +24,7 @@ def find(
     SolveError
         Where none is found; says so of that ``example``.
     """
-    newton.balance.turn_to(example)
+    newton.balance.select_example(example)
     cold = start is rest or newton.balance.largest(start.u) == 0
     try:
         return _reach(newton, start, imposed, example, cold)
@@ -44,26 +44,27 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int, cold
     """Go from one equilibrium to the loads and values of another.
 
     A network that goes unstable by its last step shows it in the next that starts there, as in the
-    course of learning; what is reached from rest, or by a thorough search, is looked at at once.
+    course of learning; what is reached from rest, or while ``verify_stability`` is on, is looked at
+    at once.
     """
     at, counts = newton.balance, newton.balance.counts
     held = imposed.held
-    first = np.where(held, start.readings + imposed.softness * start.forces, start.forces)
+    first = np.where(held, start.readings + imposed.compliance * start.forces, start.forces)
     path = imposed.values - first
-    rigid = held & (imposed.softness == 0)
+    rigid = held & (imposed.compliance == 0)
     change = (np.abs(path * at.port_arm) / np.maximum(at.ports.distance, at.length))[rigid]
     step = min(1.0, FIRST_STRAIN / max(change.max(initial=0.0), 1e-300))
     done, point = 0.0, start
     counts.solves += 1
     shifts = counts.shifts
-    unknown, newton.loose = newton.loose is None, bool(newton.loose)
+    unknown, newton.floppy = newton.floppy is None, bool(newton.floppy)
     while done < 1.0:
         step = min(step, 1.0 - done)
         last = done + step >= 1.0
         values = imposed.values if last else first + (done + step) * path
         try:
             found = newton.find(point, replace(imposed, values=values))
-            if last and (cold or newton.thorough):
+            if last and (cold or newton.verify_stability):
                 found = newton.confirm(found, imposed)
             at.model.put_state(found.u)
             if at.model.inverted():
@@ -71,7 +72,7 @@ def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int, cold
             point = found
         except NotConverged as failure:
             if unknown and failure.fault == "singular":
-                unknown, newton.loose = False, True
+                unknown, newton.floppy = False, True
                 continue
             step /= 2
             counts.load_steps += 1

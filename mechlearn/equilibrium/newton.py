@@ -17,7 +17,7 @@ from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point
 from mechlearn.equilibrium.loading import at_rest, find
-from mechlearn.equilibrium.states import Rate, Settled
+from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense
 from mechlearn.tasks.problem import Problem
@@ -38,7 +38,7 @@ class _Kept:
     mesh: dict[str, NDArray]
     stiffness: float
     measured: dict[str, float]
-    loose: bool | None
+    floppy: bool | None
     warm: dict[str, dict[int, Point]]
     before: dict[int, Point]
 
@@ -55,13 +55,13 @@ class NewtonEquilibrium(Equilibrium):
         self._clear()
 
     @property
-    def loose(self) -> bool | None:
+    def floppy(self) -> bool | None:
         """Whether parts of the network may move without resistance, as far as that is known."""
-        return self._newton.loose
+        return self._newton.floppy
 
-    @loose.setter
-    def loose(self, loose: bool | None) -> None:
-        self._newton.loose = loose
+    @floppy.setter
+    def floppy(self, floppy: bool | None) -> None:
+        self._newton.floppy = floppy
 
     @property
     def _balance(self) -> Balance:
@@ -82,7 +82,7 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def drive(self, values: NDArray) -> None:
         super().drive(values)
-        self._newton.thorough = True
+        self._newton.verify_stability = True
 
     @override
     def update(self, **parameters: ArrayLike) -> None:
@@ -146,13 +146,13 @@ class NewtonEquilibrium(Equilibrium):
         warm = {key: dict(points) for key, points in self._warm.items()}
         before = dict(self._free_before)
         stiffness = self._balance.stiffness
-        return _Kept(self.model.memory(), stiffness, self._measured, self.loose, warm, before)
+        return _Kept(self.model.memory(), stiffness, self._measured, self.floppy, warm, before)
 
     @override
     def go_back(self, kept: "_Kept") -> None:
         if self.model.recall(kept.mesh):
             self._attach()
-        self._balance.stiffness, self.loose = kept.stiffness, kept.loose
+        self._balance.stiffness, self.floppy = kept.stiffness, kept.floppy
         self._measured = kept.measured
         self._warm = {key: dict(points) for key, points in kept.warm.items()}
         self._free_before = dict(kept.before)
@@ -163,8 +163,8 @@ class NewtonEquilibrium(Equilibrium):
         kept = kept or self.keep()
         out = kept.mesh | {"stiffness": np.array(kept.stiffness)}
         out |= {MEASURED + name: np.array(value) for name, value in kept.measured.items()}
-        if kept.loose is not None:
-            out["loose"] = np.array(kept.loose)
+        if kept.floppy is not None:
+            out["floppy"] = np.array(kept.floppy)
         for key, points in {**kept.warm, BEFORE: kept.before}.items():
             if points:
                 out[f"{key}/examples"] = np.array(list(points))
@@ -189,17 +189,17 @@ class NewtonEquilibrium(Equilibrium):
                 for k, e in enumerate(memory[f"{key}/examples"])
             }
         before = warm.pop(BEFORE, {})
-        loose = bool(memory["loose"]) if "loose" in memory else None
+        floppy = bool(memory["floppy"]) if "floppy" in memory else None
         stiffness = float(memory["stiffness"])
         measured = {
             name.removeprefix(MEASURED): float(value)
             for name, value in memory.items()
             if name.startswith(MEASURED)
         }
-        self.go_back(_Kept(self.model.memory(), stiffness, measured, loose, warm, before))
+        self.go_back(_Kept(self.model.memory(), stiffness, measured, floppy, warm, before))
 
     @override
-    def _settle(self, conditions: Conditions, key: str) -> "NewtonSettled":
+    def _settle(self, conditions: Conditions, key: str) -> "NewtonState":
         rest = self._warm.get("free", {}).get(UNLOADED)
         points = [
             find(self._newton, self._start(key, e), self._imposed(conditions, k), e, rest)
@@ -210,33 +210,33 @@ class NewtonEquilibrium(Equilibrium):
             loaded = {e: point for e, point in warm.items() if e != UNLOADED}
             self._free_before.update(loaded)
         warm.update(zip(self.examples.tolist(), points, strict=True))
-        return NewtonSettled(self.model, points)
+        return NewtonState(self.model, points)
 
     @override
-    def _let_go(self, conditions: Conditions) -> "NewtonSettled":
+    def _let_go(self, conditions: Conditions) -> "NewtonState":
         free, e = self._warm.setdefault("free", {}), UNLOADED
         point = find(self._newton, self._start("free", e), self._imposed(conditions, 0), e)
         if e in free:
             self._free_before[e] = free[e]
         free[e] = point
-        return NewtonSettled(self.model, [point])
+        return NewtonState(self.model, [point])
 
     @override
-    def _react(self, unloaded: Settled, conditions: Conditions, key: str) -> "NewtonSettled":
+    def _react(self, unloaded: EquilibriumState, conditions: Conditions, key: str) -> "NewtonState":
         warm = self._warm.setdefault(f"{key} unloaded", {})
         for k, e in enumerate(self.examples.tolist()):
             start = self._beside(UNLOADED, warm.get(e))
             warm[e] = find(self._newton, start, self._imposed(conditions, k), UNLOADED)
-        return NewtonSettled(self.model, [warm[e] for e in self.examples.tolist()])
+        return NewtonState(self.model, [warm[e] for e in self.examples.tolist()])
 
     @override
-    def _rate(self, free: Settled, conditions: Conditions) -> "NewtonRate":
+    def _rate(self, free: EquilibriumState, conditions: Conditions) -> "NewtonRate":
         """Linearise the equilibrium about every state, or about the one that there is."""
         at = self._balance
         rates, forces, readings = [], [], []
         points = free.points * (len(conditions.values) // len(free.points))
         for e, point in enumerate(points):
-            at.turn_to(UNLOADED if len(free.points) < len(points) else int(self.examples[e]))
+            at.select_example(UNLOADED if len(free.points) < len(points) else int(self.examples[e]))
             rate = self._imposed(conditions, e)
             h = rate.ports
             state = at.evaluate(point.u, point.forces, rate)
@@ -256,11 +256,11 @@ class NewtonEquilibrium(Equilibrium):
 
     def _imposed(self, conditions: Conditions, e: int) -> Imposed:
         """The conditions of one example."""
-        grip = conditions.grip
-        held, away = grip.held[e], grip.away[e]
-        below = int(np.count_nonzero(held & ~away))
+        constraints = conditions.constraints
+        held = constraints.held[e]
+        expected = int(np.count_nonzero(held & ~constraints.repelling[e]))
         values = conditions.values[e]
-        return Imposed(held, values, grip.softness[e], np.flatnonzero(held), below)
+        return Imposed(held, values, constraints.compliance[e], np.flatnonzero(held), expected)
 
     def _start(self, key: str, e: int) -> Point:
         """The best guess there is: the free state, moved as the clamped one differed last time."""
@@ -278,7 +278,7 @@ class NewtonEquilibrium(Equilibrium):
         return Point(u, last.forces, self._balance.ports.read(u).values, last.energy)
 
 
-class NewtonSettled(Settled):
+class NewtonState(EquilibriumState):
     """States at finite displacement, one per example."""
 
     def __init__(self, model: Model, points: list[Point]) -> None:

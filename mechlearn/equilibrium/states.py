@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mechlearn.fem.superposition import Sense
 
 
-class Settled(ABC):
+class EquilibriumState(ABC):
     """The network in equilibrium, once per example.
 
     Attributes
@@ -32,16 +32,16 @@ class Settled(ABC):
         """
 
     def potential(
-        self, loads: NDArray[np.float64] | None, home: NDArray | None = None
+        self, loads: NDArray[np.float64] | None, reference_values: NDArray | None = None
     ) -> NDArray[np.float64]:
         """Energy less the work of given forces at the ports, (examples, ports), (examples,).
 
         What is stationary where they act, also under the condition that ports are held. Work is
-        counted from the readings ``home``, or from zero.
+        counted from the readings ``reference_values``, or from zero.
         """
         if loads is None:
             return self.energies
-        moved = self.readings if home is None else self.readings - home
+        moved = self.readings if reference_values is None else self.readings - reference_values
         return self.energies - np.vecdot(loads, moved)
 
     @abstractmethod
@@ -88,7 +88,7 @@ class PhaseState:
     states. ``potentials`` is the sum of those potentials per example.
     """
 
-    parts: tuple[tuple[float, Settled | Rate], ...]
+    parts: tuple[tuple[float, EquilibriumState | Rate], ...]
     potentials: NDArray[np.float64]
 
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium.conditions import Conditions, Grip
-from mechlearn.equilibrium.states import Rate, Settled
+from mechlearn.equilibrium.conditions import Conditions, PortConstraints
+from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.tasks.problem import Problem
 
 
@@ -26,14 +26,14 @@ class Unloaded:
     Attributes
     ----------
     problem : Problem
-    settled : Settled
+    settled : EquilibriumState
         The state, as that of one example.
     linear : bool
         Whether elements are linear: strains are then those of the reference distance.
     """
 
     problem: Problem
-    settled: Settled
+    settled: EquilibriumState
     linear: bool
 
     @staticmethod
@@ -81,17 +81,17 @@ class Unloaded:
         """Values at ports, (examples, ports), as they are where nothing has moved yet."""
         return np.where(self.problem.held, self._reading + self._stretch * values, values)
 
-    def reaction(self, free: Settled, change: Rate | Settled) -> Conditions:
+    def reaction(self, free: EquilibriumState, change: Rate | EquilibriumState) -> Conditions:
         """Push of a nudge on the unloaded state.
 
         Parameters
         ----------
-        free : Settled
-        change : Rate or Settled
+        free : EquilibriumState
+        change : Rate or EquilibriumState
             The rate at which the nudge changes the free state, or the state that comes of it.
         """
         forces, readings = change.forces, change.readings
-        if isinstance(change, Settled):
+        if isinstance(change, EquilibriumState):
             forces, readings = forces - free.forces, readings - free.readings
         strain = (free.readings - self._reading) / (self._length + self._reading)
         pushes = np.where(self.problem.kept, readings, (1 + strain) * forces)
@@ -100,4 +100,4 @@ class Unloaded:
 
 def _let_go(problem: Problem, values: NDArray) -> Conditions:
     held = np.tile(problem.kept, (len(values), 1))
-    return Conditions(Grip.firm(held), values)
+    return Conditions(PortConstraints.rigid(held), values)

@@ -29,7 +29,7 @@ from mechlearn.tasks.baseline import pose_from_baseline, require_response
 from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium import Settled
+    from mechlearn.equilibrium import EquilibriumState
     from mechlearn.fenics import MPI
 
 
@@ -125,7 +125,7 @@ class Learner(ABC):
         self.model = energy.model(network, self.problem, values, comm or MPI.COMM_WORLD)
         self.equilibrium = equilibrium(self.model, self.problem)
         if self.rigidity and not self.rigidity.floppy:
-            self.equilibrium.loose = False
+            self.equilibrium.floppy = False
         self.history = History()
         self.updates = 0
         self.faults: Counter[str] = Counter()
@@ -160,7 +160,7 @@ class Learner(ABC):
         first = self.energy.parameters[0].name
         return self.flaws.true({dof.name: dof.values for dof in self.dofs}, first)
 
-    def settle(self) -> "Settled":
+    def settle(self) -> "EquilibriumState":
         """The free state with the parameters as they are now."""
         self.equilibrium.update(**self._parameters())
         return self.equilibrium.free()
@@ -303,13 +303,13 @@ class Learner(ABC):
     def _step(self) -> bool:
         """Change the parameters; returns False where nothing is left to change."""
 
-    def settle_from_rest(self) -> "Settled":
+    def settle_from_rest(self) -> "EquilibriumState":
         """The free state as the unloaded network reaches it, whatever came before."""
         if not self.equilibrium.forget():
             return self.equilibrium.free()
         return self.settle()
 
-    def settle_again(self) -> "Settled":
+    def settle_again(self) -> "EquilibriumState":
         """The free state from where the last step started, with the parameters as they are now."""
         if self._kept is not None:
             self.equilibrium.go_back(self._kept.equilibrium)
@@ -384,7 +384,7 @@ class Learner(ABC):
         self.equilibrium.recall(within(state, "memory/"))
         self.updates, self.pace = int(state["updates"]), Pace.from_array(state["pace"])
 
-    def outputs(self, free: "Settled") -> NDArray[np.float64]:
+    def outputs(self, free: "EquilibriumState") -> NDArray[np.float64]:
         """What the targets read: of the model, or of the device that it models."""
         if self.device is None:
             return self.equilibrium.outputs(free)

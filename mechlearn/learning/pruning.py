@@ -197,7 +197,7 @@ class _Response:
         p, compliance = self.problem, self.compliance
         a, own = self.strains[bonds], self.between[bonds, bonds]
         out = np.empty((len(bonds), p.n_examples, len(p.targets)))
-        for some in self.at.sources_alike:
+        for some in self.at.source_groups:
             h, mine = some.held, some.examples
             stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
             forces = np.where(p.held[mine], 0.0, p.values[mine])

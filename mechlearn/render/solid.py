@@ -25,7 +25,7 @@ def draw_solid(
     ----------
     model : SolidModel
     state : (dofs,) array
-        Displacements, such as a column of ``Settled.fields()``.
+        Displacements, such as a column of ``EquilibriumState.fields()``.
     path : path
     width : int
         Of the picture, in pixels; its height follows from the solid's shape.

@@ -17,7 +17,7 @@ from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.phase import Phase
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium import Equilibrium, Settled
+    from mechlearn.equilibrium import Equilibrium, EquilibriumState
     from mechlearn.runs.run import Run
 
 
@@ -108,7 +108,7 @@ class Actuation:
         """
         return self.settle(amplitude)[0]
 
-    def settle(self, amplitude: float) -> "tuple[Answer, Equilibrium, Settled]":
+    def settle(self, amplitude: float) -> "tuple[Answer, Equilibrium, EquilibriumState]":
         """The same, what found it, and the state as that knows it."""
         self._equilibrium.drive(amplitude * self.problem.values)
         self._amplitude = amplitude
@@ -133,7 +133,7 @@ class Actuation:
         """The answers along a path of amplitudes, each found from the one before."""
         return [self.answer(a) for a in amplitudes]
 
-    def _said(self, settled: "Settled") -> Answer:
+    def _said(self, settled: "EquilibriumState") -> Answer:
         units = self.problem.units_at(self._amplitude)
         outputs = self._equilibrium.outputs(settled)[0] / units
         field, dim = settled.fields()[:, 0], self.run.network.dim

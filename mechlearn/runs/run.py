@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.runs.curve import Curve
-    from mechlearn.equilibrium import Equilibrium, Settled
+    from mechlearn.equilibrium import Equilibrium, EquilibriumState
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -272,7 +272,7 @@ class Run:
 
         return curve(self, source, **options)
 
-    def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "Settled"]:
+    def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "EquilibriumState"]:
         """The free states of a ``problem`` on the network, found from rest, and what found them.
 
         ``learned=False`` asks the network before training.

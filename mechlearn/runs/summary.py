@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mechlearn.energies.rigidity import uncounted
-from mechlearn.equilibrium import NewtonEquilibrium, Settled
+from mechlearn.equilibrium import NewtonEquilibrium, EquilibriumState
 from mechlearn.equilibrium.driving import source_table
 from mechlearn.learning import Learner
 from mechlearn.tasks.problem import Problem
@@ -19,7 +19,7 @@ from mechlearn.runs.outcome import at_bounds, judge
 
 
 def summarise(
-    learner: Learner, free: Settled, reached: NDArray, tolerance: float, steps: int
+    learner: Learner, free: EquilibriumState, reached: NDArray, tolerance: float, steps: int
 ) -> dict[str, Any]:
     """Content of summary.json, of targets that read ``reached`` (user's units) when ``free``.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.energies import Element, Spring
-from mechlearn.equilibrium import Settled
+from mechlearn.equilibrium import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
@@ -306,7 +306,7 @@ def _train(
             "The learned network has several equilibria: reached from rest it answers differently "
             "than in training. The response from rest is reported."
         )
-    if learner.equilibrium.loose:
+    if learner.equilibrium.floppy:
         warnings.append(
             "Parts of the network move without resistance, so their place is not unique; what is "
             "read there depends on where they came from."
@@ -344,7 +344,7 @@ def _largest(problem: Problem) -> float:
 
 def _result(
     learner: Learner, keep: Literal["best", "last"]
-) -> tuple[int, Settled, NDArray, list[str]]:
+) -> tuple[int, EquilibriumState, NDArray, list[str]]:
     """The step whose network is the result, and what :func:`_from_rest` says of it.
 
     At finite displacement the best step may have other equilibria, and answer worse from rest than
@@ -368,7 +368,7 @@ def _result(
     return last, *_from_rest(learner)
 
 
-def _from_rest(learner: Learner) -> tuple[Settled, NDArray, list[str]]:
+def _from_rest(learner: Learner) -> tuple[EquilibriumState, NDArray, list[str]]:
     """The free state loaded from rest, outputs (user's units), and cautions about it."""
     cautions = []
     try:

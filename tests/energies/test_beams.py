@@ -295,7 +295,7 @@ def test_perfect_columns_buckle_as_bent_ones_do(part):
     for offset in (0.0, 1e-9):
         net = Network([[0, 0], [0.5, offset], [1, 0]], [[0, 1], [1, 2]])
         solver = solver_for(net, task, FiniteBeam(segments=8), width=0.1)
-        solver.loose = False
+        solver.floppy = False
         heights.append(abs(solver.free().readings[0, 1]))
     assert heights[0] > 0.01
     assert heights[0] == pytest.approx(heights[1], rel=1e-5)
@@ -306,8 +306,8 @@ def test_one_factorisation_serves_for_nudged_states_of_frames(plane, monkeypatch
         sources=[Source(nodes=[0, 7], strain=0.002)], targets=[Target(nodes=[3, 12], strain=0.002)]
     )
     found, factorised = [], []
-    for nearby in (balance.NEARBY, -1.0):
-        monkeypatch.setattr(balance, "NEARBY", nearby)
+    for nearby in (balance.REUSE_RADIUS, -1.0):
+        monkeypatch.setattr(balance, "REUSE_RADIUS", nearby)
         solver = solver_for(plane, task, FiniteBeam(segments=3), width=0.1)
         free = solver.free()
         before = solver.counts.iterations

@@ -93,7 +93,7 @@ def test_floating_parts_are_no_minimum_at_finite_displacement(plane, monkeypatch
     assert any("loaded from rest" in warning for warning in run.summary["warnings"])
     problem = pose(TASK, plane)
     solver = equilibrium(Model(plane, FiniteSpring(), problem.fixed), problem)
-    solver.loose = False
+    solver.floppy = False
     solver.update(stiffness=np.where(at_node(plane), 1e-20, 1.0))
     with pytest.raises(SolveError, match="without resistance"):
         solver.free()
@@ -267,7 +267,7 @@ def test_a_column_buckles_even_where_it_is_perfectly_straight(offset):
     )
     problem = pose(task, net)
     solver = equilibrium(Model(net, FiniteSpring(), problem.fixed), problem)
-    solver.loose = False
+    solver.floppy = False
     solver.update(stiffness=np.array([1.0, 1.0, 0.01, 0.01]))
     free = solver.free()
     assert free.energies[0] < 0.5 * 0.2**2

@@ -130,7 +130,7 @@ def column_of(shortened, offset=0.0, examples=()):
 def column(shortened, offset=0.0, loose=False):
     """A solver of the column that is shortened."""
     solver = solver_for(*column_of(shortened, offset), np.array([1.0, 1.0, 0.01, 0.01]))
-    solver.loose = loose
+    solver.floppy = loose
     return solver
 
 
@@ -142,7 +142,7 @@ def test_compressed_column_buckles_to_the_side_instead_of_standing(shortened, of
     alone would stay there."""
     solver = column(shortened, offset, loose)
     free = solver.free()
-    assert solver.loose is False
+    assert solver.floppy is False
 
     def energy(place):
         stretched = (
@@ -206,8 +206,8 @@ def test_one_factorisation_serves_for_all_phases(request, which, kind, stiffness
     net = request.getfixturevalue(which)
     amounts = (0.02, -0.02)
     k, found, factorised = stiffnesses(net), [], []
-    for nearby in (balance.NEARBY, -1.0):
-        monkeypatch.setattr(balance, "NEARBY", nearby)
+    for nearby in (balance.REUSE_RADIUS, -1.0):
+        monkeypatch.setattr(balance, "REUSE_RADIUS", nearby)
         solver = solver_for(net, NUDGE, k)
         free = solver.free()
         before = solver.counts.iterations
@@ -232,7 +232,7 @@ APART = Task(
 def test_every_example_keeps_its_factorisation(plane, stiffnesses, monkeypatch, kept, enough):
     k = stiffnesses(plane)
     with monkeypatch.context() as patched:
-        patched.setattr(balance, "NEARBY", -1.0)
+        patched.setattr(balance, "REUSE_RADIUS", -1.0)
         expected = solver_for(plane, APART, k)
         expected.free()
         expected = expected.solve(Phase("clamp", 0.02)).parts[0][1].states()
@@ -245,7 +245,7 @@ def test_every_example_keeps_its_factorisation(plane, stiffnesses, monkeypatch, 
     assert found == pytest.approx(expected, abs=1e-9)
     # So they are, far from each other.
     far = min(np.abs(found[e] - found[0]).max() for e in (1, 2))
-    assert far > 2 * balance.NEARBY * plane.lengths.mean()
+    assert far > 2 * balance.REUSE_RADIUS * plane.lengths.mean()
 
 
 def bulge(shortened, soft):
@@ -265,7 +265,7 @@ def test_a_column_that_becomes_unstable_beside_one_that_stays_buckles():
     examples = [{}, {"s": [-0.0195]}]
     net, task = column_of(0.0175, examples=examples)
     solver = solver_for(net, task)
-    solver.loose = False
+    solver.floppy = False
     # The critical shortening is about twice the ratio of the stiffnesses: 0.02, and less later.
     for step in range(4):
         soft = 0.01 * (1 - 0.02 * step)
@@ -276,10 +276,10 @@ def test_a_column_that_becomes_unstable_beside_one_that_stays_buckles():
     assert buckled > 0.02
 
 
-def test_a_clamp_that_topples_a_column_shows_in_the_next_step():
+def test_a_clamp_that_buckles_a_column_shows_in_the_next_step():
     net, task = column_of(None)
     solver = solver_for(net, task)
-    solver.loose = False
+    solver.floppy = False
     stiffness = np.array([1.0, 1.0, 0.01, 0.01])
     for step in range(3):
         solver.update(stiffness=stiffness * (1 + 1e-4 * step))

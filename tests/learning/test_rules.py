@@ -162,7 +162,7 @@ def test_clamping_to_a_cross_entropy_is_refused(plane):
 
 
 @pytest.mark.parametrize("task", ["two strains", "shares"])
-def test_a_nudge_that_topples_the_network_is_refused(bench, task):
+def test_a_nudge_that_destabilises_the_network_is_refused(bench, task):
     """Energy less beta times the cost has no minimum for large beta; its saddle is no state."""
     b = bench(task)
     with pytest.raises(SolveError, match=r"nudge|No equilibrium"):
@@ -250,11 +250,11 @@ def test_rules_refuse_nonsense(make, message):
         make()
 
 
-def test_a_nudge_that_topples_a_measured_force_is_refused(plane, stiffnesses):
+def test_a_nudge_that_destabilises_a_measured_force_is_refused(plane, stiffnesses):
     """A force is nudged by moving its port; too far, and the network answers the wrong way."""
     b = Bench(plane, TASKS["force of a pair"], Spring(), stiffnesses(plane))
     exact = b.signal(GradientDescent(), "stiffness")
     gentle = b.signal(EquilibriumPropagation(beta=1e-3), "stiffness")
     assert cosine(gentle, exact) > 0.99
-    with pytest.raises(SolveError, match="topples"):
+    with pytest.raises(SolveError, match="loses its stability"):
         b.signal(EquilibriumPropagation(beta=1e3), "stiffness")

@@ -155,7 +155,7 @@ def test_exact_gradient_and_its_estimates_in_every_physics(plane, space, torus):
         first = cost(values)
         left = [abs(cost(values + h * direction) - first - h * exact @ direction) for h in sizes]
         assert np.log2(left[0] / left[-1]) / 2 > 1.95, energy.name
-        # A nudge of one part in a hundred of what would topple it.
+        # A nudge of one part in a hundred of what would make it unstable.
         free = solver.free()
         ports = solver.problem.targets
         ratio = np.abs(free.forces[0, ports] / free.readings[0, ports])
