@@ -21,7 +21,7 @@ from mechlearn.errors import InputError
 SLACK = 1e-9
 
 if TYPE_CHECKING:
-    from mechlearn.energies.vectorised import Pointwise
+    from mechlearn.energies.derivatives import Pointwise
     from mechlearn.network import Network
     from mechlearn.tasks.problem import Problem
 
@@ -223,15 +223,10 @@ class BondEnergy(Element):
             out[:, j, k] = self.derivative(names[j], names[k])(**at)
         return out
 
-    @property
-    def density(self) -> "Pointwise":
-        """The energy as a NumPy function of strains, length and the parameters."""
-        return _pointwise(self, ())
-
 
 @cache
 def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
-    from mechlearn.energies.vectorised import (
+    from mechlearn.energies.derivatives import (
         Pointwise,  # waits for UFL only when numbers are wanted
     )
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.energies import BondEnergy
-from mechlearn.energies.reference_derivatives import Rest, Unstrained
+from mechlearn.energies.derivatives import AtRest
 from mechlearn.errors import InputError
 from mechlearn.fem.assembly import Assembled
 from mechlearn.fem.base import AtState
@@ -111,7 +111,8 @@ class Model(UserOrder, AtState):
         self._scattered = energy.linear and comm.size == 1
         if not self._scattered:
             self._assembled = Assembled(forms.stiffness, self._supports, comm, self.width)
-        self._rest = Rest(energy, self._values(self._mine))
+        self._rest: AtRest | None = None
+        self._changed: set[str] = set()
         self._packed = Packed(forms.force, self.state)
         self.set(**{p.name: p.default(network) for p in energy.parameters})
 
@@ -146,7 +147,7 @@ class Model(UserOrder, AtState):
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
             each.take(self._mesh.bond_of_cell, out=of_cells, mode="clip")
-        self._rest.change(parameters)
+        self._changed.update(parameters)
         self._packed.renew()
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
@@ -163,12 +164,20 @@ class Model(UserOrder, AtState):
         """A parameter of the bonds in the user's order."""
         return self.to_bonds(self._forms.values[name][self._mesh.first_cells])
 
-    def unstrained(self) -> Unstrained:
-        """The cells this rank owns as they are at rest, with the parameters as they are now."""
-        return self._rest.now()
+    def unstrained(self) -> AtRest:
+        """Derivatives of the owned cells' energies at rest, with the parameters as they are now."""
+        if self._rest is None:
+            self._rest = AtRest(self.energy, self._copied(self._forms.values))
+        elif self._changed:
+            self._rest = self._rest.changed(self._copied(self._changed))
+        self._changed.clear()
+        return self._rest
 
-    def _values(self, cells: NDArray | slice) -> dict[str, NDArray[np.float64]]:
-        return {name: values[cells] for name, values in self._forms.values.items()}
+    def _copied(self, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+        return {name: self._forms.values[name][self._mine].copy() for name in names}
+
+    def _values(self) -> dict[str, NDArray[np.float64]]:
+        return {name: values[self._mine] for name, values in self._forms.values.items()}
 
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.
@@ -235,12 +244,12 @@ class Model(UserOrder, AtState):
 
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
         """Partners of the strains of owned cells, (k, cells)."""
-        return self.energy.stresses(strains, self._values(self._mine))
+        return self.energy.stresses(strains, self._values())
 
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
         if self.energy.linear:
-            tight = not self.unstrained().slack()
+            tight = not self.unstrained().is_stress_free
             if not total(self.comm, int(tight)):
                 return None
         return super().load_at_rest()
@@ -280,7 +289,7 @@ class Model(UserOrder, AtState):
         """Second derivatives of the energy by the strains at the state, (owned cells, k, k)."""
         if self.energy.linear:
             return self.unstrained().moduli()
-        return self.energy.moduli(self._cell_strains(), self._values(self._mine))
+        return self.energy.moduli(self._cell_strains(), self._values())
 
     def _operator(self, form: fem.Form) -> sparse.csr_array:
         """Strains by moves of the nodes, as a form of test and trial functions, and of the cell."""

@@ -43,7 +43,7 @@ class FeltByBonds:
 
     def energies(self) -> NDArray[np.float64]:
         """Energy of every bond, (examples, bonds)."""
-        return self._at(self.energy.density)
+        return self._at(self.energy.derivative())
 
     def sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed strains, (examples, bonds)."""

@@ -1,0 +1,297 @@
+"""Derivatives of element energies as NumPy functions of strains, length and parameters.
+
+Finite-element forms evaluate an energy for one state at a time. A linear network has the strains
+of a thousand examples at hand as one array; here the same UFL expression, differentiated by UFL,
+becomes arithmetic on such arrays, and a table of those derivatives that unstrained bonds need.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from mechlearn.errors import InputError
+from mechlearn.fenics import basix_ufl, ufl
+
+if TYPE_CHECKING:
+    from mechlearn.energies.element import BondEnergy
+
+#: Passes of UFL that leave scalar operations on real numbers only.
+LOWERING = (
+    ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering,
+    ufl.algorithms.apply_derivatives.apply_derivatives,
+    ufl.algorithms.remove_complex_nodes.remove_complex_nodes,
+    ufl.algorithms.expand_indices,
+)
+
+
+class Term(NamedTuple):
+    """A known factor times a function of values by name, or the known factor alone.
+
+    UFL writes ``a - b`` as ``a + -1 * b`` and leaves ``2 * x / 2`` as it is; what is known and kept
+    apart costs no pass over an array. It is a number wherever it is the same for all elements.
+    """
+
+    known: Any
+    function: Callable[[Mapping[str, Any]], Any] | None = None
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """The product at some values."""
+        if self.function is None:
+            return self.known
+        found = self.function(values)
+        return found if self.is_number(1.0) else self.known * found
+
+    def is_number(self, number: float) -> bool:
+        """Whether the known factor is that number, for all elements."""
+        return isinstance(self.known, float) and self.known == number
+
+
+class Pointwise:
+    """A scalar UFL function of named arguments as one of arrays of them.
+
+    Parameters
+    ----------
+    function : callable
+        Of UFL symbols by name.
+    names : sequence of str
+        Those of its arguments.
+    by : sequence of str
+        The arguments by which UFL differentiates it, one after the other.
+
+    Raises
+    ------
+    InputError
+        For UFL that has no counterpart in NumPy, such as gradients.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., ufl.core.expr.Expr],
+        names: Sequence[str],
+        by: Sequence[str] = (),
+    ) -> None:
+        domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
+        symbols = {name: ufl.variable(ufl.Constant(domain)) for name in names}
+        expression = ufl.as_ufl(function(**symbols))
+        for name in by:
+            expression = ufl.diff(expression, symbols[name])
+        for step in LOWERING:
+            expression = step(expression)
+        self._expression = expression
+        self._names = {symbol.ufl_operands[0]: name for name, symbol in symbols.items()}
+        self._term = _compiled(self._expression, self._names)
+
+    def __call__(self, **values: Any) -> Any:
+        """Its value at those of all arguments: one of their arrays, a new one, or one number."""
+        return self._term(values)
+
+    def given(self, known: Mapping[str, Any]) -> Term:
+        """The function of the other arguments, called with a mapping, where some are known.
+
+        What follows from those alone is worked out now. Arrays in ``known`` may not change later.
+        """
+        leaves = {
+            constant: _uniform(known[name]) if name in known else name
+            for constant, name in self._names.items()
+        }
+        return _compiled(self._expression, leaves)
+
+
+class AtRest:
+    """Derivatives of the energy of unstrained bonds, a table that grows as they are asked for.
+
+    Parameters
+    ----------
+    energy : BondEnergy
+    parameters : mapping of names to (bonds,) arrays
+        The length and all parameters; they may not be written to later.
+    changing : set of str
+        Those that have changed before: what follows from the others is worked out once.
+
+    Attributes
+    ----------
+    energy, parameters
+    """
+
+    def __init__(
+        self,
+        energy: "BondEnergy",
+        parameters: Mapping[str, NDArray],
+        changing: frozenset[str] = frozenset(),
+    ) -> None:
+        self.energy, self.parameters, self._changing = energy, parameters, changing
+        self._terms: dict[tuple[str, ...], Term] = {}
+
+    def changed(self, values: Mapping[str, NDArray]) -> "AtRest":
+        """The bonds at other values of some parameters."""
+        changing = self._changing | values.keys()
+        other = AtRest(self.energy, {**self.parameters, **values}, changing)
+        if changing == self._changing:
+            other._terms = self._terms
+        return other
+
+    def _term(self, by: tuple[str, ...]) -> Term:
+        term = self._terms.get(by)
+        if term is None:
+            fixed = {n: v for n, v in self.parameters.items() if n not in self._changing}
+            at = fixed | dict.fromkeys(self.energy.strains, 0.0)
+            term = self._terms[by] = self.energy.derivative(*by).given(at)
+        return term
+
+    def __call__(self, *by: str) -> NDArray | float:
+        """The energy of every bond, or its derivative by names, one after the other.
+
+        One number where it is the same for all bonds.
+        """
+        return self._term(by)(self.parameters)
+
+    def vanishes(self, *by: str) -> bool:
+        """Whether it, or its derivative, is zero for all bonds."""
+        known, function = self._term(by)
+        if function is not None:
+            return not np.any(self(*by))
+        return known == 0 if isinstance(known, float) else not known.size
+
+    @property
+    def is_stress_free(self) -> bool:
+        """Whether no bond pulls or bends."""
+        return all([self.vanishes(name) for name in self.energy.strains])
+
+    def moduli(self) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains, (bonds, k, k)."""
+        names = self.energy.strains
+        out = np.empty((len(self.parameters["length"]), len(names), len(names)))
+        for (j, first), (k, second) in product(enumerate(names), repeat=2):
+            out[:, j, k] = self(first, second)
+        return out
+
+
+# -- UFL in NumPy ------------------------------------------------------------------------------
+
+
+def _uniform(value: Any) -> Term:
+    """A known value, as a number where all its numbers are the same."""
+    each = np.ravel(value)
+    if len(each) and np.all(each == each[0]):
+        return Term(np.float64(each[0]))
+    return Term(value)
+
+
+def _compiled(node: ufl.core.expr.Expr, leaves: Mapping[Any, Any]) -> Term:
+    """A UFL node as a function of values by name.
+
+    ``leaves`` gives names of its constants, or terms, for those that are known.
+    """
+    if isinstance(node, ufl.classes.Variable):
+        return _compiled(node.ufl_operands[0], leaves)
+    if isinstance(node, ufl.Constant):
+        leaf = leaves[node]
+        return leaf if isinstance(leaf, Term) else Term(1.0, itemgetter(leaf))
+    if isinstance(node, ufl.classes.ScalarValue | ufl.classes.Zero):
+        return Term(float(node))
+    function = FUNCTIONS.get(type(node))
+    if function is None:
+        raise InputError(
+            f"An element energy may not use UFL's {type(node).__name__}; its scalar functions, "
+            "powers, quotients and conditionals of strains, length and parameters it may."
+        )
+    terms = [_compiled(operand, leaves) for operand in node.ufl_operands]
+    if all(term.function is None for term in terms):
+        with np.errstate(all="ignore"):
+            return _uniform(function(*(term.known for term in terms)))
+    rule = RULES.get(type(node))
+    return rule(*terms) if rule else Term(1.0, lambda at: function(*(term(at) for term in terms)))
+
+
+def _sum(a: Term, b: Term) -> Term:
+    if a.function is None and a.is_number(0.0):
+        return b
+    if b.function is None and b.is_number(0.0):
+        return a
+    if b.function is not None and b.is_number(-1.0):
+        taken = b.function
+        return Term(1.0, lambda at: a(at) - taken(at))
+    return Term(1.0, lambda at: a(at) + b(at))
+
+
+def _product(a: Term, b: Term) -> Term:
+    known, f, g = _uniform(a.known * b.known), a.function, b.function
+    if known.is_number(0.0):
+        return known
+    if f is None or g is None:
+        return Term(known.known, f or g)
+    return Term(known.known, lambda at: f(at) * g(at))
+
+
+def _quotient(a: Term, b: Term) -> Term:
+    f, g = a.function, b.function
+    if g is None:
+        return Term(_uniform(a.known / b.known).known, f)
+    if f is None:
+        return Term(1.0, lambda at: a.known / b(at))
+    return Term(_uniform(a.known / b.known).known, lambda at: f(at) / g(at))
+
+
+def _power(base: Term, exponent: Term) -> Term:
+    if exponent.function is None and exponent.is_number(2.0):
+        return Term(1.0, lambda at: np.square(base(at)))
+    return Term(1.0, lambda at: base(at) ** exponent(at))
+
+
+def _conditional(condition: Term, one: Term, other: Term) -> Term:
+    def chosen(at: Mapping[str, Any]) -> Any:
+        with np.errstate(all="ignore"):  # both are evaluated everywhere
+            return np.where(condition(at), one(at), other(at))
+
+    return Term(1.0, chosen)
+
+
+#: NumPy's functions by UFL's operators: those that DOLFINx compiles, too.
+FUNCTIONS: dict[type, Callable[..., Any]] = {
+    ufl.classes.Sum: np.add,
+    ufl.classes.Product: np.multiply,
+    ufl.classes.Division: np.divide,
+    ufl.classes.Power: np.power,
+    ufl.classes.Abs: np.abs,
+    ufl.classes.MinValue: np.minimum,
+    ufl.classes.MaxValue: np.maximum,
+    ufl.classes.Sqrt: np.sqrt,
+    ufl.classes.Exp: np.exp,
+    ufl.classes.Ln: np.log,
+    ufl.classes.Sin: np.sin,
+    ufl.classes.Cos: np.cos,
+    ufl.classes.Tan: np.tan,
+    ufl.classes.Asin: np.arcsin,
+    ufl.classes.Acos: np.arccos,
+    ufl.classes.Atan: np.arctan,
+    ufl.classes.Atan2: np.arctan2,
+    ufl.classes.Sinh: np.sinh,
+    ufl.classes.Cosh: np.cosh,
+    ufl.classes.Tanh: np.tanh,
+    ufl.classes.Erf: special.erf,
+    ufl.classes.BesselJ: special.jv,
+    ufl.classes.BesselY: special.yv,
+    ufl.classes.Conditional: np.where,
+    ufl.classes.LT: np.less,
+    ufl.classes.LE: np.less_equal,
+    ufl.classes.GT: np.greater,
+    ufl.classes.GE: np.greater_equal,
+    ufl.classes.EQ: np.equal,
+    ufl.classes.NE: np.not_equal,
+    ufl.classes.AndCondition: np.logical_and,
+    ufl.classes.OrCondition: np.logical_or,
+    ufl.classes.NotCondition: np.logical_not,
+}
+#: Operators of which less than all has to be evaluated where some operands are known.
+RULES: dict[type, Callable[..., Term]] = {
+    ufl.classes.Sum: _sum,
+    ufl.classes.Product: _product,
+    ufl.classes.Division: _quotient,
+    ufl.classes.Power: _power,
+    ufl.classes.Conditional: _conditional,
+}
