@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -67,6 +68,12 @@ def listed(ids: Iterable[object], limit: int = 8) -> str:
     if len(words) < 2:
         return words[0] if words else "none"
     return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def hint(name: str, known: Collection[str]) -> str:
+    """Suggestion of the nearest known name, or all of them."""
+    near = get_close_matches(name, known, 1, 0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
 
 
 @contextmanager

@@ -1,8 +1,14 @@
 """Phases: the states of the network that a learning rule compares."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, get_args
+
+from mechlearn.errors import InputError, hint
+
+Kind = Literal["clamp", "nudge", "adjoint"]
 
 
 @dataclass(frozen=True)
@@ -18,10 +24,26 @@ class Phase:
         response to the error as a force.
     amount : float
         How far; 0 is the free state.
+
+    Raises
+    ------
+    InputError
+        For another kind, and an amount that is not a finite number.
     """
 
-    kind: Literal["clamp", "nudge", "adjoint"]
+    kind: Kind
     amount: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            known = hint(str(self.kind), get_args(Kind))
+            raise InputError(f"phase: kind = {self.kind!r} is not known; {known}")
+        try:
+            finite = math.isfinite(self.amount)
+        except TypeError:
+            finite = False
+        if not finite:
+            raise InputError(f"phase: amount = {self.amount!r} must be a finite number.")
 
     @cached_property
     def key(self) -> str:
@@ -31,3 +53,14 @@ class Phase:
 
 #: The rate of change of the state with the nudge.
 ADJOINT = Phase("adjoint")
+
+
+def weighted_sum(weights: Sequence[float], values: Sequence[Any]) -> Any:
+    """Sum of one number or array per phase, each times its weight.
+
+    Divided by the largest weight first: weights of opposite sign make an exact difference.
+    """
+    size = max(map(abs, weights)) or 1.0
+    parts = [v if w == size else w / size * v for w, v in zip(weights, values, strict=True)]
+    total = sum(parts[1:], parts[0])
+    return total if size == 1 else size * total

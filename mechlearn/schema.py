@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, hint
 
 #: What pydantic calls an unknown key: of a model, and of a dataclass.
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -43,12 +42,6 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
                 message += f", such as [{given}]"
         text = f"{key} = {given}: {message.replace('input should', 'it should')}."
     return InputError(f"{where}: {text}")
-
-
-def hint(name: str, known: Collection[str]) -> str:
-    """Suggestion of the nearest known name."""
-    near = get_close_matches(name, known, 1, 0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
 
 
 def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:

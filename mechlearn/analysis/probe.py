@@ -10,7 +10,7 @@ from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import PhaseState, equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.learning.dofs import values_per_bond
-from mechlearn.learning.rules import GradientDescent, Rule
+from mechlearn.learning.rules import GradientDescent, Rule, signals
 from mechlearn.network import Network
 from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.task import Task
@@ -79,8 +79,8 @@ class Probe:
         """
         first = self.energy.parameters[0].name
         name = self.energy.parameter(parameter or first).name
-        felt = [state.sensitivity(name) for state in self._states(rule)]
-        return self._model.to_bonds(rule.signal(felt).mean(axis=0))
+        felt = [self._model.to_bonds(state.sensitivity(name)) for state in self._states(rule)]
+        return signals(rule, felt).mean(axis=0)
 
     def contrast(self, rule: Rule) -> float:
         """Energy (with the cost where that nudges) of a ``rule``'s last state less the first's.

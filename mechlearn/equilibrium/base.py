@@ -10,7 +10,7 @@ https://doi.org/10.3389/fncom.2017.00024.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from mechlearn.equilibrium.states import PhaseState, Rate
 from mechlearn.equilibrium.unloaded import Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
-from mechlearn.phase import Phase
+from mechlearn.phase import Phase, weighted_sum
 from mechlearn.tasks.costs import SquaredError
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import ABSOLUTE
@@ -255,23 +255,19 @@ class Equilibrium(ABC):
         return PhaseState(tuple(parts), sum(others, first))
 
     def mean_signal(
-        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+        self, name: str, states: Sequence[PhaseState], weights: Sequence[float]
     ) -> NDArray[np.float64]:
-        """What a rule makes of the mean, over the examples, of what elements feel in some phases.
+        """Weighted sum over phases of ``du_i/dL_i``, mean over the examples, (owned bonds,).
 
         Parameters
         ----------
         name : str
             Of the parameter.
         states : sequence of PhaseState
-        combine : callable
-            From one array per phase to an array like them; linear, and element by element.
-
-        Returns
-        -------
-        (owned bonds,) array
+        weights : sequence of float
+            One per phase.
         """
-        return combine([state.sensitivity(name).mean(axis=0) for state in states])
+        return weighted_sum(weights, [state.sensitivity(name).mean(axis=0) for state in states])
 
     @property
     def released_floats(self) -> bool:

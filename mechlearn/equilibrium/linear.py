@@ -33,6 +33,7 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense, moment
 from mechlearn.parallel import total
+from mechlearn.phase import weighted_sum
 from mechlearn.tasks.problem import Problem
 
 #: A solution that misses its load by more than this (relative) is not a solution.
@@ -128,14 +129,14 @@ class LinearEquilibrium(Equilibrium):
 
     @override
     def mean_signal(
-        self, name: str, states: Sequence[PhaseState], combine: Callable[[list[NDArray]], NDArray]
+        self, name: str, states: Sequence[PhaseState], weights: Sequence[float]
     ) -> NDArray[np.float64]:
         superposition, columns = self.superposition, self.columns.shape[1]
         # Products of columns, which moments take, shall not outnumber what the states would.
         if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
-            return super().mean_signal(name, states, combine)
+            return super().mean_signal(name, states, weights)
         return superposition.mean_sensitivity(
-            name, lambda order: combine([_moment(state, order) for state in states])
+            name, lambda order: weighted_sum(weights, [_moment(state, order) for state in states])
         )
 
     def bond_compliance(self, bonds: NDArray | None = None) -> NDArray[np.float64]:

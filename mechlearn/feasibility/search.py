@@ -8,7 +8,6 @@ says what no training will do better by much.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -313,7 +312,7 @@ class _Objective:
         outputs, _ = self.solve(x)
         felt = self.at.solve(ADJOINT)
         names = (dof.name for dof in self.space.dofs)
-        means = {n: self.at.mean_signal(n, [felt], itemgetter(0)) for n in names}
+        means = {n: self.at.mean_signal(n, [felt], (1.0,)) for n in names}
         by_name = {n: self.at.model.to_bonds(mean) for n, mean in means.items()}
         cost = float(self.problem.costs(outputs).mean())
         return cost / unit, self.space.slopes(x, by_name) / unit

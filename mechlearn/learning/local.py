@@ -12,8 +12,9 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.superposition import Sense
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn
-from mechlearn.learning.rules import Rule, rule_name
+from mechlearn.learning.rules import Rule, check_rule, rule_name, signals
 from mechlearn.network import Network
+from mechlearn.phase import Phase
 from mechlearn.tasks.task import Task
 
 #: Numbers whose difference is a signal have this many units of rounding.
@@ -39,8 +40,10 @@ class RuleLearner(Learner):
     ) -> None:
         super().__init__(network, task, energy, learn, rule, **options)
         self._states: list[PhaseState] = []
-        self.equilibrium.compared = rule.phases
+        self._phases: tuple[Phase, ...] = tuple(rule.phases)
+        self._weights: tuple[float, ...] | None = getattr(rule, "weights", None)
         clamps = any(p.kind == "clamp" and p.amount for p in rule.phases)
+        self.equilibrium.compared = self._phases
         #: Whether clamped states are asked for that a network at finite displacement has not.
         self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
 
@@ -62,6 +65,7 @@ class RuleLearner(Learner):
     @classmethod
     @override
     def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+        check_rule(rule)
         if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
             raise InputError(
                 f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
@@ -86,7 +90,7 @@ class RuleLearner(Learner):
     def _compare(self, outputs: NDArray) -> "list[PhaseState]":
         """The rule's phases, nudged by the errors that were measured."""
         measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
-        return [self.equilibrium.solve(phase, measured) for phase in self.rule.phases]
+        return [self.equilibrium.solve(phase, measured) for phase in self._phases]
 
     def _sweep(self, batch: int) -> None:
         """Update after every batch of the examples, in random order."""
@@ -101,12 +105,15 @@ class RuleLearner(Learner):
         self.equilibrium.consider(None)
 
     def _signal(self, name: str) -> NDArray[np.float64]:
-        """What the rule makes of what the elements feel, mean over examples, in bond order."""
-        if getattr(self.rule, "linear", False) and not self.flaws.senses:
-            signal = self.equilibrium.mean_signal(name, self._states, self.rule.signal)
+        """Signals of the elements, mean over examples, in bond order."""
+        if self._weights is not None and not self.flaws.senses:
+            signal = self.equilibrium.mean_signal(name, self._states, self._weights)
             return self.model.to_bonds(signal)
-        felt = [state.sensitivity(name, self._sense(k)) for k, state in enumerate(self._states)]
-        return self.model.to_bonds(self.rule.signal(felt).mean(axis=0))
+        felt = [
+            self.model.to_bonds(state.sensitivity(name, self._sense(k)))
+            for k, state in enumerate(self._states)
+        ]
+        return signals(self.rule, felt).mean(axis=0)
 
     def _rounding(self, name: str) -> NDArray[np.float64]:
         """Rounding errors of the signals, in bond order.
@@ -117,9 +124,8 @@ class RuleLearner(Learner):
         felt = [np.abs(s.sensitivity(name)).mean(axis=0) for s in self._states]
         first, *others = (self.model.to_bonds(each) for each in felt)
         size = sum(others, first)
-        nudges = [phase.amount for phase in self.rule.phases]
-        apart = np.ptp(nudges) if getattr(self.rule, "normalise", False) else 1.0
-        return UNITS * np.finfo(float).eps * (size + size.mean()) / (apart or 1.0)
+        gain = max(map(abs, self._weights)) if self._weights else getattr(self.rule, "gain", 1.0)
+        return UNITS * np.finfo(float).eps * gain * (size + size.mean())
 
     def _sense(self, phase: int) -> Sense | None:
         if not self.flaws.senses:

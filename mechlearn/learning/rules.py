@@ -1,22 +1,21 @@
-"""Learning rules: what an element does with what it feels in some states of the network.
+"""Learning rules: signals of elements, from local derivatives of the energy in several phases.
 
-A rule knows no physics and no task. It names the phases it compares and, given the local derivative
-of every element's energy in each, says in which direction every element's parameter shall *fall*.
-Your own is a class with two members, ``phases`` and ``signal``; any object that has them will do.
-One that has a third, ``linear``, which is true, is asked for its signal once and not per example.
+A rule knows no physics and no task. It names the phases it compares and, given the derivative
+``du/dL`` of every element's energy by its parameter in each, says in which direction every
+element's parameter shall *fall*. A linear rule is data, one weight per phase; any other has a
+method ``signal``. Any object with ``phases`` and one of the two is a rule.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar, Literal, get_args, override
+from typing import Any, ClassVar, Literal, get_args, override
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
-from mechlearn.phase import ADJOINT, Phase
+from mechlearn.errors import InputError, failure
+from mechlearn.phase import ADJOINT, Phase, weighted_sum
 
 Variant = Literal["positive", "negative", "centred"]
 Response = Literal["proportional", "sign"]
@@ -30,7 +29,7 @@ class Procedure(ABC):
 
 
 class Rule(Procedure):
-    """A local rule."""
+    """A local rule: ``weights`` where its signal is linear, else its own ``signal``."""
 
     @property
     @abstractmethod
@@ -38,17 +37,18 @@ class Rule(Procedure):
         """The states it needs, solved in this order after the free state."""
 
     @property
-    def linear(self) -> bool:
-        """Whether the mean of the signals is the signal of the means, over any examples."""
-        return False
+    def weights(self) -> tuple[float, ...] | None:
+        """Factors of ``du/dL`` in the signal, one per phase; None where it is not linear."""
+        return None
 
-    @abstractmethod
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
-        """The signal of every element, from its own ``du/dL`` in each of the phases.
+        """Signal of every element, from its own ``du/dL`` in each of the phases.
 
-        A plain step of rate ``a`` changes the parameter by ``-a`` times the signal. Arrays may have
-        any shape; element by element is all a rule may do with them.
+        A plain step of rate ``a`` changes the parameter by ``-a`` times the signal. Arrays have one
+        row per example and one column per element, in the network's order of bonds; element by
+        element is all a rule may do with them.
         """
+        return weighted_sum(self.weights or (), sensitivities)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Contrastive(Rule):
     response : "proportional" or "sign"
         ``sign``: an element that can only take steps of one size uses the sign of its signal.
     dead_zone : float
-        Signals no larger than this are not felt.
+        Signals no larger than this are zero.
     """
 
     kind: ClassVar[Literal["clamp", "nudge"]]
@@ -91,25 +91,31 @@ class Contrastive(Rule):
     def amount(self) -> float:
         """How far the second state is from the free one."""
 
-    @cached_property
-    @override
-    def phases(self) -> tuple[Phase, ...]:
+    @property
+    def _amounts(self) -> tuple[float, float]:
         b = self.amount
-        low, high = {"positive": (0.0, b), "negative": (-b, 0.0), "centred": (-b, b)}[self.variant]
-        return Phase(self.kind, low), Phase(self.kind, high)
+        return {"positive": (0.0, b), "negative": (-b, 0.0), "centred": (-b, b)}[self.variant]
 
     @property
     @override
-    def linear(self) -> bool:
-        return self.response == "proportional" and not self.dead_zone
+    def phases(self) -> tuple[Phase, ...]:
+        return tuple(Phase(self.kind, amount) for amount in self._amounts)
+
+    @property
+    def gain(self) -> float:
+        """Factor from the difference of two ``du/dL`` to the signal."""
+        low, high = self._amounts
+        return 1 / (high - low) if self.normalise else 1.0
+
+    @property
+    @override
+    def weights(self) -> tuple[float, ...] | None:
+        linear = self.response == "proportional" and not self.dead_zone
+        return (-self.gain, self.gain) if linear else None
 
     @override
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
-        first, second = sensitivities
-        contrast = second - first
-        if self.normalise:
-            low, high = self.phases
-            contrast = contrast / (high.amount - low.amount)
+        contrast = weighted_sum((-self.gain, self.gain), sensitivities)
         if self.dead_zone:
             contrast = np.where(np.abs(contrast) > self.dead_zone, contrast, 0.0)
         return np.sign(contrast) if self.response == "sign" else contrast
@@ -234,20 +240,8 @@ class GradientDescent(Rule):
     """
 
     name: ClassVar[str] = "gradient_descent"
-
-    @property
-    @override
-    def phases(self) -> tuple[Phase, ...]:
-        return (ADJOINT,)
-
-    @property
-    @override
-    def linear(self) -> bool:
-        return True
-
-    @override
-    def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
-        return sensitivities[0]
+    phases = (ADJOINT,)
+    weights = (1.0,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,6 +266,7 @@ class DirectedAging(Rule):
     """
 
     name: ClassVar[str] = "directed_aging"
+    weights = (1.0,)
     clamp: float = 1.0
 
     def __post_init__(self) -> None:
@@ -282,15 +277,6 @@ class DirectedAging(Rule):
     @override
     def phases(self) -> tuple[Phase, ...]:
         return (Phase("clamp", self.clamp),)
-
-    @property
-    @override
-    def linear(self) -> bool:
-        return True
-
-    @override
-    def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
-        return sensitivities[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,6 +332,56 @@ class GradientFree(Procedure):
 def rule_name(rule: object) -> str:
     """The name of a rule, or of the class of one that has none."""
     return getattr(rule, "name", type(rule).__name__)
+
+
+def check_rule(rule: Any) -> None:
+    """Raise InputError for an object that is no rule, or claims weights that its signal has not."""
+    name, weights = rule_name(rule), getattr(rule, "weights", None)
+    phases = getattr(rule, "phases", None)
+    own = callable(getattr(rule, "signal", None)) and (
+        getattr(type(rule), "signal", None) is not Rule.signal
+    )
+    if not isinstance(phases, Sequence) or not phases or not (own or weights is not None):
+        raise InputError(f"rule {name} must have phases, and weights or a method signal.")
+    if wrong := [phase for phase in phases if not isinstance(phase, Phase)]:
+        raise InputError(f"rule {name}: the phase {wrong[0]!r} must be an ml.Phase(kind, amount).")
+    if weights is None:
+        return
+    real = isinstance(weights, Sequence) and all(isinstance(w, float | int) for w in weights)
+    if not real or len(weights) != len(phases) or not np.isfinite(weights).all():
+        raise InputError(
+            f"rule {name}: weights = {weights!r} must be {len(phases)} numbers, one per phase."
+        )
+    felt = list(np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
+    if own and not np.allclose(signals(rule, felt), weighted_sum(weights, felt)):
+        raise InputError(
+            f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "
+            f"{weights!r}; leave weights out, or mend one of them."
+        )
+
+
+def signals(rule: Any, sensitivities: Sequence[NDArray]) -> NDArray[np.float64]:
+    """A rule's signal, of the shape of what it is given: one (examples, m) array per phase.
+
+    Raises
+    ------
+    InputError
+        Where the rule fails, or returns anything else.
+    """
+    shape = sensitivities[0].shape
+    try:
+        signal = np.asarray(rule.signal(sensitivities), dtype=float)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f"rule {rule_name(rule)}: its signal cannot be computed from arrays of shape {shape}, "
+            f"examples and elements ({type(error).__name__}: {failure(error)})."
+        ) from error
+    if signal.shape != shape:
+        raise InputError(
+            f"rule {rule_name(rule)}: its signal has the shape {signal.shape}; it must be "
+            f"{shape}, examples and elements, as the arrays that it gets."
+        )
+    return signal
 
 
 #: Rules by the name that task files use.

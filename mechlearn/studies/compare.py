@@ -24,6 +24,7 @@ from mechlearn.learning.rules import (
     Procedure,
     Rule,
     Variant,
+    signals,
 )
 from mechlearn.phase import ADJOINT
 from mechlearn.runs.config import Setup, build_energy, build_network
@@ -167,8 +168,8 @@ def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
     states = [learner.equilibrium.solve(phase) for phase in rule.phases]
     parts = []
     for dof in learner.dofs:
-        local = rule.signal([state.sensitivity(dof.name) for state in states]).mean(axis=0)
-        parts.append(np.where(dof.learns, learner.model.to_bonds(local), 0.0))
+        felt = [learner.model.to_bonds(state.sensitivity(dof.name)) for state in states]
+        parts.append(np.where(dof.learns, signals(rule, felt).mean(axis=0), 0.0))
     return np.concatenate(parts)
 
 

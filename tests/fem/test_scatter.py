@@ -58,7 +58,7 @@ def test_large_matrices_are_numbered_without_overflow():
     assert np.abs(found - wanted).max() < 1e-14
 
 
-def many_examples(net, energy=None):
+def many_examples(net, energy=None, rule=ml.CoupledLearning):
     rng = np.random.default_rng(2)
     edges = net.edges[[1, 12, 25]].tolist()
     task = ml.Task(
@@ -71,7 +71,7 @@ def many_examples(net, energy=None):
     )
     energy = energy or ml.Spring()
     learn = {energy.parameters[0].name: ml.Learn(bounds=(0.05, 9.0))}
-    return RuleLearner(net, task, energy, learn, ml.CoupledLearning(eta=0.1))
+    return RuleLearner(net, task, energy, learn, rule(eta=0.1))
 
 
 @pytest.mark.parametrize(
@@ -93,18 +93,17 @@ def test_the_mean_over_many_examples_follows_from_their_moments(plane, energy, n
     state = at.solve(phase)
     each = state.sensitivity(name)
     assert len(each) == 25 > at.columns.shape[1]
-    mean = at.mean_signal(name, [state], lambda means: means[0])
+    mean = at.mean_signal(name, [state], (1.0,))
     np.testing.assert_allclose(mean, each.mean(0), atol=1e-12 * np.abs(each).max())
 
 
 def test_a_rule_that_is_linear_learns_alike_by_means_and_by_examples(plane):
     class OneByOne(ml.CoupledLearning):
-        linear = False
+        weights = None
 
     signals = []
     for rule in (ml.CoupledLearning, OneByOne):
-        learner = many_examples(plane)
-        learner.rule = rule(eta=0.1)
+        learner = many_examples(plane, rule=rule)
         learner._look(learner.outputs(learner.settle()))
         signals.append(learner._signal("stiffness"))
     np.testing.assert_allclose(*signals, rtol=0, atol=1e-10 * np.abs(signals[0]).max())

@@ -47,7 +47,7 @@ class Bench:
     def signal(self, rule, name):
         self.outputs()
         states = [self.solver.solve(phase) for phase in rule.phases]
-        return self.solver.model.to_bonds(self.solver.mean_signal(name, states, rule.signal))
+        return self.solver.model.to_bonds(self.solver.mean_signal(name, states, rule.weights))
 
     def slope(self, name, size=4e-3):
         """The order of the Taylor remainder of the cost with the exact gradient."""
