@@ -76,6 +76,23 @@ def hint(name: str, known: Collection[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
 
 
+def brief(value: object, room: int = 60) -> str:
+    """A value as in code; of long lists the entries that fit into ``room`` characters."""
+    if isinstance(value, dict):
+        entries, ends = (f"{key!r}: {brief(part)}" for key, part in value.items()), "{}"
+    elif isinstance(value, list | tuple):
+        entries, ends = (brief(part) for part in value), "[]" if isinstance(value, list) else "()"
+    else:
+        text = repr(value)
+        return text if len(text) <= 4 * room else f"<{type(value).__name__}>"
+    said: list[str] = []
+    while len(said) < len(value) and sum(map(len, said)) <= room:
+        said.append(next(entries))
+    if len(said) < len(value):
+        said.append(f"... {len(value)} in all")
+    return ends[0] + ", ".join(said) + ends[1]
+
+
 @contextmanager
 def about(path: Path) -> Iterator[None]:
     """Context in which errors are prefixed by the file they concern, once."""

@@ -1,15 +1,89 @@
-"""Validation errors as sentences: file, key, fault and remedy."""
+"""Tables of task files as classes, and their validation errors as sentences.
 
+A sentence names the file, the key, what is wrong, and what would be right.
+"""
+
+import inspect
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mechlearn.errors import InputError, hint
+from mechlearn.errors import InputError, brief, hint
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 #: What pydantic calls an unknown key: of a model, and of a dataclass.
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+#: The section of a docstring that says what every key means.
+KEYS = "\n\nParameters\n----------\n"
+
+
+class _Sentences(ModelMetaclass):
+    """Python callers get the same one-sentence errors as readers of files."""
+
+    def __call__(cls, *args: Any, **data: Any) -> Any:
+        try:
+            return super().__call__(*args, **data)
+        except ValidationError as error:
+            model: Any = cls
+            raise input_error(error, model, cls.__name__) from None
+
+    def __dir__(cls) -> list[str]:
+        """Names for users: help() and completion leave out what pydantic has for its own use."""
+        return [name for name in super().__dir__() if name[0] != "_" and name not in PYDANTIC]
+
+
+class Table(BaseModel, metaclass=_Sentences):
+    """A table of a task file: unknown keys are errors, and nothing changes after.
+
+    Keys are documented in the section Parameters of the class, which takes over that of the class
+    it is derived from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **settings: Any) -> None:
+        about, _, own = inspect.cleandoc(cls.__doc__ or "").partition(KEYS)
+        shared = inspect.cleandoc(cls.__base__.__doc__ or "").partition(KEYS)[2]
+        cls.__doc__ = about + KEYS + "\n".join(part for part in (shared, own) if part)
+        keys = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty
+                if field.is_required()
+                else field.get_default(call_default_factory=True),
+            )
+            for name, field in cls.model_fields.items()
+        ]
+        cls.__signature__ = inspect.Signature(keys)
+
+    def __dir__(self) -> list[str]:
+        return [*type(self).model_fields, *dir(type(self))]
+
+    def __repr__(self) -> str:
+        """The class with the keys that were given, unless by their default."""
+        known = type(self).model_fields
+        given = [
+            f"{name}={brief(value)}"
+            for name, value in self
+            if name in self.model_fields_set
+            and (name not in known or value != known[name].get_default(call_default_factory=True))
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    __str__ = __repr__
+
+
+#: Names of pydantic's own in every table.
+PYDANTIC = frozenset(vars(BaseModel))
 
 
 def input_error(error: ValidationError, model: type[BaseModel], where: str) -> InputError:

@@ -1,7 +1,6 @@
 """Every key of a task file, from the models that read it: type, default, meaning.
 
-Nothing is written here by hand: a key's meaning is the description of its field, or what its
-class's docstring says of it.
+Nothing is written here by hand: a key's meaning is what its class's docstring says of it.
 """
 
 import dataclasses
@@ -73,7 +72,7 @@ def tables() -> list[KeyTable]:
     for name, field in Setup.model_fields.items():
         model, head = _table(name, field.annotation)
         if model is None:
-            top.append(_field(name, field))
+            top.append(_field(name, field, descriptions(Setup)[name]))
             continue
         out.append(KeyTable(head, text(model), tuple(_fields(model))))
         out += PARTS.get(name, lambda: ())()
@@ -189,11 +188,12 @@ PARTS: dict[str, Callable[[], Iterator[KeyTable]]] = {
 
 
 def _fields(model: type[BaseModel]) -> Iterator[Key]:
+    said = descriptions(model)
     for name, field in model.model_fields.items():
-        yield _field(name, field)
+        yield _field(name, field, said[name])
 
 
-def _field(name: str, field: FieldInfo) -> Key:
+def _field(name: str, field: FieldInfo, meaning: str) -> Key:
     if field.is_required():
         default = "needed"
     elif field.default_factory is not None:
@@ -201,7 +201,7 @@ def _field(name: str, field: FieldInfo) -> Key:
     else:
         default = _shown(field.default)
     kind = words(field.annotation, field.metadata)
-    return Key(name, kind, default, " ".join((field.description or "").split()))
+    return Key(name, kind, default, meaning)
 
 
 def _arguments(kind: Callable[..., Any]) -> Iterator[Key]:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from docutils.nodes import literal
-from keys import KeyTable, default_of, tables, words
+from keys import KeyTable, default_of, tables
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
@@ -227,15 +227,13 @@ def _documented(module: str, name: str) -> list[str]:
     lines = [f".. autoclass:: {module}.{name}", "   :members:"]
     if any(base.__module__.startswith("mechlearn") for base in thing.__bases__):
         lines += ["   :show-inheritance:"]
-    if issubclass(thing, BaseModel):
-        lines += ["   :exclude-members: model_config, model_post_init"]
     return [*lines, ""]
 
 
 def say_fields(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Give the docstring of a model its fields, and that of an element what its bonds carry."""
+    """Give the docstring of an element what its bonds carry."""
     if what in ("property", "attribute") and lines:
         # Else what stands before a colon would be taken for a type.
         lines.insert(0, "\\ ")
@@ -246,14 +244,6 @@ def say_fields(
         sections = [k - 1 for k, line in enumerate(lines) if re.fullmatch("-+", line)]
         end = sections[0] if sections else len(lines)
         lines[end:end] = ["", "Every bond carries, and may learn:", "", *parts, ""]
-    if what != "class" or not issubclass(thing, BaseModel):
-        return
-    lines += ["", "Parameters", "----------"]
-    for key, field in thing.model_fields.items():
-        kind = words(field.annotation, field.metadata).replace("`", "")
-        lines += [f"{key} : {kind}" + ("" if field.is_required() else ", optional")]
-        lines += [f"    {' '.join((field.description or '').split())}"]
-    lines += [""]
 
 
 def settle(app: Sphinx, env: Any, node: Any, shown: Any) -> Any:
@@ -296,7 +286,7 @@ def _find(name: str) -> Any:
 def short_signature(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str, returned: str
 ) -> tuple[str, str] | None:
-    """Models list their fields below; their signature would say it all again."""
+    """Tables list their keys below; their signature would say it all again."""
     if what == "class" and issubclass(thing, BaseModel):
         return "(**fields)", ""
     return None

@@ -40,14 +40,14 @@ class Probe:
         network: Network,
         task: Task,
         energy: Element | None = None,
-        comm: MPI.Comm = MPI.COMM_WORLD,
+        comm: MPI.Comm | None = None,
         **parameters: ArrayLike,
     ) -> None:
         self.network, self.energy = network, energy or Spring()
         values = self._checked(parameters)
         self.problem = pose_from_baseline(task, network, self.energy, values, values)
         check_rigidity(self.energy, network, self.problem.driven)
-        self._model = self.energy.model(network, self.problem, values, comm)
+        self._model = self.energy.model(network, self.problem, values, comm or MPI.COMM_WORLD)
         self._solver = equilibrium(self._model, self.problem)
         self.set(**parameters)
 

@@ -13,8 +13,9 @@ from math import inf, pi
 from typing import Annotated, Any, ClassVar, override
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Strict
 
 from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
 from mechlearn.energies.kinematics import FRAME, SPACE, Kinematics
@@ -255,7 +256,7 @@ class FiniteBeam(BondEnergy):
         Into how many elements a strut is divided; the error falls with the square of it.
     """
 
-    segments: Annotated[int, Field(ge=1, le=1000, strict=True)] = 12
+    segments: Annotated[int, Strict(), Ge(1), Le(1000)] = 12
 
     name: ClassVar[str] = "finite_beam"
     linear: ClassVar[bool] = False

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, override
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from annotated_types import Gt, Le, Lt
+from pydantic import ConfigDict
 
 from mechlearn.energies.element import Element, Parameter
 from mechlearn.energies.kinematics import BODY, Kinematics
@@ -39,8 +40,8 @@ class Hinge:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    thin: Annotated[float, Field(gt=0, le=1)] = 0.3
-    length: Annotated[float, Field(gt=0, lt=0.25)] = 0.15
+    thin: Annotated[float, Gt(0), Le(1)] = 0.3
+    length: Annotated[float, Gt(0), Lt(0.25)] = 0.15
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ class Solid(Element):
 
     material: Material = "linear"
     plane: Literal["stress", "strain"] = "stress"
-    poisson: Annotated[float, Field(gt=-1, lt=0.5)] = 0.3
+    poisson: Annotated[float, Gt(-1), Lt(0.5)] = 0.3
     order: Literal[1, 2] = 2
-    mesh_size: Annotated[float, Field(gt=0, le=2)] = 0.5
+    mesh_size: Annotated[float, Gt(0), Le(2)] = 0.5
     hinge: Hinge | None = None
 
     def __post_init__(self) -> None:

@@ -92,6 +92,9 @@ class Feasibility(Result):
             text += f"{s.cost:.4g}), by a search of {s.evaluations} solutions"
         return text
 
+    def __repr__(self) -> str:
+        return f"<Feasibility: {self.counts}; {self.verdict}>"
+
     def __str__(self) -> str:
         lines = [f"{self.counts}; {self.verdict}"]
         return "\n".join([*lines, *(f"Warning: {w}" for w in self.warnings)])

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element, Resistor
 from mechlearn.equilibrium import equilibrium
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, brief
 from mechlearn.fenics import MPI
 from mechlearn.learning.imperfections import at_levels
 from mechlearn.network import Network
@@ -93,6 +93,12 @@ class Device:
         self._name = energy.parameters[0].name
         self._others = model.get(self._name)
         self._equilibrium = equilibrium(model, self.problem)
+
+    def __repr__(self) -> str:
+        names = ("bounds", "levels", "write_noise", "read_noise", "stuck", "seed")
+        given = {name: value for name in names if (value := getattr(self, name))}
+        said = ", ".join(f"{name} {brief(value)}" for name, value in given.items())
+        return f"<Device: {self.network.n_edges} bonds, programmed {self._name}; {said}>"
 
     def program(self, values: ArrayLike, step: int = 0) -> NDArray[np.float64]:
         """What the elements become when ``values`` are written to them for the ``step``-th time."""

@@ -11,7 +11,8 @@ from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.scales import scales
 from mechlearn.network import Network
-from mechlearn.tasks.task import Finite, Id, Table
+from mechlearn.schema import Table
+from mechlearn.tasks.task import Finite, Id
 
 
 def _as_list(value: object) -> object:
@@ -20,40 +21,41 @@ def _as_list(value: object) -> object:
 
 
 class Learn(Table):
-    """A parameter of the elements that learns: a ``[learn.<parameter>]`` table of a task file."""
+    """A parameter of the elements that learns: a ``[learn.<parameter>]`` table of a task file.
 
-    bounds: tuple[Finite, Finite] | None = Field(
-        None, description="Smallest and largest value; unbounded (but above 0) where left out."
-    )
-    initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = Field(
-        None,
-        description="One number, one per bond, or the name of edge data of the network; the "
-        "element's default where left out.",
-    )
-    spread: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Random relative spread of the initial values (uniform, +-)."
-    )
-    relative: bool = Field(
-        False, description="Bounds and initial are in multiples of each bond's own length."
-    )
-    frozen: list[Id] | str = Field(
-        default_factory=list, description="Bonds that do not learn: ids, or an edge set."
-    )
-    scale: Literal["log", "linear", "sigmoid", "softplus"] | None = Field(
-        None,
-        description="What steps change: the logarithm, the value itself, or a coordinate that "
-        "never reaches the bounds (softplus: the lower one).",
-    )
-    steepness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1.0, description="How sharply sigmoid and softplus turn, per unit of their coordinate."
-    )
-    chain: bool = Field(
-        True,
-        description="Whether a signal is multiplied by the slope of the scale before a step.",
-    )
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Step size for this parameter, instead of train.rate."
-    )
+    Parameters
+    ----------
+    bounds : (low, high), optional
+        Smallest and largest value; unbounded (but above 0) where left out.
+    initial : float, (m,) array or str, optional
+        One number, one per bond, or the name of edge data of the network; the element's default
+        where left out.
+    spread : float (≥ 0, < 1), optional
+        Random relative spread of the initial values (uniform, +-).
+    relative : bool, optional
+        Bounds and initial are in multiples of each bond's own length.
+    frozen : list of int, or str, optional
+        Bonds that do not learn: ids, or an edge set.
+    scale : "log", "linear", "sigmoid" or "softplus", optional
+        What steps change: the logarithm, the value itself, or a coordinate that never reaches
+        the bounds (softplus: the lower one).
+    steepness : float (> 0), optional
+        How sharply sigmoid and softplus turn, per unit of their coordinate.
+    chain : bool, optional
+        Whether a signal is multiplied by the slope of the scale before a step.
+    rate : float (> 0), optional
+        Step size for this parameter, instead of train.rate.
+    """
+
+    bounds: tuple[Finite, Finite] | None = None
+    initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = None
+    spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    relative: bool = False
+    frozen: list[Id] | str = Field(default_factory=list)
+    scale: Literal["log", "linear", "sigmoid", "softplus"] | None = None
+    steepness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    chain: bool = True
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -16,7 +16,8 @@ from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.network import Network
-from mechlearn.tasks.task import Id, Table
+from mechlearn.schema import Table
+from mechlearn.tasks.task import Id
 
 _Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Part = Annotated[float, Field(ge=0, lt=1)]
@@ -26,44 +27,47 @@ Moment = tuple[int, int]
 
 
 class Imperfections(Table):
-    """How far the elements of a training are from ideal; the table ``[imperfections]``."""
+    """How far the elements of a training are from ideal; the table ``[imperfections]``.
 
-    noise: _Size = Field(
-        0.0,
-        description="Standard deviation of every measured strain, in units of the root mean square "
-        "strain of the network before training.",
-    )
-    bias: _Size = Field(
-        0.0,
-        description="Standard deviation of a constant offset of every strain sensor, in the same "
-        "units; the networks of two states have sensors of their own.",
-    )
-    read_noise: _Size = Field(
-        0.0,
-        description="Standard deviation of every measured output, in units of the target's scale: "
-        "the errors that clamps and nudges follow are measured with it.",
-    )
-    drift: _Size = Field(
-        0.0, description="Standard deviation of a random relative change of every dof per step."
-    )
-    update_noise: _Size = Field(
-        0.0, description="Standard deviation of every change of a dof, relative to the change."
-    )
-    quantum: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Dofs change by whole multiples of this; smaller changes are lost."
-    )
-    levels: Annotated[int, Field(ge=2, strict=True)] | None = Field(
-        None,
-        description="Dofs only take so many values, evenly spaced between their bounds; changes "
-        "too small to reach the next are lost.",
-    )
-    spread: _Part = Field(
-        0.0,
-        description="Standard deviation of the true value of every dof, relative to the one aimed "
-        "at; fixed for every element.",
-    )
-    stuck: _Part = Field(0.0, description="Part of the elements, at random, that never change.")
-    broken: list[Id] = Field(default_factory=list, description="Bonds that are cut.")
+    Parameters
+    ----------
+    noise : float (≥ 0), optional
+        Standard deviation of every measured strain, in units of the root mean square strain of
+        the network before training.
+    bias : float (≥ 0), optional
+        Standard deviation of a constant offset of every strain sensor, in the same units; the
+        networks of two states have sensors of their own.
+    read_noise : float (≥ 0), optional
+        Standard deviation of every measured output, in units of the target's scale: the errors
+        that clamps and nudges follow are measured with it.
+    drift : float (≥ 0), optional
+        Standard deviation of a random relative change of every dof per step.
+    update_noise : float (≥ 0), optional
+        Standard deviation of every change of a dof, relative to the change.
+    quantum : float (> 0), optional
+        Dofs change by whole multiples of this; smaller changes are lost.
+    levels : int (≥ 2), optional
+        Dofs only take so many values, evenly spaced between their bounds; changes too small to
+        reach the next are lost.
+    spread : float (≥ 0, < 1), optional
+        Standard deviation of the true value of every dof, relative to the one aimed at; fixed
+        for every element.
+    stuck : float (≥ 0, < 1), optional
+        Part of the elements, at random, that never change.
+    broken : list of int, optional
+        Bonds that are cut.
+    """
+
+    noise: _Size = 0.0
+    bias: _Size = 0.0
+    read_noise: _Size = 0.0
+    drift: _Size = 0.0
+    update_noise: _Size = 0.0
+    quantum: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    levels: Annotated[int, Field(ge=2, strict=True)] | None = None
+    spread: _Part = 0.0
+    stuck: _Part = 0.0
+    broken: list[Id] = Field(default_factory=list)
 
 
 class Flaws:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mechlearn import networks
 from mechlearn.energies import Element, energies
@@ -16,10 +16,10 @@ from mechlearn.learning.dofs import Learn, values_per_bond
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.schema import build, input_error, pick
+from mechlearn.schema import Table, build, input_error, pick
 from mechlearn.tasks.costs import costs
 from mechlearn.tasks.data import read_examples
-from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Table, Target, Task
+from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task
 
 #: The most bytes that a task file may have.
 LARGEST = 2**27
@@ -33,92 +33,142 @@ DEEP = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*+\.[ \t]*+){{{DEEPEST}}}{
 TASK_TABLES = ("supports", "sources", "targets", "examples")
 
 
-class NetworkTable(BaseModel):
+class NetworkTable(Table, extra="allow"):
     """Where the network comes from: a generator, a file, or points and edges written out.
 
     Further keys are parameters of the generator or of the reader.
+
+    Parameters
+    ----------
+    generator : str, optional
+        Name of a generator, such as packing.
+    file : str, optional
+        A file, relative to the task file.
+    points : list of coordinates, optional
+        Coordinates of every node.
+    edges : list of pairs of node ids, optional
+        The two nodes of every bond.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-    generator: str | None = Field(None, description="Name of a generator, such as packing.")
-    file: str | None = Field(None, description="A file, relative to the task file.")
-    points: list[list[Finite]] | None = Field(None, description="Coordinates of every node.")
-    edges: list[tuple[Id, Id]] | None = Field(None, description="The two nodes of every bond.")
+    generator: str | None = None
+    file: str | None = None
+    points: list[list[Finite]] | None = None
+    edges: list[tuple[Id, Id]] | None = None
 
 
-class EnergyTable(BaseModel):
-    """What a bond is made of. Further keys are its options and parameters that do not learn."""
+class EnergyTable(Table, extra="allow"):
+    """What a bond is made of. Further keys are its options and parameters that do not learn.
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-    model: str = Field("spring", description="The element's energy, such as spring.")
+    Parameters
+    ----------
+    model : str, optional
+        The element's energy, such as spring.
+    """
 
-
-class RuleTable(BaseModel):
-    """How the bonds learn. Further keys are the rule's own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("coupled_learning", description="The learning rule.")
+    model: str = "spring"
 
 
-class CostTable(BaseModel):
-    """What is to be lowered at the targets. Further keys are the cost's own."""
+class RuleTable(Table, extra="allow"):
+    """How the bonds learn. Further keys are the rule's own.
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = Field("squared_error", description="The cost: squared_error or cross_entropy.")
+    Parameters
+    ----------
+    name : str, optional
+        The learning rule.
+    """
+
+    name: str = "coupled_learning"
+
+
+class CostTable(Table, extra="allow"):
+    """What is to be lowered at the targets. Further keys are the cost's own.
+
+    Parameters
+    ----------
+    name : str, optional
+        The cost: squared_error or cross_entropy.
+    """
+
+    name: str = "squared_error"
 
 
 class Train(Table):
-    """How long, how exactly, and in what steps."""
+    """How long, how exactly, and in what steps.
 
-    steps: Annotated[int, Field(ge=0, strict=True)] = Field(
-        2000, description="At most this many updates."
-    )
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        1e-3, description="On the largest relative target error, or the mean cross-entropy."
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = Field(
-        0, description="Of everything random in training."
-    )
-    optimiser: str | dict[str, Any] = Field(
-        "adam",
-        description="How a signal becomes a step: adam, momentum or plain; or a table of that name "
-        "and its own keys.",
-    )
-    batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
-        None,
-        description="Update after so many examples, drawn anew in every step, instead of all; a "
-        "step still sees every example once.",
-    )
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Step size; adam has a default for every parameter."
-    )
-    keep: Literal["best", "last"] = Field(
-        "best",
-        description="Which step's network is the result where the tolerance is not reached: that "
-        "with the smallest error, or the last.",
-    )
+    Parameters
+    ----------
+    steps : int (≥ 0), optional
+        At most this many updates.
+    tolerance : float (> 0), optional
+        On the largest relative target error, or the mean cross-entropy.
+    seed : int (≥ 0), optional
+        Of everything random in training.
+    optimiser : str or mapping, optional
+        How a signal becomes a step: adam, momentum or plain; or a table of that name and its
+        own keys.
+    batch : int (≥ 1), optional
+        Update after so many examples, drawn anew in every step, instead of all; a step still
+        sees every example once.
+    rate : float (> 0), optional
+        Step size; adam has a default for every parameter.
+    keep : "best" or "last", optional
+        Which step's network is the result where the tolerance is not reached: that with the
+        smallest error, or the last.
+    """
+
+    steps: Annotated[int, Field(ge=0, strict=True)] = 2000
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
+    optimiser: str | dict[str, Any] = "adam"
+    batch: Annotated[int, Field(ge=1, strict=True)] | None = None
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    keep: Literal["best", "last"] = "best"
 
 
 class Setup(Table):
-    """A task file: network, element, task, rule and training."""
+    """A task file: network, element, task, rule and training.
 
-    title: str = Field("", description="For people.")
-    start: str | None = Field(
-        None,
-        description="The folder of a run, relative to the task file, whose learned network this "
-        "training begins with.",
-    )
+    Parameters
+    ----------
+    title : str, optional
+        For people.
+    start : str, optional
+        The folder of a run, relative to the task file, whose learned network this training
+        begins with.
+    network : NetworkTable
+        Where the network comes from.
+    energy : EnergyTable, optional
+        What its bonds are made of.
+    learn : mapping of str to Learn
+        One table per learning parameter.
+    supports : list of Support, optional
+        What holds the network.
+    sources : list of Source, optional
+        What drives it.
+    targets : list of Target (at least one)
+        What it is asked to do.
+    examples : list of mappings, optional
+        Several situations to learn, each a table of values by the name of sources and targets,
+        or "free"; or the name of a CSV file with a column per name.
+    cost : CostTable, optional
+        What is to be lowered at the targets.
+    rule : RuleTable, optional
+        How the bonds learn.
+    imperfections : Imperfections, optional
+        How far its elements are from ideal.
+    train : Train, optional
+        How long, how exactly, and in what steps.
+    """
+
+    title: str = ""
+    start: str | None = None
     network: NetworkTable
     energy: EnergyTable = Field(default_factory=EnergyTable)
-    learn: dict[str, Learn] = Field(min_length=1, description="One table per learning parameter.")
+    learn: dict[str, Learn] = Field(min_length=1)
     supports: list[Support] = Field(default_factory=list)
     sources: list[Source] = Field(default_factory=list)
     targets: list[Target] = Field(min_length=1)
-    examples: list[Example] = Field(
-        default_factory=list,
-        description="Several situations to learn, each a table of values by the name of sources "
-        'and targets, or "free"; or the name of a CSV file with a column per name.',
-    )
+    examples: list[Example] = Field(default_factory=list)
     cost: CostTable = Field(default_factory=CostTable)
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)

@@ -68,7 +68,7 @@ def train(
     seed: int = 0,
     title: str = "",
     watch: Callable[[Learner], None] | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    comm: MPI.Comm | None = None,
 ) -> Run:
     """Teach a network a task.
 
@@ -116,8 +116,8 @@ def train(
         For people.
     watch : callable, optional
         Called with the learner at every step.
-    comm : MPI communicator
-        The ranks that share the mesh.
+    comm : MPI communicator, optional
+        The ranks that share the mesh; all unless given.
 
     Returns
     -------
@@ -187,7 +187,7 @@ def train(
 def train_file(
     path: str | Path,
     watch: Callable[[Learner], None] | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    comm: MPI.Comm | None = None,
 ) -> Run:
     """Train as a task file says.
 
@@ -212,7 +212,7 @@ def train_setup(
     watch: Callable[[Learner], None] | None = None,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    comm: MPI.Comm | None = None,
 ) -> Run:
     """Train as a set-up says; its files are relative to ``folder``.
 
@@ -235,7 +235,7 @@ def make_learner(
     material: Mapping[str, ArrayLike],
     rule: Procedure,
     device: Hardware | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    comm: MPI.Comm | None = None,
 ) -> Learner:
     """The learner that a set-up describes; its energy and rule may be the user's own."""
     options = setup.train

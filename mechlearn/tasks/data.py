@@ -23,7 +23,7 @@ BUNDLED = ("iris", "digits", "wine", "breast_cancer")
 LARGEST = 50_000_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DataSet:
     """Inputs and wanted outputs, one row per example.
 
@@ -64,6 +64,13 @@ class DataSet:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def __repr__(self) -> str:
+        n_inputs, n_wanted = self.inputs.shape[1], self.wanted.shape[1]
+        wanted = f"{n_wanted} wanted outputs"
+        if self.classes:
+            wanted = f"{len(self.classes)} classes ({listed(self.classes)})"
+        return f"<DataSet: {len(self)} rows of {n_inputs} inputs and {wanted}>"
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 import numpy as np
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
-    ValidationError,
     model_validator,
 )
 
 from mechlearn.network import LARGEST
-from mechlearn.schema import input_error
+from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError
-
-if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass
-else:
-    ModelMetaclass = type(BaseModel)
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
@@ -75,35 +67,23 @@ def _as_list(value: Any) -> Any:
 Nodes = Annotated[list[Id | str] | str, BeforeValidator(_as_list)]
 
 
-class _Sentences(ModelMetaclass):
-    """Python callers get the same one-sentence errors as readers of files."""
-
-    def __call__(cls, *args: Any, **data: Any) -> Any:
-        try:
-            return super().__call__(*args, **data)
-        except ValidationError as error:
-            model: Any = cls
-            raise input_error(error, model, cls.__name__) from None
-
-
-class Table(BaseModel, metaclass=_Sentences):
-    """A table of a task file: unknown keys are errors, and nothing changes after."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Support(Table):
-    """Nodes held where they are."""
+    """Nodes held where they are.
 
-    nodes: Nodes | None = Field(None, description="Node ids, labels, or the name of a node set.")
-    near: list[Finite] | None = Field(
-        None,
-        description="Instead of nodes: the place, in fractions of the network's extent, where a "
-        "node is looked for that no other table names.",
-    )
-    components: list[Component] | None = Field(
-        None, description="Which components are held; all, rotations too, where left out."
-    )
+    Parameters
+    ----------
+    nodes : int, list of int or str, or str, optional
+        Node ids, labels, or the name of a node set.
+    near : list of float, optional
+        Instead of nodes: the place, in fractions of the network's extent, where a node is
+        looked for that no other table names.
+    components : list of "x", "y", "z", "rx", "ry", "rz", optional
+        Which components are held; all, rotations too, where left out.
+    """
+
+    nodes: Nodes | None = None
+    near: list[Finite] | None = None
+    components: list[Component] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -113,53 +93,61 @@ class Support(Table):
 
 
 class Terminal(Table):
-    """What sources and targets share: a place, and a quantity there."""
+    """What sources and targets share: a place, and a quantity there.
 
-    name: str | None = Field(None, description="For results and examples; numbered if left out.")
-    nodes: Nodes | None = Field(
-        None, description="One node, a pair whose distance is meant, or a node set."
-    )
-    near: list[Finite] | None = Field(
-        None,
-        description="Instead of nodes: the place, in fractions of the network's extent, where a "
-        "node (or a pair of close, unbonded nodes) is looked for.",
-    )
-    cell: CellComponent | list[CellComponent] | None = Field(
-        None,
-        description="Instead of nodes: components of the strain and stress of a periodic cell, "
-        "which then deforms; volume is the sum of the normal strains, under a pressure. What no "
-        "source prescribes is free of stress.",
-    )
-    components: list[Component] | None = Field(
-        None,
-        description="Which components a displacement or force lists; where left out all but "
-        "rotations (a displacement of rz is an angle, a force on it a moment).",
-    )
-    strain: Finite | list[Finite] | None = Field(
-        None,
-        description="Change of a pair's distance over its reference distance; or of the cell, one "
-        "number per component (shear as in the tensor: half the change of the angle).",
-    )
-    stress: Finite | list[Finite] | None = Field(
-        None, description="Of the cell, force over undeformed area; positive where it pulls."
-    )
-    displacement: list[Finite] | None = Field(
-        None, description="Displacement of a node, one number per component."
-    )
-    force: Finite | list[Finite] | None = Field(
-        None,
-        description="Force on a node, one number per component; or one number for a pair, positive "
-        "where it pulls the nodes apart.",
-    )
-    voltage: Finite | list[Finite] | None = Field(
-        None,
-        description="Of one node; of the first node of a pair less that of the second; or, as a "
-        "list of one number, of every node.",
-    )
-    current: Finite | list[Finite] | None = Field(None, description="The same, of what flows in.")
-    pressure: Finite | list[Finite] | None = Field(None, description="As voltage, in channels.")
-    flow: Finite | list[Finite] | None = Field(None, description="As current, in channels.")
-    charge: Finite | list[Finite] | None = Field(None, description="As current, in capacitors.")
+    Parameters
+    ----------
+    name : str, optional
+        For results and examples; numbered if left out.
+    nodes : int, list of int or str, or str, optional
+        One node, a pair whose distance is meant, or a node set.
+    near : list of float, optional
+        Instead of nodes: the place, in fractions of the network's extent, where a node (or a
+        pair of close, unbonded nodes) is looked for.
+    cell : "xx", "yy", "zz", "xy", "xz", "yz" or "volume", or a list of these, optional
+        Instead of nodes: components of the strain and stress of a periodic cell, which then
+        deforms; volume is the sum of the normal strains, under a pressure. What no source
+        prescribes is free of stress.
+    components : list of "x", "y", "z", "rx", "ry", "rz", optional
+        Which components a displacement or force lists; where left out all but rotations (a
+        displacement of rz is an angle, a force on it a moment).
+    strain : float or list of float, optional
+        Change of a pair's distance over its reference distance; or of the cell, one number per
+        component (shear as in the tensor: half the change of the angle).
+    stress : float or list of float, optional
+        Of the cell, force over undeformed area; positive where it pulls.
+    displacement : list of float, optional
+        Displacement of a node, one number per component.
+    force : float or list of float, optional
+        Force on a node, one number per component; or one number for a pair, positive where it
+        pulls the nodes apart.
+    voltage : float or list of float, optional
+        Of one node; of the first node of a pair less that of the second; or, as a list of one
+        number, of every node.
+    current : float or list of float, optional
+        The same, of what flows in.
+    pressure : float or list of float, optional
+        As voltage, in channels.
+    flow : float or list of float, optional
+        As current, in channels.
+    charge : float or list of float, optional
+        As current, in capacitors.
+    """
+
+    name: str | None = None
+    nodes: Nodes | None = None
+    near: list[Finite] | None = None
+    cell: CellComponent | list[CellComponent] | None = None
+    components: list[Component] | None = None
+    strain: Finite | list[Finite] | None = None
+    stress: Finite | list[Finite] | None = None
+    displacement: list[Finite] | None = None
+    force: Finite | list[Finite] | None = None
+    voltage: Finite | list[Finite] | None = None
+    current: Finite | list[Finite] | None = None
+    pressure: Finite | list[Finite] | None = None
+    flow: Finite | list[Finite] | None = None
+    charge: Finite | list[Finite] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -208,50 +196,46 @@ class Target(Terminal):
     (current, flow, charge) at the same place reads what that takes, and where one applies a force
     the target of a displacement reads how far it gives way. Elsewhere the target of a force is held
     at zero, and what that takes is the answer.
+
+    Parameters
+    ----------
+    source : str, optional
+        Instead of nodes: the name of the source that it reads at, such as the force that it
+        takes to impose a strain, or the displacement under a force.
+    quantity : "strain", "displacement" or another of these words, optional
+        The word for what is read, where no value says it: of a target whose values are in the
+        examples, given by value, or those of another one (match).
+    poisson : float or list of float, optional
+        Poisson's ratio: of a normal strain of the cell, less that strain over the one normal
+        strain that a source prescribes.
+    modulus : float or list of float, optional
+        Stress over strain of the component that a source strains: Young's modulus of xx, the
+        bulk modulus of volume; of xy over twice the strain, the shear modulus.
+    match : str, optional
+        Instead of a value: the target whose strain this one shall equal.
+    limit : "at_least" or "at_most", optional
+        The value is the least, or the most, that is wanted: beyond it nothing is amiss, and
+        nothing is nudged.
+    baseline : "unloaded" or "reference", optional
+        What a displacement or strain is measured from: the network as it settles with every
+        source released (what sources impose is measured from there, too), or the network as it
+        was given, where a shape is to be held. If left out, unloaded wherever something that
+        prestresses, such as a rest length, learns or is given.
+    scale : float (≥ 1e-300), optional
+        What errors are measured in; if left out, the size of the wanted value (of that node, in
+        that example), and where that is zero the largest value of the target, or of any source
+        or target of the kind.
     """
 
-    source: str | None = Field(
-        None,
-        description="Instead of nodes: the name of the source that it reads at, such as the force "
-        "that it takes to impose a strain, or the displacement under a force.",
-    )
-    quantity: Quantity = Field(
-        None,  # type: ignore[arg-type]  # found after the rest
-        description="The word for what is read, where no value says it: of a target whose values "
-        "are in the examples, given by value, or those of another one (match).",
-    )
+    source: str | None = None
+    quantity: Quantity = None  # type: ignore[assignment]  # found after the rest
 
-    poisson: Finite | list[Finite] | None = Field(
-        None,
-        description="Poisson's ratio: of a normal strain of the cell, less that strain over the "
-        "one normal strain that a source prescribes.",
-    )
-    modulus: Finite | list[Finite] | None = Field(
-        None,
-        description="Stress over strain of the component that a source strains: Young's modulus of "
-        "xx, the bulk modulus of volume; of xy over twice the strain, the shear modulus.",
-    )
-    match: str | None = Field(
-        None, description="Instead of a value: the target whose strain this one shall equal."
-    )
-    limit: Literal["at_least", "at_most"] | None = Field(
-        None,
-        description="The value is the least, or the most, that is wanted: beyond it nothing is "
-        "amiss, and nothing is nudged.",
-    )
-    baseline: Literal["unloaded", "reference"] | None = Field(
-        None,
-        description="What a displacement or strain is measured from: the network as it settles "
-        "with every source released (what sources impose is measured from there, too), or the "
-        "network as it was given, where a shape is to be held. If left out, unloaded wherever "
-        "something that prestresses, such as a rest length, learns or is given.",
-    )
-    scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = Field(
-        None,
-        description="What errors are measured in; if left out, the size of the wanted value (of "
-        "that node, in that example), and where that is zero the largest value of the target, or "
-        "of any source or target of the kind.",
-    )
+    poisson: Finite | list[Finite] | None = None
+    modulus: Finite | list[Finite] | None = None
+    match: str | None = None
+    limit: Literal["at_least", "at_most"] | None = None
+    baseline: Literal["unloaded", "reference"] | None = None
+    scale: Annotated[float, Field(ge=1e-300, allow_inf_nan=False, strict=True)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -291,17 +275,26 @@ class Task(Table):
 
     With ``examples``, every example gives values to sources and targets by name and keeps the value
     written with the source or target for the others; without, there is the one example they make.
+
+    Parameters
+    ----------
+    supports : list of Support, optional
+        What holds the network.
+    sources : list of Source, optional
+        What drives it.
+    targets : list of Target (at least one)
+        What it is asked to do.
+    examples : list of mappings, optional
+        Several situations, each with values by name.
+    cost : Cost, optional
+        What is to be lowered at the targets.
     """
 
-    supports: list[Support] = Field(default_factory=list, description="What holds the network.")
-    sources: list[Source] = Field(default_factory=list, description="What drives it.")
-    targets: list[Target] = Field(min_length=1, description="What it is asked to do.")
-    examples: list[Example] = Field(
-        default_factory=list, description="Several situations, each with values by name."
-    )
-    cost: InstanceOf[Cost] = Field(
-        default_factory=SquaredError, description="What is to be lowered at the targets."
-    )
+    supports: list[Support] = Field(default_factory=list)
+    sources: list[Source] = Field(default_factory=list)
+    targets: list[Target] = Field(min_length=1)
+    examples: list[Example] = Field(default_factory=list)
+    cost: InstanceOf[Cost] = Field(default_factory=SquaredError)
 
     def _repr_html_(self) -> str:
         from mechlearn.render.notebook import task_html
