@@ -22,17 +22,17 @@ def rank() -> int:
     """Rank of the process, without initialisation of MPI."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.rank
-    return _told(_RANK, 0)
+    return _launcher_value(_RANK, 0)
 
 
 def size() -> int:
     """Number of ranks."""
     if "mpi4py.MPI" in sys.modules:
         return sys.modules["mpi4py.MPI"].COMM_WORLD.size
-    return _told(_SIZE, 1)
+    return _launcher_value(_SIZE, 1)
 
 
-def _told(names: tuple[str, ...], least: int) -> int:
+def _launcher_value(names: tuple[str, ...], least: int) -> int:
     """Integer that a launcher sets in one of these variables, if any."""
     for name in names:
         text = os.environ.get(name)
@@ -100,15 +100,15 @@ def tell(text: str) -> None:
 
 def fail(text: str, code: int) -> NoReturn:
     """End all ranks with one message on stderr, whether all of them failed or only this one."""
-    alone = _meeting is not None and not _all_come()
-    if alone or not _sensible() or rank() == 0:
+    alone = _meeting is not None and not _all_arrive()
+    if alone or not _rank_known() or rank() == 0:
         tell(f"{text} (rank {rank()})" if alone else text)
     if alone:  # the others wait for this one, and would forever
         _meeting.Abort(code)
     sys.exit(code)
 
 
-def _sensible() -> bool:
+def _rank_known() -> bool:
     """True if the rank is known before MPI starts."""
     try:
         rank()
@@ -117,7 +117,7 @@ def _sensible() -> bool:
     return True
 
 
-def _all_come() -> bool:
+def _all_arrive() -> bool:
     """Wait until all ranks arrive; False after a time limit, on the first that gives up."""
     request, until = _meeting.Ibarrier(), time.monotonic() + PATIENCE + rank()
     while not request.Test():

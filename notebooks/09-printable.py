@@ -23,7 +23,7 @@ from PIL import Image
 
 import mechlearn as ml
 from mechlearn.render.solid import draw_solid
-from mechlearn.solids.sizing import struts
+from mechlearn.solids.sizing import size_struts
 from mechlearn.studies.verify import table, tune, verify
 
 # %% [markdown]
@@ -45,7 +45,7 @@ run.picture("network", thickness="true")
 # ones change the solid's answer by a few per cent.)
 
 # %%
-made = struts(run)
+made = size_struts(run)
 solid = {"mesh_size": 2.0, "order": full(2, short=1)}
 found = verify(run, made, **solid)
 print(table(found))

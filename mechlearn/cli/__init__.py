@@ -17,7 +17,7 @@ from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
 from mechlearn.cli.showing import export, render, report, view
 from mechlearn.cli.studies import compare, sweep, verify
-from mechlearn.cli.words import fail, hear
+from mechlearn.cli.words import fail, show_notes
 from mechlearn.errors import InputError, MechlearnError
 
 app = App(
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         ranks.prepare()
-        hear()
+        show_notes()
         app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)

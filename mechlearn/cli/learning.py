@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mechlearn.cli.words import Switch, error_of, fail, say, source_table, table, verdict, warn
+from mechlearn.cli.words import Switch, error_text, fail, say, source_table, table, verdict, warn
 from mechlearn.errors import about
 from mechlearn.parallel import on_first, rank
 
@@ -133,4 +133,4 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
         say(source_table(driven))
     accuracy = loaded.problem.accuracy(outputs)
     if accuracy is not None:
-        say(error_of({"error": loaded.problem.error(outputs), "accuracy": accuracy}))
+        say(error_text({"error": loaded.problem.error(outputs), "accuracy": accuracy}))

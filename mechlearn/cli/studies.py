@@ -173,11 +173,11 @@ def verify(
     loaded = Run.load(run)
     on_first(lambda: new_folder(output, overwrite))
     from mechlearn.energies.solid import Hinge
-    from mechlearn.solids.sizing import struts
+    from mechlearn.solids.sizing import size_struts
     from mechlearn.studies import verify as verification
 
     with about(run):
-        made = struts(loaded, largest=largest, smallest=smallest, drop=not keep)
+        made = size_struts(loaded, largest=largest, smallest=smallest, drop=not keep)
         options: dict[str, Any] = {
             "hinge": None if hinge is None else Hinge(*hinge),
             "material": material,

@@ -46,7 +46,7 @@ class _Notes(logging.Handler):
             warn(f"Note: {text}")
 
 
-def hear() -> None:
+def show_notes() -> None:
     """Print the notes of file readers."""
     logging.getLogger("mechlearn").handlers = [_Notes()]
 
@@ -62,7 +62,7 @@ def verdict(run: "Run") -> str:
     said = "NOT learned" if run.outcome == "not learned" else run.outcome
     lines = [
         table(run.targets),
-        f"{said} in {steps} steps and {summary['wall_s']:.2f} s ({error_of(summary)}).",
+        f"{said} in {steps} steps and {summary['wall_s']:.2f} s ({error_text(summary)}).",
     ]
     if summary["reported_step"] < steps:
         lines.append(f"The network of step {summary['reported_step']}, the best, is the result.")
@@ -71,7 +71,7 @@ def verdict(run: "Run") -> str:
     return "\n".join([*lines, *(f"Warning: {plain(w)}" for w in summary["warnings"])])
 
 
-def error_of(summary: Mapping[str, Any]) -> str:
+def error_text(summary: Mapping[str, Any]) -> str:
     """Error of a network, in words."""
     if "accuracy" not in summary:
         return f"largest relative target error {percent(summary['error'])}"

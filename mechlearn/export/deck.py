@@ -28,7 +28,7 @@ from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.solids.sizing import sized as sized_struts
 from mechlearn.tasks.formulate import pose
@@ -57,7 +57,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
     else:
         mesh = bonds(network, energy, values, problem, options.abaqus)
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
-    save(path, ("\n".join(lines) + "\n").encode())
+    write_file(path, ("\n".join(lines) + "\n").encode())
     steps = "1 step" if problem.n_examples == 1 else f"{problem.n_examples} steps"
     said = (
         f"{len(mesh.points)} nodes, {len(mesh.cells)} elements {mesh.kind} in "

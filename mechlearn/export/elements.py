@@ -146,12 +146,12 @@ def _material(name: str, modulus: float, poisson: float) -> list[str]:
 
 def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
     """Solid mesh of the run with quadratic cells."""
-    from mechlearn.solids.domain import draw
+    from mechlearn.solids.domain import mesh_and_velocity
     from mechlearn.solids.patches import node_rows
     from mechlearn.solids.struts import Struts
 
     struts = Struts(network, values["width"], energy.hinge)
-    drawn, _ = draw(struts, energy.mesh_size)
+    drawn, _ = mesh_and_velocity(struts, energy.mesh_size)
     d, p = network.dim, len(drawn.points)
     pairs = [(0, 1), (1, 2), (2, 0)] + ([(0, 3), (1, 3), (2, 3)] if d == 3 else [])
     sides = np.sort(drawn.cells[:, pairs].reshape(-1, 2), axis=1)

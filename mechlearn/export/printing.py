@@ -9,7 +9,7 @@ from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, make_part
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -19,13 +19,13 @@ def write(run: "Run", path: Path, options: Options) -> str:
     """Write the part as a surface in mm; see :func:`mechlearn.export.export`."""
     part = make_part(run, options)
     if options.lattice:
-        save(path, _lattice(part, run.setup.title))
+        write_file(path, _lattice(part, run.setup.title))
         return f"{part} {len(part.struts.width)} beams of a 3MF beam lattice."
     mesh = surface(part)
     if path.suffix.lower() == ".3mf":
-        save(path, _triangles(mesh, run.setup.title))
+        write_file(path, _triangles(mesh, run.setup.title))
     else:
-        save(path, mesh.export(file_type=path.suffix.lower()[1:]))
+        write_file(path, mesh.export(file_type=path.suffix.lower()[1:]))
     sides = " x ".join(f"{side:.4g}" for side in mesh.extents)
     return f"{sides} mm, {mesh.volume / 1000:.4g} cm3, {len(mesh.faces)} triangles. {part}"
 

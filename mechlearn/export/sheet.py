@@ -12,7 +12,7 @@ from mechlearn.errors import InputError, plain
 from mechlearn.export.body import optional
 from mechlearn.export.options import Options
 from mechlearn.export.part import make_part, silhouette
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -34,7 +34,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
             )
     rings = [np.asarray(ring.coords)[:-1, :2] for ring in (shape.exterior, *shape.interiors)]
     drawing = {".dxf": _dxf, ".svg": _svg}[path.suffix.lower()](rings, plain(run.setup.title, 200))
-    save(path, drawing.encode())
+    write_file(path, drawing.encode())
     sides = " x ".join(f"{side:.4g}" for side in np.ptp(rings[0], axis=0))
     length = sum(np.linalg.norm(r - np.roll(r, 1, axis=0), axis=1).sum() for r in rings)
     return (

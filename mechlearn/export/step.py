@@ -11,9 +11,16 @@ from mechlearn.errors import SolveError
 from mechlearn.export.body import hole_places, plate_corners, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, lowest, make_part, silhouette
-from mechlearn.io.writing import save
-from mechlearn.solids.meshing import gmsh_session, trouble
-from mechlearn.solids.uniting import TRIES, check_volume, shortened, spin, tried, unite
+from mechlearn.io.writing import write_file
+from mechlearn.solids.meshing import gmsh_session, meshing_error
+from mechlearn.solids.uniting import (
+    TRIES,
+    check_volume,
+    first_success,
+    rotate_bodies,
+    shortened_rod,
+    union,
+)
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -29,15 +36,17 @@ def write(run: "Run", path: Path, options: Options) -> str:
     part = make_part(run, options)
     wanted = float(surface(part).volume)
     # Nothing can be turned in the plane: one attempt is as good as many.
-    volume, content = tried(_made, part.struts, part, wanted, tries=1 if part.dim == 2 else TRIES)
-    save(path, content)
+    volume, content = first_success(
+        _made, part.struts, part, wanted, tries=1 if part.dim == 2 else TRIES
+    )
+    write_file(path, content)
     return f"One solid of {volume / 1000:.4g} cm3. {part}"
 
 
 def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
     """Volume of a part in mm3, as read back from its STEP file, and that file."""
     with (
-        trouble("OpenCASCADE could not unite the struts", "widths or fillet"),
+        meshing_error("OpenCASCADE could not unite the struts", "widths or fillet"),
         gmsh_session() as gmsh,
         tempfile.TemporaryDirectory() as folder,
     ):
@@ -61,7 +70,7 @@ def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
 def _united(gmsh, pieces: list, cuts: list) -> tuple[int, int]:
     """Union of bodies minus others; must be a single body."""
     occ = gmsh.model.occ
-    bodies = unite(occ, pieces[:1], pieces[1:])
+    bodies = union(occ, pieces[:1], pieces[1:])
     if cuts:
         bodies = occ.cut(bodies, cuts)[0]
     occ.synchronize()
@@ -119,7 +128,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
     for rod, ends, axis, first in zip(
         rods(part), joints, part.struts.axes, net.edges[:, 0], strict=True
     ):
-        place, radius = shortened(*rod, *ends)
+        place, radius = shortened_rod(*rod, *ends)
         starts = net.nodes[first] + place[:-1, None] * axis
         for x, along, one, two in zip(
             starts, np.diff(place)[:, None] * axis, radius[:-1], radius[1:], strict=True
@@ -127,7 +136,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
             alike = abs(one - two) < 1e-9 * one
             make = (occ.addCylinder, (one,)) if alike else (occ.addCone, (one, two))
             pieces.append((3, make[0](*x, *along, *make[1])))
-            spin(occ, pieces[-1:], x, axis, attempt)
+            rotate_bodies(occ, pieces[-1:], x, axis, attempt)
     if not part.options.base:
         return pieces, []
     base, floor = part.options.base, lowest(part) - part.gap
@@ -154,6 +163,6 @@ def _half_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tup
     for centre, radius in zip(centres, radii, strict=True):
         pair = [(3, occ.addSphere(*centre, radius, -1, -np.pi / 2, np.pi / 2, np.pi)) for _ in "ab"]
         occ.rotate(pair[1:], *centre, 0, 0, 1, np.pi)
-        spin(occ, pair, centre, None, attempt)
+        rotate_bodies(occ, pair, centre, None, attempt)
         out += pair
     return out

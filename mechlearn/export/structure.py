@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, plain
 from mechlearn.export.options import Options
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 
 if TYPE_CHECKING:
     from mechlearn.network import Network
@@ -39,7 +39,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
     chains = _chains(run.network, suffix == ".pdb")
     said = f"{run.network.n_nodes} residues; B-factors are the {ABOUT[options.bfactor]}, in percent"
     if suffix in (".pdb", ".cif"):
-        save(path, _structure(run.network, percent, chains, suffix).encode())
+        write_file(path, _structure(run.network, percent, chains, suffix).encode())
     else:
         if not re.fullmatch(r"[\w.-]+", path.name, re.ASCII) or path.name.startswith("-"):
             raise InputError(
@@ -47,10 +47,10 @@ def write(run: "Run", path: Path, options: Options) -> str:
                 "because it names the structure beside it."
             )
         beside = path.with_suffix(".cif")
-        save(beside, _structure(run.network, percent, chains, ".cif").encode())
+        write_file(beside, _structure(run.network, percent, chains, ".cif").encode())
         script = _chimerax if suffix == ".cxc" else _pymol
         lines = script(run, beside.name, chains)
-        save(path, ("\n".join(lines) + "\n").encode())
+        write_file(path, ("\n".join(lines) + "\n").encode())
         said += f"; the structure is in {beside.name}"
     names = {n: c for n, c in chains.items() if n != c}
     if names:

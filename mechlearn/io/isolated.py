@@ -21,7 +21,7 @@ class Crash(SolveError):
     """The isolated process ended without a result; the text says how."""
 
 
-def apart[T](function: Callable[..., T], *arguments: Any) -> T:
+def call_isolated[T](function: Callable[..., T], *arguments: Any) -> T:
     """Call a function in a separate process without MPI.
 
     What it prints is lost.
@@ -59,7 +59,7 @@ def apart[T](function: Callable[..., T], *arguments: Any) -> T:
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def cpu_limit(seconds: float) -> Iterator[None]:
     """Limit the processor time of the calling, isolated process.
 
     Unlike an exception, that works inside of libraries that never return.

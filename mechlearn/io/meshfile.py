@@ -12,10 +12,10 @@ from mechlearn.errors import InputError, failure, first_line
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.text import text_fields
 from mechlearn.io.untrusted_hdf import SUFFIXES, check_hdf
-from mechlearn.io.untrusted_mesh import listening
+from mechlearn.io.untrusted_mesh import guarded_meshio
 from mechlearn.io.untrusted_vtk import check_vtk_xml
 from mechlearn.io.untrusted_xml import heavy_files, refuse_entities
-from mechlearn.io.writing import written
+from mechlearn.io.writing import replaced_file
 from mechlearn.network import Network
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_network(
         mesh.point_data = _point_fields(network) | _storable(point_data or {})
         lines = _line_fields(network) | _storable(cell_data or {})
         mesh.cell_data = {name: [values] for name, values in lines.items()}
-    with written(path) as place, listening():
+    with replaced_file(path) as place, guarded_meshio():
         try:
             meshio.write(place, mesh, file_format=kind)
         except meshio.WriteError as error:
@@ -82,7 +82,7 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
         check_hdf(Path(path))
     if suffix == ".vtu" and Path(path).is_file():
         check_vtk_xml(Path(path))
-    with listening() as printed:
+    with guarded_meshio() as printed:
         try:
             mesh = meshio.read(path)
             mesh.points = np.asarray(mesh.points, dtype=float)

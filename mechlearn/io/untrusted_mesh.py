@@ -98,7 +98,7 @@ def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:
 
 @cache
 def _teach() -> None:
-    """Install the guards in meshio, effective only inside :func:`listening`."""
+    """Install the guards in meshio, effective only inside :func:`guarded_meshio`."""
     from meshio import _common, _files, _helpers
     from meshio.gmsh import _gmsh22, _gmsh40, _gmsh41
     from meshio.gmsh import main as gmsh
@@ -116,7 +116,7 @@ def _teach() -> None:
 
 
 @contextmanager
-def listening() -> Iterator[list[str]]:
+def guarded_meshio() -> Iterator[list[str]]:
     """Guard meshio for the duration of a context; its warnings go to a list.
 
     Its readers otherwise go on beyond the end for ever. Other threads are not concerned: nothing of

@@ -19,7 +19,7 @@ STAGE = ".part"
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Temporary path that replaces the given file once it is complete.
 
     So do files that are made beside it. Folders on the way are made.
@@ -44,13 +44,13 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(stage, ignore_errors=True)
 
 
-def save(path: str | os.PathLike[str], content: bytes) -> None:
+def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file; raises InputError if that fails."""
-    with written(path) as place:
+    with replaced_file(path) as place:
         place.write_bytes(content)
 
 
-def write_whole(
+def write_atomic(
     path: Path, content: bytes | Callable[[BinaryIO], object], before: Path | None = None
 ) -> None:
     """Write a file atomically: after a crash it is the old or the new one.
@@ -88,7 +88,7 @@ def write_whole(
 
 
 @contextlib.contextmanager
-def replacing(folder: Path, last: str) -> Iterator[Path]:
+def staged_files(folder: Path, last: str) -> Iterator[Path]:
     """Staging folder for several files, moved to their destination together.
 
     The one called ``last`` goes first and comes last: where it is, the others belong together.

@@ -282,7 +282,7 @@ def node_sets(mesh: Mesh) -> dict[str, NDArray[np.int64]]:
     return sets
 
 
-def whole_numbers(cells: NDArray) -> NDArray[np.int64]:
+def point_ids(cells: NDArray) -> NDArray[np.int64]:
     """Point numbers as integers; raises InputError for others."""
     cells = np.asarray(cells)
     if cells.dtype.kind not in "iu" and not (np.abs(cells) < BOX).all():
@@ -290,7 +290,7 @@ def whole_numbers(cells: NDArray) -> NDArray[np.int64]:
     return cells.astype(np.int64)
 
 
-def joined(mesh: Mesh, pieces: str) -> Mesh:
+def merge_points(mesh: Mesh, pieces: str) -> Mesh:
     """The mesh with coincident points merged, which a note says.
 
     Raises
@@ -325,7 +325,7 @@ def joined(mesh: Mesh, pieces: str) -> Mesh:
     )
 
 
-def native(data: Mapping[str, NDArray]) -> dict[str, NDArray]:
+def native_order(data: Mapping[str, NDArray]) -> dict[str, NDArray]:
     """Data in the byte order of this machine; scalars as arrays of one number."""
     out = {}
     for name, given in data.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, listed
 from mechlearn.io.meshfile import set_field, take_sets
 from mechlearn.network import Network
-from mechlearn.networks.flat import marked
+from mechlearn.networks.flat import dimension_mark
 
 AXES = ("x", "y", "z")
 WHOLE = re.compile(r"[+-]?\d+")
@@ -37,7 +37,7 @@ def columns_of(
     if network.shifts is not None:
         shifts = network.shifts.T
         of_edges |= {f"shift_{a}": s for a, s in zip(axes, shifts, strict=True)}
-    for columns, data in ((of_nodes, {**network.node_data, **nodes, **marked(network)}),
+    for columns, data in ((of_nodes, {**network.node_data, **nodes, **dimension_mark(network)}),
                           (of_edges, {**network.edge_data, **edges})):  # fmt: skip
         for name, values in data.items():
             parts = _split(name, np.asarray(values))
@@ -66,7 +66,7 @@ def _split(name: str, values: NDArray) -> dict[str, NDArray]:
     return {f"{name}_{end}": flat[:, k] for k, end in enumerate(ends)}
 
 
-def notes_of(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str]:
+def column_notes(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str]:
     """Header for the rest: lattice vectors, texts that look like numbers, labels."""
     notes = {}
     if network.cell is not None:
@@ -85,7 +85,7 @@ def notes_of(network: Network, *columns: Mapping[str, NDArray]) -> dict[str, str
     return notes
 
 
-def rows_of(columns: Mapping[str, NDArray], n: int) -> list[dict[str, Any]]:
+def row_dicts(columns: Mapping[str, NDArray], n: int) -> list[dict[str, Any]]:
     """Columns as dictionaries, one per row."""
     lists = {name: values.tolist() for name, values in columns.items()}
     return [{name: values[k] for name, values in lists.items()} for k in range(n)]
@@ -114,7 +114,7 @@ def typed(column: Sequence[str], comma: bool = False) -> NDArray:
     return np.array(list(column))
 
 
-def gathered(rows: Sequence[Mapping[str, Any]], texts: set[str]) -> dict[str, NDArray]:
+def collect_columns(rows: Sequence[Mapping[str, Any]], texts: set[str]) -> dict[str, NDArray]:
     """Columns of values that rows have by name; those in ``texts`` stay texts."""
     out: dict[str, NDArray] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
@@ -133,12 +133,12 @@ def gathered(rows: Sequence[Mapping[str, Any]], texts: set[str]) -> dict[str, ND
     return out
 
 
-def texts_in(notes: Mapping[str, str]) -> set[str]:
+def text_names(notes: Mapping[str, str]) -> set[str]:
     """Names of columns that are texts although they look like numbers."""
     return {unquote(name) for name in notes.get(TEXTS, "").split()}
 
 
-def names_in(column: Sequence[str], notes: Mapping[str, str]) -> list[str]:
+def node_names(column: Sequence[str], notes: Mapping[str, str]) -> list[str]:
     """Ids as intended: whole numbers written as 2.0 by a program are 2."""
     names = [text.strip() for text in column]
     if LABELS in notes or not all(re.fullmatch(r"\d+(\.0*)?", name) for name in names):
@@ -146,7 +146,7 @@ def names_in(column: Sequence[str], notes: Mapping[str, str]) -> list[str]:
     return [name.partition(".")[0] for name in names]
 
 
-def built(
+def build_network(
     path: Path,
     ids: Sequence[str] | None,
     of_nodes: dict[str, NDArray],
@@ -167,14 +167,14 @@ def built(
     ends : sequence of pairs
         What the nodes of every bond are called.
     notes : mapping
-        Those of :func:`notes_of`.
+        Those of :func:`column_notes`.
     """
-    places = _places(path, ids, of_nodes)
+    places = _rows_by_name(path, ids, of_nodes)
     n = len(places)
     periodic = any(name.startswith("cell_") for name in notes)
     edges = _edges(path, ends, places, ids is not None, periodic)
     labels: Sequence[str] | None = None if ids is None else list(places)
-    if labels is not None and _counting(labels) and LABELS not in notes:
+    if labels is not None and _are_numbers(labels) and LABELS not in notes:
         order = np.argsort([int(label) for label in labels])
         of_nodes = {name: values[order] for name, values in of_nodes.items()}
         new = np.empty(n, dtype=np.int64)
@@ -236,12 +236,12 @@ def _in_order(
     return edges, {"bond_id": ids} | rest
 
 
-def _counting(labels: Sequence[str]) -> bool:
+def _are_numbers(labels: Sequence[str]) -> bool:
     """Test whether labels are the numbers from 0, in any order."""
     return set(labels) == set(map(str, range(len(labels))))
 
 
-def _places(path: Path, ids: Sequence[str] | None, of_nodes: Mapping) -> dict[str, int]:
+def _rows_by_name(path: Path, ids: Sequence[str] | None, of_nodes: Mapping) -> dict[str, int]:
     """Row of every node by its name."""
     if ids is None:
         n = len(next(iter(of_nodes.values()), ()))

@@ -9,7 +9,7 @@ from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
 from mechlearn.networks.redundant import remove_redundant
-from mechlearn.networks.spheres import quench, random_spheres, root
+from mechlearn.networks.spheres import box_side, quench, random_spheres
 
 #: Smallest periodic networks: below, a bond may reach its own image.
 FEWEST_PERIODIC = {2: 20, 3: 80}
@@ -68,7 +68,7 @@ def _points(
     n: int, d: int, separation: float, rng: np.random.Generator, periodic: bool
 ) -> tuple[NDArray[np.float64], float]:
     """Points at least ``separation`` apart in a box of volume ``n``."""
-    side = root(n, d)
+    side = box_side(n, d)
     if separation == 0:
         return rng.random((n, d)) * side, side
     # Repelling discs of slightly larger diameter, pushed apart until none overlaps by more than

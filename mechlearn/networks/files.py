@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
 from mechlearn.io.text import with_texts
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.blocks import in_blocks, read_blocks
-from mechlearn.networks.flat import DIMENSION, in_its_dimension, marked
+from mechlearn.networks.flat import DIMENSION, dimension_mark, reduced_dimension
 from mechlearn.networks.graphs import read_graphml
 from mechlearn.networks.meshes import SUFFIXES, read_network
 from mechlearn.networks.protein import protein
@@ -85,7 +85,7 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         unknown = sorted(set(options) - set(OF_PROTEINS))
         if unknown:
             raise InputError(f"{path}: a protein takes {listed(OF_PROTEINS)}, not {unknown[0]}.")
-        return _heard(path, protein(path, **options))
+        return _log_notes(path, protein(path, **options))
     dimension = options.pop("dimension", None)
     if options:
         raise InputError(
@@ -100,14 +100,14 @@ def from_file(path: str | os.PathLike[str], /, **options: Any) -> Network:
         )
     read = _from_text if suffix in TEXT else TABLES.get(suffix, read_network)
     try:
-        network = in_its_dimension(with_texts(read(path)), dimension)
+        network = reduced_dimension(with_texts(read(path)), dimension)
     except InputError as problem:
         text = str(problem)
         raise InputError(text if str(path) in text else f"{path}: {text}") from None
-    return _heard(path, network)
+    return _log_notes(path, network)
 
 
-def _heard(path: Path, network: Network) -> Network:
+def _log_notes(path: Path, network: Network) -> Network:
     """Log the notes of a file reader."""
     for note in network.notes:
         LOG.warning("%s: %s.", path, note)
@@ -143,7 +143,7 @@ def to_text(network: Network, path: str | os.PathLike[str]) -> None:
         header += [_digits(v) for v in box]
     data = {k: v for k, v in network.edge_data.items() if v.ndim == 1 and v.dtype.kind in "fiu"}
     lines = ["# edge: " + " ".join(k.replace(" ", "_") for k in data)] if data else []
-    lines += ["# dimension: 3"] if marked(network) else []
+    lines += ["# dimension: 3"] if dimension_mark(network) else []
     lines.append(" ".join(header))
     lines += [" ".join(map(_digits, row)) for row in network.nodes]
     columns = list(data.values())
@@ -151,7 +151,7 @@ def to_text(network: Network, path: str | os.PathLike[str]) -> None:
         " ".join([str(i), str(j), *(_digits(c[b]) for c in columns)])
         for b, (i, j) in enumerate(network.edges.tolist())
     ]
-    save(path, ("\n".join(lines) + "\n").encode())
+    write_file(path, ("\n".join(lines) + "\n").encode())
 
 
 def _digits(value: float) -> str:

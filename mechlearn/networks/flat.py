@@ -14,13 +14,13 @@ FLAT = 1e-10
 DIMENSION = "dimension"
 
 
-def marked(network: Network) -> dict[str, NDArray[np.int64]]:
+def dimension_mark(network: Network) -> dict[str, NDArray[np.int64]]:
     """Node data that mark a planar network as one of 3D space."""
     told = network.dim == 3 and _flat_axes(network)
     return {DIMENSION: np.full(network.n_nodes, 3)} if told else {}
 
 
-def in_its_dimension(network: Network, dimension: int | None = None) -> Network:
+def reduced_dimension(network: Network, dimension: int | None = None) -> Network:
     """A planar network in space as one in 2D; others as they are.
 
     Springs could not hold it in space. It stays there where the file or ``dimension`` says so. Of

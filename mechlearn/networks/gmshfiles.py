@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure
 from mechlearn.io.gmsh import read_msh
-from mechlearn.io.isolated import Crash, apart
+from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.io.meshfile import read_mesh
 from mechlearn.networks.cells import FAMILIES, Block, Mesh
-from mechlearn.networks.libraries import of_meshio
+from mechlearn.networks.libraries import from_meshio
 
 #: Families by the first word of what gmsh calls types of elements.
 NAMES = {
@@ -46,7 +46,7 @@ def read_gmsh(path: Path) -> Mesh:
 
 def _version_2(path: Path) -> Mesh:
     read = read_mesh(path)
-    mesh = of_meshio(read)
+    mesh = from_meshio(read)
     mesh.cell_sets, names = {}, _physical_names(path.read_bytes())
     groups = mesh.cell_data.get("gmsh:physical")
     if groups is not None:
@@ -89,7 +89,7 @@ def _count(path: Path, mesh: Mesh) -> None:
 
 def _by_gmsh(path: Path) -> Mesh:
     try:
-        found = apart(read_msh, str(path.resolve()))
+        found = call_isolated(read_msh, str(path.resolve()))
     except Crash as error:
         raise InputError(f"{path} cannot be read as a mesh: gmsh failed, {error}.") from None
     except ImportError as error:

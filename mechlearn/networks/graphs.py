@@ -16,18 +16,18 @@ import numpy as np
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.extras import load
 from mechlearn.io.untrusted_xml import refuse_entities
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
     AXES,
-    built,
+    build_network,
+    collect_columns,
+    column_notes,
     columns_of,
-    gathered,
-    notes_of,
-    rows_of,
-    texts_in,
+    row_dicts,
+    text_names,
 )
-from mechlearn.networks.flat import in_its_dimension
+from mechlearn.networks.flat import reduced_dimension
 
 if TYPE_CHECKING:
     import networkx
@@ -40,17 +40,17 @@ def write_graphml(path: Path, network: Network, nodes: Mapping, edges: Mapping) 
     """Write a multigraph; the ``id`` of an edge is the number of its bond."""
     networkx = load("networkx", "make", "GraphML needs")
     of_nodes, of_edges = columns_of(network, nodes, edges)
-    graph = networkx.MultiDiGraph(**notes_of(network, of_nodes, of_edges))
+    graph = networkx.MultiDiGraph(**column_notes(network, of_nodes, of_edges))
     names = network.named(range(network.n_nodes))
-    graph.add_nodes_from(zip(names, rows_of(of_nodes, network.n_nodes), strict=True))
-    edge_rows = rows_of(of_edges, network.n_edges)
+    graph.add_nodes_from(zip(names, row_dicts(of_nodes, network.n_nodes), strict=True))
+    edge_rows = row_dicts(of_edges, network.n_edges)
     for b, (i, j) in enumerate(network.edges.tolist()):
         graph.add_edge(names[i], names[j], key=str(b), **edge_rows[b])
     try:
         text = "\n".join(networkx.generate_graphml(graph, named_key_ids=False)) + "\n"
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} cannot be written: {failure(error)}.") from None
-    save(path, text.encode())
+    write_file(path, text.encode())
 
 
 def read_graphml(path: Path) -> Network:
@@ -83,12 +83,12 @@ def read_graphml(path: Path) -> Network:
         bonds.sort(key=lambda bond: int(bond[1]))
     defaults = (graph.graph.get("node_default", {}), graph.graph.get("edge_default", {}))
     notes = {str(k): str(v) for k, v in graph.graph.items() if isinstance(v, str)}
-    texts = texts_in(notes)
-    of_nodes = gathered([defaults[0] | graph.nodes[node] for node in nodes], texts)
-    of_edges = gathered([defaults[1] | data for _, _, data in bonds], texts)
+    texts = text_names(notes)
+    of_nodes = collect_columns([defaults[0] | graph.nodes[node] for node in nodes], texts)
+    of_edges = collect_columns([defaults[1] | data for _, _, data in bonds], texts)
     of_edges.pop("id", None)  # the key of the bond, which networkx keeps twice
     ends = [(a.strip(), b.strip()) for (a, b), _, _ in bonds]
-    return built(path, [n.strip() for n in nodes], of_nodes, ends, of_edges, notes)
+    return build_network(path, [n.strip() for n in nodes], of_nodes, ends, of_edges, notes)
 
 
 def _counted(path: Path, graph: "networkx.Graph") -> tuple[list[str], list[tuple[str, str]]]:
@@ -183,11 +183,11 @@ def from_networkx(
     notes = {str(k): v for k, v in graph.graph.items() if isinstance(v, str)}
     for what, data in (("node", rows), ("edge", [d for *_, d in bonds])):
         _refuse_containers(what, data)
-    of_nodes = gathered(rows, texts_in(notes))
-    of_edges = gathered([data for *_, data in bonds], texts_in(notes))
+    of_nodes = collect_columns(rows, text_names(notes))
+    of_edges = collect_columns([data for *_, data in bonds], text_names(notes))
     ends = [(str(a).strip(), str(b).strip()) for a, b, _ in bonds]
-    network = built(here, [str(n).strip() for n in graph], of_nodes, ends, of_edges, notes)
-    return in_its_dimension(network, dimension)
+    network = build_network(here, [str(n).strip() for n in graph], of_nodes, ends, of_edges, notes)
+    return reduced_dimension(network, dimension)
 
 
 def _refuse_containers(what: str, rows: list[dict[str, Any]]) -> None:
@@ -214,10 +214,10 @@ def to_networkx(network: Network) -> "networkx.Graph":
     of_nodes, of_edges = columns_of(network, {}, {})
     pairs = {frozenset(pair) for pair in network.edges.tolist()}
     kind = networkx.Graph if len(pairs) == network.n_edges else networkx.MultiGraph
-    graph = kind(**notes_of(network, of_nodes, of_edges))
+    graph = kind(**column_notes(network, of_nodes, of_edges))
     names = range(network.n_nodes) if network.labels is None else network.labels
-    graph.add_nodes_from(zip(names, rows_of(of_nodes, network.n_nodes), strict=True))
-    for b, row in enumerate(rows_of(of_edges, network.n_edges)):
+    graph.add_nodes_from(zip(names, row_dicts(of_nodes, network.n_nodes), strict=True))
+    for b, row in enumerate(row_dicts(of_edges, network.n_edges)):
         i, j = network.edges[b].tolist()
         if taken := {BOND, FIRST} & set(row):
             raise InputError(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.io.isolated import Crash, apart
+from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.io.meshfile import set_field
 from mechlearn.io.vtk import read_vtk
-from mechlearn.networks.cells import Block, Mesh, whole_numbers
+from mechlearn.networks.cells import Block, Mesh, point_ids
 
 #: Families by VTK's numbers of cell types.
 TYPES = {
@@ -28,7 +28,7 @@ TYPES = {
 TURNED = {8: [0, 1, 3, 2], 11: [0, 1, 3, 2, 4, 5, 7, 6]}
 
 
-def of_meshio(read: Any) -> Mesh:
+def from_meshio(read: Any) -> Mesh:
     """Mesh from an object of meshio."""
     blocks, start = [], 0
     for block in read.cells:
@@ -47,7 +47,7 @@ def of_meshio(read: Any) -> Mesh:
                 Block("pairs", np.array([p]), ids[[k]]) for k, p in enumerate(pairs) if len(p)
             ]
         elif n:
-            blocks.append(Block(kind, whole_numbers(np.asarray(block.data)), ids))
+            blocks.append(Block(kind, point_ids(np.asarray(block.data)), ids))
     cell_sets, offsets = {}, np.cumsum([0, *(len(b.data) for b in read.cells)])
     for name, parts in read.cell_sets.items():
         if name != "gmsh:bounding_entities":
@@ -70,10 +70,10 @@ def _face_edges(faces: Any) -> NDArray[np.int64]:
     return np.unique(np.sort(np.concatenate(ends), axis=1), axis=0).ravel().astype(np.int64)
 
 
-def of_vtk(path: Path, suffix: str) -> Mesh:
+def from_vtk(path: Path, suffix: str) -> Mesh:
     """Mesh from a file that VTK reads, in a process of its own."""
     try:
-        found = apart(read_vtk, str(path.resolve()), suffix)
+        found = call_isolated(read_vtk, str(path.resolve()), suffix)
     except Crash as error:
         raise InputError(f"{path} cannot be read as a mesh: VTK failed, {error}.") from None
     except Exception as error:  # VTK, NumPy and pickle fail in many ways on damaged files

@@ -18,15 +18,15 @@ from mechlearn.networks.cells import (
     Mesh,
     bonds_of,
     edge_sets,
-    joined,
-    native,
+    merge_points,
+    native_order,
     node_sets,
     without_repeats,
 )
 from mechlearn.networks.decks import read_deck
 from mechlearn.networks.flat import DIMENSION
 from mechlearn.networks.gmshfiles import read_gmsh
-from mechlearn.networks.libraries import of_meshio, of_vtk
+from mechlearn.networks.libraries import from_meshio, from_vtk
 from mechlearn.networks.plyfiles import read_ply
 
 #: What VTK reads here.
@@ -53,21 +53,21 @@ def _read(path: Path) -> Network:
     if suffix in OWN:
         return network_of(OWN[suffix](path))
     if suffix in MESHIO:
-        return network_of(of_meshio(read_mesh(path)))
+        return network_of(from_meshio(read_mesh(path)))
     pieces = 1
     if suffix in (".vtu", ".vtp"):
         refuse_entities(path)
         pieces, cells = check_vtk_xml(path)
         if pieces == 1 and _by_meshio(path):
             # As mechlearn writes it, which is no work for a process of its own.
-            mesh = of_meshio(read_mesh(path))
+            mesh = from_meshio(read_mesh(path))
             if mesh.n_cells == cells:
                 return network_of(mesh)
-    mesh = of_vtk(path, suffix)
+    mesh = from_vtk(path, suffix)
     if suffix in (".obj", ".stl"):
-        mesh = joined(mesh, "")
+        mesh = merge_points(mesh, "")
     elif pieces > 1:
-        mesh = joined(mesh, f", on the borders of its {pieces} pieces,")
+        mesh = merge_points(mesh, f", on the borders of its {pieces} pieces,")
     return network_of(mesh)
 
 
@@ -85,7 +85,7 @@ def network_of(mesh: Mesh) -> Network:
         Where that is no network, or something in the mesh cannot be a part of one.
     """
     every = bonds_of(mesh)
-    points, cells = native(mesh.point_data), native(mesh.cell_data)
+    points, cells = native_order(mesh.point_data), native_order(mesh.cell_data)
     mesh.cell_data = cells
     periodic = "shift" in cells and "cell_1" in points
     kept = every

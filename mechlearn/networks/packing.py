@@ -238,7 +238,7 @@ def _periodic(
             if 2 * spheres.diameters.max() >= spheres.side:
                 raise SolveError(f"The largest of {nodes} particles touch two images of others.")
             return _contact_network(spheres)
-        spheres = _swollen(spheres, np.flatnonzero(loose))
+        spheres = _filled_cages(spheres, np.flatnonzero(loose))
     return None
 
 
@@ -250,7 +250,7 @@ def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
     if missing < 0 or missing > n / 2:
         return None
     loose = np.flatnonzero(~firm)
-    swollen = _swollen(spheres, loose, ignore=~firm)
+    swollen = _filled_cages(spheres, loose, ignore=~firm)
     growth = swollen.diameters[loose] / spheres.diameters[loose]
     chosen: list[int] = []
     for k in loose[np.argsort(growth, kind="stable")]:
@@ -266,7 +266,7 @@ def _backbone(spheres: Spheres, nodes: int) -> Spheres | None:
     return swollen.only(firm) if len(chosen) == missing else None
 
 
-def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) -> Spheres:
+def _filled_cages(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) -> Spheres:
     """Rattlers moved and swollen to fill their cages, with as many contacts as rigidity needs.
 
     Each becomes the largest disc or ball that fits between the others (those in the mask
@@ -292,7 +292,7 @@ def _swollen(spheres: Spheres, loose: NDArray, ignore: NDArray | None = None) ->
 
 
 def _contact_network(spheres: Spheres) -> Network:
-    if spheres.closest_call() < MARGIN:
+    if spheres.contact_margin() < MARGIN:
         raise SolveError("Two particles of it touch by less than can be told from rounding.")
     c = spheres.contacts()
     order = np.lexsort(np.sort(c.pairs, axis=1).T[::-1])
@@ -331,7 +331,7 @@ def _finite(
         except InputError:  # nothing rigid in so small a piece
             found = nodes - 1
         else:
-            network, found = _peeled(rigid, nodes), rigid.n_nodes
+            network, found = _remove_outer(rigid, nodes), rigid.n_nodes
             if network is not None and network.n_nodes == nodes:
                 unit = 2 * network.node_data["radius"].mean()
                 return Network(
@@ -367,7 +367,7 @@ def _cut(whole: Network, centre: NDArray, size: int) -> Network:
     return Network(at[keep], new[edges], node_data={"radius": whole.node_data["radius"][keep]})
 
 
-def _peeled(network: Network, nodes: int) -> Network | None:
+def _remove_outer(network: Network, nodes: int) -> Network | None:
     """Network reduced to ``nodes`` by removing outer nodes with d bonds; None if impossible.
 
     Such a node hangs on statically determinate bonds: the rest is as rigid without it.

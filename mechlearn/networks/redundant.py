@@ -45,7 +45,7 @@ def remove_redundant(network: Network, order: ArrayLike) -> NDArray[np.bool_]:
     """
     balls = _Balls(network)
     for bond in np.asarray(order, dtype=np.int64):
-        if balls.spare(bond):
+        if balls.is_redundant(bond):
             balls.remove(bond)
     return balls.alive
 
@@ -67,7 +67,7 @@ class _Balls:
         self.alive[bond] = False
         self._degree[self._edges[bond]] -= 1
 
-    def spare(self, bond: int) -> bool:
+    def is_redundant(self, bond: int) -> bool:
         """True for a redundant bond: weight above ``WEIGHT``, ``d`` bonds left at its nodes."""
         if self._degree[self._edges[bond]].min() <= self._dim:
             return False

@@ -52,7 +52,7 @@ class Spheres:
         touch = lengths < reach
         return Contacts(pairs[touch], vectors[touch], lengths[touch], reach[touch])
 
-    def closest_call(self) -> float:
+    def contact_margin(self) -> float:
         """Smallest ``|1 - r/s|`` of all pairs, over the mean relative overlap."""
         _, _, lengths, reach = self._near(1e-3)
         gaps = 1 - lengths / reach
@@ -85,7 +85,7 @@ class Spheres:
         i, j = pairs = pairs[:count].T.astype(np.int64)
         v = x[j] - x[i]
         v -= self.side * np.rint(v / self.side)
-        return pairs.T, v, np.sqrt(_squares(v)), 0.5 * (a[i] + a[j])
+        return pairs.T, v, np.sqrt(_squared_lengths(v)), 0.5 * (a[i] + a[j])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +130,11 @@ def random_spheres(
     """Random particles in a box of which they fill ``fraction``, overlaps ignored."""
     squares = diameters * diameters
     volume = math.fsum(squares * math.pi / 4 if dim == 2 else squares * diameters * math.pi / 6)
-    side = root(volume / fraction, dim)
+    side = box_side(volume / fraction, dim)
     return Spheres(rng.random((len(diameters), dim)) * side, side, diameters)
 
 
-def root(value: float, dim: int) -> float:
+def box_side(value: float, dim: int) -> float:
     """Side of a square (``dim`` 2) or cube (3) of this size, equal on all processors."""
     if dim == 2:
         return math.sqrt(value)
@@ -166,7 +166,7 @@ def relax(spheres: Spheres, pressure: float, patience: int = 200_000) -> Spheres
     SolveError
         When forces do not balance to ``TOLERANCE`` of the mean contact force.
     """
-    relaxed, error = _lowered(spheres, pressure, POLISHED, patience)
+    relaxed, error = _minimised(spheres, pressure, POLISHED, patience)
     overlaps = relaxed.contacts().overlaps
     # Distances are only known to rounding, which near jamming is not small beside overlaps.
     finest = (
@@ -182,7 +182,7 @@ def relax(spheres: Spheres, pressure: float, patience: int = 200_000) -> Spheres
 
 def quench(spheres: Spheres, iterations: int) -> Spheres:
     """L-BFGS minimisation of the energy in a fixed box, to a rough tolerance."""
-    return _lowered(spheres, None, 1e-2, iterations)[0]
+    return _minimised(spheres, None, 1e-2, iterations)[0]
 
 
 def largest_ball(
@@ -200,14 +200,14 @@ def largest_ball(
     centres, radii = np.ascontiguousarray(centres), np.ascontiguousarray(radii)
     d = centres.shape[1]
     y = np.zeros(d)
-    radius = ctypes.c_double((np.sqrt(_squares(centres)) - radii).min())
+    radius = ctypes.c_double((np.sqrt(_squared_lengths(centres)) - radii).min())
     _code().mechlearn_swell(
         len(radii), d, _at(centres), _at(radii), overlap, _at(y), ctypes.byref(radius)
     )
     return y, radius.value
 
 
-def _lowered(
+def _minimised(
     spheres: Spheres, pressure: float | None, tolerance: float, steps: int
 ) -> tuple[Spheres, float]:
     """Particles after minimisation, and the largest net force over the mean contact force."""
@@ -230,7 +230,7 @@ def _lowered(
     return Spheres(positions, side.value, spheres.diameters), error
 
 
-def _squares(v: NDArray) -> NDArray[np.float64]:
+def _squared_lengths(v: NDArray) -> NDArray[np.float64]:
     """Squared lengths of vectors, summed in a fixed order."""
     total = v[:, 0] * v[:, 0]
     for c in v.T[1:]:

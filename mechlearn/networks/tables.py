@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.io.meshfile import set_field, take_sets
 from mechlearn.io.untrusted_npz import read_arrays
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
     NUMBER,
-    built,
+    build_network,
+    column_notes,
     columns_of,
-    names_in,
-    notes_of,
-    texts_in,
+    node_names,
+    text_names,
     typed,
 )
-from mechlearn.networks.flat import marked
+from mechlearn.networks.flat import dimension_mark
 
 #: Columns that say which nodes a bond joins, and which one is the id of a node.
 ENDS = (("i", "j"), ("source", "target"), ("from", "to"))
@@ -50,7 +50,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
         arrays |= {"cell": network.cell, "shifts": network.shifts}
     if network.labels is not None:
         arrays["labels"] = np.array(network.labels)
-    for kind, data in (("node", {**network.node_data, **nodes, **marked(network)}),
+    for kind, data in (("node", {**network.node_data, **nodes, **dimension_mark(network)}),
                        ("edge", {**network.edge_data, **edges})):  # fmt: skip
         arrays |= {f"{kind}:{k}": np.asarray(v) for k, v in data.items()}
     for kind, sets in (("node", network.node_sets), ("edge", network.edge_sets)):
@@ -60,7 +60,7 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
             raise InputError(f"{path}: {name} is no array of numbers or texts.")
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)  # type: ignore[arg-type]  # no array is allow_pickle
-    save(path, out.getvalue())
+    write_file(path, out.getvalue())
 
 
 def read_npz(path: Path) -> Network:
@@ -80,7 +80,7 @@ def read_npz(path: Path) -> Network:
         own: dict[str, NDArray] = {}
         for name in [n for n in arrays if n.startswith(start)]:
             values = arrays.pop(name)
-            own |= take_ids(kind, name, values)
+            own |= decode_set(kind, name, values)
         sets[kind] = own
         start = f"{kind}:"
         data[kind] = {
@@ -104,7 +104,7 @@ def read_npz(path: Path) -> Network:
     )
 
 
-def take_ids(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
+def decode_set(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
     """Set of ids, stored under an encoded field name."""
     [name] = take_sets(kind, {field: np.zeros(1)})
     return {name: ids}
@@ -125,14 +125,16 @@ def write_csv(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
     network are comments at the top of the nodes.
     """
     of_nodes, of_edges = columns_of(network, nodes, edges)
-    notes = notes_of(network, of_nodes, of_edges)
+    notes = column_notes(network, of_nodes, of_edges)
     ends = dict(zip("ij", network.edges.T, strict=True))
     if network.labels is not None:
         labels = np.array(network.labels)
         of_nodes = {"id": labels, **of_nodes}
         ends = {name: labels[column] for name, column in ends.items()}
-    save(path, _table([], ends | of_edges))
-    save(nodes_beside(path), _table([f"# {k}: {text}" for k, text in notes.items()], of_nodes))
+    write_file(path, _table([], ends | of_edges))
+    write_file(
+        nodes_beside(path), _table([f"# {k}: {text}" for k, text in notes.items()], of_nodes)
+    )
 
 
 def _table(head: list[str], columns: Mapping[str, NDArray]) -> bytes:
@@ -180,12 +182,12 @@ def read_csv(path: Path) -> Network:
     pair = next((pair for pair in ENDS if set(pair) <= set(of_edges)), None)
     if pair is None:
         raise InputError(f"{path}: a table of bonds needs columns i and j, the ids of nodes.")
-    columns = [names_in(list(map(_meant, of_edges.pop(name))), notes) for name in pair]
+    columns = [node_names(list(map(_meant, of_edges.pop(name))), notes) for name in pair]
     ends = list(zip(*columns, strict=True))
     name = next((name for name in IDS if name in of_nodes), None)
     name = _likely(path, of_nodes, ends) if name is None else name
-    ids = None if name is None else names_in(list(map(_meant, of_nodes.pop(name))), notes)
-    texts = texts_in(notes)
+    ids = None if name is None else node_names(list(map(_meant, of_nodes.pop(name))), notes)
+    texts = text_names(notes)
     node_columns, edge_columns = (
         {
             name: np.array(list(map(_meant, texts_of))) if name in texts else _values(texts_of)
@@ -196,7 +198,7 @@ def read_csv(path: Path) -> Network:
     if "" in edge_columns:
         if not np.array_equal(edge_columns.pop(""), np.arange(len(ends))):
             raise InputError(f"{path}: a column has no name.")
-    return built(path, ids, node_columns, ends, edge_columns, notes)
+    return build_network(path, ids, node_columns, ends, edge_columns, notes)
 
 
 def _likely(
@@ -206,7 +208,7 @@ def _likely(
     wanted = {name for pair in ends for name in pair}
     counted = wanted <= {str(k) for k in range(len(next(iter(of_nodes.values()), ())))}
     for name in LIKELY:
-        values = names_in(list(map(_meant, of_nodes.get(name, []))), {})
+        values = node_names(list(map(_meant, of_nodes.get(name, []))), {})
         if not wanted <= set(values) or len(set(values)) < len(values):
             continue
         if counted and values != [str(k) for k in range(len(values))]:

@@ -6,7 +6,7 @@ Nothing of matplotlib is imported before something is drawn.
 from mechlearn.plots.classes import confusion, plot_confusion
 from mechlearn.plots.distributions import pick_dof, plot_dofs, plot_spectrum, stiffness_spectrum
 from mechlearn.plots.nudges import plot_nudges
-from mechlearn.plots.style import INK, in_words, log_ticks, short, spans_decades
+from mechlearn.plots.style import INK, in_words, log_ticks, short_number, spans_decades
 from mechlearn.plots.training import plot_bands, plot_error, plot_learning
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "plot_learning",
     "plot_nudges",
     "plot_spectrum",
-    "short",
+    "short_number",
     "spans_decades",
     "stiffness_spectrum",
 ]

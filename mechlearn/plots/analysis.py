@@ -11,9 +11,9 @@ from mechlearn.plots.style import (
     CONTRAST,
     INK,
     LIMIT,
+    escaped,
     font_size,
     legend,
-    literal,
     log_axis,
     log_ticks,
     new_axes,
@@ -170,7 +170,11 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     for k, name in enumerate(found.targets):
         colour = COLOURS[k % len(COLOURS)]
         ax.plot(
-            found.amplitudes, found.outputs[:, k], color=colour, linewidth=2.2, label=literal(name)
+            found.amplitudes,
+            found.outputs[:, k],
+            color=colour,
+            linewidth=2.2,
+            label=escaped(name),
         )
         ideal = found.amplitudes * found.wanted[k]
         ax.plot(found.amplitudes, ideal, "--", color=colour, linewidth=1.2)

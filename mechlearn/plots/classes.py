@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.plots.style import INK, font_size, literal, new_axes, set_sizes
+from mechlearn.plots.style import INK, escaped, font_size, new_axes, set_sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":
             column, row, f"{count}", ha="center", va="center", fontsize=font_size(ax),
             color="white" if dark else INK,
         )  # fmt: skip
-    shown = [literal(name) for name in names]
+    shown = [escaped(name) for name in names]
     ax.set_xticks(range(len(names)), shown)
     ax.set_yticks(range(len(names)), shown)
     ax.set_xlabel("largest share")

@@ -44,7 +44,7 @@ def spans_decades(values: NDArray) -> bool:
     return bool(len(values) and values.min() > 0 and values.max() >= DECADE * values.min())
 
 
-def literal(text: str) -> str:
+def escaped(text: str) -> str:
     """Text escaped against matplotlib's mathtext."""
     return plain(text, 60).replace("$", r"\$")
 
@@ -96,7 +96,7 @@ def log_ticks(axis: "Axis", low: float, high: float) -> None:
     if decades > 7:
         ticks = ticks[:: int(np.ceil(decades / 6))]
     axis.set_major_locator(FixedLocator(ticks.tolist()))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: short(v)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: short_number(v)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
@@ -130,7 +130,7 @@ def style(ax: "Axes") -> None:
     set_sizes(ax)
 
 
-def short(number: float, digits: int = 3) -> str:
+def short_number(number: float, digits: int = 3) -> str:
     """Shortest readable form of a number: 0.001 as 0.001, 1e-06 as 1e−6."""
     text = f"{number:.{digits}g}"
     mantissa, e, power = text.partition("e")

@@ -22,7 +22,7 @@ from mechlearn.plots.style import (
     new_axes,
     rule_look,
     set_sizes,
-    short,
+    short_number,
     style,
 )
 
@@ -67,7 +67,7 @@ def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "
         color=LIMIT,
         linewidth=1.6,
         linestyle=(0, (5, 3)),
-        label=f"tolerance {short(tolerance)}",
+        label=f"tolerance {short_number(tolerance)}",
     )
     contrasts = history.contrast.values
     curves = [curve, line]

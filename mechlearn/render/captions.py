@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mechlearn import units
 from mechlearn.errors import plain
 from mechlearn.network import Network
-from mechlearn.plots import short
+from mechlearn.plots import short_number
 from mechlearn.render.marks import Mark, marks
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import LIMITS
@@ -104,5 +104,5 @@ def percent(value: float, signed: bool = False) -> str:
 
 def _amount(mark: Mark, values: NDArray) -> str:
     strain = mark.terminal.quantity == "strain"
-    numbers = [percent(float(v), signed=True) if strain else short(float(v)) for v in values]
+    numbers = [percent(float(v), signed=True) if strain else short_number(float(v)) for v in values]
     return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"

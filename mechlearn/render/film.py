@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
-from mechlearn.io.writing import written
+from mechlearn.io.writing import replaced_file
 from mechlearn.plots import INK, plot_error
-from mechlearn.plots.style import literal
+from mechlearn.plots.style import escaped
 from mechlearn.render.captions import heading, percent, readings
 from mechlearn.render.fields import loaded_states, recorded_states
 from mechlearn.render.offscreen import Stage
@@ -63,7 +63,7 @@ def film(
     """
     writer = _writer(path, size)
     images = (_actuation if what == "actuation" else _training)(run, example, look, size)
-    with written(path) as place:
+    with replaced_file(path) as place:
         writer(place, images)
     return path
 
@@ -84,7 +84,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             axes.plot(100 * amplitudes, reads[:, read], color=colour, linewidth=1, alpha=0.35)
             axes.plot(
                 100 * amplitudes[: k + 1], reads[: k + 1, read], color=colour, linewidth=2.4,
-                label=literal(name),
+                label=escaped(name),
             )  # fmt: skip
             axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, markersize=7)
             if wanted is not None:

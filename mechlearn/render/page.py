@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mechlearn.errors import InputError
-from mechlearn.io.writing import save
-from mechlearn.plots import INK, short
+from mechlearn.io.writing import write_file
+from mechlearn.plots import INK, short_number
 from mechlearn.render.captions import heading, label, percent
 from mechlearn.render.colours import QUIET
 from mechlearn.render.labels import LABELS
@@ -48,7 +48,7 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
     shown = RunView(run, example - 1, look)
     # The viewer empties what it draws into: the page, unless there is a place for it.
     text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
-    save(path, text.encode())
+    write_file(path, text.encode())
     return path
 
 
@@ -58,7 +58,7 @@ def legend(shown: RunView) -> str:
     colours = np.asarray(shades.map(np.linspace(1, 0, 33), bytes=True))[:, :3]
     ramp = ", ".join("rgb({}, {}, {})".format(*c) for c in colours.tolist())
     middle = np.sqrt(shades.low * shades.high) if shades.log else (shades.low + shades.high) / 2
-    amount = percent if shades.title.startswith("strain") else short
+    amount = percent if shades.title.startswith("strain") else short_number
     ticks = "".join(f"<span>{amount(float(v))}</span>" for v in (shades.high, middle, shades.low))
     reached = {
         t["name"]: t["reached"]

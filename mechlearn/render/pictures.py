@@ -12,7 +12,7 @@ import numpy as np
 from mechlearn.errors import InputError, plain
 from mechlearn.network import Network
 from mechlearn.plots import INK, plot_error
-from mechlearn.plots.style import literal
+from mechlearn.plots.style import escaped
 from mechlearn.render.captions import heading, sizes, which_example
 from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks
@@ -244,7 +244,7 @@ def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
     figure = new_figure(size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.25, h_pad=0.25)
     figure.suptitle(
-        literal(heading(run)),
+        escaped(heading(run)),
         x=0.02,
         ha="left",
         fontsize=21.6 * min(size[0] / 1600, size[1] / 1000),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.io.writing import written
-from mechlearn.plots import INK, log_ticks, short
+from mechlearn.io.writing import replaced_file
+from mechlearn.plots import INK, log_ticks, short_number
 from mechlearn.render.captions import percent
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
 from mechlearn.render.marks import Mark
@@ -153,7 +153,7 @@ class Sheet:
             # So many digits that numbers a hundredth of the bar apart are told apart.
             part = (shades.high - shades.low) / max(abs(shades.low), abs(shades.high)) / 100
             digits = max(3, int(np.ceil(-np.log10(part))))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short(v, digits)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short_number(v, digits)))
 
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D
@@ -222,12 +222,12 @@ def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
     return figure
 
 
-def save(figure: "Figure", path: Path) -> Path:
+def write_file(figure: "Figure", path: Path) -> Path:
     """Write a figure, and the folder it is in; raises InputError where that cannot be."""
     from matplotlib import rc_context
 
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     # The same picture is the same file, whenever it is made.
-    with written(path) as place, rc_context({"svg.hashsalt": "mechlearn"}):
+    with replaced_file(path) as place, rc_context({"svg.hashsalt": "mechlearn"}):
         figure.savefig(place, dpi=100, metadata=dates.get(path.suffix.lower()))
     return path

@@ -43,7 +43,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
     for e in range(count):
         actuation, both = Actuation(run, e), {}
         for name, parameters in (("before", run.initial), ("after", run.learned)):
-            both[name] = _pulled(actuation, parameters, amplitudes, notes, f"{name} training")
+            both[name] = _actuated(actuation, parameters, amplitudes, notes, f"{name} training")
         found.append(both)
     full = [path[-1] for both in found for path in both.values() if path is not None]
     moves = isinstance(run.energy.kinematics, Displacements)
@@ -69,7 +69,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         "examples": [
             {
                 "title": f"example {e + 1}",
-                "marks": _marks(run, e),
+                "marks": _terminals(run, e),
                 **{name: _states(run, path) for name, path in both.items()},
             }
             for e, both in enumerate(found)
@@ -103,7 +103,7 @@ def _examples(run: "Run", frames: int) -> int:
     return int(np.clip(BYTES // (2 * size), 1, min(EXAMPLES, run.problem.n_examples)))
 
 
-def _pulled(
+def _actuated(
     actuation: Actuation, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
 ) -> list[Answer] | None:
     """States along the actuation, one per load factor."""
@@ -121,7 +121,7 @@ def _pulled(
     return out + [out[-1]] * (len(amplitudes) - len(out))
 
 
-def _seen(run: "Run", state: NDArray) -> NDArray[np.float64]:
+def _displacements(run: "Run", state: NDArray) -> NDArray[np.float64]:
     """Displacements from rest, (n, 3)."""
     if not isinstance(run.energy.kinematics, Displacements):
         return np.zeros((run.network.n_nodes, 3))
@@ -131,7 +131,7 @@ def _seen(run: "Run", state: NDArray) -> NDArray[np.float64]:
 
 def _factor(run: "Run", states: list[NDArray]) -> float:
     network, linear = run.network, run.energy.linear
-    seen = [_seen(run, u)[:, : network.dim] for u in states]
+    seen = [_displacements(run, u)[:, : network.dim] for u in states]
     return float(amplification(network, run.problem, seen, linear))
 
 
@@ -143,7 +143,7 @@ def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
     if path is None:
         return None
     return {
-        "moved": pack(np.array([_seen(run, a.state) for a in path])),
+        "moved": pack(np.array([_displacements(run, a.state) for a in path])),
         "strains": pack(np.array([_strains(run, a) for a in path])),
         **({"stretch": pack(np.array([_stretch(a) for a in path]))} if run.problem.cell else {}),
     }
@@ -185,7 +185,7 @@ def _at_rest(run: "Run", of: list[Mark]) -> Scene:
     return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of)
 
 
-def _marks(run: "Run", example: int) -> list[dict[str, Any]]:
+def _terminals(run: "Run", example: int) -> list[dict[str, Any]]:
     """Places and directions of sources and targets."""
     out, of = [], marks(run.problem, example)
     scene = _at_rest(run, of)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.render.captions import heading, percent
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
@@ -54,7 +54,7 @@ def report(run: "Run", path: str | Path) -> Path:
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{path}: a report is written as .html, not {path.suffix or 'bare'!r}.")
     text = page(run)
-    save(path, text.encode())
+    write_file(path, text.encode())
     return path
 
 

@@ -103,7 +103,7 @@ def _source(source: Source, run: "Run") -> str:
     varies = run.problem.n_examples > 1 and any(source.name in e for e in _examples(run))
     if source.cell is not None:
         how = "as each example says" if varies else f"of {amount(source.value, q)}"
-        return f"{start} a {q} {how} of {_whose(source)}."
+        return f"{start} a {q} {how} of {_component(source)}."
     if q == "strain":
         how = "" if varies else f" by {amount(source.value, q)}"
         return f"{start} the distance of {_nodes(source.nodes, run)} changes{how}."
@@ -125,7 +125,7 @@ def _target(target: Terminal, run: "Run") -> str:
         how = f"equal that of “{match}”" if match else amount(target.value, q)
         how = "what each example says" if varies else how
         word = {"poisson": "Poisson’s ratio"}.get(q, q)
-        return f"{start} the {word} of {_whose(target)} shall then be {how}{_limit(target)}."
+        return f"{start} the {word} of {_component(target)} shall then be {how}{_limit(target)}."
     how = f"by {amount(target.value, q)}" if q == "strain" else f"be {amount(target.value, q)}"
     if q == "strain":
         how = f"as that of “{match}”" if match else "as each example says" if varies else how
@@ -156,7 +156,7 @@ def _along(terminal: Terminal) -> str:
     return f" in {' and '.join(terminal.components)}" if terminal.components else ""
 
 
-def _whose(terminal: Terminal) -> str:
+def _component(terminal: Terminal) -> str:
     """Cell and component of a cell source or target."""
     return f"the cell ({listed(np.atleast_1d(terminal.cell))})"
 

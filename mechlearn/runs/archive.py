@@ -14,7 +14,7 @@ from mechlearn.errors import InputError, about, failure
 from mechlearn.runs.folder import FILES, has_checkpoint, locked
 from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.io.untrusted_hdf import check_hdf
-from mechlearn.io.writing import replacing
+from mechlearn.io.writing import staged_files
 from mechlearn.network import Network
 from mechlearn.schema import key_path
 from mechlearn.runs.config import (
@@ -52,7 +52,7 @@ def write_run(run: "Run", folder: Path) -> Path:
         update={"network": run.setup.network.model_validate({"file": "network.vtu"})}
     )
     many = len(run.setup.examples) > IN_TASK_FILE
-    with locked(folder), replacing(folder, last="summary.json") as stage:
+    with locked(folder), staged_files(folder, last="summary.json") as stage:
         write_network(stage / "network.vtu", run.network)
         if many:
             write_examples(stage / EXAMPLES, run.setup.examples)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError, MechlearnError, failure
 from mechlearn.runs.folder import BEFORE, CHECKPOINT, Place, resumable
 from mechlearn.io.untrusted_npz import read_arrays
-from mechlearn.io.writing import write_whole
+from mechlearn.io.writing import write_atomic
 from mechlearn.learning import Learner
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
@@ -159,7 +159,7 @@ class Checkpoints:
         # What the path holds may be damaged, or of an older training: that is not worth keeping.
         folder = self.place.find()
         before = folder / BEFORE
-        write_whole(
+        write_atomic(
             folder / CHECKPOINT,
             lambda file: np.savez(
                 file, allow_pickle=False, content=fingerprint(everything), **everything

@@ -29,7 +29,7 @@ POOREST = 0.1
 SMALLEST = 0.2
 
 
-def draw(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
+def mesh_and_velocity(struts: Struts, size: float) -> tuple[SolidMesh, sparse.csr_array]:
     """Mesh of a solid, and its design velocity (d p, m): derivative of points by strut widths.
 
     Raises
@@ -81,7 +81,7 @@ class Domain:
         d = struts.network.dim
 
         def drawing():
-            drawn, velocity = draw(struts, size)
+            drawn, velocity = mesh_and_velocity(struts, size)
             return drawn.points, drawn.cells, drawn.level, velocity
 
         points, cells, level, self.velocity = on_first(drawing, comm)
@@ -114,7 +114,7 @@ class Domain:
         """Strut of every local cell, ghosts included."""
         return self.drawn.strut[self.cell]
 
-    def moves(self) -> tuple[fem.Function, sparse.csr_array]:
+    def mesh_motion(self) -> tuple[fem.Function, sparse.csr_array]:
         """Displacement field of mesh points, and the derivative of its values by strut widths."""
         d = self.struts.network.dim
         space = fem.functionspace(self.mesh, ("Lagrange", 1, (d,)))
@@ -168,13 +168,13 @@ class Domain:
         moves = self.velocity @ (width - self.struts.width)
         return self.drawn.points + moves.reshape(self.drawn.points.shape)
 
-    def bears(self, width: NDArray) -> bool:
+    def accepts(self, width: NDArray) -> bool:
         """True if the cells keep quality and volume when the points move to other widths."""
         points, cells = self.points_at(width), self.drawn.cells
         kept = volumes(points, cells) / self._volumes
         return bool(kept.min() > SMALLEST and quality(points, cells).min() > self._poorest)
 
-    def carry(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
+    def interpolate_to(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
         """Interpolation of a local field, ghosts included, to another mesh, as an initial guess."""
         values = self.at_points(field)
         out = LinearNDInterpolator(self.drawn.points, values)(other.places)

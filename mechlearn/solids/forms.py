@@ -36,7 +36,7 @@ class SolidForms:
     def __init__(self, domain: Domain, element: Solid) -> None:
         mesh, space = domain.mesh, domain.space
         d = domain.struts.network.dim
-        self.moves, self.velocity = domain.moves()
+        self.moves, self.velocity = domain.mesh_motion()
         self.state, self.rate = fem.Function(space), fem.Function(space)
         per_cell = fem.functionspace(mesh, ("DG", 0))
         names = [p.name for p in element.parameters if p.name != "width"]

@@ -14,7 +14,13 @@ from mechlearn.solids import facets
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.patches import CORNERS, FACES, patch_of
 from mechlearn.solids.struts import JOINT, Struts
-from mechlearn.solids.uniting import check_volume, shortened, spin, tried, unite
+from mechlearn.solids.uniting import (
+    check_volume,
+    first_success,
+    rotate_bodies,
+    shortened_rod,
+    union,
+)
 
 #: What a union may lose of the struts' volume, which is known to 1e-5.
 LOST = 1e-3
@@ -148,26 +154,26 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     if net.dim == 2:
         points, cells, level = _mesh_plane(drawn, size)
     else:
-        points, cells, level = tried(_mesh_space, drawn, drawn, size, facets.volume(drawn))
+        points, cells, level = first_success(_mesh_space, drawn, drawn, size, facets.volume(drawn))
     return SolidMesh(struts, unit * points, cells, level)
 
 
 def _mesh_plane(struts: Struts, size: float) -> Arrays:
-    with trouble("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
+    with meshing_error("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
         _draw_plane(gmsh, struts, size)
         gmsh.model.mesh.generate(2)
         return _arrays(gmsh, 2)
 
 
 def _mesh_space(struts: Struts, size: float, wanted: float, attempt: int) -> Arrays:
-    with trouble("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
+    with meshing_error("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
         _draw_space(gmsh, struts, size, wanted, attempt)
         gmsh.model.mesh.generate(3)
         return _arrays(gmsh, 3)
 
 
 @contextmanager
-def trouble(what: str, change: str) -> Iterator[None]:
+def meshing_error(what: str, change: str) -> Iterator[None]:
     """SolveError for a failure of gmsh, with advice."""
     try:
         yield
@@ -227,16 +233,16 @@ def _draw_space(gmsh, struts: Struts, size: float, wanted: float, attempt: int) 
     balls, rods = [], []
     for centre, radius in zip(net.nodes, struts.joint_radius, strict=True):
         balls.append((3, occ.addSphere(*centre, radius)))
-        spin(occ, balls[-1:], centre, None, attempt)
+        rotate_bodies(occ, balls[-1:], centre, None, attempt)
     ends = struts.joint_radius[net.edges]
     for (i, _), axis, length, width, radii in zip(
         net.edges, struts.axes, net.lengths, struts.width, ends, strict=True
     ):
-        place, radius = shortened(np.array([0.0, length]), np.full(2, width / 2), *radii)
+        place, radius = shortened_rod(np.array([0.0, length]), np.full(2, width / 2), *radii)
         start, along = net.nodes[i] + place[0] * axis, (place[-1] - place[0]) * axis
         rods.append((3, occ.addCylinder(*start, *along, radius[0])))
-        spin(occ, rods[-1:], start, axis, attempt)
-    bodies = unite(occ, balls, rods)
+        rotate_bodies(occ, rods[-1:], start, axis, attempt)
+    bodies = union(occ, balls, rods)
     check_volume(sum(occ.getMass(*body) for body in bodies), wanted, LOST)
     if len(bodies) != 1:
         raise SolveError(f"The solid is {len(bodies)} bodies, not one.")

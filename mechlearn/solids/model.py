@@ -25,7 +25,7 @@ from mechlearn.solids.contact import contact_warnings
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.forms import SolidForms
 from mechlearn.solids.meshing import volumes
-from mechlearn.solids.struts import Struts, drawable
+from mechlearn.solids.struts import Struts, rounded_widths
 from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solids.supports import Supports
 
@@ -106,7 +106,7 @@ class SolidModel(AtState):
     def _build(self, width: NDArray) -> None:
         """Build mesh, forms and solver data at widths that become the reference."""
         self.meshes += 1
-        struts = Struts(self.network, drawable(width), self.energy.hinge)
+        struts = Struts(self.network, rounded_widths(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
         self._n_owned = self.domain.owned_blocks * self.places
         self._forms = forms = SolidForms(self.domain, self.energy)
@@ -142,7 +142,7 @@ class SolidModel(AtState):
         for name, values in parameters.items():
             self.energy.parameter(name)
             self._values[name] = np.array(np.broadcast_to(values, self.network.n_edges), float)
-        if "width" in parameters and not self.domain.bears(self._values["width"]):
+        if "width" in parameters and not self.domain.accepts(self._values["width"]):
             self.remeshed += 1
             old, carrier = self.domain, fem.Function(self.domain.space)
             owned = self._n_owned
@@ -151,7 +151,9 @@ class SolidModel(AtState):
             def carried(local: NDArray) -> NDArray[np.float64]:
                 carrier.x.array[:owned] = local
                 carrier.x.scatter_forward()
-                return self.obeyed(old.carry(carrier.x.array, self.domain)[: self._n_owned])
+                return self.obeyed(
+                    old.interpolate_to(carrier.x.array, self.domain)[: self._n_owned]
+                )
 
             return carried
         self._fill()
@@ -159,7 +161,7 @@ class SolidModel(AtState):
 
     def renew(self) -> bool:
         """Remesh where widths changed since the mesh was made; returns True if so."""
-        if np.array_equal(drawable(self._values["width"]), self.domain.struts.width):
+        if np.array_equal(rounded_widths(self._values["width"]), self.domain.struts.width):
             return False
         self._build(self._values["width"])
         return True
@@ -209,7 +211,7 @@ class SolidModel(AtState):
 
         Of displacements that obey the supports.
         """
-        return self._supports.obeyed_rows(sparse.csr_array(functionals @ self.patches))
+        return self._supports.project_rows(sparse.csr_array(functionals @ self.patches))
 
     @override
     def obeyed(self, local: NDArray) -> NDArray[np.float64]:
@@ -225,7 +227,7 @@ class SolidModel(AtState):
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness)
         self.matrix.assemble()
-        if self._supports.hold(self.matrix):
+        if self._supports.constrain(self.matrix):
             self._outgrow()
         return self.matrix
 
@@ -250,7 +252,7 @@ class SolidModel(AtState):
 
         Every spring is a dense block on the points of its joint.
         """
-        own = self._supports.obeyed_rows(self.patches[np.array(dofs)])
+        own = self._supports.project_rows(self.patches[np.array(dofs)])
         whole = sparse.hstack(self.comm.allgather(own), format="csr")
         rows = sparse.csr_array(own.T @ whole)
         rows.sort_indices()

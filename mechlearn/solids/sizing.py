@@ -28,7 +28,7 @@ SMALLEST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Struts:
+class SizedStruts:
     """Learned network as struts of finite width.
 
     Attributes
@@ -74,13 +74,13 @@ class Struts:
         return " ".join(lines)
 
 
-def struts(
+def size_struts(
     run: "Run",
     *,
     largest: float | None = None,
     smallest: float | None = None,
     drop: bool = True,
-) -> Struts:
+) -> SizedStruts:
     """Struts with the learned stiffnesses.
 
     Parameters
@@ -115,8 +115,8 @@ def struts(
 
 def sized(
     run: "Run", width: NDArray, modulus: float, smallest: float | None, drop: bool = True
-) -> Struts:
-    """Struts of given widths, none thinner than ``smallest`` times the widest; see :func:`struts`.
+) -> SizedStruts:
+    """Struts of given widths, none below ``smallest`` times the widest; see :func:`size_struts`.
 
     Raises
     ------
@@ -133,14 +133,14 @@ def sized(
     if drop:
         for bond in np.flatnonzero(thin)[np.argsort(width[thin])]:
             kept[bond] = False
-            if not _stands(run, kept):
+            if not _is_rigid(run, kept):
                 kept[bond] = True
     network = run.network.keep_edges(kept)
     left = np.flatnonzero(kept)
     clipped = np.flatnonzero(thin[left])
     made = np.maximum(width[left], least)
     positive = width[width > 0]
-    return Struts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
+    return SizedStruts(network, made, modulus, kept, clipped, (positive.min(), positive.max()))
 
 
 def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], float]:
@@ -185,7 +185,7 @@ def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], flo
     return width, float(values["modulus"][0])
 
 
-def _stands(run: "Run", kept: NDArray[np.bool_]) -> bool:
+def _is_rigid(run: "Run", kept: NDArray[np.bool_]) -> bool:
     """True if the network of some bonds is rigid with pin joints."""
     nodes = set(run.network.edges[kept].ravel().tolist())
     used = {

@@ -32,7 +32,7 @@ RAMP = 5
 CHUNK = 4_000_000
 
 
-def drawable(width: NDArray) -> NDArray[np.float64]:
+def rounded_widths(width: NDArray) -> NDArray[np.float64]:
     """Widths rounded to seven digits, as meshes are made for.
 
     The mesh then is the same on any number of ranks, whose widths differ in their last digits; the

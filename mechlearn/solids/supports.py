@@ -63,14 +63,14 @@ class Supports:
             return local
         return local - self._mine @ total(self._comm, self._mine.T @ local)
 
-    def obeyed_rows(self, rows: sparse.csr_array) -> sparse.csr_array:
+    def project_rows(self, rows: sparse.csr_array) -> sparse.csr_array:
         """Projection of functionals of the owned degrees of freedom, (k, owned dofs)."""
         if not self.any:
             return rows
         held = self._summed(sparse.csr_array(rows @ self._mine))
         return sparse.csr_array(rows - held @ self._mine.T)
 
-    def hold(self, matrix: PETSc.Mat) -> bool:
+    def constrain(self, matrix: PETSc.Mat) -> bool:
         """Replace a stiffness matrix by ``P K P + s V V^T``; True if its pattern grew."""
         if not self.any:
             return False

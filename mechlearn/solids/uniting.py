@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.io.isolated import Crash, apart, limited
+from mechlearn.io.isolated import Crash, call_isolated, cpu_limit
 from mechlearn.solids.struts import Struts
 
 #: How often a union is tried, with bodies turned another way each time.
@@ -23,7 +23,7 @@ PATIENCE = (5.0, 0.1)
 INSIDE = 0.985
 
 
-def tried[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TRIES) -> T:
+def first_success[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TRIES) -> T:
     """Result of the first successful attempt of a function, run in a process of its own.
 
     It is called with the arguments and the number of the attempt, from 0 on.
@@ -35,12 +35,12 @@ def tried[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TR
     """
     for attempt in range(tries):
         try:
-            return apart(make, *arguments, attempt)
+            return call_isolated(make, *arguments, attempt)
         except Crash as error:
             failed = f"OpenCASCADE could not unite the struts: {error}"
         except SolveError as error:
             failed = str(error).rstrip(".")
-    raise SolveError(f"{failed}. {sharpest(struts)}")
+    raise SolveError(f"{failed}. {sharpest_angle(struts)}")
 
 
 def check_volume(found: float, wanted: float, within: float, unit: str = "") -> None:
@@ -52,7 +52,7 @@ def check_volume(found: float, wanted: float, within: float, unit: str = "") -> 
         )
 
 
-def sharpest(struts: Struts) -> str:
+def sharpest_angle(struts: Struts) -> str:
     """Sentence on the two struts at the smallest angle, the likely cause of a failure.
 
     Angles are measured against the width of the struts over their length, which decides how far
@@ -79,7 +79,7 @@ def sharpest(struts: Struts) -> str:
     )
 
 
-def shortened(
+def shortened_rod(
     place: NDArray, radius: NDArray, first: float, last: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rod that ends inside its balls instead of at their centres, for robust intersections.
@@ -104,7 +104,7 @@ def shortened(
     return kept, np.interp(kept, place, radius)
 
 
-def spin(
+def rotate_bodies(
     occ, bodies: list[tuple[int, int]], centre: NDArray, axis: NDArray | None, attempt: int
 ) -> None:
     """Rotate bodies of revolution in gmsh about their axes: by random angles after attempt one.
@@ -118,10 +118,10 @@ def spin(
         occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
 
 
-def unite(occ, first: list[tuple[int, int]], others: list[tuple[int, int]]) -> list:
+def union(occ, first: list[tuple[int, int]], others: list[tuple[int, int]]) -> list:
     """Boolean union of bodies; ends its process if it is slow, so to be called isolated."""
     if not others:
         return first
     least, each = PATIENCE
-    with limited(least + each * len(occ.getEntities(2))):
+    with cpu_limit(least + each * len(occ.getEntities(2))):
         return occ.fuse(first, others)[0]

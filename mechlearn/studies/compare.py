@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.io.tables import csv_table
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.learning import Learner, RuleLearner
 from mechlearn.learning.rules import (
     ContrastiveLearning,
@@ -301,7 +301,7 @@ def table(results: Sequence[RuleResult]) -> list[dict[str, Any]]:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows as a CSV table."""
-    save(path, csv_table(list(rows[0]), rows))
+    write_file(path, csv_table(list(rows[0]), rows))
 
 
 def _median(values: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mechlearn import parallel as ranks
 from mechlearn.errors import plain
-from mechlearn.io.writing import written
+from mechlearn.io.writing import replaced_file
 from mechlearn.runs.config import Setup
 from mechlearn.studies.compare import NudgeStudy, compare, nudge_study, table, write_csv
 
@@ -30,14 +30,14 @@ def write_comparison(
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
     plot_learning(results, setup.train.tolerance, figure.subplots())
-    with written(output / "learning.png") as place:
+    with replaced_file(output / "learning.png") as place:
         figure.savefig(place, dpi=150)
     studies = nudge_study(setup, folder)
     write_csv(output / "nudges.csv", _rows(studies))
     figure = Figure(figsize=(16, 5), layout="constrained")
     FigureCanvasAgg(figure)
     plot_nudges(studies, figure.subplots(1, 3))
-    with written(output / "nudges.png") as place:
+    with replaced_file(output / "nudges.png") as place:
         figure.savefig(place, dpi=150)
     return _text(rows, studies)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mechlearn.errors import InputError
 from mechlearn.io.tables import csv_table
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.folder import new_folder, within
@@ -75,7 +75,7 @@ class Stages:
                 table[f"accuracy {task}"] = right
         return table
 
-    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+    def write_file(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write every run as a folder in ``folder``, and the table as ``stages.csv``.
 
         A folder that is there already is refused, but for ``overwrite``.
@@ -96,7 +96,7 @@ class Stages:
             run.save(within(folder, f"{number:02d}-{safe}"), overwrite)
         table = self._table().reset_index()
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
-        save(folder / "stages.csv", csv_table(list(table.columns), rows))
+        write_file(folder / "stages.csv", csv_table(list(table.columns), rows))
 
 
 def sequence(
@@ -148,11 +148,11 @@ def sequence(
             except Interrupted as stop:
                 raise Interrupted(stop.run, runs) from None
             if not runs and start is None:
-                rows.append(_known(last, tasks, learned=False))
+                rows.append(_scores(last, tasks, learned=False))
         if not rows:
-            rows.append(_known(start, tasks))
+            rows.append(_scores(start, tasks))
         runs.append(last)
-        rows.append(_known(last, tasks))
+        rows.append(_scores(last, tasks))
     coords = {"stage": ["start", *(s[0] for s in stages)], "task": list(tasks)}
     values = np.array(rows)
     error, accuracy = (
@@ -192,7 +192,7 @@ def together(**tasks: Task) -> Task:
         called[name] = {}
         for group, terminals in ((sources, task.sources), (targets, task.targets)):
             for terminal in terminals:
-                kept = group.setdefault(_place(terminal, name), _renamed(terminal, name))
+                kept = group.setdefault(_identity(terminal, name), _renamed(terminal, name))
                 called[name][terminal.name] = kept.name
     everybody = [t.name for t in (*sources.values(), *targets.values())]
     examples: list[Example] = []
@@ -233,7 +233,7 @@ def _tasks(stages: Sequence[Stage]) -> dict[str, Task]:
     return tasks
 
 
-def _known(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tuple[float, float]]:
+def _scores(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tuple[float, float]]:
     """Error and accuracy of every task."""
     out = []
     for task in tasks.values():
@@ -242,7 +242,7 @@ def _known(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[tu
     return out
 
 
-def _place(terminal: Source | Target, task: str) -> tuple:
+def _identity(terminal: Source | Target, task: str) -> tuple:
     """Identity of a source or target without its values."""
     places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
     others = tuple(getattr(terminal, name, None) for name in ("scale", "limit", "baseline"))

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from mechlearn.errors import InputError, MechlearnError, first_line
 from mechlearn.io.tables import csv_table
-from mechlearn.io.writing import write_whole
+from mechlearn.io.writing import write_atomic
 from mechlearn.runs.checkpoint import Stopped, differences, fingerprint, network_digest
 from mechlearn.runs.config import Setup, build_network, build_rule
 from mechlearn.runs.folder import locked, new_folder, within
@@ -131,13 +131,16 @@ def sweep(
     planned = members(setup, vary)
     output.mkdir(parents=True, exist_ok=True)
     with locked(output):
-        made = _Made(folder)
+        made = _Records(folder)
         for member in planned:
             within(output, member.name)
         rows = _finished(output, planned, made)
         left = [m for m in planned if m.name not in rows]
         try:
-            with _stoppable(), _cluster(workers, scheduler) if left else _nothing() as client:
+            with (
+                _interruptible(),
+                _cluster(workers, scheduler) if left else _nothing() as client,
+            ):
                 futures = {
                     client.submit(
                         _train,
@@ -226,7 +229,7 @@ def _train(setup: Setup, record: str, folder: Path, output: Path) -> dict[str, A
         # Else xarray, in a Dask worker, asks the scheduler for a lock to write a file with.
         with dask.config.set(scheduler="synchronous"):
             run = train_setup(setup, folder, comm=MPI.COMM_SELF)
-            write_whole(new_folder(output, overwrite=True) / RECORD, record.encode())
+            write_atomic(new_folder(output, overwrite=True) / RECORD, record.encode())
             run.save(output, overwrite=True)
     except MechlearnError as error:
         return {"converged": False, "trouble": str(error)}
@@ -238,7 +241,7 @@ def _results(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: summary[name] for name in RESULTS[:-1]} | {"trouble": trouble}
 
 
-class _Made:
+class _Records:
     """Records of members: configurations as written, and digests of the files they name."""
 
     def __init__(self, folder: Path) -> None:
@@ -275,7 +278,7 @@ class _Made:
         return fingerprint({**run.learned, "broken": broken})
 
 
-def _finished(output: Path, planned: Sequence[Member], made: _Made) -> dict[str, dict[str, Any]]:
+def _finished(output: Path, planned: Sequence[Member], made: _Records) -> dict[str, dict[str, Any]]:
     """Rows of the members that are done."""
     rows = {}
     for member in planned:
@@ -333,7 +336,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
     # A member's arrays stay in its worker, and a worker that dies is a member that failed.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        with _unheard():
+        with _deaf_to_interrupts():
             cluster = LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
@@ -345,7 +348,7 @@ def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
     """Convert termination signals to KeyboardInterrupt with the signal's number."""
 
     def stop(number: int, _: object) -> None:
@@ -355,7 +358,7 @@ def _stoppable() -> Iterator[None]:
         yield
 
 
-def _unheard() -> AbstractContextManager[None]:
+def _deaf_to_interrupts() -> AbstractContextManager[None]:
     """Make processes that start now ignore Ctrl-C; this one ends them."""
     return handling((signal.SIGINT,), signal.SIG_IGN)
 
@@ -390,4 +393,4 @@ def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str
 def _write(path: Path, planned: Sequence[Member], rows: Mapping[str, Mapping[str, Any]]) -> None:
     names = ["member", *planned[0].varied, *RESULTS]
     mine = ({"member": m.name, **rows[m.name]} for m in planned if m.name in rows)
-    write_whole(path, csv_table(names, mine))
+    write_atomic(path, csv_table(names, mine))

@@ -23,7 +23,7 @@ from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
-from mechlearn.solids.sizing import Struts
+from mechlearn.solids.sizing import SizedStruts
 from mechlearn.studies.compare import write_csv
 from mechlearn.tasks.formulate import pose
 from mechlearn.units import percent
@@ -35,7 +35,7 @@ class Verification:
 
     Attributes
     ----------
-    struts : Struts
+    struts : SizedStruts
     targets : list of dicts
         A row per target and example: ``name``, ``wanted``, ``learned`` (by the run), and what each
         of the models reads, or None where it found no answer.
@@ -44,14 +44,14 @@ class Verification:
         What else should be known of the solids.
     """
 
-    struts: Struts
+    struts: SizedStruts
     targets: list[dict[str, Any]]
     trouble: Mapping[str, str]
     warnings: Sequence[str] = field(default=())
     #: The model and the state of the last solid that found an answer.
     solid: tuple[Any, NDArray] | None = None
 
-    def kept(self, model: str) -> list[float | None]:
+    def ratios(self, model: str) -> list[float | None]:
         """Ratios of every model's readings to the learned ones, one per row."""
         return [
             None if row[model] is None or not row["learned"] else row[model] / row["learned"]
@@ -61,7 +61,7 @@ class Verification:
 
 def verify(
     run: Run,
-    made: Struts,
+    made: SizedStruts,
     *,
     hinge: Hinge | None = None,
     poisson: float = 0.3,
@@ -104,7 +104,7 @@ def verify(
     trouble, warnings, solid_state = {}, [], None
     for name, (energy, values) in models.items():
         try:
-            reached, said, model, state = _answer(run, made.network, energy, values)
+            reached, said, model, state = _readings(run, made.network, energy, values)
         except MechlearnError as error:
             trouble[name] = str(error)
             reached = [None] * len(rows)
@@ -118,7 +118,7 @@ def verify(
 
 def tune(
     run: Run,
-    made: Struts,
+    made: SizedStruts,
     *,
     widths: tuple[float, float] | None = None,
     steps: int = 100,
@@ -156,7 +156,7 @@ def tune(
     )
 
 
-def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
+def _beams(made: SizedStruts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
     """Widths and joints of equivalent beams."""
     modulus = made.modulus
     if dim == 3:
@@ -170,7 +170,7 @@ def _beams(made: Struts, hinge: Hinge | None, dim: int) -> tuple[dict, dict]:
     return sizes, {"joint_stiffness": modulus * second / length}
 
 
-def _answer(
+def _readings(
     run: Run, network: Network, energy: Element, values: Mapping[str, Any]
 ) -> tuple[list[Any], list[str], Any, NDArray]:
     """Rows of targets, warnings and state of a model."""
@@ -218,7 +218,7 @@ def table(found: Verification) -> str:
     ]
     for model in models[2:]:
         k = head.index(model)
-        for line, part in zip(body, found.kept(model), strict=True):
+        for line, part in zip(body, found.ratios(model), strict=True):
             if part is not None and np.ndim(part) == 0:
                 line[k] += f" ({_deviation(part)})"
     widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.io.writing import written
+from mechlearn.io.writing import replaced_file
 
 #: Data sets of scikit-learn that come with it, by name.
 BUNDLED = ("iris", "digits", "wine", "breast_cancer")
@@ -281,7 +281,7 @@ def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
         rows.append(row)
     lines = [list(columns)]
     lines += [["" if row.get(c) is None else row[c] for c in columns] for row in rows]
-    with written(path) as place, place.open("w", newline="", encoding="utf-8") as file:
+    with replaced_file(path) as place, place.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(lines)
 
 

@@ -256,11 +256,13 @@ def test_step_is_whole_though_the_union_loses_rods_at_first(small, tmp_path, mon
         asked.append(attempt)
         return make(part, wanted if attempt else 1.02 * wanted, attempt)
 
-    monkeypatch.setattr(uniting, "apart", loses)
+    monkeypatch.setattr(uniting, "call_isolated", loses)
     path = small.export(tmp_path / "a.step", unit=20.0)
     assert asked == [0, 1]
     assert path.read_bytes().startswith(b"ISO-10303-21")
-    monkeypatch.setattr(uniting, "apart", lambda make, part, wanted, n: make(part, wanted / 2, n))
+    monkeypatch.setattr(
+        uniting, "call_isolated", lambda make, part, wanted, n: make(part, wanted / 2, n)
+    )
     with pytest.raises(SolveError, match=r"lost some of the struts.*meet at the smallest angle"):
         small.export(tmp_path / "b.step", unit=20.0)
     assert not (tmp_path / "b.step").exists()

@@ -10,7 +10,7 @@ from mechlearn.errors import InputError
 from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.networks import from_file, to_text
-from mechlearn.networks.flat import in_its_dimension
+from mechlearn.networks.flat import reduced_dimension
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
 
@@ -56,7 +56,7 @@ def test_planes_along_the_axes(normal, kept, size):
     nodes = np.full((12, 3), 0.3)
     nodes[:, kept] = plane.nodes
     nodes[3, normal] *= 1 + 1e-14
-    net = in_its_dimension(Network(size * nodes, plane.edges))
+    net = reduced_dimension(Network(size * nodes, plane.edges))
     assert np.array_equal(net.nodes, size * plane.nodes)
     assert len(net.notes) == (normal != 2)
 
@@ -65,12 +65,12 @@ def test_tilted_planes_stay_with_a_word(space):
     plane = random_network(12)
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
     net = Network(np.column_stack([plane.nodes, np.zeros(12)]) @ turn, plane.edges)
-    again = in_its_dimension(net)
+    again = reduced_dimension(net)
     assert again.dim == 3
     assert "it is flat" in again.notes[0]
     with pytest.raises(InputError, match="do not lie"):
-        in_its_dimension(net, 2)
-    assert not in_its_dimension(space).notes
+        reduced_dimension(net, 2)
+    assert not reduced_dimension(space).notes
 
 
 def test_flat_periodic_networks_lose_the_axis_that_no_bond_crosses(torus):
@@ -78,11 +78,11 @@ def test_flat_periodic_networks_lose_the_axis_that_no_bond_crosses(torus):
     cell = np.pad(torus.cell, (0, 1))
     cell[2, 2] = 9.0
     net = Network(three["nodes"], torus.edges, cell=cell, shifts=three["shifts"])
-    again = in_its_dimension(net)
+    again = reduced_dimension(net)
     assert np.array_equal(again.cell, torus.cell)
     assert np.array_equal(again.shifts, torus.shifts)
     leaning = replace(net, cell=cell + 0.5 * np.outer([1, 0, 0], [0, 0, 1]))
-    assert in_its_dimension(leaning).dim == 3
+    assert reduced_dimension(leaning).dim == 3
 
 
 def test_dimensions_that_make_no_sense_are_refused(tmp_path, plane, space):

@@ -8,7 +8,7 @@ import pytest
 
 from mechlearn import SolveError
 from mechlearn.networks import delaunay, packing
-from mechlearn.networks.spheres import Spheres, largest_ball, root
+from mechlearn.networks.spheres import Spheres, box_side, largest_ball
 
 #: Networks of some seeds: number of bonds, digest of their node ids and shifts, the last node.
 MADE = [
@@ -152,8 +152,8 @@ def test_the_largest_ball_touches_a_simplex_of_equal_balls(dim):
 
 def test_roots_are_exact_to_rounding():
     for value in (1e-3, 0.5, 1.0, 2.0, 27.0, 1e9):
-        assert root(value, 3) == pytest.approx(value ** (1 / 3), rel=1e-15)
-        assert root(value, 2) == pytest.approx(value**0.5, rel=1e-15)
+        assert box_side(value, 3) == pytest.approx(value ** (1 / 3), rel=1e-15)
+        assert box_side(value, 2) == pytest.approx(value**0.5, rel=1e-15)
 
 
 def test_particles_at_no_place_are_refused():

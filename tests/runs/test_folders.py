@@ -11,7 +11,7 @@ import pytest
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.io.writing import save
+from mechlearn.io.writing import write_file
 from mechlearn.runs.folder import CHECKPOINT, FILES, LOCK, Place, locked
 from mechlearn.runs.run import Run
 
@@ -123,14 +123,14 @@ def test_what_is_written_into_a_run_follows_no_link(received, name):
 
 
 def test_a_file_is_the_old_one_until_it_is_whole(tmp_path, monkeypatch):
-    save(tmp_path / "file", b"old")
+    write_file(tmp_path / "file", b"old")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(InputError, match=r"file cannot be written: No space left on device\."):
-        save(tmp_path / "file", b"new")
+        write_file(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

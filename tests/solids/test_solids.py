@@ -11,17 +11,17 @@ from scipy.sparse.linalg import spsolve
 from mechlearn.energies import Hinge, Solid
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.fenics import MPI, fem, ufl
-from mechlearn.io.isolated import Crash, apart
+from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.solids import facets, uniting
 from mechlearn.solids.contact import overlaps, rod_overlaps
-from mechlearn.solids.domain import SIDES, draw
+from mechlearn.solids.domain import SIDES, mesh_and_velocity
 from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, volumes
 from mechlearn.solids.model import SolidModel
-from mechlearn.solids.struts import Struts, drawable
+from mechlearn.solids.struts import Struts, rounded_widths
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
 
@@ -90,7 +90,7 @@ def test_the_area_of_a_straight_strut_and_its_joints_is_right():
 
 def test_round_struts_have_their_whole_cross_section():
     net = rod(3, 2.0)
-    drawn, _ = draw(Struts(net, np.full(2, 0.1)), 0.5)
+    drawn, _ = mesh_and_velocity(Struts(net, np.full(2, 0.1)), 0.5)
     middle = np.abs((drawn.points[drawn.cells].mean(axis=1) - net.nodes[0]) @ drawn.struts.axes[0])
     assert quality(drawn.points, drawn.cells).min() > 0.1
     volume = volumes(drawn.points, drawn.cells)[(middle > 0.2) & (middle < 0.8)].sum()
@@ -131,7 +131,7 @@ def hard_to_unite():
 def test_no_strut_is_lost_in_space():
     """The mesh is as large as the struts, found without OpenCASCADE; each strut has its cells."""
     struts = hard_to_unite()
-    drawn, _ = draw(struts, 1.0)
+    drawn, _ = mesh_and_velocity(struts, 1.0)
     assert set(drawn.strut) == set(range(struts.network.n_edges))
     assert volumes(drawn.points, drawn.cells).sum() == pytest.approx(facets.volume(struts), 0.03)
 
@@ -153,13 +153,13 @@ def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
 
     def crash_once(make, *arguments):
         asked.append(arguments[-1])
-        return apart(os.abort) if arguments[-1] == 0 else make(*arguments)
+        return call_isolated(os.abort) if arguments[-1] == 0 else make(*arguments)
 
-    monkeypatch.setattr(uniting, "apart", crash_once)
+    monkeypatch.setattr(uniting, "call_isolated", crash_once)
     mesh = make_mesh(struts, 1.0)
     assert asked == [0, 1]
     assert set(mesh.strut) == set(range(9))
-    monkeypatch.setattr(uniting, "apart", lambda make, *arguments: make(*arguments))
+    monkeypatch.setattr(uniting, "call_isolated", lambda make, *arguments: make(*arguments))
     monkeypatch.setattr(facets, "volume", lambda struts: 1.01 * volume)
     volume = volumes(mesh.points, mesh.cells).sum()
     with pytest.raises(SolveError, match=r"lost some of the struts.*Bonds \d and \d meet at"):
@@ -179,14 +179,14 @@ def test_calls_apart_answer_raise_and_crash_alone(monkeypatch):
     """What another process does comes back; it knows nothing of MPI, and its end is not ours."""
     monkeypatch.setenv("PMI_RANK", "1")
     monkeypatch.setenv("HOME_OF_MINE", "here")
-    assert apart(os.getenv, "PMI_RANK") is None
-    assert apart(os.getenv, "HOME_OF_MINE") == "here"
+    assert call_isolated(os.getenv, "PMI_RANK") is None
+    assert call_isolated(os.getenv, "HOME_OF_MINE") == "here"
     with pytest.raises(ZeroDivisionError):
-        apart(divmod, 1, 0)
+        call_isolated(divmod, 1, 0)
     with pytest.raises(Crash, match="crashed with SIGABRT"):
-        apart(os.abort)
+        call_isolated(os.abort)
     with pytest.raises(Crash, match="exit code 3"):
-        apart(os._exit, 3)
+        call_isolated(os._exit, 3)
 
 
 # -- materials and elements ------------------------------------------------------------------------
@@ -475,8 +475,8 @@ def test_conjugate_gradients_find_what_the_direct_solver_finds(monkeypatch):
 
 def test_meshes_do_not_see_the_last_digits_of_widths():
     width = np.array([0.05, 0.0531219267, 12.3456789, 1e-4])
-    drawn = drawable(width)
-    assert np.array_equal(drawable(drawn), drawn)
-    assert np.array_equal(drawable(width * (1 + 1e-12)), drawn)
+    drawn = rounded_widths(width)
+    assert np.array_equal(rounded_widths(drawn), drawn)
+    assert np.array_equal(rounded_widths(width * (1 + 1e-12)), drawn)
     assert drawn == pytest.approx(width, rel=5e-7)
     assert drawn[0] == width[0]

@@ -13,7 +13,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError
-from mechlearn.solids.sizing import struts
+from mechlearn.solids.sizing import size_struts
 from mechlearn.studies.verify import table, tune, verify
 
 TASK = ml.Task(
@@ -35,12 +35,12 @@ def springs(net):
 
 @pytest.fixture(scope="module")
 def found(springs):
-    made = struts(springs, largest=0.1, smallest=0.01)
+    made = size_struts(springs, largest=0.1, smallest=0.01)
     return verify(springs, made, material="linear", order=1, mesh_size=0.7)
 
 
 def test_struts_are_as_stiff_as_learned(springs):
-    made = struts(springs, largest=0.1, smallest=0.01)
+    made = size_struts(springs, largest=0.1, smallest=0.01)
     stiffness = made.modulus * made.width / made.network.lengths
     assert stiffness == pytest.approx(springs.learned["stiffness"], rel=1e-12)
     assert made.width.max() == pytest.approx(0.1 * springs.network.lengths.mean())
@@ -52,7 +52,7 @@ def test_round_struts_in_space_are_as_stiff_as_learned(space):
         targets=[ml.Target(nodes=[3, 12], strain=0.01)],
     )
     run = ml.train(space, task, learn=ml.Learn(bounds=(0.2, 1.0), initial=0.5), steps=3)
-    made = struts(run, smallest=0.01)
+    made = size_struts(run, smallest=0.01)
     stiffness = made.modulus * np.pi / 4 * made.width**2 / made.network.lengths
     assert stiffness == pytest.approx(run.learned["stiffness"], rel=1e-12)
 
@@ -68,18 +68,18 @@ def test_bars_say_what_springs_learned_and_others_their_own(found):
 
 def test_thin_struts_are_left_out_but_for_those_that_hold(springs):
     """What is left stands with its joints free to turn."""
-    made = struts(springs, largest=0.1, smallest=0.6)
+    made = size_struts(springs, largest=0.1, smallest=0.6)
     assert made.width.min() == pytest.approx(0.6 * made.width.max())
     dropped = np.count_nonzero(~made.kept)
     assert dropped + len(made.clipped) > 0
     assert not ml.rigidity(made.network).floppy
-    kept = struts(springs, largest=0.1, smallest=0.6, drop=False)
+    kept = size_struts(springs, largest=0.1, smallest=0.6, drop=False)
     assert kept.kept.all()
     assert len(kept.clipped) == dropped + len(made.clipped)
 
 
 def test_soft_joints_bring_the_beams_closer_to_the_bars(springs):
-    made = struts(springs, largest=0.1, smallest=0.01)
+    made = size_struts(springs, largest=0.1, smallest=0.01)
     options = {"material": "linear", "order": 1, "mesh_size": 0.7}
     [hinged] = verify(springs, made, hinge=Hinge(0.3, 0.1), **options).targets
     [rigid] = verify(springs, made, **options).targets
@@ -88,7 +88,7 @@ def test_soft_joints_bring_the_beams_closer_to_the_bars(springs):
 
 
 def test_tuning_goes_on_in_the_solid(springs):
-    made = struts(springs, largest=0.1, smallest=0.01)
+    made = size_struts(springs, largest=0.1, smallest=0.01)
     tuned = tune(springs, made, material="linear", order=1, mesh_size=0.7, steps=40)
     assert tuned.energy.name == "solid"
     assert tuned.summary["error"] <= 0.05 < tuned.history.error.values[0]
@@ -143,15 +143,15 @@ def test_what_no_solid_can_be_made_of_is_refused(torus, plane, springs):
         targets=[ml.Target(nodes=[3, 12], strain=0.01, baseline="reference")],
     )
     with pytest.raises(InputError, match="periodic"):
-        struts(ml.train(torus, task, steps=0))
+        size_struts(ml.train(torus, task, steps=0))
     rest = {"rest_length": ml.Learn(spread=0.01)}
     with pytest.raises(InputError, match="rest lengths"):
-        struts(ml.train(plane, task, learn=rest, steps=0))
+        size_struts(ml.train(plane, task, learn=rest, steps=0))
     with pytest.raises(InputError, match="between 0 and 1"):
-        struts(springs, largest=1.5)
+        size_struts(springs, largest=1.5)
     volts = ml.Task(
         sources=[ml.Source(nodes=5, voltage=1.0)], targets=[ml.Target(nodes=[20, 25], voltage=0.1)],
         supports=[ml.Support(nodes=[0])],
     )  # fmt: skip
     with pytest.raises(InputError, match="not of a resistor"):
-        struts(ml.train(plane, volts, energy=ml.Resistor(), steps=0))
+        size_struts(ml.train(plane, volts, energy=ml.Resistor(), steps=0))
