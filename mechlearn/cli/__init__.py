@@ -15,9 +15,9 @@ from cyclopts import App, CycloptsError
 from mechlearn import __version__
 from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
+from mechlearn.cli.output import fail, show_notes
 from mechlearn.cli.showing import export, render, report, view
 from mechlearn.cli.studies import compare, sweep, verify
-from mechlearn.cli.words import fail, show_notes
 from mechlearn.errors import InputError, MechlearnError
 
 app = App(

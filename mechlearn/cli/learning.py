@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mechlearn.cli.words import Switch, error_text, fail, say, source_table, table, verdict, warn
+from mechlearn.cli.output import Switch, error_text, fail, say, source_table, table, verdict, warn
 from mechlearn.errors import about
 from mechlearn.parallel import on_first, rank
 

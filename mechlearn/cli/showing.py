@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from mechlearn.cli.words import Switch, say
+from mechlearn.cli.output import Switch, say
 from mechlearn.errors import InputError
 from mechlearn.export.options import Options
 from mechlearn.parallel import on_first, size

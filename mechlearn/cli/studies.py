@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from mechlearn.cli.words import Switch, say, verdict, warn
+from mechlearn.cli.output import Switch, say, verdict, warn
 from mechlearn.errors import InputError, about
 from mechlearn.parallel import on_first, size
 

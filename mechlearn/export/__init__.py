@@ -44,8 +44,8 @@ FORMATS: dict[str, Format] = {
     ".ply": Format("printing", "triangles, mm (no unit in the file)", MAKING + BODY),
     ".step": Format("step", "a solid for CAD, mm", MAKING + BODY),
     ".stp": Format("step", "a solid for CAD, mm", MAKING + BODY),
-    ".dxf": Format("sheet", "closed outlines for a laser, mm", (*MAKING, "kerf")),
-    ".svg": Format("sheet", "closed outlines for a laser, mm", (*MAKING, "kerf")),
+    ".dxf": Format("laser", "closed outlines for a laser, mm", (*MAKING, "kerf")),
+    ".svg": Format("laser", "closed outlines for a laser, mm", (*MAKING, "kerf")),
     # for other finite-element codes
     ".inp": Format(
         "deck",

@@ -16,7 +16,7 @@ from mechlearn.errors import InputError, MechlearnError, listed
 from mechlearn.export.options import Options
 from mechlearn.solids import outline, sizing
 from mechlearn.solids.contact import rod_overlaps
-from mechlearn.solids.struts import SizedStruts
+from mechlearn.solids.struts import Struts
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -35,7 +35,7 @@ class Part:
 
     Attributes
     ----------
-    struts : SizedStruts
+    struts : Struts
         In mm.
     unit : float
         Length of a unit of the network in mm.
@@ -48,7 +48,7 @@ class Part:
         What the struts were made of, in units of the network.
     """
 
-    struts: SizedStruts
+    struts: Struts
     unit: float
     thickness: float
     supported: NDArray[np.int64]
@@ -97,7 +97,7 @@ def hinge_of(run: "Run", options: Options) -> Hinge | None:
 
 def sized(run: "Run", options: Options) -> sizing.SizedStruts:
     """Struts with the learned stiffnesses, in units of the network."""
-    return sizing.struts(
+    return sizing.size_struts(
         run, largest=options.largest, smallest=options.smallest, drop=not options.keep
     )
 
@@ -113,10 +113,10 @@ def make_part(run: "Run", options: Options) -> Part:
     """
     made = sized(run, options)
     hinge = hinge_of(run, options)
-    struts = SizedStruts(made.network, made.width, hinge)
+    struts = Struts(made.network, made.width, hinge)
     unit = options.unit or _unit(struts, options)
     network = replace(made.network, nodes=made.network.nodes * unit)
-    struts = SizedStruts(network, made.width * unit, hinge)
+    struts = Struts(network, made.width * unit, hinge)
     supported = _supported(run) if options.hole or options.base else np.empty(0, dtype=np.int64)
     thickness = options.thickness or float(struts.width.max())
     part = Part(struts, unit, thickness, supported, options, made)
@@ -130,7 +130,7 @@ def make_part(run: "Run", options: Options) -> Part:
     return part
 
 
-def _unit(struts: SizedStruts, options: Options) -> float:
+def _unit(struts: Struts, options: Options) -> float:
     """Length of a network's unit in mm, from the wanted longest side."""
     nodes, radius = struts.network.nodes, struts.joint_radius[:, None]
     longest = np.ptp(np.concatenate([nodes - radius, nodes + radius]), axis=0).max()

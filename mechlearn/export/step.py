@@ -12,8 +12,7 @@ from mechlearn.export.body import hole_places, plate_corners, rods, surface
 from mechlearn.export.options import Options
 from mechlearn.export.part import Part, lowest, make_part, silhouette
 from mechlearn.io.writing import write_file
-from mechlearn.solids.meshing import gmsh_session, meshing_error
-from mechlearn.solids.uniting import (
+from mechlearn.solids.boolean import (
     TRIES,
     check_volume,
     first_success,
@@ -21,6 +20,7 @@ from mechlearn.solids.uniting import (
     shortened_rod,
     union,
 )
+from mechlearn.solids.meshing import gmsh_session, meshing_error
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run

@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError, failure, first_line
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.text import text_fields
-from mechlearn.io.untrusted_hdf import SUFFIXES, check_hdf
-from mechlearn.io.untrusted_mesh import guarded_meshio
-from mechlearn.io.untrusted_vtk import check_vtk_xml
-from mechlearn.io.untrusted_xml import heavy_files, refuse_entities
+from mechlearn.io.untrusted import (
+    HDF,
+    check_hdf,
+    check_vtk_xml,
+    guarded_meshio,
+    heavy_files,
+    refuse_entities,
+)
 from mechlearn.io.writing import replaced_file
 from mechlearn.network import Network
 
@@ -78,7 +82,7 @@ def read_mesh(path: str | Path) -> "meshio.Mesh":
     if suffix in (".xdmf", ".xmf"):
         for file in heavy_files(Path(path)):
             check_hdf(file)
-    if suffix in SUFFIXES:
+    if suffix in HDF:
         check_hdf(Path(path))
     if suffix == ".vtu" and Path(path).is_file():
         check_vtk_xml(Path(path))

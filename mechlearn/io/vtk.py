@@ -63,66 +63,30 @@ def _reader(suffix: str) -> Any:
 
 def _arrays(found: Any) -> dict[str, Any]:
     from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkFiltersCore import vtkAppendFilter
 
-    points = np.zeros((0, 3))
-    if found.GetNumberOfPoints():
-        if hasattr(found, "GetPoints") and found.IsA("vtkPointSet"):
-            points = vtk_to_numpy(found.GetPoints().GetData()).astype(float)
-        else:
-            points = np.array([found.GetPoint(k) for k in range(found.GetNumberOfPoints())])
-    if found.IsA("vtkUnstructuredGrid"):
-        parts = [(None, found.GetCells())]
-        types = vtk_to_numpy(found.GetCellTypes()) if found.GetNumberOfCells() else np.zeros(0)
-    elif found.IsA("vtkPolyData"):
-        parts = [
-            (line, getattr(found, f"Get{name}")())
-            for line, name in (((1, 2), "Verts"), ((3, 4), "Lines"), (7, "Polys"), (6, "Strips"))
-        ]
-        types = None
-    else:
-        return _of_grid(found, points)
-    offsets, nodes, kinds = [], [], []
-    start = 0
-    for kind, cells in parts:
-        if not cells.GetNumberOfCells():
-            continue
-        at = vtk_to_numpy(cells.GetOffsetsArray()).astype(np.int64)
-        offsets.append(at[:-1] + start)
-        nodes.append(vtk_to_numpy(cells.GetConnectivityArray()).astype(np.int64))
-        start += len(nodes[-1])
-        if kind is not None:
-            least, more = kind if isinstance(kind, tuple) else (kind, kind)
-            wide = np.diff(at) > (1 if least == 1 else 2)
-            kinds.append(np.where(wide, more, least))
-    end = [np.array([start])]
-    out = {
-        "points": points,
-        "types": types if types is not None else np.concatenate([*kinds, np.zeros(0, int)]),
-        "offsets": np.concatenate([*offsets, *end]),
-        "nodes": np.concatenate([*nodes, np.zeros(0, np.int64)]),
+    if not found.IsA("vtkUnstructuredGrid"):
+        convert = vtkAppendFilter()
+        convert.SetOutputPointsPrecision(convert.DOUBLE_PRECISION)
+        convert.AddInputData(found)
+        convert.Update()
+        found = convert.GetOutput()
+    out: dict[str, Any] = {
+        "points": np.zeros((0, 3)),
+        "types": np.zeros(0, int),
+        "offsets": np.zeros(1, np.int64),
+        "nodes": np.zeros(0, np.int64),
     }
+    if found.GetNumberOfPoints():
+        out["points"] = vtk_to_numpy(found.GetPoints().GetData()).astype(float)
+    if found.GetNumberOfCells():
+        cells = found.GetCells()
+        out["types"] = vtk_to_numpy(found.GetCellTypes())
+        out["offsets"] = vtk_to_numpy(cells.GetOffsetsArray()).astype(np.int64)
+        out["nodes"] = vtk_to_numpy(cells.GetConnectivityArray()).astype(np.int64)
     polyhedra = np.flatnonzero(out["types"] == 42)
     out["pairs"] = {int(k): _cell_edges(found, int(k)) for k in polyhedra}
     return out | _data(found)
-
-
-def _of_grid(found: Any, points: np.ndarray) -> dict[str, Any]:
-    """Structured grid as explicit cells."""
-    cells = [found.GetCell(k) for k in range(0)]
-    types, nodes, offsets = [], [], [0]
-    for k in range(found.GetNumberOfCells()):
-        cells = found.GetCell(k)
-        ids = [cells.GetPointId(j) for j in range(cells.GetNumberOfPoints())]
-        types.append(found.GetCellType(k))
-        nodes += ids
-        offsets.append(len(nodes))
-    return {
-        "points": points,
-        "types": np.array(types),
-        "offsets": np.array(offsets),
-        "nodes": np.array(nodes, dtype=np.int64),
-        "pairs": {},
-    } | _data(found)
 
 
 def _cell_edges(found: Any, k: int) -> list[int]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
-from mechlearn.networks.flat import DIMENSION
+from mechlearn.networks.planar import DIMENSION
 
 #: What columns of bonds mean after their nodes.
 COLUMNS = ("stiffness", "rest_length", "trainable")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, listed
 from mechlearn.io.meshfile import set_field, take_sets
 from mechlearn.network import Network
-from mechlearn.networks.flat import dimension_mark
+from mechlearn.networks.planar import dimension_mark
 
 AXES = ("x", "y", "z")
 WHOLE = re.compile(r"[+-]?\d+")

@@ -28,9 +28,9 @@ from mechlearn.io.text import with_texts
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.blocks import in_blocks, read_blocks
-from mechlearn.networks.flat import DIMENSION, dimension_mark, reduced_dimension
 from mechlearn.networks.graphs import read_graphml
 from mechlearn.networks.meshes import SUFFIXES, read_network
+from mechlearn.networks.planar import DIMENSION, dimension_mark, reduced_dimension
 from mechlearn.networks.protein import protein
 from mechlearn.networks.tables import read_csv, read_npz
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.extras import load
-from mechlearn.io.untrusted_xml import refuse_entities
+from mechlearn.io.untrusted import refuse_entities
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
@@ -27,7 +27,7 @@ from mechlearn.networks.columns import (
     row_dicts,
     text_names,
 )
-from mechlearn.networks.flat import reduced_dimension
+from mechlearn.networks.planar import reduced_dimension
 
 if TYPE_CHECKING:
     import networkx

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, first_line
 from mechlearn.io.meshfile import read_mesh, take_sets
-from mechlearn.io.untrusted_vtk import check_vtk_xml
-from mechlearn.io.untrusted_xml import refuse_entities
+from mechlearn.io.untrusted import check_vtk_xml, refuse_entities
 from mechlearn.network import BOX, Network
 from mechlearn.networks.cells import (
     Mesh,
@@ -24,10 +23,10 @@ from mechlearn.networks.cells import (
     without_repeats,
 )
 from mechlearn.networks.decks import read_deck
-from mechlearn.networks.flat import DIMENSION
-from mechlearn.networks.gmshfiles import read_gmsh
+from mechlearn.networks.gmsh import read_gmsh
 from mechlearn.networks.libraries import from_meshio, from_vtk
-from mechlearn.networks.plyfiles import read_ply
+from mechlearn.networks.planar import DIMENSION
+from mechlearn.networks.ply import read_ply
 
 #: What VTK reads here.
 VTK = (".vtu", ".vtp", ".vtk", ".obj", ".stl")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.io.meshfile import set_field, take_sets
-from mechlearn.io.untrusted_npz import read_arrays
+from mechlearn.io.untrusted import read_arrays
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
@@ -29,7 +29,7 @@ from mechlearn.networks.columns import (
     text_names,
     typed,
 )
-from mechlearn.networks.flat import dimension_mark
+from mechlearn.networks.planar import dimension_mark
 
 #: Columns that say which nodes a bond joins, and which one is the id of a node.
 ENDS = (("i", "j"), ("source", "target"), ("from", "to"))

@@ -222,7 +222,7 @@ def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
     return figure
 
 
-def write_file(figure: "Figure", path: Path) -> Path:
+def save(figure: "Figure", path: Path) -> Path:
     """Write a figure, and the folder it is in; raises InputError where that cannot be."""
     from matplotlib import rc_context
 

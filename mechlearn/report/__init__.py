@@ -1,5 +1,5 @@
 """Reports: a run as one self-contained page of HTML."""
 
-from mechlearn.report.page import report
+from mechlearn.report.document import report
 
 __all__ = ["report"]

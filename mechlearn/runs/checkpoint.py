@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError, failure
 from mechlearn.runs.folder import BEFORE, CHECKPOINT, Place, resumable
-from mechlearn.io.untrusted_npz import read_arrays
+from mechlearn.io.untrusted import read_arrays
 from mechlearn.io.writing import write_atomic
 from mechlearn.learning import Learner
 from mechlearn.network import Network

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from mechlearn.errors import SolveError
 from mechlearn.network import Network
 from mechlearn.solids import facets
-from mechlearn.solids.outline import optional, outline
-from mechlearn.solids.patches import CORNERS, FACES, patch_of
-from mechlearn.solids.struts import JOINT, Struts
-from mechlearn.solids.uniting import (
+from mechlearn.solids.boolean import (
     check_volume,
     first_success,
     rotate_bodies,
     shortened_rod,
     union,
 )
+from mechlearn.solids.outline import optional, outline
+from mechlearn.solids.patches import CORNERS, FACES, patch_of
+from mechlearn.solids.struts import JOINT, Struts
 
 #: What a union may lose of the struts' volume, which is known to 1e-5.
 LOST = 1e-3

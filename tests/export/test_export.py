@@ -24,8 +24,8 @@ from mechlearn.export.part import lowest, make_part, silhouette
 from mechlearn.io.meshfile import write_network
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
-from mechlearn.solids import sizing, uniting
-from mechlearn.solids.domain import draw
+from mechlearn.solids import boolean, sizing
+from mechlearn.solids.domain import mesh_and_velocity
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts
 from mechlearn.studies.verify import verify
@@ -89,8 +89,8 @@ def untrained(net, task, energy, **values):
 @functools.cache
 def solid_volume(run, unit, thickness, **options):
     """Volume in mm3 of the mesh that a solid is solved on."""
-    made = sizing.struts(run)
-    mesh, _ = draw(Struts(made.network, made.width, **options), 0.4)
+    made = sizing.size_struts(run)
+    mesh, _ = mesh_and_velocity(Struts(made.network, made.width, **options), 0.4)
     return volumes(mesh.points, mesh.cells).sum() * unit**2 * thickness
 
 
@@ -180,7 +180,7 @@ def test_a_part_is_one_closed_body_as_large_as_the_solid(which, suffix, request,
     assert mesh.is_winding_consistent
     assert mesh.body_count == 1
     assert volume == pytest.approx(solid_volume(run, 20.0, 4.0 if flat else 20.0), rel=0.01)
-    radius = Struts(run.network, sizing.struts(run).width).joint_radius.max()
+    radius = Struts(run.network, sizing.size_struts(run).width).joint_radius.max()
     wide = np.ptp(run.network.nodes, axis=0).max() * 20
     assert wide < mesh.extents.max() < wide + 2 * 20 * radius
 
@@ -256,12 +256,12 @@ def test_step_is_whole_though_the_union_loses_rods_at_first(small, tmp_path, mon
         asked.append(attempt)
         return make(part, wanted if attempt else 1.02 * wanted, attempt)
 
-    monkeypatch.setattr(uniting, "call_isolated", loses)
+    monkeypatch.setattr(boolean, "call_isolated", loses)
     path = small.export(tmp_path / "a.step", unit=20.0)
     assert asked == [0, 1]
     assert path.read_bytes().startswith(b"ISO-10303-21")
     monkeypatch.setattr(
-        uniting, "call_isolated", lambda make, part, wanted, n: make(part, wanted / 2, n)
+        boolean, "call_isolated", lambda make, part, wanted, n: make(part, wanted / 2, n)
     )
     with pytest.raises(SolveError, match=r"lost some of the struts.*meet at the smallest angle"):
         small.export(tmp_path / "b.step", unit=20.0)
@@ -281,7 +281,7 @@ def test_a_beam_lattice_has_the_struts_as_beams(deep, tmp_path):
     root = ElementTree.fromstring(text)
     beams = [e for e in root.iter() if e.tag.endswith("}beam")]
     balls = [e for e in root.iter() if e.tag.endswith("}ball")]
-    made = sizing.struts(deep)
+    made = sizing.size_struts(deep)
     radii = [float(b.get("r1")) for b in beams]
     assert root.get("unit") == "millimeter"
     assert radii == pytest.approx(10 * made.width, rel=1e-4)
@@ -344,7 +344,7 @@ def refusal(run, path, **options):
 
 def test_struts_thinner_than_a_line_are_named(run, tmp_path):
     text = refusal(run, tmp_path / "a.stl", unit=1.0)
-    widths = sizing.struts(run).width
+    widths = sizing.size_struts(run).width
     thin = np.flatnonzero(widths < 0.4)
     assert f"Struts {thin[0]}, " in text
     unit = float(re.search(r"unit of ([\d.]+) mm", text)[1])
@@ -457,7 +457,7 @@ needs_ccx = pytest.mark.skipif(shutil.which("ccx") is None, reason="CalculiX (cc
 )
 def test_decks_answer_as_the_models_do(flat, deep, energy, dim, tmp_path):
     run = {2: flat, 3: deep}[dim]
-    made = sizing.struts(run)
+    made = sizing.size_struts(run)
     element = {"spring": ml.Spring, "bar": ml.Bar, "beam": ml.Beam, "solid": ml.Solid}[energy]
     element = element.in_dimension(dim)
     material = (
@@ -492,7 +492,7 @@ def test_the_deck_of_a_solid_in_space_answers_as_the_model_does(tmp_path):
 @needs_ccx
 @pytest.mark.parametrize("model", ["bar", "beam", "solid"])
 def test_springs_become_the_struts_that_verify_solves(flat, model, tmp_path):
-    made = sizing.struts(flat)
+    made = sizing.size_struts(flat)
     [row] = verify(flat, made, material="linear").targets
     export(flat, tmp_path / "a.inp", model=model)
     wanted = np.array(row["solid" if model == "solid" else f"{model}s"])

@@ -15,7 +15,7 @@ from mechlearn.cli import main
 from mechlearn.errors import printable
 from mechlearn.export import export
 from mechlearn.io.tables import csv_table
-from mechlearn.report.page import page
+from mechlearn.report.document import page
 
 #: Colours, clears and retitles a terminal, forges lines, is a keyword of a deck, a section of a DXF
 #: file, a formula of TeX, a template, markup, and a format.

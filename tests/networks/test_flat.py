@@ -10,8 +10,8 @@ from mechlearn.errors import InputError
 from mechlearn.io.meshfile import write_network
 from mechlearn.network import Network
 from mechlearn.networks import from_file, to_text
-from mechlearn.networks.flat import reduced_dimension
 from mechlearn.networks.graphs import write_graphml
+from mechlearn.networks.planar import reduced_dimension
 from mechlearn.networks.tables import write_csv, write_npz
 
 WRITERS = {

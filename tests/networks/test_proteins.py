@@ -13,7 +13,7 @@ from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.networks import from_file, protein
 from mechlearn.render.scene import Scene
-from mechlearn.report.words import in_sentences
+from mechlearn.report.description import in_sentences
 from mechlearn.runs.config import read_setup
 from mechlearn.tasks.locate import node_ids
 

@@ -15,10 +15,10 @@ from mechlearn.learning.dofs import Learn
 from mechlearn.learning.rules import GradientDescent
 from mechlearn.network import Network
 from mechlearn.report import report
+from mechlearn.report.description import amount, duration, in_sentences, number
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import confusion
-from mechlearn.report.words import amount, duration, in_sentences, number
 from mechlearn.runs.actuation import Actuation
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train, train_file

@@ -15,7 +15,7 @@ from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
-from mechlearn.solids import facets, uniting
+from mechlearn.solids import boolean, facets
 from mechlearn.solids.contact import overlaps, rod_overlaps
 from mechlearn.solids.domain import SIDES, mesh_and_velocity
 from mechlearn.solids.materials import density
@@ -155,11 +155,11 @@ def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
         asked.append(arguments[-1])
         return call_isolated(os.abort) if arguments[-1] == 0 else make(*arguments)
 
-    monkeypatch.setattr(uniting, "call_isolated", crash_once)
+    monkeypatch.setattr(boolean, "call_isolated", crash_once)
     mesh = make_mesh(struts, 1.0)
     assert asked == [0, 1]
     assert set(mesh.strut) == set(range(9))
-    monkeypatch.setattr(uniting, "call_isolated", lambda make, *arguments: make(*arguments))
+    monkeypatch.setattr(boolean, "call_isolated", lambda make, *arguments: make(*arguments))
     monkeypatch.setattr(facets, "volume", lambda struts: 1.01 * volume)
     volume = volumes(mesh.points, mesh.cells).sum()
     with pytest.raises(SolveError, match=r"lost some of the struts.*Bonds \d and \d meet at"):
@@ -171,7 +171,7 @@ def test_the_struts_at_the_smallest_angle_are_named():
     nodes = np.array([[0.0, 0, 0], [0, 0, 1], [0, 1, 0], [np.cos(angle), np.sin(angle), 0],
                       [1.0, 0, 0]])  # fmt: skip
     net = Network(nodes, np.array([[0, 1], [2, 0], [0, 4], [3, 0]]))
-    text = uniting.sharpest(Struts(net, np.full(4, 0.02)))
+    text = boolean.sharpest_angle(Struts(net, np.full(4, 0.02)))
     assert text.startswith("Bonds 2 and 3 meet at the smallest angle, 7 degrees, at node 0:")
 
 

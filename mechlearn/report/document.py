@@ -11,11 +11,11 @@ from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
 from mechlearn.io.writing import write_file
 from mechlearn.render.captions import heading, percent
+from mechlearn.report.description import duration, in_sentences, number
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import Confusion, confusion, target_rows
-from mechlearn.report.words import duration, in_sentences, number
 from mechlearn.runs.config import to_toml
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount, typeset
