@@ -25,36 +25,36 @@ from mechlearn.energies import Element
 
 #: Pages of the Python interface: a title, what it is about, and the modules whose names it lists.
 PAGES = {
-    "networks": ("Networks", "Networks to train, made or read, and what counting says of them.",
+    "networks": ("Networks", "Generators and readers of networks; rigidity by counting.",
                  ("network", "networks", "energies.rigidity")),
-    "tasks": ("Tasks", "What holds a network, what drives it, and what it is asked to do.",
+    "tasks": ("Tasks", "Supports, sources and targets.",
               ("tasks",)),
-    "elements": ("Elements", "What a network is made of: the energy of one bond or strut.",
+    "elements": ("Elements", "Element types, each an energy of one bond or strut.",
                  ("energies",)),
-    "learning": ("Learning", "What learns, by which rule, and how far the elements are from ideal.",
+    "learning": ("Learning", "Learning parameters, rules, and imperfections of elements.",
                  ("runs.training", "learning")),
-    "runs": ("Runs", "What a training leaves.", ("runs.run", "runs.results")),
-    "sequences": ("Sequences", "Several tasks, one after the other or at once, and damage.",
+    "runs": ("Runs", "Results of a training.", ("runs.run", "runs.results")),
+    "sequences": ("Sequences", "Sequential and joint learning of several tasks; damage.",
                   ("studies.sequence",)),
-    "errors": ("Errors", "The two ways in which mechlearn fails.", ("errors",)),
+    "errors": ("Errors", "Exceptions: invalid input, and equilibria without a solution.", ("errors",)),
 }  # fmt: skip
 
 #: Pages of modules that are used by their own name, or that one's own classes build on.
 MODULES = {
-    "drawing": ("Drawing, exporting, reporting", "Leaves of the package: nothing imports them.", {
+    "drawing": ("Drawing, exporting, reporting", "Plots, pictures, exports and reports of runs.", {
         "mechlearn.plots": None,
         "mechlearn.render": None,
         "mechlearn.export": ("export", "Options", "Format"),
         "mechlearn.report": ("report",),
         "mechlearn.view": ("serve",),
     }),
-    "studies": ("Comparing, sweeping, verifying", "Many trainings, and what is left of one.", {
+    "studies": ("Comparing, sweeping, verifying", "Comparison of rules, parameter sweeps, verification as a solid.", {
         "mechlearn.studies.compare": ("compare", "nudge_study"),
         "mechlearn.studies.sweep": ("sweep",),
-        "mechlearn.solids.sizing": ("struts",),
+        "mechlearn.solids.sizing": ("size_struts",),
         "mechlearn.studies.verify": ("verify", "tune", "table", "write"),
     }),
-    "extending": ("Extending", "What one's own elements, rules, costs and learners build on.", {
+    "extending": ("Extending", "Base classes of elements, rules, costs and learners.", {
         "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),
         "mechlearn.solids.materials": ("density",),
         "mechlearn.energies.kinematics": (
