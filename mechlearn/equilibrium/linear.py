@@ -83,7 +83,7 @@ class LinearEquilibrium(Equilibrium):
         half = total(model.comm, solution.T.take(self._read, axis=1).dot(self._half_reads))
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed
-        self._check(half, self._solver.missed(solution))
+        self._check(half, self._solver.relative_residual(solution))
         self._at_rest = 2 * half[-1] if prestressed else None
         forced = half[:-1] if prestressed else half
         self.compliance = forced + forced.T

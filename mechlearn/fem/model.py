@@ -26,7 +26,7 @@ from mechlearn.fem.mesh import BondMesh
 from mechlearn.fem.numbering import UserOrder
 from mechlearn.fem.superposition import BondSuperposition, FeltByBonds
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.linalg.bordered import Border, BorderedSolver
+from mechlearn.linalg.bordered import BorderedMatrix, BorderedSolver
 from mechlearn.linalg.matmul import Product
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
@@ -106,7 +106,7 @@ class Model(UserOrder, AtState):
         of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
         self.local_free = np.r_[~np.isin(on.dof_of_local, self.held), of_cell]
         self.local_turns = np.r_[on.dof_of_local % self.width >= self.places, of_cell]
-        self._border = Border(comm, corner=np.zeros((self.cell, self.cell)))
+        self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._scattered = energy.linear and comm.size == 1
         if not self._scattered:
@@ -205,8 +205,8 @@ class Model(UserOrder, AtState):
         border, (columns, corner) = self._border, forms.assemble(self._mesh, self._vector)
         columns *= self.local_free[: self._n_owned, None]
         corner = total(self.comm, corner)
-        border.columns = border.columns + columns if add else columns
-        border.corner = border.corner + corner if add else corner
+        border.B = border.B + columns if add else columns
+        border.C = border.C + corner if add else corner
 
     @override
     def _given(self, form: fem.Form) -> dict[str, Any]:
@@ -235,11 +235,11 @@ class Model(UserOrder, AtState):
         if self.cell:
             # The cell's strain moves all bonds at once, and its stiffness grows with their number.
             each = self._border.split(springs)[1]
-            self._border.corner = self._border.corner + np.diag(each * self.network.n_edges)
+            self._border.C = self._border.C + np.diag(each * self.network.n_edges)
 
     @override
     def cell_stiffness(self) -> float:
-        each = self._border.corner.diagonal() / np.square(self.network.lengths).sum()
+        each = self._border.C.diagonal() / np.square(self.network.lengths).sum()
         return float(np.abs(each).mean()) if self.cell else 0.0
 
     def _stresses(self, strains: NDArray) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from scipy import sparse
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fem.mesh import BondMesh
 from mechlearn.fenics import MPI
-from mechlearn.linalg.bordered import Border
+from mechlearn.linalg.bordered import BorderedMatrix
 from mechlearn.network import Network
 
 
@@ -25,7 +25,7 @@ class UserOrder:
     points: NDArray[np.float64]
     local_free: NDArray[np.bool_]
     _mesh: BondMesh
-    _border: Border
+    _border: BorderedMatrix
 
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
         """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""

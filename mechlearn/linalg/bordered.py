@@ -1,7 +1,9 @@
-"""Solution of a sparse symmetric system with a few dense rows: a network, and its cell's strain.
+"""Sparse symmetric systems with a few dense rows, ``[[K, B], [B^T, C]]``, by a Schur complement.
 
-The sparse part is factorised as it is without them; what couples the dense rows is its Schur
-complement, a small dense matrix, whose signs add to the inertia (Haynsworth).
+``K`` is factorised as it is without them; ``C - B^T K^-1 B`` is small and dense, and the signs of
+its eigenvalues add to the inertia (E. V. Haynsworth, Linear Algebra Appl. 1, 73 (1968),
+https://doi.org/10.1016/0024-3795(68)90050-5). Of a network, the dense rows are those of the
+macroscopic strain.
 """
 
 from dataclasses import dataclass, field
@@ -16,29 +18,29 @@ from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.parallel import total
 
-#: A Schur complement with smaller eigenvalues, relative to its scale, is singular.
+#: Relative size of an eigenvalue of the Schur complement below which it is zero.
 SINGULAR = 1e-12
 
 
 @dataclass(eq=False)
-class Border:
-    """The dense rows of a stiffness matrix.
+class BorderedMatrix:
+    """Dense rows of a bordered matrix.
 
     Attributes
     ----------
     comm : MPI communicator
         Its first rank owns the unknowns of the dense rows, which come last there.
-    columns : (owned rows of the sparse part, c) array
-    corner : (c, c) array
+    B : (owned rows of K, c) array
+    C : (c, c) array
     """
 
     comm: MPI.Comm
-    columns: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
-    corner: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    B: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    C: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
     def split(self, block: NDArray) -> tuple[NDArray, NDArray]:
-        """The sparse part of owned rows, and the dense ones whole on every rank."""
-        c = len(self.corner)
+        """Owned sparse rows, and the dense ones, whole on every rank."""
+        c = len(self.C)
         sparse = block[:-c] if self.comm.rank == 0 else block
         dense: Any = block[-c:].copy() if self.comm.rank == 0 else None
         return sparse, dense if self.comm.size == 1 else self.comm.bcast(dense)
@@ -49,32 +51,33 @@ class Border:
 
 
 class BorderedSolver:
-    """A direct solver of the sparse part, and the dense rows by their Schur complement.
+    """Direct solver of a bordered matrix.
 
     Parameters
     ----------
     inner : DirectSolver
-    border : Border
+        Of ``K``.
+    border : BorderedMatrix
         Its arrays may change before every :meth:`factor`.
     definite : bool
         Promise that the whole matrix is positive definite.
     """
 
-    def __init__(self, inner: DirectSolver, border: Border, *, definite: bool) -> None:
+    def __init__(self, inner: DirectSolver, border: BorderedMatrix, *, definite: bool) -> None:
         self._inner, self._border, self._definite = inner, border, definite
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
         self._inner.factor()
         # The border may change while this factorisation serves for other states.
-        self._columns = columns = self._border.columns.copy()
-        corner = self._border.corner
-        self._moved = self._inner.solve(columns)
-        schur = corner - total(self._border.comm, columns.T @ self._moved)
+        self._b = self._border.B.copy()
+        c = self._border.C
+        self._solved_b = self._inner.solve(self._b)
+        schur = c - total(self._border.comm, self._b.T @ self._solved_b)
         self._schur = (schur + schur.T) / 2
-        self._scale = 1 / np.sqrt(np.maximum(np.abs(corner.diagonal()), 1e-300))
-        self._signs = np.linalg.eigvalsh(self._schur * np.outer(self._scale, self._scale))
-        if self._definite and not self._signs.min() > SINGULAR:
+        self._scale = 1 / np.sqrt(np.maximum(np.abs(c.diagonal()), 1e-300))
+        self._eigenvalues = np.linalg.eigvalsh(self._schur * np.outer(self._scale, self._scale))
+        if self._definite and not self._eigenvalues.min() > SINGULAR:
             raise SolveError(
                 "The cell deforms without resistance: the network is floppy where its cell is not "
                 "held; hold more of the cell's strain, or add bonds."
@@ -82,22 +85,21 @@ class BorderedSolver:
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues of the whole matrix."""
-        negative, zero, positive = self._inner.inertia()
-        small = np.abs(self._signs) <= SINGULAR
-        below, above = (self._signs < 0) & ~small, (self._signs > 0) & ~small
-        return Inertia(negative + int(below.sum()), zero + int(small.sum()),
-                       positive + int(above.sum()))  # fmt: skip
+        e = self._eigenvalues
+        of_schur = e < -SINGULAR, np.abs(e) <= SINGULAR, e > SINGULAR
+        both = zip(self._inner.inertia(), of_schur, strict=True)
+        return Inertia(*(n + int(those.sum()) for n, those in both))
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
         """Solve for every column, shape (owned rows, k); the result has the same shape."""
         sparse, dense = self._border.split(columns)
-        free = self._inner.solve(sparse)
-        pulled = dense - total(self._border.comm, self._columns.T @ free)
+        x = self._inner.solve(sparse)
+        right = dense - total(self._border.comm, self._b.T @ x)
         s = self._scale[:, None]
-        strain = s * np.linalg.solve(self._schur * (s * s.T), s * pulled)
-        return self._border.join(free - self._moved @ strain, strain)
+        y = s * np.linalg.solve(self._schur * (s * s.T), s * right)
+        return self._border.join(x - self._solved_b @ y, y)
 
-    def missed(self, solution: NDArray) -> float:
-        """By how much the sparse part of the last :meth:`solve`, which gave this, is missed."""
-        free, strain = self._border.split(solution)
-        return self._inner.missed(free + self._moved @ strain)
+    def relative_residual(self, solution: NDArray) -> float:
+        """Relative residual of the sparse part of the last :meth:`solve`, which gave this."""
+        x, y = self._border.split(solution)
+        return self._inner.relative_residual(x + self._solved_b @ y)

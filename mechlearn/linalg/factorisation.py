@@ -1,10 +1,9 @@
-"""Symmetric matrices factorised by PETSc: small ones by its own kernels, and any by MUMPS.
+"""Factorisation of symmetric matrices: its interface, checks, and MUMPS on any number of ranks.
 
-Those kernels are faster where factors are sparse, as those of networks in the plane and of slender
-solids are; for a definite matrix of many nodes those that take a node's numbers as one block are
-twice as fast again. MUMPS takes whatever there is, on any number of ranks.
+:mod:`.petsc_kernels` and :mod:`.cholmod` are faster on one rank; :mod:`.solver` selects.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple, override
 
@@ -12,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.fenics import PETSc
-from mechlearn.linalg.dof_groups import Kinds
-from mechlearn.linalg.ordering import Ordered
-from mechlearn.linalg.solve_check import LOOSE, Trial
+from mechlearn.fenics import MPI, PETSc
+from mechlearn.parallel import total
 
-#: What is left of a pivot, relative to what it was before others were eliminated, where it has no
-#: digits left.
-LOST = 1e-14
-#: What PETSc itself refuses. Its own limit is not relative to anything.
-NOTHING = 1e-300
+#: Bounds on the relative residual and the energy of the random load of a :class:`SolveCheck`,
+#: within which a factorisation is accurate to all digits.
+RESIDUAL_TOL, ENERGY_MAX = 1e-10, 1e12
+#: Energy of that load above which only rounding resists it: pivots that should be zero are 1e-14
+#: of their row, not 1e-16, where many terms were summed before.
+ROUNDING_ENERGY = 1e13
+#: Ratio of diagonal entries of equal units above which a mode counts as singular.
+CONDITION_MAX = 1e14
+#: Pivot relative to its diagonal entry below which no digit is left of it.
+ZERO_PIVOT = 1e-14
 
 
 class Inertia(NamedTuple):
@@ -32,16 +34,56 @@ class Inertia(NamedTuple):
     positive: int
 
 
-class Factors(ABC):
-    """A symmetric matrix, factorised again and again as its numbers change.
+class DofGroups:
+    """Unconstrained degrees of freedom in groups of equal units, such as rotations about z.
+
+    Parameters
+    ----------
+    rows : (k,) integer array
+        Unconstrained rows of this rank, counted from its first.
+    width : int
+        Degrees of freedom of a node, one after the other.
 
     Attributes
     ----------
-    missed : float, optional
-        By how much what it solves misses its load, where that is known.
+    rows : (k,) integer array
+        Group by group.
+    width : int
     """
 
-    missed: float | None = None
+    def __init__(self, rows: NDArray[np.int64], width: int) -> None:
+        self.rows, self.width = rows[np.argsort(rows % width, kind="stable")], width
+        self._present, self._first = np.unique(self.rows % width, return_index=True)
+
+    def permuted(self, place: NDArray[np.int64]) -> "DofGroups":
+        """Groups of a matrix in which every row has another place; nodes stay together."""
+        return DofGroups(np.sort(place[self.rows]), self.width)
+
+    def extremes(self, values: NDArray, comm: MPI.Comm) -> tuple[NDArray, NDArray]:
+        """Smallest and largest of some values, one for each of the ``rows``, (groups,) each."""
+        if len(self._present) == self.width:
+            low, high = (f.reduceat(values, self._first) for f in (np.minimum, np.maximum))
+        else:
+            low, high = np.full(self.width, np.inf), np.zeros(self.width)
+            if len(self._present):
+                low[self._present] = np.minimum.reduceat(values, self._first)
+                high[self._present] = np.maximum.reduceat(values, self._first)
+        if comm.size > 1:
+            comm.Allreduce(MPI.IN_PLACE, low, op=MPI.MIN)
+            comm.Allreduce(MPI.IN_PLACE, high, op=MPI.MAX)
+        return low, high
+
+
+class Factors(ABC):
+    """Factors of a symmetric matrix, recomputed as its values change.
+
+    Attributes
+    ----------
+    relative_residual : float, optional
+        That of the solution for a random load, where it is known.
+    """
+
+    relative_residual: float | None = None
 
     @abstractmethod
     def renew(self) -> None:
@@ -56,8 +98,8 @@ class Factors(ABC):
         """Signs of the eigenvalues."""
 
 
-class _ByPetsc(Factors):
-    """What PETSc factorises, alone or by another package.
+class PetscFactors(Factors):
+    """Factors by PETSc's interface to its own kernels or another package.
 
     Parameters
     ----------
@@ -93,7 +135,7 @@ class _ByPetsc(Factors):
             # Packages that gave up do not get over it.
             self.ksp.reset()
             raise singular() from error
-        # What was factorised serves, whatever becomes of the matrix, until it is asked for anew.
+        # The factors serve, whatever becomes of the matrix, until the next call.
         self._pc.setReusePreconditioner(True)
 
     @override
@@ -105,100 +147,18 @@ class _ByPetsc(Factors):
         return Inertia(*self._pc.getFactorMatrix().getInertia())
 
 
-class KernelFactors(_ByPetsc):
-    """By PETSc's own kernel: number by number, with inertia, or by blocks, if those are wider.
-
-    Parameters
-    ----------
-    ordered : Ordered
-    definite : bool
-        Promise that it is positive definite; else blocks must be single numbers.
-    """
-
-    def __init__(self, ordered: Ordered, definite: bool) -> None:
-        super().__init__(ordered.matrix, definite, "petsc")
-        self._ordered = ordered
-        self._pc.setFactorPivot(zeropivot=NOTHING)
-        self._alone, self._pivots = (np.zeros(ordered.matrix.size[0]) for _ in range(2))
-        self._vectors = [PETSc.Vec().createWithArray(array, comm=PETSc.COMM_SELF)
-                         for array in (self._alone, self._pivots)]  # fmt: skip
-
-    @override
-    def renew(self) -> None:
-        self._ordered.renew()
-        super().renew()
-        if self._ordered.width == 1:
-            alone, pivots = self._vectors
-            self._matrix.getDiagonal(alone)
-            self._pc.getFactorMatrix().getDiagonal(pivots)
-            if lost(self._ordered.kinds, self._pivots, self._alone):
-                raise singular()
-
-
-class BlockFactors(Factors):
-    """A definite matrix factorised by blocks where those can be trusted, else number by number.
-
-    Blocks on the diagonal are inverted, which loses the digits of ill-conditioned ones. Stiffnesses
-    that differ by six orders of magnitude make some.
-
-    Parameters
-    ----------
-    matrix : PETSc.Mat
-    order : (dofs,) integer array
-    width : int
-        Of the blocks.
-    kinds : Kinds
-        The rows that are none of supports.
-    """
-
-    def __init__(
-        self, matrix: PETSc.Mat, order: NDArray[np.int64], width: int, kinds: Kinds
-    ) -> None:
-        self._whole, self._order, self._kinds = matrix, order, kinds
-        ordered = Ordered(matrix, order, width, kinds)
-        self._now = self._by_block = KernelFactors(ordered, definite=True)
-        self._one_by_one: KernelFactors | None = None
-        self._trial = Trial(ordered.matrix, ordered.kinds)
-
-    @override
-    def renew(self) -> None:
-        self._now = self._by_block
-        self._now.renew()
-        answer = self._trial.answer(self._now.ksp)
-        self.missed = answer.missed
-        if not answer.exact:
-            if self._one_by_one is None:
-                one_by_one = Ordered(self._whole, self._order, 1, self._kinds)
-                self._one_by_one = KernelFactors(one_by_one, definite=True)
-            self._now = self._one_by_one
-            self._now.renew()
-            # A random load is harder to solve for than others here, and no measure for them.
-            answer, self.missed = self._trial.answer(self._now.ksp), None
-        if answer.loose:
-            raise singular()
-
-    @override
-    def solve(self, right: PETSc.Mat, out: PETSc.Mat) -> None:
-        self._now.solve(right, out)
-
-    @override
-    def inertia(self) -> Inertia:
-        return self._now.inertia()
-
-
-class MumpsFactors(_ByPetsc):
-    """By MUMPS.
+class MumpsFactors(PetscFactors):
+    """Factors by MUMPS.
 
     Parameters
     ----------
     matrix : PETSc.Mat
     definite : bool
         Promise that it is positive definite; else LDL^T, with inertia.
-    kinds : Kinds
-        The rows that are none of supports.
+    groups : DofGroups
     """
 
-    def __init__(self, matrix: PETSc.Mat, definite: bool, kinds: Kinds) -> None:
+    def __init__(self, matrix: PETSc.Mat, definite: bool, groups: DofGroups) -> None:
         super().__init__(matrix, definite, "mumps")
         self.ksp.setOptionsPrefix("mechlearn_mumps_")
         options = PETSc.Options("mechlearn_mumps_")
@@ -206,37 +166,95 @@ class MumpsFactors(_ByPetsc):
         options["mat_mumps_icntl_24"] = 1  # find null pivots, and report them as such
         options["mat_mumps_icntl_7"] = 5  # METIS; left to itself it often takes a slower order
         self.ksp.setFromOptions()
-        # Of a definite matrix it finds none.
-        self._trial = Trial(matrix, kinds) if definite else None
+        # Null pivots of a definite matrix are not found.
+        self._check = SolveCheck(matrix, groups) if definite else None
 
     @override
     def renew(self) -> None:
         # Others may have factorised the matrix with another promise.
         self._promise()
         super().renew()
-        if self._trial:
-            answer = self._trial.answer(self.ksp)
-            if answer.loose:
+        if self._check:
+            result = self._check(self.ksp)
+            if result.singular:
                 raise singular()
-            self.missed = answer.missed if answer.exact else None
+            self.relative_residual = result.residual if result.accurate else None
 
 
-def lost(kinds: Kinds, pivots: NDArray, alone: NDArray) -> bool:
-    """Whether a degree of freedom moves without resistance, or only rounding resists it.
+class CheckResult(NamedTuple):
+    """Relative residual and energy of a random load, and condition number of the diagonal."""
 
-    Its pivot has no digits left of what was there before others were eliminated, or that was
-    nothing beside others of its kind; (dofs,) both. Numbers that are none are not lost: they show
-    in what is solved for.
+    residual: float
+    energy: float
+    condition: float
+
+    @property
+    def accurate(self) -> bool:
+        """True if the factorisation is to be trusted in all digits."""
+        return self.residual < RESIDUAL_TOL and 0 <= self.energy < ENERGY_MAX
+
+    @property
+    def singular(self) -> bool:
+        """True if some part moves without resistance; false of solutions that are not finite."""
+        resists = 0 <= self.energy < ROUNDING_ENERGY and self.condition < CONDITION_MAX
+        return not (resists or math.isnan(self.energy))
+
+
+class SolveCheck:
+    """Randomised residual and conditioning check of a factorisation.
+
+    Parameters
+    ----------
+    matrix : PETSc.Mat
+        Positive definite.
+    groups : DofGroups
     """
-    pivots, alone = np.abs(pivots.take(kinds.rows)), alone.take(kinds.rows)
-    if (pivots <= LOST * alone).any():
+
+    def __init__(self, matrix: PETSc.Mat, groups: DofGroups) -> None:
+        self._matrix, self._groups, self._comm = matrix, groups, matrix.comm.tompi4py()
+        size, whole = matrix.getLocalSize()[0], matrix.getSize()[0]
+        self._load, self._moved, self._product = (np.zeros(size) for _ in range(3))
+        self._vectors = [PETSc.Vec().createWithArray(array, size=(size, whole), comm=matrix.comm)
+                         for array in (self._load, self._moved, self._product)]  # fmt: skip
+        random = np.random.default_rng(self._comm.rank)
+        amounts = random.uniform(0.5, 1.0, size) * random.choice([-1.0, 1.0], size)
+        self._amounts = np.zeros(size)
+        self._amounts[groups.rows] = amounts[groups.rows]
+
+    def __call__(self, ksp: PETSc.KSP) -> CheckResult:
+        """Solve for the load, in units of the square root of the diagonal."""
+        load, moved, product = self._vectors
+        self._matrix.getDiagonal(load)
+        low, high = self._groups.extremes(self._load.take(self._groups.rows), self._comm)
+        if (low <= 0).any():
+            return CheckResult(math.inf, math.inf, math.inf)
+        np.sqrt(self._load, out=self._load)
+        self._load *= self._amounts
+        ksp.solve(load, moved)
+        self._matrix.mult(moved, product)
+        self._product -= self._load
+        residual, size, energy = total(self._comm, np.array([
+            self._product @ self._product, self._load @ self._load, self._load @ self._moved,
+        ]))  # fmt: skip
+        relative = math.sqrt(residual / size) if size else 0.0
+        return CheckResult(relative, float(energy), float((high / low).max()))
+
+
+def has_zero_pivot(groups: DofGroups, pivots: NDArray, diagonal: NDArray) -> bool:
+    """True if only rounding resists some degree of freedom; on one rank.
+
+    Its pivot has no digits left of the diagonal entry, or that was negligible in its group; (dofs,)
+    both. NaNs are detected later, in the residual.
+    """
+    pivots, diagonal = np.abs(pivots.take(groups.rows)), diagonal.take(groups.rows)
+    if (pivots <= ZERO_PIVOT * diagonal).any():
         return True
-    softest, stiffest = kinds.smallest(alone), kinds.largest(alone)
-    return bool(((stiffest > LOOSE * softest) & (softest > 0)).any())
+    low, high = groups.extremes(diagonal, MPI.COMM_SELF)
+    return bool(((high > CONDITION_MAX * low) & (low > 0)).any())
 
 
 def singular() -> SolveError:
-    """What is raised where a matrix is singular."""
+    """Error for a singular matrix."""
     return SolveError(
         "The stiffness matrix is singular: some part of the network moves without resistance, or "
         "a bond has lost its stiffness.",

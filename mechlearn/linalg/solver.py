@@ -1,4 +1,4 @@
-"""Solution of symmetric systems for blocks of columns: direct, and iterative for large solids."""
+"""Solvers of sparse symmetric systems for blocks of columns: direct, and CG for large solids."""
 
 import math
 
@@ -7,17 +7,59 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.fenics import PETSc
-from mechlearn.linalg.dof_groups import Kinds
-from mechlearn.linalg.factorisation import Inertia
-from mechlearn.linalg.select import fastest
+from mechlearn.linalg.cholmod import CholmodFactors, available
+from mechlearn.linalg.factorisation import DofGroups, Factors, Inertia, MumpsFactors
+from mechlearn.linalg.petsc_kernels import (
+    BlockFactors,
+    KernelFactors,
+    elimination,
+    nested_dissection,
+)
 from mechlearn.parallel import total
 
+#: Mean number of entries of a column of the factor up to which PETSc's kernels are the fastest, by
+#: entries and by blocks: with CHOLMOD and without. These and the next were measured, with networks
+#: in 2D and 3D.
+KERNEL_COLUMN = {True: (30.0, 45.0), False: (45.0, 55.0)}
+#: Entries of the factor from which blocks are faster than single entries.
+BLOCKS_FROM = 10_000
+#: Columns are longer for sure where the unknowns times the cube of the entries of a row are more.
+DENSE_FACTOR = 1e9
+#: Right-hand sides for which MUMPS makes up for its slower factorisation beside CHOLMOD: in dense
+#: factors, and in others per entry of a column.
+MAX_RHS, MAX_RHS_PER_ENTRY = 50.0, 0.2
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
 
 
+def select_factors(
+    matrix: PETSc.Mat, definite: bool, groups: DofGroups
+) -> tuple[Factors, NDArray[np.int64] | None]:
+    """Backend that factorises a matrix the fastest, by its estimated fill-in, and its order.
+
+    The order is None where the backend takes the matrix as it is.
+    """
+    if matrix.comm.size > 1:
+        return MumpsFactors(matrix, definite, groups), None
+    # Only the kernel for single entries knows the signs of the eigenvalues.
+    width = matrix.getBlockSize() if definite else 1
+    size, order, max_rhs = matrix.size[0], None, MAX_RHS
+    in_a_row = matrix.getInfo()["nz_used"] / max(size, 1)
+    if size * in_a_row**3 < DENSE_FACTOR:
+        order, entries = elimination(matrix)
+        if entries <= size * KERNEL_COLUMN[available()][width > 1]:
+            if width == 1 or entries < BLOCKS_FROM:
+                return KernelFactors(matrix, order, 1, groups, definite), order
+            return BlockFactors(matrix, order, width, groups), order
+        max_rhs = MAX_RHS_PER_ENTRY * entries / size
+    if available():
+        order = nested_dissection(matrix) if order is None else order
+        return CholmodFactors(matrix, order, definite, max_rhs, groups), None
+    return MumpsFactors(matrix, definite, groups), None
+
+
 class DirectSolver:
-    """Factorise a sparse symmetric matrix again and again, and solve for many columns at once.
+    """Direct solver of a sparse symmetric matrix for many right-hand sides at once.
 
     Parameters
     ----------
@@ -26,9 +68,9 @@ class DirectSolver:
     definite : bool
         Promise that the matrix is positive definite (Cholesky); else LDL^T, with inertia.
     free : (owned rows,) bool array, optional
-        Which rows are none of supports, which have a diagonal of 1; all if left out.
+        Mask of unconstrained rows, all if left out; constrained ones have a unit diagonal.
     arm : (owned rows,) array, optional
-        What the right-hand side is measured in, row by row: moments, as forces at such an arm.
+        Units of the right-hand side, row by row: moments count as forces at such an arm.
     """
 
     def __init__(
@@ -41,21 +83,22 @@ class DirectSolver:
     ) -> None:
         self.matrix, self._definite, self._free, self._arm = matrix, definite, free, arm
         # Before something is assembled into it, a matrix has no pattern.
-        self._outgrown = True
+        self._valid_pattern = False
 
     def factor(self) -> None:
         """Factorise the matrix as it is now; raises SolveError where it is singular."""
-        if self._outgrown:
+        if not self._valid_pattern:
             size = self.matrix.getLocalSize()[0]
             rows = np.arange(size) if self._free is None else np.flatnonzero(self._free[:size])
-            kinds = Kinds(rows, self.matrix.getBlockSize())
-            self._factors, order = fastest(self.matrix, self._definite, kinds)
-            self._blocks, self._outgrown = Blocks(self.matrix, order, self._arm), False
+            groups = DofGroups(rows, self.matrix.getBlockSize())
+            self._factors, order = select_factors(self.matrix, self._definite, groups)
+            self._blocks = ColumnBlocks(self.matrix, order, self._arm)
+            self._valid_pattern = True
         self._factors.renew()
 
-    def outgrow(self) -> None:
-        """Take up, before the matrix is factorised again, that its pattern has grown."""
-        self._outgrown = True
+    def invalidate_pattern(self) -> None:
+        """Note that the sparsity pattern has changed; the next factorisation begins anew."""
+        self._valid_pattern = False
 
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues, from the pivots of the last factorisation."""
@@ -75,13 +118,10 @@ class DirectSolver:
             ) from error
         return self._blocks.solution(k)
 
-    def missed(self, solution: NDArray) -> float:
-        """By how much the last :meth:`solve`, which gave this, misses its right-hand side.
-
-        Relative to that. Where it is known of a random load, by how much that was missed.
-        """
-        known = self._factors.missed
-        return self._blocks.missed(solution) if known is None else known
+    def relative_residual(self, solution: NDArray) -> float:
+        """Relative residual of the last :meth:`solve`, which gave this, or of a random load."""
+        known = self._factors.relative_residual
+        return self._blocks.relative_residual(solution) if known is None else known
 
 
 class IterativeSolver:
@@ -124,7 +164,7 @@ class IterativeSolver:
         # Aggregates of weakly coupled unknowns are what slender struts need: drop little.
         options["pc_gamg_threshold"] = 0.01
         self._ksp.setFromOptions()
-        self._blocks = Blocks(matrix)
+        self._blocks = ColumnBlocks(matrix)
         self.iterations: list[int] = []
 
     def factor(self) -> None:
@@ -156,21 +196,21 @@ class IterativeSolver:
         x.destroy()
         return self._blocks.solution(columns.shape[1])
 
-    def missed(self, solution: NDArray) -> float:
-        """By how much the last :meth:`solve`, which gave this, misses its right-hand side."""
-        return self._blocks.missed(solution)
+    def relative_residual(self, solution: NDArray) -> float:
+        """Relative residual of the last :meth:`solve`, which gave this."""
+        return self._blocks.relative_residual(solution)
 
 
-class Blocks:
-    """Blocks of columns as PETSc matrices, distributed like a matrix's rows, to be used again.
+class ColumnBlocks:
+    """Blocks of columns as dense PETSc matrices, distributed like a matrix's rows and kept.
 
     Parameters
     ----------
     matrix : PETSc.Mat
     order : (owned rows,) integer array, optional
-        Which row of the matrix comes where in the blocks.
+        Order of the matrix's rows in the blocks.
     arm : (owned rows,) array, optional
-        What is missed is measured in, row by row of the matrix; 1 if left out.
+        Units of the residual, row by row of the matrix; 1 if left out.
     """
 
     def __init__(
@@ -183,18 +223,20 @@ class Blocks:
         self._matrix, self._comm, self._order = matrix, matrix.comm.tompi4py(), order
         self._back = None if order is None else np.argsort(order)
         self._made: dict[tuple[str, bool], tuple[PETSc.Mat, NDArray]] = {}
-        self._sum, self._less, self._miss = (np.zeros(matrix.getLocalSize()[0]) for _ in range(3))
+        self._sum, self._less, self._residual = (
+            np.zeros(matrix.getLocalSize()[0]) for _ in range(3)
+        )
         self._vectors = [
             PETSc.Vec().createWithArray(array, size=matrix.getSizes()[0], comm=matrix.comm)
-            for array in (self._sum, self._less, self._miss)
+            for array in (self._sum, self._less, self._residual)
         ]
         self._random = np.random.default_rng(0)  # the same on all ranks
         self._columns: NDArray | None = None
-        # Most columns are never asked about.
+        # The residual of most columns is never asked for.
         self._given, self._amounts, self._weighed = np.empty((0, 0)), np.empty(0), True
 
     def get(self, name: str, k: int) -> tuple[PETSc.Mat, NDArray[np.float64]]:
-        """A dense matrix of ``k`` columns and the array (owned rows, k) that holds its numbers.
+        """Dense matrix of ``k`` columns and the array (owned rows, k) that shares its memory.
 
         The one of that name is kept until another number of columns is asked for; that of a single
         column stays beside it.
@@ -214,7 +256,7 @@ class Blocks:
         return made
 
     def right(self, columns: NDArray) -> PETSc.Mat:
-        """The block "right", which holds some columns from now on.
+        """The block "right", filled with some columns.
 
         An array that cannot be written to is not copied again.
         """
@@ -226,10 +268,10 @@ class Blocks:
         return block
 
     def _weigh(self) -> None:
-        """Choose the sum of the columns on the right that :meth:`missed` looks at."""
+        """Choose the sum of the columns on the right whose residual is computed."""
         columns = self._given
-        felt = columns if self._arm is None else columns / self._arm[:, None]
-        sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", felt, felt)))
+        scaled = columns if self._arm is None else columns / self._arm[:, None]
+        sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", scaled, scaled)))
         amounts = self._random.uniform(1.0, 2.0, columns.shape[1])
         self._amounts = amounts / np.where(sizes > 0, sizes, np.inf)
         self._less[:] = -columns @ self._amounts
@@ -242,8 +284,8 @@ class Blocks:
         mine = found.copy() if self._back is None else found.take(self._back, axis=1, mode="clip")
         return mine.T
 
-    def missed(self, solution: NDArray) -> float:
-        """How far the matrix times a solution is from the last :meth:`right`, relatively.
+    def relative_residual(self, solution: NDArray) -> float:
+        """Relative residual of a solution for the last :meth:`right`.
 
         Of one random sum of the columns, each in units of its own right-hand side: no column can
         hide in it, and it costs one product however many there are.
@@ -253,5 +295,5 @@ class Blocks:
         solution.dot(self._amounts, out=self._sum)
         self._matrix.multAdd(*self._vectors)
         if self._arm is not None:
-            self._miss /= self._arm
-        return math.sqrt(total(self._comm, self._miss.dot(self._miss)))
+            self._residual /= self._arm
+        return math.sqrt(total(self._comm, self._residual.dot(self._residual)))

@@ -233,7 +233,7 @@ class SolidModel(AtState):
 
     def _outgrow(self) -> None:
         for solver in self._solvers:
-            solver.outgrow()
+            solver.invalidate_pattern()
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to ground at the mean displacements of joints."""

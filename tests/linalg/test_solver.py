@@ -13,8 +13,9 @@ from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
-from mechlearn.linalg import select as fastest
-from mechlearn.linalg.cholmod import Supernodes
+from mechlearn.linalg import petsc_kernels, petsc_raw
+from mechlearn.linalg import solver as selection
+from mechlearn.linalg.cholmod import CholmodFactor
 from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network
@@ -42,7 +43,7 @@ def test_columns_that_cannot_be_written_to_serve_again_whatever_came_between(cha
     for columns in (kept, kept, others[0], kept, others[1], kept):
         solution = solver.solve(columns)
         assert solution == pytest.approx(np.linalg.solve(dense, columns), rel=1e-12)
-        assert solver.missed(solution) < 1e-13
+        assert solver.relative_residual(solution) < 1e-13
     others[0][:] = 1.0
     assert solver.solve(others[0]) == pytest.approx(np.linalg.solve(dense, others[0]), rel=1e-12)
 
@@ -57,10 +58,10 @@ def test_a_solution_of_another_matrix_misses_in_any_column(chain, column):
     # Loads far larger, which the change below does not touch, must not hide it.
     loads[:, (column + 1) % 3] = 1e8 * dense[:, :11].sum(axis=1)
     solution = solver.solve(loads)
-    assert solver.missed(solution) < 1e-12
+    assert solver.relative_residual(solution) < 1e-12
     matrix.setValues([11], [11], [3.0])
     matrix.assemble()
-    assert solver.missed(solution) > 0.1
+    assert solver.relative_residual(solution) > 0.1
 
 
 def network(dim, nodes):
@@ -71,7 +72,7 @@ def network(dim, nodes):
 @pytest.fixture(params=[True, False], ids=["with CHOLMOD", "without"])
 def cholmod(request, monkeypatch):
     """Whether CVXOPT is installed."""
-    monkeypatch.setattr(fastest, "available", lambda: request.param)
+    monkeypatch.setattr(selection, "available", lambda: request.param)
     return request.param
 
 
@@ -122,7 +123,7 @@ def test_stiffnesses_may_have_any_unit(dim, nodes, unit, cholmod):
         solver.factor()
         solution = solver.solve(loads)
         solutions.append(stiffness * solution)
-        assert solver.missed(solution) < 1e-12
+        assert solver.relative_residual(solution) < 1e-12
     assert solutions[1] == pytest.approx(solutions[0], rel=1e-9, abs=1e-9)
 
 
@@ -200,7 +201,7 @@ def test_what_was_factorised_serves_though_the_matrix_has_changed():
 
 
 def test_options_of_cvxopt_are_left_to_those_who_set_them(monkeypatch):
-    monkeypatch.setattr(fastest, "available", lambda: True)
+    monkeypatch.setattr(selection, "available", lambda: True)
     monkeypatch.setattr(cholmod_of_cvxopt, "options", theirs := {"supernodal": 0})
     model = network(3, 250)
     dense = stiffness_of(model, np.ones(model.network.n_edges))
@@ -211,14 +212,16 @@ def test_options_of_cvxopt_are_left_to_those_who_set_them(monkeypatch):
 
 
 def test_for_many_columns_nothing_is_factorised_twice(monkeypatch):
-    monkeypatch.setattr(fastest, "available", lambda: True)
+    monkeypatch.setattr(selection, "available", lambda: True)
     model = network(3, 250)
     stiffness_of(model, np.ones(model.network.n_edges))
     solver = DirectSolver(model.matrix, definite=False, free=model.local_free)
     loads = np.random.default_rng(1).standard_normal((750, 200))
     solver.factor()
     solver.solve(loads)
-    monkeypatch.setattr(Supernodes, "renew", lambda self: pytest.fail("it was factorised in vain"))
+    monkeypatch.setattr(
+        CholmodFactor, "renew", lambda self: pytest.fail("it was factorised in vain")
+    )
     for _ in range(2):
         # Newton's method, with a step that follows from an old factorisation.
         solver.factor()
@@ -289,3 +292,58 @@ def test_a_node_that_hangs_on_one_bond_of_stiffness_one_is_no_support():
         else:
             with pytest.raises(SolveError, match="singular"):
                 solver.factor()
+
+
+def test_what_ctypes_finds_in_petsc_is_what_petsc4py_finds():
+    assert petsc_raw.trusted()
+
+
+def substitutes(monkeypatch):
+    monkeypatch.setattr(petsc_raw, "trusted", lambda: False)
+    monkeypatch.setattr(petsc_raw, "_call", lambda name, *given: pytest.fail(f"{name} was called"))
+
+
+@pytest.mark.parametrize("definite", [True, False])
+@sizes
+def test_petsc4py_alone_serves_as_well(dim, nodes, definite, cholmod, monkeypatch):
+    model, solutions = network(dim, nodes), []
+    loads = np.random.default_rng(1).standard_normal((nodes * dim, 2)) * model.local_free[:, None]
+    bonds = np.random.default_rng(2).uniform(0.5, 2.0, model.network.n_edges)
+    for _ in range(2):
+        solver = DirectSolver(model.matrix, definite=definite, free=model.local_free)
+        for factor in (1.0, 3.0):
+            stiffness_of(model, factor * bonds)
+            solver.factor()
+            solutions.append(factor * solver.solve(loads))
+        substitutes(monkeypatch)
+    for solution in solutions[1:]:
+        assert solution == pytest.approx(solutions[0], rel=1e-9, abs=1e-12)
+
+
+def test_factors_have_as_many_entries_as_petsc4py_counts(monkeypatch):
+    matrix = network(3, 95).matrix
+    orders = []
+    for trusted in (True, False):
+        monkeypatch.setattr(petsc_raw, "trusted", lambda trusted=trusted: trusted)
+        orders.append(petsc_kernels.elimination(matrix))
+    assert orders[0].entries == orders[1].entries
+    assert (orders[0].order == orders[1].order).all()
+
+
+@pytest.mark.parametrize("fault", [AttributeError, PETSc.Error])
+def test_a_petsc_without_a_function_is_not_trusted(fault, monkeypatch):
+    call = petsc_raw._call
+
+    def lacking(name, *given):
+        if name == "MatCholeskyFactorSymbolic":
+            raise fault
+        call(name, *given)
+
+    monkeypatch.setattr(petsc_raw, "_call", lacking)
+    assert not petsc_raw.trusted.__wrapped__()
+
+
+def test_a_petsc_that_stores_blocks_otherwise_is_not_trusted(monkeypatch):
+    view = petsc_raw._view
+    monkeypatch.setattr(petsc_raw, "_view", lambda *given: view(*given)[::-1])
+    assert not petsc_raw.trusted.__wrapped__()
