@@ -36,7 +36,7 @@ PAGES = {
     "runs": ("Runs", "Results of a training.", ("runs.run", "runs.results")),
     "sequences": ("Sequences", "Sequential and joint learning of several tasks; damage.",
                   ("studies.sequence",)),
-    "errors": ("Errors", "Exceptions: invalid input, and equilibria without a solution.", ("errors",)),
+    "errors": ("Errors", "Exceptions: invalid input, and unsolved equilibria.", ("errors",)),
 }  # fmt: skip
 
 #: Pages of modules that are used by their own name, or that one's own classes build on.
@@ -48,7 +48,7 @@ MODULES = {
         "mechlearn.report": ("report",),
         "mechlearn.view": ("serve",),
     }),
-    "studies": ("Comparing, sweeping, verifying", "Comparison of rules, parameter sweeps, verification as a solid.", {
+    "studies": ("Comparing, sweeping, verifying", "Comparison of rules, sweeps, verification.", {
         "mechlearn.studies.compare": ("compare", "nudge_study"),
         "mechlearn.studies.sweep": ("sweep",),
         "mechlearn.solids.sizing": ("size_struts",),
