@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mechlearn import analysis, networks
     from mechlearn.analysis.moduli import Moduli, moduli
-    from mechlearn.analysis.probe import Probe
     from mechlearn.energies import (
         Bar,
         Bar3D,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
         GradientFree,
         GreedyPruning,
     )
+    from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.results import Interrupted
     from mechlearn.runs.run import Run
@@ -78,7 +78,6 @@ _HOMES = {
     "MechlearnError": "errors",
     "Moduli": "analysis.moduli",
     "Network": "network",
-    "Probe": "analysis.probe",
     "Resistor": "energies",
     "Run": "runs.run",
     "Solid": "energies",
@@ -88,6 +87,7 @@ _HOMES = {
     "SquaredError": "tasks.costs",
     "Stages": "studies.sequence",
     "Support": "tasks.task",
+    "System": "learning.system",
     "Target": "tasks.task",
     "Task": "tasks.task",
     "feasible": "feasibility",
@@ -126,7 +126,6 @@ __all__ = [
     "MechlearnError",
     "Moduli",
     "Network",
-    "Probe",
     "Resistor",
     "Run",
     "Solid",
@@ -136,6 +135,7 @@ __all__ = [
     "SquaredError",
     "Stages",
     "Support",
+    "System",
     "Target",
     "Task",
     "analysis",

@@ -1,12 +1,17 @@
-"""Data, sets and labels of nodes and bonds, checked and frozen."""
+"""Data, sets and labels of nodes and bonds, and values of parameters: checked and frozen."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from mechlearn.energies import Parameter
+    from mechlearn.network import Network
 
 
 def checked_sets(
@@ -75,3 +80,52 @@ def frozen(a: NDArray) -> NDArray:
     a = np.array(a, order="C")
     a.setflags(write=False)
     return a
+
+
+def values_per_bond(
+    given: object, network: "Network", where: str, parameter: "Parameter", allow_zero: bool = False
+) -> NDArray[np.float64]:
+    """Values of a parameter from one number, one number per bond, or the name of edge data.
+
+    With ``allow_zero``, one that must be above 0 may be 0 at bonds that are absent.
+
+    Raises
+    ------
+    InputError
+        For anything else, and for values that are not finite or make no sense for the parameter.
+    """
+    if isinstance(given, str):
+        given = named_data(network.edge_data, given, where, "edge data")
+    try:
+        values = np.asarray(given)
+        if values.dtype.kind not in "fiu":
+            raise TypeError
+        values = values.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"{where} must be a number, one per bond, or the name of edge data."
+        ) from None
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != network.n_edges):
+        raise InputError(
+            f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
+        )
+    values = np.broadcast_to(values, network.n_edges)
+    low = values < 0 if allow_zero else values <= 0
+    wrong = ~np.isfinite(values) | (parameter.positive & low)
+    if wrong.any():  # a default may be infinite, as of rigid joints
+        wrong &= values != parameter.default(network)
+    if wrong.any():
+        b = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{where} is {values[b]:g} at bond {b}; it must be "
+            f"{'above 0' if parameter.positive else 'a finite number'}."
+        )
+    return values
+
+
+def named_data(there: Mapping[str, NDArray], name: str, where: str, kind: str) -> NDArray:
+    """Data of a network under a name; raises InputError with the names there are."""
+    if name not in there:
+        known = listed(there) if there else "none"
+        raise InputError(f"{where} = {name!r} is no {kind} of the network (it has {known}).")
+    return there[name]

@@ -201,7 +201,7 @@ for ax, learned, title in (
     (axes[0], False, "before"),
     (axes[1], True, "after"),
 ):
-    place = five.nodes + symmetric[0].states(learned).free[0]
+    place = five.nodes + symmetric[0].system(learned=learned).free.states()[0]
     for a, b in five.edges:
         ax.plot(*place[[a, b]].T, color=BLUE, linewidth=3)
     ax.plot(*place[:4].T, "s", color="k")

@@ -103,24 +103,24 @@ claims.near("(-0.5, -0.8) mm: lowest loss (independent port)", 9.31e-9,
 # %% [markdown]
 # ## The gradient
 #
-# `Probe` looks at a network without training it. At random stiffnesses, the gradient is compared
-# with finite differences of the loss, and with the product of extensions from twenty lines of
-# NumPy. A difference is best in between: too long a step and the loss is no straight line, too
+# A `System` is a network with its task at given values. At random stiffnesses, the gradient is
+# compared with finite differences of the loss, and with the product of extensions from twenty lines
+# of NumPy. A difference is best in between: too long a step and the loss is no straight line, too
 # short a one and rounding eats it. Their Fig. 2 has the same V.
 
 # %%
 low, high = setup.learn["stiffness"].bounds
 k = np.random.default_rng(0).uniform(low, high, lattice.n_edges)
-probe = ml.Probe(lattice, setup.task, stiffness=k)
-gradient = probe.gradient()
+system = ml.System(lattice, setup.task, stiffness=k)
+gradient = system.gradient()
 
 
 def difference(step, bond):
     """Central difference of the loss by one bond's stiffness."""
     at = np.zeros(lattice.n_edges)
     at[bond] = step
-    up = probe.set(stiffness=k + at).cost
-    return (up - probe.set(stiffness=k - at).cost) / (2 * step)
+    up = system.set(stiffness=k + at).cost
+    return (up - system.set(stiffness=k - at).cost) / (2 * step)
 
 
 sizes = np.logspace(-12, 2, 57)

@@ -60,15 +60,15 @@ def stretch(wanted, move=-1.0, nodes=(12, 13)):
     )
 
 
-def probe_at(stiffness, energy=None, move=-1.0, parts=(0.9, 1.15)):
-    """A probe of the lattice whose targets are parts of what it does."""
-    free = ml.Probe(lattice, stretch([1.0, 1.0], move), energy, stiffness=stiffness).outputs
-    return ml.Probe(lattice, stretch(free * parts, move), energy, stiffness=stiffness)
+def system_at(stiffness, energy=None, move=-1.0, parts=(0.9, 1.15)):
+    """A system of the lattice whose targets are parts of what it does."""
+    free = ml.System(lattice, stretch([1.0, 1.0], move), energy, stiffness=stiffness).outputs
+    return ml.System(lattice, stretch(free * parts, move), energy, stiffness=stiffness)
 
 
-probe = probe_at(np.random.default_rng(0).uniform(LOW, HIGH, lattice.n_edges))
-gradient = probe.gradient()
-claims.near("cost", 0.0112143, probe.cost, within=1e-7)
+system = system_at(np.random.default_rng(0).uniform(LOW, HIGH, lattice.n_edges))
+gradient = system.gradient()
+claims.near("cost", 0.0112143, system.cost, within=1e-7)
 
 # %% [markdown]
 # ## How wrong about the gradient?
@@ -80,20 +80,20 @@ claims.near("cost", 0.0112143, probe.cost, within=1e-7)
 betas = np.logspace(1, -2, full(10, short=4))
 
 
-def gradient_errors(probe, nudges):
+def gradient_errors(system, nudges):
     """Relative error of P, N and C-EP at every nudge."""
-    exact = probe.gradient()
+    exact = system.gradient()
     return {
         letter: np.array(
-            [np.linalg.norm(probe.signal(EP(b, letter)) - exact) for b in nudges]
+            [np.linalg.norm(system.signal(EP(b, letter)) - exact) for b in nudges]
         ) / np.linalg.norm(exact)
         for letter in VARIANTS
     }  # fmt: skip
 
 
-linear = gradient_errors(probe, betas)
-finite_probe = probe_at(np.full(lattice.n_edges, 137.5), ml.FiniteSpring(), move=-2e-3)
-finite = gradient_errors(finite_probe, betas)
+linear = gradient_errors(system, betas)
+finite_system = system_at(np.full(lattice.n_edges, 137.5), ml.FiniteSpring(), move=-2e-3)
+finite = gradient_errors(finite_system, betas)
 
 for letter, expected, power in (("P", 7e-2, 1), ("N", 9e-2, 1), ("C", 6e-3, 2)):
     claims.near(f"{letter}-EP: gradient error at β = 10", expected, linear[letter][0], expected / 4)
@@ -101,7 +101,7 @@ for letter, expected, power in (("P", 7e-2, 1), ("N", 9e-2, 1), ("C", 6e-3, 2)):
         slope = np.polyfit(np.log(betas), np.log(errors[letter]), 1)[0]
         claims.near(f"{letter}-EP, {name}: power of β in the error", power, float(slope), 0.1)
 
-wrong = [probe.signal(EP(0.01, letter)) - gradient for letter in "PN"]
+wrong = [system.signal(EP(0.01, letter)) - gradient for letter in "PN"]
 claims.near("P-EP and N-EP: cosine of their errors at β = 0.01", -1.0, cosine(*wrong), within=1e-4)
 
 # %% [markdown]
@@ -116,26 +116,26 @@ claims.near("P-EP and N-EP: cosine of their errors at β = 0.01", -1.0, cosine(*
 # %%
 surrogate = {
     letter: np.array(
-        [probe.contrast(EP(b, letter)) / b / (2 if letter == "C" else 1) for b in betas]
+        [system.contrast(EP(b, letter)) / b / (2 if letter == "C" else 1) for b in betas]
     )
     for letter in VARIANTS
 }
-assert (surrogate["P"] <= probe.cost).all()
-assert (surrogate["N"] >= probe.cost).all()
+assert (surrogate["P"] <= system.cost).all()
+assert (surrogate["N"] >= system.cost).all()
 for letter, values in (
     ("P", (0.011127, 0.010793, 0.010401)),
     ("N", (0.011303, 0.011670, 0.012165)),
     ("C", (0.011215, 0.011231, 0.011283)),
 ):
     for b, expected in zip((1, 5, 10), values, strict=True):
-        here = probe.contrast(EP(b, letter)) / b / (2 if letter == "C" else 1)
+        here = system.contrast(EP(b, letter)) / b / (2 if letter == "C" else 1)
         claims.near(f"{letter}-EP: what it lowers, at β = {b}", expected, here, within=1e-6)
 
 way = np.random.default_rng(1).normal(size=lattice.n_edges)
 k = np.random.default_rng(0).uniform(LOW, HIGH, lattice.n_edges)
-signal = probe.signal(EP(10.0)) @ way
-up, down = (probe.set(stiffness=k + s * 1e-3 * way).contrast(EP(10.0)) / 10 for s in (1, -1))
-probe.set(stiffness=k)
+signal = system.signal(EP(10.0)) @ way
+up, down = (system.set(stiffness=k + s * 1e-3 * way).contrast(EP(10.0)) / 10 for s in (1, -1))
+system.set(stiffness=k)
 off = float(abs((up - down) / 2e-3 / signal - 1))
 claims.holds("P-EP at β = 10: its update less the slope of what it lowers", "0", off, "< 1e-6",
              off < 1e-6)  # fmt: skip
@@ -152,7 +152,7 @@ for letter in VARIANTS:
 ax.set_xlabel("nudge β / (N/m)")
 ax.set_ylabel("relative error of the gradient")
 ax.set_title("circles: finite springs", fontsize=10)
-bx.axhline(probe.cost, color="k", linewidth=1, label="cost")
+bx.axhline(system.cost, color="k", linewidth=1, label="cost")
 bx.set_xlabel("nudge β / (N/m)")
 bx.set_ylabel("contrast / nudge")
 bx.legend(frameon=False)
@@ -165,8 +165,8 @@ bx.legend(frameon=False)
 
 # %%
 etas = (1.0, 0.5, 0.1, 0.01, 0.001)
-contrasts = np.array([probe.contrast(CpL(eta)) / eta**2 for eta in etas])
-updates = np.array([np.linalg.norm(probe.signal(CpL(eta))) for eta in etas])
+contrasts = np.array([system.contrast(CpL(eta)) / eta**2 for eta in etas])
+updates = np.array([np.linalg.norm(system.signal(CpL(eta))) for eta in etas])
 claims.near("CpL: contrast / η²", 1.4348094, contrasts[0], within=5e-8)
 for eta, contrast in zip(etas[1:], contrasts[1:], strict=True):
     # A difference of two energies of about 30 J: rounding shows at the smallest nudge.
@@ -186,12 +186,12 @@ for eta, expected, update in zip(etas, (0.02754, 0.02738, 0.02734, 0.02734, 0.02
 # $S$.
 
 # %%
-outputs = probe.outputs[0]
+outputs = system.outputs[0]
 wanted = outputs * [0.9, 1.15]
 
 
 def at(targets, stiffness=k):
-    return ml.Probe(lattice, stretch(targets), stiffness=stiffness)
+    return ml.System(lattice, stretch(targets), stiffness=stiffness)
 
 
 steps = np.eye(2)
@@ -202,12 +202,12 @@ mixed = at(outputs + np.ones(2)).contrast(whole) - (one + two) / 2
 S = np.array([[one, mixed], [mixed, two]])
 R = wanted - outputs
 claims.near("½ RᵀSR (exact: contrast / η²)", contrasts[0], R @ S @ R / 2, within=1e-8)
-follows = {eta: cosine(probe.signal(CpL(eta)), -(J.T @ S @ R)) for eta in etas}
+follows = {eta: cosine(system.signal(CpL(eta)), -(J.T @ S @ R)) for eta in etas}
 exactly = cosine(gradient, -(J.T @ R))
 claims.near("exact gradient: cosine with JᵀR", 1.0, exactly, within=1e-12)
 claims.near("CpL, η = 0.001: cosine with JᵀSR", 1.0, follows[0.001], within=1e-6)
 
-single = ml.Probe(lattice, stretch(wanted[0], nodes=[12]), stiffness=k)
+single = ml.System(lattice, stretch(wanted[0], nodes=[12]), stiffness=k)
 claims.near("CpL, one output, η = 0.001: cosine with the gradient", 1.0,
             cosine(single.signal(CpL(0.001)), single.gradient()), within=1e-6)  # fmt: skip
 
@@ -218,7 +218,7 @@ claims.near("CpL, one output, η = 0.001: cosine with the gradient", 1.0,
 # %%
 rng = np.random.default_rng(0)
 many = [
-    probe_at(rng.uniform(LOW, HIGH, 28), parts=rng.uniform(0.5, 1.5, 2))
+    system_at(rng.uniform(LOW, HIGH, 28), parts=rng.uniform(0.5, 1.5, 2))
     for _ in range(full(200, short=20))
 ]
 cosines = {
@@ -264,7 +264,7 @@ for name, rule in (
     run = ml.train(
         lattice, task, learn=setup.learn["stiffness"], rule=rule, rate=0.01, steps=full(600, 300)
     )
-    end = ml.Probe(lattice, task, stiffness=run.learned["stiffness"])
+    end = ml.System(lattice, task, stiffness=run.learned["stiffness"])
     ends[name] = end.cost, end.contrast(ml.ContrastiveLearning())
     claims.holds(f"out of reach, {name}: half squared error; contrast at η = 1", "",
                  f"{ends[name][0]:.3e}; {ends[name][1]:.3e}", "", holds=True)  # fmt: skip

@@ -56,7 +56,7 @@ STEP, AGE = 0.1, full(6.0, short=4.0)
 def weaken(network, strain=TRAINED):
     """Age the stiffness."""
     rule = ml.DirectedAging()
-    young = ml.Probe(network, squeeze(strain), ml.FiniteSpring(), stiffness=1.0)
+    young = ml.System(network, squeeze(strain), ml.FiniteSpring(), stiffness=1.0)
     return ml.train(
         network, squeeze(strain), energy=ml.FiniteSpring(), rule=rule, optimiser="plain",
         learn=ml.Learn(bounds=(1e-3, 1.0), initial=1.0), rate=STEP / young.signal(rule).mean(),
@@ -196,8 +196,8 @@ for strain, values in curves.items():
 # %%
 def at_trained_strain(network, stiffness):
     """Poisson's ratio of any stiffness at the trained strain."""
-    probe = ml.Probe(network, squeeze(), ml.FiniteSpring(), stiffness=stiffness)
-    return float(probe.outputs[0, 0])
+    system = ml.System(network, squeeze(), ml.FiniteSpring(), stiffness=stiffness)
+    return float(system.outputs[0, 0])
 
 
 rng = np.random.default_rng(0)
@@ -237,8 +237,8 @@ def about_rest(network, lengths):
 
     Where rest lengths are given, strains are measured from there.
     """
-    probe = ml.Probe(network, PUSHED, ml.FiniteSpring(), rest_length=lengths)
-    return float(probe.outputs[0, 0] / TRAINED)
+    system = ml.System(network, PUSHED, ml.FiniteSpring(), rest_length=lengths)
+    return float(system.outputs[0, 0] / TRAINED)
 
 
 instants = np.arange(0, round(AGE / 2 / STEP) + 1, 5)

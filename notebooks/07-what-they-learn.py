@@ -121,14 +121,14 @@ for (name, gain), runs in ensemble.items():
 
 
 # %%
-def look(specimen):
+def look(system):
     """The numbers of a network."""
-    modes = ml.analysis.spectrum(specimen)
-    overlap = ml.analysis.overlap(specimen)
+    modes = ml.analysis.spectrum(system)
+    overlap = ml.analysis.overlap(system)
     values = modes.eigenvalues[modes.zero_modes :]
     return {
-        "dimension": ml.analysis.dimension(specimen).effective,
-        "dimension of bonds": ml.analysis.dimension(specimen, of="bonds").effective,
+        "dimension": ml.analysis.dimension(system).effective,
+        "dimension of bonds": ml.analysis.dimension(system, of="bonds").effective,
         "susceptibility": float(np.sqrt(np.mean(values**-2.0))),
         "answer in soft modes": float(overlap.response[0, :SOFT].sum()),
         "targets in soft modes": float(overlap.target[:SOFT].sum()),
@@ -141,7 +141,7 @@ def states(run, seed):
     (parameter,) = run.learned
     dealt = np.random.default_rng(seed).permutation(run.learned[parameter])
     return [
-        look(ml.analysis.specimen(run.network, run.setup.task, run.energy, **{parameter: values}))
+        look(ml.System(run.network, run.setup.task, run.energy, **{parameter: values}))
         for values in (run.initial[parameter], run.learned[parameter], dealt)
     ]
 

@@ -1,15 +1,14 @@
-"""What a network has learned, looked at from inside: one call each, on a run or a specimen.
+"""Analyses of what a network has learned, one call each, on a run or a system.
 
 Every function takes a :class:`~mechlearn.runs.run.Run` (``learned=False`` for the network before
-training) or a :func:`specimen` (a network, a task and values that were not trained here), and
-returns labelled data. See ``docs/analysis.md`` for formulas and sources.
+training) or a :class:`~mechlearn.System` (a network, a task and values that were not trained here),
+and returns labelled data. See ``docs/analysis.md`` for formulas and sources.
 """
 
 from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Specimen": "subject",
     "amplitude": "robustness",
     "bond_loss": "robustness",
     "correspondence": "curvature",
@@ -21,7 +20,6 @@ _HOMES = {
     "removal": "importance",
     "response": "maps",
     "self_stress": "selfstress",
-    "specimen": "subject",
     "spectrum": "modes",
     "susceptibility": "importance",
 }

@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.modes import spectrum
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
-from mechlearn.equilibrium.jacobian import output_jacobian
+from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
+from mechlearn.learning.system import output_jacobian
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
 #: More learning parameters than this would need too large a dense matrix.
@@ -101,7 +102,7 @@ class Correspondence(Result):
 
 
 def hessian(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     *,
     method: Literal["full", "gauss_newton"] | None = None,
     scale: Literal["log", "linear"] | None = None,
@@ -111,7 +112,7 @@ def hessian(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     method : "full" or "gauss_newton"
         Left out: full for linear networks, else that of Gauss and Newton.
     scale : "log" or "linear"
@@ -124,14 +125,14 @@ def hessian(
     InputError
         For the full Hessian of elements that are not linear, and for too many parameters.
     """
-    s = specimen_of(subject, learned)
+    s = system_of(subject, learned)
     simple = s.energy.linear and _is_bonds(s) and not s.problem.relative.any()
     method = method or ("full" if simple else "gauss_newton")
     if method not in ("full", "gauss_newton"):
         raise InputError(f"method = {method!r} must be 'full' or 'gauss_newton'.")
     if scale not in (None, "log", "linear"):
         raise InputError(f"scale = {scale!r} must be 'log' or 'linear'.")
-    m, names = s.network.n_edges, s.learns
+    m, names = s.network.n_edges, tuple(s.learns)
     if m * len(names) > LARGEST:
         raise InputError(
             f"The Hessian is found for up to {LARGEST:,} parameters; here learn {m * len(names):,}."
@@ -150,13 +151,13 @@ def hessian(
     matrix = jacobian.reshape(-1, size).T @ bent.reshape(-1, size) / p.n_examples
     if method == "full":
         matrix = matrix + _second(s, slopes) / p.n_examples
-    values = np.concatenate([s.values[name] for name in names])
+    values = np.concatenate([s.parameters[name] for name in names])
     log = np.repeat([_is_log(s, name, scale) for name in names], m)
     rate = np.where(log, values, 1.0)
     matrix = matrix * rate[:, None] * rate
     if method == "full":
         matrix[np.diag_indices(size)] += np.where(log, gradient * values, 0.0)
-    keep = np.concatenate([s.masked(name, np.ones(m)) for name in names]) > 0
+    keep = np.concatenate([s.learns[name] for name in names])
     return Hessian(
         matrix=((matrix + matrix.T) / 2)[np.ix_(keep, keep)],
         gradient=(gradient * rate)[keep],
@@ -168,13 +169,13 @@ def hessian(
 
 
 def correspondence(
-    subject: "Run | Specimen", *, count: int = 5, modes: int | None = None, learned: bool = True
+    subject: "Run | System", *, count: int = 5, modes: int | None = None, learned: bool = True
 ) -> Correspondence:
     """What moving along the stiffest directions of the cost does to the modes of the network.
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     count : int
         How many directions of the cost.
     modes : int, optional
@@ -182,14 +183,14 @@ def correspondence(
     learned : bool
         Of a run: the learned network, or the one before training.
     """
-    s = specimen_of(subject, learned)
-    s.need_linear("The correspondence of modes")
+    s = system_of(subject, learned)
+    bonds_of(s, "The correspondence of modes", linear=True)
     h = hessian(s)
     directions = h.directions(min(count, len(h.matrix)))
     found = spectrum(s, modes=modes)
     keep = slice(found.zero_modes, None)
     values = found.eigenvalues[keep]
-    t = s.tangent()
+    t = tangent(s)
     arm = np.ones(s.network.n_nodes * t.size[1])
     arm[t.free] = t.arm
     basis = found.flat[keep]
@@ -197,7 +198,7 @@ def correspondence(
     cells, k = t.moduli.shape[:2]
     strains = strains.reshape(cells, k, -1)
     lambdas, moves = np.zeros((len(directions), len(values))), []
-    at = s.at().equilibrium
+    at = s.copy().equilibrium
     for c, w in enumerate(directions):
         parts = _steps(s, h, w)
         for name, step in parts.items():
@@ -217,45 +218,45 @@ def correspondence(
                           along / total[:, None])  # fmt: skip
 
 
-def _is_bonds(s: Specimen) -> bool:
+def _is_bonds(s: "System") -> bool:
     from mechlearn.energies import BondEnergy
 
     return isinstance(s.energy, BondEnergy)
 
 
-def _is_log(s: Specimen, name: str, scale: str | None) -> bool:
+def _is_log(s: "System", name: str, scale: str | None) -> bool:
     return (scale or s.energy.parameter(name).scale) == "log"
 
 
-def _steps(s: Specimen, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
+def _steps(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
     """Rates of the parameters along a direction, per name (m,)."""
     out = {}
     for name in s.learns:
         mine = h.names == name
         out[name] = np.zeros(s.network.n_edges)
-        values = s.values[name][h.bonds[mine]]
+        values = s.parameters[name][h.bonds[mine]]
         out[name][h.bonds[mine]] = w[mine] * np.where(h.logarithmic[mine], values, 1.0)
     return out
 
 
-def _moved(s: Specimen, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
+def _moved(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
     """The parameters that learn after a step, per name (m,)."""
     new = {}
     for name in s.learns:
         mine = h.names == name
-        values = s.values[name].copy()
+        values = s.parameters[name].copy()
         old = values[h.bonds[mine]]
         values[h.bonds[mine]] = np.where(h.logarithmic[mine], old * np.exp(w[mine]), old + w[mine])
         new[name] = values
     return new
 
 
-def _at_rest(s: Specimen) -> dict[str, NDArray]:
+def _at_rest(s: "System") -> dict[str, NDArray]:
     rest = dict.fromkeys(s.energy.strains, np.zeros(s.network.n_edges))
-    return {**s.values, **rest, "length": s.network.lengths}
+    return {**s.parameters, **rest, "length": s.network.lengths}
 
 
-def _moduli_slope(s: Specimen, name: str) -> NDArray[np.float64]:
+def _moduli_slope(s: "System", name: str) -> NDArray[np.float64]:
     """``dD/dL`` of every bond, (m, k, k)."""
     strains, at, m = s.energy.strains, _at_rest(s), s.network.n_edges
     out = np.empty((m, len(strains), len(strains)))
@@ -264,10 +265,10 @@ def _moduli_slope(s: Specimen, name: str) -> NDArray[np.float64]:
     return out
 
 
-def _second(s: Specimen, slopes: NDArray) -> NDArray[np.float64]:
+def _second(s: "System", slopes: NDArray) -> NDArray[np.float64]:
     """Sum over examples and outputs of the cost's slope times the output's second derivative."""
-    energy, at, m = s.need_linear("The full Hessian"), s.equilibrium, s.network.n_edges
-    strains, names, k = energy.strains, s.learns, len(energy.strains)
+    energy, at, m = bonds_of(s, "The full Hessian", linear=True), s.equilibrium, s.network.n_edges
+    strains, names, k = energy.strains, tuple(s.learns), len(energy.strains)
     x = at.model.to_bonds(s.free.strains())
     if s.problem.relative.any():
         raise InputError(

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.result import Result, system_of
+from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
 #: With all unit sources the response is a dense matrix; larger ones need random sources.
@@ -54,7 +55,7 @@ class Dimension(Result):
 
 
 def dimension(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     *,
     of: Literal["nodes", "bonds"] = "nodes",
     sources: int | Literal["all"] = "all",
@@ -66,7 +67,7 @@ def dimension(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     of : "nodes" or "bonds"
         Displacements of all nodes by forces on nodes, or strains of all bonds by tensions of bonds.
     sources : "all" or int
@@ -83,12 +84,12 @@ def dimension(
     InputError
         For all unit sources of a large network, and for solids.
     """
-    s = specimen_of(subject, learned)
+    s = system_of(subject, learned)
     if of not in ("nodes", "bonds"):
         raise InputError(f"of = {of!r} must be 'nodes' or 'bonds'.")
     if sources != "all" and not (isinstance(sources, int) and sources > 0):
         raise InputError(f"sources = {sources!r} must be 'all' or a number from 1.")
-    t = s.tangent(example)
+    t = tangent(s, example)
     size = t.n if of == "nodes" else t.strains.shape[0]
     if sources == "all":
         if size > LARGEST:

@@ -1,7 +1,7 @@
 """What every bond is worth to the response: susceptibility, and importance by removal.
 
 Susceptibility is the exact derivative of the outputs by the logarithm of a parameter,
-``d o / d log k_i = k_i do/dk_i``, from adjoint states (:mod:`mechlearn.equilibrium.jacobian`); that
+``d o / d log k_i = k_i do/dk_i``, from adjoint states (:meth:`mechlearn.System.jacobian`); that
 it is measurable, and follows what bonds do for a function: Guzman et al. (2024),
 https://arxiv.org/abs/2412.19356.
 
@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
-from mechlearn.equilibrium.jacobian import output_jacobian
+from mechlearn.analysis.result import Result, bonds_of, system_of
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.equilibrium import LinearEquilibrium
+    from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
 
@@ -123,33 +122,32 @@ class Removal(Result):
 
 
 def susceptibility(
-    subject: "Run | Specimen", name: str | None = None, *, learned: bool = True
+    subject: "Run | System", name: str | None = None, *, learned: bool = True
 ) -> Susceptibility:
     """The exact slope of every output by the logarithm of every bond's parameter.
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     name : str, optional
         The parameter, such as "stiffness"; the first that learned where left out.
     learned : bool
         Of a run: the learned network, or the one before training.
     """
-    s = specimen_of(subject, learned)
-    name = s.dof(name)
-    slopes = output_jacobian(s.equilibrium, s.free, (name,))[name]
-    slopes = slopes * s.values[name] / s.problem.units[:, None]
-    return Susceptibility(s.network, name, slopes, target_names(s))
+    s = system_of(subject, learned)
+    name = s.parameter(name)
+    slopes = s.jacobian(name) * s.parameters[name]
+    return Susceptibility(s.network, name, slopes, s.problem.output_names)
 
 
-def removal(subject: "Run | Specimen", *, learned: bool = True) -> Removal:
+def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
     """The outputs without each of the bonds, all of them by rank-one updates of one solution.
 
     Finite springs are solved anew for every bond.
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     learned : bool
         Of a run: the learned network, or the one before training.
 
@@ -158,8 +156,8 @@ def removal(subject: "Run | Specimen", *, learned: bool = True) -> Removal:
     InputError
         For elements that cannot be removed: finite beams, and struts of a solid.
     """
-    s = specimen_of(subject, learned)
-    energy = s.need_bonds("The response without a bond")
+    s = system_of(subject, learned)
+    energy = bonds_of(s, "The response without a bond")
     if energy.linear:
         raw, holding = _updated(s)
     elif energy.name == "finite_spring":
@@ -170,8 +168,7 @@ def removal(subject: "Run | Specimen", *, learned: bool = True) -> Removal:
     errors = np.full(len(raw), np.inf)
     for b in np.flatnonzero(~holding):
         errors[b] = s.problem.error(raw[b])
-    outputs = s.equilibrium.outputs(s.free) / units
-    return Removal(s.network, outputs, raw / units, errors, holding, target_names(s))
+    return Removal(s.network, s.outputs, raw / units, errors, holding, s.problem.output_names)
 
 
 def participation(weights: NDArray) -> float:
@@ -182,18 +179,7 @@ def participation(weights: NDArray) -> float:
     return float(total**2 / (len(square) * np.square(square).sum())) if total else 0.0
 
 
-def target_names(s: Specimen) -> list[str]:
-    """A name for every output: the target's, with component or node where it has several."""
-    ports = s.problem.answers
-    names = [p.terminal for p in ports]
-    parts = s.problem.components
-    return [
-        n if names.count(n) == 1 else f"{n} {p.names[0]}{parts[p.component]}"
-        for n, p in zip(names, ports, strict=True)
-    ]
-
-
-def _updated(s: Specimen) -> tuple[NDArray, NDArray]:
+def _updated(s: "System") -> tuple[NDArray, NDArray]:
     at: LinearEquilibrium = s.equilibrium
     model, energy = at.model, at.model.energy
     own = at.own_compliance()
@@ -226,17 +212,17 @@ def _updated(s: Specimen) -> tuple[NDArray, NDArray]:
     return out, holding
 
 
-def _tension_at_rest(energy, s: Specimen, bonds: NDArray) -> NDArray[np.float64]:
+def _tension_at_rest(energy, s: "System", bonds: NDArray) -> NDArray[np.float64]:
     """Partners of the strains of bonds that nothing strains, (bonds, k)."""
-    at = {name: values[bonds] for name, values in s.values.items()}
+    at = {name: values[bonds] for name, values in s.parameters.items()}
     at["length"] = s.network.lengths[bonds]
     return energy.stresses(np.zeros(len(energy.strains)), at).T
 
 
-def _anew(s: Specimen) -> tuple[NDArray, NDArray]:
+def _anew(s: "System") -> tuple[NDArray, NDArray]:
     m = s.network.n_edges
     out, holding = np.full((m, *s.problem.wanted.shape), np.nan), np.zeros(m, dtype=bool)
-    at, whole = s.equilibrium, s.values["stiffness"]
+    at, whole = s.copy().equilibrium, s.parameters["stiffness"]
     for bond in range(m):
         at.forget()
         try:
@@ -244,7 +230,4 @@ def _anew(s: Specimen) -> tuple[NDArray, NDArray]:
             out[bond] = at.outputs(at.free())
         except SolveError:
             holding[bond] = True
-    at.forget()
-    at.update(stiffness=whole)
-    at.free()
     return out, holding

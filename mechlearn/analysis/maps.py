@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
-from mechlearn.errors import InputError, listed
+from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
 
@@ -53,7 +53,7 @@ class ResponseMap(Result):
 
 
 def response(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     source: str | None = None,
     *,
     example: int = 0,
@@ -64,7 +64,7 @@ def response(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     source : str, optional
         The name of the one source that pulls; the others are held at zero, or carry nothing.
     example : int
@@ -79,23 +79,10 @@ def response(
     InputError
         For a source or an example that there is not, and for solids.
     """
-    s = specimen_of(subject, learned)
-    s.need_bonds("What bonds feel")
-    s.check_example(example)
-    problem = s.problem.take(np.array([example]))
-    one = Specimen(s.network, problem, s.energy, s.values, s.learns)
-    values = amplitude * problem.values
-    if source is not None:
-        known = [t.name for t in problem.task.sources]
-        if source not in known:
-            raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
-        mine = [k for k, p in zip(problem.sources, problem.drives, strict=True)
-                if p.terminal == source]  # fmt: skip
-        values = values * np.isin(np.arange(len(problem.ports)), mine)
-    at = one.equilibrium
-    at.drive(values)
-    free = at.free()
-    model = at.model
+    s = system_of(subject, learned)
+    bonds_of(s, "What bonds feel")
+    one = s.copy(example=example).load(amplitude, source)
+    problem, free, model = one.problem, one.free, one.model
     model.put_state(free.fields()[:, 0])
     unit = s.network.lengths if len(problem.components) > 1 else 1.0
     return ResponseMap(
@@ -104,5 +91,5 @@ def response(
         strain=model.to_bonds(model.local_strains()[0]) / unit,
         tension=model.to_bonds(model.local_tensions()),
         energy=model.to_bonds(model.local_energies()),
-        outputs=at.outputs(free)[0] / problem.units,
+        outputs=one.equilibrium.outputs(free)[0] / problem.units,
     )

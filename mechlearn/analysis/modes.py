@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
 
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
-from mechlearn.analysis.tangent import DENSE, Tangent, port_rows
+from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.tangent import DENSE, Tangent, port_rows, tangent
 from mechlearn.energies.rigidity import ZERO
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
 #: All modes of networks of more degrees of freedom than this are not found.
@@ -134,7 +134,7 @@ class Overlap(Result):
 
 
 def spectrum(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     *,
     modes: int | None = None,
     example: int = 0,
@@ -146,7 +146,7 @@ def spectrum(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     modes : int, optional
         How many of the softest; left out all, or 20 beside the zero modes in a large network.
     example : int
@@ -160,8 +160,8 @@ def spectrum(
         For solids, an example that there is not, and more modes of a large network than the soft
         ones.
     """
-    s = specimen_of(subject, learned)
-    return modes_of(s.tangent(example), modes)
+    s = system_of(subject, learned)
+    return modes_of(tangent(s, example), modes)
 
 
 def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
@@ -189,13 +189,13 @@ def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
 
 
 def overlap(
-    subject: "Run | Specimen", *, modes: int | None = None, example: int = 0, learned: bool = True
+    subject: "Run | System", *, modes: int | None = None, example: int = 0, learned: bool = True
 ) -> Overlap:
     """How the task lies in the modes: the free response, and the functionals of its ports.
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     modes : int, optional
         How many of the softest; left out as for :func:`spectrum`.
     example : int
@@ -208,10 +208,10 @@ def overlap(
     InputError
         For bonds of several segments, solids, and an example that there is not.
     """
-    s = specimen_of(subject, learned)
-    if s.need_bonds("The task in the modes").segments > 1:
+    s = system_of(subject, learned)
+    if bonds_of(s, "The task in the modes").segments > 1:
         raise InputError("The task in the modes is found for bonds of one element, not segments.")
-    t = s.tangent(example)
+    t = tangent(s, example)
     found = modes_of(t, modes)
     keep = slice(found.zero_modes, None)
     values = found.eigenvalues[keep]

@@ -11,7 +11,6 @@ from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.network import Network
 from mechlearn.schema import pick
-from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Target, Task
 
 if TYPE_CHECKING:
@@ -87,8 +86,7 @@ def moduli(
     SolveError
         For cells that are floppy.
     """
-    from mechlearn.equilibrium import equilibrium
-    from mechlearn.fenics import MPI
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
     if isinstance(network, Run):
@@ -110,9 +108,7 @@ def moduli(
         targets=[Target(name="strain", cell=list(names), strain=[0.0] * len(names), scale=1.0)],
         examples=[{"stress": one.tolist()} for one in np.eye(len(names))],
     )
-    problem = pose(task, network, energy.kinematics)
-    solver = equilibrium(energy.model(network, problem, parameters, MPI.COMM_WORLD), problem)
-    solver.update(**parameters)
-    at_rest = solver.reading_at_rest[problem.targets] / problem.units
-    compliance = (solver.outputs(solver.free()) / problem.units - at_rest).T
-    return Moduli(names, compliance)
+    system = System(network, task, energy, **parameters)
+    p, solver = system.problem, system.equilibrium
+    at_rest = solver.reading_at_rest[p.targets] / p.units
+    return Moduli(names, (system.outputs - at_rest).T)

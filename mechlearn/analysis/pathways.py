@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from mechlearn.analysis.importance import participation, target_names
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
-from mechlearn.analysis.tangent import port_rows
+from mechlearn.analysis.importance import participation
+from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.tangent import port_rows, tangent
 from mechlearn.errors import InputError, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
 
@@ -80,7 +80,7 @@ class Pathway(Result):
 
 
 def pathway(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     source: str | None = None,
     target: str | None = None,
     *,
@@ -92,7 +92,7 @@ def pathway(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     source, target : str, optional
         Their names; the first ones where left out. Of several components the first counts.
     count : int
@@ -107,12 +107,12 @@ def pathway(
     InputError
         For a source or target that there is not, and for bonds of several segments, and solids.
     """
-    s = specimen_of(subject, learned)
-    if s.need_bonds("A pathway").segments > 1:
+    s = system_of(subject, learned)
+    if bonds_of(s, "A pathway").segments > 1:
         raise InputError("A pathway is found for bonds of one element; this one has segments.")
     if count < 1:
         raise InputError(f"count = {count} must be at least 1.")
-    t = s.tangent(example)
+    t = tangent(s, example)
     ends = [_port(s, source, "source"), _port(s, target, "target")]
     loads = port_rows(s, example)[ends][:, t.free].T
     cells, k = t.moduli.shape[:2]
@@ -129,7 +129,7 @@ def pathway(
                    (one, other))  # fmt: skip
 
 
-def _port(s: Specimen, name: str | None, kind: str) -> int:
+def _port(s: "System", name: str | None, kind: str) -> int:
     p = s.problem
     target = kind == "target"
     ports, numbers = (p.targets, p.answers) if target else (p.sources, p.drives)
@@ -139,7 +139,7 @@ def _port(s: Specimen, name: str | None, kind: str) -> int:
     if name is None:
         return int(ports[0])
     if name not in known:
-        names = target_names(s) if kind == "target" else known
+        names = s.problem.output_names if kind == "target" else known
         raise InputError(
             f"{kind} = {name!r} is none of the task's ({listed(dict.fromkeys(names))})."
         )

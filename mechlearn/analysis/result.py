@@ -1,9 +1,16 @@
-"""Results of analyses, and their short form for prompts."""
+"""Results of analyses, and the systems that are analysed."""
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from mechlearn.energies import BondEnergy
+from mechlearn.errors import InputError
+
+if TYPE_CHECKING:
+    from mechlearn.learning.system import System
+    from mechlearn.runs.run import Run
 
 
 class Result:
@@ -26,3 +33,40 @@ def _short(value: Any) -> str:
         return f"{value:.4g}"
     text = repr(value)
     return text if len(text) <= 80 else f"({type(value).__name__})"
+
+
+def system_of(subject: "Run | System", learned: bool = True) -> "System":
+    """The system to analyse, on one rank: of a run, the learned network or that before training.
+
+    Raises
+    ------
+    InputError
+        Where the subject is neither a run nor a system, or a system before its training.
+    """
+    from mechlearn.fenics import MPI
+    from mechlearn.learning.system import System
+    from mechlearn.runs.run import Run
+
+    if isinstance(subject, Run):
+        return subject.system(learned=learned, alone=True)
+    if not isinstance(subject, System):
+        raise InputError(
+            f"A Run or an ml.System(network, task, ...) is analysed, not a "
+            f"{type(subject).__name__}."
+        )
+    if not learned:
+        raise InputError("learned = False is about a run; a System was not trained.")
+    return subject if subject.comm.size == 1 else subject.copy(comm=MPI.COMM_SELF)
+
+
+def bonds_of(system: "System", what: str, linear: bool = False) -> BondEnergy:
+    """The energy of a system of bonds; raises InputError about ``what`` for others.
+
+    With ``linear``, also for elements that are not linear.
+    """
+    energy = system.energy
+    if not isinstance(energy, BondEnergy):
+        raise InputError(f"{what} is found for networks of bonds, not of a {energy.name}.")
+    if linear and not energy.linear:
+        raise InputError(f"{what} is found for linear elements; a {energy.name} is not linear.")
+    return energy

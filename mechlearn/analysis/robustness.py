@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.analysis.importance import HOLDING, target_names
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.importance import HOLDING
+from mechlearn.analysis.result import Result, bonds_of, system_of
 from mechlearn.analysis.tangent import port_rows
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
 #: Up to this many degrees of freedom samples are solved together, by dense algebra.
@@ -107,7 +107,7 @@ class Curve(Result):
 
 
 def noise(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     levels: float | Sequence[float] = (0.01, 0.03, 0.1, 0.3),
     *,
     samples: int = 200,
@@ -123,7 +123,7 @@ def noise(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     levels : float or several
         Relative errors.
     samples, seed : int
@@ -138,20 +138,20 @@ def noise(
     InputError
         For levels below 0, no sample, and a parameter that the element does not have.
     """
-    s = specimen_of(subject, learned)
-    levels, name = _levels(levels, "levels", 0.0), s.dof(name)
+    s = system_of(subject, learned)
+    levels, name = _levels(levels, "levels", 0.0), s.parameter(name)
     _samples(samples)
     xi = np.random.default_rng(seed).standard_normal((samples, s.network.n_edges))
     positive = s.energy.parameter(name).positive
     outputs = []
     for level in levels:
         factor = np.exp(level * xi) if positive else 1 + level * xi
-        outputs.append(_responses(s, name, s.values[name] * factor))
+        outputs.append(_responses(s, name, s.parameters[name] * factor))
     return _robustness(s, levels, f"relative noise of the {name.replace('_', ' ')}", outputs)
 
 
 def bond_loss(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     counts: int | Sequence[int] = (1, 2, 4, 8),
     *,
     samples: int = 200,
@@ -162,7 +162,7 @@ def bond_loss(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen` of linear elements without prestress
+    subject : a run, or a :class:`mechlearn.System` of linear elements without prestress
     counts : int or several
         How many bonds are lost.
     samples, seed : int
@@ -175,8 +175,8 @@ def bond_loss(
     InputError
         For elements that are not linear, prestress, and more bonds than there are.
     """
-    s = specimen_of(subject, learned)
-    energy = s.need_linear("The loss of bonds")
+    s = system_of(subject, learned)
+    energy = bonds_of(s, "The loss of bonds", linear=True)
     counts = _levels(counts, "counts", 1.0).astype(int)
     _samples(samples)
     at, k = s.equilibrium, len(energy.strains)
@@ -216,7 +216,7 @@ def bond_loss(
 
 
 def amplitude(
-    subject: "Run | Specimen",
+    subject: "Run | System",
     amplitudes: ArrayLike | None = None,
     *,
     example: int = 0,
@@ -229,7 +229,7 @@ def amplitude(
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     amplitudes : array, optional
         Factors on the sources' values, in the order of loading; 20 from 0.1 to 2 where left out.
     example : int
@@ -244,24 +244,22 @@ def amplitude(
     SolveError
         Where there is no answer to the first of them.
     """
-    s = specimen_of(subject, learned)
-    s.check_example(example)
+    s = system_of(subject, learned)
     factors = np.linspace(0.1, 2.0, 20) if amplitudes is None else np.atleast_1d(amplitudes)
     if factors.ndim != 1 or not np.isfinite(factors).all():
         raise InputError("amplitudes must be finite numbers.")
-    problem = s.problem.take(np.array([example]))
-    at = Specimen(s.network, problem, s.energy, s.values, s.learns).equilibrium
+    at = s.copy(example=example)
+    problem = at.problem
     outputs = np.full((len(factors), len(problem.targets)), np.nan)
     for k, factor in enumerate(factors):
-        at.drive(factor * problem.values)
         try:
-            outputs[k] = at.outputs(at.free())[0] / problem.units_at(factor)
+            outputs[k] = at.load(float(factor)).outputs[0]
         except SolveError:
             if k == 0:
                 raise
             break
     wanted = np.where(problem.active, problem.wanted, np.nan)[0] / problem.units
-    return Curve(factors.astype(float), outputs, wanted, target_names(s))
+    return Curve(factors.astype(float), outputs, wanted, s.problem.output_names)
 
 
 def _levels(given: object, name: str, least: float) -> NDArray[np.float64]:
@@ -279,17 +277,17 @@ def _samples(samples: int) -> None:
         raise InputError(f"samples = {samples} must be at least 1.")
 
 
-def _robustness(s: Specimen, levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
+def _robustness(s: "System", levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
     outputs = np.array(raw)
     errors = np.full(outputs.shape[:2], np.inf)
     for where in zip(*np.nonzero(np.isfinite(outputs).all(axis=(2, 3))), strict=True):
         errors[where] = s.problem.error(outputs[where])
     wanted = np.where(s.problem.active, s.problem.wanted, np.nan) / s.problem.units
     outputs = outputs / s.problem.units
-    return Robustness(levels, level, outputs, errors, wanted, target_names(s))
+    return Robustness(levels, level, outputs, errors, wanted, s.problem.output_names)
 
 
-def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
+def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
     """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
     simple = s.energy.linear and len(getattr(s.energy, "strains", ())) == 1
     simple = simple and s.problem.nodes_alone
@@ -300,7 +298,7 @@ def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
         if len(free) <= TOGETHER:
             return _together(s, name, values, free)
     out = np.full((len(values), *s.problem.wanted.shape), np.nan)
-    at = s.equilibrium
+    at = s.copy().equilibrium
     for sample, row in zip(out, values, strict=True):
         at.forget()
         try:
@@ -308,16 +306,13 @@ def _responses(s: Specimen, name: str, values: NDArray) -> NDArray[np.float64]:
             sample[:] = at.outputs(at.free())
         except SolveError:
             continue
-    at.forget()
-    at.update(**{name: s.values[name]})
-    at.free()
     return out
 
 
-def _together(s: Specimen, name: str, values: NDArray, free: NDArray) -> NDArray[np.float64]:
+def _together(s: "System", name: str, values: NDArray, free: NDArray) -> NDArray[np.float64]:
     """The same by dense algebra for all samples at once."""
     p = s.problem
-    at = {k: np.broadcast_to(v, values.shape) for k, v in s.values.items()}
+    at = {k: np.broadcast_to(v, values.shape) for k, v in s.parameters.items()}
     at |= {name: values, "length": s.network.lengths, "strain": 0.0}
     stiffness = np.broadcast_to(s.energy.derivative("strain", "strain")(**at), values.shape)
     # Strains of the bonds in the user's order of degrees of freedom.

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result
-from mechlearn.analysis.subject import Specimen, specimen_of
+from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
 
@@ -77,12 +78,12 @@ class SelfStress(Result):
         return plot_bonds(self.network, self.redundancy, "redundancy", ax)
 
 
-def self_stress(subject: "Run | Specimen", *, example: int = 0, learned: bool = True) -> SelfStress:
+def self_stress(subject: "Run | System", *, example: int = 0, learned: bool = True) -> SelfStress:
     """The states of self-stress of a network under its supports, sources let go.
 
     Parameters
     ----------
-    subject : a run, or a :func:`specimen`
+    subject : a run, or a :class:`mechlearn.System`
     example : int
         At finite displacement, of the network as it is in the free state of this example, from 0.
     learned : bool
@@ -93,10 +94,10 @@ def self_stress(subject: "Run | Specimen", *, example: int = 0, learned: bool = 
     InputError
         For solids, for bonds of several segments, and for large networks.
     """
-    s = specimen_of(subject, learned)
-    if s.need_bonds("Self-stress").segments > 1:
+    s = system_of(subject, learned)
+    if bonds_of(s, "Self-stress").segments > 1:
         raise InputError("Self-stress is found for bonds of one element; this one has segments.")
-    t = s.tangent(example)
+    t = tangent(s, example)
     cells, k = t.moduli.shape[:2]
     if cells * k > LARGEST:
         raise InputError(

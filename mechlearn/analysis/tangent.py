@@ -14,11 +14,11 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
-from mechlearn.analysis.result import Result
+from mechlearn.analysis.result import Result, bonds_of
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
-    from mechlearn.analysis.subject import Specimen
+    from mechlearn.learning.system import System
 
 #: Up to this many degrees of freedom matrices are dense.
 DENSE = 1500
@@ -118,21 +118,34 @@ class Tangent(Result):
         return out
 
 
-def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
-    """The tangent of a specimen's network in one example; see :meth:`Specimen.tangent`."""
+def tangent(system: "System", example: int = 0) -> Tangent:
+    """The tangent of a system about a free state; about rest where it is linear.
+
+    Parameters
+    ----------
+    system : System
+    example : int
+        Of the free state, counted from 0.
+
+    Raises
+    ------
+    InputError
+        For solids, cells that deform, and an example that there is not.
+    """
     from mechlearn.equilibrium.reading import PortReader
     from mechlearn.fenics import MPI
 
-    energy = specimen.need_bonds("A stiffness matrix")
-    network, problem = specimen.network, specimen.problem
+    system.check_example(example)
+    energy = bonds_of(system, "A stiffness matrix")
+    network, problem = system.network, system.problem
     if not problem.nodes_alone:
         raise InputError("A stiffness matrix is found for networks whose cell does not deform.")
     # Without a gauge: what pins a floating network would stop its rigid motions.
     problem = replace(problem, gauge=np.empty(0, dtype=np.int64))
-    model = energy.model(network, problem, specimen.values, MPI.COMM_SELF)
+    model = energy.model(network, problem, system.parameters, MPI.COMM_SELF)
     state = np.zeros(len(model.local_free))
     if not energy.linear:
-        found = specimen.equilibrium.model.pack(specimen.free.fields()[:, example])
+        found = system.equilibrium.model.pack(system.free.fields()[:, example])
         state = model.unpack(found)
     model.put_state(state)
     rows, columns, values = model.assemble_stiffness().getValuesCSR()
@@ -140,7 +153,7 @@ def tangent(specimen: "Specimen", example: int = 0) -> Tangent:
     stiffness = sparse.csr_array((values, columns, rows), shape=(size, size))
     if not energy.linear:
         ports = PortReader(model, problem)
-        forces = specimen.free.forces[example]
+        forces = system.free.forces[example]
         bend = ports.curvature(ports.read(state).vectors, forces)
         stiffness = sparse.csr_array(stiffness - ports.rows.T @ sparse.csr_array(bend) @ ports.rows)
     c = model.width
@@ -193,14 +206,14 @@ def _motions(
     return np.linalg.qr(arm[:, None] * free_here)[0]
 
 
-def port_rows(specimen: "Specimen", example: int = 0) -> NDArray[np.float64]:
+def port_rows(system: "System", example: int = 0) -> NDArray[np.float64]:
     """What the ports read, to first order about the state, (ports, n c); zero at supports."""
     from mechlearn.equilibrium.reading import PortReader
 
-    reader = PortReader(specimen.equilibrium.model, specimen.problem)
-    state = specimen.free.fields()[:, example]
-    if specimen.energy.linear:
+    reader = PortReader(system.equilibrium.model, system.problem)
+    state = system.free.fields()[:, example]
+    if system.energy.linear:
         state = np.zeros_like(state)
-    rows = reader.read(state).slopes @ specimen.problem.functionals()[0].toarray()
-    rows[:, specimen.problem.supported] = 0.0
+    rows = reader.read(state).slopes @ system.problem.functionals()[0].toarray()
+    rows[:, system.problem.supported] = 0.0
     return rows

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mechlearn.cli.output import Switch, error_text, fail, say, source_table, table, verdict, warn
+from mechlearn.cli.output import Switch, error_text, fail, say, source_table, verdict, warn
 from mechlearn.errors import about
 from mechlearn.parallel import on_first, rank
 
@@ -126,11 +126,10 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
     with about(run):
         loaded = loaded.cut(cut) if cut else loaded
         rows = loaded.evaluate()
-        driven = sources_of(*loaded.settled(loaded.problem))
-        outputs = loaded.respond(loaded.setup.examples) * loaded.problem.units
-    say(table(rows))
+        system = loaded.system()
+        driven = sources_of(system.equilibrium, system.free)
+    say(str(rows))
     if driven:
         say(source_table(driven))
-    accuracy = loaded.problem.accuracy(outputs)
-    if accuracy is not None:
-        say(error_text({"error": loaded.problem.error(outputs), "accuracy": accuracy}))
+    if system.accuracy is not None:
+        say(error_text({"error": system.error, "accuracy": system.accuracy}))

@@ -61,7 +61,7 @@ def verdict(run: "Run") -> str:
     summary, steps = run.summary, run.summary["steps"]
     said = "NOT learned" if run.outcome == "not learned" else run.outcome
     lines = [
-        table(run.targets),
+        str(run.targets),
         f"{said} in {steps} steps and {summary['wall_s']:.2f} s ({error_text(summary)}).",
     ]
     if summary["reported_step"] < steps:
@@ -77,32 +77,6 @@ def error_text(summary: Mapping[str, Any]) -> str:
         return f"largest relative target error {percent(summary['error'])}"
     cost = f"mean {summary.get('cost', 'cost').replace('_', '-')} {summary['error']:.4g}"
     return f"{cost}, {percent(summary['accuracy'])} classified right"
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Targets as columns of text, at most twenty rows."""
-    from mechlearn.tasks.task import ABSOLUTE, LIMITS
-
-    absolute = [key for key in ABSOLUTE if any(key in row for row in rows)]
-    head = ["target", "wanted", "initial", "reached", "relative error", *absolute]
-    body = [
-        [
-            plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
-            LIMITS.get(row.get("limit", ""), "") + amount(row["wanted"], row["quantity"]),
-            *(amount(row[key], row["quantity"]) for key in ("initial", "reached")),
-            percent(row["relative_error"]),
-            *(amount(row[key], row["quantity"]) if key in row else "" for key in absolute),
-        ]
-        for row in rows[:20]
-    ]
-    widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *body]
-    ]
-    if len(rows) > 20:
-        lines.append(f"... and {len(rows) - 20} more in summary.json")
-    return "\n".join(lines)
 
 
 def source_table(rows: list[dict[str, Any]]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, Spring
-from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.feasibility.lower_bounds import (
     LowerBound,
     independent_answers,
@@ -23,10 +23,9 @@ from mechlearn.feasibility.lower_bounds import (
 )
 from mechlearn.feasibility.search import Search, best_within_bounds
 from mechlearn.feasibility.verdict import Feasibility
-from mechlearn.learning.dofs import Learn, LearningDof, values_per_bond
+from mechlearn.learning.dofs import Learn, LearningDof, require_response
+from mechlearn.learning.system import System
 from mechlearn.network import Network
-from mechlearn.tasks.baseline import is_prestressed, pose_from_baseline, require_response
-from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
 
 
@@ -42,7 +41,7 @@ def feasible(
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Feasibility:
-    """Say whether a network can learn a task within the bounds of what learns.
+    """Feasibility of a task for a network, within the bounds of the parameters that learn.
 
     Parameters
     ----------
@@ -74,52 +73,37 @@ def feasible(
         LearningDof(name, table, energy, network, rng, material.get(name))
         for name, table in learn.items()
     ]
-    at = {**material, **{dof.name: dof.values for dof in dofs}}
-    problem = pose_from_baseline(task, network, energy, at, learn)
-    require_response(problem, energy, at, learn)
-    known = counted(problem, energy, dofs, material, tolerance)
-    check_rigidity(energy, network, problem.driven)
-    if starts == 0:
-        return known
-    return searched(known, problem, energy, dofs, material, starts, seconds, seed)
+    values: dict[str, Any] = {**material, **{dof.name: dof.values for dof in dofs}}
+    learns = {dof.name: dof.learns for dof in dofs}
+    system = System(network, task, energy, learns=learns, **values)
+    require_response(system)
+    known = counted(system, dofs, tolerance)
+    return searched(known, system, dofs, starts, seconds, seed) if starts else known
 
 
-def counted(
-    problem: Problem,
-    energy: Element,
-    dofs: list[LearningDof],
-    material: Mapping[str, Any],
-    tolerance: float,
-) -> Feasibility:
+def counted(system: System, dofs: list[LearningDof], tolerance: float) -> Feasibility:
     """Facts that need no solution: lower bounds and counts."""
-    at = {**material, **{dof.name: dof.values for dof in dofs}}
-    linear = energy.linear and (
-        bool(problem.relative[problem.targets].all())
-        or not is_prestressed(problem.network, energy, at, [dof.name for dof in dofs])
-    )
+    problem, small = system.problem, system.energy.linear
+    linear = small and (bool(problem.relative[problem.targets].all()) or not system.prestressed)
     return Feasibility(
-        answers=independent_answers(problem, linear, energy.linear),
+        answers=independent_answers(problem, linear, small),
         parameters=int(sum(dof.learns.sum() for dof in dofs)),
         tolerance=tolerance,
         error_name=problem.error_name,
-        lower_bounds=known_bounds(problem, linear, energy.linear),
+        lower_bounds=known_bounds(problem, linear, small),
     )
 
 
 def searched(
     known: Feasibility,
-    problem: Problem,
-    energy: Element,
+    system: System,
     dofs: list[LearningDof],
-    material: Mapping[str, Any],
     starts: int = 4,
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Feasibility:
-    """The same, and what a search within the bounds finds."""
-    found = best_within_bounds(
-        problem, energy, dofs, material, known.tolerance, starts, seconds, seed
-    )
+    """The same, with the result of a search within the bounds."""
+    found = best_within_bounds(system, dofs, known.tolerance, starts, seconds, seed)
     return replace(known, search=found)
 
 

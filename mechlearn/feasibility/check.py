@@ -33,11 +33,11 @@ def check_setup(
     energy, material = build_energy(setup.energy, network)
     rule = build_rule(setup.rule)
     learner = make_learner(setup, network, energy, material, rule)
-    problem, flaws = learner.problem, learner.flaws
+    problem = learner.problem
     # The first state is found, and what its first step needs.
     learner.train(0, setup.train.tolerance)
     for dof in learner.dofs:
-        dof.learns &= flaws.whole
+        dof.learns &= learner.flaws.whole
         dof.values = learner.parameters[dof.name]
     kind = "periodic" if network.periodic else "finite"
     lines = [
@@ -48,7 +48,7 @@ def check_setup(
     ]
     if start:
         lines.append(f"start     what the run {start} learned")
-    counts = learner.rigidity
+    counts = learner.system.rigidity
     lines.append(f"rigidity  {counts or uncounted(energy)}")
     if counts and counts.floppy:
         lines.append("          floppy at rest: only prestress can hold it")
@@ -73,11 +73,10 @@ def check_setup(
         lines.append("flaws     " + ", ".join(f"{k} = {v}" for k, v in given.items()))
     error = learner.history.error[0]
     lines.append(f"at first  {problem.error_name} {error:.3g}")
-    known = counted(problem, energy, learner.dofs, material, setup.train.tolerance)
+    known = counted(learner.system, learner.dofs, setup.train.tolerance)
     lines.append(f"counts    {known.counts}")
     if search:
-        cut = flaws.cut(energy, network, material)
-        known = searched(known, problem, energy, learner.dofs, cut, seed=setup.train.seed)
+        known = searched(known, learner.system, learner.dofs, seed=setup.train.seed)
         lines.append(f"reach     {known.verdict}")
     values = {p.name: p.default(network) for p in energy.parameters}
     cautions = energy.cautions(network, values | dict(material) | learner.parameters)

@@ -8,20 +8,20 @@ says what no training will do better by much.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.result import Result
-from mechlearn.energies import BondEnergy, Element
+from mechlearn.energies import BondEnergy
+from mechlearn.equilibrium import Equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.lower_bounds import RANK, relative_error
+from mechlearn.fenics import MPI
 from mechlearn.learning.dofs import LearningDof
-from mechlearn.tasks.problem import Problem
-
-if TYPE_CHECKING:
-    from mechlearn.equilibrium import Equilibrium
+from mechlearn.learning.system import System, output_jacobian
+from mechlearn.phase import ADJOINT
 
 #: A bound is where a value ends that is nearer to it than this part of the range.
 AT_BOUND = 1e-3
@@ -75,16 +75,14 @@ class Search(Result):
 
 
 def best_within_bounds(
-    problem: Problem,
-    energy: Element,
+    system: System,
     dofs: list[LearningDof],
-    material: Mapping[str, Any],
     tolerance: float,
     starts: int = 4,
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Search:
-    """Look for the best answer within the bounds, on one rank, until one is within the tolerance.
+    """The best answer within the bounds, searched on one rank until one is within the tolerance.
 
     Raises
     ------
@@ -93,16 +91,12 @@ def best_within_bounds(
     SolveError
         Where no start has an equilibrium.
     """
-    from mechlearn.equilibrium import equilibrium
-    from mechlearn.fenics import MPI
-
     if starts < 1 or not seconds > 0:
         raise InputError("A search needs at least one start, and some time.")
     if not any(dof.learns.any() for dof in dofs):
         raise InputError("learn: every bond is frozen; nothing learns.")
-    values = {**material, **{dof.name: dof.values for dof in dofs}}
-    model = energy.model(problem.network, problem, values, MPI.COMM_SELF)
-    at, space = equilibrium(model, problem), _Space(dofs)
+    problem = system.problem
+    at, space = system.copy(comm=MPI.COMM_SELF).solver, _Space(dofs)
     seen = _Objective(at, space, time.monotonic() + seconds)
     rng = np.random.default_rng(seed)
     rank, done, wider = seen.rank(space.disturbed(rng)), 0, None
@@ -223,7 +217,7 @@ def _ends(dof: LearningDof, log: bool) -> tuple[NDArray, NDArray]:
 class _Objective:
     """The cost as a function of the vector, and the best that was seen of it."""
 
-    def __init__(self, at: "Equilibrium", space: _Space, deadline: float) -> None:
+    def __init__(self, at: Equilibrium, space: _Space, deadline: float) -> None:
         self.at, self.space, self.problem, self.deadline = at, space, at.problem, deadline
         self.evaluations = 0
         self.best: NDArray | None = None
@@ -252,8 +246,6 @@ class _Objective:
 
     def jacobian(self, x: NDArray) -> NDArray[np.float64]:
         """Derivatives of the outputs, (examples, t, p)."""
-        from mechlearn.equilibrium.jacobian import output_jacobian
-
         _, free = self.solve(x)
         names = tuple(dof.name for dof in self.space.dofs)
         return self.space.slopes(x, output_jacobian(self.at, free, names))
@@ -307,8 +299,6 @@ class _Objective:
             return
 
     def _cost(self, x: NDArray, unit: float) -> tuple[float, NDArray]:
-        from mechlearn.phase import ADJOINT
-
         outputs, _ = self.solve(x)
         felt = self.at.solve(ADJOINT)
         names = (dof.name for dof in self.space.dofs)

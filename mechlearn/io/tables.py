@@ -1,4 +1,4 @@
-"""CSV tables that are safe to open in a spreadsheet."""
+"""Tables as aligned text, and as CSV that is safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -26,3 +26,13 @@ def _cell(value: Any) -> Any:
     except ValueError:
         return f"'{value}"
     return value
+
+
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A header and rows of texts as lines with aligned columns."""
+    lines = [head, *body]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import BondEnergy, Element
-from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learning.dofs import Learn, LearningDof
+from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.hardware import Hardware
 from mechlearn.learning.history import History
 from mechlearn.learning.imperfections import Flaws, Imperfections
@@ -25,7 +24,6 @@ from mechlearn.learning.pace import Pace
 from mechlearn.learning.position import Position, within
 from mechlearn.learning.rules import Procedure
 from mechlearn.network import Network
-from mechlearn.tasks.baseline import pose_from_baseline, require_response
 from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -65,6 +63,8 @@ class Learner(ABC):
 
     Attributes
     ----------
+    system : System
+        The network with its task, at the values it began with.
     history : History
     updates : int
         Steps taken.
@@ -95,8 +95,7 @@ class Learner(ABC):
         seed: int = 0,
         comm: "MPI.Comm | None" = None,
     ) -> None:
-        from mechlearn.equilibrium import equilibrium  # waits for DOLFINx until something is solved
-        from mechlearn.fenics import MPI
+        from mechlearn.learning.system import System  # waits for DOLFINx until it is needed
 
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
@@ -116,16 +115,15 @@ class Learner(ABC):
             )
         for dof in self.dofs:
             self.flaws.spoil(dof)
-        at = {**material, **{dof.name: dof.values for dof in self.dofs}}
-        self.problem = pose_from_baseline(task, network, energy, at, learn)
-        require_response(self.problem, energy, at, learn)
-        self.rigidity = check_rigidity(energy, self.flaws.left(network), self.problem.driven)
+        learns = {dof.name: dof.learns for dof in self.dofs}
+        values: dict[str, Any] = {**material, **self._parameters()}
+        self.system = System(
+            network, task, energy, learns=learns, cut=self.flaws.given.broken, comm=comm, **values
+        )
+        require_response(self.system)
         self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
-        values = {**self.flaws.cut(energy, network, material), **self.parameters}
-        self.model = energy.model(network, self.problem, values, comm or MPI.COMM_WORLD)
-        self.equilibrium = equilibrium(self.model, self.problem)
-        if self.rigidity and not self.rigidity.floppy:
-            self.equilibrium.floppy = False
+        self.problem, self.model = self.system.problem, self.system.model
+        self.equilibrium = self.system.solver
         self.history = History()
         self.updates = 0
         self.faults: Counter[str] = Counter()

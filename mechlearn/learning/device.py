@@ -10,17 +10,16 @@ https://doi.org/10.1038/s41586-021-04223-6.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element, Resistor
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, brief
-from mechlearn.fenics import MPI
 from mechlearn.learning.imperfections import at_levels
+from mechlearn.learning.system import System
 from mechlearn.network import Network
-from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.task import Task
 
 
@@ -87,12 +86,10 @@ class Device:
             stuck,
             seed,
         )
-        energy = energy or Resistor()
-        self.problem = pose_from_baseline(task, network, energy, material)
-        model = energy.model(network, self.problem, material, MPI.COMM_WORLD)
-        self._name = energy.parameters[0].name
-        self._others = model.get(self._name)
-        self._equilibrium = equilibrium(model, self.problem)
+        values: dict[str, Any] = dict(material)
+        self.system = System(network, task, energy or Resistor(), **values)
+        self._name = self.system.energy.parameters[0].name
+        self._others = self.system.parameters[self._name]
 
     def __repr__(self) -> str:
         names = ("bounds", "levels", "write_noise", "read_noise", "stuck", "seed")
@@ -143,7 +140,7 @@ class Device:
             )
         true = self._others.copy()
         true[: len(values)] = self.program(values, step)
-        solver = self._equilibrium
+        solver = self.system.solver
         solver.consider(examples)
         solver.update(**{self._name: true})
         out = solver.outputs(solver.free())

@@ -1,18 +1,22 @@
 """Learning degrees of freedom: which parameter of the elements learns, and within which bounds."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
+from mechlearn.attributes import named_data, values_per_bond
 from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.scales import scales
 from mechlearn.network import Network
 from mechlearn.schema import Table
+from mechlearn.tasks.ports import name_of
 from mechlearn.tasks.task import Finite, Id
+
+if TYPE_CHECKING:
+    from mechlearn.learning.system import System
 
 
 def _as_list(value: object) -> object:
@@ -154,48 +158,10 @@ class LearningDof:
         return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 
-def values_per_bond(
-    given: object, network: Network, where: str, parameter: Parameter, gone: bool = False
-) -> NDArray[np.float64]:
-    """Values of a parameter from one number, one number per bond, or the name of edge data.
-
-    With ``gone``, a parameter that must be above 0 may be 0 at bonds that are not there.
-
-    Raises
-    ------
-    InputError
-        For anything else, and for values that are not finite or make no sense for the parameter.
-    """
-    if isinstance(given, str):
-        given = _named(network.edge_data, given, where, "edge data")
-    try:
-        values = np.asarray(given)
-        if values.dtype.kind not in "fiu":
-            raise TypeError
-        values = values.astype(float)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(
-            f"{where} must be a number, one per bond, or the name of edge data."
-        ) from None
-    if values.ndim > 1 or (values.ndim == 1 and len(values) != network.n_edges):
-        raise InputError(
-            f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
-        )
-    values = np.broadcast_to(values, network.n_edges)
-    wrong = ~np.isfinite(values) | (parameter.positive & (values < 0 if gone else values <= 0))
-    if wrong.any():
-        b = int(np.flatnonzero(wrong)[0])
-        raise InputError(
-            f"{where} is {values[b]:g} at bond {b}; it must be "
-            f"{'above 0' if parameter.positive else 'a finite number'}."
-        )
-    return values
-
-
 def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDArray[np.bool_]:
     """Which bonds learn, (m,), where some are ``frozen``: ids, or the name of an edge set."""
     if isinstance(frozen, str):
-        ids = _named(network.edge_sets, frozen, f"{where}: frozen", "edge set")
+        ids = named_data(network.edge_sets, frozen, f"{where}: frozen", "edge set")
     else:
         ids = np.asarray(frozen, dtype=int)
     bad = ids[ids >= network.n_edges]
@@ -209,9 +175,33 @@ def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDAr
     return learns
 
 
-def _named(there: Mapping[str, NDArray], name: str, where: str, kind: str) -> NDArray:
-    """What the network has under that name; raises InputError with the names there are."""
-    if name not in there:
-        known = listed(there) if there else "none"
-        raise InputError(f"{where} = {name!r} is no {kind} of the network (it has {known}).")
-    return there[name]
+def require_response(system: "System") -> None:
+    """Raise InputError where what learns cannot change what is read from the unloaded state."""
+    p, energy = system.problem, system.energy
+    unloaded = [t for t in p.task.targets if t.baseline == "unloaded"]
+    if not unloaded:
+        return
+    hold = 'give the targets baseline = "reference" if the network is to hold a shape unpulled'
+    if not p.task.sources:
+        raise InputError(
+            f"{name_of(unloaded[0])} is measured from the network as it is with nothing "
+            f"pulled, and no source pulls: {hold}, or add a [[sources]] table."
+        )
+    pulled = (p.given != 0).any(axis=1)
+    hopeless = (p.wanted != 0) & p.active & p.relative[p.targets] & (p.limit == 0)
+    for example, k in np.argwhere(hopeless & ~pulled[:, None]):
+        raise InputError(
+            f"example {example + 1} pulls nothing, and target {p.answers[k].terminal!r}, which "
+            "is measured from the network as it is with nothing pulled, reads 0 there whatever "
+            f"is learned: {hold}."
+        )
+    if not energy.linear or len(unloaded) < len(p.task.targets):
+        return
+    at = system.parameters | {"length": system.network.lengths}
+    idle = [n for n in system.learns if energy.prestresses(at, n) and not energy.stiffens(at, n)]
+    if idle:
+        raise InputError(
+            f"learn: the response of linear elements to a pull does not depend on "
+            f"{listed(idle)}: learn {energy.parameters[0].name} instead, take an energy at finite "
+            f"displacement, or {hold}."
+        )

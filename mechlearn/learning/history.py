@@ -107,15 +107,6 @@ class History:
 
         last = len(self.error) - 1
         snapshots = [s for s in self.snapshots if s[0] < last] + [(last, dict(parameters))]
-        labels = []
-        for port in problem.answers:
-            component = ""
-            if port.component is not None and len(problem.components) > 1:
-                component = f".{problem.components[port.component]}"
-            if port.cell is not None:
-                component = f".{port.cell}"
-            node = f"[{port.names[0]}]" if _several_nodes(problem, port.terminal) else ""
-            labels.append(port.terminal + node + component)
         data: dict[str, Any] = {
             "error": ("step", self.error, {"long_name": problem.error_name}),
             "cost": ("step", self.cost, {"long_name": "cost, mean over examples"}),
@@ -130,7 +121,7 @@ class History:
             coords={
                 "step": np.arange(last + 1),
                 "example": np.arange(1, problem.n_examples + 1),
-                "target": labels,
+                "target": problem.output_names,
                 "snapshot": (
                     "snapshot",
                     [step for step, _ in snapshots],
@@ -138,7 +129,3 @@ class History:
                 ),
             },
         )
-
-
-def _several_nodes(problem: Problem, terminal: str) -> bool:
-    return len({p.nodes for p in problem.answers if p.terminal == terminal}) > 1

@@ -9,10 +9,9 @@ from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import Field
 
-from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.network import Network
@@ -112,20 +111,6 @@ class Flaws:
         """Random numbers for one purpose, the same whenever they are asked for."""
         purpose = blake2b(repr(what).encode(), digest_size=8).digest()
         return np.random.default_rng([self._seed, int.from_bytes(purpose)])
-
-    def left(self, network: Network) -> Network:
-        """The network without its broken bonds."""
-        return network.keep_edges(self.whole) if self.cuts else network
-
-    def cut(
-        self, energy: Element, network: Network, material: Mapping[str, ArrayLike]
-    ) -> dict[str, ArrayLike]:
-        """Values of parameters that do not learn, with the first one zero in broken bonds."""
-        if not self.cuts:
-            return dict(material)
-        first = energy.parameters[0]
-        values = material.get(first.name, first.default(network))
-        return {**material, first.name: np.where(self.whole, values, 0.0)}
 
     def spoil(self, dof: LearningDof) -> None:
         """Freeze what is stuck, and put values where the elements can have them."""

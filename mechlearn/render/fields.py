@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy, Solid
 from mechlearn.errors import InputError, SolveError
+from mechlearn.learning.system import Response, System
 from mechlearn.render.deformation import bond_strains
-from mechlearn.runs.actuation import Actuation, Answer
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -138,22 +138,18 @@ class RunStates:
         )
 
     @cache  # noqa: B019 (lives as long as one picture is made)
-    def _actuation(self, learned: bool) -> Actuation:
-        actuation = Actuation(self.run, self.example)
-        if not learned:
-            actuation.set(self.run.initial)
-        actuation.answer(1.0)
-        return actuation
+    def _system(self, learned: bool) -> System:
+        return self.run.system(learned=learned, example=self.example, alone=True)
 
     @cache  # noqa: B019
     def _found(self, learned: bool, clamped: bool) -> StateFields:
-        actuation = self._actuation(learned)
-        return state_fields(actuation, actuation.clamped() if clamped else actuation.answer(1.0))
+        system = self._system(learned)
+        return state_fields(system, system.response(system.clamped if clamped else system.free))
 
 
 def loaded_states(
     run: "Run", example: int, amplitudes: Iterable[float]
-) -> Iterator[tuple[State, Answer]]:
+) -> Iterator[tuple[State, Response]]:
     """The learned network under growing parts of its load, each found from the one before.
 
     Raises
@@ -161,13 +157,13 @@ def loaded_states(
     SolveError
         Where one has no equilibrium; the message says under which part of the load.
     """
-    actuation = Actuation(run, example)
+    system = run.system(example=example, alone=True)
     for amplitude in amplitudes:
         try:
-            answer = actuation.answer(float(amplitude))
+            answer = system.load(float(amplitude)).response()
         except SolveError as error:
             raise SolveError(f"At {amplitude:.0%} of the load: {error}") from None
-        found = state_fields(actuation, answer)
+        found = state_fields(system, answer)
         yield State(run.parameters, lambda found=found: found, _unclamped), answer
 
 
@@ -178,12 +174,11 @@ def recorded_states(
 
     With ``contrast``, the clamped ones are found as well.
     """
-    actuation = Actuation(run, example)
+    system = run.system(example=example, alone=True)
     for number in numbers:
-        parameters = actuation.recorded(number)
-        actuation.set(parameters)
-        free = state_fields(actuation, actuation.answer(1.0))
-        held = state_fields(actuation, actuation.clamped()) if contrast else None
+        parameters = run.recorded(number)
+        free = state_fields(system.set(**parameters), system.response())
+        held = state_fields(system, system.response(system.clamped)) if contrast else None
         yield State(
             {**run.parameters, **parameters},
             lambda free=free: free,
@@ -195,18 +190,18 @@ def _unclamped() -> StateFields:
     raise InputError("contrast: it is that of the full load, and not followed along the way there.")
 
 
-def state_fields(actuation: Actuation, answer: Answer) -> StateFields:
+def state_fields(system: System, answer: Response) -> StateFields:
     """Element fields of an answer; parameters must be as they were when it was given."""
-    run, model = actuation.run, actuation.model
+    model, element = system.model, system.energy
     model.put_state(answer.field)
     energy = model.to_bonds(model.local_energies())
-    strain = bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
-    if not isinstance(run.energy, BondEnergy):
+    strain = bond_strains(system.network, answer.state, element.linear, answer.cell)
+    if not isinstance(element, BondEnergy):
         return StateFields(
             answer.state, strain, energy, None, answer.outputs, body(model, answer.field)
         )
     tension = model.to_bonds(model.local_tensions())
-    if len(run.problem.components) == 1:  # the sign of a current is that of the bond's direction
+    if len(system.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
     return StateFields(answer.state, strain, energy, tension, answer.outputs, cell=answer.cell)
 

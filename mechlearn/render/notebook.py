@@ -18,8 +18,6 @@ from mechlearn.render.colours import BOND, CELL, SUPPORT
 from mechlearn.render.lines import segments
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.projection import fit_projection
-from mechlearn.tasks.task import ABSOLUTE, LIMITS
-from mechlearn.units import amount
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -69,17 +67,7 @@ def task_html(task: "Task") -> str:
 
 def run_html(run: "Run") -> str:
     """A run: how it went, what its targets read, and a drawing of what was learned."""
-    absolute = [key for key in ABSOLUTE if any(key in t for t in run.targets)]
-    rows = [
-        (
-            t["name"] + (f" ({t['example']})" if "example" in t else ""),
-            LIMITS.get(t.get("limit"), "") + amount(t["wanted"], t["quantity"], 4),
-            *(amount(t[k], t["quantity"], 4) for k in ("initial", "reached")),
-            percent(t["relative_error"]),
-            *(amount(t[key], t["quantity"], 4) if key in t else "" for key in absolute),
-        )
-        for t in run.targets
-    ]
+    head, rows = run.targets.cells(4)
     words = f"Run: {run.outcome} in {run.summary['steps']} steps"
     if run.setup.title:
         words += f": {run.setup.title}"
@@ -87,7 +75,6 @@ def run_html(run: "Run") -> str:
              f"{run.summary['error']:.3g}"]  # fmt: skip
     if "accuracy" in run.summary:
         notes.append(f"{percent(run.summary['accuracy'])} classified right")
-    head = ("target", "wanted", "initial", "reached", "error", *absolute)
     values = np.asarray(next(iter(run.learned.values())))
     picture = drawing(run.network, values, marks(run.problem), held_nodes(run.problem))
     text = f"<div>{escape(', '.join(notes))}</div>{_table(rows, head)}"

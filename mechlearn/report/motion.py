@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
+from mechlearn.learning.system import Response, System
 from mechlearn.plots import in_words
 from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
@@ -20,7 +21,6 @@ from mechlearn.render.deformation import amplification, bond_strains, without_ri
 from mechlearn.render.lines import space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.scene import Scene
-from mechlearn.runs.actuation import Actuation, Answer
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -41,9 +41,9 @@ def moving_picture(run: "Run") -> dict[str, Any]:
     count = _examples(run, len(amplitudes))
     found = []
     for e in range(count):
-        actuation, both = Actuation(run, e), {}
+        system, both = run.system(example=e, alone=True), {}
         for name, parameters in (("before", run.initial), ("after", run.learned)):
-            both[name] = _actuated(actuation, parameters, amplitudes, notes, f"{name} training")
+            both[name] = _actuated(system, parameters, amplitudes, notes, f"{name} training")
         found.append(both)
     full = [path[-1] for both in found for path in both.values() if path is not None]
     moves = isinstance(run.energy.kinematics, Displacements)
@@ -104,14 +104,14 @@ def _examples(run: "Run", frames: int) -> int:
 
 
 def _actuated(
-    actuation: Actuation, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
-) -> list[Answer] | None:
+    system: System, parameters: Any, amplitudes: NDArray, notes: list[str], when: str
+) -> list[Response] | None:
     """States along the actuation, one per load factor."""
     out = []
     try:
-        actuation.set(parameters)
+        system.set(**parameters)
         for amplitude in amplitudes:
-            out.append(actuation.answer(amplitude))
+            out.append(system.load(amplitude).response())
     except SolveError as error:
         reached = f"{100 * amplitudes[len(out) - 1]:.0f} %" if out else "none"
         notes.append(f"The network {when} could be solved for up to {reached} of the load: {error}")
@@ -135,11 +135,11 @@ def _factor(run: "Run", states: list[NDArray]) -> float:
     return float(amplification(network, run.problem, seen, linear))
 
 
-def _strains(run: "Run", answer: Answer) -> NDArray[np.float64]:
+def _strains(run: "Run", answer: Response) -> NDArray[np.float64]:
     return bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
 
 
-def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
+def _states(run: "Run", path: list[Response] | None) -> dict[str, str] | None:
     if path is None:
         return None
     return {
@@ -149,7 +149,7 @@ def _states(run: "Run", path: list[Answer] | None) -> dict[str, str] | None:
     }
 
 
-def _stretch(answer: Answer) -> NDArray[np.float64]:
+def _stretch(answer: Response) -> NDArray[np.float64]:
     """Strain of the periodic cell, (3, 3)."""
     out, strain = np.zeros((3, 3)), np.asarray(answer.cell)
     out[: len(strain), : len(strain)] = strain
@@ -239,7 +239,7 @@ def _values(before: NDArray, after: NDArray) -> dict[str, str]:
     return {"before": pack(before), "after": pack(after)}
 
 
-def _strain_shades(run: "Run", answers: list[Answer]) -> Shades:
+def _strain_shades(run: "Run", answers: list[Response]) -> Shades:
     values = [_strains(run, a) for a in answers]
     moves = isinstance(run.energy.kinematics, Displacements)
     name = "strain" if moves else f"{run.energy.kinematics.drop} drop"

@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, model_validator
 from mechlearn import networks
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
-from mechlearn.learning.dofs import Learn, values_per_bond
+from mechlearn.attributes import values_per_bond
+from mechlearn.learning.dofs import Learn
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray
 
-from mechlearn.runs.actuation import Actuation
 from mechlearn.equilibrium.driving import driven, words_of, work_along
 from mechlearn.errors import InputError, SolveError, listed
 
@@ -72,22 +71,22 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
     if samples < 2:
         raise InputError(f"samples = {samples} must be at least 2.")
     name = source or known[0]
-    at = Actuation(run, example)
+    at = run.system(example=example, alone=True)
     mine = [k for k, p in enumerate(at.problem.drives) if p.terminal == name]
     ports = at.problem.sources[mine]
     rows, ended = [], ""
     for factor in np.linspace(0.0, 1.0, samples):
         try:
-            answer, equilibrium, free = at.settle(float(factor))
+            response, free = at.load(float(factor)).response(), at.free
         except SolveError as error:
             if not rows:
                 raise
             ended = str(error)
             break
-        found = driven(equilibrium, free)
+        found = driven(at.equilibrium, free)
         conjugate = free.forces[0, ports], free.readings[0, ports]
         felt = [v[0, mine] for v in (found.across, found.through, found.stiffness)]
-        rows.append((factor, *felt, *conjugate, answer.energy, answer.outputs))
+        rows.append((factor, *felt, *conjugate, response.energy, response.outputs))
     factors, moved, force, stiffness, f, x, energy, outputs = map(np.array, zip(*rows, strict=True))
     work = work_along(factors, f, x).sum(axis=1) if len(factors) > 1 else np.zeros(1)
     across, through = words_of(at.problem, name)

@@ -41,14 +41,11 @@ def without(run: Run, bonds: Sequence[int]) -> Run:
         for values in (run.initial, run.learned)
     )
     out = replace(run, setup=setup, initial=initial, learned=learned, folder=None)
-    out.check(out.problem)
-    solver, free = out.settled(out.problem)
-    outputs, before = solver.outputs(free), run.test(run.setup.task).outputs
-    error = out.problem.error(outputs)
-    accuracy = out.problem.accuracy(outputs)
+    system = out.system(out.setup.task)
+    error, accuracy = system.error, system.accuracy
     summary = {
         **run.summary,
-        "targets": target_table(out.problem, outputs / out.problem.units, before),
+        "targets": target_table(out.problem, system.outputs, run.system().outputs),
         "error": error,
         "converged": bool(error <= run.setup.train.tolerance),
         **({} if accuracy is None else {"accuracy": accuracy}),
@@ -57,4 +54,4 @@ def without(run: Run, bonds: Sequence[int]) -> Run:
             f"Cut after training: bond {listed(bonds)}; the history is that of before.",
         ],
     }
-    return replace(out, response=free.states(), summary=summary)
+    return replace(out, response=system.free.states(), summary=summary)

@@ -12,17 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.runs.archive import read_run, write_run
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
-from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
-from mechlearn.runs.frozen import fixed, fixed_array
 from mechlearn.runs.folder import new_folder
-from mechlearn.learning.imperfections import Flaws
+from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
-from mechlearn.phase import Phase
-from mechlearn.runs.results import Score, States
+from mechlearn.runs.results import Targets, fixed, fixed_array
 from mechlearn.runs.config import TASK_TABLES, Setup, build_material, named_element
-from mechlearn.tasks.baseline import pose_from_baseline
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.runs.curve import Curve
-    from mechlearn.equilibrium import Equilibrium, EquilibriumState
+    from mechlearn.learning.system import System
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,9 +114,9 @@ class Run:
         dim = self.network.dim
         if not self.problem.cell:
             return np.zeros((len(self.response), dim, dim))
-        solver, free = self.settled(self.problem)
-        fields = free.fields()
-        return np.moveaxis(strain_tensors(solver.model.cell_strain(fields), dim), -1, 0)
+        system = self.system()
+        strain = system.model.cell_strain(system.free.fields())
+        return np.moveaxis(strain_tensors(strain, dim), -1, 0)
 
     @property
     def converged(self) -> bool:
@@ -139,48 +135,69 @@ class Run:
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters of the learned network's elements by name, in bond order."""
-        m = self.network.n_edges
-        values = {p.name: p.default(self.network) for p in self.energy.parameters}
-        values |= {**self._material(), **self.learned}
-        return {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()}
+        m, known = self.network.n_edges, self.energy.parameters
+        values = {p.name: p.default(self.network) for p in known} | self._given()
+        out = {name: np.array(np.broadcast_to(v, m), dtype=float) for name, v in values.items()}
+        out[known[0].name][self.setup.imperfections.broken] = 0.0
+        return out
 
     @property
-    def targets(self) -> list[dict[str, Any]]:
-        """Per target (and example): name, wanted, initial, reached, relative_error.
+    def targets(self) -> Targets:
+        """Table of targets: wanted, initial and reached values, and relative errors."""
+        return Targets(self.summary["targets"])
 
-        Where it is measured from the unloaded network, ``unpulled`` and ``pulled`` are what it
-        reads from the network as it was given.
-        """
-        return self.summary["targets"]
+    def system(
+        self,
+        task: Task | None = None,
+        *,
+        learned: bool = True,
+        example: int | None = None,
+        alone: bool = False,
+    ) -> "System":
+        """The learned network with its task, or another one, to be solved anew, from rest.
 
-    def states(self, learned: bool = True) -> States:
-        """Solve the free state and the one with all outputs held at their targets.
-
-        ``learned=False`` gives those of the network before training.
+        Parameters
+        ----------
+        task : Task, optional
+            Another task on the same network.
+        learned : bool
+            False for the network before training.
+        example : int, optional
+            The only example, counted from 0; all of them where left out.
+        alone : bool
+            True for a system on this rank alone, where others ask for none.
 
         Raises
         ------
         InputError
-            Where outputs are not wanted at values, so that nothing can be held there.
+            For a task that makes no sense on the network, and an example that there is not.
         """
-        cost = self.setup.task.cost
-        if not cost.has_values:
-            raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
-        solver, free = self.settled(self.problem, learned)
-        clamped = solver.solve(Phase("clamp", 1.0))
-        return States(free.states(), clamped.parts[0][1].states())  # type: ignore[union-attr]
+        from mechlearn.learning.system import System
+        from mechlearn.fenics import MPI
+
+        learns = {
+            name: learning_mask(table.frozen, self.network, name)
+            for name, table in self.setup.learn.items()
+        }
+        values = self._given() | ({} if learned else dict(self.initial))
+        system = System(
+            self.network, task or self.problem, self.energy, learns=learns, check=task is not None,
+            cut=self.setup.imperfections.broken, comm=MPI.COMM_SELF if alone else None,
+            **values,
+        )  # fmt: skip
+        return system if example is None else system.copy(example=example)
 
     def respond(
         self, examples: Sequence[Mapping[str, Any]], learned: bool = True
     ) -> NDArray[np.float64]:
-        """What the targets read in other examples, from rest, in the user's units, (examples, t).
+        """Readings of the targets in other examples, in the user's units, (examples, t).
 
         Parameters
         ----------
         examples : sequence of mappings
             As ``examples`` of a :class:`~mechlearn.Task`: values by the name of sources.
         learned : bool
-            Whether the network after training is asked, or the one before.
+            False for the network before training.
 
         Raises
         ------
@@ -188,33 +205,19 @@ class Run:
             For an example that names no source or target, and where it has no equilibrium.
         """
         task = self.setup.task
-        other = Task(
-            cost=task.cost, **{n: getattr(task, n) for n in TASK_TABLES} | {"examples": examples}
-        )
-        problem = pose(other, self.network, self.energy.kinematics)
-        solver, free = self.settled(problem, learned)
-        return solver.outputs(free) / problem.units
+        tables = {n: getattr(task, n) for n in TASK_TABLES} | {"examples": examples}
+        return self.system(Task(cost=task.cost, **tables), learned=learned).outputs
 
-    def test(self, task: Task, learned: bool = True) -> "Score":
-        """How well the network does at a ``task``, be it another one than it was trained for.
+    @cached_property
+    def recorded_steps(self) -> NDArray[np.int64]:
+        """Training steps whose parameters are in the history, the last included."""
+        return self.history["snapshot"].values.astype(np.int64)
 
-        ``learned=False`` asks the network before training.
-
-        Raises
-        ------
-        InputError
-            Where the task makes no sense on the network.
-        """
-        problem = pose_from_baseline(task, self.network, self.energy, self.parameters, self.learned)
-        self.check(problem)
-        solver, free = self.settled(problem, learned)
-        outputs = solver.outputs(free)
-        return Score(
-            problem.error(outputs),
-            float(problem.costs(outputs).mean()),
-            problem.accuracy(outputs),
-            outputs / problem.units,
-        )
+    def recorded(self, number: int) -> dict[str, NDArray[np.float64]]:
+        """The learning parameters of a recorded step, by its place in :attr:`recorded_steps`."""
+        if number in (-1, len(self.recorded_steps) - 1):
+            return dict(self.learned)
+        return {name: self.history[name].values[number] for name in self.learned}
 
     def cut(self, bonds: Sequence[int]) -> "Run":
         """The learned network with some ``bonds``, by number, cut for good; nothing is learned.
@@ -232,26 +235,13 @@ class Run:
 
         return without(self, [int(b) for b in np.atleast_1d(bonds)])
 
-    def check(self, problem: Problem) -> None:
-        """Raise InputError where the network is floppy or in pieces in a ``problem``."""
-        flaws = Flaws(self.setup.imperfections, self.network, self.setup.train.seed)
-        try:
-            check_rigidity(self.energy, flaws.left(self.network), problem.driven)
-        except InputError as error:
-            if not flaws.cuts:
-                raise
-            raise InputError(f"Without the bonds that are cut: {error}") from None
-
-    def evaluate(self) -> list[dict[str, Any]]:
-        """Solve the learned network anew, from rest, and say what the targets read."""
+    def evaluate(self) -> Targets:
+        """Table of targets of the learned network, solved anew from rest."""
         from mechlearn.runs.summary import target_table
 
-        solver, free = self.settled(self.problem)
-        reached, absolute = solver.outputs(free) / self.problem.units, solver.from_reference()
-        solver.forget()
-        solver.update(**self.initial)
-        initial = solver.outputs(solver.free()) / self.problem.units
-        return target_table(self.problem, reached, initial, absolute)
+        system, before = self.system(), self.system(learned=False).outputs
+        reached, absolute = system.outputs, system.equilibrium.from_reference()
+        return Targets(target_table(self.problem, reached, before, absolute))
 
     def curve(self, source: str | None = None, **options: Any) -> "Curve":
         """Force, displacement, stiffness and work of a source along the load.
@@ -272,27 +262,10 @@ class Run:
 
         return curve(self, source, **options)
 
-    def settled(self, problem: Problem, learned: bool = True) -> tuple["Equilibrium", "EquilibriumState"]:
-        """The free states of a ``problem`` on the network, found from rest, and what found them.
-
-        ``learned=False`` asks the network before training.
-        """
-        from mechlearn.equilibrium import equilibrium
-        from mechlearn.fenics import MPI
-
-        values = {**self._material(), **self.learned}
-        solver = equilibrium(
-            self.energy.model(self.network, problem, values, MPI.COMM_WORLD), problem
-        )
-        solver.update(**(self.learned if learned else self.initial))
-        return solver, solver.free()
-
-    def _material(self) -> dict[str, ArrayLike]:
-        """Values of parameters that do not learn, as far as they are not the default."""
-        setup = self.setup
-        material = build_material(setup.energy, self.energy, self.network)
-        flaws = Flaws(setup.imperfections, self.network, setup.train.seed)
-        return flaws.cut(self.energy, self.network, material)
+    def _given(self) -> dict[str, Any]:
+        """Values of the parameters that the set-up gives, or that were learned."""
+        material = build_material(self.setup.energy, self.energy, self.network)
+        return {**material, **self.learned}
 
     def plot(self, what: str = "error", **options: Any) -> "Axes":
         """Draw one of a run's plots; returns the matplotlib Axes.

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.rigidity import uncounted
@@ -16,6 +17,9 @@ from mechlearn.learning import Learner
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import RATIOS
 from mechlearn.runs.outcome import at_bounds, judge
+
+#: A pair that is left with less than this part of its distance unloaded is worth a warning.
+SHRUNK = 0.5
 
 
 def summarise(
@@ -53,7 +57,7 @@ def summarise(
             "dimension": network.dim,
             "periodic": network.periodic,
             "coordination": network.coordination,
-            "rigidity": str(learner.rigidity or uncounted(learner.model.energy)),
+            "rigidity": str(learner.system.rigidity or uncounted(learner.model.energy)),
         },
         "solver": solver,
         "seeds": {"train": learner.seed},
@@ -103,6 +107,24 @@ def target_table(
             row["relative_error"] = float(error[e, mine].max())
             rows.append(row)
     return rows
+
+
+def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:
+    """Warnings about pairs that come together unloaded, so that a strain from there is no motion.
+
+    ``unpulled`` are readings of the targets from the reference, (examples, t), user's units.
+    """
+    found = {}
+    for k, port in enumerate(problem.targets):
+        left = 1 + float(unpulled[0, k])
+        answer = problem.answers[k]
+        if problem.relative[port] and np.isfinite(answer.length) and left < SHRUNK:
+            found[answer.terminal] = f"{left:.0%}"
+    return [
+        f"Target {name!r} has come down to {left} of its distance before anything pulls; its "
+        "strain is measured from there, and hardly is a motion any more."
+        for name, left in found.items()
+    ]
 
 
 def versions() -> dict[str, str]:

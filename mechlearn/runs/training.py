@@ -15,7 +15,8 @@ from mechlearn.equilibrium import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
-from mechlearn.learning.dofs import Learn, values_per_bond
+from mechlearn.attributes import values_per_bond
+from mechlearn.learning.dofs import Learn
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import (
     CoupledLearning,
@@ -36,8 +37,7 @@ from mechlearn.runs.config import (
     read_setup,
 )
 from mechlearn.runs.warm_start import begin_with, with_start
-from mechlearn.runs.summary import summarise, timestamp
-from mechlearn.tasks.baseline import shrunk
+from mechlearn.runs.summary import shrunk, summarise, timestamp
 from mechlearn.tasks.locate import by_label
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task

@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy, Element, Solid, energies
 from mechlearn.energies.solid import Hinge
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, MechlearnError, plain
-from mechlearn.fenics import MPI
 from mechlearn.io.meshfile import write_network
+from mechlearn.io.tables import aligned
 from mechlearn.learning.dofs import Learn
+from mechlearn.learning.system import System
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
 from mechlearn.solids.sizing import SizedStruts
 from mechlearn.studies.compare import write_csv
-from mechlearn.tasks.formulate import pose
 from mechlearn.units import percent
 
 
@@ -176,14 +175,9 @@ def _readings(
     """Rows of targets, warnings and state of a model."""
     from mechlearn.runs.summary import target_table
 
-    problem = pose(run.setup.task, network, energy.kinematics)
-    model = energy.model(network, problem, values, MPI.COMM_WORLD)
-    solver = equilibrium(model, problem)
-    solver.update()
-    free = solver.free()
-    outputs = solver.outputs(free) / problem.units
-    rows = target_table(problem, outputs, outputs)
-    fields = free.fields()
+    system = System(network, run.setup.task, energy, **values)
+    rows = target_table(system.problem, system.outputs, system.outputs)
+    model, fields = system.model, system.free.fields()
     return [row["reached"] for row in rows], model.warnings(fields), model, fields[:, 0]
 
 
@@ -221,11 +215,7 @@ def table(found: Verification) -> str:
         for line, part in zip(body, found.ratios(model), strict=True):
             if part is not None and np.ndim(part) == 0:
                 line[k] += f" ({_deviation(part)})"
-    widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *body]
-    ]
+    lines = [aligned(head, body)]
     lines += [f"{name}: no answer: {plain(text)}" for name, text in found.trouble.items()]
     return "\n".join([str(found.struts), *lines, *(f"Warning: {plain(w)}" for w in found.warnings)])
 

@@ -191,6 +191,19 @@ class Problem:
         return np.array([p.unit for p in self.answers])
 
     @cached_property
+    def output_names(self) -> list[str]:
+        """A name for every output: the target's, with node and component where it has several."""
+        names = []
+        for port in self.answers:
+            nodes = {p.nodes for p in self.answers if p.terminal == port.terminal}
+            names.append(port.terminal + (f"[{port.names[0]}]" if len(nodes) > 1 else ""))
+            if port.component is not None and len(self.components) > 1:
+                names[-1] += f".{self.components[port.component]}"
+            if port.cell is not None:
+                names[-1] += f".{port.cell}"
+        return names
+
+    @cached_property
     def limited(self) -> bool:
         """Whether some wanted values are limits."""
         return bool(self.limit.any())

@@ -12,6 +12,7 @@ from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.errors import InputError, listed, plain
+from mechlearn.learning.system import Response
 from mechlearn.plots import in_words
 from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades, rgb
@@ -29,7 +30,6 @@ from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.runs.actuation import Actuation, Answer
 from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class InteractiveView:
     plotter : pyvista.Plotter
         Off-screen; drawn anew by :meth:`draw`.
     step : int
-        Place of the step among those recorded, ``actuation.steps``.
+        Place of the step among ``run.recorded_steps``.
     amplitude : float
         Part of the load.
     colour : str
@@ -72,20 +72,16 @@ class InteractiveView:
 
     def __init__(self, run: "Run", example: int = 0, size: tuple[int, int] = (1000, 800)) -> None:
         self.run, self.example = run, example
-        self.actuation = Actuation(run, example)
-        self.step, self.amplitude = len(self.actuation.steps) - 1, 1.0
+        self.system = run.system(example=example, alone=True)
+        self.step, self.amplitude = len(run.recorded_steps) - 1, 1.0
         self.picked: int | None = None
         self._quick = False
-        self._body: tuple[Answer | None, Body | None] = None, None
-        self._driven: tuple[Answer | None, int, list] = None, 0, []
+        self._body: tuple[Response | None, Body | None] = None, None
+        self._driven: tuple[Response | None, int, list] = None, 0, []
         self.moves = isinstance(run.energy.kinematics, Displacements)
-        self.parameters = self.actuation.recorded(0)
-        self.actuation.set(self.parameters)
-        first = self.actuation.answer(1.0)
-        self.parameters = self.actuation.recorded(-1)
-        self.actuation.set(self.parameters)
-        self.answer: Answer
-        self.answer, self._at, self._free = self.actuation.settle(1.0)
+        first = self.system.set(**run.recorded(0)).response()
+        self.parameters = run.recorded(-1)
+        self.answer = self.system.set(**self.parameters).response()
         ends = [first, self.answer]
         self.factor = self._amplified(ends) if self.moves else 1.0
         self._shades = self._make_shades(ends)
@@ -120,16 +116,17 @@ class InteractiveView:
             Where there is none; the view then stays what it was.
         """
         before = self.step, self.amplitude, self.parameters
-        step = self.step if step is None else int(np.clip(step, 0, len(self.actuation.steps) - 1))
+        last = len(self.run.recorded_steps) - 1
+        step = self.step if step is None else int(np.clip(step, 0, last))
         amplitude = self.amplitude if amplitude is None else float(amplitude)
         try:
             if step != self.step:
-                self.parameters = self.actuation.recorded(step)
-                self.actuation.set(self.parameters)
-            self.answer, self._at, self._free = self.actuation.settle(amplitude)
+                self.parameters = self.run.recorded(step)
+                self.system.set(**self.parameters)
+            self.answer = self.system.load(amplitude).response()
         except Exception:
             self.step, self.amplitude, self.parameters = before
-            self.actuation.set(self.parameters)
+            self.system.set(**self.parameters)
             raise
         self.step, self.amplitude = step, amplitude
 
@@ -146,7 +143,7 @@ class InteractiveView:
         """Strains of all bonds, or potential drops."""
         return self._strains(self.answer)
 
-    def _strains(self, answer: Answer) -> NDArray[np.float64]:
+    def _strains(self, answer: Response) -> NDArray[np.float64]:
         linear = self.run.energy.linear
         return bond_strains(self.run.network, answer.state, linear, answer.cell)
 
@@ -230,7 +227,7 @@ class InteractiveView:
 
     def targets(self) -> list[tuple[str, str, str]]:
         """Name, wanted value and reading of every target, in this example under this load."""
-        problem = self.actuation.problem
+        problem = self.system.problem
         units = problem.units
         # What is over the imposed strain reads nan at rest; nothing follows it.
         read = np.nan_to_num(self.answer.outputs) * units
@@ -254,7 +251,7 @@ class InteractiveView:
         largest = QUICK if self._quick else LARGEST
         if answer is not self.answer or most < largest:
             said = []
-            for row in source_table(self._at, self._free, largest):
+            for row in source_table(self.system.equilibrium, self.system.free, largest):
                 rows = [(k, typeset(amount(v, k, 4))) for k, v in known_of(row).items()]
                 said.append((plain(row["name"]), rows))
             self._driven = self.answer, largest, said
@@ -276,7 +273,7 @@ class InteractiveView:
             return None
         shape = self._body[1]
         if shape is None or self._body[0] is not answer:
-            shape = body(self.actuation.model, answer.field)
+            shape = body(self.system.model, answer.field)
             self._body = answer, shape
         u = answer.state[:, : run.network.dim]
         at = rigid_motion(run.network, run.problem, u, run.energy.linear)
@@ -293,12 +290,12 @@ class InteractiveView:
             network = strained(network, self.factor * self.answer.cell)
         return segments(network, self._places())
 
-    def _amplified(self, answers: list[Answer]) -> float:
+    def _amplified(self, answers: list[Response]) -> float:
         run = self.run
         seen = [self._seen(a.state) for a in answers]
         return float(amplification(run.network, run.problem, seen, run.energy.linear))
 
-    def _make_shades(self, answers: list[Answer]) -> dict[str, Shades]:
+    def _make_shades(self, answers: list[Response]) -> dict[str, Shades]:
         """By name; alike at all steps and loads, so that colours can be compared."""
         run, out = self.run, {}
         self._dofs = {in_words(name): name for name in run.learned}

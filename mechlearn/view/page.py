@@ -86,7 +86,7 @@ class Page:
                 "step": view.step,
                 "amplitude": view.amplitude,
                 "colour": view.colour,
-                "last": len(view.actuation.steps) - 1,
+                "last": len(view.run.recorded_steps) - 1,
                 "answered": 0,
             }
         )
@@ -153,7 +153,7 @@ class Page:
         state.trouble = ""
         if "colour" in wanted and isinstance(state.colour, str):
             view.colour = state.colour if state.colour in view.colourings else view.colour
-        step = _number(state.step, len(view.actuation.steps) - 1, view.step)
+        step = _number(state.step, len(view.run.recorded_steps) - 1, view.step)
         amplitude = _number(state.amplitude, 1.0, view.amplitude)
         if (step, amplitude) != (view.step, view.amplitude):
             try:
@@ -166,7 +166,7 @@ class Page:
     def _tell(self) -> None:
         """Put what the view says into the page's state."""
         state, view = self.server.state, self.view
-        steps, shades = view.actuation.steps, view.shades
+        steps, shades = view.run.recorded_steps, view.shades
         state.step_text = f"{steps[view.step]:,} of {steps[-1]:,}"
         state.amplitude_text = f"{100 * view.amplitude:.0f} %"
         state.targets = [list(row) for row in view.targets()]

@@ -6,6 +6,7 @@ from conftest import random_network
 from reference import bond_matrix, pair_row, solve_linear
 
 import mechlearn as ml
+from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
 
 TASK = ml.Task(
@@ -40,7 +41,7 @@ def slope(f, h):
 def test_susceptibility_is_the_slope_of_the_response(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    found = ml.analysis.susceptibility(ml.analysis.specimen(net, TASK, stiffness=k))
+    found = ml.analysis.susceptibility(ml.System(net, TASK, stiffness=k))
     for bond in (0, 5, net.n_edges - 1):
         one = np.arange(net.n_edges) == bond
         expected = slope(lambda x, one=one: outputs(net, k * np.exp(x * one)), 1e-3)
@@ -55,7 +56,7 @@ def test_susceptibility_is_the_slope_of_the_response(request, which, stiffnesses
 def test_removal_agrees_with_solving_anew(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    found = ml.analysis.removal(ml.analysis.specimen(net, TASK, stiffness=k))
+    found = ml.analysis.removal(ml.System(net, TASK, stiffness=k))
     assert not found.holding.any()
     for bond in range(0, net.n_edges, 7):
         without = outputs(net, np.where(np.arange(net.n_edges) == bond, 0.0, k))
@@ -72,7 +73,7 @@ def test_removal_takes_prestress_along(plane, stiffnesses, baseline):
     rest = plane.lengths * (1 + 0.05 * np.random.default_rng(2).uniform(-1, 1, plane.n_edges))
     targets = [t.model_copy(update={"baseline": baseline}) for t in TASK.targets]
     task = TASK.model_copy(update={"targets": targets})
-    s = ml.analysis.specimen(plane, task, stiffness=k, rest_length=rest)
+    s = ml.System(plane, task, stiffness=k, rest_length=rest)
     rest = plane.lengths if baseline == "unloaded" else rest
     found = ml.analysis.removal(s)
     assert found.outputs[0] == pytest.approx(outputs(plane, k, rest), rel=1e-8)
@@ -87,7 +88,7 @@ def test_bonds_that_hold_the_network_are_flagged(stiffnesses):
     x = np.vstack([net.nodes, [[1.5, 0.5]]])
     far = np.argsort(np.linalg.norm(net.nodes - [1.5, 0.5], axis=1))[:2]
     net = ml.Network(x, np.vstack([net.edges, [[far[0], 40], [far[1], 40]]]))
-    found = ml.analysis.removal(ml.analysis.specimen(net, TASK, stiffness=stiffnesses(net)))
+    found = ml.analysis.removal(ml.System(net, TASK, stiffness=stiffnesses(net)))
     assert np.flatnonzero(found.holding).tolist() == [net.n_edges - 2, net.n_edges - 1]
     assert np.isnan(found.without[-2:]).all()
     assert np.isinf(found.importance[-2:]).all()
@@ -102,11 +103,11 @@ def test_beams_are_removed_with_all_their_strains(plane):
         targets=[ml.Target(name="out", nodes=[30], displacement=[1.0, 0.0])],
     )
     width = 0.02 + 0.02 * np.random.default_rng(0).random(plane.n_edges)
-    s = ml.analysis.specimen(plane, task, ml.Beam(), learns="modulus", width=width)
+    s = ml.System(plane, task, ml.Beam(), learns="modulus", width=width)
     found = ml.analysis.removal(s)
     for bond in (0, 11):
         keep = np.arange(plane.n_edges) != bond
-        rest = ml.analysis.specimen(plane.keep_edges(keep), task, ml.Beam(), width=width[keep])
+        rest = ml.System(plane.keep_edges(keep), task, ml.Beam(), width=width[keep])
         assert found.without[bond] == pytest.approx(
             rest.equilibrium.outputs(rest.free), rel=1e-8, abs=1e-8 * np.abs(found.outputs).max()
         )
@@ -115,16 +116,16 @@ def test_beams_are_removed_with_all_their_strains(plane):
 
 
 def test_finite_springs_are_solved_anew(plane):
-    s = ml.analysis.specimen(plane, TASK, ml.FiniteSpring())
+    s = ml.System(plane, TASK, ml.FiniteSpring())
     found = ml.analysis.removal(s)
     bond = int(np.argmax(found.importance))
-    rest = s.at(stiffness=np.where(np.arange(plane.n_edges) == bond, 0.0, 1.0))
+    rest = s.copy(stiffness=np.where(np.arange(plane.n_edges) == bond, 0.0, 1.0))
     assert rest.equilibrium.outputs(rest.free) / s.problem.units == pytest.approx(
         found.without[bond], rel=1e-8
     )
     slopes = ml.analysis.susceptibility(s).slopes[0, :, bond]
     moved = [
-        s.at(stiffness=np.where(np.arange(plane.n_edges) == bond, np.exp(h), 1.0))
+        s.copy(stiffness=np.where(np.arange(plane.n_edges) == bond, np.exp(h), 1.0))
         for h in (-1e-4, 1e-4)
     ]
     low, high = (m.equilibrium.outputs(m.free)[0] / s.problem.units for m in moved)
@@ -136,7 +137,7 @@ def test_subjects_are_checked(trained, plane):
         ml.analysis.susceptibility(trained).total
         != ml.analysis.susceptibility(trained, learned=False).total
     )
-    s = ml.analysis.specimen(plane, TASK)
+    s = ml.System(plane, TASK)
     with pytest.raises(InputError, match="was not trained"):
         ml.analysis.removal(s, learned=False)
     with pytest.raises(InputError, match="a Network"):
@@ -144,7 +145,7 @@ def test_subjects_are_checked(trained, plane):
     with pytest.raises(InputError, match="no parameter 'stifness'"):
         ml.analysis.susceptibility(trained, "stifness")
     with pytest.raises(InputError, match="no parameter 'stifness'"):
-        ml.analysis.specimen(plane, TASK, stifness=1.0)
+        ml.System(plane, TASK, stifness=1.0)
 
 
 def dense(net, k):
@@ -156,7 +157,7 @@ def dense(net, k):
 def test_spectrum_agrees_with_dense_algebra(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    found = ml.analysis.spectrum(ml.analysis.specimen(net, TASK, stiffness=k))
+    found = ml.analysis.spectrum(ml.System(net, TASK, stiffness=k))
     expected = np.linalg.eigvalsh(dense(net, k)[1])
     assert found.eigenvalues == pytest.approx(expected, abs=1e-8 * expected[-1])
     rigid = net.dim if net.periodic else net.dim * (net.dim + 1) // 2
@@ -174,7 +175,7 @@ def test_large_spectrum_by_shift_and_invert(stiffnesses):
     net = random_network(760)
     k = stiffnesses(net)
     task = ml.Task(supports=[ml.Support(nodes=[0])], sources=TASK.sources[:0], targets=TASK.targets)
-    found = ml.analysis.spectrum(ml.analysis.specimen(net, task, stiffness=k), modes=12)
+    found = ml.analysis.spectrum(ml.System(net, task, stiffness=k), modes=12)
     held = dense(net, k)[1][2:, 2:]
     expected = np.linalg.eigvalsh(held)[:12]
     assert found.eigenvalues == pytest.approx(expected, abs=1e-8 * expected[-1])
@@ -188,7 +189,7 @@ def test_large_spectrum_by_shift_and_invert(stiffnesses):
 @pytest.mark.parametrize("which", NETWORKS)
 def test_modes_add_up_to_the_response(request, which, stiffnesses):
     net = request.getfixturevalue(which)
-    s = ml.analysis.specimen(net, TASK, stiffness=stiffnesses(net))
+    s = ml.System(net, TASK, stiffness=stiffnesses(net))
     found = ml.analysis.overlap(s)
     compliance = s.equilibrium.compliance
     assert found.coupling.sum(axis=-1)[:, 0] == pytest.approx(
@@ -201,10 +202,10 @@ def test_modes_add_up_to_the_response(request, which, stiffnesses):
 def test_modes_at_finite_strain_count_rigid_motions(plane, space):
     """Rotations about the deformed places cost nothing, although the bonds are under tension."""
     for net, rigid in ((plane, 3), (space, 6)):
-        s = ml.analysis.specimen(net, TASK, ml.FiniteSpring())
+        s = ml.System(net, TASK, ml.FiniteSpring())
         found = ml.analysis.spectrum(s)
         assert (found.zero_modes, found.rigid_motions) == (rigid, rigid)
-        t = s.tangent()
+        t = tangent(s)
         linear = t.strains.T @ np.diag(t.moduli[:, 0, 0]) @ t.strains
         assert not np.allclose(linear, t.stiffness.toarray(), atol=1e-4)
         assert ml.analysis.overlap(s).coupling.shape[:2] == (2, 1)
@@ -214,7 +215,7 @@ def test_modes_at_finite_strain_count_rigid_motions(plane, space):
 def test_effective_dimension(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    s = ml.analysis.specimen(net, TASK, stiffness=k)
+    s = ml.System(net, TASK, stiffness=k)
     c, matrix = dense(net, k)
     inverse = np.linalg.pinv(matrix, rcond=1e-12)
     for of, response in (("nodes", inverse), ("bonds", c @ inverse @ c.T)):
@@ -229,7 +230,7 @@ def test_effective_dimension(request, which, stiffnesses):
 @pytest.mark.parametrize("which", NETWORKS)
 def test_self_stress(request, which):
     net = request.getfixturevalue(which)
-    s = ml.analysis.specimen(net, TASK)
+    s = ml.System(net, TASK)
     found = ml.analysis.self_stress(s)
     c = bond_matrix(net)
     assert found.count == ml.rigidity(net).self_stress_states
@@ -249,11 +250,11 @@ def test_self_stress(request, which):
 def test_bonds_without_redundancy_hold_the_network(plane):
     net = plane
     while True:  # to one bond above isostatic
-        found = ml.analysis.self_stress(ml.analysis.specimen(net, TASK))
+        found = ml.analysis.self_stress(ml.System(net, TASK))
         if found.count == 1:
             break
         net = net.keep_edges(np.arange(net.n_edges) != int(np.argmax(found.redundancy)))
-    holding = ml.analysis.removal(ml.analysis.specimen(net, TASK)).holding
+    holding = ml.analysis.removal(ml.System(net, TASK)).holding
     assert 0 < holding.sum() < net.n_edges
     assert holding.tolist() == (found.redundancy < 1e-9).tolist()
 
@@ -262,7 +263,7 @@ def test_bonds_without_redundancy_hold_the_network(plane):
 def test_hessian_is_the_slope_of_the_gradient(request, which, stiffnesses):
     net = request.getfixturevalue(which)
     k = stiffnesses(net)
-    s = ml.analysis.specimen(net, TASK, stiffness=k)
+    s = ml.System(net, TASK, stiffness=k)
     found = ml.analysis.hessian(s)
 
     def cost(x):
@@ -273,7 +274,7 @@ def test_hessian_is_the_slope_of_the_gradient(request, which, stiffnesses):
     assert found.gradient @ w == pytest.approx(slope(lambda x: cost(x * w), 1e-2), rel=1e-5)
 
     def along(t):
-        return ml.analysis.hessian(s.at(stiffness=k * np.exp(t * w))).gradient
+        return ml.analysis.hessian(s.copy(stiffness=k * np.exp(t * w))).gradient
 
     assert found.matrix @ w == pytest.approx(
         slope(along, 1e-3), abs=1e-8 * np.abs(found.matrix @ w).max()
@@ -297,7 +298,7 @@ def test_hessian_of_several_parameters_examples_and_strains(plane):
     rng = np.random.default_rng(4)
     width = 0.02 + 0.02 * rng.random(plane.n_edges)
     rest = plane.lengths * (1 + 0.01 * rng.standard_normal(plane.n_edges))
-    s = ml.analysis.specimen(plane, task, ml.Beam(), ("width", "rest_length"),
+    s = ml.System(plane, task, ml.Beam(), learns=("width", "rest_length"),
                              width=width, rest_length=rest)  # fmt: skip
     found = ml.analysis.hessian(s)
     assert found.names.tolist() == ["width"] * plane.n_edges + ["rest_length"] * plane.n_edges
@@ -305,7 +306,7 @@ def test_hessian_of_several_parameters_examples_and_strains(plane):
 
     def gradient(t):
         step = t * w.reshape(2, -1)
-        moved = s.at(width=width * np.exp(step[0]), rest_length=rest + step[1])
+        moved = s.copy(width=width * np.exp(step[0]), rest_length=rest + step[1])
         return ml.analysis.hessian(moved).gradient
 
     expected = slope(gradient, 1e-4)
@@ -325,10 +326,10 @@ def test_gauss_newton_is_the_hessian_where_the_task_is_learned(trained):
 
 def test_correspondence_of_stiff_cost_modes_and_soft_modes(trained):
     found = ml.analysis.correspondence(trained, count=2)
-    s = ml.analysis.subject.specimen_of(trained)
+    s = trained.system()
     h = ml.analysis.hessian(s)
     w = h.directions(2)
-    k = s.values["stiffness"]
+    k = s.parameters["stiffness"]
     for c in (0, 1):
         low, high = (
             np.linalg.eigvalsh(dense(s.network, k * np.exp(x * w[c]))[1])[3:] for x in (-1e-4, 1e-4)
@@ -341,7 +342,7 @@ def test_correspondence_of_stiff_cost_modes_and_soft_modes(trained):
 
 def test_response_map(plane, stiffnesses):
     k = stiffnesses(plane)
-    s = ml.analysis.specimen(plane, TASK, stiffness=k)
+    s = ml.System(plane, TASK, stiffness=k)
     found = ml.analysis.response(s, "in", amplitude=2.0)
     row, length = pair_row(plane, 0, 7)
     u, _ = solve_linear(plane, k, [row], [0.2 * length])
@@ -357,7 +358,7 @@ def test_response_map(plane, stiffnesses):
 
 
 def test_noise_by_blocks_and_one_by_one(plane, stiffnesses, monkeypatch):
-    s = ml.analysis.specimen(plane, TASK, stiffness=stiffnesses(plane))
+    s = ml.System(plane, TASK, stiffness=stiffnesses(plane))
     together = ml.analysis.noise(s, [0.0, 0.1], samples=8, seed=3)
     monkeypatch.setattr("mechlearn.analysis.robustness.TOGETHER", 0)
     alone = ml.analysis.noise(s, [0.0, 0.1], samples=8, seed=3)
@@ -365,7 +366,7 @@ def test_noise_by_blocks_and_one_by_one(plane, stiffnesses, monkeypatch):
     assert together.errors == pytest.approx(alone.errors, rel=1e-7)
     assert np.ptp(together.errors[0]) == pytest.approx(0, abs=1e-9)
     xi = np.random.default_rng(3).standard_normal((8, plane.n_edges))[5]
-    expected = outputs(plane, s.values["stiffness"] * np.exp(0.1 * xi))
+    expected = outputs(plane, s.parameters["stiffness"] * np.exp(0.1 * xi))
     assert together.outputs[1, 5, 0] == pytest.approx(expected, rel=1e-8)
     with pytest.raises(InputError, match="levels"):
         ml.analysis.noise(s, -0.1)
@@ -373,7 +374,7 @@ def test_noise_by_blocks_and_one_by_one(plane, stiffnesses, monkeypatch):
 
 def test_loss_of_bonds(plane, stiffnesses):
     k = stiffnesses(plane)
-    s = ml.analysis.specimen(plane, TASK, stiffness=k)
+    s = ml.System(plane, TASK, stiffness=k)
     found = ml.analysis.bond_loss(s, [1, 3, 60], samples=6, seed=2)
     rng = np.random.default_rng(2)
     for level, count in enumerate((1, 3, 60)):
@@ -389,9 +390,9 @@ def test_loss_of_bonds(plane, stiffnesses):
 
 
 def test_response_curve(plane):
-    linear = ml.analysis.amplitude(ml.analysis.specimen(plane, TASK), [0.5, 1.0, 2.0])
+    linear = ml.analysis.amplitude(ml.System(plane, TASK), [0.5, 1.0, 2.0])
     assert linear.outputs == pytest.approx(np.outer([0.5, 1.0, 2.0], linear.outputs[1]), rel=1e-9)
-    finite = ml.analysis.specimen(plane, TASK, ml.FiniteSpring())
+    finite = ml.System(plane, TASK, ml.FiniteSpring())
     curve = ml.analysis.amplitude(finite, [1e-4, 1.0])
     assert curve.outputs[0] == pytest.approx(1e-4 * linear.outputs[1], rel=1e-2)
     assert np.abs(curve.outputs[1] / linear.outputs[1] - 1).max() > 0.01
@@ -403,7 +404,7 @@ def test_response_curve(plane):
 @pytest.mark.parametrize("which", NETWORKS)
 def test_mutual_energies_add_up_to_the_compliance(request, which, stiffnesses):
     net = request.getfixturevalue(which)
-    s = ml.analysis.specimen(net, TASK, stiffness=stiffnesses(net))
+    s = ml.System(net, TASK, stiffness=stiffnesses(net))
     found = ml.analysis.pathway(s, "in", "b", count=2)
     assert found.compliance == pytest.approx(s.equilibrium.compliance[0, 2], rel=1e-8)
     assert found.source.sum() == pytest.approx(s.equilibrium.compliance[0, 0] / 2, rel=1e-8)
@@ -424,7 +425,7 @@ def test_the_pathway_follows_the_coupling():
         sources=[ml.Source(name="in", nodes=[4], current=[1.0])],
         targets=[ml.Target(name="out", nodes=[3], voltage=[0.1])],
     )
-    s = ml.analysis.specimen(net, task, ml.Resistor(), conductance=[2.0, 2.0, 1.0, 1.0, 5.0, 1.0])
+    s = ml.System(net, task, ml.Resistor(), conductance=[2.0, 2.0, 1.0, 1.0, 5.0, 1.0])
     found = ml.analysis.pathway(s)
     # Currents split 2 : 1; the target reads the resistance of the parallel pair, 2/3.
     assert found.compliance == pytest.approx(2 / 3)
@@ -435,7 +436,7 @@ def test_the_pathway_follows_the_coupling():
 
 
 def test_refusals_and_ranks(plane):
-    finite = ml.analysis.specimen(plane, TASK, ml.FiniteSpring())
+    finite = ml.System(plane, TASK, ml.FiniteSpring())
     for call, message in (
         (lambda: ml.analysis.hessian(finite, method="full"), "full Hessian is found for linear"),
         (lambda: ml.analysis.correspondence(finite), "for linear elements"),
@@ -443,7 +444,7 @@ def test_refusals_and_ranks(plane):
         (lambda: ml.analysis.dimension(finite, of="modes"), "'nodes' or 'bonds'"),
         (lambda: ml.analysis.spectrum(finite, modes=0), "at least 1"),
         (lambda: ml.analysis.pathway(finite, target="c"), "'c' is none of the task's"),
-        (lambda: ml.analysis.bond_loss(ml.analysis.specimen(plane, TASK), 10**4), "to lose"),
+        (lambda: ml.analysis.bond_loss(ml.System(plane, TASK), 10**4), "to lose"),
     ):
         with pytest.raises(InputError, match=message):
             call()
@@ -473,8 +474,8 @@ def test_plots(trained, torus, space):
         "noise": a.noise(trained, samples=5),
         "loss": a.bond_loss(trained, [1, 5, 60], samples=5),
         "curve": a.amplitude(trained, [0.5, 1.0]),
-        "pathway": a.pathway(a.specimen(torus, TASK), count=2),
-        "map": a.response(a.specimen(space, TASK)),
+        "pathway": a.pathway(ml.System(torus, TASK), count=2),
+        "map": a.response(ml.System(space, TASK)),
     }
     axes = {}
     for name, found in drawn.items():

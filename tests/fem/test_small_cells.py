@@ -101,7 +101,7 @@ def test_finite_springs_answer_a_strain_alike(name):
             learn={"stiffness": ml.Learn(initial=1.0)},
             steps=0,
         )
-        stresses.append(run.test(task).outputs)
+        stresses.append(run.system(task).outputs)
     assert_same(stresses[0], stresses[2], 1e-10)
     assert_same(stresses[1], stresses[2], 1e-10)
 
@@ -178,7 +178,7 @@ def test_nodes_joined_twice_conduct_as_two_resistors_side_by_side():
     run = ml.train(network, task, energy=ml.Resistor(), steps=0)
     potential = np.linalg.pinv(laplacian) @ (np.eye(4)[a] - np.eye(4)[b])
     expected = (potential[a] - potential[c]) / (potential[a] - potential[b])
-    assert run.test(task).outputs.ravel() == pytest.approx([expected], rel=1e-12)
+    assert run.system(task).outputs.ravel() == pytest.approx([expected], rel=1e-12)
 
 
 def auxetic(network: ml.Network, **options) -> ml.Run:

@@ -19,7 +19,6 @@ from mechlearn.report.description import amount, duration, in_sentences, number
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.report.results import confusion
-from mechlearn.runs.actuation import Actuation
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train, train_file
 from mechlearn.tasks.costs import CrossEntropy
@@ -62,32 +61,32 @@ def classes(plane):
     return train(plane, task, energy=Resistor(), learn=learn, rule=GradientDescent(), steps=3)
 
 
-# -- the actuation ---------------------------------------------------------------------------------
+# -- the load path ---------------------------------------------------------------------------------
 
 
 def test_under_the_full_load_the_network_answers_as_the_run_says(run):
-    actuation = Actuation(run)
-    np.testing.assert_allclose(actuation.answer(1.0).state, run.response[0], atol=1e-9)
-    half = actuation.answer(0.5)
+    system = run.system()
+    full, half = system.response(), system.load(0.5).response()
+    np.testing.assert_allclose(full.state, run.response[0], atol=1e-9)
     np.testing.assert_allclose(half.state, run.response[0] / 2, atol=1e-9)
-    assert half.energy == pytest.approx(actuation.answer(1.0).energy / 4)
-    assert actuation.answer(1.0).outputs[0] == pytest.approx(run.targets[0]["reached"])
-    actuation.set(actuation.recorded(0))
-    assert actuation.answer(1.0).outputs[0] == pytest.approx(run.targets[0]["initial"])
+    assert half.energy == pytest.approx(full.energy / 4)
+    assert system.load(1.0).outputs[0, 0] == pytest.approx(run.targets[0]["reached"])
+    system.set(**run.recorded(0))
+    assert system.outputs[0, 0] == pytest.approx(run.targets[0]["initial"])
 
 
 def test_every_recorded_step_answers_as_it_did_in_training(run):
-    actuation = Actuation(run)
-    for number_, step in enumerate(actuation.steps):
-        actuation.set(actuation.recorded(number_))
-        expected = run.history.output.values[step, 0]
-        np.testing.assert_allclose(actuation.answer(1.0).outputs, expected, rtol=1e-8)
+    system = run.system()
+    for number_, step in enumerate(run.recorded_steps):
+        expected = run.history.output.values[step]
+        found = system.set(**run.recorded(number_)).outputs
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_a_finite_response_is_the_same_on_the_way_and_from_rest(plane):
     run = train(plane, PULL, energy=FiniteSpring(), learn=STIFFNESS, steps=5)
-    actuation = Actuation(run)
-    path = actuation.pull([0.0, 0.4, 1.0, 0.4])
+    system = run.system()
+    path = [system.load(factor).response() for factor in (0.0, 0.4, 1.0, 0.4)]
     assert np.abs(path[0].state).max() < 1e-9
     np.testing.assert_allclose(path[1].state, path[3].state, atol=1e-8)
     np.testing.assert_allclose(path[2].state, run.response[0], atol=1e-8)
@@ -96,8 +95,8 @@ def test_a_finite_response_is_the_same_on_the_way_and_from_rest(plane):
 
 
 def test_only_examples_that_exist_are_pulled(run):
-    with pytest.raises(InputError, match="1 to 1"):
-        Actuation(run, 1)
+    with pytest.raises(InputError, match="example = 1 is not one of the task's: 0 to 0"):
+        run.system(example=1)
 
 
 # -- what the page is made of ----------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_a_training_starts_where_another_ended(plane, learned):
     run = ml.train(plane, B, start=learned, steps=0)
     assert run.initial["stiffness"] == pytest.approx(learned.learned["stiffness"], rel=1e-15)
     assert run.setup.rule == learned.setup.rule
-    assert run.test(A).error == pytest.approx(learned.summary["error"], rel=1e-9)
+    assert run.system(A).error == pytest.approx(learned.summary["error"], rel=1e-9)
 
 
 def test_in_two_halves_with_the_optimiser_kept_it_is_the_training_in_one_go(plane):
@@ -117,7 +117,7 @@ def test_a_sequence_is_trainings_one_after_the_other(plane):
     assert float(found.error[0, 0]) == pytest.approx(float(first.history["error"][0]), rel=1e-9)
     for row, run in enumerate(found.runs, 1):
         for column, task in enumerate((A, B)):
-            assert float(found.error[row, column]) == pytest.approx(run.test(task).error)
+            assert float(found.error[row, column]) == pytest.approx(run.system(task).error)
     assert "error B" in repr(found)
     assert len(repr(found).splitlines()) == 2 + 4
 
@@ -135,8 +135,8 @@ def test_tasks_together_are_each_what_they_are_alone(plane, stiffnesses):
     assert problem.n_examples == 2
     assert problem.active.tolist() == [[True, False, False], [False, True, True]]
     run = ml.train(plane, both, steps=0)
-    assert run.test(both).outputs[0, 0] == pytest.approx(run.test(A).outputs[0, 0])
-    assert run.test(both).outputs[1, 1:] == pytest.approx(run.test(B).outputs[0])
+    assert run.system(both).outputs[0, 0] == pytest.approx(run.system(A).outputs[0, 0])
+    assert run.system(both).outputs[1, 1:] == pytest.approx(run.system(B).outputs[0])
 
 
 def test_tasks_with_the_same_places_share_them():
@@ -182,7 +182,7 @@ def test_a_damaged_network_learns_anew_without_its_bonds(plane, learned, tmp_pat
     assert not healed.learned["stiffness"][bonds].any()
     cut.save(tmp_path / "cut")
     again = ml.Run.load(tmp_path / "cut")
-    assert again.test(A).error == pytest.approx(cut.summary["error"], rel=1e-9)
+    assert again.system(A).error == pytest.approx(cut.summary["error"], rel=1e-9)
     twice = healed.cut([5])
     assert twice.setup.imperfections.broken == [4, 5, 17, 40]
 
@@ -201,7 +201,7 @@ def test_a_sequence_with_damage(plane):
 def test_damage_under_finite_strain(plane):
     run = ml.train(plane, A, energy=ml.FiniteSpring(), steps=3)
     cut = run.cut([4])
-    assert cut.test(A).error == pytest.approx(cut.summary["error"], rel=1e-6)
+    assert cut.system(A).error == pytest.approx(cut.summary["error"], rel=1e-6)
     assert cut.learned["stiffness"][4] == 0
 
 

@@ -12,7 +12,6 @@ from scipy.optimize import minimize
 
 import mechlearn as ml
 from mechlearn.energies import FiniteSpring, Solid, Spring
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import (
     CoupledLearning,
@@ -24,7 +23,6 @@ from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
 from mechlearn.runs.training import train_setup
 from mechlearn.studies.compare import compare
-from mechlearn.tasks.baseline import pose_from_baseline
 
 
 class Bench:
@@ -33,9 +31,8 @@ class Bench:
     def __init__(self, net, task, energy=None, **at):
         self.energy = energy or ml.FiniteSpring()
         self.at = at
-        self.problem = pose_from_baseline(task, net, self.energy, at, at)
-        model = self.energy.model(net, self.problem, at, MPI.COMM_SELF)
-        self.solver = equilibrium(model, self.problem)
+        system = ml.System(net, task, self.energy, check=False, comm=MPI.COMM_SELF, **at)
+        self.problem, self.solver = system.problem, system.solver
 
     def outputs(self, **change):
         self.solver.update(**{**self.at, **change})
@@ -134,7 +131,7 @@ def test_sources_pull_and_targets_read_from_the_unloaded_distance():
     unloaded = [np.linalg.norm(free[j] - free[i]) for i, j in ((a, b), (c, d))]
     pulled = settled(net, rest, [(a, b)], [1.1 * unloaded[0]])
     expected = np.linalg.norm(pulled[d] - pulled[c]) / unloaded[1] - 1
-    probe = ml.Probe(net, task, FiniteSpring(), rest_length=rest)
+    probe = ml.System(net, task, FiniteSpring(), rest_length=rest)
     assert probe.outputs[0, 0] == pytest.approx(expected, abs=1e-6)
     assert abs(unloaded[1] / np.linalg.norm(net.nodes[d] - net.nodes[c]) - 1) > 0.02
 
@@ -146,7 +143,7 @@ def test_the_cell_is_strained_from_its_unloaded_shape(torus):
     def ask(source, baseline, *cell):
         target = ml.Target(cell=list(cell), strain=[1.0] * len(cell), baseline=baseline)
         task = ml.Task(sources=[ml.Source(**source)], targets=[target])
-        return ml.Probe(torus, task, FiniteSpring(), rest_length=rest).outputs[0]
+        return ml.System(torus, task, FiniteSpring(), rest_length=rest).outputs[0]
 
     x, y = 1 + ask({"cell": "xy", "stress": 0.0}, "reference", "xx", "yy")
     (across,) = 1 + ask({"cell": "xx", "strain": 1.05 * x - 1}, "reference", "yy")
@@ -254,7 +251,7 @@ def test_a_run_reads_the_same_wherever_it_is_asked(plane, tmp_path):
     again = ml.Run.load(run.save(tmp_path / "run"))
     assert again.setup.targets[0].baseline == "unloaded"
     assert again.evaluate()[0]["pulled"] == pytest.approx(row["pulled"], abs=1e-8)
-    assert again.test(REST).outputs[0, 0] == pytest.approx(row["reached"], abs=1e-8)
+    assert again.system(REST).outputs[0, 0] == pytest.approx(row["reached"], abs=1e-8)
     moved = run.displacements[0]
     x = plane.nodes + moved
     distance = np.linalg.norm(x[12] - x[3]) / np.linalg.norm(plane.nodes[12] - plane.nodes[3])

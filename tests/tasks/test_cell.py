@@ -318,11 +318,10 @@ def test_two_ranks_find_the_same(tmp_path):
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
 def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus, energy):
     from mechlearn.render.fields import state_fields
-    from mechlearn.runs.actuation import Actuation
 
-    actuation = Actuation(ml.train(torus, TASKS["poisson"], energy=energy, steps=1))
-    seen = state_fields(actuation, actuation.answer(1.0))
-    strain = actuation.model.to_bonds(actuation.model.local_strains())[0] / torus.lengths
+    system = ml.train(torus, TASKS["poisson"], energy=energy, steps=1).system()
+    seen = state_fields(system, system.response())
+    strain = system.model.to_bonds(system.model.local_strains())[0] / torus.lengths
     assert np.abs(strain[torus.shifts.any(axis=1)]).max() > 1e-3
     assert seen.strain == pytest.approx(strain, abs=1e-12)
 
@@ -330,7 +329,6 @@ def test_what_pictures_say_of_bonds_across_the_cell_is_what_the_bonds_feel(torus
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])
 def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(torus, energy):
     """A Poisson's ratio and a modulus along a curve are those of a task at that strain."""
-    from mechlearn.runs.actuation import Actuation
     from mechlearn.view.interactive import InteractiveView
 
     targets = [Target(name="ratio", cell="yy", poisson=0.1), Target(cell="xx", modulus=1.0)]
@@ -339,9 +337,9 @@ def test_what_is_over_the_imposed_strain_follows_it_when_it_is_pulled_further(to
     curve = ml.analysis.amplitude(run, [0.5, 1.5]).outputs
     alone = np.concatenate([run.respond([{"pull": strain}]) for strain in (-0.01, -0.03)])
     assert curve == pytest.approx(alone, rel=1e-8)
-    at_rest, half = Actuation(run).pull([0.0, 0.5])
-    assert half.outputs == pytest.approx(alone[0], rel=1e-8)
-    assert np.isnan(at_rest.outputs).all()
+    system = run.system()
+    assert np.isnan(system.load(0.0).outputs).all()
+    assert system.load(0.5).outputs[0] == pytest.approx(alone[0], rel=1e-8)
     view = InteractiveView(run)
     view.go(amplitude=0.0)
     assert view.targets()[0] == ("ratio.yy", "+0.1", "-")

@@ -67,7 +67,7 @@ def test_the_picture_follows_step_load_colour_and_pick(view):
     pictures.append(picture(view))
     view.go(step=0)
     pictures.append(picture(view))
-    view.go(step=len(view.actuation.steps) - 1, amplitude=1.0)
+    view.go(step=len(view.run.recorded_steps) - 1, amplitude=1.0)
     np.testing.assert_array_equal(picture(view), pictures[0])
     for colour in view.colourings[1:]:
         view.colour = colour
@@ -212,11 +212,11 @@ def test_where_there_is_no_answer_it_stays_what_it_was(view, monkeypatch):
     def fail(self, amplitude):
         raise SolveError("It collapses.")
 
-    monkeypatch.setattr("mechlearn.runs.actuation.Actuation.settle", fail)
+    monkeypatch.setattr("mechlearn.learning.system.System.load", fail)
     with pytest.raises(SolveError):
         view.go(step=0, amplitude=0.5)
     assert view.answer is before
-    assert (view.step, view.amplitude) == (len(view.actuation.steps) - 1, 1.0)
+    assert (view.step, view.amplitude) == (len(view.run.recorded_steps) - 1, 1.0)
 
 
 @pytest.mark.parametrize("kind", ["space", "torus"])

@@ -1,4 +1,4 @@
-"""Probes: costs, gradients and contrasts at a point, against finite differences and identities."""
+"""Systems: costs, gradients and contrasts at a point, against finite differences and identities."""
 
 import numpy as np
 import pytest
@@ -16,41 +16,41 @@ TASK = ml.Task(
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()], ids=lambda e: e.name)
 def test_the_gradient_is_the_slope_of_the_cost(plane, stiffnesses, energy, parameter):
     at = {"stiffness": stiffnesses(plane), "rest_length": plane.lengths}
-    probe = ml.Probe(plane, TASK, energy, **at)
+    system = ml.System(plane, TASK, energy, **at)
     bond, h = 17, 1e-5 * at[parameter][17]
-    gradient = probe.gradient(parameter)
+    gradient = system.gradient(parameter)
     costs = []
     for sign in (1, -1):
         moved = at[parameter].copy()
         moved[bond] += sign * h
-        costs.append(probe.set(**{parameter: moved}).cost)
+        costs.append(system.set(**{parameter: moved}).cost)
     slope = (costs[0] - costs[1]) / (2 * h)
     assert slope == pytest.approx(gradient[bond], rel=1e-5, abs=1e-7 * np.abs(gradient).max())
 
 
-def test_a_run_and_a_probe_read_the_same(plane):
+def test_a_run_and_a_system_read_the_same(plane):
     run = ml.train(plane, TASK, steps=3)
-    probe = ml.Probe(plane, TASK, stiffness=run.learned["stiffness"])
-    assert probe.outputs == pytest.approx(run.history.output.values[-1], abs=1e-12)
-    assert probe.cost == pytest.approx(float(run.history.cost[-1]), rel=1e-9)
+    system = ml.System(plane, TASK, stiffness=run.learned["stiffness"])
+    assert system.outputs == pytest.approx(run.history.output.values[-1], abs=1e-12)
+    assert system.cost == pytest.approx(float(run.history.cost[-1]), rel=1e-9)
     rule = ml.CoupledLearning(eta=0.01)
-    assert probe.contrast(rule) == pytest.approx(float(run.history.contrast[-1]), rel=1e-9)
+    assert system.contrast(rule) == pytest.approx(float(run.history.contrast[-1]), rel=1e-9)
 
 
 def test_equilibrium_propagation_descends_its_contrast(plane, stiffnesses):
     """At any nudge, its signal is the gradient of contrast over nudge."""
     k = stiffnesses(plane)
     rule = ml.EquilibriumPropagation(beta=0.5)
-    probe = ml.Probe(plane, TASK, stiffness=k)
-    signal, way = probe.signal(rule), np.random.default_rng(1).normal(size=len(k))
-    up, down = (probe.set(stiffness=k + s * 1e-5 * way).contrast(rule) / 0.5 for s in (1, -1))
+    system = ml.System(plane, TASK, stiffness=k)
+    signal, way = system.signal(rule), np.random.default_rng(1).normal(size=len(k))
+    up, down = (system.set(stiffness=k + s * 1e-5 * way).contrast(rule) / 0.5 for s in (1, -1))
     assert (up - down) / 2e-5 == pytest.approx(signal @ way, rel=1e-6)
 
 
 def test_what_is_no_parameter_is_refused(plane):
     with pytest.raises(ml.InputError, match="stiffness"):
-        ml.Probe(plane, TASK, stifness=1.0)
+        ml.System(plane, TASK, stifness=1.0)
     with pytest.raises(ml.InputError, match="numbers; the network has"):
-        ml.Probe(plane, TASK, stiffness=[1.0, 2.0])
+        ml.System(plane, TASK, stiffness=[1.0, 2.0])
     with pytest.raises(ml.InputError, match="width"):
-        ml.Probe(plane, TASK).gradient("width")
+        ml.System(plane, TASK).gradient("width")

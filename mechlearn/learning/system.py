@@ -1,0 +1,394 @@
+"""A system: a network, a task and values of all parameters, with its equilibrium states.
+
+Whatever solves a network does so by a :class:`System`: trainings, runs, analyses, films, devices.
+
+Displacements and strains are read from a *baseline*. Where something prestresses, such as a rest
+length that learns, a network moves before any source acts, and a wanted strain may be there
+already. Outputs are then read from the *unloaded* state on, in which every source is released,
+unless a target says otherwise.
+"""
+
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.attributes import values_per_bond
+from mechlearn.energies import Element, Spring
+from mechlearn.energies.kinematics import Displacements
+from mechlearn.energies.rigidity import check_rigidity
+from mechlearn.equilibrium import Equilibrium, EquilibriumState, PhaseState, equilibrium
+from mechlearn.errors import InputError, listed
+from mechlearn.fem.macroscopic_strain import strain_tensors
+from mechlearn.fenics import MPI
+from mechlearn.learning.rules import Rule, signals
+from mechlearn.network import Network
+from mechlearn.phase import ADJOINT, Phase
+from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """A state of a system in one example.
+
+    Attributes
+    ----------
+    state : (n, components) array
+        Displacements (then rotations), or potentials.
+    outputs : (t,) array
+        Readings of the targets, in the user's units.
+    absolute : dict of (t,) arrays
+        Their readings from the reference, unpulled and pulled, where outputs are changes from the
+        unloaded state.
+    energy : float
+        Elastic energy of the network.
+    cell : (d, d) array
+        Strain of the periodic cell; zero where it is rigid.
+    field : (dofs,) array
+        The whole state in the order of :attr:`System.model`.
+    """
+
+    state: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    absolute: dict[str, NDArray[np.float64]]
+    energy: float
+    cell: NDArray[np.float64]
+    field: NDArray[np.float64]
+
+
+class System:
+    """A network with a task at some values of its parameters; solved when it is first needed.
+
+    Parameters
+    ----------
+    network : Network
+    task : Task or Problem
+    energy : Element, optional
+        Linear springs unless given; in the dimension of the network.
+    learns : name, names, or mapping of names to (m,) bool arrays, optional
+        Parameters that learn, or vary, and the bonds where they do; those that are given here
+        unless named.
+    cut : sequence of int
+        Bonds that are cut: their first parameter is zero.
+    check : bool
+        False where the network is known not to be floppy.
+    comm : MPI communicator, optional
+        The ranks that share the mesh; all unless given.
+    **parameters : number, (m,) array, or name of edge data
+        Values of the bonds' parameters, such as ``stiffness``; the defaults where left out.
+
+    Raises
+    ------
+    InputError
+        For a task that does not fit the network, a floppy network, and for values that are no
+        parameters of the element.
+
+    Attributes
+    ----------
+    problem : Problem
+        The task in numbers.
+    learns : dict of (m,) bool arrays
+    rigidity : Rigidity or None
+        Zero modes and states of self-stress, where they were counted.
+    factor : float
+        Load factor of the present states.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task | Problem,
+        energy: Element | None = None,
+        *,
+        learns: str | Iterable[str] | Mapping[str, NDArray[np.bool_]] | None = None,
+        cut: Iterable[int] = (),
+        check: bool = True,
+        comm: MPI.Comm | None = None,
+        **parameters: ArrayLike,
+    ) -> None:
+        energy = energy or Spring()
+        energy = energy if energy.settings else energy.in_dimension(network.dim)()
+        self.network, self.energy, self.comm = network, energy, comm or MPI.COMM_WORLD
+        self._first = first = energy.parameters[0]
+        self._given = self._checked(parameters)
+        names = (learns,) if isinstance(learns, str) else learns or parameters or (first.name,)
+        masks = names if isinstance(names, Mapping) and learns else {}
+        every = np.ones(network.n_edges, dtype=bool)
+        self.learns = {energy.parameter(name).name: masks.get(name, every) for name in names}
+        self.problem = task if isinstance(task, Problem) else self._posed(task)
+        self._whole = every.copy()
+        self._whole[list(cut)] = False
+        if not self._whole.all():
+            self._given[first.name] = np.where(self._whole, self.parameters[first.name], 0.0)
+        self.rigidity = self._count() if check else None
+        self.factor = 1.0
+        self._free: EquilibriumState | None = None
+
+    @property
+    def parameters(self) -> dict[str, NDArray[np.float64]]:
+        """All parameters by name, (m,) each, in bond order."""
+        values = {p.name: p.default(self.network) for p in self.energy.parameters} | self._given
+        m = self.network.n_edges
+        return {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()}
+
+    def set(self, **parameters: ArrayLike) -> Self:
+        """Change ``parameters``, by name, those left out staying as they are; returns itself.
+
+        The next states, under the present part of the load, are found from rest.
+        """
+        new = self._checked(parameters)
+        self._given |= new
+        if "equilibrium" in self.__dict__:
+            self.equilibrium.update(**new)
+            if self.equilibrium.forget():
+                self.equilibrium.update(**new)
+        self._free = None
+        return self
+
+    def copy(
+        self, *, example: int | None = None, comm: MPI.Comm | None = None, **parameters: ArrayLike
+    ) -> Self:
+        """The same system, at rest, with other values of some ``parameters``.
+
+        Parameters
+        ----------
+        example : int, optional
+            The only example of the copy, counted from 0.
+        comm : MPI communicator, optional
+            The ranks that share the copy's mesh.
+
+        Raises
+        ------
+        InputError
+            For an example that there is not, and for values that are no parameters.
+        """
+        new = copy(self)
+        for name in ("model", "solver", "equilibrium"):
+            new.__dict__.pop(name, None)
+        if example is not None:
+            self.check_example(example)
+            new.problem = self.problem.take(np.array([example]))
+        new.comm, new.factor, new._free = comm or self.comm, 1.0, None
+        new._given = self._given | self._checked(parameters)
+        return new
+
+    def check_example(self, example: int) -> None:
+        """Raise InputError for an ``example``, counted from 0, that there is not."""
+        count = self.problem.n_examples
+        if not 0 <= example < count:
+            raise InputError(f"example = {example} is not one of the task's: 0 to {count - 1}.")
+
+    @cached_property
+    def model(self) -> Any:
+        """The finite-element model."""
+        return self.energy.model(self.network, self.problem, self._given, self.comm)
+
+    @cached_property
+    def solver(self) -> Equilibrium:
+        """The solver, for loops that update it themselves."""
+        solver = equilibrium(self.model, self.problem)
+        if self.rigidity and not self.rigidity.floppy:
+            solver.floppy = False
+        return solver
+
+    @cached_property
+    def equilibrium(self) -> Equilibrium:
+        """The solver at the present parameters."""
+        self.solver.update()
+        return self.solver
+
+    def load(self, factor: float, source: str | None = None) -> Self:
+        """Apply a part of the load, or more than all of it; returns itself.
+
+        Found from the present states, so that a path of factors is that of slow loading.
+
+        Parameters
+        ----------
+        factor : float
+            On the values of the sources.
+        source : str, optional
+            The only source that acts; others are held at zero, or carry nothing.
+
+        Raises
+        ------
+        InputError
+            For a source that there is not.
+        SolveError
+            Where there is no equilibrium, as beyond a collapse.
+        """
+        values, p = factor * self.problem.values, self.problem
+        if source is not None:
+            known = [number.terminal for number in p.drives]
+            if source not in known:
+                known = list(dict.fromkeys(known))
+                raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
+            mine = p.sources[[name == source for name in known]]
+            values = values * np.isin(np.arange(len(p.ports)), mine)
+        self.factor = factor
+        self.equilibrium.drive(values)
+        self._free = self.equilibrium.free()
+        return self
+
+    @property
+    def free(self) -> EquilibriumState:
+        """The free state of every example: only sources act."""
+        if self._free is None:
+            self._free = self.equilibrium.free()
+        return self._free
+
+    @property
+    def clamped(self) -> EquilibriumState:
+        """The state of every example with all outputs held at their targets, too.
+
+        Raises
+        ------
+        InputError
+            Where outputs are not wanted at values.
+        """
+        cost = self.problem.task.cost
+        if not cost.has_values:
+            raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
+        return self.solve(Phase("clamp", 1.0)).parts[0][1]  # type: ignore[return-value]
+
+    def solve(self, phase: Phase) -> PhaseState:
+        """The states of a phase, such as ``Phase("nudge", 0.1)``."""
+        self._free = self.equilibrium.free() if self._free is None else self._free
+        return self.equilibrium.solve(phase)
+
+    def response(self, settled: EquilibriumState | None = None, example: int = 0) -> Response:
+        """A state, the free one unless given, in one example, counted from 0."""
+        settled, dim = settled or self.free, self.network.dim
+        field, cell = settled.fields()[:, example], np.zeros((dim, dim))
+        if self.problem.cell:
+            cell = strain_tensors(self.model.cell_strain(field), dim)
+        return Response(
+            settled.states()[example],
+            self.equilibrium.outputs(settled)[example] / self.problem.units_at(self.factor),
+            {name: read[example] for name, read in self.equilibrium.from_reference().items()},
+            float(settled.energies[example]),
+            cell,
+            field,
+        )
+
+    @property
+    def outputs(self) -> NDArray[np.float64]:
+        """Readings of the targets in the free state, in the user's units, (examples, t)."""
+        return self._read() / self.problem.units_at(self.factor)
+
+    @property
+    def cost(self) -> float:
+        """The task's cost, mean over the examples."""
+        return float(self.problem.costs(self._read()).mean())
+
+    @property
+    def error(self) -> float:
+        """The error that tolerances are on: the largest relative one, or the mean cross-entropy."""
+        return self.problem.error(self._read())
+
+    @property
+    def accuracy(self) -> float | None:
+        """Part of the examples that is classified right; None without classes."""
+        return self.problem.accuracy(self._read())
+
+    def jacobian(self, parameter: str | None = None) -> NDArray[np.float64]:
+        """Derivative of the outputs by every bond's ``parameter``, exact, (examples, t, m)."""
+        name = self.parameter(parameter)
+        raw = output_jacobian(self.equilibrium, self.free, (name,))[name]
+        return raw / self.problem.units_at(self.factor)[:, None]
+
+    def gradient(self, parameter: str | None = None) -> NDArray[np.float64]:
+        """Derivative of :attr:`cost` by every bond's ``parameter``, exact, (m,)."""
+        rates = self.solve(ADJOINT).sensitivity(self.parameter(parameter))
+        return self.model.to_bonds(rates.mean(axis=0))
+
+    def signal(self, rule: Rule, parameter: str | None = None) -> NDArray[np.float64]:
+        """Signal of a ``rule`` at every bond, mean over the examples, (m,).
+
+        A plain step changes the ``parameter``, the first that learns unless named, by minus the
+        rate times the signal.
+        """
+        name = self.parameter(parameter)
+        states = (self.solve(phase) for phase in rule.phases)
+        sensitivities = [self.model.to_bonds(state.sensitivity(name)) for state in states]
+        return signals(rule, sensitivities).mean(axis=0)
+
+    def contrast(self, rule: Rule) -> float:
+        """Energy (with the cost where that nudges) of a ``rule``'s last state less the first's.
+
+        Over the nudge, of equilibrium propagation, it is what the rule lowers instead of the cost.
+        """
+        states = [self.solve(phase) for phase in rule.phases]
+        return float((states[-1].potentials - states[0].potentials).mean())
+
+    def parameter(self, name: str | None = None) -> str:
+        """The name of a parameter: the first that learns where it is None.
+
+        Raises
+        ------
+        InputError
+            For one that the element does not have.
+        """
+        return next(iter(self.learns)) if name is None else self.energy.parameter(name).name
+
+    @property
+    def prestressed(self) -> bool:
+        """Existence of prestress, now or when a parameter changes that learns."""
+        at = self.parameters | {"length": self.network.lengths}
+        return any(self.energy.prestresses(at, name) for name in (None, *self.learns))
+
+    def _checked(self, parameters: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+        """Values of parameters, (m,) each; those of the first may be zero: the bond is absent."""
+        return {
+            name: values_per_bond(
+                value, self.network, name, self.energy.parameter(name), name == self._first.name
+            )
+            for name, value in parameters.items()
+        }
+
+    def _posed(self, task: Task) -> Problem:
+        """The task in numbers, each target with its baseline."""
+        prestressed = self.prestressed
+        usual = "unloaded" if isinstance(self.energy.kinematics, Displacements) else "reference"
+        # Where nothing prestresses, both are the same state.
+        targets = [
+            t.model_copy(update={"baseline": (t.baseline or usual) if prestressed else None})
+            for t in task.targets
+        ]
+        task = task.model_copy(update={"targets": targets})
+        return pose(task, self.network, self.energy.kinematics)
+
+    def _count(self) -> Any:
+        """Zero modes of the network without absent bonds, where they are counted."""
+        there = self.parameters[self._first.name] != 0
+        if there.all():
+            return check_rigidity(self.energy, self.network, self.problem.driven)
+        try:
+            return check_rigidity(self.energy, self.network.keep_edges(there), self.problem.driven)
+        except InputError as error:
+            raise InputError(f"Without the bonds that are cut: {error}") from None
+
+    def _read(self) -> NDArray[np.float64]:
+        return self.equilibrium.outputs(self.free)
+
+
+def output_jacobian(
+    at: Equilibrium, free: EquilibriumState, names: Iterable[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Derivatives of the outputs by parameters of the bonds, per name (examples, t, m), exact.
+
+    By the adjoint state of every output: the network under a unit force there (a unit move, where
+    the output is a force). ``do/dk = -e e_adj`` of a spring, local to it; one solve per output
+    gives the derivatives by all bonds. Outputs are those of :meth:`Equilibrium.outputs`.
+    S. Li, X. Mao, Nat. Commun. 15, 10528 (2024), https://doi.org/10.1038/s41467-024-54849-z.
+    """
+    rates = at.adjoints(free)
+    return {
+        name: np.stack([at.model.to_bonds(rate.sensitivity(name)) for rate in rates], axis=1)
+        for name in names
+    }
