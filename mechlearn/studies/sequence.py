@@ -75,7 +75,7 @@ class Stages:
                 table[f"accuracy {task}"] = right
         return table
 
-    def write_file(self, folder: str | Path, overwrite: bool = False) -> Path:
+    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write every run as a folder in ``folder``, and the table as ``stages.csv``.
 
         A folder that is there already is refused, but for ``overwrite``.

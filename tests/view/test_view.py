@@ -50,7 +50,7 @@ def picture(view):
 
 def test_it_answers_as_the_run_does_at_every_step_and_load(view):
     run = view.run
-    steps = view.actuation.steps
+    steps = run.recorded_steps
     assert view.answer.outputs[0] == pytest.approx(run.targets[0]["reached"])
     for number in (0, 7, len(steps) - 1):
         view.go(step=number)
@@ -94,7 +94,7 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
         for step, amplitude in ((2, 1.0), (2, 0.4), (0, 0.4)):
             view.go(step=step, amplitude=amplitude)
             view.draw()
-            scene, model = view.scene(), view.actuation.model
+            scene, model = view.scene(), view.system.model
             # The joints' mean places are those of the nodes as drawn.
             rest = model.domain.points_at(model.get("width"))
             moves = np.empty(rest.shape)
