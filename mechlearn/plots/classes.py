@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.plots.style import INK, escaped, font_size, new_axes, set_sizes
+from mechlearn.tasks import data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,17 +56,22 @@ def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def confusion(run: "Run") -> tuple[NDArray[np.int64], list[str]]:
-    """Counts of true against predicted classes, and the classes' names."""
+def confusion(run: "Run", learned: bool = True) -> tuple[NDArray[np.int64], list[str]]:
+    """Counts of true (rows) against predicted classes, and the classes' names.
+
+    Of the learned network, or of the initial one.
+
+    Raises
+    ------
+    InputError
+        For a run whose cost wants values, not shares.
+    """
     problem = run.problem
     if problem.task.cost.has_values:
         raise InputError("A confusion matrix is of a run that classifies, whose cost wants shares.")
-    outputs = run.respond(run.setup.examples)
+    outputs = run.respond(run.setup.examples, learned)
     shares = np.where(problem.active, problem.task.cost.reached(outputs, problem.active), -1.0)
-    wanted = (problem.wanted / problem.units).argmax(axis=1)
     terminals = [p.terminal for p in problem.answers]
     labels = [str(label) for label in run.history["target"].values]
     names = terminals if len(set(terminals)) == len(terminals) else labels
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (wanted, shares.argmax(axis=1)), 1)
-    return counts, names
+    return data.confusion(shares, problem.wanted / problem.units), names

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mechlearn.equilibrium.driving import known_of
 from mechlearn.errors import InputError
 from mechlearn.io.writing import write_file
+from mechlearn.plots import confusion
 from mechlearn.render.captions import heading, percent
 from mechlearn.report.description import duration, in_sentences, number
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
-from mechlearn.report.results import Confusion, confusion, target_rows
 from mechlearn.runs.config import to_toml
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import amount, typeset
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 LARGE_FILE = 2_000_000
 #: The parts of the viewer, which are one script.
 VIEWER = ("state.js", "drawing.js", "controls.js")
+#: Rows of targets that a page shows: all, or else those missed most.
+ROWS = 60
 #: Lines of a task file that a page shows.
 LINES = 400
 #: Sources of which a page says what they take.
@@ -178,10 +181,13 @@ def _driven(row: dict[str, Any]) -> str:
 
 def _results(run: "Run") -> dict[str, Any]:
     """Tables of targets or classes for the template."""
-    classes = confusion(run)
-    if classes is not None:
-        return {"confusion": classes, "confusion_tables": _shaded(classes)}
-    rows, count = target_rows(run)
+    if not run.setup.task.cost.has_values:
+        tables = [confusion(run, learned) for learned in (False, True)]
+        return {"classes": tables[1][1], "confusion_tables": [_shaded(t) for t, _ in tables]}
+    rows = run.targets
+    if len(rows) > ROWS:
+        worst = sorted(range(len(rows)), key=lambda k: -rows[k]["relative_error"])[:ROWS]
+        rows = [rows[k] for k in worst]
     shown = [
         row
         | {key: _read(row, key) for key in ("initial", "reached", *ABSOLUTE) if key in row}
@@ -190,11 +196,10 @@ def _results(run: "Run") -> dict[str, Any]:
         for row in rows
     ]
     return {
-        "confusion": None,
         "rows": shown,
         "several": any("example" in row for row in rows),
         "absolute": [key for key in ABSOLUTE if any(key in row for row in rows)],
-        "hidden_rows": count if count > len(rows) else 0,
+        "hidden_rows": len(run.targets) if len(run.targets) > len(rows) else 0,
     }
 
 
@@ -202,23 +207,14 @@ def _read(row: dict[str, Any], key: str) -> str:
     return typeset(amount(row[key], row["quantity"], 5))
 
 
-def _shaded(classes: Confusion) -> list[tuple[str, list[list[dict[str, Any]]], str]]:
-    """Both tables, normalised by rows."""
-    out = []
-    names = ("Before training", "After training")
-    for name, table, accuracy in zip(
-        names, (classes.before, classes.after), classes.accuracies, strict=True
-    ):
-        shares = table / table.sum(axis=1, keepdims=True).clip(1)
-        cells = [
-            [
-                {"number": int(c), "share": round(0.75 * float(s), 3)}
-                for c, s in zip(*row, strict=True)
-            ]
-            for row in zip(table, shares, strict=True)
-        ]
-        out.append((name, cells, percent(accuracy)))
-    return out
+def _shaded(table: NDArray[np.int64]) -> tuple[list[list[tuple[int, float]]], str]:
+    """Counts with their shares of the row, as shades, and the accuracy."""
+    shares = 0.75 * table / table.sum(axis=1, keepdims=True).clip(1)
+    cells = [
+        list(zip(*row, strict=True))
+        for row in zip(table.tolist(), shares.round(3).tolist(), strict=True)
+    ]
+    return cells, percent(np.trace(table) / table.sum())
 
 
 def _task_file(run: "Run") -> str:

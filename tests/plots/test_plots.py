@@ -91,6 +91,8 @@ def test_the_confusion_counts_every_example_once(classes):
     np.testing.assert_array_equal(counts.sum(axis=1), [sum(wanted), 12 - sum(wanted)])
     outputs = classes.respond(classes.setup.examples) * classes.problem.units
     assert np.trace(counts) / 12 == pytest.approx(classes.problem.accuracy(outputs))
+    before, _ = confusion(classes, learned=False)
+    np.testing.assert_array_equal(before.sum(axis=1), counts.sum(axis=1))
     ax = classes.plot("confusion", ax=axes())
     assert [int(t.get_text()) for t in ax.texts] == counts.ravel().tolist()
 

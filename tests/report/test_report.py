@@ -18,7 +18,6 @@ from mechlearn.report import report
 from mechlearn.report.description import amount, duration, in_sentences, number
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
-from mechlearn.report.results import confusion
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train, train_file
 from mechlearn.tasks.costs import CrossEntropy
@@ -127,19 +126,6 @@ def test_the_viewer_gets_the_states_that_were_solved(run):
     assert scene["notes"] == []
 
 
-def test_confusion_counts_every_example_once_and_agrees_with_the_accuracy(classes):
-    table = confusion(classes)
-    assert table.names == ["a", "b"]
-    np.testing.assert_array_equal(table.after.sum(axis=1), [3, 3])
-    assert table.accuracies[1] == pytest.approx(classes.summary["accuracy"])
-    # Both classes have the same input, so one of them is always wrong.
-    assert table.accuracies == (0.5, 0.5)
-
-
-def test_there_is_no_confusion_where_values_are_wanted(run):
-    assert confusion(run) is None
-
-
 def test_the_softest_motion_of_a_chain_is_the_one_on_paper():
     # Three springs in a triangle, all of stiffness k: 3k/2 twice, and 3k.
     triangle = Network([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]], [[0, 1], [1, 2], [2, 0]])
@@ -210,7 +196,10 @@ def test_the_files_in_the_page_repeat_the_run(run, page, tmp_path):
 def test_the_page_of_classes_shows_their_confusion(classes, tmp_path):
     text = report(classes, tmp_path / "page.html").read_text()
     assert text.count('class="confusion"') == 2
-    assert "50 %" in text
+    # Both classes have the same input, so one of them is always wrong.
+    assert "Before training: 50 % right" in text
+    assert "After training: 50 % right" in text
+    assert [int(n) for n in re.findall(r'<td class="cell"[^>]*>(\d+)</td>', text)].count(3) == 4
 
 
 def test_what_cannot_be_written_is_refused(run, tmp_path):
