@@ -5,9 +5,8 @@ Nothing of matplotlib is imported before something is drawn.
 
 from mechlearn.plots.classes import confusion, plot_confusion
 from mechlearn.plots.distributions import pick_dof, plot_dofs, plot_spectrum, stiffness_spectrum
-from mechlearn.plots.nudges import plot_nudges
 from mechlearn.plots.style import INK, in_words, log_ticks, short_number, spans_decades
-from mechlearn.plots.training import plot_bands, plot_error, plot_learning
+from mechlearn.plots.training import plot_bands, plot_error, plot_learning, plot_nudges
 
 __all__ = [
     "INK",

@@ -16,13 +16,11 @@ from mechlearn.plots.style import (
     legend,
     log_axis,
     log_ticks,
-    new_axes,
-    style,
+    styled_axes,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
     from mechlearn.analysis.curvature import Correspondence, Hessian
     from mechlearn.analysis.effective import Dimension
@@ -34,14 +32,6 @@ if TYPE_CHECKING:
 NARROW = 3.0
 #: Curves are told apart by these, in turn.
 COLOURS = CONTRAST, LIMIT, "#009E73", "#CC79A7", INK, "#56B4E9", "#E69F00"
-
-
-def _axes(ax: "Axes | None", x: str, y: str) -> "Axes":
-    ax = new_axes() if ax is None else ax
-    style(ax)
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    return ax
 
 
 def _log_x(ax: "Axes", values: np.ndarray) -> None:
@@ -62,7 +52,7 @@ def _log_y(ax: "Axes", values: np.ndarray) -> None:
 
 def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) -> "Axes":
     """Draw a density of states."""
-    ax = _axes(ax, "frequency √λ", "density of states")
+    ax = styled_axes(ax, "frequency √λ", "density of states")
     edges, density = found.density(bins)
     ax.stairs(density, edges, color=AFTER, linewidth=2.2, fill=False)
     _log_x(ax, edges)
@@ -72,7 +62,7 @@ def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) ->
 
 def plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
     """Draw the participation ratios of modes against their frequencies."""
-    ax = _axes(ax, "frequency √λ", "participation ratio")
+    ax = styled_axes(ax, "frequency √λ", "participation ratio")
     keep = slice(found.zero_modes, None)
     ax.plot(found.frequencies[keep], found.participation[keep], "o", color=AFTER, ms=5)
     _log_x(ax, found.frequencies[keep])
@@ -82,7 +72,7 @@ def plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
 
 def plot_overlap(found: "Overlap", ax: "Axes | None" = None) -> "Axes":
     """Draw the cumulative shares of response, source and target in the modes."""
-    ax = _axes(ax, "number of softest modes", "part in them")
+    ax = styled_axes(ax, "number of softest modes", "part in them")
     count = np.arange(1, len(found.eigenvalues) + 1)
     curves = {
         "free response": (found.response.mean(axis=0), INK),
@@ -99,7 +89,7 @@ def plot_overlap(found: "Overlap", ax: "Axes | None" = None) -> "Axes":
 
 def plot_dimension(found: "Dimension", ax: "Axes | None" = None) -> "Axes":
     """Draw singular values of the response in order."""
-    ax = _axes(ax, "number", "singular value of the response")
+    ax = styled_axes(ax, "number", "singular value of the response")
     values = found.singular_values[found.singular_values > 1e-12 * found.singular_values.max()]
     label = f"effective dimension {found.effective:.3g}"
     ax.plot(np.arange(1, len(values) + 1), values, ".-", color=AFTER, linewidth=1.5, label=label)
@@ -111,7 +101,7 @@ def plot_dimension(found: "Dimension", ax: "Axes | None" = None) -> "Axes":
 
 def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
     """Draw the eigenvalues of a cost's Hessian in order; hollow where they are negative."""
-    ax = _axes(ax, "number", "eigenvalue of the cost's Hessian")
+    ax = styled_axes(ax, "number", "eigenvalue of the cost's Hessian")
     values = found.eigenvalues
     values = values[np.argsort(-np.abs(values))]
     count = np.arange(1, len(values) + 1)
@@ -127,7 +117,7 @@ def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
 
 def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "Axes":
     """Draw the overlap of modes of the network with the stiffest modes of the cost."""
-    ax = _axes(ax, "eigenvalue of the stiffness", "part of the changed response up to it")
+    ax = styled_axes(ax, "eigenvalue of the stiffness", "part of the changed response up to it")
     for c, parts in enumerate(found.response):
         label = f"{c + 1}" if c else "cost mode 1"
         colour = COLOURS[c % len(COLOURS)]
@@ -140,7 +130,7 @@ def plot_correspondence(found: "Correspondence", ax: "Axes | None" = None) -> "A
 
 def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
     """Draw the error against the level: median, and the range of the middle 80 %."""
-    ax = _axes(ax, found.level, "error")
+    ax = styled_axes(ax, found.level, "error")
     low, median, high = (
         np.where(np.isinf(v), np.nan, v)
         for v in (found.quantile(0.1), found.median, found.quantile(0.9))
@@ -166,7 +156,7 @@ def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
 
 def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     """Draw outputs against the amplitude of the sources, beside a proportional response."""
-    ax = _axes(ax, "amplitude of the sources", "output")
+    ax = styled_axes(ax, "amplitude of the sources", "output")
     for k, name in enumerate(found.targets):
         colour = COLOURS[k % len(COLOURS)]
         ax.plot(
@@ -178,15 +168,10 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
         )
         ideal = found.amplitudes * found.wanted[k]
         ax.plot(found.amplitudes, ideal, "--", color=colour, linewidth=1.2)
-    handles = ax.get_legend_handles_labels()[0][: len(COLOURS)]
-    legend(ax, [*handles, _dashed("wanted")])
+    ax.plot([], [], "--", color=INK, linewidth=1.2, label="wanted")
+    handles = ax.get_legend_handles_labels()[0]
+    legend(ax, [*handles[:-1][: len(COLOURS)], handles[-1]])
     return ax
-
-
-def _dashed(label: str) -> "Line2D":
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], linestyle="--", color=INK, linewidth=1.2, label=label)
 
 
 def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":

@@ -14,9 +14,8 @@ from mechlearn.plots.style import (
     in_words,
     legend,
     log_ticks,
-    new_axes,
     spans_decades,
-    style,
+    styled_axes,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     dof = pick_dof(run, dof)
     before, after = np.asarray(run.initial[dof]), np.asarray(run.learned[dof])
     both = np.concatenate([before, after])
-    ax = new_axes() if ax is None else ax
-    style(ax)
+    ax = styled_axes(ax, in_words(dof), "bonds")
     count = int(np.clip(np.sqrt(len(after)) * 1.5, 10, 60))
     log = spans_decades(both)
     low, high = both.min(), both.max()
@@ -68,8 +66,6 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
     if log:
         ax.set_xscale("log")
         log_ticks(ax.xaxis, low, high)
-    ax.set_xlabel(in_words(dof))
-    ax.set_ylabel("bonds")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
@@ -95,9 +91,8 @@ def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
     InputError
         For solids, and networks of too many degrees of freedom.
     """
-    ax = new_axes() if ax is None else ax
     before, after = (stiffness_spectrum(run, learned) for learned in (False, True))
-    style(ax)
+    ax = styled_axes(ax, "eigenvalue of the stiffness", "part of the modes up to it")
     for values, colour, name in ((before, BEFORE, "before"), (after, AFTER, "after")):
         modes = values[values > ZERO * values[-1]]
         zero = len(values) - len(modes)
@@ -106,8 +101,6 @@ def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
         ax.step(modes, part, where="post", color=colour, linewidth=2.2, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("eigenvalue of the stiffness")
-    ax.set_ylabel("part of the modes up to it")
     legend(ax, ax.get_legend_handles_labels()[0])
     return ax
 

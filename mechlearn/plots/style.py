@@ -130,6 +130,15 @@ def style(ax: "Axes") -> None:
     set_sizes(ax)
 
 
+def styled_axes(ax: "Axes | None", x: str, y: str) -> "Axes":
+    """Axes with labels in the style of all plots; those of a new figure if ``ax`` is None."""
+    ax = new_axes() if ax is None else ax
+    style(ax)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    return ax
+
+
 def short_number(number: float, digits: int = 3) -> str:
     """Shortest readable form of a number: 0.001 as 0.001, 1e-06 as 1e−6."""
     text = f"{number:.{digits}g}"

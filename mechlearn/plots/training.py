@@ -1,7 +1,7 @@
 """Learning curves: error and contrast against step, of a run, several rules or many seeds."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,11 @@ from mechlearn.plots.style import (
     SEARCHES,
     legend,
     log_axis,
-    new_axes,
     rule_look,
     set_sizes,
     short_number,
     style,
+    styled_axes,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from mechlearn.runs.run import Run
-    from mechlearn.studies.compare import RuleResult
+    from mechlearn.studies.compare import NudgeStudy, RuleResult
 
 #: Colours of groups (Okabe and Ito's, safe for the colour-blind).
 GROUPS = tuple(FAMILIES.values())
@@ -55,11 +55,11 @@ def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "
     """
     from matplotlib.ticker import MaxNLocator
 
-    ax = new_axes() if ax is None else ax
     history = run.history
+    name = history.error.attrs.get("long_name", "error").replace("_", " ")
+    ax = styled_axes(ax, "step", name)
     step, error = history.step.values, history.error.values
     alone: dict[str, Any] = {"marker": "o"} if len(step) == 1 else {}
-    style(ax)
     (curve,) = ax.plot(step, error, color=ERROR, linewidth=2.4, label="error", **alone)
     tolerance = run.setup.train.tolerance
     line = ax.axhline(
@@ -81,9 +81,7 @@ def plot_error(run: "Run", ax: "Axes | None" = None, contrast: bool = True) -> "
         curves.insert(1, _plot_contrast(below, step, contrasts, **alone))
     else:
         log_axis(ax, np.append(error, tolerance))
-    ax.set_xlabel("step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylabel(history.error.attrs.get("long_name", "error").replace("_", " "))
     ax.set_xlim(step[0], max(step[-1], step[0] + 1))
     legend(ax, curves)
     return ax
@@ -93,8 +91,9 @@ def plot_learning(
     results: "Sequence[RuleResult]", tolerance: float, ax: "Axes | None" = None
 ) -> "Axes":
     """Draw error against step for several rules: medians over the starts, with their range."""
-    ax = new_axes() if ax is None else ax
-    style(ax)
+    searches = [name for name in dict.fromkeys(t.rule for t in results) if name in SEARCHES]
+    label = f"step (of {', '.join(searches)}: trial)" if searches else "step"
+    ax = styled_axes(ax, label, "error, median and range over starts")
     for name in dict.fromkeys(t.rule for t in results):
         errors = [t.error for t in results if t.rule == name and len(t.error)]
         if not errors:
@@ -110,9 +109,6 @@ def plot_learning(
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(left=0)
-    searches = [name for name in dict.fromkeys(t.rule for t in results) if name in SEARCHES]
-    ax.set_xlabel(f"step (of {', '.join(searches)}: trial)" if searches else "step")
-    ax.set_ylabel("error, median and range over starts")
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
@@ -136,6 +132,40 @@ def _plot_contrast(ax: "Axes", step: NDArray, contrast: NDArray, **options: Any)
     ax.spines["right"].set_color(CONTRAST)
     set_sizes(ax)
     return curve
+
+
+def plot_nudges(
+    studies: "Sequence[NudgeStudy]", axes: "Sequence[Axes] | None" = None
+) -> "Sequence[Axes]":
+    """Draw contrast, update and angle to the exact gradient against the nudge; returns three Axes.
+
+    The legends give the fitted powers of the nudge.
+    """
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.subplots(1, 3, figsize=(15, 4.8), layout="constrained")[1]
+    panels: tuple[tuple[str, Callable[[NudgeStudy], NDArray], int | None], ...] = (
+        ("contrast: energy, second less first state", lambda s: np.abs(s.contrast), 0),
+        ("size of the update, not divided by the nudge", lambda s: s.update, 1),
+        ("1 - cosine to the exact gradient", lambda s: np.maximum(s.angle, 1e-16), None),
+    )
+    for ax, (label, values, power) in zip(axes, panels, strict=True):
+        style(ax)
+        for study in studies:
+            name = study.rule
+            if power is not None:
+                fitted = study.powers[power]
+                if not np.isfinite(fitted):
+                    continue
+                name += f": power {fitted:.3f}"
+            look: dict[str, Any] = {"marker": "o", "markersize": 4, "label": name}
+            look |= rule_look(study.rule)
+            ax.loglog(study.amount, values(study), **look)
+        ax.set_xlabel("nudge (eta of CpL, beta of EP)")
+        ax.set_ylabel(label)
+        ax.legend(frameon=False, fontsize="small")
+    return axes
 
 
 def plot_bands(table: str | Path, ax: "Axes | None" = None) -> "Axes":
@@ -180,8 +210,7 @@ def plot_bands(table: str | Path, ax: "Axes | None" = None) -> "Axes":
             errors.append(_error_of(history))
     if not any(groups.values()):
         raise InputError(f"{table}: none of its members has left a history beside it.")
-    ax = new_axes() if ax is None else ax
-    style(ax)
+    ax = styled_axes(ax, "step", "error, median and 10 to 90 %")
     everything = []
     for number, (values, errors) in enumerate(groups.items()):
         if not errors:
@@ -196,8 +225,6 @@ def plot_bands(table: str | Path, ax: "Axes | None" = None) -> "Axes":
         ax.fill_between(step, low, high, color=colour, alpha=0.15, linewidth=0)
         everything.append(np.concatenate([low, high]))
     log_axis(ax, np.concatenate(everything))
-    ax.set_xlabel("step")
-    ax.set_ylabel("error, median and 10 to 90 %")
     ax.set_xlim(left=0)
     ax.legend(frameon=False)
     return ax
