@@ -11,7 +11,7 @@ that face.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,31 @@ from mechlearn.network import Network
 from mechlearn.networks import _check
 
 ROOT3 = np.sqrt(3.0)
+
+
+class UnitCell(NamedTuple):
+    """Lattice vectors and basis, in units of the shortest bond.
+
+    ``stagger`` shifts row ``j`` of cells back by ``j // 2``, so that an oblique lattice fills an
+    upright box.
+    """
+
+    name: str
+    vectors: ArrayLike
+    basis: ArrayLike
+    stagger: bool = False
+
+
+TRIANGULAR = UnitCell("triangular", [[1, 0], [0.5, ROOT3 / 2]], [[0, 0]], stagger=True)
+SQUARE = UnitCell("square", np.eye(2), [[0, 0]])
+HONEYCOMB = UnitCell("honeycomb", [[ROOT3, 0], [ROOT3 / 2, 1.5]], [[0, 0], [0, 1]], stagger=True)
+KAGOME = UnitCell("kagome", [[2, 0], [1, ROOT3]], [[0, 0], [1, 0], [0.5, ROOT3 / 2]], stagger=True)
+CUBIC = UnitCell("cubic", np.eye(3), [[0, 0, 0]])
+FCC = UnitCell(
+    "fcc",
+    np.eye(3) * np.sqrt(2),
+    np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / np.sqrt(2),
+)
 
 
 def triangular(
@@ -51,18 +76,7 @@ def triangular(
     InputError
         For arguments out of range.
     """
-    return _lattice(
-        "triangular",
-        [[1, 0], [0.5, ROOT3 / 2]],
-        [[0, 0]],
-        [1],
-        size,
-        spacing,
-        disorder,
-        seed,
-        periodic,
-        stagger=True,
-    )
+    return _lattice(TRIANGULAR, [1], size, spacing, disorder, seed, periodic)
 
 
 def square(
@@ -91,7 +105,7 @@ def square(
         For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
-    return _lattice("square", np.eye(2), [[0, 0]], reach, size, spacing, disorder, seed, periodic)
+    return _lattice(SQUARE, reach, size, spacing, disorder, seed, periodic)
 
 
 def honeycomb(
@@ -116,18 +130,7 @@ def honeycomb(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(
-        "honeycomb",
-        [[ROOT3, 0], [ROOT3 / 2, 1.5]],
-        [[0, 0], [0, 1]],
-        [1],
-        size,
-        spacing,
-        disorder,
-        seed,
-        periodic,
-        stagger=True,
-    )
+    return _lattice(HONEYCOMB, [1], size, spacing, disorder, seed, periodic)
 
 
 def kagome(
@@ -153,18 +156,7 @@ def kagome(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(
-        "kagome",
-        [[2, 0], [1, ROOT3]],
-        [[0, 0], [1, 0], [0.5, ROOT3 / 2]],
-        [1],
-        size,
-        spacing,
-        disorder,
-        seed,
-        periodic,
-        stagger=True,
-    )
+    return _lattice(KAGOME, [1], size, spacing, disorder, seed, periodic)
 
 
 def cubic(
@@ -195,7 +187,7 @@ def cubic(
         For a parameter out of its range.
     """
     reach = [1, np.sqrt(2)] if diagonals else [1]
-    return _lattice("cubic", np.eye(3), [[0, 0, 0]], reach, size, spacing, disorder, seed, periodic)
+    return _lattice(CUBIC, reach, size, spacing, disorder, seed, periodic)
 
 
 def fcc(
@@ -226,30 +218,22 @@ def fcc(
     InputError
         For a parameter out of its range.
     """
-    edge = np.sqrt(2)
-    basis = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) * edge / 2
-    reach = [1, edge] if diagonals else [1]
-    return _lattice("fcc", np.eye(3) * edge, basis, reach, size, spacing, disorder, seed, periodic)
+    reach = [1, np.sqrt(2)] if diagonals else [1]
+    return _lattice(FCC, reach, size, spacing, disorder, seed, periodic)
 
 
 def _lattice(
-    name: str,
-    vectors: ArrayLike,
-    basis: ArrayLike,
+    unit: UnitCell,
     reach: Sequence[float],
     size: Sequence[int],
     spacing: float,
     disorder: float,
     seed: int,
     periodic: bool,
-    stagger: bool = False,
 ) -> Network:
-    """Lattice from the sites and bonds of one unit cell, repeated on a grid.
-
-    ``stagger`` shifts row ``j`` back by ``j // 2`` cells, so that an oblique lattice fills an
-    upright box.
-    """
-    vectors, basis = np.array(vectors, dtype=float), np.array(basis, dtype=float)
+    """Lattice of a unit cell repeated on a grid, with bonds of the lengths in ``reach``."""
+    name, stagger = unit.name, unit.stagger
+    vectors, basis = np.array(unit.vectors, dtype=float), np.array(unit.basis, dtype=float)
     d = len(vectors)
     size = _size(name, size, d)
     _check.many(f"A {name} lattice of {' x '.join(map(str, size))}", math.prod(size) * len(basis))
