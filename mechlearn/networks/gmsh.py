@@ -12,7 +12,7 @@ from mechlearn.io.gmsh import read_msh
 from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.io.meshfile import read_mesh
 from mechlearn.networks.cells import FAMILIES, Block, Mesh
-from mechlearn.networks.libraries import from_meshio
+from mechlearn.networks.meshio_vtk import from_meshio
 
 #: Families by the first word of what gmsh calls types of elements.
 NAMES = {

@@ -24,7 +24,7 @@ from mechlearn.networks.cells import (
 )
 from mechlearn.networks.decks import read_deck
 from mechlearn.networks.gmsh import read_gmsh
-from mechlearn.networks.libraries import from_meshio, from_vtk
+from mechlearn.networks.meshio_vtk import from_meshio, from_vtk
 from mechlearn.networks.planar import DIMENSION
 from mechlearn.networks.ply import read_ply
 
