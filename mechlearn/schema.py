@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mechlearn.errors import InputError, brief, hint
+from mechlearn.errors import InputError, brief, failure, hint
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -125,22 +125,36 @@ def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
     return registry[name]
 
 
-def build(kind: type, given: Mapping[str, Any], where: str, reserved: Collection[str] = ()) -> Any:
-    """Dataclass from the keys of a table.
+def settings(thing: Any) -> dict[str, Any]:
+    """What an object, or every object of a class, is made with, by name: fields or attributes."""
+    if is_dataclass(thing):
+        return {f.name: getattr(thing, f.name, None) for f in fields(thing) if f.init}
+    if isinstance(thing, type):
+        return dict.fromkeys(inspect.signature(thing).parameters)
+    return {name: value for name, value in vars(thing).items() if name[0] != "_"}
+
+
+def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[str] = ()) -> Any:
+    """Object of a class, or like another object, from the keys of a table.
 
     Raises
     ------
     InputError
-        For unknown keys (``reserved`` ones are named as known beside the fields) and wrong types.
+        For unknown keys (``reserved`` ones are named as known beside the fields), wrong types, and
+        keys that are missing.
     """
-    known = [f.name for f in fields(kind) if f.init]
+    made = kind if isinstance(kind, type) else type(kind)
+    known = list(settings(made))
     for key in given:
         if key not in known:
             raise InputError(f"{where}: {key} is not a known key; {hint(key, [*reserved, *known])}")
+    given = {**({} if made is kind else settings(kind)), **given}
     try:
-        return TypeAdapter(kind).validate_python(given)
+        return TypeAdapter(made).validate_python(given) if is_dataclass(made) else made(**given)
     except ValidationError as error:
-        raise input_error(error, kind, where) from None
+        raise input_error(error, made, where) from None
+    except TypeError as error:
+        raise InputError(f"{where}: {made.__name__} cannot be made: {failure(error)}.") from error
 
 
 def key_path(path: Iterable[str | int]) -> str:

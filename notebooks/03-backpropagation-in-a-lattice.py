@@ -181,7 +181,7 @@ claims.holds("gradient less product of extensions (NumPy)", "0", off, "< 1e-12",
 #   averaging them, learning is faster.
 
 # %%
-ADAM = {"name": "adam", "forget": (0.9, 0.999), "floor": np.sqrt(np.finfo(float).eps)}
+ADAM = {"name": "adam", "betas": (0.9, 0.999), "eps": np.sqrt(np.finfo(float).eps)}
 GIVES = np.array([0.0, 0.016, 0.004, 0.016])
 
 
@@ -239,7 +239,7 @@ def accuracies(run):
 
 epochs = full(5000, short=60)
 soft, stiff = regress(4.4e5, epochs), regress(5.5e5, full(1000, short=20))
-quick = regress(4.4e5, full(500, short=20), optimiser=ADAM | {"floor": ADAM["floor"] / 16})
+quick = regress(4.4e5, full(500, short=20), optimiser=ADAM | {"eps": ADAM["eps"] / 16})
 noisy = regress(4.4e5, full(500, short=60), noise=1e-4)
 
 # %%

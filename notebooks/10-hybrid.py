@@ -73,7 +73,7 @@ epochs = full(30, short=3)
 options = {
     "energy": ml.Resistor(),
     "rule": ml.GradientDescent(),
-    "optimiser": {"name": "adam", "forget": (0.9, 0.99)},
+    "optimiser": {"name": "adam", "betas": (0.9, 0.99)},
     "batch": 64,
 }
 model = ml.train(

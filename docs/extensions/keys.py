@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from mechlearn import networks
 from mechlearn.energies import energies
 from mechlearn.errors import InputError
-from mechlearn.learning.optimisers import steps
+from mechlearn.learning.optimisers import optimisers
 from mechlearn.learning.rules import rules
 from mechlearn.runs.config import Setup
 from mechlearn.tasks.costs import costs
@@ -171,7 +171,7 @@ def _kinds(word: str, registry: Mapping[str, type]) -> Callable[[], Iterator[Key
 
 
 def _optimisers() -> Iterator[KeyTable]:
-    for name, kind in steps.items():
+    for name, kind in optimisers.items():
         yield KeyTable(f'optimiser = {{name = "{name}"}}', text(kind), tuple(_arguments(kind)), 2)
 
 

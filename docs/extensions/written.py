@@ -63,12 +63,12 @@ MODULES = {
         "mechlearn.phase": ("Phase",),
         "mechlearn.learning.rules": ("Procedure", "Rule", "Contrastive"),
         "mechlearn.tasks.costs": ("Cost",),
-        "mechlearn.learning.optimisers": ("Step", "Plain", "Momentum", "Adam"),
+        "mechlearn.learning.optimisers": ("Optimiser", "Plain", "Momentum", "Adam"),
         "mechlearn.learning.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
         "mechlearn.runs.config": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
-        "mechlearn.extras": ("load",),
+        "mechlearn.extensions": ("load",),
     }),
 }  # fmt: skip
 

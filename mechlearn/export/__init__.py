@@ -5,6 +5,7 @@ which writes the file and returns a line that says what is in it. :mod:`mechlear
 reads those that carry the network.
 """
 
+import inspect
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.export.options import BODY, MAKING, SIZING, Options
+from mechlearn.extensions import Registry, callable_module
 from mechlearn.io.formats import FORMATS as MESHES
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class Format:
     takes: tuple[str, ...] = ()
 
 
-FORMATS: dict[str, Format] = {
+_KNOWN = {
     # to be made
     ".stl": Format("printing", "triangles, mm (no unit in the file)", MAKING + BODY),
     ".3mf": Format("printing", "triangles or beam lattice, mm", (*MAKING, *BODY, "lattice")),
@@ -67,6 +69,15 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def _writes(thing: Any) -> bool:
+    """True for a function of a run and a path."""
+    return inspect.isfunction(thing) and [*inspect.signature(thing).parameters] == ["run", "path"]
+
+
+#: Formats by their suffix: of mechlearn, and functions of a run and a path of users' own.
+FORMATS = Registry("export format", _writes, "a function of run and path", _KNOWN, prefix=".")
+
+
 def export(run: "Run", path: str | Path, **options: Any) -> str:
     """Write the learned network of a run in the format of the suffix.
 
@@ -92,10 +103,8 @@ def export(run: "Run", path: str | Path, **options: Any) -> str:
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        names = ", ".join(FORMATS)
-        raise InputError(f"{path}: the format {suffix or '(none)'!r} is not one of {names}.")
-    form = FORMATS[suffix]
+    form = FORMATS.pick(suffix, f"{path}: the format")
+    takes = form.takes if isinstance(form, Format) else ()
     known = Options.__dataclass_fields__
     for name in options:
         if name not in known:
@@ -103,11 +112,17 @@ def export(run: "Run", path: str | Path, **options: Any) -> str:
     try:
         chosen = replace(Options(), **options)
         for name in chosen.given():
-            if name not in form.takes:
-                takes = f"{suffix} takes {', '.join(form.takes)}" if form.takes else "none does"
-                raise InputError(f"{name} means nothing to {suffix} files; {takes}.")
+            if name not in takes:
+                said = f"{suffix} takes {', '.join(takes)}" if takes else "none does"
+                raise InputError(f"{name} means nothing to {suffix} files; {said}.")
+        if not isinstance(form, Format):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return form(run, path) or ""
         return import_module(f"mechlearn.export.{form.module}").write(run, path, chosen)
     except MechlearnError as error:
         if str(path) in str(error):
             raise
         raise type(error)(f"{path}: {error}") from None
+
+
+callable_module(__name__, export)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.export.part import Part, lowest, silhouette
-from mechlearn.extras import load
+from mechlearn.extensions import load
 from mechlearn.solids import facets
 
 if TYPE_CHECKING:

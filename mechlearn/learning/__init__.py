@@ -9,9 +9,10 @@ from mechlearn.learning.searching import SearchLearner
 
 
 def learner_of(rule: Procedure) -> type[Learner]:
-    """The kind of learner that a rule, or another way to change a network, makes."""
-    others: dict[type, type[Learner]] = {GreedyPruning: PruningLearner, GradientFree: SearchLearner}
-    return others.get(type(rule), RuleLearner)
+    """Class of the learner for a rule, or another procedure."""
+    if isinstance(rule, GreedyPruning):
+        return PruningLearner
+    return SearchLearner if isinstance(rule, GradientFree) else RuleLearner
 
 
 __all__ = ["Hardware", "Learner", "PruningLearner", "RuleLearner", "SearchLearner", "learner_of"]

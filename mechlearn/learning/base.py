@@ -19,7 +19,7 @@ from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.hardware import Hardware
 from mechlearn.learning.history import History
 from mechlearn.learning.imperfections import Flaws, Imperfections
-from mechlearn.learning.optimisers import Plain, make_step
+from mechlearn.learning.optimisers import Plain, make_optimiser
 from mechlearn.learning.pace import Pace
 from mechlearn.learning.position import Position, within
 from mechlearn.learning.rules import Procedure
@@ -121,7 +121,7 @@ class Learner(ABC):
             network, task, energy, learns=learns, cut=self.flaws.given.broken, comm=comm, **values
         )
         require_response(self.system)
-        self._steps = [make_step(optimiser, rate, dof) for dof in self.dofs]
+        self._steps = [make_optimiser(optimiser, rate, dof) for dof in self.dofs]
         self.problem, self.model = self.system.problem, self.system.model
         self.equilibrium = self.system.solver
         self.history = History()

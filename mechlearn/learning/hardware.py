@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.extensions import Registry
+
 
 class Hardware(Protocol):
     """A device that the model only imitates; see :class:`mechlearn.learning.device.Device`."""
@@ -14,3 +16,7 @@ class Hardware(Protocol):
         self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int
     ) -> NDArray[np.float64]:
         """Readings of its targets when its elements are set to ``parameters``, (examples, t)."""
+
+
+#: Devices by the name that task files use; all of them are users' own.
+devices = Registry("device", "outputs", "a device: an object with a method outputs", ())

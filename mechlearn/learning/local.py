@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError, listed
+from mechlearn.extensions import name_of
 from mechlearn.fem.superposition import Sense
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn
-from mechlearn.learning.rules import Rule, check_rule, rule_name, signals
+from mechlearn.learning.rules import Rule, check_rule, signals
 from mechlearn.network import Network
 from mechlearn.phase import Phase
 from mechlearn.tasks.task import Task
@@ -56,7 +57,7 @@ class RuleLearner(Learner):
                 if through
             )
             raise InputError(
-                f"rule: {rule_name(self.rule)} loads a network with the forces that it reads, "
+                f"rule: {name_of(self.rule)} loads a network with the forces that it reads, "
                 f"instead of holding it there, and without {listed(names)} nothing holds it as a "
                 "whole: at finite displacement it would turn away. Use equilibrium_propagation or "
                 "gradient_descent, or leave one of them out."
@@ -68,7 +69,7 @@ class RuleLearner(Learner):
         check_rule(rule)
         if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
             raise InputError(
-                f"rule: {rule_name(rule)} clamps outputs at values, and a {task.cost.name} has "
+                f"rule: {name_of(rule)} clamps outputs at values, and a {task.cost.name} has "
                 "none; use equilibrium_propagation or gradient_descent."
             )
 

@@ -1,11 +1,12 @@
-"""Steps: how far an element moves, given its own signal and its own past.
+"""Optimisers: the change of every element's parameter, from its own signal and its own past.
 
-Every step is element-wise, so that a local rule stays local.
+All are element-wise, so that a local rule stays local.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
@@ -13,33 +14,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
+from mechlearn.extensions import Registry, name_of
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.scales import Linear
-from mechlearn.schema import build
 
 
 @dataclass(kw_only=True)
-class Step(ABC):
-    """Turns signals into moves; keeps what it must remember between steps in ``memory``."""
+class Optimiser(ABC):
+    """Change of parameters, from signals; ``memory`` is what it keeps between steps.
 
-    rate: float
+    Parameters
+    ----------
+    rate : float, optional
+        Step size.
+    """
+
+    name: ClassVar[str]
+    rate: Any = None
 
     def __post_init__(self) -> None:
         self.memory: dict[str, NDArray] = {}
 
-    #: Whether it takes steps by signals however small, so must be told what of them is rounding.
+    #: Whether steps do not shrink with signals, so that rounding in them matters.
     sensitive: ClassVar[bool] = False
 
     def take_rounding(self, rounding: NDArray) -> None:  # noqa: B027 (most move by it as little)
-        """Take up, once, which signals are only rounding."""
+        """Take over, once, the rounding errors of signals, (m,)."""
+
+    def rate_of(self, dof: LearningDof, rate: float | None) -> float:
+        """Step size of a learning dof; raises InputError where none was given and one is needed."""
+        if rate is None:
+            raise InputError(f"train: the optimiser {name_of(self)!r} needs a rate.")
+        return rate
 
     @abstractmethod
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
         """The move of every element."""
 
 
-class Plain(Step):
+class Plain(Optimiser):
     """``-rate * signal``."""
+
+    name = "plain"
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
@@ -47,58 +63,68 @@ class Plain(Step):
 
 
 @dataclass(kw_only=True)
-class Momentum(Step):
-    """Heavy ball: ``v <- keep * v - rate * signal``, and ``v`` is the move.
+class Momentum(Optimiser):
+    """Heavy ball: ``v <- momentum * v - rate * signal``, and ``v`` is the change.
 
     Parameters
     ----------
-    keep : float
-        What is left of the last move, from 0 to below 1.
+    momentum : float
+        Part of the last change that is kept, from 0 to below 1.
     """
 
-    keep: float = 0.9
+    name = "momentum"
+    momentum: float = 0.9
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(0 <= self.keep < 1, "keep", self.keep, "from 0 to below 1")
+        _check(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
-        v = self.keep * self.memory.get("velocity", np.zeros_like(signal)) - self.rate * signal
+        v = self.momentum * self.memory.get("velocity", np.zeros_like(signal)) - self.rate * signal
         self.memory["velocity"] = v
         return v
 
 
 @dataclass(kw_only=True)
-class Adam(Step):
+class Adam(Optimiser):
     """Adam on each element's own signal (Kingma and Ba, https://arxiv.org/abs/1412.6980).
+
+    The rate is the step of the coordinate: a relative change on a log scale; on a linear one it is
+    multiplied by the dof's mean initial value, unless all of them start at 0. Every scale has a
+    default. Signals within their rounding errors count as zero: below ``eps`` steps still grow with
+    signals, and would let elements go apart whose signals are the same.
 
     Parameters
     ----------
-    forget : two numbers
-        What is kept per step of the mean of the signal, and of its square. The mean forgets faster
-        than usual (0.5 instead of 0.9). A network with few targets moves along few directions,
-        where momentum overshoots: on random packings (64 nodes, one target) the median training
-        takes 22 steps instead of 73.
-    floor : float, optional
-        The constant in the denominator, in units of the signal: what an element can just feel. Left
-        out, it is ``FLOOR`` times the typical signal of the first step, fixed from then on. Without
-        it, elements that no task reaches would turn rounding errors into full steps.
-
-    What is rounding of signals is not felt: below the floor steps still grow with signals, and
-    would let elements go apart that feel the same.
+    betas : two numbers
+        Decay of the means of the signal, and of its square. The first is smaller than usual (0.5
+        instead of 0.9). A network with few targets moves along few directions, where momentum
+        overshoots: on random packings (64 nodes, one target) the median training takes 22 steps
+        instead of 73.
+    eps : float, optional
+        The constant in the denominator, in units of the signal. Left out, it is ``EPS`` times the
+        typical signal of the first step, fixed from then on. Without it, elements that no task
+        reaches would turn rounding errors into full steps.
     """
 
-    FLOOR = 1e-6
+    EPS = 1e-6
+    name = "adam"
     sensitive: ClassVar[bool] = True
-    forget: tuple[float, float] = (0.5, 0.95)
-    floor: float | None = None
+    betas: tuple[float, float] = (0.5, 0.95)
+    eps: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        both = np.shape(self.forget) == (2,) and all(0 <= f < 1 for f in self.forget)
-        _check(both, "forget", self.forget, "two numbers from 0 to below 1")
-        _check(self.floor is None or self.floor > 0, "floor", self.floor, "above 0")
+        both = np.shape(self.betas) == (2,) and all(0 <= b < 1 for b in self.betas)
+        _check(both, "betas", self.betas, "two numbers from 0 to below 1")
+        _check(self.eps is None or self.eps > 0, "eps", self.eps, "above 0")
+
+    @override
+    def rate_of(self, dof: LearningDof, rate: float | None) -> float:
+        linear = isinstance(dof.scale, Linear)
+        typical = (float(np.abs(dof.values).mean()) or 1.0) if linear else 1.0
+        return (rate or dof.scale.adam_rate / dof.scale.steepness) * typical
 
     @override
     def take_rounding(self, rounding: NDArray) -> None:
@@ -118,12 +144,12 @@ class Adam(Step):
                 sum=np.zeros_like(signal),
                 squares=np.zeros_like(signal),
                 count=np.array(0),
-                floor=np.array(self.FLOOR * typical if self.floor is None else self.floor),
+                eps=np.array(self.EPS * typical if self.eps is None else self.eps),
                 unit=unit,
             )
         size = float(memory["unit"])
         signal = signal / size
-        a, b = self.forget
+        a, b = self.betas
         count = int(memory["count"]) + 1
         # Sums, of which the means follow by numbers, and so does what corrects them for starting
         # at 0: that spares passes over arrays.
@@ -132,27 +158,25 @@ class Adam(Step):
         squares += np.square(signal)
         memory["count"], memory["sum"], memory["squares"] = np.array(count), sums, squares
         unit = math.sqrt((1 - b**count) / (1 - b))
-        felt = np.sqrt(squares)
-        felt += unit * (float(memory["floor"]) / size or 1.0)
+        size_of = np.sqrt(squares)
+        size_of += unit * (float(memory["eps"]) / size or 1.0)
         move = (-self.rate * unit * (1 - a) / (1 - a**count)) * sums
-        move /= felt
+        move /= size_of
         return move
 
 
-#: Steps by the name that task files use.
-steps: dict[str, type[Step]] = {"adam": Adam, "momentum": Momentum, "plain": Plain}
+#: Optimisers by the name that task files use.
+optimisers = Registry(
+    "optimiser", Optimiser, "an optimiser: an ml.Optimiser", (Adam, Momentum, Plain)
+)
 
 
-def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: LearningDof) -> Step:
-    """The step of a learning dof; its own rate goes before the common one.
-
-    Adam's rate is the step of the coordinate: a relative change on a log scale; on a linear one it
-    is multiplied by the dof's mean initial value, unless all of them start at 0. The others take
-    the rate as it is.
+def make_optimiser(given: Any, rate: float | None, dof: LearningDof) -> Optimiser:
+    """Optimiser of a learning dof, whose own rate goes before the common one.
 
     Parameters
     ----------
-    optimiser : a name, or a mapping of ``name`` and the step's own parameters
+    given : Optimiser, its class or name, or a mapping of ``name`` and its parameters
     rate : float, optional
     dof : LearningDof
 
@@ -161,21 +185,12 @@ def make_step(optimiser: str | Mapping[str, Any], rate: float | None, dof: Learn
     InputError
         For an unknown optimiser or parameter, or one without a rate that needs it.
     """
-    options = {"name": optimiser} if isinstance(optimiser, str) else dict(optimiser)
-    name = options.pop("name", None)
-    if not isinstance(name, str) or name not in steps:
-        raise InputError(f"train: optimiser = {name!r} must be {' or '.join(steps)}.")
-    kind = steps[name]
-    if "rate" in options:
+    if isinstance(given, Mapping) and "rate" in given:
         raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
-    rate = dof.rate or rate
-    if kind is Adam:
-        linear = isinstance(dof.scale, Linear)
-        typical = (float(np.abs(dof.values).mean()) or 1.0) if linear else 1.0
-        rate = (rate or dof.scale.adam_rate / dof.scale.steepness) * typical
-    if rate is None:
-        raise InputError(f"train: the optimiser {name!r} needs a rate.")
-    return build(kind, {**options, "rate": rate}, "train.optimiser", ["name"])
+    made = copy(optimisers.make(given, "train.optimiser"))
+    made.memory = {}
+    made.rate = made.rate_of(dof, dof.rate or rate or made.rate)
+    return made
 
 
 def _check(right: bool, name: str, value: object, what: str) -> None:

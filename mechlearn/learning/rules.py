@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure
+from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
 
 Variant = Literal["positive", "negative", "centred"]
@@ -329,14 +330,9 @@ class GradientFree(Procedure):
             raise InputError(f"rule: method = {self.method!r} must be {known}.")
 
 
-def rule_name(rule: object) -> str:
-    """The name of a rule, or of the class of one that has none."""
-    return getattr(rule, "name", type(rule).__name__)
-
-
 def check_rule(rule: Any) -> None:
     """Raise InputError for an object that is no rule, or claims weights that its signal has not."""
-    name, weights = rule_name(rule), getattr(rule, "weights", None)
+    name, weights = name_of(rule), getattr(rule, "weights", None)
     phases = getattr(rule, "phases", None)
     own = callable(getattr(rule, "signal", None)) and (
         getattr(type(rule), "signal", None) is not Rule.signal
@@ -373,21 +369,23 @@ def signals(rule: Any, sensitivities: Sequence[NDArray]) -> NDArray[np.float64]:
         signal = np.asarray(rule.signal(sensitivities), dtype=float)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            f"rule {rule_name(rule)}: its signal cannot be computed from arrays of shape {shape}, "
+            f"rule {name_of(rule)}: its signal cannot be computed from arrays of shape {shape}, "
             f"examples and elements ({type(error).__name__}: {failure(error)})."
         ) from error
     if signal.shape != shape:
         raise InputError(
-            f"rule {rule_name(rule)}: its signal has the shape {signal.shape}; it must be "
+            f"rule {name_of(rule)}: its signal has the shape {signal.shape}; it must be "
             f"{shape}, examples and elements, as the arrays that it gets."
         )
     return signal
 
 
 #: Rules by the name that task files use.
-rules: dict[str, type[Procedure]] = {
-    rule.name: rule
-    for rule in (
+rules = Registry(
+    "rule",
+    (Procedure, "signal", "weights"),
+    "a rule: an object with phases, and a method signal or weights",
+    (
         CoupledLearning,
         ContrastiveLearning,
         EquilibriumPropagation,
@@ -395,5 +393,5 @@ rules: dict[str, type[Procedure]] = {
         DirectedAging,
         GreedyPruning,
         GradientFree,
-    )
-}
+    ),
+)

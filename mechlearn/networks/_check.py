@@ -1,8 +1,11 @@
 """Argument checks that generators share; every error is one sentence."""
 
+import inspect
 import math
+import types
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from mechlearn.errors import InputError
 
@@ -52,3 +55,29 @@ def _range(what: str, value: Any, low: float | None, high: float | None) -> None
     if low is None:
         raise InputError(f"{what} must be at most {high:g}, not {value:g}.")
     raise InputError(f"{what} must lie between {low:g} and {high:g}, not {value:g}.")
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """True for a value of an annotation, as far as that is one of a generator of mechlearn's."""
+    if isinstance(kind, types.UnionType):
+        return any(fits(value, k) for k in get_args(kind))
+    if kind in (None, type(None)):
+        return value is None
+    if kind is bool:
+        return isinstance(value, bool)
+    if get_origin(kind) is Sequence:
+        listed = isinstance(value, Sequence) and not isinstance(value, str)
+        return listed and all(fits(v, get_args(kind)[0]) for v in value)
+    kind = {int: Integral, float: Real}.get(kind, kind)
+    if not isinstance(kind, type) or kind is inspect.Parameter.empty:
+        return True
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def in_words(kind: Any) -> str:
+    """An annotation as it is said of a key."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(in_words(k) for k in get_args(kind) if k is not type(None))
+    if get_origin(kind) is Sequence:
+        return "a list of whole numbers"
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError, failure, listed
-from mechlearn.extras import load
+from mechlearn.extensions import load
 from mechlearn.io.untrusted import refuse_entities
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network

@@ -17,7 +17,7 @@ from mechlearn.learning.dofs import Learn
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.schema import Table, build, input_error, pick
+from mechlearn.schema import Table, build, input_error
 from mechlearn.tasks.costs import costs
 from mechlearn.tasks.data import read_examples
 from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task
@@ -205,8 +205,7 @@ class Setup(Table):
     @property
     def task(self) -> Task:
         """Supports, sources, targets, examples and cost."""
-        kind = pick(costs, self.cost.name, "cost: name")
-        cost = build(kind, self.cost.model_extra or {}, "cost", ["name"])
+        cost = costs.make(_keys(self.cost), "cost")
         return Task(cost=cost, **{name: getattr(self, name) for name in TASK_TABLES})
 
     def with_task(self, task: Task) -> "Setup":
@@ -279,7 +278,9 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 
 def build_element(table: EnergyTable, dim: int) -> Element:
     """What a network of that dimension is made of, with its settings checked."""
-    kind = pick(energies, table.model, "energy: model").in_dimension(dim)
+    kind = energies.pick(table.model, "energy: model")
+    if isinstance(kind, type) and issubclass(kind, Element):
+        kind = kind.in_dimension(dim)
     parameters = [p.name for p in kind.parameters]
     given = {k: v for k, v in (table.model_extra or {}).items() if k not in parameters}
     return build(kind, given, "energy", ["model", *parameters])
@@ -325,7 +326,7 @@ def build_material(
 
 def build_rule(table: RuleTable) -> Procedure:
     """The learning rule with its parameters checked."""
-    return build(pick(rules, table.name, "rule: name"), table.model_extra or {}, "rule", ["name"])
+    return rules.make(_keys(table), "rule")
 
 
 def to_toml(setup: Setup, examples: str | None = None) -> str:
@@ -336,6 +337,11 @@ def to_toml(setup: Setup, examples: str | None = None) -> str:
         mode="json", exclude_none=True, exclude={"examples"} if examples else None
     )
     return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
+
+
+def _keys(table: Table) -> dict[str, Any]:
+    """Name and further keys of a table."""
+    return {**table.model_dump(), **(table.model_extra or {})}
 
 
 def _entry(table: Any, name: str) -> Any:

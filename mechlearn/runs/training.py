@@ -13,6 +13,7 @@ from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.energies import Element, Spring
 from mechlearn.equilibrium import EquilibriumState
 from mechlearn.errors import SolveError
+from mechlearn.extensions import name_of
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
 from mechlearn.attributes import values_per_bond
@@ -21,7 +22,6 @@ from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import (
     CoupledLearning,
     Procedure,
-    rule_name,
     rules,
 )
 from mechlearn.network import Network
@@ -158,7 +158,7 @@ def train(
         learn=dict(learn),
         **{name: getattr(task, name) for name in TASK_TABLES},
         cost={"name": task.cost.name, **vars(task.cost)},
-        rule={"name": rule_name(rule), **vars(rule)},
+        rule={"name": name_of(rule), **vars(rule)},
         imperfections=imperfections or Imperfections(),
         train={
             "steps": steps,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.extras import load
+from mechlearn.extensions import load
 from mechlearn.solids.struts import Struts
 
 #: Sides of the prisms by which the volume of struts is found; it is then right to 1e-5.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.extras import load
+from mechlearn.extensions import load
 from mechlearn.solids.struts import Struts
 
 #: Corners of the polygon that stands for a joint's disc.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, SolveError
+from mechlearn.extensions import Registry
 
 
 class Cost(ABC):
@@ -20,7 +21,7 @@ class Cost(ABC):
 
     name: ClassVar[str]
     #: Whether outputs are wanted at values, which a clamp can hold; else only at better places.
-    has_values: ClassVar[bool]
+    has_values: ClassVar[bool] = True
 
     @abstractmethod
     def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
@@ -158,4 +159,4 @@ class CrossEntropy(Cost):
 
 
 #: Costs by the name that task files use.
-costs: dict[str, type[Cost]] = {cost.name: cost for cost in (SquaredError, CrossEntropy)}
+costs = Registry("cost", Cost, "a cost: an ml.Cost", (SquaredError, CrossEntropy))

@@ -17,7 +17,7 @@ from pydantic import (
 
 from mechlearn.network import LARGEST
 from mechlearn.schema import Table
-from mechlearn.tasks.costs import Cost, SquaredError
+from mechlearn.tasks.costs import Cost, SquaredError, costs
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
@@ -286,7 +286,7 @@ class Task(Table):
         What it is asked to do.
     examples : list of mappings, optional
         Several situations, each with values by name.
-    cost : Cost, optional
+    cost : Cost, its class or name, optional
         What is to be lowered at the targets.
     """
 
@@ -294,7 +294,9 @@ class Task(Table):
     sources: list[Source] = Field(default_factory=list)
     targets: list[Target] = Field(min_length=1)
     examples: list[Example] = Field(default_factory=list)
-    cost: InstanceOf[Cost] = Field(default_factory=SquaredError)
+    cost: Annotated[InstanceOf[Cost], BeforeValidator(lambda cost: costs.make(cost, "cost"))] = (
+        Field(default_factory=SquaredError)
+    )
 
     def _repr_html_(self) -> str:
         from mechlearn.render.notebook import task_html

@@ -317,7 +317,7 @@ def test_a_summary_must_have_every_key(folder, key):
         ('model = "spring"', 'model = "spring"\nweight = 1.0', "task.toml: energy: weight is no"),
         ('file = "network.vtu"', 'file = "gone.vtu"', "There is no file"),
         ('file = "network.vtu"', 'generator = "square"', "does not belong to the network"),
-        ('file = "network.vtu"', 'generator = "squar"', "task.toml: There is no generator"),
+        ('file = "network.vtu"', 'generator = "squar"', "'squar' is not known"),
     ],
 )
 def test_a_task_must_fit_the_other_files(folder, old, new, said):

@@ -7,7 +7,7 @@ import mechlearn as ml
 from mechlearn.energies import Spring
 from mechlearn.errors import InputError
 from mechlearn.learning.dofs import LearningDof
-from mechlearn.learning.optimisers import make_step
+from mechlearn.learning.optimisers import make_optimiser
 from mechlearn.learning.scales import scales
 
 LOW, HIGH = 0.5, 4.0
@@ -63,7 +63,7 @@ def dof(plane):
 
 def test_adam_is_the_published_one(dof):
     """Kingma and Ba, algorithm 1, with its constants."""
-    step = make_step({"name": "adam", "forget": [0.9, 0.999], "floor": 1e-8}, 0.01, dof)
+    step = make_optimiser({"name": "adam", "betas": [0.9, 0.999], "eps": 1e-8}, 0.01, dof)
     rng, m, v = np.random.default_rng(1), 0.0, 0.0
     for t in range(1, 6):
         g = rng.standard_normal(4)
@@ -73,25 +73,25 @@ def test_adam_is_the_published_one(dof):
 
 
 def test_momentum_is_a_heavy_ball(dof):
-    step = make_step({"name": "momentum", "keep": 0.5}, 0.1, dof)
+    step = make_optimiser({"name": "momentum", "momentum": 0.5}, 0.1, dof)
     assert [step(np.ones(1))[0] for _ in range(3)] == pytest.approx([-0.1, -0.15, -0.175])
 
 
 @pytest.mark.parametrize(
     ("optimiser", "rate", "message"),
     [
-        ("adan", None, "must be adam or momentum or plain"),
+        ("adan", None, "optimiser: name = .adan. is not known; did you mean .adam."),
         ("plain", None, "needs a rate"),
-        ({"name": "adam", "forgett": [0.9, 0.9]}, None, "did you mean 'forget'"),
-        ({"name": "adam", "forget": [0.9, 1.0]}, None, "two numbers from 0 to below 1"),
-        ({"name": "adam", "forget": "much"}, None, "forget"),
-        ({"name": "adam", "floor": 0.0}, None, "floor = 0.0 must be above 0"),
+        ({"name": "adam", "betast": [0.9, 0.9]}, None, "did you mean 'betas'"),
+        ({"name": "adam", "betas": [0.9, 1.0]}, None, "two numbers from 0 to below 1"),
+        ({"name": "adam", "betas": "much"}, None, "betas"),
+        ({"name": "adam", "eps": 0.0}, None, "eps = 0.0 must be above 0"),
         ({"name": "momentum", "rate": 1.0}, None, "train.rate"),
     ],
 )
 def test_optimisers_that_make_no_sense_are_refused(dof, optimiser, rate, message):
     with pytest.raises(InputError, match=message):
-        make_step(optimiser, rate, dof)
+        make_optimiser(optimiser, rate, dof)
 
 
 def test_saturating_scales_need_bounds(plane):

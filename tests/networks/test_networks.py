@@ -788,9 +788,9 @@ def test_every_generator_can_be_called_by_name():
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
-        ("packng", {}, ["'packng'", "did you mean 'packing'", "delaunay"]),
-        ("qqq", {}, ["'qqq'", "the generators are packing"]),
-        ("packing", {"node": 5}, ["'node'", "did you mean 'nodes'", "coordination"]),
+        ("packng", {}, ["'packng'", "did you mean 'packing'"]),
+        ("qqq", {}, ["'qqq'", "known are packing, delaunay", "--plugin"]),
+        ("packing", {"node": 5}, ["node is not", "did you mean 'nodes'"]),
         ("packing", {"nodes": "many"}, ["nodes", "whole number", "'many'"]),
         ("packing", {"nodes": True}, ["nodes", "whole number"]),
         ("packing", {"periodic": 1}, ["periodic", "true or false"]),

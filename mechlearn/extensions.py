@@ -1,0 +1,280 @@
+"""Extensions: optional packages, and elements, rules, costs and the like of users' own.
+
+What task files, commands and Python name is in a :class:`Registry` per kind. :func:`register` adds
+to them, at once or in a plugin: a file or module given to a command by ``--plugin``, or a package
+with an entry point in the group ``mechlearn.plugins``.
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mechlearn.errors import InputError, MechlearnError, failure, hint, listed
+from mechlearn.schema import build
+
+#: Registries by the module that holds them, in the order in which a kind is told.
+HOMES = {
+    "mechlearn.energies": "energies",
+    "mechlearn.tasks.costs": "costs",
+    "mechlearn.learning.optimisers": "optimisers",
+    "mechlearn.learning.rules": "rules",
+    "mechlearn.learning.hardware": "devices",
+    "mechlearn.export": "FORMATS",
+    "mechlearn.networks": "generators",
+}
+#: The entry points of packages that bring extensions.
+GROUP = "mechlearn.plugins"
+#: Plugins that were loaded, files by their absolute path.
+plugins: list[str] = []
+
+
+class Registry(dict[str, Any]):
+    """Classes, instances or functions of one kind by the name that task files use.
+
+    Parameters
+    ----------
+    kind : str
+        In one word, such as "rule".
+    marks : class, name of an attribute, or callable, or a tuple of them
+        An object or class is of the kind if it is of one of the classes, has one of the attributes,
+        or is accepted by one of the callables.
+    about : str
+        What an object of the kind is, for errors.
+    known : iterable, or mapping by name
+        Those of mechlearn.
+    prefix : str
+        What names start with, for users' own.
+    """
+
+    def __init__(
+        self, kind: str, marks: Any, about: str, known: Iterable[Any], prefix: str = ""
+    ) -> None:
+        by_name = isinstance(known, Mapping)
+        super().__init__(known if by_name else {name_of(thing): thing for thing in known})
+        self.kind, self.about, self.prefix = kind, about, prefix
+        self._marks = marks if isinstance(marks, tuple) else (marks,)
+        #: Names that users registered, and the file or module of each.
+        self.own: dict[str, str] = {}
+
+    def fits(self, thing: Any) -> bool:
+        """True for an object, or class, of the kind."""
+        return any(
+            issubclass(_class_of(thing), mark)
+            if isinstance(mark, type)
+            else hasattr(thing, mark)
+            if isinstance(mark, str)
+            else mark(thing)
+            for mark in self._marks
+        )
+
+    def pick(self, name: Any, where: str) -> Any:
+        """Entry of that name; raises InputError that suggests the nearest, or how to bring it."""
+        if name not in self:
+            load_packages()
+        if not isinstance(name, str) or name not in self:
+            near = hint(str(name), self)
+            more = "" if near.startswith("did") else f" {BRING}"
+            raise InputError(f"{where} = {name!r} is not known; {near}{more}")
+        return self[name]
+
+    def make(self, given: Any, where: str) -> Any:
+        """Object of the kind from its name, its class, a table of ``name`` and keys, or itself.
+
+        Raises
+        ------
+        InputError
+            For anything else, unknown keys, and values that the class refuses.
+        """
+        keys: dict[str, Any] = {}
+        if isinstance(given, Mapping):
+            keys = dict(given)
+            given = keys.pop("name", None)
+        if isinstance(given, str) or keys:
+            given = self.pick(given, f"{where}: name")
+        if not self.fits(given):
+            raise InputError(f"{where} = {given!r} must be {self.about}; known are {listed(self)}.")
+        return build(given, keys, where, ["name"]) if isinstance(given, type) or keys else given
+
+
+#: How to bring an extension that is not there.
+BRING = "One of your own is brought by --plugin FILE.py, or ml.register."
+
+
+def name_of(thing: Any) -> str:
+    """Name of an object: its attribute ``name``, else that of its class or function."""
+    name = getattr(thing, "name", None)
+    return name if isinstance(name, str) else str(getattr(thing, "__name__", type(thing).__name__))
+
+
+def origin(thing: Any) -> str:
+    """Plugin, file or module that an object's class or function is defined in."""
+    module = inspect.getmodule(thing if inspect.isroutine(thing) else _class_of(thing))
+    name = getattr(module, "__name__", "__main__")
+    file = getattr(module, "__file__", None)
+    return Path(file).name if file and name.startswith(("__main__", PREFIX)) else name
+
+
+def _class_of(thing: Any) -> type:
+    return thing if isinstance(thing, type) else type(thing)
+
+
+def registries() -> Iterator[Registry]:
+    """All registries."""
+    for module, name in HOMES.items():
+        yield getattr(importlib.import_module(module), name)
+
+
+def register[T](thing: T) -> T:
+    """Make an extension known by its name, to task files, commands and Python.
+
+    Parameters
+    ----------
+    thing : class, instance or function
+        A subclass or instance of :class:`mechlearn.BondEnergy`, :class:`mechlearn.Rule`,
+        :class:`mechlearn.Cost` or :class:`mechlearn.Optimiser`; a device with a method
+        ``outputs``; a function of ``run`` and ``path`` that writes an export format, whose suffix
+        is its name; or another function, a generator of networks.
+
+    Returns
+    -------
+    The same, so that it can decorate a class or function.
+
+    Raises
+    ------
+    InputError
+        For an object of no such kind, and a name that is taken.
+    """
+    registry = next((r for r in registries() if r.fits(thing)), None)
+    if registry is None:
+        kinds = listed([r.kind for r in registries()])
+        raise InputError(f"register: {thing!r} is none of {kinds}.")
+    name = registry.prefix + name_of(thing)
+    there = registry.get(name)
+    if there is not None and not _same(there, thing):
+        raise InputError(
+            f"register: the {registry.kind} {name!r} is there already, from "
+            f"{registry.own.get(name, 'mechlearn')}; give yours another name."
+        )
+    registry[name], registry.own[name] = thing, origin(thing)
+    return thing
+
+
+def _same(old: Any, new: Any) -> bool:
+    """True for a definition that was run again, as a cell of a notebook is."""
+    one, other = (t if inspect.isroutine(t) else _class_of(t) for t in (old, new))
+    where = (one.__module__, one.__qualname__)
+    return where == (other.__module__, other.__qualname__) and not where[0].startswith("mechlearn.")
+
+
+def needed(*pairs: tuple[str, Any]) -> dict[str, str]:
+    """Origins of objects that are not mechlearn's own, by their name."""
+    return {
+        name: origin(thing)
+        for name, thing in pairs
+        if not _class_of(thing).__module__.startswith("mechlearn.")
+    }
+
+
+# -- plugins -------------------------------------------------------------------------------------
+
+#: Names of modules that are files given by their path.
+PREFIX = "mechlearn_plugin_"
+
+
+def load_plugin(plugin: str) -> None:
+    """Load a file of Python, or a module by its name, and what it registers.
+
+    Raises
+    ------
+    InputError
+        Where it is not there, fails, or registers nothing.
+    """
+    path = Path(plugin).absolute()
+    name = str(path) if plugin.endswith(".py") or path.is_file() else plugin
+    if name in plugins:
+        return
+    before = sum(len(r.own) for r in registries())
+    try:
+        if name == plugin and not Path(plugin).is_absolute():
+            importlib.import_module(plugin)
+        else:
+            _run(path)
+    except MechlearnError as error:
+        raise type(error)(f"--plugin {plugin}: {error}") from error
+    except Exception as error:  # code of users fails in any way
+        raise InputError(
+            f"--plugin {plugin} cannot be loaded: {type(error).__name__}: {failure(error)}."
+        ) from error
+    if sum(len(r.own) for r in registries()) == before:
+        raise InputError(f"--plugin {plugin} registers nothing: decorate with @ml.register.")
+    plugins.append(name)
+
+
+def _run(path: Path) -> None:
+    """Load a file as a module, whose name is the same in every process."""
+    name = f"{PREFIX}{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError("it is no file of Python.")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def load_packages() -> None:
+    """Load what installed packages bring, once.
+
+    Raises
+    ------
+    InputError
+        For a package whose plugin fails.
+    """
+    if GROUP in plugins:
+        return
+    plugins.append(GROUP)
+    for point in entry_points(group=GROUP):
+        try:
+            found = point.load()
+            if not isinstance(found, ModuleType):
+                register(found)
+        except Exception as error:  # code of others fails in any way
+            raise InputError(
+                f"The plugin {point.name!r} ({point.value}) cannot be loaded: {failure(error)}."
+            ) from error
+
+
+def callable_module(name: str, function: Callable[..., Any]) -> None:
+    """Let a module be called as the function that it is named after."""
+    kind = type(sys.modules[name])
+    sys.modules[name].__class__ = type(kind.__name__, (kind,), {"__call__": staticmethod(function)})
+
+
+# -- optional packages ---------------------------------------------------------------------------
+
+
+def load(module: str, extra: str, purpose: str) -> ModuleType:
+    """A module of an extra of mechlearn.
+
+    Raises
+    ------
+    MechlearnError
+        Where it cannot be loaded; says for what purpose it is needed, and how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        raise MechlearnError(
+            f"{purpose} {module}, which cannot be loaded ({error}): install it with "
+            f"pip install 'mechlearn[{extra}]'."
+        ) from None
