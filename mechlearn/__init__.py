@@ -1,7 +1,7 @@
 """mechlearn: mechanical networks that learn a response by local rules.
 
-``import mechlearn as ml`` gives the names in ``__init__.pyi``; each is loaded when it is first used,
-so that reading a task does not wait for DOLFINx.
+``import mechlearn as ml`` gives the names in ``__init__.pyi``, each loaded when it is first used:
+reading a task does not wait for DOLFINx.
 """
 
 import ast
@@ -25,9 +25,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'mechlearn' has no attribute {name!r}")
     home = _HOMES[name]
-    if home == __name__ or not hasattr(import_module(home), name):
-        return import_module(f"{home}.{name}")
-    return getattr(import_module(home), name)
+    module = import_module(home)
+    if home == f"{__name__}.{name}":  # named as its function, and callable as that
+        return module
+    return vars(module).get(name) or import_module(f"{home}.{name}")
 
 
 def __dir__() -> list[str]:

@@ -32,10 +32,12 @@ PAGES = {
     "elements": ("Elements", "Element types, each an energy of one bond or strut.",
                  ("energies",)),
     "learning": ("Learning", "Learning parameters, rules, and imperfections of elements.",
-                 ("runs.training", "learning")),
+                 ("runs.training", "learning", "phase")),
     "runs": ("Runs", "Results of a training.", ("runs.run", "runs.results")),
-    "sequences": ("Sequences", "Sequential and joint learning of several tasks; damage.",
-                  ("studies.sequence",)),
+    "sequences": ("Studies", "Sequences of tasks, comparison of rules, sweeps, verification.",
+                  ("studies",)),
+    "extensions": ("Extensions", "Registration of elements, rules and the like of one's own.",
+                   ("extensions",)),
     "errors": ("Errors", "Exceptions: invalid input, and unsolved equilibria.", ("errors",)),
 }  # fmt: skip
 
@@ -48,11 +50,10 @@ MODULES = {
         "mechlearn.report": ("report",),
         "mechlearn.view": ("serve",),
     }),
-    "studies": ("Comparing, sweeping, verifying", "Comparison of rules, sweeps, verification.", {
-        "mechlearn.studies.compare": ("compare", "nudge_study"),
-        "mechlearn.studies.sweep": ("sweep",),
+    "studies": ("Parts of studies", "Nudges of rules, struts of solids, tuning.", {
+        "mechlearn.studies.compare": ("nudge_study",),
         "mechlearn.solids.sizing": ("size_struts",),
-        "mechlearn.studies.verify": ("verify", "tune", "table", "write"),
+        "mechlearn.studies.verify": ("tune", "table", "write"),
     }),
     "extending": ("Extending", "Base classes of elements, rules, costs and learners.", {
         "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),
@@ -68,7 +69,7 @@ MODULES = {
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
         "mechlearn.runs.config": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
-        "mechlearn.extensions": ("load",),
+        "mechlearn.extensions": ("Registry", "load_plugin", "load"),
     }),
 }  # fmt: skip
 
@@ -165,8 +166,11 @@ def interface() -> dict[str, str]:
     """Pages of the Python interface by name; every name of the package is on one of them."""
     grouped: dict[str, list[str]] = {name: [] for name in PAGES}
     homes = {home: name for name, (_, _, modules) in PAGES.items() for home in modules}
+    elsewhere = {module for _, _, members in MODULES.values() for module in members}
     for public in mechlearn.__all__:
         thing = getattr(mechlearn, public)
+        if getattr(thing, "__name__", "") in elsewhere:
+            continue
         module = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
         home = ".".join(module.split(".")[1:])
         home = home if home in homes else home.split(".")[0]

@@ -60,6 +60,7 @@ class Bond:
     of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
     potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
     of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
+    ``dot`` is the inner product of two vectors.
     """
 
     vector: Any
@@ -153,7 +154,7 @@ class BondEnergy(Element):
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
-        """The bond's strain as a scalar UFL expression, or a tuple of those in ``strains``."""
+        """Strain of a ``bond`` as a scalar UFL expression, or a tuple of those in ``strains``."""
 
     @abstractmethod
     def energy(self, *args: Any, **kwargs: Any) -> Any:
@@ -205,8 +206,8 @@ class BondEnergy(Element):
     def stresses(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
         """Partners of the strains (tension, moment; current), (k, elements).
 
-        At some strains, (k,) or (k, elements), and values of ``length`` and the parameters by name,
-        (elements,) each.
+        Of ``strains``, (k,) or (k, elements), ``at`` values of ``length`` and the parameters by
+        name, (elements,) each.
         """
         out = np.empty((len(self.strains), len(at["length"])))
         at = {**at, **dict(zip(self.strains, strains, strict=True))}
@@ -215,7 +216,7 @@ class BondEnergy(Element):
         return out
 
     def moduli(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
-        """Second derivatives by the strains, (elements, k, k), where :meth:`stresses` are first."""
+        """Second derivatives, (elements, k, k), by ``strains`` ``at`` values as in stresses."""
         names = self.strains
         out = np.empty((len(at["length"]), len(names), len(names)))
         at = {**at, **dict(zip(names, strains, strict=True))}

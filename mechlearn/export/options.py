@@ -8,7 +8,7 @@ from mechlearn.errors import InputError
 
 @dataclass(frozen=True)
 class Options:
-    """Options of exports.
+    """Options of exports; nonsense raises InputError.
 
     Parameters
     ----------

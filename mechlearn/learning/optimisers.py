@@ -39,10 +39,10 @@ class Optimiser(ABC):
     sensitive: ClassVar[bool] = False
 
     def take_rounding(self, rounding: NDArray) -> None:  # noqa: B027 (most move by it as little)
-        """Take over, once, the rounding errors of signals, (m,)."""
+        """Take over, once, the ``rounding`` errors of signals, (m,)."""
 
     def rate_of(self, dof: LearningDof, rate: float | None) -> float:
-        """Step size of a learning dof; raises InputError where none was given and one is needed."""
+        """Step size of a ``dof``, given a ``rate``; raises InputError where that is needed."""
         if rate is None:
             raise InputError(f"train: the optimiser {name_of(self)!r} needs a rate.")
         return rate
@@ -53,7 +53,7 @@ class Optimiser(ABC):
 
 
 class Plain(Optimiser):
-    """``-rate * signal``."""
+    """Gradient descent: the change is minus ``rate`` times the signal."""
 
     name = "plain"
 
@@ -70,6 +70,8 @@ class Momentum(Optimiser):
     ----------
     momentum : float
         Part of the last change that is kept, from 0 to below 1.
+    rate : float
+        Step size.
     """
 
     name = "momentum"
@@ -91,9 +93,9 @@ class Adam(Optimiser):
     """Adam on each element's own signal (Kingma and Ba, https://arxiv.org/abs/1412.6980).
 
     The rate is the step of the coordinate: a relative change on a log scale; on a linear one it is
-    multiplied by the dof's mean initial value, unless all of them start at 0. Every scale has a
-    default. Signals within their rounding errors count as zero: below ``eps`` steps still grow with
-    signals, and would let elements go apart whose signals are the same.
+    multiplied by the dof's mean initial value, unless all of them start at 0. Signals within their
+    rounding errors count as zero: below ``eps`` steps still grow with signals, and would let
+    elements go apart whose signals are the same.
 
     Parameters
     ----------
@@ -106,6 +108,8 @@ class Adam(Optimiser):
         The constant in the denominator, in units of the signal. Left out, it is ``EPS`` times the
         typical signal of the first step, fixed from then on. Without it, elements that no task
         reaches would turn rounding errors into full steps.
+    rate : float, optional
+        Step size; every scale has a default.
     """
 
     EPS = 1e-6

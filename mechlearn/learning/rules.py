@@ -43,7 +43,7 @@ class Rule(Procedure):
         return None
 
     def signal(self, sensitivities: Sequence[NDArray]) -> NDArray:
-        """Signal of every element, from its own ``du/dL`` in each of the phases.
+        """Signal of every element, from its own ``du/dL`` in each phase, ``sensitivities``.
 
         A plain step of rate ``a`` changes the parameter by ``-a`` times the signal. Arrays have one
         row per example and one column per element, in the network's order of bonds; element by

@@ -91,7 +91,7 @@ def compare(
     Parameters
     ----------
     setup, folder : the task, and the folder its files are relative to
-    names : rules by the names of :func:`all_rules`; all where empty
+    names : rules by the names of ``all_rules``; all where empty
     seeds : number of starts, which differ in the random spread of the initial values
     watch : called with the rule's name and the seed before each training
 

@@ -108,7 +108,7 @@ def sweep(
     setup, folder : the task, and the folder its files are relative to
     output : path
         The folder of the sweep. Members that it holds already, finished, are not trained again.
-    vary : what varies, see :func:`members`
+    vary : what varies, see ``members``
     workers : int, optional
         Processes on this machine, as many as it has cores unless given.
     scheduler : str, optional

@@ -1,7 +1,7 @@
 """Costs: how far the outputs of a network are from what is wanted, as one number to lower.
 
 A cost sees outputs and wanted values in the user's units, arrays of shape (examples, targets), and
-a mask of the targets that are asked for. It knows no physics. A new one is a class here and a line
+the mask of active targets. It knows no physics. A new one is a class here and a line
 in ``costs``.
 """
 
@@ -17,30 +17,37 @@ from mechlearn.extensions import Registry
 
 
 class Cost(ABC):
-    """A function of the outputs of every example."""
+    """Function of the outputs of every example.
+
+    Its methods take ``outputs`` and ``wanted`` values in the user's units, (examples, targets), and
+    ``active``, the mask of the targets that the example asks for.
+    """
 
     name: ClassVar[str]
     #: Whether outputs are wanted at values, which a clamp can hold; else only at better places.
     has_values: ClassVar[bool] = True
 
     @abstractmethod
-    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """The cost of every example, (examples,)."""
+    def value(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        """Cost of every example, (examples,), from ``outputs``, ``wanted`` and ``active``."""
 
     @abstractmethod
-    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """Its derivative by the outputs, (examples, targets)."""
+    def slope(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        """Derivative by ``outputs``, (examples, targets), at ``wanted`` and ``active``."""
 
     @abstractmethod
-    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """Its second derivative by the outputs, (examples, targets, targets)."""
+    def curvature(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        """Second derivative by ``outputs``, (examples, targets, targets), as :meth:`slope`.
 
-    def reached(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        """What of the outputs is compared with what is wanted, (examples, targets)."""
+        At ``wanted`` and ``active`` as there.
+        """
+
+    def reached(self, outputs: NDArray, active: NDArray) -> NDArray[np.float64]:
+        """Part of ``outputs`` that is compared with what is wanted, where ``active``."""
         return outputs
 
-    def check(self, wanted: NDArray, asked: NDArray) -> None:  # noqa: B027 (most take anything)
-        """Raise InputError where nothing like that can be wanted."""
+    def check(self, wanted: NDArray, active: NDArray) -> None:  # noqa: B027 (most take anything)
+        """Raise InputError where such ``wanted`` values make no sense where ``active``."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +58,16 @@ class SquaredError(Cost):
     has_values: ClassVar[bool] = True
 
     @override
-    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return 0.5 * np.square(self.slope(outputs, wanted, asked)).sum(axis=1)
+    def value(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        return 0.5 * np.square(self.slope(outputs, wanted, active)).sum(axis=1)
 
     @override
-    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return np.where(asked, outputs - wanted, 0.0)
+    def slope(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        return np.where(active, outputs - wanted, 0.0)
 
     @override
-    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        return asked[:, :, None] * np.eye(asked.shape[1])
+    def curvature(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        return active[:, :, None] * np.eye(active.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +103,8 @@ class CrossEntropy(Cost):
             raise InputError(f"cost: temperature = {self.temperature} must be above 0.")
 
     @override
-    def check(self, wanted: NDArray, asked: NDArray) -> None:
-        shares = np.where(asked, wanted, 0.0)
+    def check(self, wanted: NDArray, active: NDArray) -> None:
+        shares = np.where(active, wanted, 0.0)
         wrong = (shares < 0).any(axis=1) | (np.abs(shares.sum(axis=1) - 1) > 1e-9)
         if wrong.any():
             e = int(np.flatnonzero(wrong)[0])
@@ -107,12 +114,12 @@ class CrossEntropy(Cost):
             )
 
     @override
-    def reached(self, outputs: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    def reached(self, outputs: NDArray, active: NDArray) -> NDArray[np.float64]:
         """The share of every target that is asked for, (examples, targets)."""
         if self.of == "shares":
-            weights = np.where(asked, np.abs(outputs), 0.0)
+            weights = np.where(active, np.abs(outputs), 0.0)
         else:
-            z = np.where(asked, outputs / self.temperature, -np.inf)
+            z = np.where(active, outputs / self.temperature, -np.inf)
             weights = np.exp(z - z.max(axis=1, keepdims=True))
         total = weights.sum(axis=1, keepdims=True)
         if not (total > 0).all():
@@ -120,38 +127,38 @@ class CrossEntropy(Cost):
         return weights / total
 
     @override
-    def value(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
-        counts = asked & (wanted > 0)
+    def value(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
+        counts = active & (wanted > 0)
         with np.errstate(divide="ignore"):
-            logs = np.log(np.where(counts, self.reached(outputs, asked), 1.0))
+            logs = np.log(np.where(counts, self.reached(outputs, active), 1.0))
         return -np.where(counts, wanted * logs, 0.0).sum(axis=1)
 
     @override
-    def slope(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    def slope(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
         if self.of == "softmax":
-            excess = self.reached(outputs, asked) - np.where(asked, wanted, 0.0)
+            excess = self.reached(outputs, active) - np.where(active, wanted, 0.0)
             return excess / self.temperature
-        sizes = self._sizes(outputs, wanted, asked)
-        total = np.where(asked, np.abs(outputs), 0.0).sum(axis=1, keepdims=True)
-        return np.where(asked, np.sign(outputs) * (1 / total - wanted / sizes), 0.0)
+        sizes = self._sizes(outputs, wanted, active)
+        total = np.where(active, np.abs(outputs), 0.0).sum(axis=1, keepdims=True)
+        return np.where(active, np.sign(outputs) * (1 / total - wanted / sizes), 0.0)
 
     @override
-    def curvature(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    def curvature(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
         one = np.eye(outputs.shape[1])
         if self.of == "softmax":
-            s = self.reached(outputs, asked)
+            s = self.reached(outputs, active)
             both = s[:, :, None] * one - s[:, :, None] * s[:, None, :]
             return both / self.temperature**2
-        sizes = self._sizes(outputs, wanted, asked)
-        total = np.where(asked, np.abs(outputs), 0.0).sum(axis=1)[:, None, None]
-        sign = np.where(asked, np.sign(outputs), 0.0)
-        own = np.where(asked, wanted / sizes**2, 0.0)
+        sizes = self._sizes(outputs, wanted, active)
+        total = np.where(active, np.abs(outputs), 0.0).sum(axis=1)[:, None, None]
+        sign = np.where(active, np.sign(outputs), 0.0)
+        own = np.where(active, wanted / sizes**2, 0.0)
         return own[:, :, None] * one - sign[:, :, None] * sign[:, None, :] / total**2
 
-    def _sizes(self, outputs: NDArray, wanted: NDArray, asked: NDArray) -> NDArray[np.float64]:
+    def _sizes(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:
         """Sizes of the outputs; those that matter nowhere count as one."""
         sizes = np.abs(outputs)
-        if (asked & (wanted > 0) & (sizes == 0)).any():
+        if (active & (wanted > 0) & (sizes == 0)).any():
             raise SolveError(
                 "An output whose share shall grow is zero: its cross-entropy has no slope."
             )
