@@ -94,3 +94,32 @@ class PhaseState:
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
         return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """A state of a system in one example.
+
+    Attributes
+    ----------
+    state : (n, components) array
+        Displacements (then rotations), or potentials.
+    outputs : (t,) array
+        Readings of the targets, in the user's units.
+    absolute : dict of (t,) arrays
+        Their readings from the reference, unpulled and pulled, where outputs are changes from the
+        unloaded state.
+    energy : float
+        Elastic energy of the network.
+    cell : (d, d) array
+        Strain of the periodic cell; zero where it is rigid.
+    field : (dofs,) array
+        The whole state in the order of the model.
+    """
+
+    state: NDArray[np.float64]
+    outputs: NDArray[np.float64]
+    absolute: dict[str, NDArray[np.float64]]
+    energy: float
+    cell: NDArray[np.float64]
+    field: NDArray[np.float64]

@@ -10,7 +10,6 @@ unless a target says otherwise.
 
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ from mechlearn.energies import Element, Spring
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import Equilibrium, EquilibriumState, PhaseState, equilibrium
+from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI
@@ -31,35 +31,6 @@ from mechlearn.phase import ADJOINT, Phase
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
-
-
-@dataclass(frozen=True, eq=False)
-class Response:
-    """A state of a system in one example.
-
-    Attributes
-    ----------
-    state : (n, components) array
-        Displacements (then rotations), or potentials.
-    outputs : (t,) array
-        Readings of the targets, in the user's units.
-    absolute : dict of (t,) arrays
-        Their readings from the reference, unpulled and pulled, where outputs are changes from the
-        unloaded state.
-    energy : float
-        Elastic energy of the network.
-    cell : (d, d) array
-        Strain of the periodic cell; zero where it is rigid.
-    field : (dofs,) array
-        The whole state in the order of :attr:`System.model`.
-    """
-
-    state: NDArray[np.float64]
-    outputs: NDArray[np.float64]
-    absolute: dict[str, NDArray[np.float64]]
-    energy: float
-    cell: NDArray[np.float64]
-    field: NDArray[np.float64]
 
 
 class System:
@@ -257,12 +228,26 @@ class System:
         return self.solve(Phase("clamp", 1.0)).parts[0][1]  # type: ignore[return-value]
 
     def solve(self, phase: Phase) -> PhaseState:
-        """The states of a phase, such as ``Phase("nudge", 0.1)``."""
+        """The states of a phase, in every example.
+
+        Parameters
+        ----------
+        phase : Phase
+            Such as ``Phase("nudge", 0.1)``.
+        """
         self._free = self.equilibrium.free() if self._free is None else self._free
         return self.equilibrium.solve(phase)
 
     def response(self, settled: EquilibriumState | None = None, example: int = 0) -> Response:
-        """A state, the free one unless given, in one example, counted from 0."""
+        """A state in one example.
+
+        Parameters
+        ----------
+        settled : EquilibriumState, optional
+            The free state unless given.
+        example : int
+            Counted from 0.
+        """
         settled, dim = settled or self.free, self.network.dim
         field, cell = settled.fields()[:, example], np.zeros((dim, dim))
         if self.problem.cell:
@@ -327,7 +312,12 @@ class System:
         return float((states[-1].potentials - states[0].potentials).mean())
 
     def parameter(self, name: str | None = None) -> str:
-        """The name of a parameter: the first that learns where it is None.
+        """The name of a parameter, checked.
+
+        Parameters
+        ----------
+        name : str, optional
+            The first that learns where left out.
 
         Raises
         ------

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy, Solid
+from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learning.system import Response, System
+from mechlearn.learning.system import System
 from mechlearn.render.deformation import bond_strains
 
 if TYPE_CHECKING:

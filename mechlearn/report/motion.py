@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
+from mechlearn.equilibrium.states import Response
 from mechlearn.errors import SolveError
-from mechlearn.learning.system import Response, System
+from mechlearn.learning.system import System
 from mechlearn.plots import in_words
 from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades

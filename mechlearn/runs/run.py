@@ -214,7 +214,13 @@ class Run:
         return self.history["snapshot"].values.astype(np.int64)
 
     def recorded(self, number: int) -> dict[str, NDArray[np.float64]]:
-        """The learning parameters of a recorded step, by its place in :attr:`recorded_steps`."""
+        """The learning parameters of a recorded step.
+
+        Parameters
+        ----------
+        number : int
+            The step's place in :attr:`recorded_steps`; -1 for the last.
+        """
         if number in (-1, len(self.recorded_steps) - 1):
             return dict(self.learned)
         return {name: self.history[name].values[number] for name in self.learned}

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
+from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, listed, plain
-from mechlearn.learning.system import Response
 from mechlearn.plots import in_words
 from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades, rgb
