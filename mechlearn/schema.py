@@ -126,7 +126,7 @@ def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def settings(thing: Any) -> dict[str, Any]:
-    """What an object, or every object of a class, is made with, by name: fields or attributes."""
+    """Fields or attributes by name that an object, or every object of a class, is made with."""
     if is_dataclass(thing):
         return {f.name: getattr(thing, f.name, None) for f in fields(thing) if f.init}
     if isinstance(thing, type):
