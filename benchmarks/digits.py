@@ -73,7 +73,7 @@ def run_crossbar(epochs: int) -> None:
     options = {
         "energy": ml.Resistor(),
         "rule": ml.GradientDescent(),
-        "optimiser": {"name": "adam", "forget": (0.9, 0.99)},
+        "optimiser": {"name": "adam", "betas": (0.9, 0.99)},
         "batch": 64,
     }
 
@@ -135,7 +135,7 @@ def run_network(epochs: int, plot: str | None) -> None:
         energy=ml.Resistor(),
         learn=ml.Learn(bounds=(1e-3, 1e2), initial=1.0),
         rule=ml.CoupledLearning(eta=1e-3),
-        optimiser={"name": "adam", "forget": (0.9, 0.99)},
+        optimiser={"name": "adam", "betas": (0.9, 0.99)},
         rate=0.05,
         batch=64,
         steps=epochs,

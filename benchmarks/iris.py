@@ -54,7 +54,7 @@ def trial(seed: int, options: argparse.Namespace) -> tuple[float, float]:
             chain=False,
         ),
         rule=ml.GradientDescent(),
-        optimiser={"name": "adam", "forget": (0.9, 0.999), "floor": 1.49e-8},
+        optimiser={"name": "adam", "betas": (0.9, 0.999), "eps": 1.49e-8},
         rate=options.rate,
         batch=16,
         steps=options.epochs,

@@ -50,7 +50,7 @@ TASKS = {
     "examples": task_of(
         examples=[{"in": 0.1, "out": 0.02}, {"in": -0.1, "out": 0.01}, {"in": "free"}],
         imperfections={"noise": 0.01, "stuck": 0.1, "broken": [3], "drift": 1e-3},
-        train={"steps": 2, "batch": 2, "optimiser": {"name": "adam", "forget": [0.9, 0.99]}},
+        train={"steps": 2, "batch": 2, "optimiser": {"name": "adam", "betas": [0.9, 0.99]}},
     ),
     "finite": task_of(
         energy={"model": "finite_spring", "stiffness": 1.0},
