@@ -12,12 +12,12 @@ from scipy.optimize import minimize
 
 import mechlearn as ml
 from mechlearn.energies import FiniteSpring, Solid, Spring
+from mechlearn.extensions import name_of
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import (
     CoupledLearning,
     EquilibriumPropagation,
     GradientDescent,
-    rule_name,
 )
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
@@ -328,7 +328,7 @@ def test_batches_and_several_examples_share_one_unloaded_state(plane):
 
 
 @pytest.mark.parametrize(
-    "rule", [EquilibriumPropagation(), CoupledLearning(), GradientDescent()], ids=rule_name
+    "rule", [EquilibriumPropagation(), CoupledLearning(), GradientDescent()], ids=name_of
 )
 def test_rest_lengths_learn_a_response(rule):
     """The task of which all that was learned was to hold the answer, unpulled."""
