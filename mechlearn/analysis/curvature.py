@@ -1,4 +1,4 @@
-"""The curvature of the cost by what learns, and what its stiff directions do to the network.
+"""Curvature of the cost over the learning parameters, and its stiff directions.
 
 ``H = mean_e [ J^T C'' J + sum_t C'_t d2 o_t / dL dL ]`` with ``J`` the output Jacobian; the first
 term alone is that of Gauss and Newton, equal to ``H`` where the task is learned. The second is
@@ -37,7 +37,7 @@ STEP = 1e-4
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hessian(Result):
-    """Second derivative of the cost (mean over examples, user's units) by what learns.
+    """Hessian of the cost (mean over examples, user's units) over the learning parameters.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Correspondence(Result):
     response: NDArray[np.float64]
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw in which modes of the network the stiff modes of the cost change the response."""
+        """Draw the overlap of network modes with the stiff modes of the cost."""
         from mechlearn.plots.analysis import plot_correspondence
 
         return plot_correspondence(self, ax)
@@ -108,7 +108,7 @@ def hessian(
     scale: Literal["log", "linear"] | None = None,
     learned: bool = True,
 ) -> Hessian:
-    """The Hessian of the cost by everything that learns.
+    """Hessian of the cost over all learning parameters.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def hessian(
 def correspondence(
     subject: "Run | System", *, count: int = 5, modes: int | None = None, learned: bool = True
 ) -> Correspondence:
-    """What moving along the stiffest directions of the cost does to the modes of the network.
+    """Effect of the stiffest directions of the cost on the modes of the network.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def _steps(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]
 
 
 def _moved(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
-    """The parameters that learn after a step, per name (m,)."""
+    """Learning parameters after a step, per name (m,)."""
     new = {}
     for name in s.learns:
         mine = h.names == name

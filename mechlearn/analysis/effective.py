@@ -1,4 +1,4 @@
-"""Effective dimension: how many independent responses a network really has.
+"""Effective dimension of a network's response.
 
 The participation of the singular values ``sigma`` of the response to many sources,
 ``(sum sigma^2)^2 / sum sigma^4``: 1 where everything answers along one motion, as many as there are

@@ -1,4 +1,4 @@
-"""What every bond is worth to the response: susceptibility, and importance by removal.
+"""Importance of bonds for the response: susceptibility and removal.
 
 Susceptibility is the exact derivative of the outputs by the logarithm of a parameter,
 ``d o / d log k_i = k_i do/dk_i``, from adjoint states (:meth:`mechlearn.System.jacobian`); that
@@ -63,12 +63,12 @@ class Susceptibility(Result):
 
     @property
     def total(self) -> float:
-        """Root of the sum of squares of all slopes: how susceptible the network is as a whole."""
+        """Root of the sum of squares of all slopes."""
         return float(np.linalg.norm(self.slopes))
 
     @property
     def participation(self) -> float:
-        """Which part of the bonds shares in it, 1/m to 1."""
+        """Participation ratio of the bonds, 1/m to 1."""
         return participation(self.importance)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -80,7 +80,7 @@ class Susceptibility(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Removal(Result):
-    """What the outputs are without each of the bonds.
+    """Outputs after removal of each bond.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ def susceptibility(
 
 
 def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
-    """The outputs without each of the bonds, all of them by rank-one updates of one solution.
+    """Outputs after removal of each bond, by rank-one updates of one solution.
 
     Finite springs are solved anew for every bond.
 
@@ -172,7 +172,7 @@ def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
 
 
 def participation(weights: NDArray) -> float:
-    """Which part of some entries shares in a vector: ``(sum w^2)^2 / (n sum w^4)``, 1/n to 1."""
+    """Participation ratio ``(sum w^2)^2 / (n sum w^4)`` of a vector, 1/n to 1."""
     square = np.square(np.asarray(weights, dtype=float))
     square = square / max(square.max(initial=0.0), 1e-300)
     total = square.sum()
@@ -213,7 +213,7 @@ def _updated(s: "System") -> tuple[NDArray, NDArray]:
 
 
 def _tension_at_rest(energy, s: "System", bonds: NDArray) -> NDArray[np.float64]:
-    """Partners of the strains of bonds that nothing strains, (bonds, k)."""
+    """Stresses of unstrained bonds, (bonds, k)."""
     at = {name: values[bonds] for name, values in s.parameters.items()}
     at["length"] = s.network.lengths[bonds]
     return energy.stresses(np.zeros(len(energy.strains)), at).T

@@ -1,4 +1,4 @@
-"""Response maps: what every bond feels when a source pulls."""
+"""Response maps: strains, tensions and energies of bonds under sources."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ResponseMap(Result):
-    """What the bonds feel in a state.
+    """Strains, tensions and energies of bonds in a state.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def response(
     amplitude: float = 1.0,
     learned: bool = True,
 ) -> ResponseMap:
-    """What the bonds feel when sources pull: all of an example, or one of them alone.
+    """Response map of all sources of an example, or of one of them alone.
 
     Parameters
     ----------

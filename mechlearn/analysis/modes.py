@@ -1,4 +1,4 @@
-"""Vibrational modes: the stiffness of a network against its own motions, and the task's in them.
+"""Vibrational modes of a network, and the overlap of a task with them.
 
 Eigenvalues ``K v = lambda v`` of the stiffness under the supports, every degree of freedom of unit
 mass, so that ``omega = sqrt(lambda)``. Rotations of frames count as what they move at the end of a
@@ -35,7 +35,7 @@ SOFTEST = 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum(Result):
-    """Modes of a network, from soft to stiff.
+    """Modes of a network, in ascending order of stiffness.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Spectrum(Result):
 
     @property
     def participation(self) -> NDArray[np.float64]:
-        """Which part of the nodes shares in every mode, (k,)."""
+        """Participation ratio of every mode, (k,)."""
         square = np.square(self.modes).sum(axis=2)
         return square.sum(axis=1) ** 2 / (square.shape[1] * np.square(square).sum(axis=1))
 
@@ -104,7 +104,7 @@ class Spectrum(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overlap(Result):
-    """How modes share in a task.
+    """Overlap of a task with the modes.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class Overlap(Result):
     coupling: NDArray[np.float64]
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw how much of response, source and target lies in the modes up to each."""
+        """Draw the cumulative shares of response, source and target in the modes."""
         from mechlearn.plots.analysis import plot_overlap
 
         return plot_overlap(self, ax)
@@ -191,7 +191,7 @@ def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
 def overlap(
     subject: "Run | System", *, modes: int | None = None, example: int = 0, learned: bool = True
 ) -> Overlap:
-    """How the task lies in the modes: the free response, and the functionals of its ports.
+    """Overlap of the modes with the free response and the functionals of the ports.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The elastic moduli of a periodic network, its nodes relaxed, to first order about rest."""
+"""Elastic moduli of a periodic network with relaxed nodes, to first order about rest."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Moduli:
-    """What a cell is like under small stress.
+    """Elastic moduli of a periodic cell.
 
     Attributes
     ----------

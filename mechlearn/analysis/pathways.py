@@ -1,4 +1,4 @@
-"""Pathways: which bonds couple a source to a target, and the way through them.
+"""Pathways: bonds that couple a source to a target.
 
 With ``e_s`` and ``e_t`` the strains of a bond by unit forces at the source and at the target, and
 ``D`` its moduli, ``e_t D e_s`` is its *mutual energy*; the sum over all bonds is the compliance
@@ -34,7 +34,7 @@ LEAST = 1e-6
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pathway(Result):
-    """How a source and a target are coupled.
+    """Coupling of a source and a target.
 
     Attributes
     ----------
@@ -64,12 +64,12 @@ class Pathway(Result):
 
     @property
     def compliance(self) -> float:
-        """What the target reads by a unit force at the source: the sum of the shares (linear)."""
+        """Target reading per unit force at the source: the sum of the shares (linear)."""
         return float(self.shares.sum())
 
     @property
     def participation(self) -> float:
-        """Which part of the bonds shares in the coupling, 1/m to 1."""
+        """Participation ratio of the bonds in the coupling, 1/m to 1."""
         return participation(np.sqrt(np.abs(self.shares)))
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -88,7 +88,7 @@ def pathway(
     example: int = 0,
     learned: bool = True,
 ) -> Pathway:
-    """The bonds that couple a source to a target.
+    """Pathway between a source and a target.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _port(s: "System", name: str | None, kind: str) -> int:
 
 
 def _ways(network: "Network", share: NDArray, start, stop, count: int):
-    """Shortest chains of bonds, none of them in two chains."""
+    """Shortest chains of bonds without common bonds."""
     n, (i, j) = network.n_nodes, network.edges.T
     cost = share.max(initial=0.0) / np.maximum(share, LEAST * share.max(initial=0.0))
     left, nodes, bonds = np.ones(network.n_edges, dtype=bool), [], []

@@ -1,4 +1,4 @@
-"""Robustness: what is left of the response with noisy parameters, lost bonds, other amplitudes."""
+"""Robustness of the response to noise, loss of bonds and other amplitudes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ LARGEST = 8000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Robustness(Result):
-    """The response at several levels of something, many times each.
+    """Response samples at several levels of a perturbation.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Robustness(Result):
 
     @property
     def collapsed(self) -> NDArray[np.float64]:
-        """Which part of the samples had no answer, (l,)."""
+        """Fraction of samples without a solution, (l,)."""
         return np.isinf(self.errors).mean(axis=1)
 
     def quantile(self, q: float) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ class Robustness(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curve(Result):
-    """The response while sources are pulled from nothing to more than they were trained for.
+    """Response of a network to growing amplitudes of its sources.
 
     Attributes
     ----------
@@ -94,13 +94,13 @@ class Curve(Result):
 
     @property
     def errors(self) -> NDArray[np.float64]:
-        """How far the outputs are from wanted times amplitude, relative to that, (a, t)."""
+        """Errors relative to wanted values times amplitude, (a, t)."""
         ideal = self.amplitudes[:, None] * self.wanted
         size = np.where(ideal != 0, np.abs(ideal), np.nan)
         return np.abs(self.outputs - ideal) / size
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the outputs against the amplitude, and what would be proportional."""
+        """Draw the outputs against the amplitude, beside a proportional response."""
         from mechlearn.plots.analysis import plot_curve
 
         return plot_curve(self, ax)
@@ -222,7 +222,7 @@ def amplitude(
     example: int = 0,
     learned: bool = True,
 ) -> Curve:
-    """The response curve: outputs while the sources of one example are pulled ever further.
+    """Response curve: outputs for growing amplitudes of the sources of one example.
 
     Each equilibrium is found from the one before, so that the path is that of slow loading. Beyond
     a collapse there are none.
@@ -310,7 +310,7 @@ def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
 
 
 def _together(s: "System", name: str, values: NDArray, free: NDArray) -> NDArray[np.float64]:
-    """The same by dense algebra for all samples at once."""
+    """Responses of all samples at once, by dense algebra."""
     p = s.problem
     at = {k: np.broadcast_to(v, values.shape) for k, v in s.parameters.items()}
     at |= {name: values, "length": s.network.lengths, "strain": 0.0}

@@ -1,4 +1,4 @@
-"""States of self-stress: tensions in balance with no load, and how far each of them reaches.
+"""States of self-stress, and their localisation.
 
 They span the null space of ``B^T``, the map from tensions to forces on what is free to move; their
 number is bonds less the rank of ``B`` (Maxwell and Calladine). The projector ``P`` onto them says
@@ -48,7 +48,7 @@ class SelfStress(Result):
 
     @property
     def count(self) -> int:
-        """How many independent ones there are."""
+        """Number of independent states."""
         return len(self.states)
 
     @property
@@ -58,7 +58,7 @@ class SelfStress(Result):
 
     @property
     def localisation(self) -> NDArray[np.float64]:
-        """Which part of the bonds shares in the state about each of them, (m,); nan without one."""
+        """Participation ratio of the state about each bond, (m,); NaN without one."""
         flat = self.states.reshape(self.count, -1)
         projector = flat.T @ flat
         m, k = self.states.shape[1:]
@@ -68,7 +68,7 @@ class SelfStress(Result):
         return np.where(there, total**2 / np.where(there, m * fourth, 1.0), np.nan)
 
     def about(self, bond: int) -> NDArray[np.float64]:
-        """The state of self-stress about a bond: what is left of a unit tension there, (m, k)."""
+        """Self-stress nearest to a unit tension of a bond, (m, k)."""
         return np.einsum("sk,smj->mj", self.states[:, bond], self.states)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -79,7 +79,7 @@ class SelfStress(Result):
 
 
 def self_stress(subject: "Run | System", *, example: int = 0, learned: bool = True) -> SelfStress:
-    """The states of self-stress of a network under its supports, sources let go.
+    """States of self-stress of a network under its supports, sources released.
 
     Parameters
     ----------

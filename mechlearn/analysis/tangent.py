@@ -1,4 +1,4 @@
-"""A network to first order about one of its states: stiffness, strains and moduli as matrices.
+"""Linearisation of a network about a state: stiffness, strains and moduli as matrices.
 
 Everything is in the user's order: degrees of freedom point by point (the network's nodes first,
 then those inside bonds), strains bond by bond.
@@ -28,7 +28,7 @@ BLOCK = 512
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tangent(Result):
-    """A network about a state, its supports taken out, its sources let go (loads stay).
+    """Linearisation about a state, supports eliminated, sources released (loads stay).
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Tangent(Result):
 
     @property
     def n(self) -> int:
-        """How many degrees of freedom are free."""
+        """Number of free degrees of freedom."""
         return len(self.free)
 
     def on_nodes(self, columns: NDArray) -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ class Tangent(Result):
 
     @cached_property
     def _gauged(self):
-        """A factorisation with as many degrees of freedom pinned as motions cost nothing."""
+        """Factorisation with one degree of freedom pinned per zero mode."""
         from scipy.linalg import qr
 
         keep = np.ones(self.n, dtype=bool)
@@ -98,14 +98,14 @@ class Tangent(Result):
             ) from None
 
     def solve(self, columns: NDArray) -> NDArray[np.float64]:
-        """Displacements by balanced loads (f, k), without any motion of the whole network."""
+        """Displacements by balanced loads (f, k), without components of rigid motions."""
         keep, solve = self._gauged
         out = np.zeros(columns.shape)
         out[keep] = solve(np.ascontiguousarray(self._balanced(columns)[keep]))
         return self._balanced(out)
 
     def _balanced(self, columns: NDArray) -> NDArray[np.float64]:
-        """The same without what is along motions of the whole network."""
+        """Loads without components along zero modes of the whole network."""
         return columns - self.motions @ (self.motions.T @ columns)
 
     def compliance(self) -> NDArray[np.float64]:
@@ -119,7 +119,7 @@ class Tangent(Result):
 
 
 def tangent(system: "System", example: int = 0) -> Tangent:
-    """The tangent of a system about a free state; about rest where it is linear.
+    """Linearisation of a system about a free state; about rest where it is linear.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def tangent(system: "System", example: int = 0) -> Tangent:
 def _motions(
     stiffness: sparse.csr_array, motions: NDArray, arm: NDArray, free: NDArray
 ) -> NDArray[np.float64]:
-    """Motions of the network as a whole that cost nothing at the state, orthonormal, (f, r).
+    """Orthonormal zero modes of the whole network at the state, (f, r).
 
     Of those given, (n c, k), in which rotations are in units of ``1 / arm``.
     """
@@ -207,7 +207,7 @@ def _motions(
 
 
 def port_rows(system: "System", example: int = 0) -> NDArray[np.float64]:
-    """What the ports read, to first order about the state, (ports, n c); zero at supports."""
+    """First-order functionals of the ports about the state, (ports, n c); zero at supports."""
     from mechlearn.equilibrium.reading import PortReader
 
     reader = PortReader(system.equilibrium.model, system.problem)

@@ -1,4 +1,4 @@
-"""Element energies, one physics each. A new one is a class here and a line in ``energies``."""
+"""Element energies: springs, beams, solids, scalar conductors."""
 
 from mechlearn.energies.beam import Bar, Bar3D, Beam, Beam3D, FiniteBeam
 from mechlearn.energies.conductor import Capacitor, Channel, Resistor

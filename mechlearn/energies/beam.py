@@ -78,13 +78,13 @@ def _rectangle(width, thickness, poisson):
 
 
 def _circle(radius, poisson):
-    """The same of a circle, with Cowper's shear correction 6 (1 + nu) / (7 + 6 nu)."""
+    """Area, second moment and shear ratio of a circle, with Cowper's 6 (1 + nu) / (7 + 6 nu)."""
     return pi * radius**2, pi * radius**4 / 4, (7 + 6 * poisson) / 3
 
 
 @dataclass(frozen=True)
 class Bar(BondEnergy):
-    """Struts pinned to their nodes in the plane: they stretch and do nothing else.
+    """Bars: struts with pin joints in the plane, axial stiffness only.
 
     ``u = E A (e - (l - L))^2 / (2 L)`` with ``e`` the change of length to first order, ``L`` the
     distance of the nodes, ``l`` the rest length, ``A`` the width times the thickness.
@@ -112,7 +112,7 @@ class Bar(BondEnergy):
 
 @dataclass(frozen=True)
 class Bar3D(Bar):
-    """Struts pinned to their nodes in space, of circular section."""
+    """Bars of circular section with pin joints in space."""
 
     dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST)
@@ -145,7 +145,7 @@ class Beam(BondEnergy):
         return {2: Beam, 3: Beam3D}[dim]
 
     def bent_shares(self, length, **parameters) -> tuple[NDArray, NDArray]:
-        """Which parts of the turns at its nodes bend a strut, two (m,) arrays.
+        """Shares of the end rotations that bend a strut, two (m,) arrays.
 
         Of the turn of one end against the other, and of the mean turn of both against the line
         between them. What is left turns the joints, or shears the strut.
@@ -162,7 +162,7 @@ class Beam(BondEnergy):
         return bending, shear
 
     def _softness(self, modulus, width, thickness, poisson, joint_stiffness, **_):
-        """``E I`` over the stiffness of a joint, and over the shear rigidity."""
+        """Bending stiffness ``E I`` over that of a joint, and over the shear rigidity."""
         area, second, softness = _rectangle(width, thickness, poisson)
         with np.errstate(divide="ignore"):
             return modulus * second / joint_stiffness, softness * second / area

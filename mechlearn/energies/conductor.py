@@ -13,7 +13,7 @@ from mechlearn.energies.kinematics import CHARGE, PRESSURE, VOLTAGE, Kinematics
 
 @dataclass(frozen=True)
 class Conductor(BondEnergy):
-    """What scalar bonds share: the strain is the difference of the potentials."""
+    """Scalar bonds; the strain is the potential difference."""
 
     linear: ClassVar[bool] = True
 

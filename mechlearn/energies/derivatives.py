@@ -47,7 +47,7 @@ class Term(NamedTuple):
         return found if self.is_number(1.0) else self.known * found
 
     def is_number(self, number: float) -> bool:
-        """Whether the known factor is that number, for all elements."""
+        """True if the known factor is that number for all elements."""
         return isinstance(self.known, float) and self.known == number
 
 
@@ -103,7 +103,7 @@ class Pointwise:
 
 
 class AtRest:
-    """Derivatives of the energy of unstrained bonds, a table that grows as they are asked for.
+    """Derivatives of the energy of unstrained bonds, computed on first use.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class AtRest:
         self._terms: dict[tuple[str, ...], Term] = {}
 
     def changed(self, values: Mapping[str, NDArray]) -> "AtRest":
-        """The bonds at other values of some parameters."""
+        """Derivatives at other values of some parameters."""
         changing = self._changing | values.keys()
         other = AtRest(self.energy, {**self.parameters, **values}, changing)
         if changing == self._changing:
@@ -151,7 +151,7 @@ class AtRest:
         return self._term(by)(self.parameters)
 
     def vanishes(self, *by: str) -> bool:
-        """Whether it, or its derivative, is zero for all bonds."""
+        """True if the energy, or its derivative, is zero for all bonds."""
         known, function = self._term(by)
         if function is not None:
             return not np.any(self(*by))
@@ -159,7 +159,7 @@ class AtRest:
 
     @property
     def is_stress_free(self) -> bool:
-        """Whether no bond pulls or bends."""
+        """True if no unstrained bond has tension or moment."""
         return all([self.vanishes(name) for name in self.energy.strains])
 
     def moduli(self) -> NDArray[np.float64]:

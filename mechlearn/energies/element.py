@@ -1,4 +1,4 @@
-"""What an element is: strains of the state, and an energy of those strains.
+"""Elements: strains of a nodal state, and an energy of those strains.
 
 A physics is a subclass with two methods written in UFL. ``strain`` says how the state deforms the
 element (the *across* quantities: extension, bending, voltage drop, ...), ``energy`` what that
@@ -74,7 +74,7 @@ class Bond:
 
 
 class Element(ABC):
-    """What a network is made of, one between two nodes: a bond, or a solid strut.
+    """Element between two nodes: a bond, or a solid strut.
 
     The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
     value for the whole network, and no parameters of its elements.
@@ -90,15 +90,15 @@ class Element(ABC):
     @property
     @abstractmethod
     def linear(self) -> bool:
-        """Whether the strain is linear and the energy quadratic in the state."""
+        """True if strain is linear and energy quadratic in the state."""
 
     @classmethod
     def in_dimension(cls, dim: int) -> "type[Element]":
-        """The form of this element in 2D or 3D; raises InputError where it has none."""
+        """Form of the element in 2D or 3D; raises InputError where it has no such form."""
         return cls
 
     def cautions(self, network: "Network", values: Mapping[str, Any]) -> list[str]:
-        """Sentences on what speaks against the element with such values of its parameters."""
+        """Warnings about the element at given values of its parameters."""
         return []
 
     @abstractmethod
@@ -124,12 +124,12 @@ class Element(ABC):
 
     @classmethod
     def setting_names(cls) -> list[str]:
-        """Keys of ``[energy]`` that say what all elements are made of, beside the parameters."""
+        """Keys of ``[energy]`` that are settings of all elements, not parameters."""
         return [f.name for f in fields(cls)] if is_dataclass(cls) else []
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of this element, as in a task file."""
+        """Settings of this element, as in a task file."""
         values: dict[str, Any] = asdict(self) if is_dataclass(self) else {}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -143,7 +143,7 @@ class Element(ABC):
 
 
 class BondEnergy(Element):
-    """Energy of one bond. Subclasses say what a bond is made of; nothing else knows."""
+    """Energy of one bond as a UFL expression."""
 
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
@@ -189,7 +189,7 @@ class BondEnergy(Element):
         return any(np.any(self._unstrained(values, name, *pair)) for pair in pairs)
 
     def _unstrained(self, values: Mapping[str, NDArray], *by: str) -> NDArray[np.float64]:
-        """A derivative of the energy of bonds that are not strained."""
+        """Derivative of the energy of unstrained bonds."""
         length = values["length"] / self.segments
         rest = dict.fromkeys(self.strains, 0.0)
         with np.errstate(all="ignore"):  # infinite parameters, as of rigid joints

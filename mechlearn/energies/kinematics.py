@@ -1,4 +1,4 @@
-"""What a node has: a displacement, a rotation too, or a potential. What depends on it is here.
+"""Kinematics: nodal displacements, rotations or potentials, and all that depends on their kind.
 
 A network of springs and one of resistors differ in three things: how many numbers a node's state
 has, which motions of the whole network cost nothing, and what is meant by "the difference of two
@@ -19,7 +19,7 @@ from mechlearn.network import Network
 
 @dataclass(frozen=True)
 class Kinematics(ABC):
-    """The state of a node.
+    """Kind of nodal state.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Kinematics(ABC):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """All words in which a task may speak."""
+        """Quantities that a task may name."""
         return tuple(dict.fromkeys((self.drop, self.across, self.through)))
 
     @abstractmethod
@@ -45,34 +45,34 @@ class Kinematics(ABC):
         """Names of the numbers of a node's state, in a network of that dimension."""
 
     def fields(self, dim: int) -> dict[str, int]:
-        """What those numbers are, in the same order: fields of a mesh file and their widths."""
+        """Fields of a mesh file for the components, in order, with their widths."""
         return {self.across: len(self.components(dim))}
 
     def rotations(self, dim: int) -> int:
-        """How many of the numbers, the last, are rotations."""
+        """Number of rotations, the last components."""
         return 0
 
     @abstractmethod
     def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
-        """Orthonormal motions of a whole network that cost nothing, shape (n c, k).
+        """Orthonormal zero modes of a whole network, shape (n c, k).
 
         Nodes, (n, d), are in units in which a movement and a turn compare, as the mean bond is.
         """
 
     @abstractmethod
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """From states, ``c`` numbers per node, to the strains of bonds (small), (k m, n c).
+        """Compatibility matrix: strains of bonds by nodal states, (k m, n c).
 
         The null space matters and not the size of what is outside it.
         """
 
     @abstractmethod
     def pair(self, network: Network, a: int, b: int) -> NDArray[np.float64]:
-        """The vector whose length a pair's reading follows; empty where it just is a difference."""
+        """Vector whose length a pair reads; empty for a difference."""
 
 
 class Displacements(Kinematics):
-    """Nodes move in space; a pair reads the change of its distance."""
+    """Nodal displacements; a pair reads the change of its distance."""
 
     @override
     def components(self, dim: int) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Displacements(Kinematics):
 
 
 class Frames(Displacements):
-    """Nodes move in space and turn; a pair reads the change of its distance."""
+    """Nodal displacements and rotations; a pair reads the change of its distance."""
 
     @override
     def components(self, dim: int) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class Frames(Displacements):
 
     @override
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """Turn of one end against the other, and movement against the turned line between them."""
+        """Relative rotations of ends, and displacements relative to the rotated chord."""
         n, m, d = network.n_nodes, network.n_edges, network.dim
         width, r = len(self.components(d)), self.rotations(d)
         one = sparse.csr_array((np.ones(m), (np.arange(m), network.edges[:, 0])), shape=(m, n))
@@ -139,7 +139,7 @@ class Frames(Displacements):
 
 
 class Bodies(Frames):
-    """Nodes are joints of finite size: they move and turn, but are turned by nothing else."""
+    """Joints of finite size with displacements and mean rotations, not loaded by moments."""
 
     turned = False
 
@@ -152,7 +152,7 @@ def _turned(axis: NDArray, x: NDArray) -> NDArray[np.float64]:
 
 
 class Potentials(Kinematics):
-    """Nodes have a potential; a pair reads that of its first node less that of its second."""
+    """Nodal potentials; a pair reads the difference of first and second node."""
 
     @override
     def components(self, dim: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Zero modes and states of self-stress: what a network can do for free, and what it can store.
+"""Rigidity by counting: zero modes and states of self-stress.
 
 Maxwell and Calladine: a network of ``n`` nodes and ``m`` bonds in ``d`` dimensions, whose
 compatibility matrix ``C`` (extensions = ``C u``) has rank ``r``, has ``n d - r`` zero modes and
@@ -31,7 +31,7 @@ ZERO = 1e-11
 
 @dataclass(frozen=True, eq=False)
 class Rigidity:
-    """What counting says of a network.
+    """Result of counting zero modes and states of self-stress.
 
     Attributes
     ----------
@@ -55,19 +55,19 @@ class Rigidity:
 
     @property
     def floppy(self) -> bool:
-        """Whether some motion other than a rigid one is free."""
+        """True if there are zero modes besides rigid motions."""
         return len(self.floppy_modes) > 0
 
     @property
     def floppy_nodes(self) -> NDArray[np.int64]:
-        """The nodes that floppy modes move, those that move most first."""
+        """Nodes moved by floppy modes, largest amplitude first."""
         motion = np.sqrt((self.floppy_modes**2).sum(axis=(0, 2)))
         order = np.argsort(-motion, kind="stable")
         return order[motion[order] > 1e-6 * max(motion.max(initial=0), 1e-300)]
 
     @property
     def floppy_names(self) -> list[str]:
-        """Names of those nodes."""
+        """Names of :attr:`floppy_nodes`."""
         return [str(i) if self.labels is None else self.labels[i] for i in self.floppy_nodes]
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
 
 
 def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> Rigidity | None:
-    """Count the zero modes under the supports, and refuse what has no unique answer.
+    """Count the zero modes under the supports; raises InputError without a unique solution.
 
     Returns None where nothing is counted: for elements with rigid joints, among which no floppy
     mode is, and above ``LARGE`` nodes, where the factorisation itself finds a floppy mode.
@@ -153,7 +153,7 @@ def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> R
 
 
 def uncounted(energy: Element) -> str:
-    """Why :func:`check_rigidity` counts nothing."""
+    """Reason why :func:`check_rigidity` counts nothing."""
     why = "joints are rigid" if energy.rigid_joints else "large network"
     return f"not counted ({why})"
 

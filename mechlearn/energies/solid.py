@@ -129,7 +129,7 @@ class Solid(Element):
     @property
     @override
     def linear(self) -> bool:
-        """Whether strains are small, and the energy quadratic in the displacements."""
+        """True if strains are small and the energy quadratic in the displacements."""
         return self.material == "linear"
 
     @override

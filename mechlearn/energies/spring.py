@@ -1,4 +1,4 @@
-"""Springs: bonds that resist a change of their length, and nothing else."""
+"""Springs: linear and at finite displacement."""
 
 from dataclasses import dataclass
 from typing import ClassVar, override

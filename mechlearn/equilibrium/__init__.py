@@ -9,7 +9,7 @@ from mechlearn.tasks.problem import Problem
 
 
 def equilibrium(model: Model, problem: Problem) -> Equilibrium:
-    """The method that fits the model's energy."""
+    """Equilibrium solver for the model's energy."""
     kind = LinearEquilibrium if model.energy.linear else NewtonEquilibrium
     return kind(model, problem)
 

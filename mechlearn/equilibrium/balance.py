@@ -1,4 +1,4 @@
-"""What is out of balance at a state, and the Newton step that leads to a stable equilibrium.
+"""Equations of equilibrium with port constraints, and stabilised Newton steps.
 
 The stiffness is factorised once and condensed onto the ports' rows, so that held distances, their
 curvature and loads along pairs are a small dense system. Its inertia says whether the step leads to
@@ -39,7 +39,7 @@ ESCAPE_STEP = 1e-3
 
 
 class NotConverged(Exception):
-    """Newton gave up; the caller steps the load. ``fault`` as of a :class:`SolveError`."""
+    """Newton's method failed; the caller steps the load. ``fault`` as of a :class:`SolveError`."""
 
     def __init__(self, text: str, fault: str = "no equilibrium") -> None:
         super().__init__(text)
@@ -48,7 +48,7 @@ class NotConverged(Exception):
 
 @dataclass
 class Counts:
-    """What the solver had to do since it was made.
+    """Counts of solver operations.
 
     ``unstable`` are solves that came by states which are no minimum, as when a strut buckles.
     """
@@ -78,7 +78,7 @@ class Imposed:
 
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """What is left to balance at displacements ``u``, under ``forces`` at the ports.
+    """Residual forces at displacements ``u``, under ``forces`` at the ports.
 
     ``residual_norm`` is the largest of its forces relative to stiffness times bond length, and of
     the violations of constraints relative to bond length.
@@ -95,7 +95,7 @@ class Residual:
 
     @cached_property
     def energy(self) -> float:
-        """Elastic energy; all ranks must ask for it."""
+        """Elastic energy; collective."""
         return self.balance.energy(self.u)
 
     @property
@@ -107,7 +107,7 @@ class Residual:
 
 @dataclass(frozen=True, eq=False)
 class Factorised:
-    """The stiffness at displacements ``u``, as a solver has factorised it.
+    """Factorised stiffness at displacements ``u``.
 
     ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
     ``compliance`` is what they move those. ``ground`` is the stiffness of the springs to the ground
@@ -181,7 +181,7 @@ class Direction:
 
 @dataclass(eq=False)
 class Kept:
-    """What some examples keep from one of their phases to the next."""
+    """Data of some examples that later phases reuse."""
 
     solver: DirectSolver | BorderedSolver | None = None
     factors: Factorised | None = None
@@ -235,7 +235,7 @@ class Balance:
         return len(self._columns)
 
     def measure(self) -> None:
-        """Take the stiffness at rest as it is now as what forces are measured in."""
+        """Set the scale of forces from the present stiffness at rest."""
         self.model.put_state(np.zeros(self.size))
         mean = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
         # Nodes whose bonds lead to their own images alone are held by nothing.
@@ -244,7 +244,7 @@ class Balance:
         self.stiffness = stiffness
 
     def evaluate(self, u: NDArray, f: NDArray, imposed: Imposed) -> Residual:
-        """What is left to balance at displacements ``u`` and forces ``f`` at the ports.
+        """Residual at displacements ``u`` and forces ``f`` at the ports.
 
         Raises
         ------
@@ -269,7 +269,7 @@ class Balance:
         return self.model.total_energy()
 
     def direction(self, state: Residual, expected: NDArray | None = None) -> Direction:
-        """A Newton step that leads to a minimum: unshifted wherever that is where it leads.
+        """Newton step towards a minimum; the stiffness is shifted where it is indefinite.
 
         ``expected`` are strains for :meth:`Model.assemble_stiffness`.
         """
@@ -291,7 +291,7 @@ class Balance:
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float
     ) -> tuple[Factorised, NDArray]:
-        """Factorise the stiffness; also returns displacements by what is out of balance."""
+        """Factorise the stiffness; also returns displacements by the residual."""
         mine = self._last = self._mine
         mine.factors = None
         if mine.solver is None:
@@ -363,21 +363,21 @@ class Balance:
         return None
 
     def perturbed(self, u: NDArray) -> NDArray[np.float64]:
-        """Displacements a little off, by which no motion of the network is spared."""
+        """Displacements with a small random perturbation of all modes."""
         return u + self._off / self.arm
 
     def select_example(self, example: int) -> None:
-        """Take up that the next states are those of an example, or ``UNLOADED``."""
+        """Select the example of the next states, or ``UNLOADED``."""
         unloaded = example == UNLOADED
         self._mine = self._of_unloaded if unloaded else self._kept[example % len(self._kept)]
 
     def forget(self) -> None:
-        """Take up that the model has other parameters."""
+        """Note that the model's parameters have changed."""
         for kept in (*self._kept, self._of_unloaded):
             kept.factors = None
 
     def lowest_mode(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
-        """A small step along the motion that lowers the energy most, by inverse iteration."""
+        """Small step along the lowest mode, by inverse iteration."""
         rng = np.random.default_rng(0)
         whole = self.model.pack(state.pull).shape
         along = self.model.obeyed(self.model.unpack(rng.standard_normal(whole)))

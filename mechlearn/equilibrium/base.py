@@ -34,7 +34,7 @@ PUSHES = 50
 
 
 class Equilibrium(ABC):
-    """Finds the states of a problem on a model.
+    """Solver for the states of a problem on a model.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Equilibrium(ABC):
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
-        """Solve only these examples from now on; all of them where None."""
+        """Restrict further solves to some examples; all of them for None."""
         self.examples = np.arange(self._all.n_examples) if examples is None else examples
         self.problem = problem = self._all if examples is None else self._all.take(examples)
         # Across outputs (+1) and through outputs (-1) that are asked for, (examples, t).
@@ -83,7 +83,7 @@ class Equilibrium(ABC):
         self._free_outputs = np.empty((0, 0))
 
     def _impose(self, values: NDArray) -> None:
-        """Take up what sources do to the network, (examples, ports), as it was given."""
+        """Set source values, (examples, ports), as given."""
         self._sources = Conditions(self._constraints, values)
         self._references = np.where(self._through, values, 0.0) if self._through.any() else None
 
@@ -134,18 +134,18 @@ class Equilibrium(ABC):
         return False
 
     def keep(self) -> Any:
-        """What the next states start from, as it is now, for :meth:`go_back`; costs nothing."""
+        """Store the initial guesses of the next states, for :meth:`go_back`."""
         return None
 
     def go_back(self, kept: Any) -> None:  # noqa: B027 (most start from nothing)
-        """Start the next states from what was kept."""
+        """Restore the stored initial guesses."""
 
     def memory(self, kept: Any = None) -> dict[str, NDArray]:
-        """What was kept (or would be now), as arrays that are whole on every rank."""
+        """Stored (or present) initial guesses as arrays, whole on every rank."""
         return {}
 
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
-        """Go back to a :meth:`memory`."""
+        """Restore a :meth:`memory`."""
 
     def outputs(self, settled: State | Rate) -> NDArray[np.float64]:
         """Outputs of a state, or of a rate of it, shape (examples, t).
@@ -198,7 +198,7 @@ class Equilibrium(ABC):
         return 1.0 if self.unloaded is None else self.unloaded.gain
 
     def _with_reaction(self, sign: float, settled: State, key: str) -> list[tuple]:
-        """A part of a phase, and what it makes the unloaded state feel more than it does alone."""
+        """Part of a phase, and its load on the unloaded state."""
         if self.unloaded is None or self._free is None or settled is self._free:
             return [(sign, settled)]
         there = self.unloaded.settled
@@ -271,16 +271,16 @@ class Equilibrium(ABC):
 
     @property
     def released_floats(self) -> bool:
-        """True if nothing holds the network once all forces that are read are loads."""
+        """True if the network floats once all forces that are read are loads."""
         return self._release.floats()
 
     @property
     def source_groups(self) -> list[ExampleGroup]:
-        """Examples grouped by what sources hold in them."""
+        """Examples grouped by the ports that sources hold."""
         return self._constraints.groups
 
     def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
-        """Across outputs (+1) held, or through outputs (-1) loaded, at where they are moved to.
+        """Outputs held (across, +1) or loaded (through, -1) at their clamped values.
 
         Those that are not ``missed`` are left alone, (examples, t).
         """
@@ -299,12 +299,12 @@ class Equilibrium(ABC):
         return Conditions(self._constraints_of["clamp", sign], values)
 
     def _put(self, into: NDArray, numbers: NDArray | bool, where: NDArray) -> None:
-        """Put numbers of the targets, where so, into an array (examples, ports)."""
+        """Values of selected targets as an array (examples, ports)."""
         e, t = np.nonzero(where)
         into[e, self.problem.targets[t]] = np.broadcast_to(numbers, where.shape)[e, t]
 
     def _working(self, conditions: Conditions) -> NDArray[np.float64] | None:
-        """Forces that do work in a clamped state, (examples, ports); None where there are none.
+        """Forces that do work in a clamped state, (examples, ports), or None.
 
         Those of sources do even where the port is now held: with them the energy is stationary in
         the free state too, and what clamping costs is of second order.
@@ -348,7 +348,7 @@ class Equilibrium(ABC):
         return Conditions(self._constraints_of["nudge", amount], values)
 
     def _pushed(self, amount: float, free: State, offset: NDArray | float, key: str) -> State:
-        """The nudged state for any cost: pushes at the outputs that follow from its slope there.
+        """Nudged state for any cost, by forces at the outputs from its slope.
 
         A push is a force on an across output, ``-amount * slope``, and a move of a through output,
         ``amount * slope``. Newton's method on the pushes, with the response of the free state.
@@ -379,7 +379,7 @@ class Equilibrium(ABC):
         return [self._rate_with_reaction(conditions) for conditions in self._unit_errors()]
 
     def _unit_errors(self) -> Iterator[Conditions]:
-        """Rates of the conditions when one output after the other is nudged down."""
+        """Rates of the conditions for unit nudges of the outputs in turn."""
         p = self.problem
         # Where a source gives what a target reads, nothing moves it.
         answers = p.held[:, p.targets] == p.through
@@ -388,7 +388,7 @@ class Equilibrium(ABC):
             yield Conditions(self._constraints, values)
 
     def _error_as_force(self, outputs: NDArray) -> Conditions:
-        """Rates of the conditions when a nudge is turned on at rate 1."""
+        """Rates of the conditions for a nudge that grows at rate 1."""
         p = self.problem
         slopes = p.slopes(outputs) * self._gain
         values = p.at_ports(np.where(p.through, slopes, -slopes), p.active)

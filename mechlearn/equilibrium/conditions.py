@@ -196,7 +196,7 @@ def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) 
 
 
 def check_size(model: Model, problem: Problem, stiffness: float) -> None:
-    """Refuse units in which what bonds store, or a signal of learning, is hardly a number.
+    """Raise InputError for units in which energies or signals underflow or overflow.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def check_size(model: Model, problem: Problem, stiffness: float) -> None:
 
 
 def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:
-    """Springs to the ground at nodes that are always held: they change no state.
+    """Springs to ground at nodes that are always held; states are unchanged.
 
     They make the matrix definite where only displaced nodes hold the network as a whole; what they
     carry must be taken off the forces at their ports. Returns their stiffness, 0 where there are

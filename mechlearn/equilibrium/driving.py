@@ -1,4 +1,4 @@
-"""Sources as the network resists them: force, displacement, stiffness and work at their places."""
+"""Source response: force, displacement, stiffness and work at the sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
 
 
 def _units(port: Port, problem: Problem) -> tuple[float, float]:
-    """The port's reading over the user's displacement, and its force over the user's force."""
+    """Factors from readings to displacements and from port forces to forces of the user."""
     if port.cell is not None:
         return 1.0, abs(float(np.linalg.det(problem.network.cell))) * multiplicity(port.cell)
     sign = float(np.sign(port.unit))
@@ -80,7 +80,7 @@ def _units(port: Port, problem: Problem) -> tuple[float, float]:
 
 
 def work_of(at: Equilibrium, free: EquilibriumState, largest: int = LARGEST) -> NDArray[np.float64]:
-    """Work that every number of the sources does from rest to the free state, (examples, s).
+    """Work of every component of the sources from rest to the free state, (examples, s).
 
     Of linear elements forces grow in proportion, and a source that acts alone does what is stored;
     else it is summed along the load, and no number beyond ``largest`` unknowns.
@@ -108,7 +108,7 @@ def work_of(at: Equilibrium, free: EquilibriumState, largest: int = LARGEST) -> 
 
 
 def _summed(at: Equilibrium, free: EquilibriumState) -> NDArray[np.float64]:
-    """The same, summed along the load, up to ``free``, in parts as fine as it takes.
+    """Work by quadrature along the load path up to ``free``, with adaptive refinement.
 
     Forces and readings are interpolated at Chebyshev's points, where they converge as fast as any.
     """
@@ -154,7 +154,7 @@ def work_along(factors: NDArray, forces: NDArray, readings: NDArray) -> NDArray[
 
 
 def _at_rest(at: Equilibrium) -> NDArray[np.float64]:
-    """Values imposed at the ports with nothing pulled."""
+    """Port values with all sources at zero."""
     nothing = np.zeros(at.problem.values.shape)
     return nothing if at.unloaded is None else at.unloaded.imposed(nothing)
 
@@ -162,7 +162,7 @@ def _at_rest(at: Equilibrium) -> NDArray[np.float64]:
 def source_table(
     at: Equilibrium, free: EquilibriumState, largest: int = LARGEST
 ) -> list[dict[str, Any]]:
-    """Rows of summary.json, one per source and example in which it acts; None where not known.
+    """Rows of summary.json, one per source and example in which it acts; None where unknown.
 
     Empty where there are very many; ``largest`` as :func:`work_of` takes it.
     """

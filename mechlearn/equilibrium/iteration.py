@@ -56,7 +56,7 @@ class Point:
 
 
 class Iteration:
-    """Newton's method on a mesh, and what it has learned of the network on the way.
+    """Newton's method on a mesh, with data reused between solves.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Iteration:
         return self._merit_newton(start, imposed)
 
     def confirm(self, found: Point, imposed: Imposed) -> Point:
-        """An equilibrium that was found, or a stable one beside it where it is none.
+        """Equilibrium as found, or a stable one nearby if it is unstable.
 
         Newton's steps are judged where they start. A straight column may be pressed over its
         critical load in one step and stay straight.
@@ -145,7 +145,7 @@ class Iteration:
         raise NotConverged("full Newton steps lead too far")
 
     def _merit_newton(self, start: Point, imposed: Imposed) -> Point:
-        """Newton steps that make things better, each time, until it is a stable equilibrium."""
+        """Newton steps with a monotonically decreasing merit function."""
         at = self.balance
         state, moved, tangent = self._begin(start, imposed), np.inf, None
         kicks = 0
@@ -174,7 +174,7 @@ class Iteration:
         raise NotConverged(f"residual {state.residual_norm:.1e} after {ITERATIONS} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
-        """The stable equilibrium by a factorisation that is there, where that is of a state nearby.
+        """Stable equilibrium by the factorisation of a nearby state, if there is one.
 
         A nudge moves a network by little, so one factorisation serves for all its phases. Whether
         the state is stable is not seen by that; but steps from a little aside, by any motion that
@@ -191,12 +191,12 @@ class Iteration:
         return self._found(state, tangent) if self._done(state, moved) else None
 
     def _begin(self, start: Point, imposed: Imposed) -> Residual:
-        """What is left to balance at a guess."""
+        """Residual at a guess."""
         forces = np.where(imposed.held, start.forces, imposed.values)
         return self.balance.evaluate(start.u, forces, imposed)
 
     def _done(self, state: Residual, moved: float) -> bool:
-        """Whether a state is balanced, after a step that moved it so far."""
+        """True if a state is balanced, after a step of given length."""
         return state.residual_norm < TOLERANCE and moved <= self._last_step
 
     def _finish(
@@ -207,7 +207,7 @@ class Iteration:
         near: float = NEAR,
         enough: float = TOLERANCE,
     ) -> tuple[Residual, float]:
-        """Close to the solution the last factorisation serves for the steps that are left.
+        """Chord iterations with the last factorisation.
 
         Returns the state that is reached, and how far the last step moved it, as if it had been one
         of Newton's.
@@ -225,7 +225,7 @@ class Iteration:
         return state, moved
 
     def _chord(self, state: Residual, tangent: Tangent) -> tuple[NDArray, NDArray, float]:
-        """Displacements and forces after a step by a tangent of before, and its length."""
+        """Displacements and forces after a chord step, and its length."""
         at = self.balance
         pulled = tangent.factors.solver.solve(-state.pull[:, None])[:, 0]
         du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
@@ -234,7 +234,7 @@ class Iteration:
         return state.u + du, forces, at.largest(du * at.arm)
 
     def _found(self, state: Residual, tangent: Tangent | None) -> Point:
-        """A balanced state, by a last step that costs no evaluation as well as it is wanted.
+        """Balanced state after a last step without evaluation.
 
         What rules compare may differ by little, and what is left in each is divided by that.
         """
@@ -253,7 +253,7 @@ class Iteration:
         return Point(state.u, state.forces, state.read.values, state.energy)
 
     def _advance(self, state: Residual, direction: Direction) -> tuple[Residual, float]:
-        """Take the step, or the part of it that makes things better.
+        """Line search: the full step, or the part of it that lowers the merit.
 
         Every trial is brought back to the curved surface on which held distances are as they
         should be (a second-order correction): else the merit forbids long steps along it. Returns
@@ -287,7 +287,7 @@ class Iteration:
         raise NotConverged(f"no progress at residual {state.residual_norm:.1e}")
 
     def _slope(self, state: Residual, direction: Direction, weight: float) -> float:
-        """How the merit changes at the start of a step."""
+        """Directional derivative of the merit along the step."""
         at, h = self.balance, state.imposed.ports
         moved = state.read.slopes @ at.ports.raw(direction.du)
         work = at.total(state.pull @ direction.du) + state.forces[h] @ moved[h]
@@ -295,5 +295,5 @@ class Iteration:
 
 
 def _merit(state: Residual, weight: float) -> float:
-    """What steps shall make smaller: the potential, and conditions that are not met."""
+    """Merit function: potential and violation of constraints."""
     return state.potential + weight * np.abs(state.gap).sum()

@@ -51,7 +51,7 @@ class LinearEquilibrium(Equilibrium):
         self._attach()
 
     def _attach(self) -> None:
-        """Take up the model's mesh."""
+        """Set up solvers for the model's mesh."""
         rows = PortReader(self.model, self._all).linearised()
         self._pulls = rows.T.toarray()
         self._pulls.flags.writeable = False
@@ -118,11 +118,11 @@ class LinearEquilibrium(Equilibrium):
 
     @property
     def reading_at_rest(self) -> NDArray[np.float64]:
-        """What the ports read before anything is held or loaded, (ports,)."""
+        """Readings of the ports without load, (ports,)."""
         return np.zeros(len(self.compliance)) if self._at_rest is None else self._at_rest
 
     def amounts(self, forces: NDArray, at_rest: float) -> NDArray[np.float64]:
-        """How much of every column a state with such forces holds, and of the state at rest."""
+        """Amplitudes of the columns, and of the state at rest, for given port forces."""
         if not self.prestressed:
             return forces
         return np.column_stack([forces, np.full(len(forces), at_rest)])
@@ -167,7 +167,7 @@ class LinearEquilibrium(Equilibrium):
         return out
 
     def outputs_by(self, compliance: NDArray, at_rest: NDArray) -> NDArray[np.float64]:
-        """What the targets would read if the compliance between the ports were another.
+        """Outputs for another compliance matrix of the ports.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ class LinearEquilibrium(Equilibrium):
         return out
 
     def _require_update(self) -> None:
-        """Refuse to answer for parameters that were not taken over, or could not be."""
+        """Raise SolveError unless the present parameters were taken over."""
         if not self._found:
             raise RuntimeError("Call update() before; if that failed, with other parameters.")
 
@@ -214,7 +214,7 @@ class LinearEquilibrium(Equilibrium):
         return strains.T.toarray() * self.model.local_free[:, None]
 
     def _check(self, reading: NDArray, worst: float) -> None:
-        """A direct solver hands out numbers for a singular matrix too; look at what they are."""
+        """Check a solution for signs of a singular matrix."""
         # A load that is no number shows in what it makes ports read.
         if not math.isfinite(worst) or (self.prestressed and not np.isfinite(reading).all()):
             raise SolveError(
@@ -247,7 +247,7 @@ class LinearEquilibrium(Equilibrium):
         return LinearRate(free, self.amounts(forces, 0.0), true, readings)
 
     def _carried(self, conditions: Conditions, at_rest: NDArray | None) -> tuple[NDArray, ...]:
-        """Forces at the ports, with and without springs to the ground, and what the ports read.
+        """Forces at the ports, with and without springs to ground, and readings.
 
         ``at_rest`` is what they read without any, if that is anything.
         """
@@ -259,7 +259,7 @@ class LinearEquilibrium(Equilibrium):
         return forces, self.without_ground(forces, readings), readings
 
     def _with_ground(self, conditions: Conditions) -> Conditions:
-        """The same on the network that has springs to the ground where it is always held."""
+        """Port response of the network with springs to ground where always held."""
         grounded, stiffness = self.problem.grounded, self.ground
         constraints = conditions.constraints
         if not stiffness:
@@ -275,7 +275,7 @@ class LinearEquilibrium(Equilibrium):
         return Conditions(self._tied[constraints], values)
 
     def without_ground(self, forces: NDArray, readings: NDArray) -> NDArray[np.float64]:
-        """Forces at the ports, (..., ports), less what springs to the ground carry of them."""
+        """Forces at the ports, (..., ports), without those of springs to ground."""
         if not self.ground:
             return forces
         grounded, forces = self.problem.grounded, forces.copy()
@@ -326,7 +326,7 @@ class LinearEquilibrium(Equilibrium):
 
 
 class LinearState(EquilibriumState):
-    """States of a linear network, kept as amounts of its columns."""
+    """States of a linear network as amplitudes of its columns."""
 
     def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
         self._model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
@@ -357,7 +357,7 @@ class LinearState(EquilibriumState):
         return self.superposition.sensitivity(name, self.amounts, sense)
 
     def moment(self, order: int) -> NDArray[np.float64]:
-        """Of the amounts; see :func:`mechlearn.fem.superposition.moment`."""
+        """Raw moment of the amplitudes; see :func:`mechlearn.fem.superposition.moment`."""
         return moment(order, self.amounts)
 
     @override
@@ -370,7 +370,7 @@ class LinearState(EquilibriumState):
 
 
 class LinearRate(Rate):
-    """A rate of change of a linear network, kept as that of its amounts."""
+    """Rates of a linear network as rates of its amplitudes."""
 
     def __init__(self, at: LinearState, rates, forces, readings) -> None:
         self._at, self._rates = at, rates
@@ -386,7 +386,7 @@ class LinearRate(Rate):
         return at.superposition.sensitivity_rate(name, at.amounts, self._rates, sense)
 
     def moment(self, order: int) -> NDArray[np.float64]:
-        """How a moment of the states changes."""
+        """Rate of a moment of the states."""
         amounts = self._at.amounts
         if len(amounts) < len(self._rates):  # one state, and how it changes in every example
             amounts = np.broadcast_to(amounts, self._rates.shape)
@@ -394,7 +394,7 @@ class LinearRate(Rate):
 
 
 def _moment(state: PhaseState, order: int) -> NDArray[np.float64]:
-    """A moment of the states, or of their rates, of which a phase of a linear network consists."""
+    """Moment of the states, or of their rates, for a phase of a linear network."""
     parts: Any = state.parts
     first, *others = [p.moment(order) if sign > 0 else -p.moment(order) for sign, p in parts]
     return sum(others, first)

@@ -1,4 +1,4 @@
-"""Load stepping: where Newton fails, the load is stepped from the last state that converged."""
+"""Load stepping from the last converged state."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ SMALLEST_STEP = 1 / 1024
 def find(
     newton: Iteration, start: Point, imposed: Imposed, example: int, rest: Point | None = None
 ) -> Point:
-    """The equilibrium, from the best guess; where no path leads on from there, from ``rest``.
+    """Equilibrium from the best guess, or along a load path from ``rest``.
 
     Raises
     ------
@@ -35,13 +35,13 @@ def find(
 
 
 def at_rest(balance: Balance) -> Point:
-    """The network in its reference configuration."""
+    """Point at zero displacement and load."""
     n = len(balance.problem.ports)
     return Point(np.zeros(balance.size), np.zeros(n), np.zeros(n), 0.0)
 
 
 def _reach(newton: Iteration, start: Point, imposed: Imposed, example: int, cold: bool) -> Point:
-    """Go from one equilibrium to the loads and values of another.
+    """Follow the load path from one equilibrium to other loads and values.
 
     A network that goes unstable by its last step shows it in the next that starts there, as in the
     course of learning; what is reached from rest, or while ``verify_stability`` is on, is looked at

@@ -1,4 +1,4 @@
-"""Equilibrium at finite displacement: a bordered Newton method that only stops at stable states.
+"""Equilibrium at finite displacement: bordered Newton method that converges to stable states.
 
 The state minimises ``U(u)`` less the work of the loads, subject to the values at which ports are
 held. Examples are solved one after the other, each from its last state: :mod:`.iteration` takes
@@ -33,7 +33,7 @@ OTHER = 10.0
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """What the next states start from; points are never changed, only replaced."""
+    """Initial guesses of the next states; immutable points."""
 
     mesh: dict[str, NDArray]
     stiffness: float
@@ -56,7 +56,7 @@ class NewtonEquilibrium(Equilibrium):
 
     @property
     def floppy(self) -> bool | None:
-        """Whether parts of the network may move without resistance, as far as that is known."""
+        """True if parts may move without resistance, as far as known."""
         return self._newton.floppy
 
     @floppy.setter
@@ -68,13 +68,13 @@ class NewtonEquilibrium(Equilibrium):
         return self._newton.balance
 
     def _attach(self) -> None:
-        """Take up the model's mesh."""
+        """Set up iterations for the model's mesh."""
         stiffness = self._balance.stiffness
         self._newton.balance = Balance(self.model, self._all, self.counts, stiffness)
         self._clear()
 
     def _clear(self) -> None:
-        """Start from rest."""
+        """Reset all guesses to rest."""
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, Point]] = {}
         self._free_before: dict[int, Point] = {}
@@ -98,7 +98,7 @@ class NewtonEquilibrium(Equilibrium):
         self._free = None
 
     def _weakest(self) -> float:
-        """The weakest nudge of the states that will be compared, beside the network; 1 if none.
+        """Smallest nudge of the compared states, at most 1.
 
         As a fraction of the way to where outputs are wanted, or as springs that push them there,
         in units of the network's stiffness.
@@ -115,7 +115,7 @@ class NewtonEquilibrium(Equilibrium):
         return weakest
 
     def _measure(self, parameters: Mapping[str, ArrayLike]) -> None:
-        """Measure the stiffness, where what it was measured with is of another magnitude."""
+        """Update the scale of forces where the stiffness changed by magnitudes."""
         now = {name: float(np.abs(values).mean()) for name, values in parameters.items()}
         known = self._measured
         if not self._balance.stiffness or any(
@@ -127,7 +127,7 @@ class NewtonEquilibrium(Equilibrium):
         self._measured = now | known
 
     def _carry(self, points: dict[int, Point], carried: Callable) -> dict[int, Point]:
-        """States of another mesh as first guesses on this one."""
+        """Initial guesses interpolated from another mesh."""
         out = {}
         for example, point in points.items():
             u = carried(point.u)
@@ -263,14 +263,14 @@ class NewtonEquilibrium(Equilibrium):
         return Imposed(held, values, constraints.compliance[e], np.flatnonzero(held), expected)
 
     def _start(self, key: str, e: int) -> Point:
-        """The best guess there is: the free state, moved as the clamped one differed last time."""
+        """Best initial guess: free state plus the last difference of the clamped state."""
         free, last = (self._warm.get(k, {}) for k in ("free", key))
         if key == "free" or e not in free:
             return last.get(e) or free.get(UNLOADED) or at_rest(self._balance)
         return self._beside(e, last.get(e))
 
     def _beside(self, e: int, last: Point | None) -> Point:
-        """The free state of an example, moved as another one differed from it last time."""
+        """Free state of an example plus the last difference of another state."""
         now = self._warm["free"][e]
         if last is None or e not in self._free_before:
             return now
@@ -302,7 +302,7 @@ class NewtonState(EquilibriumState):
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
             return self._each(lambda: self._model.local_sensitivity(name))
-        return self._model.felt(sense(self.strains(), "strain")).sensitivity(name)
+        return self._model.bond_response(sense(self.strains(), "strain")).sensitivity(name)
 
     @override
     def states(self) -> NDArray[np.float64]:
@@ -334,7 +334,7 @@ class NewtonRate(Rate):
         strains = self._each(lambda du: self._model.local_strains()).swapaxes(0, 1)
         rates = self._each(self._model.local_strain_rates).swapaxes(0, 1)
         strains, rates = sense(strains, "strain"), sense(rates, "rate")
-        return self._model.felt(strains).sensitivity_rate(name, rates)
+        return self._model.bond_response(strains).sensitivity_rate(name, rates)
 
     def _each(self, evaluate: Callable) -> NDArray[np.float64]:
         out = []

@@ -1,4 +1,4 @@
-"""Reading the ports off a state: values, slopes and curvature, on however many ranks."""
+"""Port readings of a state: values, slopes and curvature, on any number of ranks."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from mechlearn.tasks.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the ports read of one state.
+    """Port readings of one state.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Reading:
 
 
 class PortReader:
-    """The ports of a problem as functions of a few raw rows, which are linear in the state.
+    """Ports of a problem as functions of a few raw linear functionals.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class PortReader:
         return total(self._comm, self.rows @ local)
 
     def read(self, local: NDArray) -> Reading:
-        """What the ports read of a state, given the degrees of freedom that this rank owns."""
+        """Readings of a state, from owned degrees of freedom."""
         moves = self.raw(local)
         vectors = self._reference + moves
         distances = self._distances(vectors)

@@ -13,7 +13,7 @@ from mechlearn.tasks.problem import Problem
 
 
 class Release:
-    """Moves of forces that are read towards what is wanted, as far as they are in balance.
+    """Projection of changes of read forces on those in equilibrium.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class Release:
         self._found: dict[bytes, NDArray | None] = {}
 
     def floats(self) -> bool:
-        """True if in some example nothing holds the network once all forces are released."""
+        """True if the network floats in some example once all read forces are released."""
         p = self._problem
         those = np.unique(p.active & p.through, axis=0)
         return any(self._projector(e, mine) is not None for e, mine in self._first(those))
 
     def balanced(self, moves: NDArray) -> NDArray[np.float64]:
-        """The part of moves of the outputs, (examples, t), that is in balance where it is loads.
+        """Part of changes of outputs, (examples, t), in equilibrium as loads.
 
         The forces that are to move are released.
         """

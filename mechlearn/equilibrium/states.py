@@ -80,7 +80,7 @@ class Rate(ABC):
 
 @dataclass(eq=False)
 class PhaseState:
-    """The network in one phase, as a rule sees it.
+    """State of the network in one phase, as rules use it.
 
     Outputs may be across-quantities (displacements), clamped by holding them, or through-quantities
     (forces), clamped by loading them. The two kinds are clamped one after the other, and the

@@ -1,4 +1,4 @@
-"""The unloaded state, from which ports are driven and read, and what nudges do to it.
+"""Unloaded state: reference of imposed values and readings, and its response to nudges.
 
 A pair that reads ``r0`` in that state and ``r`` under load is strained by ``e = (r - r0) / (l +
 r0)``, with ``l`` its distance in the reference configuration; of a port that is no strain, the
@@ -21,7 +21,7 @@ from mechlearn.tasks.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class Unloaded:
-    """The network with every source released, and what is counted from there.
+    """Network with all sources released, as the reference of readings.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Unloaded:
 
     @staticmethod
     def conditions(problem: Problem) -> Conditions:
-        """Nothing is held but what supports hold, and nothing is loaded."""
+        """Conditions with supports only."""
         return _let_go(problem, np.zeros((1, len(problem.ports))))
 
     @cached_property
@@ -78,7 +78,7 @@ class Unloaded:
         return np.where(p.through, 1.0, 1 / self._stretch[p.targets])
 
     def imposed(self, values: NDArray) -> NDArray[np.float64]:
-        """Values at ports, (examples, ports), as they are where nothing has moved yet."""
+        """Port values, (examples, ports), at zero displacement."""
         return np.where(self.problem.held, self._reading + self._stretch * values, values)
 
     def reaction(self, free: EquilibriumState, change: Rate | EquilibriumState) -> Conditions:

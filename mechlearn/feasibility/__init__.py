@@ -1,4 +1,4 @@
-"""Feasibility: whether a task can be learned at all, asked before it is trained.
+"""Feasibility of a task, before training.
 
 Lower bounds on the error (:mod:`~mechlearn.feasibility.lower_bounds`); counting: more
 independent answers than parameters that learn, or than directions in which the outputs can be
@@ -102,7 +102,7 @@ def searched(
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Feasibility:
-    """The same, with the result of a search within the bounds."""
+    """Feasibility with the result of a search within the bounds."""
     found = best_within_bounds(system, dofs, known.tolerance, starts, seconds, seed)
     return replace(known, search=found)
 

@@ -1,4 +1,4 @@
-"""Check of a task file: everything that a training would refuse, and the task in words."""
+"""Check of a task file: validation as for training, and a summary in words."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Lower bounds on the error of a task, which hold whatever the network.
+"""Lower bounds on the error of a task, for any values of the parameters.
 
 *Balance*: forces that are read balance what is applied, as reactions do.
 
@@ -31,7 +31,7 @@ MOST_PLACES = 12
 
 @dataclass(frozen=True, eq=False)
 class LowerBound:
-    """A lower bound on the error, whatever the network.
+    """Lower bound on the error, for any values of the parameters.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def _reciprocity(problem: Problem) -> LowerBound | None:
 def _nearest(
     p: Problem, load: NDArray, moved: NDArray, c: NDArray, v: NDArray
 ) -> NDArray[np.float64] | None:
-    """The answers of a passive, reciprocal network that are nearest to what is wanted.
+    """Response of a passive, reciprocal network nearest to the wanted one.
 
     ``load`` and ``moved``, (examples, k), are what is applied and imposed; ``c`` and ``v``,
     (targets, k), where it is read. The sum of squares is convex in ``A``, ``B`` and ``S``, so that
@@ -213,7 +213,7 @@ def _bound(reason: str, problem: Problem, best: NDArray) -> LowerBound | None:
 
 
 def relative_error(problem: Problem, outputs: NDArray) -> float:
-    """Root of the sum of squared errors over that of what is wanted."""
+    """Relative error in the Euclidean norm."""
     missing = problem.residual(outputs) / problem.units
     wanted = np.where(problem.active, problem.wanted + outputs @ problem.match.T, 0.0)
     return float(np.linalg.norm(missing) / max(np.linalg.norm(wanted / problem.units), 1e-300))

@@ -1,4 +1,4 @@
-"""The best answer within the bounds: a bounded search with exact derivatives, from several starts.
+"""Bounded search for the best outputs, with exact derivatives, from several starts.
 
 Bounded least squares where the cost is a sum of squares (dogleg in a box: C. Voglis, I. Lagaris,
 WSEAS Int. Conf. Applied Mathematics (2004), as SciPy has it), else L-BFGS-B. It proves nothing, but
@@ -35,7 +35,7 @@ WIDER = 10.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Search(Result):
-    """The best answer that a bounded search found.
+    """Best result of a bounded search.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def best_within_bounds(
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Search:
-    """The best answer within the bounds, searched on one rank until one is within the tolerance.
+    """Best outputs within the bounds, searched on one rank until within the tolerance.
 
     Raises
     ------
@@ -136,11 +136,11 @@ def best_within_bounds(
 
 
 class _TimeUp(Exception):
-    """The search has had its time."""
+    """Time limit of the search reached."""
 
 
 class _Space:
-    """What learns as one vector, positive parameters by their logarithms."""
+    """Learning parameters as one vector, positive ones by their logarithms."""
 
     def __init__(self, dofs: list[LearningDof], wider: float = 1.0) -> None:
         self.dofs, self._wider = dofs, wider > 1
@@ -162,7 +162,7 @@ class _Space:
         return self.inside(rng.uniform(self.low, self.high))
 
     def disturbed(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """The start, moved a little, so that no symmetry of it lowers a rank."""
+        """Slightly perturbed start, to break symmetries."""
         move = np.minimum(0.1 * (self.high - self.low), 0.3) * rng.uniform(-1, 1, len(self.low))
         return self.inside(self.start() + move)
 
@@ -190,11 +190,11 @@ class _Space:
         return np.concatenate(parts, axis=-1)
 
     def at_low(self, x: NDArray) -> dict[str, int]:
-        """How many bonds are at their lower bound, per parameter."""
+        """Number of bonds at their lower bound, per parameter."""
         return self._count(x - self.low < AT_BOUND * (self.high - self.low))
 
     def at_high(self, x: NDArray) -> dict[str, int]:
-        """How many bonds are at their upper bound, per parameter."""
+        """Number of bonds at their upper bound, per parameter."""
         return self._count(self.high - x < AT_BOUND * (self.high - self.low))
 
     def _count(self, near: NDArray) -> dict[str, int]:
@@ -215,7 +215,7 @@ def _ends(dof: LearningDof, log: bool) -> tuple[NDArray, NDArray]:
 
 
 class _Objective:
-    """The cost as a function of the vector, and the best that was seen of it."""
+    """Cost as a function of the vector, and the best value seen."""
 
     def __init__(self, at: Equilibrium, space: _Space, deadline: float) -> None:
         self.at, self.space, self.problem, self.deadline = at, space, at.problem, deadline
@@ -251,7 +251,7 @@ class _Objective:
         return self.space.slopes(x, output_jacobian(self.at, free, names))
 
     def rank(self, x: NDArray) -> int | None:
-        """In how many directions the outputs that are asked for can be moved; None if too many."""
+        """Rank of the Jacobian of the wanted outputs; None if too large."""
         if self._numbers > JACOBIAN:
             return None
         try:
@@ -266,7 +266,7 @@ class _Objective:
         return int(self.problem.active.sum()) * len(self.space.low)
 
     def descend(self, x: NDArray, scaled: bool = False) -> None:
-        """Search from a start: least squares where the cost is one, else by its gradient."""
+        """Local search from a start: least squares, or by the gradient of another cost."""
         from scipy.optimize import least_squares, minimize
 
         bounds = self.space.low, self.space.high

@@ -1,4 +1,4 @@
-"""The verdict on a task: what is known of it before training, in numbers and in sentences."""
+"""Feasibility of a task in numbers and sentences."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from mechlearn.feasibility.search import WIDER, Search
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Feasibility(Result):
-    """What is known of a task before it is trained.
+    """Facts on a task before training.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Feasibility(Result):
 
     @property
     def feasible(self) -> bool | None:
-        """Whether the tolerance can be reached; None where that is not known."""
+        """True if the tolerance can be reached, False if not; None if unknown."""
         if self.search is not None and self.search.error <= self.tolerance:
             return True
         if any(bound.error > self.tolerance for bound in self.lower_bounds):
@@ -54,7 +54,7 @@ class Feasibility(Result):
 
     @property
     def warnings(self) -> list[str]:
-        """What speaks against it, in sentences that name what to change."""
+        """Obstacles, in sentences that name remedies."""
         out = [_about_bound(bound, self.error_name) for bound in self.lower_bounds]
         if self.answers > self.parameters:
             out.append(
@@ -75,7 +75,7 @@ class Feasibility(Result):
 
     @property
     def counts(self) -> str:
-        """What is wanted and what there is to learn it with, in words."""
+        """Numbers of wanted values and learning parameters, in words."""
         if not self.answers:
             return f"{self.parameters} parameters learn"
         answers = "1 answer is" if self.answers == 1 else f"{self.answers} independent answers are"
@@ -83,7 +83,7 @@ class Feasibility(Result):
 
     @property
     def verdict(self) -> str:
-        """Whether it can be learned, in words and numbers."""
+        """Feasibility in words and numbers."""
         said = {True: "within reach", False: "out of reach", None: "not known"}[self.feasible]
         text = f"{said} (tolerance {self.tolerance:g})"
         if self.search is not None:

@@ -1,4 +1,4 @@
-"""What every finite-element model is asked at its state, be it made of bonds or a solid."""
+"""Interface of finite-element models at their present state."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,11 +38,11 @@ class AtState:
         self.state.x.scatter_forward()
 
     def _given(self, form: fem.Form) -> dict[str, Any]:
-        """What is at hand for an assembly of a form, as arguments of it."""
+        """Assembly arguments of a form from cached coefficients."""
         return {}
 
     def load_at_rest(self) -> NDArray[np.float64] | None:
-        """Forces that would hold the undeformed model as it is, or None where there are none.
+        """Forces of prestress at zero displacement, or None.
 
         The state is then at rest.
         """
@@ -65,7 +65,7 @@ class AtState:
         return self.obeyed(force[:n])
 
     def obeyed(self, local: NDArray) -> NDArray[np.float64]:
-        """The part of displacements, or forces, (owned dofs,), that obeys the supports."""
+        """Projection of displacements, or forces, (owned dofs,), on the supports."""
         return np.where(self.local_free[: len(local)], local, 0.0)
 
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
@@ -78,21 +78,21 @@ class AtState:
     # -- what only models know whose mesh depends on the parameters --------------------------------
 
     def renew(self) -> bool:
-        """Whether the mesh had to be made anew for the present parameters."""
+        """Remesh for the present parameters; True if that was needed."""
         return False
 
     def memory(self) -> dict[str, NDArray]:
-        """What decides about the mesh, beside network and parameters."""
+        """State of the mesh beside network and parameters."""
         return {}
 
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
-        """Go back to the mesh of a :meth:`memory`; whether it is another."""
+        """Restore the mesh of a :meth:`memory`; True if it differs from the present one."""
         return False
 
     # -- what only bodies know ---------------------------------------------------------------------
 
     def inverted(self) -> bool:
-        """Whether cells are turned inside out at the state; bonds have no inside."""
+        """True if cells are inverted in the state; never for bonds."""
         return False
 
     def cell_stiffness(self) -> float:
@@ -100,7 +100,7 @@ class AtState:
         return 0.0
 
     def counts(self) -> dict[str, int]:
-        """What summary.json says of the mesh."""
+        """Sizes of the mesh for summary.json."""
         return {}
 
     def warnings(self, states: NDArray) -> list[str]:

@@ -1,4 +1,4 @@
-"""What forms take of functions, cell by cell, kept from one assembly to the next.
+"""Coefficients of forms packed cell by cell, cached between assemblies.
 
 DOLFINx gathers the numbers of every function anew for each form that it assembles. For bonds, whose
 forms are short, that is half of the work; the forms of one network take the same functions, and
@@ -15,7 +15,7 @@ from mechlearn.fenics import fem
 
 
 class Packed:
-    """Numbers of the functions in forms on all owned cells of a mesh.
+    """Packed coefficients of the functions in forms on all owned cells.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ class Packed:
         self._moved = False
 
     def renew(self) -> None:
-        """Take up that functions have changed."""
+        """Note that functions have changed."""
         self._numbers = {}
 
     def move(self) -> None:
-        """Take up that only the state has changed."""
+        """Note that only the state has changed."""
         self._moved = True
 
     @cached_property
     def _dofs(self) -> NDArray[np.int32]:
-        """Which numbers of the state belong to every cell."""
+        """State dofs of every cell."""
         dofmap = self._state.function_space.dofmap
         parts = np.arange(dofmap.bs, dtype=np.int32)
         return (dofmap.bs * dofmap.list[:, :, None] + parts).reshape(

@@ -75,7 +75,7 @@ class Scatter:
         self.matrix.setBlockSize(width)
 
     def assemble(self, moduli: NDArray) -> PETSc.Mat:
-        """The matrix for other moduli, (cells, k, k); always the same Mat."""
+        """Stiffness matrix for given moduli, (cells, k, k); always the same Mat."""
         self._moduli[:] = moduli.ravel()
         self._map.multAdd(*self._vectors)
         self.matrix.assemble()

@@ -1,4 +1,4 @@
-"""The forms of a network of bonds: an element's energy in UFL, and all that is derived from it.
+"""UFL forms of a network of bonds, derived from an element's energy.
 
 Most forms are compiled when they are first asked for.
 """
@@ -103,7 +103,7 @@ class BondForms:
         return self._on_bonds(ufl.dot(each, ufl.as_vector(values) if several else values[0]))
 
     def _strains(self, w, of_cell=None) -> tuple:
-        """The strains of a motion, and of one of the cell."""
+        """Strains of a nodal motion, and of a cell strain."""
         # On intervals of length 1 the slope is the difference along the bond, wherever that is.
         jump, turn, rotation = w.dx(0), None, None
         if self._places < self._mesh.width:
@@ -134,12 +134,12 @@ class BondForms:
 
     @cached_property
     def border(self) -> "BorderForms":
-        """Derivatives of the energy by the cell's strain."""
+        """Derivatives of the energy by the macroscopic strain."""
         return BorderForms(self._total, self._force, self.cell_strain, self.cell_rate)
 
     @cached_property
     def geometric(self) -> tuple[fem.Function, fem.Form, "BorderForms | None"]:
-        """Partners of the strains, and the stiffness that they make as strains are not linear."""
+        """Stresses and geometric stiffness."""
         pull = fem.Function(self.per_strain)
         work = ufl.replace(self._strain, {self._strain.arguments()[0]: pull})
         force = ufl.derivative(work, self.state, ufl.TestFunction(self._mesh.space))
@@ -151,7 +151,7 @@ class BondForms:
 
     @cached_property
     def strain_rate(self) -> fem.Form:
-        """How the strains change while the state changes at the rate."""
+        """Rate of the strains for a rate of the state."""
         return fem.form(self._changing(self._strain))
 
     @cached_property
@@ -167,7 +167,7 @@ class BondForms:
 
     @cached_property
     def strain_by_cell(self) -> fem.Form:
-        """How the strains change with the cell's strain, at its rate."""
+        """Rate of the strains for a rate of the macroscopic strain."""
         return fem.form(ufl.derivative(self._strain, self.cell_strain, self.cell_rate))
 
     def sensitivity(self, name: str) -> fem.Form:
@@ -177,7 +177,7 @@ class BondForms:
         return self._sensitivity[name]
 
     def sensitivity_rate(self, name: str) -> fem.Form:
-        """How that changes while the state changes at the rate."""
+        """Rate of :meth:`sensitivity` for a rate of the state."""
         if name not in self._sensitivity_rate:
             self._sensitivity_rate[name] = fem.form(self._changing(self._by_parameter(name)))
         return self._sensitivity_rate[name]
@@ -207,7 +207,7 @@ class BorderForms:
         self._corner = fem.form(ufl.derivative(of_cell, strain, rate))
 
     def assemble(self, mesh: BondMesh, vector: la.Vector) -> tuple[NDArray, NDArray]:
-        """The border: columns (owned dofs of points, c), and the corner, (c, c), of this rank.
+        """Border columns (owned dofs of points, c) and corner (c, c), of this rank.
 
         ``vector`` is one of the points, to work in.
         """
@@ -225,7 +225,7 @@ class BorderForms:
 
 
 def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
-    """Unit vectors across some directions: one in 2D, two in 3D."""
+    """Unit normals of directions: one in 2D, two in 3D."""
     if t.shape[1] == 2:
         return (np.column_stack([-t[:, 1], t[:, 0]]),)
     axis = np.eye(3)[np.argmin(np.abs(t), axis=1)]
@@ -241,7 +241,7 @@ def _tensor(components, dim: int):
 
 
 def _split(w, places: int) -> tuple:
-    """The displacement in a state, and the rest, which is a rotation."""
+    """Displacement and rotation parts of a state."""
     rotation = [w[c] for c in range(places, len(w))]
     turn = rotation[0] if len(rotation) == 1 else ufl.as_vector(rotation)
     return ufl.as_vector([w[c] for c in range(places)]), turn

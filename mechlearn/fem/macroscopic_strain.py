@@ -1,4 +1,4 @@
-"""The cell of a periodic network as something that deforms: its strain, and the stress partner.
+"""Macroscopic strain of a periodic cell, and its conjugate stress.
 
 The network's state is then a periodic displacement of its nodes *and* a uniform strain of the cell:
 a bond of reference vector ``v`` is changed by ``u_j - u_i + E v``. ``E`` is symmetric, for a turn
@@ -15,14 +15,14 @@ VOLUME = "volume"
 
 
 def cell_components(dim: int) -> tuple[str, ...]:
-    """Names of the components of the cell's strain: normal ones first, then shear."""
+    """Names of the components of the macroscopic strain: normal first, then shear."""
     axes = "xyz"[:dim]
     shear = [a + b for k, a in enumerate(axes) for b in axes[k + 1 :]]
     return (*(a + a for a in axes), *shear)
 
 
 def cell_functional(name: str, dim: int) -> NDArray[np.float64]:
-    """What a component, or the volume, reads of the components, (c,)."""
+    """Functional of the strain components for a component or the volume, (c,)."""
     names = cell_components(dim)
     if name == VOLUME:
         return np.array([float(n[0] == n[1]) for n in names])
@@ -30,7 +30,7 @@ def cell_functional(name: str, dim: int) -> NDArray[np.float64]:
 
 
 def multiplicity(name: str) -> int:
-    """How often a component stands in the strain tensor: shear twice."""
+    """Multiplicity of a component in the strain tensor: two for shear."""
     return 2 if name != VOLUME and name[0] != name[1] else 1
 
 
@@ -45,7 +45,7 @@ def strain_tensors(components: NDArray, dim: int) -> NDArray[np.float64]:
 
 
 def affine_rows(vector: NDArray) -> NDArray[np.float64]:
-    """How the components of the cell's strain move a vector that is fixed to it, (d, c)."""
+    """Derivative of an embedded vector by the strain components, (d, c)."""
     d = len(vector)
     units = np.eye(len(cell_components(d)))
     return np.einsum("ijc,j->ic", strain_tensors(units, d), vector)

@@ -1,4 +1,4 @@
-"""The finite elements of a network of bonds, and which node and bond of the user's is where.
+"""Mesh of a network of bonds, and the maps to the user's nodes and bonds.
 
 DOLFINx's meshes are made for bodies: two cells share one corner at most, and those of a cell are
 apart. Bonds of a periodic network may join the same two nodes several times, or a node to its own
@@ -18,7 +18,7 @@ from mechlearn.network import Network
 
 
 class BondMesh:
-    """Cells of bonds, every bond divided into as many, and a state at their points.
+    """Line cells of bonds, equally divided, and the function space of states.
 
     *Points* are the network's nodes, then those inside bonds, bond by bond. A rank owns some points
     and the cells of the bonds that start at its nodes.
@@ -81,7 +81,7 @@ class BondMesh:
         self._place_of_bond = np.argsort(self.owned_bonds)
 
     def _make_space(self, place: NDArray[np.int64], owner: NDArray[np.int64]) -> None:
-        """The space of states, where points come in some order and belong to some ranks."""
+        """Function space of states for an order and distribution of points."""
         d, comm = self.width, self.comm
         order = np.lexsort((place, owner))
         number = np.argsort(order)
@@ -109,7 +109,7 @@ class BondMesh:
         self.dof_of_local = (d * order[start:end, None] + np.arange(d)).ravel()
 
     def supports(self, held: NDArray[np.int64]) -> list[fem.DirichletBC]:
-        """Conditions that hold some degrees of freedom, one for every component."""
+        """Dirichlet conditions at supports, one per component."""
         d, conditions = self.width, []
         for c in range(d):
             blocks = self._block_of_node[held[held % d == c] // d]
@@ -119,7 +119,7 @@ class BondMesh:
         return conditions
 
     def cells_in_order(self) -> NDArray[np.int64]:
-        """Which owned cell is which, bond by bond in the user's order; on one rank."""
+        """Owned cells bond by bond in the user's order; on one rank."""
         return np.argsort(self._number)
 
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
@@ -142,7 +142,7 @@ class BondMesh:
         return per_point.reshape(-1)[self.dof_of_local]
 
     def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
-        """Owned rows of a block of columns, completed by the rows that other ranks own."""
+        """Rows of a block of columns, owned ones completed by ghosts."""
         swap = fem.Function(self.space).x
         out = np.empty((len(swap.array), columns.shape[1]))
         for k, column in enumerate(columns.T):
@@ -152,7 +152,7 @@ class BondMesh:
         return out
 
     def over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
-        """Numbers of owned cells, (k, cells), summed over those of every owned bond."""
+        """Sums of cell values (k, cells) over every owned bond."""
         if self.segments == 1:
             return per_cell
         # Cells of a bond may lie on several ranks.
@@ -193,7 +193,7 @@ class BondMesh:
 
 
 def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The two points of every cell, bond by bond, and where the points are.
+    """Ends of every cell, bond by bond, and coordinates of the points.
 
     Those inside bonds lie between the nodes even if the bond is one to a periodic image: nothing
     but pictures depends on it.
@@ -209,7 +209,7 @@ def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def _spread(network: Network, ranks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The place of every node in an order of small bandwidth, and the rank that owns it, (n,).
+    """Bandwidth-reducing position of every node, and the rank that owns it, (n,).
 
     Every rank gets a part of that order with about as many bonds.
     """

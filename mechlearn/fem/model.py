@@ -24,7 +24,7 @@ from mechlearn.fem.forms import BondForms, BorderForms
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.fem.mesh import BondMesh
 from mechlearn.fem.numbering import UserOrder
-from mechlearn.fem.superposition import BondSuperposition, FeltByBonds
+from mechlearn.fem.superposition import BondResponse, BondSuperposition
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.bordered import BorderedMatrix, BorderedSolver
 from mechlearn.linalg.matmul import Product
@@ -124,7 +124,7 @@ class Model(UserOrder, AtState):
 
     @property
     def matrix(self) -> PETSc.Mat:
-        """The stiffness as it was last assembled."""
+        """Stiffness matrix of the last assembly."""
         return self._scatter.matrix if self._scattered else self._assembled.matrix
 
     def set(self, **parameters: ArrayLike) -> None:
@@ -151,7 +151,7 @@ class Model(UserOrder, AtState):
         self._packed.renew()
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
-        """The solver that suits the model."""
+        """Linear solver for the model."""
         # The sparse part of a matrix with a border is definite where the whole is.
         turns = self.local_turns[: self._n_owned]
         arm = (
@@ -201,7 +201,7 @@ class Model(UserOrder, AtState):
         return self._assembled.finish()
 
     def _assemble_border(self, forms: BorderForms, *, add: bool = False) -> None:
-        """The rows of the stiffness that belong to the cell's strain, at the state."""
+        """Stiffness rows of the macroscopic strain, at the state."""
         border, (columns, corner) = self._border, forms.assemble(self._mesh, self._vector)
         columns *= self.local_free[: self._n_owned, None]
         corner = total(self.comm, corner)
@@ -255,7 +255,7 @@ class Model(UserOrder, AtState):
         return super().load_at_rest()
 
     def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
-        """Strains of owned cells, (k, cells), after a step (owned dofs), to first order in it."""
+        """First-order strains of owned cells, (k, cells), after a step (owned dofs)."""
         return self._cell_strains() + self._strain_rates(step)
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
@@ -303,7 +303,7 @@ class Model(UserOrder, AtState):
         return sparse.csr_array(sparse.hstack([of_nodes, np.array(columns).T]))
 
     def superpose(self, columns: NDArray) -> BondSuperposition:
-        """What sums of some states (owned dofs, columns) make the bonds feel; linear elements."""
+        """Superposition of some states (owned dofs, columns); linear elements only."""
         return BondSuperposition(self, columns)
 
     def local_strains(self) -> NDArray[np.float64]:
@@ -324,12 +324,12 @@ class Model(UserOrder, AtState):
         return self._summed(self._forms.sensitivity(name))[0]
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
-        """How :meth:`local_sensitivity` changes when the state does, at ``rate`` (owned dofs)."""
+        """Rate of :meth:`local_sensitivity` for a ``rate`` of the state (owned dofs)."""
         self._put_rate(rate)
         return self._summed(self._forms.sensitivity_rate(name))[0]
 
     def local_strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
-        """How :meth:`local_strains` change when the state does, at ``rate`` (owned dofs)."""
+        """Rates of :meth:`local_strains` for a ``rate`` of the state (owned dofs)."""
         return self._mesh.over_bonds(self._strain_rates(rate))
 
     def _cell_strains(self) -> NDArray[np.float64]:
@@ -340,14 +340,14 @@ class Model(UserOrder, AtState):
         self._put_rate(rate)
         return self._mesh.per_cell(self._forms.strain_rate)
 
-    def felt(self, strains: NDArray) -> FeltByBonds:
-        """What the owned bonds feel at given strains, (k, examples, bonds)."""
+    def bond_response(self, strains: NDArray) -> BondResponse:
+        """Energies and sensitivities of the owned bonds at given strains, (k, examples, bonds)."""
         if self.energy.segments > 1:
             raise InputError(
                 f"Errors of measurement need bonds with one element; those of this "
                 f"{self.energy.name} have {self.energy.segments} segments."
             )
-        return FeltByBonds(self.energy, self.unstrained().parameters, strains)
+        return BondResponse(self.energy, self.unstrained().parameters, strains)
 
     def _put_rate(self, rate: NDArray) -> None:
         self._forms.rate.x.array[: self._n_owned] = rate[: self._n_owned]

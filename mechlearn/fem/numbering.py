@@ -1,4 +1,4 @@
-"""The user's order of nodes and bonds, and that in which DOLFINx spreads them over ranks."""
+"""Maps between the user's order of nodes and bonds and DOLFINx's distributed numbering."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from mechlearn.network import Network
 
 
 class UserOrder:
-    """Translates between both, for a model of bonds.
+    """Maps between both numberings, for a model of bonds.
 
     Subclasses set the attributes, which are those of :class:`mechlearn.fem.model.Model`.
     """
@@ -60,7 +60,7 @@ class UserOrder:
         return self._border.split(local)[1]
 
     def cells_in_order(self) -> NDArray[np.int64]:
-        """Which owned cell is which, bond by bond in the user's order; on one rank."""
+        """Owned cells bond by bond in the user's order; on one rank."""
         return self._mesh.cells_in_order()
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
@@ -93,7 +93,7 @@ class UserOrder:
         return sparse.csr_array(mine * self.local_free)
 
     def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
-        """Owned rows of a block of columns, completed by the rows that other ranks own."""
+        """Rows of a block of columns, owned ones completed by ghosts."""
         if self.comm.size == 1:
             return columns
         out = self._mesh.with_ghosts(columns)

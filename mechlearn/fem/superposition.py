@@ -1,4 +1,4 @@
-"""States of a linear model as sums of a few columns, and what its elements feel in them.
+"""Superposition of states of a linear model, with strains, energies and sensitivities of bonds.
 
 The states of all examples differ only in how much of every column they hold, so what bonds feel in
 a thousand examples is a matrix product and arithmetic on its result.
@@ -25,7 +25,7 @@ Sense = Callable[[NDArray, str], NDArray]
 
 
 @dataclass(frozen=True, eq=False)
-class FeltByBonds:
+class BondResponse:
     """Strains of bonds of one element each, and what follows from them bond by bond.
 
     Attributes
@@ -50,7 +50,7 @@ class FeltByBonds:
         return self._at(self.energy.derivative(name))
 
     def sensitivity_rate(self, name: str, rates: NDArray) -> NDArray[np.float64]:
-        """How that changes while the strains change at ``rates``, an array like them."""
+        """Rate of :meth:`sensitivity` for ``rates`` of the strains, an array like them."""
         by_strain = (self._at(self.energy.derivative(name, s)) for s in self.energy.strains)
         return sum(slope * rate for slope, rate in zip(by_strain, rates, strict=True))
 
@@ -91,12 +91,12 @@ class BondSuperposition:
 
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole network in every example."""
-        per_bond = self._felt(amounts).energies()
+        per_bond = self._bond_response(amounts).energies()
         return total(self._comm, per_bond.sum(axis=1))
 
     @cached_property
     def energy_at_rest(self) -> float:
-        """Elastic energy of the whole network where no node has moved."""
+        """Elastic energy of the whole network at zero displacement."""
         each = self._unstrained()
         here = each.sum() if isinstance(each, np.ndarray) else each * self.columns.shape[2]
         return float(total(self._comm, here))
@@ -115,7 +115,7 @@ class BondSuperposition:
         return sum(others, first)
 
     def _parts(self, name: str, moment: Callable[[int], NDArray]) -> list[NDArray[np.float64]]:
-        """What :meth:`mean_sensitivity` is the sum of, save for zeros."""
+        """Terms of the sum :meth:`mean_sensitivity`, without zeros."""
         rest, parts, strains = self._unstrained, [], self._energy.strains
         if not rest.vanishes(name) and (there := moment(0)):
             parts.append(np.full(self.columns.shape[2], there) * rest(name))
@@ -137,18 +137,18 @@ class BondSuperposition:
         self, name: str, amounts: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed state, (examples, owned bonds)."""
-        return self._felt(amounts, sense).sensitivity(name)
+        return self._bond_response(amounts, sense).sensitivity(name)
 
     def sensitivity_rate(
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
-        """How that changes while the amounts change at some rates."""
+        """Rate of :meth:`sensitivity` for given rates of the amplitudes."""
         rate = _sensed(self.strains(rates), sense, "rate")
-        return self._felt(amounts, sense).sensitivity_rate(name, rate)
+        return self._bond_response(amounts, sense).sensitivity_rate(name, rate)
 
-    def _felt(self, amounts: NDArray, sense: Sense | None = None) -> FeltByBonds:
+    def _bond_response(self, amounts: NDArray, sense: Sense | None = None) -> BondResponse:
         strains = _sensed(self.strains(amounts), sense, "strain")
-        return FeltByBonds(self._energy, self._unstrained.parameters, strains)
+        return BondResponse(self._energy, self._unstrained.parameters, strains)
 
 
 def _sensed(strains: NDArray, sense: Sense | None, what: str) -> NDArray:

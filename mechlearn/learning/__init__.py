@@ -9,7 +9,7 @@ from mechlearn.learning.searching import SearchLearner
 
 
 def learner_of(rule: Procedure) -> type[Learner]:
-    """Class of the learner for a rule, or another procedure."""
+    """Class of learner for a rule or procedure."""
     if isinstance(rule, GreedyPruning):
         return PruningLearner
     return SearchLearner if isinstance(rule, GradientFree) else RuleLearner

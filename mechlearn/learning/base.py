@@ -1,4 +1,4 @@
-"""The learning loop: settle, compare, change, again.
+"""Learning loop: solve the phases, form signals, update parameters.
 
 A :class:`Learner` owns the parameters that learn and nothing about files or pictures; what happens
 step by step goes into its :class:`History`. How a step comes about is for its subclasses to say.
@@ -18,7 +18,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.hardware import Hardware
 from mechlearn.learning.history import History
-from mechlearn.learning.imperfections import Flaws, Imperfections
+from mechlearn.learning.imperfections import DeviceModel, Imperfections
 from mechlearn.learning.optimisers import Plain, make_optimiser
 from mechlearn.learning.pace import Pace
 from mechlearn.learning.position import Position, within
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Learner(ABC):
-    """A network that learns a task.
+    """Network that learns a task.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ class Learner(ABC):
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.flaws = Flaws(imperfections or Imperfections(), network, seed)
+        self.flaws = DeviceModel(imperfections or Imperfections(), network, seed)
         if not isinstance(energy, BondEnergy) and (self.flaws.senses or self.flaws.cuts):
             raise InputError(
                 f"imperfections: noise and bias of strains, and broken elements, are for bonds; a "
                 f"{energy.name} has more than one strain, and cannot lose a strut."
             )
         for dof in self.dofs:
-            self.flaws.spoil(dof)
+            self.flaws.apply_initial(dof)
         learns = {dof.name: dof.learns for dof in self.dofs}
         values: dict[str, Any] = {**material, **self._parameters()}
         self.system = System(
@@ -142,11 +142,11 @@ class Learner(ABC):
 
     @classmethod  # noqa: B027 (most take anything)
     def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
-        """Raise InputError where such a rule cannot learn such a task."""
+        """Raise InputError for a rule that cannot learn the task."""
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
-        """The learning parameters as they are now, by name, in bond order.
+        """Present learning parameters by name, in bond order.
 
         What the elements really are, which imperfections may make another thing than what they
         were set to.
@@ -159,7 +159,7 @@ class Learner(ABC):
         return self.flaws.true({dof.name: dof.values for dof in self.dofs}, first)
 
     def settle(self) -> "EquilibriumState":
-        """The free state with the parameters as they are now."""
+        """Free state at the present parameters."""
         self.equilibrium.update(**self._parameters())
         return self.equilibrium.free()
 
@@ -219,7 +219,7 @@ class Learner(ABC):
             self.pace = self.pace.after_success()
 
     def recover(self, tolerance: float) -> bool:
-        """Be at the last step whose answer is known, after an interruption at whatever moment.
+        """Return to the last completed step after an interruption.
 
         Returns False where there is none yet.
         """
@@ -267,7 +267,7 @@ class Learner(ABC):
         )
 
     def _put(self, kept: Position) -> None:
-        """Take over the parameters, the optimisers' memory and the states of another step."""
+        """Set parameters, optimiser state and states of another step."""
         for dof, values in zip(self.dofs, kept.dofs, strict=True):
             dof.values = values
         for step, memory in zip(self._steps, kept.steps, strict=True):
@@ -277,7 +277,7 @@ class Learner(ABC):
         self._kept = kept
 
     def _go_back(self, kept: Position, error: SolveError) -> None:
-        """Be where a step started, to take it more gently, or to stop there."""
+        """Return to the start of a step after a failure."""
         self.faults[error.fault] += 1
         failed = self.updates
         self.updates = kept.updates
@@ -288,18 +288,18 @@ class Learner(ABC):
             self.stopped = f"after step {failed} no step was possible: {error}"
 
     def _soften(self) -> bool:
-        """Make the next step gentler than the one that failed; whether there is one."""
+        """Reduce the next step after a failure; False if it cannot be smaller."""
         slower = self.pace.after_failure()
         self.pace = slower or self.pace
         return slower is not None
 
     @abstractmethod
     def _look(self, outputs: NDArray) -> NDArray[np.float64]:
-        """See what a step needs of the settled network; returns the contrast of every example."""
+        """Evaluate the phases of a step; returns the contrast of every example."""
 
     @abstractmethod
     def _step(self) -> bool:
-        """Change the parameters; returns False where nothing is left to change."""
+        """Change the parameters; False where nothing is left to change."""
 
     def settle_from_rest(self) -> "EquilibriumState":
         """The free state as the unloaded network reaches it, whatever came before."""
@@ -314,7 +314,7 @@ class Learner(ABC):
         return self.settle()
 
     def memory(self) -> dict[str, NDArray]:
-        """What the optimiser remembers, by parameter and name."""
+        """State of the optimiser, by parameter and name."""
         return {
             f"{dof.name}/{name}": values
             for dof, step in zip(self.dofs, self._steps, strict=True)
@@ -322,7 +322,7 @@ class Learner(ABC):
         }
 
     def remember(self, memory: Mapping[str, NDArray]) -> None:
-        """Let the optimiser go on with a :meth:`memory`.
+        """Restore a :meth:`memory`.
 
         Raises
         ------
@@ -339,7 +339,7 @@ class Learner(ABC):
             step.memory = dict(mine)
 
     def state(self) -> dict[str, NDArray]:
-        """Everything that decides how learning goes on, as plain arrays.
+        """Complete state of the training, as plain arrays.
 
         It is the state at the start of the present step, which will be taken again from there.
         """
@@ -383,7 +383,7 @@ class Learner(ABC):
         self.updates, self.pace = int(state["updates"]), Pace.from_array(state["pace"])
 
     def outputs(self, free: "EquilibriumState") -> NDArray[np.float64]:
-        """What the targets read: of the model, or of the device that it models."""
+        """Outputs of the model, or of the device that it models."""
         if self.device is None:
             return self.equilibrium.outputs(free)
         # Programmed anew for every batch: each has its own errors.

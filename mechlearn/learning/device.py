@@ -1,4 +1,4 @@
-"""A device: the hardware that a model only imitates, programmed with what was learned and measured.
+"""Simulated device: imperfect elements, programmed with learned values and measured.
 
 A network is trained on a computer model, then its values are written to real elements, which take
 few levels, are written with errors, or are stuck; wires have a resistance, and outputs are read
@@ -24,7 +24,7 @@ from mechlearn.tasks.task import Task
 
 
 class Device:
-    """A network of imperfect elements.
+    """Device of imperfect elements.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Device:
         return f"<Device: {self.network.n_edges} bonds, programmed {self._name}; {said}>"
 
     def program(self, values: ArrayLike, step: int = 0) -> NDArray[np.float64]:
-        """What the elements become when ``values`` are written to them for the ``step``-th time."""
+        """Actual parameters after programming ``values`` for the ``step``-th time."""
         low, high = self.bounds
         values = np.asarray(values, dtype=float)
         random = np.random.default_rng([self.seed, 0])
@@ -116,7 +116,7 @@ class Device:
         examples: NDArray[np.int64] | None = None,
         step: int = 0,
     ) -> NDArray[np.float64]:
-        """What the targets read when the elements are programmed to ``parameters``, (examples, t).
+        """Measured outputs for programmed ``parameters``, (examples, t).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Learning degrees of freedom: which parameter of the elements learns, and within which bounds."""
+"""Learning degrees of freedom: parameters that learn, with bounds and masks."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -127,7 +127,7 @@ class LearningDof:
 
     @property
     def learns(self) -> NDArray[np.bool_]:
-        """Which bonds learn, (m,)."""
+        """Mask of the bonds that learn, (m,)."""
         return self._learns
 
     @learns.setter
@@ -145,21 +145,21 @@ class LearningDof:
         return learn.bounds
 
     def move(self, step: NDArray) -> None:
-        """Take a step on the dof's own scale, and stop at the bounds."""
+        """Step on the scale of the dof, clipped to the bounds."""
         moved = self.scale.moved(self.values, step, self.low, self.high)
         inside = np.maximum(moved, self.low)
         np.minimum(inside, self.high, out=inside)
         self.values = inside if self._all_learn else np.where(self.learns, inside, self.values)
 
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
-        """A derivative by the value, turned into one by what steps are taken of."""
+        """Derivative by the value converted to one by the scale's coordinate."""
         if self._chain:
             signal = signal * self.scale.slope(self.values, self.low, self.high)
         return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 
 def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDArray[np.bool_]:
-    """Which bonds learn, (m,), where some are ``frozen``: ids, or the name of an edge set."""
+    """Mask of the bonds that learn, (m,); ``frozen`` are ids, or the name of an edge set."""
     if isinstance(frozen, str):
         ids = named_data(network.edge_sets, frozen, f"{where}: frozen", "edge set")
     else:

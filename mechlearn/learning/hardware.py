@@ -1,4 +1,4 @@
-"""Hardware in the loop: a device of which the network is only the model."""
+"""Hardware in the loop: interface of physical devices."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,7 +10,7 @@ from mechlearn.extensions import Registry
 
 
 class Hardware(Protocol):
-    """A device that the model only imitates; see :class:`mechlearn.learning.device.Device`."""
+    """Physical device beside the model; see :class:`mechlearn.learning.device.Device`."""
 
     def outputs(
         self, parameters: Mapping[str, NDArray], examples: NDArray[np.int64], step: int

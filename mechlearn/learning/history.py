@@ -1,4 +1,4 @@
-"""The history of a training: what every step saw, as labelled arrays."""
+"""Training history as labelled arrays."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class History:
         contrast: NDArray,
         parameters: Mapping[str, NDArray],
     ) -> None:
-        """Enter a step: outputs and contrast of every example, and the parameters behind them."""
+        """Append a step: outputs and contrasts of every example, and parameters."""
         step = len(self.error)
         self.outputs.append(outputs / problem.units)
         self.error.append(problem.error(outputs))
@@ -60,7 +60,7 @@ class History:
                 self.snapshots = [s for s in self.snapshots if s[0] % self._every == 0]
 
     def state(self) -> dict[str, NDArray]:
-        """Everything, as plain arrays."""
+        """Complete history, as plain arrays."""
         out = {
             name: np.array(getattr(self, name)) for name in ("error", "cost", "contrast", "outputs")
         }
@@ -96,7 +96,7 @@ class History:
         self.cut(steps)
 
     def cut(self, steps: int) -> None:
-        """Forget the entries from step ``steps`` on; they will be made again."""
+        """Remove the entries from step ``steps`` on."""
         for name in ("error", "cost", "contrast", "outputs"):
             del getattr(self, name)[steps:]
         self.snapshots = [s for s in self.snapshots if s[0] < steps]

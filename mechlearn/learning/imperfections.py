@@ -1,4 +1,4 @@
-"""What is wrong with real elements: how they measure, how they change, what they are.
+"""Imperfections of elements: noise of measurements and updates, spread, stuck elements.
 
 Everything random is drawn for all elements of the network in their own order, from the seed and the
 number of the step alone: trainings repeat, resume, and do not depend on the number of ranks.
@@ -26,7 +26,7 @@ Moment = tuple[int, int]
 
 
 class Imperfections(Table):
-    """How far the elements of a training are from ideal; the table ``[imperfections]``.
+    """Device non-idealities of a training; the table ``[imperfections]``.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Imperfections(Table):
     broken: list[Id] = Field(default_factory=list)
 
 
-class Flaws:
+class DeviceModel:
     """Imperfections of the elements of one network, drawn from a seed.
 
     Parameters
@@ -112,14 +112,14 @@ class Flaws:
         purpose = blake2b(repr(what).encode(), digest_size=8).digest()
         return np.random.default_rng([self._seed, int.from_bytes(purpose)])
 
-    def spoil(self, dof: LearningDof) -> None:
-        """Freeze what is stuck, and put values where the elements can have them."""
+    def apply_initial(self, dof: LearningDof) -> None:
+        """Freeze stuck elements, and round initial values to those elements can have."""
         if self.given.stuck:
             dof.learns &= self._random("stuck").random(self._m) >= self.given.stuck
         dof.values = np.where(dof.learns, self._possible(dof, dof.values), dof.values)
 
     def true(self, values: Mapping[str, NDArray], first: str) -> dict[str, NDArray]:
-        """What parameters really are where they are aimed at ``values``.
+        """Actual parameters of elements programmed to ``values``.
 
         ``first`` names the parameter that is zero in a broken bond.
         """
@@ -134,7 +134,7 @@ class Flaws:
         return out
 
     def change(self, dof: LearningDof, step: NDArray, moment: Moment) -> None:
-        """Let a dof take a step as its elements can."""
+        """Step of a dof as its elements can take it."""
         g, before = self.given, dof.values
         if not (g.update_noise or g.quantum or g.drift or g.levels):
             dof.move(step)
@@ -160,7 +160,7 @@ class Flaws:
         return at_levels(values, dof.low, dof.high, self.given.levels)
 
     def sense(self, strain: NDArray, what: str, moment: Moment, phase: int) -> NDArray[np.float64]:
-        """What sensors say of the strains, or rates of strain, of all bonds, (k, examples, m)."""
+        """Measured strains, or rates of strain, of all bonds, (k, examples, m)."""
         g, unit = self.given, self.unit
         if what == "rate":  # a strain per nudge, measured as well as that allows
             unit = np.sqrt(np.mean(strain**2, axis=(1, 2)))[:, None, None]
@@ -169,7 +169,7 @@ class Flaws:
         return strain + unit * (g.noise * noise + g.bias * bias)
 
     def read(self, outputs: NDArray, scale: NDArray, moment: Moment) -> NDArray[np.float64]:
-        """What is measured of the outputs, (examples, t)."""
+        """Measured outputs, (examples, t)."""
         if not self.given.read_noise:
             return outputs
         noise = self._random("read", moment).standard_normal(outputs.shape)

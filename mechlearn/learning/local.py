@@ -1,4 +1,4 @@
-"""Learning by a local rule: every element compares what it feels in the phases, and changes."""
+"""Learners by local rules: every element's own signals from several phases."""
 
 import math
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class RuleLearner(Learner):
         self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
 
     def require_states(self) -> None:
-        """Raise InputError where a step needs states that the network cannot have."""
+        """Raise InputError for a step whose states the network cannot have."""
         if self._adrift:
             names = dict.fromkeys(
                 p.terminal

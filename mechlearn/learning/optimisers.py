@@ -1,4 +1,4 @@
-"""Optimisers: the change of every element's parameter, from its own signal and its own past.
+"""Optimisers: steps of parameters from their signals.
 
 All are element-wise, so that a local rule stays local.
 """

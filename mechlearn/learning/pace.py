@@ -1,4 +1,4 @@
-"""Factor on the steps of a training: halved after failed steps, and while the error oscillates."""
+"""Step-size factor of a training: halved after failed steps and while the error oscillates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

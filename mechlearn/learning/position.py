@@ -1,4 +1,4 @@
-"""Position of a learner at the start of a step: what it goes back to, and what is saved of it."""
+"""Position of a learner: everything to restart a step, or to save it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,5 +47,5 @@ class Position:
 
 
 def within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
-    """The entries whose names begin with ``start``, without it."""
+    """Entries with names that begin with ``start``, which is removed."""
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

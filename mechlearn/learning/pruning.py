@@ -1,4 +1,4 @@
-"""Greedy pruning: remove, or put back, the one bond that brings the response nearest to the wanted.
+"""Greedy pruning: removal, or restoration, of the single best bond per step.
 
 Every candidate's response follows from the present one by a rank-one update: for all bonds the
 network is solved once. What a step reports is solved anew. Rocks et al., PNAS 114, 2520 (2017),
@@ -34,7 +34,7 @@ DRIFT = 1e-9
 
 
 class PruningLearner(Learner):
-    """A network that loses, or gets back, one bond per step."""
+    """Network that removes, or restores, one bond per step."""
 
     rule: GreedyPruning
 
@@ -83,7 +83,7 @@ class PruningLearner(Learner):
         return np.zeros(self.problem.n_examples)
 
     def _respond(self) -> None:
-        """Find all compliances of the network as it is now; later changes start from it."""
+        """Compute all compliances of the present network."""
         self._base, self._changes = self._dof.values.copy(), []
         name = self._dof.name
         there = self.flaws.true({name: self._whole}, name)[name]
@@ -138,7 +138,7 @@ class PruningLearner(Learner):
 
 
 class _Response:
-    """Compliances between ports and bonds, kept up to date as bonds come and go.
+    """Compliances between ports and bonds, updated by low-rank changes.
 
     Attributes
     ----------
@@ -167,12 +167,12 @@ class _Response:
         self.kept = kept.copy()
 
     def drifted(self) -> bool:
-        """Whether many changes have made these compliances differ from those of the network."""
+        """True if accumulated rounding calls for new compliances."""
         found = self.at.compliance
         return bool(np.abs(self.compliance - found).max() > DRIFT * np.abs(found).max())
 
     def best(self, restore: bool, may: NDArray[np.bool_]) -> int | None:
-        """The change that lowers the cost most, among bonds that may; None where none does."""
+        """Change of lowest cost among the allowed bonds; None if none lowers it."""
         change = np.where(self.kept, -self.stiffness, self.stiffness)
         left = 1 + change * self.between.diagonal()
         bonds = np.flatnonzero((left > HOLDING) & (self.kept | restore) & may)
@@ -189,7 +189,7 @@ class _Response:
         return np.square(p.residual(outputs) / p.scale).sum(axis=(1, 2))
 
     def outputs(self, bonds: NDArray[np.int64], change: NDArray) -> NDArray[np.float64]:
-        """What the targets read when one bond's stiffness changes, (bonds, examples, t).
+        """Outputs after a change of one bond's stiffness, (bonds, examples, t).
 
         A change acts as a tension of the bond, ``change`` times the strain that it then has, on the
         network as it was with its held ports held.
@@ -216,7 +216,7 @@ class _Response:
         return out
 
     def change(self, bond: int) -> None:
-        """Remove a bond, or put it back, in all compliances."""
+        """Update all compliances for a removed or restored bond."""
         change = -self.stiffness[bond] if self.kept[bond] else self.stiffness[bond]
         column, a = self.between[:, bond].copy(), self.strains[bond].copy()
         factor = change / (1 + change * column[bond])

@@ -24,7 +24,7 @@ Method = Literal["evolution", "cma", "perturbation", "pattern", "simplex"]
 
 
 class Procedure(ABC):
-    """A way in which a network comes to change: a local rule, or a search that sees it whole."""
+    """Training procedure: a local rule, or a global search."""
 
     name: ClassVar[str]
 
@@ -35,7 +35,7 @@ class Rule(Procedure):
     @property
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
-        """The states it needs, solved in this order after the free state."""
+        """Phases the rule compares, solved in this order after the free state."""
 
     @property
     def weights(self) -> tuple[float, ...] | None:
@@ -90,7 +90,7 @@ class Contrastive(Rule):
     @property
     @abstractmethod
     def amount(self) -> float:
-        """How far the second state is from the free one."""
+        """Nudge of the second state."""
 
     @property
     def _amounts(self) -> tuple[float, float]:
@@ -282,7 +282,7 @@ class DirectedAging(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class GreedyPruning(Procedure):
-    """Remove, or put back, the one bond that brings the response nearest to the wanted.
+    """Removal, or restoration, of the bond that lowers the cost most.
 
     The bond's first parameter (stiffness, conductance, capacitance) becomes 0, or what it was.
 
@@ -303,7 +303,7 @@ class GreedyPruning(Procedure):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientFree(Procedure):
-    """Search by trial alone, with an optimiser of Nevergrad; one step is one trial.
+    """Gradient-free search by an optimiser of Nevergrad; one step is one evaluation.
 
     What networks of actively tuned beams were trained by: Lee, Mulder, Hopkins, Sci. Robot. 7,
     eabq7278 (2022), https://doi.org/10.1126/scirobotics.abq7278.

@@ -1,4 +1,4 @@
-"""Scales: the coordinate of a parameter on which steps are taken, and how bounds are kept."""
+"""Scales: coordinates on which parameters take steps, with bounds."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

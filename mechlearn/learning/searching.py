@@ -1,4 +1,4 @@
-"""Learning by trial: gradient-free optimisers of Nevergrad on the parameters of all elements."""
+"""Gradient-free learning by optimisers of Nevergrad on the parameters of all elements."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -27,7 +27,7 @@ BUDGET = 10_000
 
 
 class SearchLearner(Learner):
-    """A network whose parameters are tried and judged by the cost; the best so far are kept."""
+    """Network trained by candidate evaluations; the best parameters are retained."""
 
     rule: GradientFree
 
@@ -75,7 +75,7 @@ class SearchLearner(Learner):
 
     @override
     def _step(self) -> bool:
-        """Try once; a failed equilibrium is a bad trial."""
+        """Evaluate one candidate; a failed equilibrium has infinite cost."""
         best = {dof.name: dof.values for dof in self.dofs}
         trial = self._search.ask()
         parts = np.split(trial.value, np.cumsum([d.learns.sum() for d in self.dofs])[:-1])
@@ -116,7 +116,7 @@ class SearchLearner(Learner):
 
 
 def _range(dof: LearningDof) -> tuple[NDArray, NDArray, NDArray]:
-    """Coordinates of what learns of a dof: where it is, and its bounds."""
+    """Coordinates and bounds of the bonds that learn."""
     at = [dof.scale.coordinate(v, dof.low, dof.high) for v in (dof.values, dof.low, dof.high)]
     now, low, high = (x[dof.learns] for x in at)
     return now, low, high

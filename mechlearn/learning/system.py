@@ -1,4 +1,4 @@
-"""A system: a network, a task and values of all parameters, with its equilibrium states.
+"""Systems: a network with a task and values of all parameters, with equilibrium states on demand.
 
 Whatever solves a network does so by a :class:`System`: trainings, runs, analyses, films, devices.
 

@@ -145,7 +145,7 @@ class CholmodFactor:
         self.forget()
 
     def forget(self) -> None:
-        """Give the memory of the factors back."""
+        """Free the memory of the factors."""
         self._factor: Any = None
         self._order: NDArray[np.int64] | None = None
 
@@ -179,7 +179,7 @@ class CholmodFactor:
         return made, np.asarray(made)
 
     def _found_order(self) -> NDArray[np.int64]:
-        """The order that CHOLMOD takes, which it shows in nothing but this product."""
+        """Fill-reducing order that CHOLMOD chose, recovered from a product."""
         block, places = self._array(len(self._diagonal), 1)
         places[:, 0] = np.arange(len(places))
         self._package.solve(self._factor, block, sys=7)
@@ -188,7 +188,7 @@ class CholmodFactor:
 
 @contextmanager
 def _by_default(options: MutableMapping[str, Any]) -> Iterator[None]:
-    """Without the options of the whole process, which may be somebody else's."""
+    """Context with CHOLMOD's default options, whatever the process has set."""
     theirs = dict(options)
     options.clear()
     try:

@@ -241,7 +241,7 @@ class SolveCheck:
 
 
 def has_zero_pivot(groups: DofGroups, pivots: NDArray, diagonal: NDArray) -> bool:
-    """True if only rounding resists some degree of freedom; on one rank.
+    """True if a pivot is zero to rounding; on one rank.
 
     Its pivot has no digits left of the diagonal entry, or that was negligible in its group; (dofs,)
     both. NaNs are detected later, in the residual.

@@ -1,4 +1,4 @@
-"""Products of a sparse matrix that stays the same, by PETSc into memory that is used again.
+"""Repeated products of one sparse matrix with blocks of columns, by PETSc in reused memory.
 
 SciPy's take twice as long for a few columns, and most of that for small matrices before they begin.
 """

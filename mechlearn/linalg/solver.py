@@ -268,7 +268,7 @@ class ColumnBlocks:
         return block
 
     def _weigh(self) -> None:
-        """Choose the sum of the columns on the right whose residual is computed."""
+        """Choose the linear combination of right-hand sides whose residual is computed."""
         columns = self._given
         scaled = columns if self._arm is None else columns / self._arm[:, None]
         sizes = np.sqrt(total(self._comm, np.einsum("ij,ij->j", scaled, scaled)))

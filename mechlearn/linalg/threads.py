@@ -1,4 +1,4 @@
-"""Threads of the linear algebra, one for small matrices: more cost more than they bring."""
+"""Limits on the threads of BLAS and OpenMP for small matrices."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _limiting = threading.Lock()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let BLAS and OpenMP use one thread while this is open, then as many as before.
+    """Context in which BLAS and OpenMP use one thread.
 
     Some libraries keep the setting for the whole process, others for each thread. So whoever
     limits it also puts it back, and meanwhile nobody else, in this thread or another, touches it.

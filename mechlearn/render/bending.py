@@ -1,4 +1,4 @@
-"""How struts bend: the line of a beam between two nodes that move and turn."""
+"""Deflection curves of beams between displaced and rotated nodes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ PIECES, MOST_PIECES = 8, 60_000
 
 
 def pieces(network: Network) -> int:
-    """Into how many pieces every bent strut is divided; an even number, or 1 where there are many.
+    """Number of pieces of every bent strut; even, or 1 where there are many struts.
 
     Even, so that one that crosses a periodic cell can be cut in its middle.
     """
@@ -72,7 +72,7 @@ def bent(
 
 
 def _turned(rotations: NDArray, vectors: NDArray) -> NDArray[np.float64]:
-    """How small rotations, (m, 1) or (m, 3), move the tips of vectors."""
+    """Displacements of the tips of vectors under small rotations, (m, 1) or (m, 3)."""
     if vectors.shape[1] == 2:
         return rotations * np.column_stack([-vectors[:, 1], vectors[:, 0]])
     return np.cross(rotations, vectors)

@@ -1,4 +1,4 @@
-"""The words in and around a picture."""
+"""Titles, labels and captions of pictures."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,23 +21,23 @@ _QUANTITIES = {"poisson": "Poisson's ratio"}
 
 
 def heading(run: "Run") -> str:
-    """The title of a run's pictures."""
+    """Title of a run's pictures."""
     return plain(run.setup.title) or sizes(run.network)
 
 
 def sizes(network: Network) -> str:
-    """How large a network is."""
+    """Size of a network in words."""
     kind = "periodic, " if network.periodic else ""
     return f"{network.n_nodes:,} nodes, {network.n_edges:,} bonds, {kind}{network.dim}D"
 
 
 def scale(factor: float) -> str:
-    """By how much a deformation is amplified."""
+    """Amplification of a deformation, in words."""
     return "deformation to scale" if factor == 1 else f"deformation amplified ×{factor:g}"
 
 
 def which_example(problem: Problem, example: int) -> list[str]:
-    """Which example it is, counted from 0 here and from 1 in words; nothing where there is one."""
+    """Number of the example in words, from 1; empty for a single one."""
     n = problem.n_examples
     return [f"example {example + 1} of {n}"] if n > 1 else []
 
@@ -74,7 +74,7 @@ def label(mark: Mark, reached: Any = None) -> str:
 
 
 def readings(run: "Run", example: int, outputs: NDArray) -> str:
-    """What the targets read in a state, in a few words, from their outputs (t,)."""
+    """Readings of the targets in a state, from their outputs (t,), in words."""
     problem, parts = run.problem, []
     column = {port: k for k, port in enumerate(problem.answers)}
     for mark in marks(problem, example):
@@ -98,7 +98,7 @@ def signed(value: float) -> str:
 
 
 def percent(value: float, signed: bool = False) -> str:
-    """A part of 1 in percent."""
+    """Fraction in per cent."""
     return units.percent(value, signed=signed).replace("-", "\u2212")
 
 

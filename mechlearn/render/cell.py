@@ -1,4 +1,4 @@
-"""The periodic cell as it is drawn: its outline and its sides, at rest and deformed."""
+"""Outline and sides of the periodic cell, at rest and deformed."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Cell:
         return self.corner + middles @ self.vectors
 
     def deformed(self, strain: NDArray, about: NDArray, shift: NDArray) -> "Cell":
-        """The same under a strain (d, d) that leaves a place where it is, and then shifted."""
+        """Cell under a strain (d, d) with a fixed point, then translated."""
         stretch = np.eye(len(self.corner)) + strain
         return Cell(about + (self.corner - about) @ stretch + shift, self.vectors @ stretch)
 

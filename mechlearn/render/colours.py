@@ -1,4 +1,4 @@
-"""Colours: those of the marks and of what is behind, and those of bonds by their values."""
+"""Colours of marks and backgrounds, and colour scales of bonds."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ class Shades:
 
 
 def _reach(sizes: NDArray) -> tuple[float, str]:
-    """How far from the middle the colours go, and which ends are clipped by that."""
+    """Half range of a diverging colour scale, and the ends clipped by it."""
     most = float(sizes.max(initial=0.0))
     # A few bonds far beyond the others would leave those without colour.
     reach = float(np.percentile(sizes, 98.0)) if len(sizes) else 0.0

@@ -1,4 +1,4 @@
-"""What is deformed, and how much of it is shown."""
+"""Amplification of deformations, and displacements without rigid motion."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ LARGEST = (0.2, 0.1)
 
 
 def round_factor(strain: float, motion: float) -> int:
-    """How much to amplify a deformation: 1 where it is visible, else 2, 5, 10, 20, 50, ...
+    """Round amplification factor: 1 where a deformation is visible, else 2, 5, 10, 20, 50, ...
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ def bond_strains(
 
 
 def strained(network: Network, strain: NDArray) -> Network:
-    """The same nodes and bonds in a cell of that strain, (d, d)."""
+    """Network in a cell of given strain, (d, d)."""
     return replace(network, cell=network.cell @ (np.eye(network.dim) + strain))
 
 
 def reading(network: Network, port: Port, displacements: NDArray, linear: bool = True) -> float:
-    """What a port reads in the user's quantity: a strain, or a component of a displacement."""
+    """Reading of a port in the user's quantity: a strain, or a component of a displacement."""
     if port.component is not None:
         return float(displacements[port.nodes[0], port.component])
     a, b = port.nodes
@@ -89,7 +89,7 @@ def reading(network: Network, port: Port, displacements: NDArray, linear: bool =
 
 @dataclass(frozen=True, eq=False)
 class RigidMotion:
-    """From where a deformation is seen: moving and turning along with what floats.
+    """Rigid motion subtracted from displacements.
 
     Attributes
     ----------
@@ -108,14 +108,14 @@ class RigidMotion:
     linear: bool
 
     def relative(self, rest: NDArray, moves: NDArray) -> NDArray[np.float64]:
-        """Displacements (k, d) of points without the motion of the whole."""
+        """Displacements (k, d) of points without the rigid motion."""
         arm = rest - self.centre
         if self.linear:
             return moves - self.drift - arm @ self.spin.T
         return (arm + moves - self.drift) @ self.spin - arm
 
     def relative_rotations(self, rotations: NDArray) -> NDArray[np.float64]:
-        """Rotations of nodes, (n, 1) in 2D and (n, 3) in 3D, without the turn of the whole."""
+        """Rotations of nodes, (n, 1) in 2D and (n, 3) in 3D, without the rigid motion."""
         w = self.spin if self.linear else (self.spin - self.spin.T) / 2
         if len(w) == 2:
             turn = w[1, 0] if self.linear else np.arctan2(self.spin[1, 0], self.spin[0, 0])
@@ -126,7 +126,7 @@ class RigidMotion:
 def rigid_motion(
     network: Network, problem: Problem, displacements: NDArray, linear: bool = True
 ) -> RigidMotion:
-    """The rigid_motion that suits a state: that of a network which nothing holds moves with it."""
+    """Rigid motion to subtract from a state: that of a floating network, else none."""
     rest, d = network.nodes, network.dim
     u = displacements[:, :d]
     centre = rest.mean(axis=0)
@@ -153,6 +153,6 @@ def rigid_motion(
 def without_rigid_motion(
     network: Network, problem: Problem, displacements: NDArray, linear: bool = True
 ) -> NDArray:
-    """Displacements less the drift and turn of a network that nothing holds."""
+    """Displacements without the rigid motion of a floating network."""
     motion = rigid_motion(network, problem, displacements, linear)
     return motion.relative(network.nodes, displacements)

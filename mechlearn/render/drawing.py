@@ -1,4 +1,4 @@
-"""Drawing: a scene put into a pyvista plotter.
+"""Drawing of a scene into a pyvista plotter.
 
 Flat things are stacked along z: at rest behind, marks in front; z = 0 are the bonds.
 """
@@ -97,7 +97,7 @@ def draw_marks(plotter: "pyvista.Plotter", scene: Scene, in_front: bool = False)
 
 
 def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None) -> None:
-    """Round the joints: on every node a ball as thick as its thickest bond."""
+    """Draw a ball on every node, as thick as its thickest bond."""
     import pyvista as pv
 
     radii = scene.radii
@@ -128,7 +128,7 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
 
 
 def _draw_dashes(plotter: "pyvista.Plotter", scene: Scene, dashes: NDArray) -> None:
-    """What is left of bonds that were removed."""
+    """Draw removed bonds as dashes."""
     colours = np.broadcast_to(rgb(REMOVED), (len(dashes), 2, 3))
     _add_lines(plotter, scene, dashes, scene.thin, colours, -2 * _layer(scene), lighting=False)
 
@@ -228,12 +228,12 @@ def _draw_arrows(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
 
 
 def _layer(scene: Scene) -> float:
-    """How far apart along z flat things are stacked."""
+    """Distance along z between stacked flat objects."""
     return scene.mark if scene.flat else 0.0
 
 
 def _surface(scene: Scene) -> dict[str, Any]:
-    """How surfaces take the light: in the plane not at all."""
+    """Shading of surfaces; none in the plane."""
     if scene.flat:
         return {"lighting": False}
     return {"smooth_shading": True, "ambient": 0.35, "diffuse": 0.7, "specular": 0.0}
@@ -281,7 +281,7 @@ def _lines(ends: NDArray, colours: NDArray | None = None) -> "pyvista.PolyData":
 
 
 def _ribbons(ends: NDArray, radius: ArrayLike, colours: NDArray) -> "pyvista.PolyData":
-    """What tubes in the plane look like from straight on, the thicker above the thinner."""
+    """Flat ribbons in place of tubes in the plane, thicker ones on top."""
     import pyvista as pv
 
     n = len(ends)

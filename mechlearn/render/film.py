@@ -1,4 +1,4 @@
-"""Films of a run: the sources pulled from nothing to full, and the training step by step.
+"""Films of a run: actuation of the sources, and training.
 
 Every frame is a sheet with the network at the left, and a curve at the right that grows along.
 """
@@ -69,7 +69,7 @@ def film(
 
 
 def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
-    """The sources pulled from nothing to full, and let go again, so that the film has no seam."""
+    """Frames of the sources driven from zero to full and back."""
     if look.colour is None and isinstance(run.energy.kinematics, Displacements):
         look = replace(look, colour="energy" if isinstance(run.energy, Solid) else "strain")
     count = PULL_OF_SOLIDS if isinstance(run.energy, Solid) else PULL
@@ -107,14 +107,14 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
-    """Limits that do not make much of what hardly changes, such as a ratio along the load."""
+    """Axis limits with a minimal range."""
     least = STEADY * max(abs(low), abs(high))
     middle, half = (low + high) / 2, max(high - low, least) / 2
     return middle - half, middle + half
 
 
 def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
-    """What learns, the free state that comes of it, and the error, step by step."""
+    """Frames of the training: parameters, free state and error at recorded steps."""
     steps = run.history["snapshot"].values.astype(int)
     # Evenly, but the first steps, in which most happens, one by one.
     places = np.unique(np.rint((len(steps) - 1) * np.linspace(0, 1, STEPS) ** 1.5).astype(int))
@@ -141,7 +141,7 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
 def _answers(
     run: "Run", example: int, reads: NDArray
 ) -> tuple[NDArray[np.float64], list[tuple[str, int, float | None]]]:
-    """What targets read, and of those asked about the name, the column and what is wanted."""
+    """Target readings; of active ones name, column and wanted value."""
     problem, cost = run.problem, run.setup.task.cost
     labels = [str(label) for label in run.history["target"].values]
     columns = []
@@ -158,7 +158,7 @@ def _images(
     curve: Callable[["Axes", int], None],
     size: tuple[int, int],
 ) -> Images:
-    """The frames: every state of what is shown, seen from the same place, with its words."""
+    """Frames with their captions, from one point of view."""
     run, scenes = shown.run, shown.scenes
     ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
     points = np.concatenate([*ends, scenes[-1].points()])
@@ -210,7 +210,7 @@ def _set_words(axes: "Axes", size: float) -> None:
 
 
 def _writer(path: Path, size: tuple[int, int]) -> Callable[[Path, Iterable[NDArray]], None]:
-    """What writes a film; raises InputError where it is not installed."""
+    """Writer of a film format; raises InputError where it is not installed."""
     if path.suffix.lower() == ".gif":
         return _write_gif
     try:

@@ -1,4 +1,4 @@
-"""Labels: every source and target named, in places where nothing is drawn."""
+"""Placement of labels of sources and targets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,13 +22,13 @@ BESIDE = 16.0
 
 
 def mark_words(scene: Scene, reached: Mapping[str, Any]) -> list[list[str]]:
-    """The lines of every mark's label; ``reached`` says what targets read, by name."""
+    """Lines of every mark's label; ``reached`` gives readings by name."""
     shown = scene.marks if len(scene.marks) <= LABELS else []
     return [label(m, reached.get(str(m.terminal.name))).split("\n") for m in shown]
 
 
 def label_room(sheet: Sheet, words: Sequence[Sequence[str]]) -> float:
-    """How much room the tallest label needs above or below a network, in pixels."""
+    """Height of the tallest label in pixels."""
     most = max((len(lines) for lines in words), default=0)
     return (LINE * most + 4 * GAP) * sheet.unit
 

@@ -1,4 +1,4 @@
-"""The lines of a network, whole or cut in two by the periodic cell."""
+"""Line segments of bonds, whole or cut by the periodic cell."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mechlearn.network import Network
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Straight pieces to draw: bonds, pieces of bent ones, halves of those that cross the cell.
+    """Straight segments of bonds: whole, bent in pieces, or halves across the cell.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Segments:
     fade: NDArray[np.float64]
 
     def of(self, which: NDArray[np.bool_]) -> "Segments":
-        """Some of them, by a mask (s,)."""
+        """Subset of segments, by a mask (s,)."""
         return Segments(self.ends[which], self.bond[which], self.fade[which])
 
 
@@ -37,7 +37,7 @@ def segments(
     lines: NDArray | None = None,
     whole: bool = False,
 ) -> Segments:
-    """The pieces of a network.
+    """Segments of a network.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _pieces(lines: NDArray, bond: NDArray, fade: NDArray) -> Segments:
 
 
 def space(points: ArrayLike) -> NDArray[np.float64]:
-    """Points of the plane or of space with three coordinates."""
+    """Points with three coordinates, z = 0 in the plane."""
     points = np.asarray(points, dtype=float)
     if points.shape[-1] == 3:
         return points

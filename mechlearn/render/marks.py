@@ -1,4 +1,4 @@
-"""Marks: where the network is driven, asked and held."""
+"""Marks of sources, targets and supports."""
 
 from dataclasses import dataclass
 
@@ -43,27 +43,27 @@ class Mark:
 
     @property
     def is_source(self) -> bool:
-        """Whether it drives the network rather than reads it."""
+        """True for a source, False for a target."""
         return isinstance(self.terminal, Source)
 
     @property
     def colour(self) -> str:
-        """The colour of its kind."""
+        """Colour by kind."""
         return SOURCE if self.is_source else TARGET
 
     @property
     def nodes(self) -> list[int]:
-        """Its nodes, each once."""
+        """Unique nodes."""
         return list(dict.fromkeys(n for p in self.ports for n in p.nodes))
 
     @property
     def cell(self) -> list[str]:
-        """The components of the periodic cell that it is about."""
+        """Cell components of the mark."""
         return [p.cell for p in self.ports if p.cell is not None]
 
     @property
     def pairs(self) -> list[tuple[int, ...]]:
-        """Pairs of nodes whose distance it is about."""
+        """Pairs of nodes whose distance is prescribed or read."""
         return [p.nodes for p in self.ports if len(p.nodes) == 2]
 
     @property
@@ -73,14 +73,14 @@ class Mark:
 
     @property
     def pulls(self) -> dict[tuple[int, ...], float]:
-        """Pairs that it draws apart (1) or together (-1)."""
+        """Pairs drawn apart (1) or together (-1)."""
         if not self._points_somewhere:
             return {}
         both = zip(self.ports, self.values, strict=True)
         return {p.nodes: float(np.sign(v)) for p, v in both if p.component is None and v}
 
     def pushes(self, dim: int) -> dict[int, NDArray[np.float64]]:
-        """Nodes that it moves or loads, and the directions, which are no rotations."""
+        """Nodes that are moved or loaded, with directions (no rotations)."""
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
             if self._points_somewhere and port.component is not None and port.component < dim:
@@ -102,7 +102,7 @@ class Mark:
         return out + [(nodes[n], way, False) for n, way in self.pushes(network.dim).items()]
 
     def cell_arrows(self, dim: int) -> list[tuple[int, int, float]]:
-        """How it draws at the periodic cell: across which axis a side is, and which way.
+        """Arrows at the periodic cell: axis of each side, and direction.
 
         That is the axis along which the high side is drawn forward (1) or back (-1); the low side
         is drawn the other way. Shear draws at two pairs of sides.
@@ -127,7 +127,7 @@ class Mark:
     def wanted_places(
         self, network: Network, nodes: NDArray, factor: float, strain: NDArray | None = None
     ) -> NDArray[np.float64]:
-        """Where a target's nodes would be if it read what is wanted, (k, d), as far as it says.
+        """Wanted places of a target's nodes, (k, d), as far as specified.
 
         ``nodes`` are where they are drawn, ``factor`` times as far from rest as they move, and
         ``strain`` is that of the periodic cell as it is drawn.
@@ -153,7 +153,7 @@ class Mark:
 def apart(
     network: Network, nodes: NDArray, a: int, b: int, strain: NDArray | None = None
 ) -> NDArray[np.float64]:
-    """The vector from one node to another, or to its nearest image at rest.
+    """Vector from one node to another, or to its nearest image at rest.
 
     ``strain`` is that of the periodic cell, with which images move.
     """
@@ -165,7 +165,7 @@ def apart(
 
 
 def _axes(component: str) -> set[tuple[int, int]]:
-    """The places of a component such as "xy" in the strain tensor."""
+    """Indices of a component such as "xy" in the strain tensor."""
     a, b = ("xyz".index(c) for c in component)
     return {(a, b), (b, a)}
 

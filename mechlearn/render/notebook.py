@@ -1,4 +1,4 @@
-"""What notebooks show of a network, a task and a run: a table and a small drawing, as HTML.
+"""HTML representations of networks, tasks and runs for notebooks.
 
 The drawing is SVG written here: nothing heavy is imported, and nothing outside the notebook needed.
 """
@@ -32,7 +32,7 @@ ROWS = 8
 
 
 def network_html(network: Network) -> str:
-    """A network: its sizes, sets and data, and a drawing."""
+    """Card of a network: sizes, sets and data, and a drawing."""
     rows = [
         ("coordination", f"{network.coordination:.3f}"),
         ("bond lengths", f"{network.lengths.min():.3g} to {network.lengths.max():.3g}"),
@@ -47,7 +47,7 @@ def network_html(network: Network) -> str:
 
 
 def task_html(task: "Task") -> str:
-    """A task: what is held, driven and asked."""
+    """Card of a task: supports, sources and targets."""
     rows = [
         (kind, terminal.name, _where(terminal), terminal.quantity, _asked(terminal))
         for kind, terminals in (("source", task.sources), ("target", task.targets))
@@ -66,7 +66,7 @@ def task_html(task: "Task") -> str:
 
 
 def run_html(run: "Run") -> str:
-    """A run: how it went, what its targets read, and a drawing of what was learned."""
+    """Card of a run: result, targets, and a drawing of the learned network."""
     head, rows = run.targets.cells(4)
     words = f"Run: {run.outcome} in {run.summary['steps']} steps"
     if run.setup.title:

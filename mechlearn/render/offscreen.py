@@ -1,4 +1,4 @@
-"""Off-screen: a scene drawn by pyvista to an array, with or without a display."""
+"""Off-screen rendering of scenes by pyvista, with or without a display."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from mechlearn.render.scene import Scene
 
 
 class Stage:
-    """Where scenes of one size are drawn, one after the other; to be used in a ``with``.
+    """Reusable off-screen plotter for scenes of one size; a context manager.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def picture(scene: Scene, projection: Projection) -> NDArray[np.uint8]:
 
 
 def load_pyvista() -> ModuleType:
-    """Import pyvista so that it says nothing where there is no display."""
+    """Import pyvista without warnings where there is no display."""
     if not has_display() and "vtkmodules" not in sys.modules and find_library("EGL"):
         os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     import pyvista
@@ -84,5 +84,5 @@ def load_pyvista() -> ModuleType:
 
 
 def has_display() -> bool:
-    """Whether a window can be opened."""
+    """True if a window can be opened."""
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY"))

@@ -1,4 +1,4 @@
-"""A scene as one page of HTML, to be turned in any browser, with no server and no network."""
+"""Scenes as self-contained pages of HTML."""
 
 import io
 import json
@@ -53,7 +53,7 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
 
 
 def legend(shown: RunView) -> str:
-    """Title, colour bar, names of sources and targets and a caption, to lie over a page."""
+    """HTML overlay with title, colour bar, names of sources and targets, and caption."""
     shades, (scene,) = shown.shades, shown.scenes
     colours = np.asarray(shades.map(np.linspace(1, 0, 33), bytes=True))[:, :3]
     ramp = ", ".join("rgb({}, {}, {})".format(*c) for c in colours.tolist())
@@ -113,7 +113,7 @@ class Embedded:
 
 
 def embedded(plotter: "pyvista.Plotter") -> Embedded:
-    """What a plotter shows, to be turned in a notebook."""
+    """Interactive scene of a plotter for a notebook."""
     width, height = plotter.window_size
     return Embedded(
         f'<iframe srcdoc="{escape(page(plotter))}" style="border:0;width:100%;'
@@ -122,7 +122,7 @@ def embedded(plotter: "pyvista.Plotter") -> Embedded:
 
 
 def page(plotter: "pyvista.Plotter") -> str:
-    """What a plotter shows, as a self-contained page of HTML.
+    """Self-contained HTML page of a plotter's scene.
 
     pyvista's own export starts a web server, which looks for downloads; the pieces it is made of do
     not.

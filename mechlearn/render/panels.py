@@ -1,4 +1,4 @@
-"""Pictures of one network on a sheet: one large with labels, or several side by side."""
+"""Arrangements of pictures: one large with labels, or several side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,13 @@ def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool
 
 
 def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
-    """Free and clamped before training, free and clamped after."""
+    """Free and clamped states before training, and after."""
     cost, solved = run.setup.task.cost, RunStates(run, example)
     if not cost.has_values:
         raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
     states = [solved(learned, clamped) for learned in (False, True) for clamped in (False, True)]
     if look.colour is None:
-        look = Look(_felt(run), look.thickness, look.amplify, look.whole)
+        look = Look(_quantity(run), look.thickness, look.amplify, look.whole)
     shown = RunView(run, example, look, states)
     names = [
         f"{when} training: {state}" for when in ("Before", "After") for state in ("free", "clamped")
@@ -54,9 +54,9 @@ def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool 
 
 
 def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
-    """What every bond feels when the sources pull, before training and after, drawn at rest."""
+    """Response of every bond to the sources, before training and after, drawn at rest."""
     if look.colour is None:
-        look = Look(_felt(run), look.thickness, look.amplify, look.whole)
+        look = Look(_quantity(run), look.thickness, look.amplify, look.whole)
     solved = RunStates(run, example)
     shown = RunView(run, example, look, [solved(learned=False), solved()], moving=False)
     names = ["Before training", "After training"]
@@ -66,7 +66,7 @@ def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: boo
     return _grid(shown, "; ".join(caption), names, answers, size, vector)
 
 
-def _felt(run: "Run") -> str:
+def _quantity(run: "Run") -> str:
     """The quantity that shows a state: strain, or the drop of a potential."""
     known = quantities(run)
     return known[known.index("change") + 1]

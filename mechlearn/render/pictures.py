@@ -1,4 +1,4 @@
-"""The pictures of a run as files: which there are, what they are made by, what cannot be drawn."""
+"""Pictures of a run as files: kinds, dispatch and validation of options."""
 
 import difflib
 import re
@@ -63,7 +63,7 @@ def render(
     whole: bool = False,
     size: tuple[int, int] | None = None,
 ) -> Path:
-    """Write a picture of a run, or one that moves.
+    """Write a picture or film of a run.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def render(
 def picture(
     run: "Run", what: str = "network", *, size: tuple[int, int] = (960, 600), **options: Any
 ) -> "PIL.Image.Image":
-    """A picture of a run as an image, which notebooks show.
+    """Picture of a run as an image, for notebooks.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def draw_setup(
     title: str = "",
     letters: float = 1.0,
 ) -> Path:
-    """Write a picture of a task before training: supports, sources, and what targets shall do.
+    """Write a picture of a task before training: supports, sources and targets.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def draw_setup(
 
 
 def check_options(run: "Run", example: int, look: Look) -> None:
-    """Raise InputError where a run cannot be drawn like that; examples count from 1."""
+    """Raise InputError for options that do not fit a run; examples count from 1."""
     count = run.problem.n_examples
     if not isinstance(example, (int, np.integer)) or not 1 <= example <= count:
         raise InputError(f"example = {example} is not one of the run's: 1 to {count}.")

@@ -58,7 +58,7 @@ MARGIN = (0.06, 0.06)
 
 
 def viewing_direction(places: NDArray, arrows: NDArray) -> NDArray[np.float64]:
-    """From where a network in space is best seen: the one of four isometric views from above.
+    """Best viewing direction of a network in space, of four isometric ones from above.
 
     Parameters
     ----------

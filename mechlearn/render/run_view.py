@@ -1,4 +1,4 @@
-"""What of a run is shown: states, deformed, and quantities that colour and size the bonds."""
+"""Views of a run: deformed states, with quantities that colour and size the bonds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ DECADES = 4.0
 
 @dataclass(frozen=True)
 class Look:
-    """How bonds are drawn.
+    """Options of the appearance of bonds.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Look:
     whole: bool = False
 
     def check(self, run: "Run") -> None:
-        """Raise InputError where a run cannot look like that; the message lists what it can."""
+        """Raise InputError for an appearance that a run cannot have, with those it can."""
         known = quantities(run)
         if self.colour is not None and self.colour not in known:
             raise InputError(
@@ -76,7 +76,7 @@ class Look:
 
 
 def quantities(run: "Run") -> list[str]:
-    """What can colour and size the bonds of a run, first what has learned."""
+    """Quantities that can colour and size the bonds of a run, learned ones first."""
     fixed = [k for k, v in run.parameters.items() if k not in run.learned and np.isfinite(v).all()]
     drop, through = _words(run)
     values = [drop, "energy"] if isinstance(run.energy, Solid) else [drop, through, "energy"]
@@ -85,7 +85,7 @@ def quantities(run: "Run") -> list[str]:
 
 
 def _words(run: "Run") -> tuple[str, str]:
-    """What a bond's difference and its partner are called: strain and tension, or as in tasks."""
+    """Names of a bond's strain and stress: strain and tension, or as in tasks."""
     kinematics = run.energy.kinematics
     if isinstance(kinematics, Displacements):
         return kinematics.drop, "tension"
@@ -141,13 +141,13 @@ class RunView:
 
     @property
     def scale_and_example(self) -> list[str]:
-        """How much the deformation is amplified, and which of several examples it is."""
+        """Amplification, and number of the example, in words."""
         how = [scale(self.factor)] if self.deforms else []
         return [*how, *which_example(self.run.problem, self.example)]
 
     @property
     def sizes_in_words(self) -> list[str]:
-        """What the widths of the bonds mean, where they do not go with the colours."""
+        """Meaning of bond widths, where it differs from that of colours."""
         thickness = self.look.thickness
         if thickness in (None, EVEN, self.look.colour or _usual(self.run)):
             return []
@@ -155,7 +155,7 @@ class RunView:
 
     @cached_property
     def scenes(self) -> list[Scene]:
-        """One per state."""
+        """Scenes of the states."""
         return [self._scene(k) for k in range(len(self.states))]
 
     # -- states --------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class RunView:
         return [rigid_motion(run.network, run.problem, u, run.energy.linear) for u in self.nodal]
 
     def _moves(self, k: int) -> NDArray[np.float64]:
-        """How far the nodes are seen to move, not amplified."""
+        """Shown displacements of the nodes, not amplified."""
         net = self.run.network
         if not self.deforms:
             return np.zeros_like(net.nodes)
@@ -207,7 +207,7 @@ class RunView:
         )
 
     def _cell_strain(self, k: int) -> NDArray[np.float64] | None:
-        """The strain of the periodic cell as it is drawn, where it deforms."""
+        """Shown strain of a deformable periodic cell."""
         cell = self.states[k].fields.cell if self.deforms and self.run.problem.cell else None
         return None if cell is None else self.factor * cell
 
@@ -234,7 +234,7 @@ class RunView:
     # -- quantities ----------------------------------------------------------------------------
 
     def _left(self, values: list[NDArray]) -> NDArray[np.float64]:
-        """The values in all states, but for those of bonds that are not there."""
+        """Values in all states without removed bonds."""
         if isinstance(self.run.energy, Solid):
             return np.concatenate(values)
         return np.concatenate([v[~gone] for v, gone in zip(values, self.removed, strict=True)])
@@ -270,7 +270,7 @@ class RunView:
         return bond_strains(self.run.network, self.nodal[k], self.run.energy.linear)
 
     def _change(self) -> tuple[list[NDArray], Shades]:
-        """Of the first parameter that learned: learned over initial, or less where not positive."""
+        """Learned over initial first parameter, or their difference where not positive."""
         run = self.run
         dof = next(iter(run.learned))
         before, now = np.asarray(run.initial[dof]), [s.parameters[dof] for s in self.states]
@@ -284,7 +284,7 @@ class RunView:
         return changed, Shades(self._left(changed), title, diverging=True, log=log)
 
     def _thickness(self, colour: str) -> list[NDArray]:
-        """From 0 to 1 per bond, in every state."""
+        """Relative thickness of bonds, 0 to 1, in every state."""
         name, m = self.look.thickness or colour, self.run.network.n_edges
         if name in (EVEN, TRUE) or isinstance(self.run.energy, Solid):
             return [np.full(m, 0.4)] * len(self.states)
@@ -293,19 +293,19 @@ class RunView:
 
 
 def _removed(run: "Run", state: State) -> NDArray[np.bool_]:
-    """Which bonds are cut, or pruned away: their first parameter, a stiffness, is 0."""
+    """Mask of cut or pruned bonds, whose stiffness is 0."""
     if isinstance(run.energy, Solid):
         return np.zeros(run.network.n_edges, dtype=bool)
     return np.asarray(state.parameters[run.energy.parameters[0].name]) == 0
 
 
 def _usual(run: "Run") -> str:
-    """What colours the bonds where nothing is said: what has learned; of solids the energy."""
+    """Default colouring: the learned parameter; of solids the energy."""
     return "energy" if isinstance(run.energy, Solid) else next(iter(run.learned))
 
 
 def learned_caption(shown: RunView) -> str:
-    """What the picture of the learned network shows, and how well it learned."""
+    """Caption of the picture of the learned network."""
     summary = shown.run.summary
     parts = [f"free state after {summary['steps']} steps", *shown.scale_and_example]
     parts += shown.sizes_in_words

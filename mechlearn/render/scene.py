@@ -1,4 +1,4 @@
-"""The scene: what is in a picture of a network, where, and how large. No text, no pyvista here."""
+"""Scenes: geometry and sizes of all that a picture of a network shows, without text."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +19,7 @@ DASHES, DASHES_OF_CELL = 6, 30
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """The body of a network of solid struts, as it is drawn in place of bonds.
+    """Deformed body of solid struts.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Solid:
 
 @dataclass(eq=False)
 class Scene:
-    """A network with its marks, ready to be drawn.
+    """Network with its marks, ready for drawing.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Scene:
 
     @property
     def flat(self) -> bool:
-        """Whether the network lies in the plane."""
+        """True for a network in the plane."""
         return self.network.dim == 2
 
     @property
@@ -144,11 +144,11 @@ class Scene:
 
     @property
     def thin(self) -> float:
-        """Radius of what is drawn as a mere line."""
+        """Radius of thin lines."""
         return max(0.15 * self.thick, 0.0007 * self.extent)
 
     def pieces(self) -> Segments:
-        """The bonds as they are drawn, in straight pieces."""
+        """Line segments of the bonds."""
         made = segments(self._deformed, self.nodes, self.lines, self.whole)
         return made if self.removed is None else made.of(~self.removed[made.bond])
 
@@ -160,7 +160,7 @@ class Scene:
         return dashed(made.of(self.removed[made.bond]).ends, DASHES)
 
     def rest(self) -> Segments:
-        """The bonds at rest, where those are drawn."""
+        """Line segments of the bonds at rest, where shown."""
         return segments(self.network, whole=self.whole)
 
     def to_images(self) -> Segments:
@@ -169,12 +169,12 @@ class Scene:
 
     @cached_property
     def _deformed(self) -> Network:
-        """The network in the cell as it is drawn."""
+        """Network in the deformed cell."""
         return self.network if self.strain is None else strained(self.network, self.strain)
 
     @cached_property
     def cell(self) -> Cell:
-        """The periodic cell as it is drawn."""
+        """Deformed periodic cell."""
         return self.rest_cell if self.strain is None else self._cell(self.strain)
 
     @cached_property
@@ -188,7 +188,7 @@ class Scene:
         return self.rest_cell.deformed(strain, middle, self.nodes.mean(axis=0) - middle)
 
     def points(self) -> NDArray[np.float64]:
-        """Everything that must be in view."""
+        """All points that must be visible."""
         parts = [self.pieces().ends.reshape(-1, 3)]
         if self.solid is not None:
             parts.append(space(self.solid.points))
@@ -207,7 +207,7 @@ class Scene:
         return np.concatenate(parts)
 
     def viewing_direction(self) -> NDArray[np.float64]:
-        """From where it is best seen; of the network at rest, so that it is alike in all states."""
+        """Best viewing direction, from the network at rest."""
         rest = replace(self, nodes=self.network.nodes, strain=None, solid=None, lines=None)
         at = [rest.anchors_of(m) for m in self.marks]
         arrows = [rest.arrows(m)[1] for m in self.marks]
@@ -227,11 +227,11 @@ class Scene:
         return fit_projection(points, self.network.dim, size, self.viewing_direction(), margin)
 
     def nodes_of(self, mark: Mark) -> NDArray[np.float64]:
-        """Where a mark's nodes are, shape (k, 3)."""
+        """Places of a mark's nodes, shape (k, 3)."""
         return space(self.nodes[mark.nodes])
 
     def anchors_of(self, mark: Mark) -> NDArray[np.float64]:
-        """What a mark's label is next to, shape (k, 3).
+        """Anchors of a mark's label, shape (k, 3).
 
         Its nodes; of the periodic cell its arrows, or where there are none, sides.
         """
@@ -244,23 +244,23 @@ class Scene:
         return space(self.cell.sides()[axes or list(range(self.network.dim)), 1])
 
     def radius_of(self, mark: Mark) -> float:
-        """How far what marks a place reaches from it."""
+        """Radius of the symbol of a mark."""
         if mark.cell:
             return 0.5 * self.mark
         return (1.9 if self.flat and len(self.wanted_of(mark)) else 1.35) * self.mark
 
     def support_sizes(self) -> NDArray[np.float64]:
-        """Half the side of every support's box, which looks out from below a mark on its node."""
+        """Half the side of every support's box, larger below another mark."""
         covered = [n for m in self.marks for n in m.nodes]
         return self.mark * np.where(np.isin(self.supports, covered), 1.6, 0.85)
 
     def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
-        """Where a target's nodes are wanted, shape (k, 3); none where that is no place."""
+        """Wanted places of a target's nodes, shape (k, 3); empty where undefined."""
         places = mark.wanted_places(self.network, self.nodes, self.factor, self.strain)
         return space(places) if len(places) else np.empty((0, 3))
 
     def wanted_edges(self, mark: Mark) -> NDArray[np.float64]:
-        """Dashes where a target wants sides of the periodic cell, shape (k, 2, 3).
+        """Dashes at wanted places of the cell's sides, shape (k, 2, 3).
 
         In the plane only; what it does not ask about is as it is drawn.
         """
@@ -283,7 +283,7 @@ class Scene:
         return space(ends) if ends else np.empty((0, 2, 3))
 
     def arrows(self, mark: Mark) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where a mark's arrows start, and unit vectors along them, shape (k, 3) each."""
+        """Starts and unit vectors of a mark's arrows, shape (k, 3) each."""
         gap = 1.35 * self.mark
         starts, directions = np.empty((2, 0, 3))
         arrows = mark.arrows(self.network, self.nodes, self.strain)

@@ -1,4 +1,4 @@
-"""The sheet around a picture: title, caption, colour bar and legend, set by matplotlib."""
+"""Layout of a figure: title, body, colour bar, legend and caption, by matplotlib."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ Place = tuple[int, int, int, int]
 
 
 class Sheet:
-    """A page in pixels from the top left: a title, a body with a column on its right, a caption.
+    """Figure layout in pixels from the top left: title, body with a column on its right, caption.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Sheet:
         self.fit(self.text(left, low, caption, 20, QUIET), right - left)
 
     def at(self, x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
-        """A place in pixels as matplotlib has it: fractions of the figure from the bottom left."""
+        """Figure fractions, from the bottom left, of a place in pixels."""
         return x / self.size[0], 1 - y / self.size[1]
 
     def points(self, pixels: float) -> float:
@@ -82,29 +82,29 @@ class Sheet:
         return self.figure.text(*self.at(x, y), text, fontsize=fontsize, color=colour, **options)
 
     def fit(self, text: "Text", width: float) -> None:
-        """Make a line of text no wider than ``width`` pixels."""
+        """Shorten a line of text to ``width`` pixels."""
         # More than once: letters are set on whole pixels, and grow in steps.
         while (extent := text.get_window_extent().width) > width and text.get_fontsize() > 1:
             text.set_fontsize(max(1.0, text.get_fontsize() * min(width / extent, 0.98)))
 
     def picture(self, image: NDArray[np.uint8], place: Place) -> None:
-        """Set a picture into its place."""
+        """Place a picture."""
         left, top, _, height = place
         self.figure.figimage(image, left, self.size[1] - top - height, origin="upper")
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The sheet as it is now, (h, w, 3) bytes."""
+        """Rendered sheet, (h, w, 3) bytes."""
         self.figure.canvas.draw()
         return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
 
     def frame(self, place: Place) -> "Axes":
-        """Axes that fill a place."""
+        """Axes in a place."""
         left, top, w, h = place
         corner = self.at(left, top + h)
         return self.figure.add_axes((*corner, w / self.size[0], h / self.size[1]))
 
     def scale_bar(self, projection: Projection) -> None:
-        """A bar of a round length at the foot of the column."""
+        """Draw a scale bar at the foot of the column."""
         from matplotlib.lines import Line2D
 
         unit = projection.size[1] / 2 / projection.scale
@@ -118,7 +118,7 @@ class Sheet:
         self.text(left, low - 17 * self.unit, f"length {length:g}", 18)
 
     def explain(self, scene: Scene, shades: Shades | None = None, below: float = 0.0) -> None:
-        """Fill the column: a colour bar, and what the marks mean below it.
+        """Draw the column: colour bar, and legend of the marks.
 
         So many pixels at the top of the body are left free.
         """
@@ -212,7 +212,7 @@ class Sheet:
 
 
 def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
-    """A white figure of so many pixels, on no screen."""
+    """White figure of some pixels, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -223,7 +223,7 @@ def new_figure(size: tuple[int, int], **options: Any) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure, and the folder it is in; raises InputError where that cannot be."""
+    """Write a figure and its folder; raises InputError where that fails."""
     from matplotlib import rc_context
 
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

@@ -1,4 +1,4 @@
-"""Pictures of a solid: deformed, every cell coloured by the energy it stores."""
+"""Pictures of a deformed solid, cells coloured by energy density."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def _draw(
     width: int,
     marks: dict[str, list[int]],
 ) -> None:
-    """Draw what was gathered; ``level`` are powers of ten of the energy density, up to 0."""
+    """Draw the gathered cells; ``level`` is the logarithm of the energy density, up to 0."""
     pv = load_pyvista()
     d = points.shape[1]
     kind = pv.CellType.TRIANGLE if d == 2 else pv.CellType.TETRA

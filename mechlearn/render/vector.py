@@ -1,4 +1,4 @@
-"""Vector pictures: a scene of the plane drawn by matplotlib, as lines and shapes."""
+"""Vector graphics of plane scenes by matplotlib."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def draw_scene(axes: "Axes", scene: Scene, projection: Projection) -> None:
 def _shaded(
     pieces: Segments, colours: NDArray, most: float
 ) -> Iterator[tuple[NDArray, NDArray, NDArray, str]]:
-    """Lines of one colour each, in two lots: ends, colours, bonds, and how they end.
+    """Single-coloured lines in two groups: ends, colours, bonds, and cap styles.
 
     Pieces that fade are cut into steps. But for the first, at a node, those end straight: round
     ends would show, like scales.

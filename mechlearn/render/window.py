@@ -1,4 +1,4 @@
-"""The learned network in a window, a notebook or a page, to be turned by hand."""
+"""Interactive 3D view of the learned network in a window, a notebook or a page."""
 
 import sys
 from importlib.util import find_spec

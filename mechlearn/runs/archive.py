@@ -1,4 +1,4 @@
-"""The files of a run's folder: how they are written, and read with all that is in them checked."""
+"""Files of a run's folder: writing, reading and validation."""
 
 import json
 from hashlib import file_digest, sha256
@@ -41,7 +41,7 @@ CHECKSUM = "history_sha256"
 
 
 def write_run(run: "Run", folder: Path) -> Path:
-    """Write a run into a folder that is there, all of it or nothing.
+    """Write a run into an existing folder, atomically.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def write_run(run: "Run", folder: Path) -> Path:
 
 
 def read_run(folder: Path, energy: Element | None = None) -> dict[str, Any]:
-    """What a :class:`mechlearn.Run` is made of, by name, from its folder.
+    """Constructor arguments of a :class:`mechlearn.Run`, read from its folder.
 
     The ``energy`` is that of the bonds, where it is none of mechlearn's own.
 
@@ -178,7 +178,7 @@ def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:
 
 
 def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
-    """The history of a run, with all that a run needs of it."""
+    """Training history of a run, validated."""
     import h5py
     import xarray
 
@@ -203,7 +203,7 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
 
 
 class _Row(TypedDict):
-    """What is read from a row of the targets in summary.json."""
+    """Fields read from a row of the targets in summary.json."""
 
     name: str
     wanted: float | list[float]
@@ -216,7 +216,7 @@ class _Row(TypedDict):
 
 
 class _Summary(TypedDict):
-    """What is read from summary.json."""
+    """Fields read from summary.json."""
 
     targets: list[_Row]
     converged: bool

@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on after a break, written so that none is ever half.
+"""Checkpoints: atomic snapshots from which a training resumes.
 
 The last two are kept: where the last turns out to be damaged, a training goes on from the one
 before. What they hold is plain arrays and text, read with every size checked.
@@ -43,11 +43,11 @@ class Stopped(MechlearnError):
 
 
 class Damaged(InputError):
-    """A checkpoint is not what was written."""
+    """Corrupt checkpoint."""
 
 
 class Checkpoints:
-    """Saves a learner now and then, and when the process is asked to stop.
+    """Periodic checkpoints of a learner, also on termination signals.
 
     Hand it to a learner's ``watch``; use it as a context so that signals are taken care of. With
     several ranks all call it, and the first writes. Where a checkpoint cannot be written, training
@@ -138,7 +138,7 @@ class Checkpoints:
             raise InputError(trouble)
 
     def _tried(self, learner: Learner) -> str:
-        """Write the checkpoint; returns what went wrong, on all ranks."""
+        """Write the checkpoint; returns the error if any, on all ranks."""
         self._time, self._step = time.monotonic(), learner.updates
         state, trouble = learner.state(), ""
         comm = learner.model.comm
@@ -173,7 +173,7 @@ class Checkpoints:
     # -- going on ------------------------------------------------------------------------------
 
     def restore(self, learner: Learner) -> None:
-        """Put a learner where the last good checkpoint left it; tells where that is not the last.
+        """Restore a learner from the last intact checkpoint; tells if that is not the latest.
 
         Raises
         ------
@@ -237,14 +237,14 @@ class Checkpoints:
 
 
 def _fixed(setup: Setup) -> str:
-    """A set-up as text, but for when to stop."""
+    """Set-up as text, without the stopping criteria."""
     when = {"steps": 0, "tolerance": 1.0}
     same = setup.model_copy(update={"train": setup.train.model_copy(update=when)})
     return same.model_dump_json()
 
 
 def differences(then: str, now: str) -> str:
-    """Which keys of two set-ups differ, in words."""
+    """Keys in which two set-ups differ, in words."""
     try:
         old, new = (dict(_leaves(json.loads(text))) for text in (then, now))
     except (ValueError, RecursionError):
@@ -271,7 +271,7 @@ def _short(value: Any) -> str:
 
 
 def network_digest(network: Network) -> str:
-    """Fingerprint of everything a network is, in its order."""
+    """Fingerprint of a network, its order included."""
     arrays: dict[str, Any] = {"nodes": network.nodes, "edges": network.edges}
     if network.labels is not None:
         arrays["labels"] = np.array(network.labels)
@@ -283,7 +283,7 @@ def network_digest(network: Network) -> str:
 
 
 def fingerprint(arrays: Mapping[str, ArrayLike]) -> str:
-    """Of names, types, shapes and content of some arrays."""
+    """Fingerprint of names, types, shapes and content of some arrays."""
     known = hashlib.sha256()
     for name in sorted(arrays):
         values = np.asarray(arrays[name])

@@ -1,4 +1,4 @@
-"""The task file: everything that makes a training repeatable, read, checked and written as TOML."""
+"""Task files: schema, validation, and writing as TOML."""
 
 import re
 import tomllib
@@ -35,7 +35,7 @@ TASK_TABLES = ("supports", "sources", "targets", "examples")
 
 
 class NetworkTable(Table, extra="allow"):
-    """Where the network comes from: a generator, a file, or points and edges written out.
+    """Network: a generator, a file, or nodes and edges.
 
     Further keys are parameters of the generator or of the reader.
 
@@ -58,7 +58,7 @@ class NetworkTable(Table, extra="allow"):
 
 
 class EnergyTable(Table, extra="allow"):
-    """What a bond is made of. Further keys are its options and parameters that do not learn.
+    """Element model. Further keys are its settings and constant parameters.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class EnergyTable(Table, extra="allow"):
 
 
 class RuleTable(Table, extra="allow"):
-    """How the bonds learn. Further keys are the rule's own.
+    """Learning rule. Further keys are its parameters.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class RuleTable(Table, extra="allow"):
 
 
 class CostTable(Table, extra="allow"):
-    """What is to be lowered at the targets. Further keys are the cost's own.
+    """Cost function. Further keys are its parameters.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class CostTable(Table, extra="allow"):
 
 
 class Train(Table):
-    """How long, how exactly, and in what steps.
+    """Steps, tolerance, rate and other settings of the training.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ class Setup(Table):
         return Task(cost=cost, **{name: getattr(self, name) for name in TASK_TABLES})
 
     def with_task(self, task: Task) -> "Setup":
-        """The same with the tables of another task."""
+        """Set-up with the tables of another task."""
         return self.model_copy(update={name: getattr(task, name) for name in TASK_TABLES})
 
 
@@ -260,7 +260,7 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
 
 
 def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
-    """The network that a table describes; files are looked for relative to ``folder``."""
+    """Network of a table; files are relative to ``folder``."""
     parameters = dict(table.model_extra or {})
     ways = [k for k in ("generator", "file", "points") if getattr(table, k) is not None]
     if len(ways) != 1:
@@ -277,7 +277,7 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 
 
 def build_element(table: EnergyTable, dim: int) -> Element:
-    """What a network of that dimension is made of, with its settings checked."""
+    """Element of a table for networks of a dimension, settings validated."""
     kind = energies.pick(table.model, "energy: model")
     if isinstance(kind, type) and issubclass(kind, Element):
         kind = kind.in_dimension(dim)
@@ -287,7 +287,7 @@ def build_element(table: EnergyTable, dim: int) -> Element:
 
 
 def named_element(table: EnergyTable, given: Element | None, dim: int) -> Element:
-    """The element that a table names: the given one if that is its name, else one of mechlearn's.
+    """Element of a table: the given one if its name matches, else one of mechlearn's.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from mechlearn.runs.summary import target_table
 
 
 def without(run: Run, bonds: Sequence[int]) -> Run:
-    """What is left of a run when some of its bonds are cut; see :meth:`mechlearn.Run.cut`.
+    """Run after cutting some of its bonds; see :meth:`mechlearn.Run.cut`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The folder of a run: who writes in it, and where it is.
+"""Run folders: creation, locks, and paths that follow renames.
 
 The lock is the kernel's, so that the death of its holder, however sudden, frees it.
 """
@@ -30,7 +30,7 @@ _held: set[tuple[int, int, int]] = set()
 
 
 def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
-    """Make the folder of a run, and see that a run can be written there.
+    """Create the folder of a run, and check that it can be written.
 
     What a process left that died before its first checkpoint does not count.
 
@@ -58,7 +58,7 @@ def new_folder(folder: str | Path, overwrite: bool = False) -> Path:
 
 
 def resumable(folder: Path) -> None:
-    """Raise InputError where there is nothing that a training could go on with, or start in.
+    """Raise InputError for a folder without a training to resume.
 
     A folder whose training died before its first checkpoint will do: it starts from the beginning.
     """
@@ -71,7 +71,7 @@ def resumable(folder: Path) -> None:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether a folder holds more than what a process leaves that dies early."""
+    """True if a folder holds more than leftovers of an aborted process."""
     try:
         return any(
             p.name != LOCK and p.suffix != STAGE and p.name != STAGE for p in folder.iterdir()
@@ -81,12 +81,12 @@ def is_taken(folder: Path) -> bool:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a training was saved in a folder."""
+    """True if a folder has a checkpoint."""
     return (folder / CHECKPOINT).is_file() or (folder / BEFORE).is_file()
 
 
 def _try_writing(folder: Path) -> None:
-    """Raise InputError where a file of a run cannot be written; changes nothing."""
+    """Raise InputError for files of a run that cannot be written; changes nothing."""
     path = folder
     try:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=STAGE) as probe:
@@ -99,7 +99,7 @@ def _try_writing(folder: Path) -> None:
 
 
 class Place:
-    """A folder that is found again after it was renamed, and made anew after it was removed.
+    """Folder that is tracked through renames, and recreated after removal.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Place:
 
 
 def within(folder: Path, name: str) -> Path:
-    """A folder in that of several runs; raises InputError for a link, which leads out of it."""
+    """Subfolder of a folder of runs; raises InputError for a symbolic link."""
     path = folder / name
     if path.is_symlink():
         raise InputError(f"{path} is a symbolic link, which is not followed; remove it.")
@@ -179,7 +179,7 @@ def within(folder: Path, name: str) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: str | Path) -> Iterator[Path]:
-    """Keep a folder to this thread; inside, it may take it again.
+    """Lock a folder for this thread; reentrant.
 
     Raises
     ------

@@ -17,7 +17,7 @@ EVERY = 10.0
 
 
 class Progress:
-    """Shows the current error while a learner trains; hand it to ``train`` as ``watch``.
+    """Progress display of a training; passed to ``train`` as ``watch``.
 
     The bar follows the error on a logarithmic scale from where it began to the tolerance, or the
     steps, whichever is further: both can end a training.
@@ -81,7 +81,7 @@ class Progress:
 
 @contextmanager
 def patience(title: str, seconds: float = 5.0) -> Iterator[None]:
-    """Say once that something goes on where it takes longer than so many seconds."""
+    """Print once that an operation is still running after some seconds."""
     timer = threading.Timer(seconds, tell, [f"{title}: still at it; large networks take minutes"])
     timer.daemon = True
     timer.start()
@@ -92,7 +92,7 @@ def patience(title: str, seconds: float = 5.0) -> Iterator[None]:
 
 
 class Counter:
-    """Shows how many members of a sweep are done; hand it to ``sweep`` as ``watch``."""
+    """Progress display of a sweep; passed to ``sweep`` as ``watch``."""
 
     def __init__(self, title: str) -> None:
         self.title = title

@@ -1,4 +1,4 @@
-"""A run: what was asked, what was learned, and how; in memory and as a folder."""
+"""Runs: task, learned network, history and summary, in memory and as a folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """A finished training, of which nothing can be changed: arrays are read-only.
+    """Finished training; immutable.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Run:
 
     @property
     def displacements(self) -> NDArray[np.float64]:
-        """How far nodes move in the response, (examples, n, d); not at all with potentials."""
+        """Displacements of nodes in the response, (examples, n, d); zero with potentials."""
         if isinstance(self.energy.kinematics, Displacements):
             return self.response[..., : self.network.dim]
         return np.zeros((len(self.response), *self.network.nodes.shape))
@@ -120,7 +120,7 @@ class Run:
 
     @property
     def converged(self) -> bool:
-        """Whether every target was reached to the tolerance asked for."""
+        """True if every target was reached to the tolerance."""
         return self.summary["converged"]
 
     @property

@@ -1,4 +1,4 @@
-"""Signals that a process handles in its own way for a while."""
+"""Temporary handlers of process signals."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def handling(numbers: Sequence[signal.Signals], how: Any) -> Iterator[None]:
-    """Handle signals in another way for a while; those that are ignored, as by nohup, stay so.
+    """Context with other handlers of signals; ignored signals, as by nohup, stay ignored.
 
     Only the main thread gets signals; in others nothing changes.
     """

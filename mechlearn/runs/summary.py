@@ -1,4 +1,4 @@
-"""Summary of a training: its targets, its outcome and the cause, and the means."""
+"""Summary of a training: targets, outcome and its cause, solver and versions."""
 
 import platform
 import time
@@ -120,7 +120,7 @@ def target_table(
 
 
 def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:
-    """Warnings about pairs that come together unloaded, so that a strain from there is no motion.
+    """Warnings about pairs that nearly coincide unloaded, whose strains are meaningless.
 
     ``unpulled`` are readings of the targets from the reference, (examples, t), user's units.
     """
@@ -138,7 +138,7 @@ def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:
 
 
 class Verdict(NamedTuple):
-    """One word, and a sentence without its full stop where there is more to say.
+    """Outcome in one word, and a cause without its full stop.
 
     ``outcome`` is "learned", "unfinished" (the error was still falling), "oscillating" (it went up
     and down), "stalled", "diverged", "finished" (no further change helps), "stopped" (no step
@@ -152,7 +152,7 @@ class Verdict(NamedTuple):
 def judge(
     learner: Learner, error: float, tolerance: float, steps: int, accuracy: float | None = None
 ) -> Verdict:
-    """The outcome of a training that might have taken so many steps, and its cause.
+    """Outcome of a training with a limited number of steps, and its cause.
 
     Of a classification at rest the ``accuracy`` is the outcome, not the cross-entropy that is left.
     """
@@ -197,7 +197,7 @@ def judge(
 
 
 def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
-    """How many of the elements that learn are at a bound, by parameter."""
+    """Number of learning elements at a bound, by parameter."""
     out = {}
     for dof in learner.dofs:
         low, high = _ends(dof)
@@ -237,7 +237,7 @@ def _reason(learner: Learner, errors: NDArray) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Versions of mechlearn and the libraries that affect results."""
     out = {"python": platform.python_version()}
     for package in ("mechlearn", "dolfinx-solver-real", "fenics-dolfinx", "numpy", "scipy"):
         try:
@@ -248,5 +248,5 @@ def versions() -> dict[str, str]:
 
 
 def timestamp() -> str:
-    """Now, as in summary.json."""
+    """Current time in the format of summary.json."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

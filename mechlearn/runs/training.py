@@ -1,4 +1,4 @@
-"""From a set-up to a run: build, train, find the answer anew from rest, and write it down."""
+"""Training from a set-up to a run."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def train(
     watch: Callable[[Learner], None] | None = None,
     comm: MPI.Comm | None = None,
 ) -> Run:
-    """Teach a network a task.
+    """Train a network on a task.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def train_file(
     watch: Callable[[Learner], None] | None = None,
     comm: MPI.Comm | None = None,
 ) -> Run:
-    """Train as a task file says.
+    """Train a network as a task file describes.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def train_setup(
     resume: bool = False,
     comm: MPI.Comm | None = None,
 ) -> Run:
-    """Train as a set-up says; its files are relative to ``folder``.
+    """Train a network as a set-up describes; its files are relative to ``folder``.
 
     With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from the last.
     """
@@ -237,7 +237,7 @@ def make_learner(
     device: Hardware | None = None,
     comm: MPI.Comm | None = None,
 ) -> Learner:
-    """The learner that a set-up describes; its energy and rule may be the user's own."""
+    """Learner of a set-up; energy and rule may be user-defined."""
     options = setup.train
     learner = learner_of(rule)(
         network,
@@ -345,7 +345,7 @@ def _largest(problem: Problem) -> float:
 def _result(
     learner: Learner, keep: Literal["best", "last"]
 ) -> tuple[int, EquilibriumState, NDArray, list[str]]:
-    """The step whose network is the result, and what :func:`_from_rest` says of it.
+    """Step whose network is the result, and its response by :func:`_from_rest`.
 
     At finite displacement the best step may have other equilibria, and answer worse from rest than
     the last one does.

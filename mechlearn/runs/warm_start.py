@@ -1,4 +1,4 @@
-"""Where a training starts: from the values of its set-up, or from what another run has learned."""
+"""Initial values of a training, from its set-up or from another run."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ NEAR = 1e-6
 
 
 def with_start(setup: Setup, folder: Path = Path()) -> Setup:
-    """The set-up that begins with what the run learned that it names as its start, if it does.
+    """Set-up with the learned values of the run it names as its start, if any.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def with_start(setup: Setup, folder: Path = Path()) -> Setup:
 
 
 def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Setup:
-    """A set-up whose elements are at first what those of a run have become.
+    """Set-up with the learned values of a run as initial values.
 
     What learned there and does not learn here stays as it is; what was cut stays cut. Values that
     have come to a bound on a scale that never reaches it begin just inside.
@@ -77,7 +77,7 @@ def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Set
 
 
 def _from(learn: Learn, values: NDArray, whole: NDArray, network: Network) -> Learn:
-    """The table of a parameter that begins with some values."""
+    """Table of a parameter with given initial values."""
     values = values / network.lengths if learn.relative else values
     if learn.bounds is not None:
         low, high = learn.bounds

@@ -1,4 +1,4 @@
-"""Costs: how far the outputs of a network are from what is wanted, as one number to lower.
+"""Costs: scalar measures of the distance between outputs and wanted values.
 
 A cost sees outputs and wanted values in the user's units, arrays of shape (examples, targets), and
 the mask of active targets. It knows no physics. A new one is a class here and a line
@@ -43,11 +43,11 @@ class Cost(ABC):
         """
 
     def reached(self, outputs: NDArray, active: NDArray) -> NDArray[np.float64]:
-        """Part of ``outputs`` that is compared with what is wanted, where ``active``."""
+        """Part of ``outputs`` that is compared with wanted values, where ``active``."""
         return outputs
 
     def check(self, wanted: NDArray, active: NDArray) -> None:  # noqa: B027 (most take anything)
-        """Raise InputError where such ``wanted`` values make no sense where ``active``."""
+        """Raise InputError for ``wanted`` values outside the cost's domain, where ``active``."""
 
 
 @dataclass(frozen=True)

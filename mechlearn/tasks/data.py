@@ -74,11 +74,11 @@ class DataSet:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The number of every row's class."""
+        """Class number of every row."""
         return self.wanted.argmax(axis=1)
 
     def take(self, rows: ArrayLike) -> "DataSet":
-        """Only some rows.
+        """Subset of rows.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class DataSet:
         return replace(self, inputs=self.inputs[rows], wanted=self.wanted[rows])
 
     def split(self, test: float = 0.3, seed: int = 0) -> tuple["DataSet", "DataSet"]:
-        """Two parts at random: one to train on, and one to test on.
+        """Random split into training and test rows.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ def load(name: str) -> DataSet:
 
 
 def confusion(outputs: ArrayLike, wanted: ArrayLike) -> NDArray[np.int64]:
-    """How often a class (row) was taken for a class (column): largest wanted, largest output.
+    """Confusion matrix: counts of wanted classes (rows) against largest outputs (columns).
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def confusion(outputs: ArrayLike, wanted: ArrayLike) -> NDArray[np.int64]:
 
 
 def accuracy(outputs: ArrayLike, wanted: ArrayLike) -> float:
-    """The part of the rows whose largest output is that of the class with the largest wanted.
+    """Fraction of rows whose largest output is that of the wanted class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Posing a task: which ports are held or loaded in every example, and what is wanted of them."""
+"""Formulation of a task as a problem: ports held or loaded in every example, wanted values."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ OF_CELL = ("strain", "stress", "poisson", "modulus")
 
 
 def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Problem:
-    """Turn a task into a problem on a network whose nodes have what ``kinematics`` says.
+    """Problem of a task on a network with given nodal ``kinematics``.
 
     Raises
     ------
@@ -160,7 +160,7 @@ class _Numbers:
 
 
 def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
-    """Whether a terminal is about a force, or what is made of one."""
+    """True for a terminal of a force, or of a quantity derived from one."""
     return terminal.quantity in (kinematics.through, "stress", "modulus")
 
 
@@ -178,7 +178,7 @@ def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
 
 
 def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
-    """Values of all numbers in every example, and whether they are switched on there.
+    """Values of all numbers in every example, and a mask of those switched on.
 
     Both (examples, numbers); values of ports, not in the user's units.
     """
@@ -244,7 +244,7 @@ def _distinct(at: _Numbers, there: NDArray, numbers: NDArray, always: bool = Fal
 
 
 def _cannot_be_read(at: _Numbers, there, k: int, sources, wrong, held) -> str:
-    """Why a target asks for nothing that could be learned, as a sentence."""
+    """Reason why a target cannot be learned, as a sentence."""
     example = int(np.argmax(wrong))
     name, place, what = name_of(at.terminals[k]), at.place(k), at.terminals[k].quantity
     drives = [s for s in sources if there[example, s]]
@@ -266,7 +266,7 @@ def _cannot_be_read(at: _Numbers, there, k: int, sources, wrong, held) -> str:
 
 
 def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDArray[np.float64]:
-    """What a terminal is given in the examples that switch it on, (examples, ports)."""
+    """Values of a terminal in the examples that switch it on, (examples, ports)."""
     expected = np.size(terminal.value)
     numbers = [np.atleast_1d(v) for v, on in zip(given, there, strict=True) if on]
     wrong = [k for k, v in enumerate(numbers) if len(v) != expected]
@@ -288,13 +288,13 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
 
 
 def _limit(port: Port, terminal: Terminal) -> float:
-    """Which way a port may leave what is wanted: up (1), down (-1) or not at all (0)."""
+    """Side on which a port may exceed the wanted value: up (1), down (-1), none (0)."""
     way = {"at_least": 1.0, "at_most": -1.0}.get(getattr(terminal, "limit", None), 0.0)
     return way * np.sign(port.unit)
 
 
 def _match(at: _Numbers) -> NDArray:
-    """Targets that shall match: two that name each other are both drawn to their mean."""
+    """Targets that shall match: two that name each other both approach their mean."""
     columns = [
         (terminal, port)
         for terminal, port in zip(at.terminals, at.ports, strict=True)
@@ -321,7 +321,7 @@ def _match(at: _Numbers) -> NDArray:
 
 
 def _scale(at: _Numbers, everything: NDArray) -> NDArray:
-    """What the error of each target is measured in, (examples, t): see ``Target.scale``.
+    """Scale of the error of each target, (examples, t): see ``Target.scale``.
 
     The size of what is wanted of the node (or pair) in the example; where that is zero, the largest
     of the target; where that is zero too, the largest of the kind anywhere.
@@ -378,7 +378,7 @@ def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, un
 
 
 def left_free(motions: NDArray, stopped: NDArray) -> NDArray:
-    """The rigid motions that stay possible when some degrees of freedom are stopped."""
+    """Rigid motions left when some degrees of freedom are fixed."""
     if motions.shape[1] == 0 or len(stopped) == 0:
         return motions
     _, s, vt = np.linalg.svd(np.linalg.qr(motions[stopped], mode="r"), full_matrices=True)

@@ -1,4 +1,4 @@
-"""Where things are: from names, labels and rough places to explicit node ids."""
+"""Resolution of names, labels and rough places to node ids."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +12,7 @@ from mechlearn.tasks.task import PLACES, Nodes, Support, Task, Terminal
 
 
 def resolve(task: Task, network: Network) -> Task:
-    """The same task with explicit node ids everywhere.
+    """Task with explicit node ids everywhere.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def resolve(task: Task, network: Network) -> Task:
 
 
 def at_sources(task: Task) -> Task:
-    """The same task with the places of sources at the targets that name one."""
+    """Task in which targets that name a source have the places of that source."""
     places = {s.name: {n: getattr(s, n) for n in (*PLACES, "components")} for s in task.sources}
     targets = []
     for target in task.targets:
@@ -66,7 +66,7 @@ def at_sources(task: Task) -> Task:
 
 
 def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
-    """Explicit ids of the nodes that ids, labels or the name of a node set mean.
+    """Explicit node ids of ids, labels or the name of a node set.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def node_ids(nodes: Nodes, network: Network, what: str) -> list[int]:
 
 
 def by_label(task: Task, network: Network) -> Task:
-    """A resolved task with labels for ids, where ids could be taken for labels."""
+    """Resolved task with labels in place of ids that could be mistaken for labels."""
     if network.labels is None or not any(label.isdecimal() for label in network.labels):
         return task
     parts = {
@@ -169,7 +169,7 @@ def _what(terminal: Terminal, task: Task) -> str:
 
 
 def _near(table: Support | Terminal, network: Network, taken: set[int], what: str) -> list[int]:
-    """The free node, or pair of close unbonded nodes, nearest to the place that is wanted."""
+    """Free node, or pair of close unbonded nodes, nearest to a wanted place."""
     near = table.near or []
     if len(near) != network.dim:
         raise InputError(f"{what}: near needs {network.dim} numbers in {network.dim}D.")
@@ -192,7 +192,7 @@ def _near(table: Support | Terminal, network: Network, taken: set[int], what: st
 
 
 def close_pairs(network: Network, among: NDArray | None = None) -> NDArray[np.int64]:
-    """Pairs of nodes that share a neighbour and no bond, shape (k, 2), as pinched by hand.
+    """Pairs of nodes with a common neighbour and no bond, shape (k, 2).
 
     Only pairs at least half a mean bond apart, so that their direction means something.
     """

@@ -1,4 +1,4 @@
-"""From the user's words to ports: what of the state a source or target is about."""
+"""Ports of sources and targets, from the quantities a task names."""
 
 import numpy as np
 
@@ -122,14 +122,14 @@ def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
 
 
 def _length(name: str, dim: int) -> float:
-    """Measure that a component of the cell's strain is the change of, where the cell measures 1."""
+    """Reference length of a component of the cell's strain, for a cell of size 1."""
     if name == VOLUME:
         return float(dim)
     return 1.0 if multiplicity(name) == 1 else np.inf
 
 
 def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[str, float]:
-    """The one of some strains of the cell that a source imposes where a target is asked for."""
+    """Strain component imposed by a source among some of a target."""
     found: set[tuple[str, float]] = set()
     for example in task.examples or [{}]:
         if example.get(terminal.name) == "free":
@@ -155,7 +155,7 @@ def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[st
 
 
 def check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
-    """Raise InputError where the task is about a cell that there is not, or that cannot deform."""
+    """Raise InputError for a cell terminal without a deformable cell."""
     if not network.periodic or not isinstance(kinematics, Displacements):
         first = next(t for t in (*task.sources, *task.targets) if t.cell is not None)
         what = "a finite one" if not network.periodic else "one of potentials"
@@ -182,12 +182,12 @@ def check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
 
 
 def name_of(terminal: Terminal) -> str:
-    """What a message calls a source or target."""
+    """Name of a source or target in messages."""
     return f"{'source' if isinstance(terminal, Source) else 'target'} {terminal.name!r}"
 
 
 def place_of(port: Port, components: tuple[str, ...]) -> str:
-    """Place of a port, as messages have it; ``components`` are those of a node."""
+    """Place of a port in messages; ``components`` are those of a node."""
     if port.cell is not None:
         return f"{port.cell} of the cell"
     if port.component is None:

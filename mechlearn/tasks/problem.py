@@ -1,4 +1,4 @@
-"""The task in numbers: ports, what happens at them in every example, and what is wanted there.
+"""Problem: a task in numbers, with ports, their values in every example, and wanted outputs.
 
 Whatever touches a network from outside does so at a *port*: one number read off the state (a
 displacement component of a node, the extension of a pair's distance, a strain of the periodic cell)
@@ -22,7 +22,7 @@ from mechlearn.tasks.task import RATIOS, Task
 
 @dataclass(frozen=True)
 class Port:
-    """One scalar that is read off the state: of a node, a pair of nodes, or the cell.
+    """One scalar functional of the state: of a node, a pair of nodes, or the cell.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class Problem:
 
     @cached_property
     def at_targets(self) -> slice | NDArray[np.int64]:
-        """Where the targets' columns are in arrays (examples, ports): a slice, if side by side."""
+        """Columns of the targets in arrays (examples, ports): a slice, if contiguous."""
         t = self.targets
         together = len(t) > 0 and np.array_equal(t, np.arange(t[0], t[0] + len(t)))
         return slice(int(t[0]), int(t[-1]) + 1) if together else t
@@ -187,7 +187,7 @@ class Problem:
 
     @cached_property
     def units(self) -> NDArray[np.float64]:
-        """Per target: outputs over units are what the user asked for (strains)."""
+        """Factors of the targets: outputs over units are in the user's quantity (strains)."""
         return np.array([p.unit for p in self.answers])
 
     @cached_property
@@ -205,21 +205,21 @@ class Problem:
 
     @cached_property
     def limited(self) -> bool:
-        """Whether some wanted values are limits."""
+        """True if some wanted values are limits."""
         return bool(self.limit.any())
 
     @cached_property
     def _all_active(self) -> bool:
-        """Whether every output is wanted in every example, wherever it is."""
+        """True if every output is wanted in every example."""
         return not self.limited and bool(self.active.all())
 
     @cached_property
     def _matched(self) -> bool:
-        """Whether some wanted values follow the outputs."""
+        """True if some wanted values follow the outputs."""
         return bool(self.match.any())
 
     def units_at(self, amplitude: float) -> NDArray[np.float64]:
-        """The ``units`` while sources are pulled that many times as far.
+        """Factors :attr:`units` for sources scaled by an amplitude.
 
         What is over the strain that is imposed, Poisson's ratios and moduli, is over as many times
         as much of it; at rest it is not defined, and nan.
@@ -229,7 +229,7 @@ class Problem:
         return self.units * np.where(ratio, amplitude or np.nan, 1.0)
 
     def goals(self, outputs: NDArray) -> NDArray[np.float64]:
-        """What is wanted of outputs, shape (examples, t) both."""
+        """Wanted values and mask of wanted outputs, shape (examples, t) both."""
         return self.wanted + outputs @ self.match.T if self._matched else self.wanted
 
     def active_error(self, outputs: NDArray) -> NDArray[np.bool_]:
@@ -240,12 +240,12 @@ class Problem:
         return self.active & ~((self.limit != 0) & beyond)
 
     def residual(self, outputs: NDArray) -> NDArray[np.float64]:
-        """Wanted minus reached, zero where nothing is amiss, shape (examples, t)."""
+        """Wanted minus reached, zero where satisfied, shape (examples, t)."""
         lacking = self.goals(outputs) - outputs
         return lacking if self._all_active else np.where(self.active_error(outputs), lacking, 0.0)
 
     def error(self, outputs: NDArray) -> float:
-        """What a tolerance is on: the largest relative target error, or the mean cost.
+        """Error that tolerances refer to: largest relative target error, or mean cost.
 
         The mean cost where outputs are not wanted at values, as for a cross-entropy.
         """
@@ -255,7 +255,7 @@ class Problem:
 
     @property
     def error_name(self) -> str:
-        """What :meth:`error` is, in words."""
+        """Name of :meth:`error`."""
         cost = self.task.cost
         return "largest relative target error" if cost.has_values else f"mean {cost.name}"
 
@@ -264,7 +264,7 @@ class Problem:
         return self.task.cost.value(*self._in_units(outputs))
 
     def relative_errors(self, outputs: NDArray) -> NDArray[np.float64]:
-        """How far from what is wanted, in parts of the scale of errors, shape (examples, t).
+        """Relative errors in units of the scale of errors, shape (examples, t).
 
         Of a cross-entropy: how far the shares are from those wanted.
         """
@@ -274,7 +274,7 @@ class Problem:
         return np.where(active, missing / scale, 0.0)
 
     def accuracy(self, outputs: NDArray) -> float | None:
-        """The part of the examples whose largest share is the one wanted; None without shares."""
+        """Fraction of examples classified correctly; None without classes."""
         if self.task.cost.has_values:
             return None
         raw, wanted, active = self._in_units(outputs)
@@ -296,7 +296,7 @@ class Problem:
         return outputs / self.units, wanted / self.units, self.active_error(outputs)
 
     def functionals(self) -> tuple[sparse.csr_array, NDArray, list[slice]]:
-        """Raw rows that ports are made of, and how.
+        """Raw linear functionals of the ports, reference vectors, and spans.
 
         Returns
         -------
@@ -346,17 +346,17 @@ class Problem:
 
     @property
     def n_dofs(self) -> int:
-        """How many degrees of freedom the nodes have."""
+        """Number of nodal degrees of freedom."""
         return self.network.n_nodes * len(self.components)
 
     @property
     def nodes_alone(self) -> bool:
-        """Whether the state is that of nodes, and nothing else (such as a cell) deforms."""
+        """True if the state is nodal only, without a deforming cell."""
         return self.functionals()[0].shape[1] == self.n_dofs
 
     @property
     def two_sided(self) -> bool:
-        """Whether every wanted value is missed on either side, so that none is a limit."""
+        """True if no wanted value is a limit."""
         sides = (self.residual(self.wanted + sign * self.scale) for sign in (-1.0, 1.0))
         return all((np.abs(side) > 0)[self.active].all() for side in sides)
 

@@ -1,4 +1,4 @@
-"""The task: what holds the network, what drives it, and what it is asked to do.
+"""Tasks: supports, sources, targets and examples.
 
 The classes here are the tables of a task file, key for key, and the arguments of the Python API at
 once. They say *what* in the user's words; :mod:`mechlearn.tasks.problem` says it in numbers.
@@ -53,7 +53,7 @@ Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
 
 def _as_list(value: Any) -> Any:
-    """One node as a list of one; those of NumPy, such as a node set of a network, as Python's."""
+    """List of node ids, from one id, a list or an array."""
     if isinstance(value, np.integer | np.ndarray):
         value = value.tolist()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -68,7 +68,7 @@ Nodes = Annotated[list[Id | str] | str, BeforeValidator(_as_list)]
 
 
 class Support(Table):
-    """Nodes held where they are.
+    """Supported nodes.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Support(Table):
 
 
 class Terminal(Table):
-    """What sources and targets share: a place, and a quantity there.
+    """Base of sources and targets: a place and a quantity.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Terminal(Table):
 
     @property
     def quantities(self) -> list[str]:
-        """All such words that have a value; there should be one."""
+        """All quantities that have a value; exactly one is right."""
         return [word for word in QUANTITIES if getattr(self, word, None) is not None]
 
     @property
@@ -171,11 +171,11 @@ class Terminal(Table):
 
         @property
         def quantity(self) -> str:
-            """The word for what it is about, such as "strain"."""
+            """Name of the quantity, such as "strain"."""
 
 
 class Source(Terminal):
-    """Where the network is driven: a strain or voltage imposed, or a force or current applied."""
+    """Source: an imposed strain, displacement or voltage, or an applied force or current."""
 
     @model_validator(mode="after")
     def _one_quantity(self) -> Self:
@@ -185,12 +185,12 @@ class Source(Terminal):
 
     @property
     def quantity(self) -> str:
-        """The word for what it is about, such as "strain"."""
+        """Name of the quantity, such as "strain"."""
         return self.quantities[0]
 
 
 class Target(Terminal):
-    """Where the network is asked to answer: a strain, displacement, voltage or reaction.
+    """Target: a wanted strain, displacement, voltage or reaction.
 
     Where a source imposes a displacement (strain, voltage, pressure), the target of a force
     (current, flow, charge) at the same place reads what that takes, and where one applies a force
@@ -271,7 +271,7 @@ Example = dict[str, Finite | list[Finite] | Literal["free"]]
 
 
 class Task(Table):
-    """What a network shall learn.
+    """Supports, sources, targets, examples and cost to be learned.
 
     With ``examples``, every example gives values to sources and targets by name and keeps the value
     written with the source or target for the others; without, there is the one example they make.

@@ -1,4 +1,4 @@
-"""A run as a local page that answers: trained further and back, pulled, and solved anew, live."""
+"""Interactive view of a run on a local page: training, loads and solutions, live."""
 
 from mechlearn.view.page import serve
 

@@ -1,4 +1,4 @@
-"""Access to the served page: only who knows its address, and only what the page itself asks for.
+"""Access control of the served page: secret address, allowed origins and calls.
 
 A browser lets any web site reach servers of this machine, so that these are checked: the ``Host``
 and ``Origin`` of every request, a secret in the path that is drawn anew at every start, the length
@@ -38,17 +38,17 @@ POLICY = (
 
 
 class Refused(Exception):
-    """A client sent what no page sends."""
+    """Invalid call of a client."""
 
 
 class Pieces(UnChunker):  # type: ignore[misc]  # wslink has no types
-    """Messages in pieces, of which only what is claimed within bounds is given memory."""
+    """Message fragments with a bound on claimed sizes."""
 
     def set_max_message_size(self, size: int) -> None:
-        """Leave the bound as it is; wslink would lift it to 4 GiB."""
+        """Ignore wslink's wish to lift the bound to 4 GiB."""
 
     def process_chunk(self, chunk: bytes) -> Any:
-        """Take a piece; returns the message that it completes."""
+        """Add a fragment; returns the message that it completes."""
         self.max_message_size = LARGEST
         found = super().process_chunk(chunk)
         left = [len(message["content"]) for message in self.pending_messages.values()]
@@ -82,7 +82,7 @@ class Guard:
         return ["--ws-endpoint", f"{self.secret}/ws", "--authKey", self.secret]
 
     def stand(self, server: Any) -> None:
-        """Take over a server that is about to start (wslink's, on aiohttp)."""
+        """Install the checks in a server that is about to start (wslink's, on aiohttp)."""
         from aiohttp import web
 
         @web.middleware
@@ -131,7 +131,7 @@ class Guard:
             self._watch(handler)
 
     def _watch(self, handler: Any) -> None:
-        """Let a handler of sockets take only whole and sensible messages."""
+        """Restrict a socket handler to complete and valid messages."""
         connect, take = handler.onConnect, handler.onMessage
 
         async def onConnect(request: Any, client: str) -> None:
@@ -154,7 +154,7 @@ class Guard:
         }
 
     def _checked(self, name: str, function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-        """A call that does nothing where it makes no sense."""
+        """Call that is ignored where its arguments are invalid."""
 
         async def call(of: Any, *arguments: Any, **options: Any) -> Any:
             try:
@@ -169,7 +169,7 @@ class Guard:
         return call
 
     def _sensible(self, name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments of a call that may be done; raises Refused where none of it may."""
+        """Validated arguments of a call; raises Refused where none are valid."""
         if name == "trame.state.update":
             (changes,) = arguments
             return ([c for c in changes if c.get("key") in self.choices],)

@@ -1,4 +1,4 @@
-"""Interactive view of a run: one recorded step under one part of its load, solved and drawn.
+"""Interactive view of a run: one recorded step under a fraction of its load.
 
 No page and no server here: what is chosen goes in, a drawn plotter and words come out.
 """
@@ -44,7 +44,7 @@ QUICK = 1000
 
 
 class InteractiveView:
-    """A run that can be set to any recorded step and load, drawn, and asked.
+    """Run at a chosen recorded step and load, solved and drawn.
 
     Parameters
     ----------
@@ -97,16 +97,16 @@ class InteractiveView:
 
     @property
     def colourings(self) -> list[str]:
-        """What can colour the bonds."""
+        """Quantities that can colour the bonds."""
         return list(self._shades)
 
     @property
     def shades(self) -> Shades:
-        """Those of the colouring that is chosen."""
+        """Colour scale of the chosen quantity."""
         return self._shades[self.colour]
 
     def go(self, step: int | None = None, amplitude: float | None = None) -> None:
-        """Solve for the response at a recorded step, under a part of the load.
+        """Solve for the response at a recorded step under a fraction of the load.
 
         Under another load it is found from the last state; at another step from rest.
 
@@ -131,7 +131,7 @@ class InteractiveView:
         self.step, self.amplitude = step, amplitude
 
     def values(self) -> NDArray[np.float64]:
-        """What colours the bonds, (m,)."""
+        """Values that colour the bonds, (m,)."""
         if self.colour not in self._changes:
             dof = self._dofs.get(self.colour)
             return self.strains() if dof is None else np.asarray(self.parameters[dof])
@@ -148,7 +148,7 @@ class InteractiveView:
         return bond_strains(self.run.network, answer.state, linear, answer.cell)
 
     def scene(self) -> Scene:
-        """What is to be drawn."""
+        """Scene of the present state."""
         network, values, shades = self.run.network, self.values(), self.shades
         colours, widths = shades.colours(values), shades.widths(values)
         if self.picked is not None:
@@ -180,7 +180,7 @@ class InteractiveView:
         self.plotter.render_window.SetMultiSamples(SAMPLES if fine else 0)
 
     def aim(self) -> None:
-        """Look at everything, as at first."""
+        """Reset the camera."""
         self.scene().projection(tuple(self.plotter.window_size)).aim(self.plotter)
         self.plotter.camera_set = True
 
@@ -284,7 +284,7 @@ class InteractiveView:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
 
     def _pieces(self) -> Segments:
-        """The bonds as they are drawn."""
+        """Line segments of the bonds."""
         network = self.run.network
         if self.run.problem.cell:
             network = strained(network, self.factor * self.answer.cell)
@@ -296,7 +296,7 @@ class InteractiveView:
         return float(amplification(run.network, run.problem, seen, run.energy.linear))
 
     def _make_shades(self, answers: list[Response]) -> dict[str, Shades]:
-        """By name; alike at all steps and loads, so that colours can be compared."""
+        """Colour scales by name, equal at all steps and loads."""
         run, out = self.run, {}
         self._dofs = {in_words(name): name for name in run.learned}
         self._changes = {f"change of {words}": name for words, name in self._dofs.items()}

@@ -1,4 +1,4 @@
-"""The page of an view: controls in the browser, pictures and answers from here (trame)."""
+"""Web page of a view: controls in the browser, rendering and solving here (trame)."""
 
 import asyncio
 import socket
@@ -60,7 +60,7 @@ body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; 
 
 
 class Page:
-    """An view in a trame server: what is chosen there is done here.
+    """Trame server of a view; applies what is chosen in the page.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Page:
     # -- what is chosen --------------------------------------------------------------------------
 
     def _later(self, key: str) -> "Callable[..., None]":
-        """Note that something was chosen, and do it when all that has arrived is read.
+        """Schedule the handling of a choice after all pending messages.
 
         A slider sends more values than can be drawn; those between are skipped.
         """
@@ -134,7 +134,7 @@ class Page:
         asyncio.ensure_future(self._send())  # noqa: RUF006 (the loop holds it while it waits)
 
     async def _send(self) -> None:
-        """Render, and send the picture when it is encoded, which a thread beside this one does.
+        """Render, and send the picture once it is encoded in a thread.
 
         Left to itself trame would send the last picture now, and this one half a second later.
         """
@@ -148,7 +148,7 @@ class Page:
             delivery.push_render(str(delivery.get_global_id(window)))
 
     def act(self, wanted: set[str]) -> None:
-        """Do what the page's state says about step, amplitude and colour, and draw it."""
+        """Apply step, amplitude and colour of the page's state, and draw."""
         state, view = self.server.state, self.view
         state.trouble = ""
         if "colour" in wanted and isinstance(state.colour, str):
@@ -164,7 +164,7 @@ class Page:
         self._tell()
 
     def _tell(self) -> None:
-        """Put what the view says into the page's state."""
+        """Copy the view's readings to the page's state."""
         state, view = self.server.state, self.view
         steps, shades = view.run.recorded_steps, view.shades
         state.step_text = f"{steps[view.step]:,} of {steps[-1]:,}"
@@ -187,7 +187,7 @@ class Page:
         self._press = _place(event)
 
     def _end_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
-        """Pick a bond where the mouse was pressed and let go at one place."""
+        """Pick a bond after a click without a drag."""
         x, y = _place(event)
         if self._press is None or np.hypot(x - self._press[0], y - self._press[1]) > 3:
             return
@@ -302,7 +302,7 @@ def serve(
     browser: bool = True,
     say: "Callable[[str], None]" = print,
 ) -> None:
-    """Show a run on a page of this machine until it is interrupted.
+    """Serve a run's page on this machine until interrupted.
 
     Parameters
     ----------
@@ -371,7 +371,7 @@ def _check_trame() -> None:
 
 
 def _port(port: int) -> int:
-    """The port to use: that one, if it can be had, or a free one."""
+    """Requested port if available, or a free one."""
     if not 0 <= port < 65536:
         raise InputError(f"port = {port} must be from 1 to 65535, or 0 for a free one.")
     with socket.socket() as probe:
