@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from mechlearn.energies import BondEnergy, Solid
 from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learning.system import System
 from mechlearn.render.deformation import bond_strains
 
 if TYPE_CHECKING:
+    from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
     from mechlearn.solids.model import SolidModel
 
@@ -139,7 +139,7 @@ class RunStates:
         )
 
     @cache  # noqa: B019 (lives as long as one picture is made)
-    def _system(self, learned: bool) -> System:
+    def _system(self, learned: bool) -> "System":
         return self.run.system(learned=learned, example=self.example, alone=True)
 
     @cache  # noqa: B019
@@ -191,7 +191,7 @@ def _unclamped() -> StateFields:
     raise InputError("contrast: it is that of the full load, and not followed along the way there.")
 
 
-def state_fields(system: System, answer: Response) -> StateFields:
+def state_fields(system: "System", answer: Response) -> StateFields:
     """Element fields of an answer; parameters must be as they were when it was given."""
     model, element = system.model, system.energy
     model.put_state(answer.field)

@@ -46,8 +46,8 @@ CASES = {
     ),
     "unknown key of the optimiser": (
         "train",
-        '[train.optimiser]\nname = "adam"\nforgett = [0.5, 0.5]\n',
-        r"train\.optimiser: forgett is not a known key; did you mean 'forget'",
+        '[train.optimiser]\nname = "adam"\nbetass = [0.5, 0.5]\n',
+        r"train\.optimiser: betass is not a known key; did you mean 'betas'",
     ),
     "batch of none": ("train", "[train]\nbatch = 0\n", r"train\.batch = 0: .*greater than"),
     "unknown key of a hinge": (
@@ -226,7 +226,7 @@ CASES = {
     "optimiser of no name": (
         "train",
         '[train.optimiser]\nname = ["adam"]\n',
-        r"optimiser = \['adam'\] must be adam",
+        r"optimiser = \['adam'\] must be an optimiser: .* known are adam",
     ),
     "key of several lines": (
         "train",
