@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy, Solid
-from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
 
 if TYPE_CHECKING:
+    from mechlearn.equilibrium.states import Response
     from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
     from mechlearn.solids.model import SolidModel
@@ -150,7 +150,7 @@ class RunStates:
 
 def loaded_states(
     run: "Run", example: int, amplitudes: Iterable[float]
-) -> Iterator[tuple[State, Response]]:
+) -> Iterator[tuple[State, "Response"]]:
     """The learned network under growing parts of its load, each found from the one before.
 
     Raises
@@ -191,7 +191,7 @@ def _unclamped() -> StateFields:
     raise InputError("contrast: it is that of the full load, and not followed along the way there.")
 
 
-def state_fields(system: "System", answer: Response) -> StateFields:
+def state_fields(system: "System", answer: "Response") -> StateFields:
     """Element fields of an answer; parameters must be as they were when it was given."""
     model, element = system.model, system.energy
     model.put_state(answer.field)
