@@ -7,10 +7,11 @@ with an entry point in the group ``mechlearn.plugins``.
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, requires
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -268,13 +269,24 @@ def load(module: str, extra: str, purpose: str) -> ModuleType:
 
     Raises
     ------
-    MechlearnError
+    InputError
         Where it cannot be loaded; says for what purpose it is needed, and how to install it.
     """
     try:
         return importlib.import_module(module)
     except (ImportError, OSError) as error:
-        raise MechlearnError(
-            f"{purpose} {module}, which cannot be loaded ({error}): install it with "
-            f"pip install 'mechlearn[{extra}]'."
+        package = module.partition(".")[0]
+        raise InputError(
+            f"{purpose} {package}, which cannot be loaded ({error}): {remedy(extra)}."
         ) from None
+
+
+def remedy(extra: str) -> str:
+    """The command that installs what an extra lists, wherever mechlearn itself came from."""
+    try:
+        lines = requires("mechlearn") or []
+    except PackageNotFoundError:  # a clone that was not installed
+        lines = []
+    ours = re.compile(rf"(.*?) *; *extra == ['\"]{extra}['\"]")
+    needed = [f"'{found[1]}'" for line in lines if (found := ours.fullmatch(line))]
+    return f"install it with pip install {' '.join(needed) or f"'.[{extra}]' in its clone"}"

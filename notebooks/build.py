@@ -18,7 +18,7 @@ try:
     from nbclient.exceptions import CellExecutionError
     from traitlets.config import Config
 except ImportError as error:
-    sys.exit(f"Notebooks need {error.name}: pip install 'mechlearn[notebooks]'.")
+    sys.exit(f"Notebooks need {error.name}: pip install '.[notebooks]'.")
 
 HERE = Path(__file__).resolve().parent
 #: What a notebook may weigh, in bytes: pictures are small, so that it opens everywhere.

@@ -146,7 +146,8 @@ def _title(text: str, line: str) -> list[str]:
 def command_line() -> str:
     """The reference of commands, as their ``--help``."""
     text = commands.generate_docs(output_format="markdown", include_hidden=False)
-    body = text[text.index("\n## mechlearn ") :]
+    # docs/start.md says how shells complete; it is no command on tasks or runs.
+    body = text[text.index("\n## mechlearn ") :].partition("\n## mechlearn --install")[0]
     # Of a switch, nobody asks what it is when it is not there.
     body = body.replace(" *[default: False]*", "")
     # Nor by which module of Python this page is being written.

@@ -11,6 +11,7 @@ import sys
 import traceback
 
 from cyclopts import App, CycloptsError
+from cyclopts.completion.detect import ShellDetectionError
 
 from mechlearn import __version__
 from mechlearn import parallel as ranks
@@ -40,6 +41,7 @@ for command in (
     view,
 ):
     app.command(command)
+app.register_install_completion_command(help="Complete commands and options in this shell.")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"{' '.join(str(error).split())} See mechlearn --help.", InputError.exit_code)
     except MechlearnError as error:
         fail(str(error), error.exit_code)
+    except ShellDetectionError:
+        fail("Completion is for bash, zsh, fish and PowerShell.", InputError.exit_code)
     except BrokenPipeError:
         # Whoever read what is printed has gone, as head does after its lines; nobody is to be told.
         nowhere = os.open(os.devnull, os.O_WRONLY)

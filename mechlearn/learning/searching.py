@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
+from mechlearn.extensions import load
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn, LearningDof
 from mechlearn.learning.rules import GradientFree
@@ -53,12 +54,7 @@ class SearchLearner(Learner):
 
     def _start(self) -> Any:
         """The optimiser, on the coordinates of what learns, between the coordinates of bounds."""
-        try:
-            import nevergrad
-        except ImportError:
-            raise InputError(
-                "rule: gradient_free needs the package nevergrad: pip install mechlearn[search]."
-            ) from None
+        nevergrad = load("nevergrad", "search", "rule: gradient_free needs")
         ranges = zip(*map(_range, self.dofs), strict=True)
         start, low, high = (np.concatenate(part) for part in ranges)
         # First trials are a unit of the coordinate away, or a part of the range where that is less.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure
+from mechlearn.extensions import remedy
 from mechlearn.io.gmsh import read_msh
 from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.io.meshfile import read_mesh
@@ -95,7 +96,7 @@ def _by_gmsh(path: Path) -> Mesh:
     except ImportError as error:
         raise InputError(
             f"{path}: meshes of gmsh's version 4 need gmsh, which cannot be loaded ({error}): "
-            "install it with pip install 'mechlearn[solids]', or save version 2."
+            f"{remedy('solids')}, or save version 2."
         ) from None
     except Exception as error:  # gmsh raises but Exception
         said = " ".join(str(error).split()).rstrip(". ")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
+from mechlearn.extensions import load
 from mechlearn.io.writing import replaced_file
 from mechlearn.plots import INK, plot_error
 from mechlearn.plots.style import escaped
@@ -213,12 +214,7 @@ def _writer(path: Path, size: tuple[int, int]) -> Callable[[Path, Iterable[NDArr
     """Writer of a film format; raises InputError where it is not installed."""
     if path.suffix.lower() == ".gif":
         return _write_gif
-    try:
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError:
-        raise InputError(
-            f"{path}: mp4 needs imageio-ffmpeg; pip install 'mechlearn[film]', or write a gif."
-        ) from None
+    load("imageio_ffmpeg", "film", f"{path}: mp4, unlike gif, needs")
     if size[0] % 2 or size[1] % 2:
         raise InputError(f"{path}: the width and height of an mp4 must be even.")
     return _write_mp4

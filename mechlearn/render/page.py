@@ -5,14 +5,13 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from html import escape
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mechlearn.errors import InputError
+from mechlearn.extensions import load
 from mechlearn.io.writing import write_file
 from mechlearn.plots import INK, short_number
 from mechlearn.render.captions import heading, label, percent
@@ -35,10 +34,7 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
     InputError
         Where what writes it is not installed, or the file cannot be written.
     """
-    if not find_spec("trame_vtk"):
-        raise InputError(
-            f"{path}: a page to turn a network in needs trame; pip install 'mechlearn[notebook]'."
-        )
+    load("trame_vtk", "notebook", f"{path}: a page to turn a network in needs")
     options = {n: getattr(look, n) for n in ("colour", "thickness", "amplify", "whole")}
     made = plotter(run, example=example, words=False, off_screen=True, window_size=size, **options)
     try:

@@ -75,8 +75,8 @@ def plotter(
 def show(run: "Run", **options: Any) -> Any:
     """Show the learned network, deformed, in a window or a notebook (pyvista).
 
-    In a notebook it can be turned where trame's viewer is installed
-    (``pip install 'mechlearn[notebook]'``), in a saved one too; else it is a picture.
+    In a notebook it can be turned where the packages of the extra ``notebook`` are installed, in a
+    saved one too; else it is a picture.
 
     Parameters
     ----------

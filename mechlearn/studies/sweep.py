@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from mechlearn.errors import InputError, MechlearnError, first_line
+from mechlearn.extensions import load
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_atomic
 from mechlearn.runs.checkpoint import Stopped, differences, fingerprint, network_digest
@@ -321,11 +322,10 @@ def _require_answer(address: str) -> None:
 
 @contextmanager
 def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise InputError("sweep needs Dask: pip install mechlearn[sweep].") from None
+    load("distributed", "sweep", "sweep needs")
+    import dask
+    from distributed import Client, LocalCluster
+
     if scheduler is not None:
         _require_answer(scheduler)
         with Client(scheduler, timeout=10) as client:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn import extensions
 from mechlearn.errors import InputError, listed
 from mechlearn.io.writing import replaced_file
 
@@ -185,12 +186,7 @@ def load(name: str) -> DataSet:
     """
     if name not in BUNDLED:
         raise InputError(f"data: {name!r} is not known; known are {listed(BUNDLED)}.")
-    try:
-        from sklearn import datasets
-    except ImportError:
-        raise InputError(
-            "data: it comes with scikit-learn: pip install mechlearn[studies]."
-        ) from None
+    datasets = extensions.load("sklearn.datasets", "studies", f"The data set {name} comes with")
     bunch = getattr(datasets, f"load_{name}")()
     return classification(bunch.data, bunch.target, [str(c) for c in bunch.target_names])
 

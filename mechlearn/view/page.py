@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.extensions import load
 from mechlearn.parallel import size
 from mechlearn.render.captions import heading
 from mechlearn.render.colours import GHOST, SOURCE, SUPPORT, TARGET
@@ -363,11 +364,8 @@ def _place(event: Any) -> tuple[float, float]:
 
 
 def _check_trame() -> None:
-    try:
-        import trame.app
-        import trame.widgets.vtk  # noqa: F401
-    except ImportError:
-        raise InputError("view needs trame: pip install 'mechlearn[view]'.") from None
+    for module in ("trame.app", "trame.widgets.vtk"):
+        load(module, "view", "view needs")
 
 
 def _port(port: int) -> int:

@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import re
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
+from mechlearn.cli import main
+from mechlearn.extensions import load, remedy
 from mechlearn.feasibility import feasible
 from mechlearn.runs.config import Setup
 from mechlearn.schema import Table
@@ -105,3 +108,26 @@ def test_a_verdict_is_described_in_a_line():
     assert text.startswith("<Feasibility: 1 answer is wanted; ")
     assert "not known" in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize("extra", ["make", "view", "sweep", "film", "search"])
+def test_the_remedy_for_a_missing_package_names_packages(extra):
+    """Not mechlearn itself, which pip finds in an index once it is released at all."""
+    text = remedy(extra)
+    assert re.fullmatch(r"install it with pip install( '[\w-]+[<>=].*?')+", text)
+    assert "mechlearn" not in text
+
+
+def test_a_missing_package_is_one_sentence():
+    with pytest.raises(ml.InputError, match="Tests need nowhere, which cannot"):
+        load("nowhere.at_all", "make", "Tests need")
+
+
+def test_shells_can_be_told_to_complete_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BASH_VERSION", "5")
+    with pytest.raises(SystemExit) as stop:
+        main(["--install-completion"])
+    assert stop.value.code in (0, None)
+    scripts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("--save-seconds" in text for text in scripts)
