@@ -6,6 +6,7 @@ import numpy as np
 
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
+from mechlearn.extensions import name_of
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.network import Network
@@ -31,7 +32,7 @@ def check_setup(
     start, setup = setup.start, with_start(setup, folder)
     network = build_network(setup.network, folder)
     energy, material = build_energy(setup.energy, network)
-    rule = build_rule(setup.rule)
+    rule = build_rule(setup)
     learner = make_learner(setup, network, energy, material, rule)
     problem = learner.problem
     # The first state is found, and what its first step needs.
@@ -44,7 +45,7 @@ def check_setup(
         *([plain(setup.title)] if setup.title else []),
         f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
         f"coordination {network.coordination:.3f}",
-        f"element   {energy.name}; learns {listed(setup.learn)} by {rule.name}",
+        f"element   {energy.name}; learns {listed(setup.learn)} by {name_of(rule)}",
     ]
     if start:
         lines.append(f"start     what the run {start} learned")

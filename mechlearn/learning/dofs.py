@@ -1,6 +1,7 @@
 """Learning degrees of freedom: parameters that learn, with bounds and masks."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,6 +67,33 @@ class Learn(Table):
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds = {list(self.bounds)} must be a smaller and a larger number")
         return self
+
+
+#: What learns, of an element's first parameter, unless given.
+DEFAULT = Learn(bounds=(0.01, 10.0), initial=1.0)
+
+
+def learning_tables(learn: Any, energy: Element) -> dict[str, Learn]:
+    """Tables by parameter from one table, a mapping, names, or nothing: the first parameter.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    first = energy.parameters[0].name
+    if learn is None or isinstance(learn, Learn):
+        return {first: learn or DEFAULT}
+    if isinstance(learn, str):
+        learn = [learn]
+    if isinstance(learn, Sequence):
+        learn = {name: DEFAULT if name == first else Learn() for name in learn}
+    if not isinstance(learn, Mapping):
+        raise InputError(f"learn = {learn!r} must be an ml.Learn, or names of parameters.")
+    for name, table in learn.items():
+        if not isinstance(table, Learn):
+            raise InputError(f"learn: {name} = {table!r} must be an ml.Learn(bounds=(low, high)).")
+    return dict(learn)
 
 
 class LearningDof:

@@ -108,6 +108,7 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
     with about(folder / (setup.network.file or "task.toml")):
         network = build_network(setup.network, folder)
     with about(folder / "task.toml"):
+        setup.require(energy)
         energy = named_element(setup.energy, energy, network.dim)
         build_material(setup.energy, energy, network)
         for name in setup.learn:

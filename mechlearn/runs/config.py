@@ -1,27 +1,32 @@
 """Task files: schema, validation, and writing as TOML."""
 
+import logging
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from mechlearn import networks
 from mechlearn.energies import Element, energies
 from mechlearn.errors import InputError
+from mechlearn.extensions import load_packages, name_of, needed, registries
+from mechlearn.learning.optimisers import optimisers
 from mechlearn.attributes import values_per_bond
 from mechlearn.learning.dofs import Learn
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.schema import Table, build, input_error
-from mechlearn.tasks.costs import costs
+from mechlearn.schema import Table, build, input_error, settings
+from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.data import read_examples
 from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task
 
+logger = logging.getLogger(__name__)
 #: The most bytes that a task file may have.
 LARGEST = 2**27
 #: Keys of a protein network that say how stiff its bonds are.
@@ -159,6 +164,9 @@ class Setup(Table):
         How far its elements are from ideal.
     train : Train, optional
         How long, how exactly, and in what steps.
+    plugins : mapping of str to str, optional
+        Names that are not mechlearn's own, and the plugin or module that each comes from; for
+        people, as nothing is loaded from there.
     """
 
     title: str = ""
@@ -174,6 +182,9 @@ class Setup(Table):
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)
     train: Train = Field(default_factory=Train)
+    plugins: dict[str, str] = Field(default_factory=dict)
+    #: Objects behind the names: cost, rule and optimiser, where they were given as such.
+    _made: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -205,8 +216,54 @@ class Setup(Table):
     @property
     def task(self) -> Task:
         """Supports, sources, targets, examples and cost."""
-        cost = costs.make(_keys(self.cost), "cost")
+        cost = self._made.get("cost") or costs.make(_keys(self.cost), "cost")
         return Task(cost=cost, **{name: getattr(self, name) for name in TASK_TABLES})
+
+    @property
+    def optimiser(self) -> Any:
+        """The optimiser as it was given: an object, a name, or a table."""
+        return self._made.get("optimiser", self.train.optimiser)
+
+    def with_objects(self, energy: Element, cost: Cost, rule: Any, optimiser: Any) -> "Setup":
+        """The same of objects, which need not be registered; tables are made of them for files."""
+        named = [("energy", energy), ("cost", cost), ("rule", rule)]
+        if not isinstance(optimiser, str | Mapping):
+            optimiser = optimisers.make(optimiser, "train.optimiser")
+            named.append(("optimiser", optimiser))
+        train = self.train.model_copy(
+            update={"optimiser": optimiser if len(named) == 3 else table_of(optimiser)}
+        )
+        out = self.model_copy(
+            update={
+                "cost": CostTable(**table_of(cost)),
+                "rule": RuleTable(**table_of(rule)),
+                "train": train,
+                "plugins": needed(*((name_of(thing), thing) for _, thing in named)),
+            }
+        )
+        out._made = dict(named[1:])
+        return out
+
+    def require(self, energy: Element | None = None) -> None:
+        """Say what of a run's names is not known: an error where it cannot be solved without.
+
+        Raises
+        ------
+        InputError
+            For an element or cost; other kinds are noted.
+        """
+        for name, place in self.plugins.items():
+            if any(name in registry for registry in registries()):
+                continue
+            if energy is not None and name == self.energy.model:
+                continue
+            text = f"{name!r} is not known; the run was made with {place}, which is brought by "
+            text += "--plugin, ml.register"
+            if name == self.energy.model:
+                raise InputError(f"energy: model = {text} or Run.load(folder, energy=...).")
+            if name == self.cost.name:
+                raise InputError(f"cost: name = {text}.")
+            logger.warning("%s; without it nobody trains on from here.", text)
 
     def with_task(self, task: Task) -> "Setup":
         """Set-up with the tables of another task."""
@@ -295,12 +352,15 @@ def named_element(table: EnergyTable, given: Element | None, dim: int) -> Elemen
         Where it is neither.
     """
     if given is None and table.model not in energies:
+        load_packages()
+    if given is None and table.model not in energies:
         raise InputError(
             f"energy: model = {table.model!r} is none of {', '.join(energies)}; give the one it "
-            "was trained with, as in Run.load(folder, energy=MyEnergy())."
+            "was trained with by --plugin, ml.register or Run.load(folder, energy=MyEnergy())."
         )
     if given is None:
         return build_element(table, dim)
+    given = energies.make(given, "energy")
     if not isinstance(given, Element) or given.name != table.model:
         raise InputError(f"energy = {given!r} must be an Element whose name is {table.model!r}.")
     return given
@@ -316,25 +376,38 @@ def build_material(
     table: EnergyTable, energy: Element, network: Network
 ) -> dict[str, NDArray[np.float64]]:
     """The values of an element's parameters that a table gives."""
-    settings = energy.setting_names()
+    fixed = energy.setting_names()
     return {
         name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
         for name, value in (table.model_extra or {}).items()
-        if name not in settings
+        if name not in fixed
     }
 
 
-def build_rule(table: RuleTable) -> Procedure:
+def build_rule(setup: Setup) -> Procedure:
     """The learning rule with its parameters checked."""
-    return rules.make(_keys(table), "rule")
+    return setup._made.get("rule") or rules.make(_keys(setup.rule), "rule")
+
+
+def table_of(thing: Any) -> dict[str, Any]:
+    """Table of a task file for an object: its name, and what it is made with."""
+    return {"name": name_of(thing)} | {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in settings(thing).items()
+        if value is not None
+    }
 
 
 def to_toml(setup: Setup, examples: str | None = None) -> str:
     """The set-up as TOML, every default written out; its examples in a file, where one is named."""
     import tomli_w
 
+    left_out = {"examples"} if examples else set()
     data = setup.model_dump(
-        mode="json", exclude_none=True, exclude={"examples"} if examples else None
+        mode="json",
+        exclude_none=True,
+        exclude=left_out if setup.plugins else left_out | {"plugins"},
+        fallback=lambda value: value.tolist() if isinstance(value, np.ndarray) else repr(value),
     )
     return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
 

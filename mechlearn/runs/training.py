@@ -1,7 +1,7 @@
 """Training from a set-up to a run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -10,20 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.runs.checkpoint import Checkpoints
-from mechlearn.energies import Element, Spring
+from mechlearn.energies import Element, energies
 from mechlearn.equilibrium import EquilibriumState
 from mechlearn.errors import SolveError
-from mechlearn.extensions import name_of
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
 from mechlearn.attributes import values_per_bond
-from mechlearn.learning.dofs import Learn
+from mechlearn.learning.dofs import Learn, learning_tables
 from mechlearn.learning.imperfections import Imperfections
-from mechlearn.learning.rules import (
-    CoupledLearning,
-    Procedure,
-    rules,
-)
+from mechlearn.learning.optimisers import Optimiser
+from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.results import Interrupted
 from mechlearn.runs.run import Run
@@ -51,13 +47,13 @@ def train(
     network: Network,
     task: Task,
     *,
-    energy: Element | None = None,
-    learn: Learn | Mapping[str, Learn] | None = None,
-    rule: Procedure | None = None,
+    energy: Element | type[Element] | str | None = None,
+    learn: Learn | Mapping[str, Learn] | Sequence[str] | str | None = None,
+    rule: Procedure | type[Procedure] | str | None = None,
     material: Mapping[str, ArrayLike] | None = None,
     steps: int = 2000,
     tolerance: float = 1e-3,
-    optimiser: str | Mapping[str, Any] = "adam",
+    optimiser: Optimiser | type[Optimiser] | str | Mapping[str, Any] = "adam",
     rate: float | None = None,
     batch: int | None = None,
     keep: Literal["best", "last"] = "best",
@@ -78,12 +74,12 @@ def train(
         What learns.
     task : Task
         What it learns: sources, targets, examples, and the cost.
-    energy : Element, optional
+    energy : Element, its class or name, optional
         What its bonds are made of; linear springs unless given.
-    learn : Learn, or mapping of parameter names to Learn, optional
+    learn : Learn, mapping of parameter names to Learn, or names of parameters, optional
         Which parameters learn, and their bounds. A :class:`Learn` alone is about the element's
         first parameter (stiffness); left out, that learns between 0.01 and 10.
-    rule : Procedure, optional
+    rule : Procedure, its class or name, optional
         The learning rule; coupled learning with eta 0.01 unless given.
     material : mapping of parameter names to numbers or (m,) arrays, optional
         Values of parameters that do not learn, where they differ from the default.
@@ -91,7 +87,7 @@ def train(
         At most this many updates.
     tolerance : float
         Stop at this largest relative target error, or mean cross-entropy.
-    optimiser : str, or mapping
+    optimiser : Optimiser, its class or name, or mapping
         How a bond's signal becomes its step: a name, or a mapping of ``name`` and parameters; see
         :mod:`mechlearn.learning.optimisers`.
     rate : float, optional
@@ -136,44 +132,41 @@ def train(
     if start is not None:
         energy = energy or start.energy
         learn = start.setup.learn if learn is None else learn
-        if rule is None and start.setup.rule.name in rules:
-            rule = build_rule(start.setup.rule)
-    energy = energy or Spring()
-    rule = rule or CoupledLearning()
-    first = energy.parameters[0].name
-    learn = Learn(bounds=(0.01, 10.0), initial=1.0) if learn is None else learn
-    learn = {first: learn} if isinstance(learn, Learn) else learn
+        rule = build_rule(start.setup) if rule is None else rule
+    if isinstance(energy, str):
+        energy = energies.pick(energy, "energy")
+    if isinstance(energy, type) and issubclass(energy, Element):
+        energy = energy.in_dimension(network.dim)
+    element: Element = energies.make("spring" if energy is None else energy, "energy")
+    made: Procedure = rules.make("coupled_learning" if rule is None else rule, "rule")
     per_bond = {
-        name: values_per_bond(values, network, f"material {name!r}", energy.parameter(name))
+        name: values_per_bond(values, network, f"material {name!r}", element.parameter(name))
         for name, values in (material or {}).items()
     }
     setup = Setup(
         title=title,
         network={"file": "network.vtu"},
         energy={
-            "model": energy.name,
-            **energy.settings,
-            **{name: values.tolist() for name, values in per_bond.items()},
+            "model": element.name,
+            **element.settings,
+            **per_bond,
         },
-        learn=dict(learn),
+        learn=learning_tables(learn, element),
         **{name: getattr(task, name) for name in TASK_TABLES},
-        cost={"name": task.cost.name, **vars(task.cost)},
-        rule={"name": name_of(rule), **vars(rule)},
         imperfections=imperfections or Imperfections(),
         train={
             "steps": steps,
             "tolerance": tolerance,
-            "optimiser": optimiser,
             "batch": batch,
             "seed": seed,
             "rate": rate,
             "keep": keep,
         },
-    )
+    ).with_objects(element, task.cost, made, optimiser)
     if start is not None:
-        setup = begin_with(setup, start, network, energy)
-        per_bond = build_material(setup.energy, energy, network)
-    parts = setup, network, energy, per_bond, rule, device, comm
+        setup = begin_with(setup, start, network, element)
+        per_bond = build_material(setup.energy, element, network)
+    parts = setup, network, element, per_bond, made, device, comm
 
     def make() -> Learner:
         learner = make_learner(*parts)
@@ -223,7 +216,7 @@ def train_setup(
     def make() -> Learner:
         network = build_network(setup.network, folder)
         energy, material = build_energy(setup.energy, network)
-        return make_learner(setup, network, energy, material, build_rule(setup.rule), None, comm)
+        return make_learner(setup, network, energy, material, build_rule(setup), None, comm)
 
     return _train(setup, make, watch, checkpoints, resume)
 
@@ -246,7 +239,7 @@ def make_learner(
         setup.learn,
         rule,
         material=material,
-        optimiser=options.optimiser,
+        optimiser=setup.optimiser,
         rate=options.rate,
         batch=options.batch,
         imperfections=setup.imperfections,

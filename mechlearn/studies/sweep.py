@@ -86,7 +86,7 @@ def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
         except ValidationError as error:
             raise input_error(error, Setup, f"sweep: member {number}") from None
         with _about_member(number):
-            build_rule(member.rule)
+            build_rule(member)
             _ = member.task
         out.append(Member(f"{number:0{len(str(count))}d}", varied, member))
     return out

@@ -148,7 +148,7 @@ def tune(
         energy=Solid(**options),
         learn={"width": Learn(bounds=(low, high), initial=np.clip(made.width, low, high).tolist())},
         material={"modulus": np.full(made.network.n_edges, made.modulus)},
-        rule=rule or build_rule(run.setup.rule),
+        rule=rule or build_rule(run.setup),
         steps=steps,
         tolerance=tolerance,
         title=f"{run.setup.title}, tuned as a solid" if run.setup.title else "",
