@@ -10,12 +10,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, entry_points, requires
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 from mechlearn.errors import InputError, MechlearnError, failure, hint, listed
 from mechlearn.schema import build
@@ -116,7 +117,7 @@ def name_of(thing: Any) -> str:
 
 def origin(thing: Any) -> str:
     """Plugin, file or module that an object's class or function is defined in."""
-    module = inspect.getmodule(thing if inspect.isroutine(thing) else _class_of(thing))
+    module = inspect.getmodule(_defined(thing))
     name = getattr(module, "__name__", "__main__")
     file = getattr(module, "__file__", None)
     return Path(file).name if file and name.startswith(("__main__", PREFIX)) else name
@@ -167,11 +168,51 @@ def register[T](thing: T) -> T:
     return thing
 
 
+def _defined(thing: Any) -> Any:
+    """Function or class of an object."""
+    return thing if inspect.isroutine(thing) else _class_of(thing)
+
+
 def _same(old: Any, new: Any) -> bool:
     """True for a definition that was run again, as a cell of a notebook is."""
-    one, other = (t if inspect.isroutine(t) else _class_of(t) for t in (old, new))
+    one, other = _defined(old), _defined(new)
     where = (one.__module__, one.__qualname__)
     return where == (other.__module__, other.__qualname__) and not where[0].startswith("mechlearn.")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Extensions of users in this process, for other processes.
+
+    Attributes
+    ----------
+    plugins : tuple of str
+        Files and modules.
+    objects : tuple
+        Registered in a script or notebook.
+    """
+
+    plugins: tuple[str, ...]
+    objects: tuple[Any, ...]
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return all that are known."""
+        own = [registry[name] for registry in registries() for name in registry.own]
+        script = tuple(thing for thing in own if _defined(thing).__module__ == "__main__")
+        return cls(tuple(plugin for plugin in plugins if plugin != GROUP), script)
+
+    def restore(self) -> None:
+        """Load and register them here."""
+        for plugin in self.plugins:
+            load_plugin(plugin)
+        for thing in self.objects:
+            register(thing)
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of every plugin that is a file, by its name."""
+        files = [path for path in map(Path, self.plugins) if path.is_file()]
+        return {f"plugin {p.name}": sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def needed(*pairs: tuple[str, Any]) -> dict[str, str]:

@@ -92,3 +92,17 @@ def browser(tmp_path_factory):
     driver.set_script_timeout(20)
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def own_extensions():
+    """Forget afterwards what a test registers."""
+    from mechlearn import extensions
+
+    there = [(r, dict(r), dict(r.own)) for r in extensions.registries()]
+    plugins = list(extensions.plugins)
+    yield
+    for registry, known, own in there:
+        registry.clear(), registry.update(known)
+        registry.own.clear(), registry.own.update(own)
+    extensions.plugins[:] = plugins

@@ -68,7 +68,8 @@ MODULES = {
         "mechlearn.learning.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
-        "mechlearn.runs.config": ("Setup", "Train", "read_setup", "build_network", "to_toml"),
+        "mechlearn.runs.config": ("Setup", "Train", "read_setup", "to_toml"),
+        "mechlearn.runs.building": ("build_network",),
         "mechlearn.extensions": ("Registry", "load_plugin", "load"),
     }),
 }  # fmt: skip

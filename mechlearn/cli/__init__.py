@@ -4,13 +4,17 @@ A user's mistake is one line on stderr and exit code 2; a failed solve is one li
 Heavy imports wait until a command needs them.
 """
 
+import functools
+import inspect
 import io
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from cyclopts.completion.detect import ShellDetectionError
 
 from mechlearn import __version__
@@ -20,6 +24,32 @@ from mechlearn.cli.output import fail, show_notes
 from mechlearn.cli.showing import export, render, report, view
 from mechlearn.cli.studies import compare, sweep, verify
 from mechlearn.errors import InputError, MechlearnError
+from mechlearn.extensions import load_plugin
+
+
+def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that first loads the plugins it is given, of which it takes any number."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, plugin: list[str] | None = None, **options: Any) -> None:
+        for name in plugin or ():
+            load_plugin(name)
+        command(*arguments, **options)
+
+    about = Parameter(
+        help="File of Python, or module, that registers elements, rules, costs, formats or "
+        "generators of your own; may be given several times.",
+        negative="",
+    )
+    own, kind = inspect.signature(command, eval_str=True), Annotated[list[str] | None, about]
+    more = inspect.Parameter(
+        "plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+    )
+    signature = own.replace(parameters=[*own.parameters.values(), more])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "plugin": kind}
+    return run
+
 
 app = App(
     name="mechlearn",
@@ -40,7 +70,7 @@ for command in (
     report,
     view,
 ):
-    app.command(command)
+    app.command(with_plugins(command))
 app.register_install_completion_command(help="Complete commands and options in this shell.")
 
 

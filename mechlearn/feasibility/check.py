@@ -10,7 +10,8 @@ from mechlearn.extensions import name_of
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.learning.imperfections import Imperfections
 from mechlearn.network import Network
-from mechlearn.runs.config import Setup, build_energy, build_network, build_rule
+from mechlearn.runs.building import build_energy, build_network
+from mechlearn.runs.config import Setup, build_rule
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.tasks.problem import Problem

@@ -17,14 +17,8 @@ from mechlearn.io.untrusted import check_hdf
 from mechlearn.io.writing import staged_files
 from mechlearn.network import Network
 from mechlearn.schema import key_path
-from mechlearn.runs.config import (
-    Setup,
-    build_material,
-    build_network,
-    named_element,
-    read_setup,
-    to_toml,
-)
+from mechlearn.runs.building import build_material, build_network, named_element
+from mechlearn.runs.config import Setup, read_setup, to_toml
 from mechlearn.tasks.data import write_examples
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from mechlearn.runs.folder import new_folder
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
 from mechlearn.runs.results import Targets, fixed, fixed_array
-from mechlearn.runs.config import TASK_TABLES, Setup, build_material, named_element
+from mechlearn.runs.building import build_material, named_element
+from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task

@@ -23,15 +23,8 @@ from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.results import Interrupted
 from mechlearn.runs.run import Run
-from mechlearn.runs.config import (
-    TASK_TABLES,
-    Setup,
-    build_energy,
-    build_material,
-    build_network,
-    build_rule,
-    read_setup,
-)
+from mechlearn.runs.building import build_energy, build_material, build_network
+from mechlearn.runs.config import TASK_TABLES, Setup, build_rule, read_setup
 from mechlearn.runs.warm_start import begin_with, with_start
 from mechlearn.runs.summary import shrunk, summarise, timestamp
 from mechlearn.tasks.locate import by_label

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
+from mechlearn.extensions import name_of, needed
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_file
 from mechlearn.learning import Learner, RuleLearner
@@ -27,7 +28,8 @@ from mechlearn.learning.rules import (
     signals,
 )
 from mechlearn.phase import ADJOINT
-from mechlearn.runs.config import Setup, build_energy, build_network
+from mechlearn.runs.building import build_energy, build_network
+from mechlearn.runs.config import Setup, build_rule
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.schema import pick
@@ -91,7 +93,8 @@ def compare(
     Parameters
     ----------
     setup, folder : the task, and the folder its files are relative to
-    names : rules by the names of ``all_rules``; all where empty
+    names : rules by the names of ``all_rules``, and the task's own where it is a user's; all of
+        them where empty
     seeds : number of starts, which differ in the random spread of the initial values
     watch : called with the rule's name and the seed before each training
 
@@ -109,6 +112,8 @@ def compare(
         setup = setup.model_copy(update={"learn": learn})
     build = _Builder(setup, folder)
     known = all_rules(natural_beta(build(GradientDescent(), 0)))
+    rule = build_rule(setup)
+    known |= dict.fromkeys(needed((name_of(rule), rule)), rule)
     chosen = {name: pick(known, name, "rules") for name in names} or known
     results = []
     for name, rule in chosen.items():

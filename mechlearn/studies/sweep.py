@@ -24,11 +24,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from mechlearn.errors import InputError, MechlearnError, first_line
-from mechlearn.extensions import load
+from mechlearn.extensions import Loaded, load
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_atomic
+from mechlearn.runs.building import build_network
 from mechlearn.runs.checkpoint import Stopped, differences, fingerprint, network_digest
-from mechlearn.runs.config import Setup, build_network, build_rule
+from mechlearn.runs.config import Setup, build_rule
 from mechlearn.runs.folder import locked, new_folder, within
 from mechlearn.runs.run import Run
 from mechlearn.runs.signals import ENDING, handling
@@ -149,6 +150,7 @@ def sweep(
                         made.record(m.setup),
                         folder.absolute(),
                         (output / m.name).absolute(),
+                        Loaded.now(),
                         pure=False,
                     ): m
                     for m in left
@@ -218,8 +220,11 @@ def _replaced(data: Any, path: Sequence[str | int], value: Any, key: str) -> Any
     return {**data, head: _replaced(data.get(head, {}), rest, value, key)}
 
 
-def _train(setup: Setup, record: str, folder: Path, output: Path) -> dict[str, Any]:
-    """Train one member in a worker."""
+def _train(
+    setup: Setup, record: str, folder: Path, output: Path, extensions: Loaded
+) -> dict[str, Any]:
+    """Train one member in a worker, with the extensions that are known here."""
+    extensions.restore()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import dask
 
@@ -252,7 +257,8 @@ class _Records:
     def record(self, setup: Setup) -> str:
         """Text of all that determines the result of a training."""
         written = setup.model_dump(mode="json", exclude_none=True)
-        files = {"network": self._digest(setup.network.model_dump_json(), self._network, setup)}
+        files = Loaded.now().digests()
+        files |= {"network": self._digest(setup.network.model_dump_json(), self._network, setup)}
         if setup.start is not None:
             files["start"] = self._digest(f"start {setup.start}", self._start, setup)
         if setup.examples:

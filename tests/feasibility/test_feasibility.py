@@ -8,7 +8,8 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.feasibility import reciprocity_bound
-from mechlearn.runs.config import build_network, read_setup
+from mechlearn.runs.building import build_network
+from mechlearn.runs.config import read_setup
 
 
 @pytest.fixture(scope="module")

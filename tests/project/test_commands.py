@@ -59,7 +59,7 @@ def run(command):
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_the_commands_of_a_page_run_as_written(page, tmp_path, monkeypatch, capsys):
+def test_the_commands_of_a_page_run_as_written(page, tmp_path, monkeypatch, capsys, own_extensions):
     monkeypatch.chdir(tmp_path)
     for folder in ("tasks", "meshes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
@@ -67,6 +67,8 @@ def test_the_commands_of_a_page_run_as_written(page, tmp_path, monkeypatch, caps
     task = whole[0] if whole else (ROOT / "tasks/allostery.toml").read_text()
     (tmp_path / "mine.toml").write_text(task)
     (tmp_path / "other.toml").write_text(task.replace("strain = 0.1\n", "strain = 0.05\n"))
+    plugin = [code for code in blocks(page, "python") if "@ml.register" in code]
+    (tmp_path / "my.py").write_text("\n\n".join(plugin))
     todo = commands(page)
     trained = re.search(r"train \S+ -o runs/mine", "\n".join(todo))
     if any("runs/mine" in line for line in todo) and not trained:

@@ -153,7 +153,7 @@ def having(language):
 
 
 @having("python")
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, own_extensions):
     monkeypatch.chdir(tmp_path)
     names = {}
     for number, code in enumerate(blocks(page, "python"), 1):
@@ -162,7 +162,9 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
 
 
 @having("toml")
-def test_the_task_files_of_a_page_are_valid(page, tmp_path):
+def test_the_task_files_of_a_page_are_valid(page, tmp_path, own_extensions):
+    plugin = "\n".join(code for code in blocks(page, "python") if "@ml.register" in code)
+    exec(compile(plugin, f"{page.name}, plugin", "exec"), {})
     for text in blocks(page, "toml"):
         if "[[targets]]" in text:
             path = tmp_path / "task.toml"

@@ -16,7 +16,8 @@ from mechlearn.learning import RuleLearner
 from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.phase import ADJOINT
 from mechlearn.render.solid import draw_solid
-from mechlearn.runs.config import EnergyTable, build_element
+from mechlearn.runs.building import build_element
+from mechlearn.runs.config import EnergyTable
 
 PINCH = ml.Task(
     sources=[ml.Source(nodes=[0, 5], strain=0.05)],
