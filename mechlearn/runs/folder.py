@@ -7,11 +7,13 @@ import contextlib
 import errno
 import fcntl
 import itertools
+import itertools
 import os
 import socket
 import stat
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -212,7 +214,7 @@ def locked(folder: str | Path) -> Iterator[Path]:
 
 def _take(path: Path, place: int) -> int:
     """Open and lock a file of an open folder, and write into it who has it."""
-    while True:
+    for trial in itertools.count():
         try:
             descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644, dir_fd=place)
         except OSError as error:
@@ -233,7 +235,12 @@ def _take(path: Path, place: int) -> int:
                 os.write(descriptor, f"{_me()} on {socket.gethostname()}".encode())
                 return descriptor
         except BlockingIOError:
-            who = os.read(descriptor, 200).decode(errors="replace") or "another process"
+            who = os.read(descriptor, 200).decode(errors="replace")
+            if not who and trial < 100:  # its holder is about to write its name
+                os.close(descriptor)
+                time.sleep(0.002)
+                continue
+            who = who or "another process"
             if who.startswith(_me()):
                 who = "another thread of this process"
             os.close(descriptor)

@@ -139,10 +139,7 @@ def sweep(
         rows = _finished(output, planned, made)
         left = [m for m in planned if m.name not in rows]
         try:
-            with (
-                _interruptible(),
-                _cluster(workers, scheduler) if left else _nothing() as client,
-            ):
+            with _interruptible(), _cluster(len(left), workers, scheduler) as client:
                 futures = {
                     client.submit(
                         _train,
@@ -327,7 +324,10 @@ def _require_answer(address: str) -> None:
 
 
 @contextmanager
-def _cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+def _cluster(members: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    if not members:
+        yield None
+        return
     load("distributed", "sweep", "sweep needs")
     import dask
     from distributed import Client, LocalCluster
@@ -375,11 +375,6 @@ def _about_member(number: int) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"sweep: member {number}: {error}") from None
-
-
-@contextmanager
-def _nothing() -> Iterator[Any]:
-    yield None
 
 
 def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str, Any]]]:

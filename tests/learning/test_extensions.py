@@ -139,3 +139,97 @@ class Silent(Rule):
 def test_claims_of_rules_are_checked(net, task, rule, message):
     with pytest.raises(ml.InputError, match=message):
         ml.train(net, task, rule=rule, learn=LEARN, steps=2)
+
+
+# -- objects, classes and names in training --------------------------------------------------------
+
+
+class Quartic(ml.Cost):
+    """The mean fourth power, which the cost of squares cannot stand in for."""
+
+    name = "quartic"
+
+    def value(self, outputs, wanted, active):
+        return (np.where(active, outputs - wanted, 0.0) ** 4).sum(axis=1) / 4
+
+    def slope(self, outputs, wanted, active):
+        return np.where(active, outputs - wanted, 0.0) ** 3
+
+    def curvature(self, outputs, wanted, active):
+        square = np.where(active, outputs - wanted, 0.0) ** 2
+        return 3 * square[:, :, None] * np.eye(outputs.shape[1])
+
+
+class Saturating:
+    name = "saturating"
+    phases = PHASES
+
+    def __init__(self, size=1e-3):
+        self.size = size
+
+    def signal(self, derivatives):
+        return np.tanh((derivatives[1] - derivatives[0]) / self.size)
+
+
+@pytest.fixture
+def own_run(net, task):
+    own = task.model_copy(update={"cost": Quartic()})
+    return ml.train(net, own, rule=Saturating(size=2e-3), learn="stiffness", steps=2)
+
+
+def test_objects_that_nobody_registered_train(own_run, net, task):
+    assert isinstance(own_run.problem.task.cost, Quartic)
+    assert own_run.setup.rule.name == "saturating"
+    assert set(own_run.setup.plugins) == {"quartic", "saturating"}
+    further = ml.train(net, task, start=own_run, steps=1)
+    assert further.setup.rule.model_extra == {"size": 2e-3}
+
+
+def test_a_run_says_what_it_needs_where_that_is_not_known(own_run, tmp_path, own_extensions):
+    own_run.save(tmp_path / "run")
+    with pytest.raises(ml.InputError, match=r"'quartic' is not known.*--plugin, ml\.register"):
+        ml.Run.load(tmp_path / "run")
+    ml.register(Quartic)
+    ml.register(Saturating)
+    again = ml.Run.load(tmp_path / "run")
+    assert again.summary["error"] == own_run.summary["error"]
+    assert ml.train(again.network, again.setup.task, start=again, steps=1).setup.rule == (
+        own_run.setup.rule
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"energy": "finite_spring"}, {"energy": ml.FiniteSpring()}),
+        ({"energy": ml.FiniteSpring}, {"energy": ml.FiniteSpring()}),
+        ({"rule": "gradient_descent"}, {"rule": ml.GradientDescent()}),
+        ({"rule": ml.GradientDescent}, {"rule": ml.GradientDescent()}),
+        (
+            {"optimiser": ml.Momentum(momentum=0.5)},
+            {"optimiser": {"name": "momentum", "momentum": 0.5}},
+        ),
+        ({"learn": "stiffness"}, {}),
+    ],
+)
+def test_names_and_classes_are_taken_for_objects(net, task, given, same):
+    one, other = (ml.train(net, task, steps=2, rate=0.01, **options) for options in (given, same))
+    np.testing.assert_array_equal(one.learned["stiffness"], other.learned["stiffness"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"energy": "sprong"}, "energy = 'sprong' is not known; did you mean 'spring'"),
+        ({"energy": 3}, "energy = 3 must be an element"),
+        ({"rule": "coupled_lerning"}, "did you mean 'coupled_learning'"),
+        ({"learn": 3}, "learn = 3 must be an ml.Learn"),
+        ({"learn": {"stiffness": (1, 2)}}, r"learn: stiffness = \(1, 2\) must be an ml.Learn"),
+        ({"learn": "stifness"}, "has no parameter 'stifness'"),
+        ({"optimiser": "adom"}, "'adom' is not known; did you mean 'adam'"),
+        ({"optimiser": 3}, "train.optimiser = 3 must be an optimiser"),
+    ],
+)
+def test_anything_else_is_refused_in_a_sentence(net, task, given, message):
+    with pytest.raises(ml.InputError, match=message):
+        ml.train(net, task, steps=1, **given)
