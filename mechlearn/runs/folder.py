@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import itertools
-import itertools
 import os
 import socket
 import stat
@@ -214,7 +213,9 @@ def locked(folder: str | Path) -> Iterator[Path]:
 
 def _take(path: Path, place: int) -> int:
     """Open and lock a file of an open folder, and write into it who has it."""
-    for trial in itertools.count():
+    attempts = 0
+    while True:
+        attempts += 1
         try:
             descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644, dir_fd=place)
         except OSError as error:
@@ -236,7 +237,7 @@ def _take(path: Path, place: int) -> int:
                 return descriptor
         except BlockingIOError:
             who = os.read(descriptor, 200).decode(errors="replace")
-            if not who and trial < 100:  # its holder is about to write its name
+            if not who and attempts < 100:  # its holder is about to write its name
                 os.close(descriptor)
                 time.sleep(0.002)
                 continue
