@@ -5,7 +5,7 @@
 from mechlearn import analysis as analysis, networks as networks
 from mechlearn.analysis.moduli import Moduli as Moduli, moduli as moduli
 from mechlearn.energies import (
-    Bar as Bar, Bar3D as Bar3D, Beam as Beam, Beam3D as Beam3D, Bond as Bond,
+    Bar as Bar, Beam as Beam, Bond as Bond,
     BondEnergy as BondEnergy, Capacitor as Capacitor, Channel as Channel,
     FiniteBeam as FiniteBeam, FiniteSpring as FiniteSpring, Hinge as Hinge,
     Parameter as Parameter, Resistor as Resistor, Solid as Solid, Spring as Spring,

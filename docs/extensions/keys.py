@@ -110,7 +110,7 @@ def _energies() -> Iterator[KeyTable]:
         forms = {}
         for dim in (2, 3):
             try:
-                forms[dim] = energy.in_dimension(dim)
+                forms[dim] = energy().in_dimension(dim)
             except InputError:
                 continue
         settings = tuple(_arguments(energy)) if dataclasses.is_dataclass(energy) else ()

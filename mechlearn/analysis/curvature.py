@@ -126,7 +126,7 @@ def hessian(
         For the full Hessian of elements that are not linear, and for too many parameters.
     """
     s = system_of(subject, learned)
-    simple = s.energy.linear and _is_bonds(s) and not s.problem.relative.any()
+    simple = s.energy.linear and not s.energy.continuum and not s.problem.relative.any()
     method = method or ("full" if simple else "gauss_newton")
     if method not in ("full", "gauss_newton"):
         raise InputError(f"method = {method!r} must be 'full' or 'gauss_newton'.")
@@ -216,12 +216,6 @@ def correspondence(
     total = np.maximum(np.square(moves).sum(axis=(1, 2)), 1e-300)
     return Correspondence(h.eigenvalues[: len(directions)], values, lambdas / values,
                           along / total[:, None])  # fmt: skip
-
-
-def _is_bonds(s: "System") -> bool:
-    from mechlearn.energies import BondEnergy
-
-    return isinstance(s.energy, BondEnergy)
 
 
 def _is_log(s: "System", name: str, scale: str | None) -> bool:

@@ -143,7 +143,7 @@ def susceptibility(
 def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
     """Outputs after removal of each bond, by rank-one updates of one solution.
 
-    Finite springs are solved anew for every bond.
+    Elements that are not linear are solved anew for every bond.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
     energy = bonds_of(s, "The response without a bond")
     if energy.linear:
         raw, holding = _updated(s)
-    elif energy.name == "finite_spring":
+    elif energy.removal and energy.segments == 1:
         raw, holding = _anew(s)
     else:
         raise InputError(f"The response without a bond is not found for a {energy.name}.")
@@ -222,11 +222,13 @@ def _tension_at_rest(energy, s: "System", bonds: NDArray) -> NDArray[np.float64]
 def _anew(s: "System") -> tuple[NDArray, NDArray]:
     m = s.network.n_edges
     out, holding = np.full((m, *s.problem.wanted.shape), np.nan), np.zeros(m, dtype=bool)
-    at, whole = s.copy().equilibrium, s.parameters["stiffness"]
+    at = s.copy().equilibrium
+    whole = {name: s.parameters[name] for name in s.energy.removal}
     for bond in range(m):
         at.forget()
         try:
-            at.update(stiffness=np.where(np.arange(m) == bond, 0.0, whole))
+            left = np.arange(m) != bond
+            at.update(**{name: np.where(left, values, 0.0) for name, values in whole.items()})
             out[bond] = at.outputs(at.free())
         except SolveError:
             holding[bond] = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import Element, Spring
+from mechlearn.energies import Element, Spring, element_for
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.network import Network
@@ -93,7 +93,7 @@ def moduli(
         energy = energy or network.energy
         parameters = {**network.parameters, **parameters}
         network = network.network
-    energy = energy or Spring()
+    energy = element_for(network, energy)
     if not energy.linear and energy.name == "finite_spring":
         energy = Spring()
     if not energy.linear:

@@ -1,13 +1,18 @@
 """Element energies: springs, beams, solids, scalar conductors."""
 
-from mechlearn.energies.beam import Bar, Bar3D, Beam, Beam3D, FiniteBeam
-from mechlearn.energies.conductor import Capacitor, Channel, Resistor
+from collections.abc import Mapping
+from typing import Any
+
+from mechlearn.energies.beam import Bar, Beam, FiniteBeam, Section
 from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
 from mechlearn.energies.solid import Hinge, Solid
-from mechlearn.energies.spring import FiniteSpring, Spring
+from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
+from mechlearn.errors import InputError, hint
 from mechlearn.extensions import Registry
+from mechlearn.network import Network
+from mechlearn.schema import build
 
-#: Energies by the name that task files use; ``in_dimension`` gives the class for a network.
+#: Elements by the name that task files use.
 energies = Registry(
     "element",
     Element,
@@ -15,11 +20,47 @@ energies = Registry(
     (Spring, FiniteSpring, Bar, Beam, FiniteBeam, Solid, Resistor, Channel, Capacitor),
 )
 
+
+def element_for(network: Network, energy: Element | type[Element] | str | None = None) -> Element:
+    """Element of a network, in the form that its dimension needs.
+
+    Parameters
+    ----------
+    network : Network
+    energy : Element, a class of such or its name, optional
+        Linear springs unless given.
+
+    Raises
+    ------
+    InputError
+        Where it is none, or does not live in that dimension.
+    """
+    energy = energies.pick(energy, "energy") if isinstance(energy, str) else energy
+    made: Element = energies.make(Spring if energy is None else energy, "energy")
+    return made.in_dimension(network.dim)
+
+
+def element_of(table: Mapping[str, Any], dim: int) -> Element:
+    """Element of a table ``[energy]``, whose other keys are settings and parameters.
+
+    Raises
+    ------
+    InputError
+        For names and keys that are not known, and settings of the wrong kind.
+    """
+    kind = energies.pick(table["model"], "energy: model")
+    settings = {k: v for k, v in table.items() if k in kind.setting_names()}
+    element = build(kind, settings, "energy").in_dimension(dim)
+    known = ["model", *(p.name for p in element.parameters), *element.setting_names()]
+    for key in table:
+        if key not in known:
+            raise InputError(f"energy: {key} is not a known key; {hint(key, known)}")
+    return element
+
+
 __all__ = [
     "Bar",
-    "Bar3D",
     "Beam",
-    "Beam3D",
     "Bond",
     "BondEnergy",
     "Capacitor",
@@ -30,7 +71,10 @@ __all__ = [
     "Hinge",
     "Parameter",
     "Resistor",
+    "Section",
     "Solid",
     "Spring",
+    "element_for",
+    "element_of",
     "energies",
 ]

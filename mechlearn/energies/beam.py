@@ -4,168 +4,154 @@ A strut is one element with the exact stiffness of a straight Timoshenko beam: l
 functions, one quadrature point (reduced integration, so that shear does not lock), and in series
 with the shear the bending that linear functions lack: MacNeal's residual bending flexibility.
 Sections are rectangles in the plane (``width`` times ``thickness``) and circles in space
-(``radius``). Their shear corrections are 5/6, and 6 (1 + nu) / (7 + 6 nu) after G. R. Cowper, J.
-Appl. Mech. 33, 335 (1966), https://doi.org/10.1115/1.3625046.
+(``radius``); see :class:`Section`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, pi
 from typing import Annotated, Any, ClassVar, override
 
-import numpy as np
 from annotated_types import Ge, Le
-from numpy.typing import NDArray
 from pydantic import Strict
 
-from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
+from mechlearn.energies.element import REST_LENGTH, Bond, BondEnergy, Parameter
 from mechlearn.energies.kinematics import FRAME, SPACE, Kinematics
-from mechlearn.errors import InputError
 
-MODULUS = Parameter(
-    "modulus",
-    default=lambda net: 1.0,
-    positive=True,
-    scale="log",
-    about="Young's modulus, force per area.",
-)
+MODULUS = Parameter("modulus", "Young's modulus, force per area.")
 WIDTH = Parameter(
     "width",
-    default=lambda net: 0.1 * net.lengths,
-    positive=True,
-    scale="log",
-    about="Width of the strut in the plane: its area grows with it, its bending with its cube.",
+    "Width of the strut in the plane: its area grows with it, its bending with its cube.",
+    lambda net: 0.1 * net.lengths,
 )
-THICKNESS = Parameter(
-    "thickness",
-    default=lambda net: 1.0,
-    positive=True,
-    scale="log",
-    about="Size of the strut out of the plane.",
-)
+THICKNESS = Parameter("thickness", "Size of the strut out of the plane.")
 RADIUS = Parameter(
-    "radius",
-    default=lambda net: 0.05 * net.lengths,
-    positive=True,
-    scale="log",
-    about="Radius of the strut's circular section.",
-)
-REST = Parameter(
-    "rest_length",
-    default=lambda net: net.lengths,
-    positive=True,
-    scale="linear",
-    about="Length of the strut where nothing pulls at it.",
+    "radius", "Radius of the strut's circular section.", lambda net: 0.05 * net.lengths
 )
 POISSON = Parameter(
     "poisson",
-    default=lambda net: 0.3,
+    "Poisson's ratio, which gives the shear (and twisting) stiffness.",
+    0.3,
     positive=False,
-    scale="linear",
-    about="Poisson's ratio, which gives the shear (and twisting) stiffness.",
 )
 JOINT = Parameter(
     "joint_stiffness",
-    default=lambda net: inf,
-    positive=True,
-    scale="log",
-    about="Moment per angle of a rotational spring at either end; infinite for rigid joints.",
+    "Moment per angle of a rotational spring at either end; infinite for rigid joints.",
+    inf,
 )
+IN_PLANE, IN_SPACE = (MODULUS, WIDTH, THICKNESS, REST_LENGTH), (MODULUS, RADIUS, REST_LENGTH)
 
 
-def _rectangle(width, thickness, poisson):
-    """Area, second moment, and modulus over shear modulus times the shear correction 5/6."""
-    return width * thickness, thickness * width**3 / 12, 2 * (1 + poisson) * 6 / 5
+@dataclass(frozen=True, eq=False)
+class Section:
+    """Sections of struts, and the material: rectangles, or circles where they have no thickness.
+
+    Attributes
+    ----------
+    modulus : (m,) array
+        Young's modulus.
+    width : (m,) array
+        Size in the plane, in which a rectangle bends; diameter of a circle.
+    thickness : (m,) array, optional
+        Size out of the plane.
+    poisson : (m,) array or number
+        Poisson's ratio.
+    """
+
+    modulus: Any
+    width: Any
+    thickness: Any = None
+    poisson: Any = 0.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Section":
+        """The section by parameters called modulus, width (or radius), thickness and poisson."""
+        width = values["width"] if "width" in values else 2 * values["radius"]
+        return cls(values["modulus"], width, values.get("thickness"), values.get("poisson", 0.0))
+
+    @property
+    def area(self) -> Any:
+        """Area of the section."""
+        if self.thickness is None:
+            return pi / 4 * self.width**2
+        return self.width * self.thickness
+
+    @property
+    def second_moment(self) -> Any:
+        """Second moment of area for bending in the plane."""
+        if self.thickness is None:
+            return pi / 64 * self.width**4
+        return self.thickness * self.width**3 / 12
+
+    @property
+    def shear_softness(self) -> Any:
+        """Young's modulus over the shear modulus times the shear correction.
+
+        The latter is 5/6, of circles 6 (1 + nu) / (7 + 6 nu) after G. R. Cowper, J. Appl. Mech.
+        33, 335 (1966), https://doi.org/10.1115/1.3625046.
+        """
+        if self.thickness is None:
+            return (7 + 6 * self.poisson) / 3
+        return 2 * (1 + self.poisson) * 6 / 5
 
 
-def _circle(radius, poisson):
-    """Area, second moment and shear ratio of a circle, with Cowper's 6 (1 + nu) / (7 + 6 nu)."""
-    return pi * radius**2, pi * radius**4 / 4, (7 + 6 * poisson) / 3
+class Strut(BondEnergy):
+    """Bonds with a section."""
+
+    dimension: ClassVar[int | None] = 2
+
+    @override
+    def section(self, values):
+        return Section.of(values)
 
 
 @dataclass(frozen=True)
-class Bar(BondEnergy):
-    """Bars: struts with pin joints in the plane, axial stiffness only.
+class Bar(Strut):
+    """Bars: struts with pin joints, axial stiffness only.
 
     ``u = E A (e - (l - L))^2 / (2 L)`` with ``e`` the change of length to first order, ``L`` the
-    distance of the nodes, ``l`` the rest length, ``A`` the width times the thickness.
+    distance of the nodes, ``l`` the rest length, ``A`` the area of the section.
     """
 
     name: ClassVar[str] = "bar"
+    plural: ClassVar[str] = "struts on pins"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
-    dimension: ClassVar[int | None] = 2
-    parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST)
-
-    @classmethod
-    @override
-    def in_dimension(cls, dim: int) -> type[Element]:
-        return {2: Bar, 3: Bar3D}[dim]
+    parameters: ClassVar[tuple[Parameter, ...]] = IN_PLANE
 
     @override
     def strain(self, bond: Bond):
         return bond.dot(bond.direction, bond.jump)
 
     @override
-    def energy(self, strain, length, modulus, width, thickness, rest_length):
-        return _stretched(strain, length, rest_length, modulus * width * thickness)
+    def energy(self, strain, length, rest_length, **section):
+        return _stretched(strain, length, rest_length, Section.of(section))
 
 
-@dataclass(frozen=True)
-class Bar3D(Bar):
-    """Bars of circular section with pin joints in space."""
+class SpatialBar(Bar):
+    """Bars in space, of circular section."""
 
     dimension: ClassVar[int | None] = 3
-    parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST)
-
-    @override
-    def energy(self, strain, length, modulus, radius, rest_length):
-        return _stretched(strain, length, rest_length, modulus * pi * radius**2)
+    parameters: ClassVar[tuple[Parameter, ...]] = IN_SPACE
 
 
 @dataclass(frozen=True)
-class Beam(BondEnergy):
-    """Linear Timoshenko beams in the plane, joined rigidly or by rotational springs.
+class Beam(Strut):
+    """Linear Timoshenko beams, joined rigidly or by rotational springs.
 
     The strains are lengths: ``extension``; ``bending``, the turn of the second end against the
     first, times the length; ``shear``, the mean turn of both ends against the line between them,
-    times the length. ``joint_stiffness`` (moment per angle, infinite unless given) is that of a
-    spring between either end of the strut and its node: in series with both modes of bending.
+    times the length; in space the latter two about both normals of the strut, and ``twist``, the
+    turn about the strut times its length. ``joint_stiffness`` (moment per angle, infinite unless
+    given) is that of a spring between either end of the strut and its node: in series with both
+    modes of bending, not with twist.
     """
 
     name: ClassVar[str] = "beam"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = FRAME
-    dimension: ClassVar[int | None] = 2
-    parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON, JOINT)
+    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_PLANE, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
-
-    @classmethod
-    @override
-    def in_dimension(cls, dim: int) -> type[Element]:
-        return {2: Beam, 3: Beam3D}[dim]
-
-    def bent_shares(self, length, **parameters) -> tuple[NDArray, NDArray]:
-        """Shares of the end rotations that bend a strut, two (m,) arrays.
-
-        Of the turn of one end against the other, and of the mean turn of both against the line
-        between them. What is left turns the joints, or shears the strut.
-
-        Parameters
-        ----------
-        length : (m,) array
-        **parameters : all those of the strut, (m,) arrays
-        """
-        give, slender = self._softness(**parameters)
-        with np.errstate(divide="ignore"):
-            bending = length / (length + 2 * give)
-            shear = length / (length + 12 * slender / length + 6 * give)
-        return bending, shear
-
-    def _softness(self, modulus, width, thickness, poisson, joint_stiffness, **_):
-        """Bending stiffness ``E I`` over that of a joint, and over the shear rigidity."""
-        area, second, softness = _rectangle(width, thickness, poisson)
-        with np.errstate(divide="ignore"):
-            return modulus * second / joint_stiffness, softness * second / area
 
     @override
     def strain(self, bond: Bond):
@@ -177,38 +163,21 @@ class Beam(BondEnergy):
         )
 
     @override
-    def energy(self, extension, bending, shear, length, modulus, width, thickness, rest_length,
-               poisson, joint_stiffness):  # fmt: skip
-        area, second, softness = _rectangle(width, thickness, poisson)
-        rigidity = modulus * second
-        return (
-            _stretched(extension, length, rest_length, modulus * area)
-            + _bent(bending, length, rigidity, rigidity / joint_stiffness)
-            + _sheared(
-                shear, length, rigidity, softness * second / area, rigidity / joint_stiffness
-            )
+    def energy(self, extension, bending, shear, length, rest_length, joint_stiffness, **section):
+        shape = Section.of(section)
+        return _stretched(extension, length, rest_length, shape) + _bent(
+            bending, shear, length, shape, joint_stiffness
         )
 
 
-@dataclass(frozen=True)
-class Beam3D(Beam):
-    """Linear Timoshenko beams in space, of circular section.
-
-    Bending and shear as in the plane, each about both normals of the strut, and ``twist``, the turn
-    about the strut times its length. Springs in the joints give way to bending, not to twist.
-    """
+class SpatialBeam(Beam):
+    """Linear Timoshenko beams in space, of circular section."""
 
     dimension: ClassVar[int | None] = 3
-    parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, RADIUS, REST, POISSON, JOINT)
+    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_SPACE, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = (
         "extension", "twist", "bending_1", "bending_2", "shear_1", "shear_2",
     )  # fmt: skip
-
-    @override
-    def _softness(self, modulus, radius, poisson, joint_stiffness, **_):
-        area, second, softness = _circle(radius, poisson)
-        with np.errstate(divide="ignore"):
-            return modulus * second / joint_stiffness, softness * second / area
 
     @override
     def strain(self, bond: Bond):
@@ -224,24 +193,25 @@ class Beam3D(Beam):
         )
 
     @override
-    def energy(self, extension, twist, bending_1, bending_2, shear_1, shear_2, length, modulus,
-               radius, rest_length, poisson, joint_stiffness):  # fmt: skip
-        area, second, softness = _circle(radius, poisson)
-        rigidity = modulus * second
-        twisted = rigidity / (1 + poisson) * twist**2 / (2 * length**3)  # G J = E I / (1 + nu)
-        give, slender = rigidity / joint_stiffness, softness * second / area
+    def energy(self, extension, twist, bending_1, bending_2, shear_1, shear_2, length, rest_length,
+               joint_stiffness, **section):  # fmt: skip
+        shape = Section.of(section)
+        rigidity = shape.modulus * shape.second_moment
+        twisted = rigidity / (1 + shape.poisson) * twist**2 / (2 * length**3)  # G J = E I / (1+nu)
         return (
-            _stretched(extension, length, rest_length, modulus * area)
+            _stretched(extension, length, rest_length, shape)
             + twisted
-            + _bent(bending_1, length, rigidity, give)
-            + _bent(bending_2, length, rigidity, give)
-            + _sheared(shear_1, length, rigidity, slender, give)
-            + _sheared(shear_2, length, rigidity, slender, give)
+            + _bent(bending_1, shear_1, length, shape, joint_stiffness)
+            + _bent(bending_2, shear_2, length, shape, joint_stiffness)
         )
 
 
+Bar.forms, SpatialBar.forms = {3: SpatialBar}, {2: Bar}
+Beam.forms, SpatialBeam.forms = {3: SpatialBeam}, {2: Beam}
+
+
 @dataclass(frozen=True)
-class FiniteBeam(BondEnergy):
+class FiniteBeam(Strut):
     """Geometrically exact beams in the plane (Simo-Reissner), at any displacement and rotation.
 
     J. C. Simo, Comput. Methods Appl. Mech. Eng. 49, 55 (1985),
@@ -259,18 +229,11 @@ class FiniteBeam(BondEnergy):
     segments: Annotated[int, Strict(), Ge(1), Le(1000)] = 12
 
     name: ClassVar[str] = "finite_beam"
+    plural: ClassVar[str] = "geometrically exact beams"
     linear: ClassVar[bool] = False
     kinematics: ClassVar[Kinematics] = FRAME
-    dimension: ClassVar[int | None] = 2
-    parameters: ClassVar[tuple[Parameter, ...]] = (MODULUS, WIDTH, THICKNESS, REST, POISSON)
+    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_PLANE, POISSON)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
-
-    @classmethod
-    @override
-    def in_dimension(cls, dim: int) -> type[Element]:
-        if dim != 2:
-            raise InputError(f"energy: a {cls.name} lives in 2D; the network is in {dim}D.")
-        return cls
 
     @override
     def strain(self, bond: Bond):
@@ -290,31 +253,28 @@ class FiniteBeam(BondEnergy):
         return longer / chord, bond.length * bond.turn, -across / chord
 
     @override
-    def energy(self, extension, bending, shear, length, modulus, width, thickness, rest_length,
-               poisson):  # fmt: skip
-        area, second, softness = _rectangle(width, thickness, poisson)
+    def energy(self, extension, bending, shear, length, rest_length, **section):
+        shape = Section.of(section)
         return (
-            _stretched(extension, length, rest_length / self.segments, modulus * area)
-            + _bent(bending, length, modulus * second)
+            _stretched(extension, length, rest_length / self.segments, shape)
+            + shape.modulus * shape.second_moment * bending**2 / (2 * length**3)
             # No residual flexibility here: a strut in tension would lose its shear stiffness.
-            + modulus * area / softness * shear**2 / (2 * length)
+            + shape.modulus * shape.area / shape.shear_softness * shear**2 / (2 * length)
         )
 
 
-def _stretched(extension, length, rest_length, rigidity) -> Any:
-    """Energy of a strut of axial rigidity ``E A``."""
+def _stretched(extension, length, rest_length, section) -> Any:
+    """Energy of a stretched strut."""
+    rigidity = section.modulus * section.area
     return rigidity * (extension - (rest_length - length)) ** 2 / (2 * length)
 
 
-def _bent(bending, length, rigidity, give=0.0) -> Any:
-    """Energy of bending into an arc; ``give`` is ``E I`` over the stiffness of a joint."""
-    return rigidity * bending**2 / (2 * length**2 * (length + 2 * give))
-
-
-def _sheared(shear, length, rigidity, slender, give) -> Any:
-    """Energy of bending into an S and of shear, in series with both joints.
-
-    ``slender`` is ``E I`` over the shear rigidity: ``12 slender / length^2`` is Timoshenko's Phi.
-    """
+def _bent(bending, shear, length, section, joint_stiffness) -> Any:
+    """Energy of bending into an arc, and of that into an S and of shear, both joints in series."""
+    rigidity = section.modulus * section.second_moment
+    slender = section.shear_softness * section.second_moment / section.area
+    give = rigidity / joint_stiffness
+    arc = rigidity * bending**2 / (2 * length**2 * (length + 2 * give))
+    # 12 slender / length^2 is Timoshenko's Phi.
     compliance = length + 12 * slender / length + 6 * give
-    return 12 * rigidity * shear**2 / (2 * length**2 * compliance)
+    return arc + 12 * rigidity * shear**2 / (2 * length**2 * compliance)

@@ -102,6 +102,49 @@ class Pointwise:
         return _compiled(self._expression, leaves)
 
 
+def along(
+    energy: "BondEnergy", motion: tuple[Sequence[float], ...], by: Sequence[str], strain: int | None
+) -> Pointwise:
+    """The energy of a bond, or one of its strains, as its ends move.
+
+    Parameters
+    ----------
+    energy : BondEnergy
+    motion : (jump, turn, rotation)
+        Numbers along axes of which the first is the bond's, of which the ``amplitude`` is a
+        multiple; see :class:`mechlearn.energies.element.Bond`.
+    by : sequence of str
+        Names of what it is differentiated by.
+    strain : int, optional
+        The number of the strain; the energy if left out.
+
+    Returns
+    -------
+    Pointwise
+        Of ``amplitude``, ``length`` and the parameters.
+    """
+    from mechlearn.energies.element import Bond
+
+    def packed(values: Sequence[Any]) -> Any:
+        return ufl.as_vector(list(values)) if len(values) > 1 else values[0] if values else None
+
+    def function(amplitude: Any, length: Any, **parameters: Any) -> Any:
+        axes = [packed([float(x) for x in row]) for row in np.eye(max(2, len(motion[0])))]
+        moved = [packed([amplitude * x for x in part]) for part in motion]
+        jump, turn, rotation = moved
+        normals = tuple(axes[1:])
+        bond = Bond(length * axes[0], axes[0], normals, length, jump, turn, rotation, ufl.dot)
+        made = energy.strain(bond)
+        strains = made if isinstance(made, tuple) else (made,)
+        if strain is not None:
+            return strains[strain]
+        named = dict(zip(energy.strains, strains, strict=True))
+        return energy.energy(**named, length=length, **parameters)
+
+    names = ["amplitude", "length", *(p.name for p in energy.parameters)]
+    return Pointwise(function, names, by)
+
+
 class AtRest:
     """Derivatives of the energy of unstrained bonds, computed on first use.
 

@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, override
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, override
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError
@@ -21,6 +22,7 @@ from mechlearn.errors import InputError
 SLACK = 1e-9
 
 if TYPE_CHECKING:
+    from mechlearn.energies.beam import Section
     from mechlearn.energies.derivatives import Pointwise
     from mechlearn.network import Network
     from mechlearn.tasks.problem import Problem
@@ -34,21 +36,33 @@ class Parameter:
     ----------
     name : str
         As in task files and in ``learned.vtu``.
-    default : callable
-        From a network to the value, or values, where the user gives none.
+    about : str
+        Its meaning and unit, in one sentence for the reference of task files.
+    default : number, or callable
+        The value where the user gives none; or a function from a network to one or to (m,).
     positive : bool
         Whether only values above zero make sense.
     scale : "log" or "linear"
-        On which scale a step of the learner is taken unless the user says otherwise.
-    about : str
-        What it is, and its unit, in one sentence for the reference of task files.
+        Scale on which a step of the learner is taken unless the user says otherwise; "log" of
+        positive ones if left out.
     """
 
     name: str
-    default: Callable[[Any], ArrayLike]
-    positive: bool
-    scale: str
     about: str = ""
+    default: Any = 1.0
+    positive: bool = True
+    scale: str = ""
+
+    def __post_init__(self) -> None:
+        value = self.default
+        if not callable(value):
+            object.__setattr__(self, "default", lambda network: value)
+        object.__setattr__(self, "scale", self.scale or ("log" if self.positive else "linear"))
+
+
+REST_LENGTH = Parameter(
+    "rest_length", "Length at which it pulls at nothing.", lambda net: net.lengths, scale="linear"
+)
 
 
 @dataclass(frozen=True)
@@ -81,21 +95,70 @@ class Element(ABC):
     """
 
     name: ClassVar[str]
+    #: Several of them in words, such as "linear springs"; from the name if left out.
+    plural: ClassVar[str]
     #: What a node's state is: a displacement, a potential.
     kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
+    #: Name of the parameter that learns unless others are named; the first if left out.
+    stiffness_parameter: ClassVar[str]
+    #: The dimension of space it is written for, None for any; and its forms in others.
+    dimension: ClassVar[int | None] = None
+    forms: ClassVar[Mapping[int, "type[Element]"]] = MappingProxyType({})
+    #: Whether elements are bodies with a mesh of their own instead of bonds.
+    continuum: ClassVar[bool] = False
     #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.
     rigid_joints: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "name" in own and "plural" not in own:
+            cls.plural = cls.name.replace("_", " ") + "s"
+        if own.get("parameters") and "stiffness_parameter" not in own:
+            cls.stiffness_parameter = cls.parameters[0].name
 
     @property
     @abstractmethod
     def linear(self) -> bool:
         """True if strain is linear and energy quadratic in the state."""
 
-    @classmethod
-    def in_dimension(cls, dim: int) -> "type[Element]":
-        """Form of the element in 2D or 3D; raises InputError where it has no such form."""
-        return cls
+    @property
+    def removal(self) -> tuple[str, ...]:
+        """Parameters that are zero in an element that is not there; empty where all have to be."""
+        return ()
+
+    def section(self, values: Mapping[str, Any]) -> "Section | None":
+        """The struts' sections at ``values`` of the parameters, (m,); None for no struts."""
+        return None
+
+    def axial_stiffness(self, values: Mapping[str, NDArray]) -> NDArray[np.float64] | None:
+        """Second derivative by the strain of unstrained bonds, (m,); None of several strains.
+
+        ``values`` are those of all parameters and the ``length``.
+        """
+        return None
+
+    def bending_stiffness(
+        self, values: Mapping[str, NDArray]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Moments of unstrained bonds, whose nodes turn in the plane and do not move, by the angle.
+
+        Of one end against the other, and of both ends together; (m,) arrays. ``values`` are those
+        of all parameters and the ``length``. None where nodes do not turn.
+        """
+        return None
+
+    def in_dimension(self, dim: int) -> Self:
+        """The element in 2D or 3D, with its settings; raises InputError where it has no form."""
+        if self.dimension in (None, dim):
+            return self
+        form = vars(type(self)).get("forms", {}).get(dim)  # a subclass is another law
+        if form is None:
+            raise InputError(
+                f"energy: a {self.name} lives in {self.dimension}D; the network is in {dim}D."
+            )
+        return cast("Self", form(**self.settings))
 
     def cautions(self, network: "Network", values: Mapping[str, Any]) -> list[str]:
         """Warnings about the element at given values of its parameters."""
@@ -147,8 +210,6 @@ class BondEnergy(Element):
 
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
-    #: The dimension of space it is written for; None for any.
-    dimension: ClassVar[int | None] = None
     #: Into how many elements a bond is divided.
     segments: int = 1
 
@@ -182,6 +243,34 @@ class BondEnergy(Element):
             if np.any(pull > SLACK * stiffness * values["length"]):
                 return True
         return False
+
+    @override
+    def bending_stiffness(self, values):
+        from mechlearn.energies.derivatives import along
+
+        space = self.dimension == 3
+        if not self.kinematics.rotations(3):
+            return None
+        jump, one = [0.0] * (3 if space else 2), [0.0, 0.0, 1.0] if space else [1.0]
+        none, at, twice = [0.0] * len(one), {"amplitude": 0.0, **values}, ("amplitude",) * 2
+        with np.errstate(all="ignore"):  # infinite stiffnesses of joints
+            turned, rotated = (
+                along(self, (jump, *motion), twice, None)(**at)
+                for motion in ((one, none), (none, one))
+            )
+        return turned, rotated
+
+    @property
+    @override
+    def removal(self) -> tuple[str, ...]:
+        return _removal(self)
+
+    @override
+    def axial_stiffness(self, values):
+        if len(self.strains) > 1:
+            return None
+        found = self._unstrained(values, self.strains[0], self.strains[0])
+        return np.broadcast_to(found, np.shape(values["length"]))
 
     @override
     def stiffens(self, values: Mapping[str, NDArray], name: str) -> bool:
@@ -233,3 +322,29 @@ def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
 
     names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
     return Pointwise(energy.energy, names, by)
+
+
+@cache
+def _removal(energy: BondEnergy) -> tuple[str, ...]:
+    """The fewest parameters without which the energy vanishes at any strain."""
+    names = [p.name for p in energy.parameters]
+    rng = np.random.default_rng(0)
+    at = {name: rng.uniform(0.5, 2.0, 8) for name in (*energy.strains, "length", *names)}
+
+    def left(gone: list[str]) -> NDArray:
+        with np.errstate(all="ignore"):
+            return energy.derivative()(**at | dict.fromkeys(gone, np.zeros(8))) * np.ones(8)
+
+    gone: list[str] = []
+    for name in sorted(names, key=energy.stiffness_parameter.__ne__):
+        if np.isfinite(left([*gone, name])).all():
+            gone.append(name)
+        if not left(gone).any():
+            break
+    else:
+        return ()
+    for name in gone[::-1]:
+        others = [n for n in gone if n != name]
+        if not left(others).any():
+            gone = others
+    return tuple(gone)

@@ -7,6 +7,7 @@ import numpy as np
 from annotated_types import Gt, Le, Lt
 from pydantic import ConfigDict
 
+from mechlearn.energies.beam import Section
 from mechlearn.energies.element import Element, Parameter
 from mechlearn.energies.kinematics import BODY, Kinematics
 from mechlearn.errors import InputError
@@ -81,34 +82,21 @@ class Solid(Element):
     name: ClassVar[str] = "solid"
     kinematics: ClassVar[Kinematics] = BODY
     rigid_joints: ClassVar[bool] = True
+    continuum: ClassVar[bool] = True
+    plural: ClassVar[str] = "struts of a solid"
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter(
-            "modulus",
-            default=lambda net: 1.0,
-            positive=True,
-            scale="log",
-            about="Young's modulus of the strut, force per area.",
-        ),
+        Parameter("modulus", "Young's modulus of the strut, force per area."),
         Parameter(
             "width",
-            default=lambda net: 0.1 * net.lengths.mean(),
-            positive=True,
-            scale="log",
-            about="Width of the strut (2D), or diameter of the rod (3D), in units of length.",
+            "Width of the strut (2D), or diameter of the rod (3D), in units of length.",
+            lambda net: 0.1 * net.lengths.mean(),
         ),
-        Parameter(
-            "thickness",
-            default=lambda net: 1.0,
-            positive=True,
-            scale="log",
-            about="Size of the strut out of the plane (2D).",
-        ),
+        Parameter("thickness", "Size of the strut out of the plane (2D)."),
         Parameter(
             "eigenstrain",
-            default=lambda net: 0.0,
+            "By how much of its length the strut is longer when nothing pulls at it.",
+            0.0,
             positive=False,
-            scale="linear",
-            about="By how much of its length the strut is longer when nothing pulls at it.",
         ),
     )
 
@@ -131,6 +119,10 @@ class Solid(Element):
     def linear(self) -> bool:
         """True if strains are small and the energy quadratic in the displacements."""
         return self.material == "linear"
+
+    @override
+    def section(self, values):
+        return Section.of(values)
 
     @override
     def prestresses(self, values, name=None):

@@ -1,10 +1,10 @@
-"""Springs: linear and at finite displacement."""
+"""Springs and scalar networks: bonds of one strain, an extension or a potential difference."""
 
 from dataclasses import dataclass
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 
-from mechlearn.energies.element import Bond, BondEnergy, Parameter
-from mechlearn.energies.kinematics import SPACE, Kinematics
+from mechlearn.energies.element import REST_LENGTH, Bond, BondEnergy, Parameter
+from mechlearn.energies.kinematics import CHARGE, PRESSURE, SPACE, VOLTAGE, Kinematics
 
 
 @dataclass(frozen=True)
@@ -17,23 +17,12 @@ class Spring(BondEnergy):
     """
 
     name: ClassVar[str] = "spring"
+    plural: ClassVar[str] = "linear springs"
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter(
-            "stiffness",
-            default=lambda net: 1.0,
-            positive=True,
-            scale="log",
-            about="Force per change of length.",
-        ),
-        Parameter(
-            "rest_length",
-            default=lambda net: net.lengths,
-            positive=True,
-            scale="linear",
-            about="Length at which the spring pulls at nothing.",
-        ),
+        Parameter("stiffness", "Force per change of length."),
+        REST_LENGTH,
     )
 
     @override
@@ -50,6 +39,7 @@ class FiniteSpring(Spring):
     """Hookean springs at any displacement, ``u = k (r - l)^2 / 2`` with ``r`` the actual length."""
 
     name: ClassVar[str] = "finite_spring"
+    plural: ClassVar[str] = "springs at finite displacement"
     linear: ClassVar[bool] = False
 
     @override
@@ -57,3 +47,71 @@ class FiniteSpring(Spring):
         now, twice = bond.vector + bond.jump, 2 * bond.vector + bond.jump
         # The difference of the lengths would have the rounding of lengths, not of strains.
         return bond.dot(twice, bond.jump) / (bond.dot(now, now) ** 0.5 + bond.length)
+
+
+@dataclass(frozen=True)
+class Conductor(BondEnergy):
+    """Bonds between potentials ``a`` and ``b``, of which the strain is the difference.
+
+    The energy ``u = k (b - a)^2 / 2`` is half the power dissipated, for resistors and channels, so
+    that its derivative by the difference is what flows.
+    """
+
+    linear: ClassVar[bool] = True
+
+    @override
+    def strain(self, bond: Bond) -> Any:
+        return bond.jump
+
+
+@dataclass(frozen=True)
+class Resistor(Conductor):
+    """Ohmic resistors: conductance times ``width``, which is 1 unless it learns."""
+
+    name: ClassVar[str] = "resistor"
+    kinematics: ClassVar[Kinematics] = VOLTAGE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("conductance", "Current per voltage, at width 1."),
+        Parameter(
+            "width",
+            "Factor on the conductance, such as the width of a track of a circuit board.",
+        ),
+    )
+
+    @override
+    def energy(self, strain, length, conductance, width):
+        return conductance * width * strain**2 / 2
+
+
+@dataclass(frozen=True)
+class Channel(Conductor):
+    """Poiseuille flow in channels: conductance times ``radius`` to the fourth power, 1 at first."""
+
+    name: ClassVar[str] = "flow"
+    plural: ClassVar[str] = "channels"
+    kinematics: ClassVar[Kinematics] = PRESSURE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("conductance", "Flow per pressure, at radius 1."),
+        Parameter("radius", "Radius of the channel; the flow goes with its fourth power."),
+    )
+
+    @override
+    def energy(self, strain, length, conductance, radius):
+        return conductance * radius**4 * strain**2 / 2
+
+
+@dataclass(frozen=True)
+class Capacitor(Conductor):
+    """Plate capacitors: capacitance times ``area`` over ``gap``, both 1 unless they learn."""
+
+    name: ClassVar[str] = "capacitor"
+    kinematics: ClassVar[Kinematics] = CHARGE
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("capacitance", "Charge per voltage, at area and gap 1."),
+        Parameter("area", "Area of the plates, a factor on the capacitance."),
+        Parameter("gap", "Distance of the plates, by which the capacitance is divided."),
+    )
+
+    @override
+    def energy(self, strain, length, capacitance, area, gap):
+        return capacitance * area / gap * strain**2 / 2

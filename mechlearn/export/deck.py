@@ -16,20 +16,21 @@ Everything is in the units of the network.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 
 from mechlearn import __version__
-from mechlearn.energies import Element, Solid, energies
+from mechlearn.energies import Element, Section, Solid, energies
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError, listed, plain
-from mechlearn.export.elements import Mesh, bonds, number, solid
+from mechlearn.export.elements import Mesh, bonds, number, solid, sticks
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
+from mechlearn.solids.sizing import axial_stiffness
 from mechlearn.solids.sizing import sized as sized_struts
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
@@ -37,25 +38,16 @@ from mechlearn.tasks.problem import Problem
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
 
-#: The models by the energies of runs.
-MODELS = {
-    "spring": "spring",
-    "finite_spring": "spring",
-    "bar": "bar",
-    "beam": "beam",
-    "finite_beam": "beam",
-    "solid": "solid",
-}
-
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the deck; see :func:`mechlearn.export.export`."""
-    network, energy, values, changes = _modelled(run, options)
+    network, energy, section, changes = _modelled(run, options)
     problem = pose(run.setup.task, network, energy.kinematics)
-    if isinstance(energy, Solid):
-        mesh = solid(network, energy, values, problem)
-    else:
-        mesh = bonds(network, energy, values, problem, options.abaqus)
+    mesh = (
+        solid(network, energy, section, problem)
+        if energy.continuum
+        else bonds(network, section, problem, options.abaqus)
+    )
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
     write_file(path, ("\n".join(lines) + "\n").encode())
     steps = "1 step" if problem.n_examples == 1 else f"{problem.n_examples} steps"
@@ -66,8 +58,8 @@ def write(run: "Run", path: Path, options: Options) -> str:
     return f"{said} {changes}".rstrip()
 
 
-def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str, Any], str]:
-    """Network, element and parameter values of the deck.
+def _modelled(run: "Run", options: Options) -> tuple[Network, Element, Section, str]:
+    """Network, element and sections of the deck.
 
     And which struts were left out or widened, in words.
     """
@@ -75,56 +67,62 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, dict[str,
         raise InputError(f"An input deck is of springs, beams or solids, not a {run.energy.name}.")
     if run.network.periodic:
         raise InputError("An input deck has no bonds across a periodic cell; use a finite network.")
-    own = MODELS.get(run.energy.name)
+    dim, own = run.network.dim, _own_model(run)
     model = options.model or own
-    if model is None:
-        raise InputError(f"model: say what a {run.energy.name} is: spring, bar, beam or solid.")
     if model == own and model != "solid":
-        values = run.parameters
-        if not np.allclose(values.get("rest_length", 1.0), run.network.lengths):
-            raise InputError("This network has learned rest lengths; a deck has no prestress.")
-        if np.isfinite(values.get("joint_stiffness", np.inf)).any():
-            raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
-        element: Element = energies[model].in_dimension(run.network.dim)()
-        return _as_learned(run, options, element, values)
+        return _as_learned(run, options)
     if model == "spring":
         raise InputError(f"model: a run of {run.energy.name}s makes no springs.")
-    made, dim = sized(run, options), run.network.dim
-    values = {"modulus": made.modulus, "thickness": 1.0, "poisson": options.poisson}
-    values |= {"width": made.width} if dim == 2 or model == "solid" else {"radius": made.width / 2}
+    made = sized(run, options)
+    thickness, circles = np.ones(made.network.n_edges), dim == 3 and model != "solid"
     if model != "solid":
-        element = energies[model].in_dimension(dim)()
-    elif isinstance(run.energy, Solid):
+        element = energies[model]()
+    elif run.energy.continuum:
         element = replace(run.energy, material="linear")
-        values["thickness"] = run.parameters["thickness"]
+        thickness = run.parameters["thickness"]
     else:
         hinge = hinge_of(run, options)
         element = Solid(poisson=options.poisson, mesh_size=options.mesh_size, hinge=hinge)
-    m = made.network.n_edges
-    return (
-        made.network,
-        element,
-        {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()},
-        made.changes,
-    )
+    modulus = np.full(len(thickness), made.modulus)
+    section = Section(modulus, made.width, None if circles else thickness, options.poisson)
+    return made.network, element, section, made.changes
 
 
-def _as_learned(
-    run: "Run", options: Options, element: Element, values: dict[str, Any]
-) -> tuple[Network, Element, dict[str, Any], str]:
-    """The run's element, with struts that are too thin left out unless it is a spring."""
+def _own_model(run: "Run") -> str:
+    """The model that is most like the elements of a run."""
+    energy = run.energy
+    if energy.continuum:
+        return "solid"
+    if energy.kinematics.rotations(run.network.dim):
+        return "beam"
+    return "spring" if energy.section(run.parameters) is None else "bar"
+
+
+def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section, str]:
+    """The run's own elements: springs as they are, others without struts that are too thin."""
+    network, energy = run.network, run.energy
+    values = {**run.parameters, "length": network.lengths}
+    if energy.prestresses(values):
+        raise InputError("This network has learned rest lengths; a deck has no prestress.")
     given = [name for name in ("largest", "smallest", "keep", "hinge") if name in options.given()]
-    size = next((name for name in ("width", "radius") if name in values), None)
-    if size is None or "largest" in given or "hinge" in given:
+    section = energy.section(values)
+    if section is None or "largest" in given or "hinge" in given:
         if given:
             raise InputError(
-                f"{listed(given)}: means nothing to a deck of the run's own {run.energy.name}s; "
+                f"{listed(given)}: means nothing to a deck of the run's own {energy.name}s; "
                 "model = solid makes struts of them."
             )
-        return run.network, element, values, ""
-    made = sized_struts(run, values[size], 1.0, options.smallest, drop=not options.keep)
-    left = {name: v[made.kept] for name, v in values.items()} | {size: made.width}
-    return made.network, element, left, made.changes
+        return network, energy, section or sticks(network, axial_stiffness(energy, values)), ""
+    turned = energy.bending_stiffness(values)
+    rigid = section.modulus * section.second_moment / network.lengths
+    if turned is not None and energy.linear and not np.allclose(turned[0], rigid):
+        raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
+    made = sized_struts(run, section.width, 1.0, options.smallest, drop=not options.keep)
+    parts = {
+        name: None if value is None else np.broadcast_to(value, len(made.kept))[made.kept]
+        for name, value in vars(section).items()
+    }
+    return made.network, energy, Section(**parts | {"width": made.width}), made.changes
 
 
 # -- the deck ----------------------------------------------------------------------------------
@@ -136,7 +134,7 @@ def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
     yield f"** mechlearn {__version__}: a network of {energy.name} elements, in its own units."
     if mesh.kind == "CPS6":
         yield "** Thin, and as much stiffer: modulus times thickness is what it was."
-    if energy.name == "spring":
+    if energy is run.energy and _own_model(run) == "spring":
         yield "** Springs are trusses; modulus times section over length is the stiffness."
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import qr
 
-from mechlearn.energies import Element, Solid
+from mechlearn.energies import Section
 from mechlearn.network import Network
 from mechlearn.tasks.problem import Problem
 
@@ -63,16 +64,20 @@ class Mesh:
         return np.union1d(self.held[:, 0], self.ties.tocoo().coords[1] // 6)
 
 
-def bonds(network: Network, energy: Element, values: dict, problem: Problem, abaqus: bool) -> Mesh:
-    """Mesh of springs, bars and beams between the network's nodes."""
+def sticks(network: Network, stiffness: NDArray) -> Section:
+    """Sections of trusses of some axial stiffness, (m,), that stand for springs."""
+    side = np.full(network.n_edges, SPRING_SIDE * network.lengths.mean())
+    return Section(stiffness * network.lengths / side**2, side, side)
+
+
+def bonds(network: Network, section: Section, problem: Problem, abaqus: bool) -> Mesh:
+    """Springs, bars and beams between the network's nodes."""
     n, dim = network.n_nodes, network.dim
     points, cells, group = _spaced(network.nodes), list(network.edges), np.arange(network.n_edges)
-    if energy.name == "spring":
-        side = SPRING_SIDE * network.lengths.mean()
-        values = {"modulus": values["stiffness"] * network.lengths / side**2, "area": side**2}
-    kind = "T3D2" if energy.name != "beam" else "B32" if abaqus else "B32R"
-    names = [k for k in values if k not in ("rest_length", "joint_stiffness")]
-    table = np.stack([np.broadcast_to(values[k], network.n_edges) for k in names], axis=1)
+    turns = problem.kinematics.rotations(dim)
+    kind = "T3D2" if not turns else "B32" if abaqus else "B32R"
+    parts = {name: part for name, part in vars(section).items() if part is not None}
+    table = np.stack([np.broadcast_to(part, network.n_edges) for part in parts.values()], axis=1)
     if kind == "B32R" or (kind == "B32" and dim == 3):  # sections have a direction
         alike, group = table, np.arange(network.n_edges)
     else:
@@ -81,7 +86,10 @@ def bonds(network: Network, energy: Element, values: dict, problem: Problem, aba
     axes = _spaced(network.vectors / network.lengths[:, None])
     sections = [
         _section(
-            kind, g, dict(zip(names, row.tolist(), strict=True)), axes[np.argmax(group == g - 1)]
+            kind,
+            g,
+            Section(**dict(zip(parts, row.tolist(), strict=True))),
+            axes[np.argmax(group == g - 1)],
         )
         for g, row in enumerate(alike, 1)
     ]
@@ -108,25 +116,24 @@ def bonds(network: Network, energy: Element, values: dict, problem: Problem, aba
     return Mesh(points, cells, kind, group, sections, ports, held, ties)
 
 
-def _section(kind: str, group: int, row: dict[str, float], axis: NDArray) -> list[str]:
-    """Material and section of a group of equal struts; ``axis`` is the direction of one."""
+def _section(kind: str, group: int, row: Section, axis: NDArray) -> list[str]:
+    """Material and section of a group of struts alike; ``axis`` is the direction of one of them."""
     name = f"GROUP_{group}"
-    modulus, poisson, flat = row["modulus"], row.get("poisson", 0.0), "width" in row
+    modulus, poisson, flat = row.modulus, row.poisson, row.thickness is not None
     if kind == "T3D2":
-        area = row["width"] * row["thickness"] if flat else np.pi * row.get("radius", 0.0) ** 2
         card = f"*SOLID SECTION, ELSET={name}, MATERIAL={name}"
-        return [*_material(name, modulus, poisson), card, number(row.get("area", area))]
+        return [*_material(name, modulus, poisson), card, number(row.area)]
     # The first direction of the section: out of the plane, or any that is normal to the strut.
     normal = np.eye(3)[2] if flat else np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
     normal = normal / np.linalg.norm(normal)
     card = f"*BEAM SECTION, ELSET={name}, MATERIAL={name}, SECTION={'RECT' if flat else 'CIRC'}"
     if kind == "B32":
-        sides = (row["thickness"], row["width"]) if flat else (row["radius"],)
+        sides = (row.thickness, row.width) if flat else (row.width / 2,)
         material = _material(name, modulus, poisson)
     else:
         modulus = modulus if flat else modulus / ROUND
-        diameter = 2 * np.sqrt(ROUND) * row.get("radius", 0.0)
-        sides = (row["thickness"], row["width"]) if flat else (diameter, diameter)
+        diameter = np.sqrt(ROUND) * row.width
+        sides = (row.thickness, row.width) if flat else (diameter, diameter)
         shear = modulus / (2 * (1 + poisson))
         material = [
             f"*ORIENTATION, NAME={name}",
@@ -144,13 +151,13 @@ def _material(name: str, modulus: float, poisson: float) -> list[str]:
     return [f"*MATERIAL, NAME={name}", "*ELASTIC", f"{number(modulus)}, {number(poisson)}"]
 
 
-def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Mesh:
+def solid(network: Network, energy: Any, section: Section, problem: Problem) -> Mesh:
     """Solid mesh of the run with quadratic cells."""
     from mechlearn.solids.domain import mesh_and_velocity
     from mechlearn.solids.patches import node_rows
     from mechlearn.solids.struts import Struts
 
-    struts = Struts(network, values["width"], energy.hinge)
+    struts = Struts(network, section.width, energy.hinge)
     drawn, _ = mesh_and_velocity(struts, energy.mesh_size)
     d, p = network.dim, len(drawn.points)
     pairs = [(0, 1), (1, 2), (2, 0)] + ([(0, 3), (1, 3), (2, 3)] if d == 3 else [])
@@ -166,7 +173,7 @@ def solid(network: Network, energy: Solid, values: dict, problem: Problem) -> Me
     column = 6 * (rows.col // d) + rows.col % d
     shape = (rows.shape[0], 6 * len(points))
     spread = sparse.csr_array((rows.data, (rows.row, column)), shape=shape)
-    modulus, thickness = values["modulus"], values["thickness"]
+    modulus, thickness = section.modulus, section.thickness
     if d == 2 and energy.plane == "stress":
         thin = THIN * struts.end_width.min()
         modulus, thickness = modulus * thickness / thin, np.full(len(thickness), thin)

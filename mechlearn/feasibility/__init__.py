@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, Spring
+from mechlearn.energies import Element, element_for
 from mechlearn.feasibility.lower_bounds import (
     LowerBound,
     independent_answers,
@@ -60,10 +60,9 @@ def feasible(
     InputError
         For a task that a training would refuse.
     """
-    energy = energy or Spring()
-    energy = energy if energy.settings else energy.in_dimension(network.dim)()
+    energy = element_for(network, energy)
     learn = Learn(bounds=(0.01, 10.0), initial=1.0) if learn is None else learn
-    learn = {energy.parameters[0].name: learn} if isinstance(learn, Learn) else learn
+    learn = {energy.stiffness_parameter: learn} if isinstance(learn, Learn) else learn
     rng = np.random.default_rng(seed)
     material = {
         name: values_per_bond(values, network, f"material {name!r}", energy.parameter(name))

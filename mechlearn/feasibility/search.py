@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.result import Result
-from mechlearn.energies import BondEnergy
 from mechlearn.equilibrium import Equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.lower_bounds import RANK, relative_error
@@ -232,7 +231,7 @@ class _Objective:
         if time.monotonic() > self.deadline:
             raise _TimeUp
         self.evaluations += 1
-        if isinstance(self.at.model.energy, BondEnergy):
+        if not self.at.model.energy.continuum:
             self.at.forget()  # only an answer from rest counts; solids would be meshed anew
         self.at.update(**self.space.parameters(x))
         free = self.at.free()

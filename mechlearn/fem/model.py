@@ -84,12 +84,7 @@ class Model(UserOrder, AtState):
         comm: MPI.Comm = MPI.COMM_WORLD,
         cell: bool = False,
     ) -> None:
-        if energy.dimension not in (None, network.dim):
-            right = energy.in_dimension(network.dim).__name__
-            raise InputError(
-                f"The network is in {network.dim}D, where a {energy.name} is a {right}, not a "
-                f"{type(energy).__name__}."
-            )
+        energy = energy.in_dimension(network.dim)
         self.network, self.energy, self.comm = network, energy, comm
         self.cell = len(cell_components(network.dim)) if cell else 0
         self.held = np.unique(np.fromiter(held, dtype=np.int64))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import BondEnergy, Element
+from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.hardware import Hardware
@@ -108,10 +108,9 @@ class Learner(ABC):
             for name, table in learn.items()
         ]
         self.flaws = DeviceModel(imperfections or Imperfections(), network, seed)
-        if not isinstance(energy, BondEnergy) and (self.flaws.senses or self.flaws.cuts):
+        if energy.continuum and self.flaws.senses:
             raise InputError(
-                f"imperfections: noise and bias of strains, and broken elements, are for bonds; a "
-                f"{energy.name} has more than one strain, and cannot lose a strut."
+                f"imperfections: noise and bias are of bonds; a {energy.name} has no one strain."
             )
         for dof in self.dofs:
             self.flaws.apply_initial(dof)
@@ -155,8 +154,8 @@ class Learner(ABC):
 
     def _parameters(self) -> dict[str, NDArray[np.float64]]:
         """The same, some of which are what the dofs hold."""
-        first = self.energy.parameters[0].name
-        return self.flaws.true({dof.name: dof.values for dof in self.dofs}, first)
+        values = {dof.name: dof.values for dof in self.dofs}
+        return self.flaws.true(values, self.energy.removal if self.flaws.cuts else ())
 
     def settle(self) -> "EquilibriumState":
         """Free state at the present parameters."""

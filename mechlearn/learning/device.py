@@ -88,7 +88,7 @@ class Device:
         )
         values: dict[str, Any] = dict(material)
         self.system = System(network, task, energy or Resistor(), **values)
-        self._name = self.system.energy.parameters[0].name
+        self._name = self.system.energy.stiffness_parameter
         self._others = self.system.parameters[self._name]
 
     def __repr__(self) -> str:

@@ -81,7 +81,7 @@ def learning_tables(learn: Any, energy: Element) -> dict[str, Learn]:
     InputError
         For anything else.
     """
-    first = energy.parameters[0].name
+    first = energy.stiffness_parameter
     if learn is None or isinstance(learn, Learn):
         return {first: learn or DEFAULT}
     if isinstance(learn, str):
@@ -230,6 +230,6 @@ def require_response(system: "System") -> None:
     if idle:
         raise InputError(
             f"learn: the response of linear elements to a pull does not depend on "
-            f"{listed(idle)}: learn {energy.parameters[0].name} instead, take an energy at finite "
+            f"{listed(idle)}: learn {energy.stiffness_parameter} instead, take an energy at finite "
             f"displacement, or {hold}."
         )

@@ -4,7 +4,7 @@ Everything random is drawn for all elements of the network in their own order, f
 number of the step alone: trainings repeat, resume, and do not depend on the number of ranks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated
 
@@ -118,10 +118,10 @@ class DeviceModel:
             dof.learns &= self._random("stuck").random(self._m) >= self.given.stuck
         dof.values = np.where(dof.learns, self._possible(dof, dof.values), dof.values)
 
-    def true(self, values: Mapping[str, NDArray], first: str) -> dict[str, NDArray]:
+    def true(self, values: Mapping[str, NDArray], removal: Sequence[str]) -> dict[str, NDArray]:
         """Actual parameters of elements programmed to ``values``.
 
-        ``first`` names the parameter that is zero in a broken bond.
+        ``removal`` names the parameters that are zero in a broken bond.
         """
         out = {}
         for name, aimed in values.items():
@@ -129,7 +129,7 @@ class DeviceModel:
             if self.given.spread:
                 error = self._random("spread", name).standard_normal(self._m)
                 out[name] = aimed * np.maximum(1 + self.given.spread * error, 0.01)
-            if name == first and self.cuts:
+            if name in removal and self.cuts:
                 out[name] = np.where(self.whole, out[name], 0.0)
         return out
 

@@ -58,8 +58,8 @@ class PruningLearner(Learner):
     @classmethod
     @override
     def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
-        first = energy.parameters[0].name
-        if list(learn) != [first]:
+        first = energy.stiffness_parameter
+        if not list(learn) == [first] == list(energy.removal):
             raise InputError(
                 f"rule: {rule.name} removes whole bonds: only the {first} of a {energy.name} can "
                 f"learn, not {listed(learn)}."
@@ -86,7 +86,7 @@ class PruningLearner(Learner):
         """Compute all compliances of the present network."""
         self._base, self._changes = self._dof.values.copy(), []
         name = self._dof.name
-        there = self.flaws.true({name: self._whole}, name)[name]
+        there = self.flaws.true({name: self._whole}, [name])[name]
         at = cast("LinearEquilibrium", self.equilibrium)
         self._response = _Response(at, self.parameters[name] > 0, there)
 
@@ -162,7 +162,7 @@ class _Response:
         self.compliance = at.compliance
         # What a bond is worth when it is there, be it now or not.
         parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}
-        parameters |= {energy.parameters[0].name: whole, "length": model.network.lengths}
+        parameters |= {energy.stiffness_parameter: whole, "length": model.network.lengths}
         self.stiffness = energy.moduli(np.zeros(1), parameters)[:, 0, 0]
         self.kept = kept.copy()
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, Spring
+from mechlearn.energies import Element, element_for
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import Equilibrium, EquilibriumState, PhaseState, equilibrium
@@ -46,7 +46,7 @@ class System:
         Parameters that learn, or vary, and the bonds where they do; those that are given here
         unless named.
     cut : sequence of int
-        Bonds that are cut: their first parameter is zero.
+        Bonds that are cut: the parameters of ``energy.removal`` are zero there.
     check : bool
         False where the network is known not to be floppy.
     comm : MPI communicator, optional
@@ -83,12 +83,11 @@ class System:
         comm: MPI.Comm | None = None,
         **parameters: ArrayLike,
     ) -> None:
-        energy = energy or Spring()
-        energy = energy if energy.settings else energy.in_dimension(network.dim)()
+        energy = element_for(network, energy)
         self.network, self.energy, self.comm = network, energy, comm or MPI.COMM_WORLD
-        self._first = first = energy.parameters[0]
         self._given = self._checked(parameters)
-        names = (learns,) if isinstance(learns, str) else learns or parameters or (first.name,)
+        names = (learns,) if isinstance(learns, str) else learns or parameters
+        names = names or (energy.stiffness_parameter,)
         masks = names if isinstance(names, Mapping) and learns else {}
         every = np.ones(network.n_edges, dtype=bool)
         self.learns = {energy.parameter(name).name: masks.get(name, every) for name in names}
@@ -96,7 +95,10 @@ class System:
         self._whole = every.copy()
         self._whole[list(cut)] = False
         if not self._whole.all():
-            self._given[first.name] = np.where(self._whole, self.parameters[first.name], 0.0)
+            if not energy.removal:
+                raise InputError(f"A {energy.name} cannot be cut: no parameter makes it vanish.")
+            values = self.parameters
+            self._given |= {n: np.where(self._whole, values[n], 0.0) for n in energy.removal}
         self.rigidity = self._count() if check else None
         self.factor = 1.0
         self._free: EquilibriumState | None = None
@@ -333,10 +335,11 @@ class System:
         return any(self.energy.prestresses(at, name) for name in (None, *self.learns))
 
     def _checked(self, parameters: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-        """Values of parameters, (m,) each; those of the first may be zero: the bond is absent."""
+        """Values of parameters, (m,) each; those that vanish in absent bonds may be zero."""
+        removal = self.energy.removal
         return {
             name: values_per_bond(
-                value, self.network, name, self.energy.parameter(name), name == self._first.name
+                value, self.network, name, self.energy.parameter(name), name in removal
             )
             for name, value in parameters.items()
         }
@@ -355,8 +358,10 @@ class System:
 
     def _count(self) -> Any:
         """Zero modes of the network without absent bonds, where they are counted."""
-        there = self.parameters[self._first.name] != 0
-        if there.all():
+        values, there = self.parameters, np.zeros(self.network.n_edges, dtype=bool)
+        for name in self.energy.removal:
+            there |= values[name] != 0
+        if there.all() or not self.energy.removal:
             return check_rigidity(self.energy, self.network, self.problem.driven)
         try:
             return check_rigidity(self.energy, self.network.keep_edges(there), self.problem.driven)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.plots.style import (
     AFTER,
@@ -123,8 +122,8 @@ def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
     from mechlearn.fenics import MPI
 
     count = run.network.n_nodes * len(run.problem.components)
-    if isinstance(run.energy, Solid) or count > MOST_DOFS:
-        size = "a solid" if isinstance(run.energy, Solid) else f"{count:,} degrees of freedom"
+    if run.energy.continuum or count > MOST_DOFS:
+        size = "a solid" if run.energy.continuum else f"{count:,} degrees of freedom"
         raise InputError(
             f"The whole spectrum is found for networks of up to {MOST_DOFS:,} degrees of freedom; "
             f"this is {size}."

@@ -1,8 +1,11 @@
 """Deflection curves of beams between displaced and rotated nodes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies import Element
 from mechlearn.network import Network
 
 #: Straight pieces of a bent strut, and the most of them in a picture.
@@ -16,6 +19,34 @@ def pieces(network: Network) -> int:
     """
     fit = MOST_PIECES // network.n_edges
     return PIECES if fit >= PIECES else 2 * (fit // 2) or 1
+
+
+def shares(
+    energy: Element, lengths: NDArray, values: Mapping[str, NDArray]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Parts of the turns at the ends that bend linear struts, two (m,) arrays.
+
+    Of the turn of one end against the other, and of the mean turn of both against the line between
+    them: their stiffness over that of slender struts joined rigidly. The rest of a turn is that of
+    the joints, or shears the strut. All of it where the element has no section.
+
+    Parameters
+    ----------
+    energy : Element
+    lengths : (m,) array
+    values : mapping of names to (m,) arrays
+        All parameters of the element.
+    """
+    section, whole = energy.section(values), np.ones(len(lengths))
+    found = energy.bending_stiffness({**values, "length": lengths}) if energy.linear else None
+    if section is None or found is None:
+        return whole, whole
+    rigid = section.modulus * section.second_moment / lengths
+    turned, rotated = (
+        np.divide(each, factor * rigid, out=whole.copy(), where=rigid > 0)
+        for each, factor in zip(found, (1, 12), strict=True)
+    )
+    return np.minimum(turned, 1.0), np.minimum(rotated, 1.0)
 
 
 def bent(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import BondEnergy, Solid
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
 
@@ -135,7 +134,7 @@ class RunStates:
             lambda: self._found(learned, clamped),
             lambda: self._found(learned, True),
             # Of a solid, joints and mesh shall be of one solution.
-            run.response[self.example] if known and not isinstance(run.energy, Solid) else None,
+            run.response[self.example] if known and not run.energy.continuum else None,
         )
 
     @cache  # noqa: B019 (lives as long as one picture is made)
@@ -197,7 +196,7 @@ def state_fields(system: "System", answer: "Response") -> StateFields:
     model.put_state(answer.field)
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(system.network, answer.state, element.linear, answer.cell)
-    if not isinstance(element, BondEnergy):
+    if element.continuum:
         return StateFields(
             answer.state, strain, energy, None, answer.outputs, body(model, answer.field)
         )

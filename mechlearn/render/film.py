@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.extensions import load
@@ -72,8 +71,8 @@ def film(
 def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Images:
     """Frames of the sources driven from zero to full and back."""
     if look.colour is None and isinstance(run.energy.kinematics, Displacements):
-        look = replace(look, colour="energy" if isinstance(run.energy, Solid) else "strain")
-    count = PULL_OF_SOLIDS if isinstance(run.energy, Solid) else PULL
+        look = replace(look, colour="energy" if run.energy.continuum else "strain")
+    count = PULL_OF_SOLIDS if run.energy.continuum else PULL
     amplitudes = np.linspace(0, 1, count + 1)
     states, answers = zip(*loaded_states(run, example, amplitudes), strict=True)
     shown = RunView(run, example, look, states)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Bar, Beam, FiniteBeam, Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.plots import in_words
-from mechlearn.render.bending import bent
+from mechlearn.render.bending import bent, shares
 from mechlearn.render.captions import percent, scale, which_example
 from mechlearn.render.colours import Shades
 from mechlearn.render.deformation import (
@@ -64,7 +63,8 @@ class Look:
             raise InputError(
                 f"colour = {self.colour!r} is not known; known are {', '.join(known)}."
             )
-        known += [EVEN, TRUE] if isinstance(run.energy, (Bar, Beam, FiniteBeam)) else [EVEN]
+        sized = not run.energy.continuum and run.energy.section(run.parameters) is not None
+        known += [EVEN, TRUE] if sized else [EVEN]
         if self.thickness is not None and self.thickness not in known:
             raise InputError(
                 f"thickness = {self.thickness!r} is not known; known are {', '.join(known)}."
@@ -79,7 +79,7 @@ def quantities(run: "Run") -> list[str]:
     """Quantities that can colour and size the bonds of a run, learned ones first."""
     fixed = [k for k, v in run.parameters.items() if k not in run.learned and np.isfinite(v).all()]
     drop, through = _words(run)
-    values = [drop, "energy"] if isinstance(run.energy, Solid) else [drop, through, "energy"]
+    values = [drop, "energy"] if run.energy.continuum else [drop, through, "energy"]
     contrast = ["contrast"] if run.setup.task.cost.has_values else []
     return [*run.learned, *fixed, "change", *values, *contrast]
 
@@ -181,14 +181,13 @@ class RunView:
         run, net, values = self.run, self.run.network, self._values[k]
         moves = self.factor * self._moves(k)
         solid = None
-        if isinstance(run.energy, Solid):
+        if run.energy.continuum:
             colours, solid = np.zeros((net.n_edges, 3), np.uint8), self._solid(k)
         else:
             colours = self.shades.colours(values)
         true = None
         if self.look.thickness == TRUE:
-            parameters = self.states[k].parameters
-            true = parameters["radius"] if net.dim == 3 else parameters["width"] / 2
+            true = run.energy.section(self.states[k].parameters).width / 2
         return Scene(
             net,
             net.nodes + moves,
@@ -213,14 +212,12 @@ class RunView:
 
     def _lines(self, k: int, moves: NDArray) -> NDArray[np.float64] | None:
         run, net = self.run, self.run.network
-        if not self.deforms or not isinstance(run.energy, (Beam, FiniteBeam)):
+        bends = run.energy.kinematics.rotations(net.dim) and not run.energy.continuum
+        if not self.deforms or not bends:
             return None
         turns = self.factor * self._rigid_motions[k].relative_rotations(self.nodal[k][:, net.dim :])
-        shares = np.ones(net.n_edges), np.ones(net.n_edges)
-        if isinstance(run.energy, Beam):
-            parameters = self.states[k].parameters
-            shares = run.energy.bent_shares(net.lengths, **parameters)
-        return bent(net, moves, turns, shares, run.energy.linear, self._cell_strain(k))
+        parts = shares(run.energy, net.lengths, self.states[k].parameters)
+        return bent(net, moves, turns, parts, run.energy.linear, self._cell_strain(k))
 
     def _solid(self, k: int) -> DrawnSolid:
         body = self.states[k].fields.body
@@ -235,7 +232,7 @@ class RunView:
 
     def _left(self, values: list[NDArray]) -> NDArray[np.float64]:
         """Values in all states without removed bonds."""
-        if isinstance(self.run.energy, Solid):
+        if self.run.energy.continuum:
             return np.concatenate(values)
         return np.concatenate([v[~gone] for v, gone in zip(values, self.removed, strict=True)])
 
@@ -253,7 +250,7 @@ class RunView:
             values = [s.fields.tension for s in self.states]
             return values, Shades(self._left(values), name, diverging=moves)
         if name == "energy":
-            solid = isinstance(run.energy, Solid)
+            solid = run.energy.continuum
             values = [s.fields.body.density if solid else s.fields.energy for s in self.states]
             title = "energy\ndensity" if solid else name
             return values, Shades(self._left(values), title, decades=DECADES)
@@ -286,22 +283,21 @@ class RunView:
     def _thickness(self, colour: str) -> list[NDArray]:
         """Relative thickness of bonds, 0 to 1, in every state."""
         name, m = self.look.thickness or colour, self.run.network.n_edges
-        if name in (EVEN, TRUE) or isinstance(self.run.energy, Solid):
+        if name in (EVEN, TRUE) or self.run.energy.continuum:
             return [np.full(m, 0.4)] * len(self.states)
         values, shades = self._quantity(name)
         return [shades.widths(v) for v in values]
 
 
 def _removed(run: "Run", state: State) -> NDArray[np.bool_]:
-    """Mask of cut or pruned bonds, whose stiffness is 0."""
-    if isinstance(run.energy, Solid):
-        return np.zeros(run.network.n_edges, dtype=bool)
-    return np.asarray(state.parameters[run.energy.parameters[0].name]) == 0
+    """Mask of bonds that are cut, or pruned away."""
+    zero = [np.asarray(state.parameters[name]) == 0 for name in run.energy.removal]
+    return np.all(zero, axis=0) if zero else np.zeros(run.network.n_edges, dtype=bool)
 
 
 def _usual(run: "Run") -> str:
     """Default colouring: the learned parameter; of solids the energy."""
-    return "energy" if isinstance(run.energy, Solid) else next(iter(run.learned))
+    return "energy" if run.energy.continuum else next(iter(run.learned))
 
 
 def learned_caption(shown: RunView) -> str:

@@ -13,17 +13,6 @@ from mechlearn.units import percent, typeset
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
 
-ELEMENTS = {
-    "spring": "linear springs",
-    "finite_spring": "springs at finite displacement",
-    "bar": "struts on pins",
-    "beam": "beams",
-    "finite_beam": "geometrically exact beams",
-    "solid": "struts of a solid",
-    "resistor": "resistors",
-    "flow": "channels",
-    "capacitor": "capacitors",
-}
 #: More sentences than this about sources, or about targets, are not read.
 SENTENCES = 12
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -64,7 +53,7 @@ def duration(seconds: float) -> str:
 def in_sentences(run: "Run") -> list[str]:
     """Description of the task: network, supports, sources, targets, rule."""
     setup, task = run.setup, run.problem.task
-    out = [_network(run.network) + f" of {ELEMENTS.get(run.energy.name, run.energy.name)}."]
+    out = [_network(run.network) + f" of {run.energy.plural}."]
     out += [_support(s, run) for s in task.supports] or [_unsupported(run)]
     out += _some([_source(s, run) for s in task.sources], "sources")
     out += _some([_target(t, run) for t in task.targets], "targets")

@@ -36,7 +36,7 @@ def softest(run: "Run", parameters: Mapping[str, ArrayLike]) -> NDArray[np.float
     """
     network = run.network
     width = len(run.problem.components)
-    if run.energy.name == "solid" or network.n_nodes * width > LARGEST:
+    if run.energy.continuum or network.n_nodes * width > LARGEST:
         return None
     stiffness, pull = _at_rest(run, parameters)
     if (

@@ -92,13 +92,13 @@ def _amplitudes(run: "Run") -> NDArray[np.float64]:
     if run.energy.linear:
         return np.array([0.0, 1.0])
     size = 4 * run.network.nodes.size
-    most = FRAMES_OF_SOLIDS if run.energy.name == "solid" else FRAMES
+    most = FRAMES_OF_SOLIDS if run.energy.continuum else FRAMES
     return np.linspace(0, 1, int(np.clip(BYTES / (2 * size), 2, most)))
 
 
 def _examples(run: "Run", frames: int) -> int:
     """Number of examples shown."""
-    if run.energy.name == "solid":
+    if run.energy.continuum:
         return 1
     size = 4 * frames * (run.network.nodes.size + run.network.n_edges)
     return int(np.clip(BYTES // (2 * size), 1, min(EXAMPLES, run.problem.n_examples)))

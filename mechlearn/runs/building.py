@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from mechlearn import networks
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, energies
+from mechlearn.energies import Element, element_of, energies
 from mechlearn.errors import InputError
 from mechlearn.extensions import load_packages
 from mechlearn.network import Network
 from mechlearn.runs.config import EnergyTable, NetworkTable
-from mechlearn.schema import build
 
 
 def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
@@ -34,12 +33,7 @@ def build_network(table: NetworkTable, folder: Path = Path()) -> Network:
 
 def build_element(table: EnergyTable, dim: int) -> Element:
     """Element of a table for networks of a dimension, settings validated."""
-    kind = energies.pick(table.model, "energy: model")
-    if isinstance(kind, type) and issubclass(kind, Element):
-        kind = kind.in_dimension(dim)
-    parameters = [p.name for p in kind.parameters]
-    given = {k: v for k, v in (table.model_extra or {}).items() if k not in parameters}
-    return build(kind, given, "energy", ["model", *parameters])
+    return element_of({"model": table.model, **(table.model_extra or {})}, dim)
 
 
 def named_element(table: EnergyTable, given: Element | None, dim: int) -> Element:
@@ -62,7 +56,7 @@ def named_element(table: EnergyTable, given: Element | None, dim: int) -> Elemen
     given = energies.make(given, "energy")
     if not isinstance(given, Element) or given.name != table.model:
         raise InputError(f"energy = {given!r} must be an Element whose name is {table.model!r}.")
-    return given
+    return given.in_dimension(dim)
 
 
 def build_energy(table: EnergyTable, network: Network) -> tuple[Element, dict[str, NDArray]]:

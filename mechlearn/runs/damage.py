@@ -20,8 +20,6 @@ def without(run: Run, bonds: Sequence[int]) -> Run:
         For bonds that do not exist, or are cut already, and where what is left is floppy or in
         pieces, or is no network of bonds.
     """
-    if not isinstance(run.energy, BondEnergy):
-        raise InputError(f"A {run.energy.name} cannot lose a strut.")
     flaws = run.setup.imperfections
     bad = [b for b in bonds if not 0 <= b < run.network.n_edges or b in flaws.broken]
     if bad:
@@ -33,11 +31,11 @@ def without(run: Run, bonds: Sequence[int]) -> Run:
     setup = run.setup.model_copy(
         update={"imperfections": flaws.model_copy(update={"broken": broken})}
     )
-    first = run.energy.parameters[0].name
     whole = np.ones(run.network.n_edges, dtype=bool)
     whole[broken] = False
+    removal = run.energy.removal
     initial, learned = (
-        {name: np.where(whole | (name != first), v, 0.0) for name, v in values.items()}
+        {name: np.where(whole | (name not in removal), v, 0.0) for name, v in values.items()}
         for values in (run.initial, run.learned)
     )
     out = replace(run, setup=setup, initial=initial, learned=learned, folder=None)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.runs.checkpoint import Checkpoints
-from mechlearn.energies import Element, energies
+from mechlearn.energies import Element, element_for
 from mechlearn.equilibrium import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
@@ -126,11 +126,7 @@ def train(
         energy = energy or start.energy
         learn = start.setup.learn if learn is None else learn
         rule = build_rule(start.setup) if rule is None else rule
-    if isinstance(energy, str):
-        energy = energies.pick(energy, "energy")
-    if isinstance(energy, type) and issubclass(energy, Element):
-        energy = energy.in_dimension(network.dim)
-    element: Element = energies.make("spring" if energy is None else energy, "energy")
+    element = element_for(network, energy)
     made: Procedure = rules.make("coupled_learning" if rule is None else rule, "rule")
     per_bond = {
         name: values_per_bond(values, network, f"material {name!r}", element.parameter(name))

@@ -5,12 +5,14 @@ needs a wide range of widths, and no printer has it. Widths that were learned ar
 unless a smallest one is asked for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
@@ -19,8 +21,6 @@ from mechlearn.network import Network
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
 
-#: Elements whose struts may be of any width, up to a factor.
-SPRINGS = ("spring", "finite_spring")
 #: Width of the widest strut over the mean length of the struts, where nothing else is said.
 LARGEST = 0.2
 #: The smallest width of springs' struts over the largest, where nothing else is said.
@@ -102,7 +102,7 @@ def size_struts(
     InputError
         For other physics, and widths that make no sense.
     """
-    if run.energy.name in SPRINGS:
+    if run.energy.section(run.parameters) is None:  # any widths, up to a factor
         largest = LARGEST if largest is None else largest
         smallest = SMALLEST if smallest is None else smallest
     elif largest is not None:
@@ -150,39 +150,48 @@ def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], flo
         raise InputError(f"A run of springs, beams or solids is needed, not of a {energy.name}.")
     if net.periodic:
         raise InputError("A periodic network has no outline to make a solid of.")
-    values = run.parameters
-    if largest is not None:
-        if not 0 < largest < 1:
-            raise InputError(f"largest = {largest:g} must lie between 0 and 1.")
-        if not np.allclose(values["rest_length"], net.lengths):
-            raise InputError(
-                "This network has learned rest lengths; a solid is made without prestress."
-            )
-        section = values["stiffness"] * net.lengths  # E A
+    values = {**run.parameters, "length": net.lengths}
+    if energy.prestresses(values):
+        raise InputError(
+            "This network has learned rest lengths, eigenstrains or another prestress; a solid is "
+            "made without."
+        )
+    section = energy.section(values)
+    if section is None:
+        if largest is None or not 0 < largest < 1:
+            raise InputError(f"largest = {largest} must lie between 0 and 1.")
+        rigidity = axial_stiffness(energy, values) * net.lengths  # E A
         widest = largest * net.lengths.mean()
         if net.dim == 2:
-            modulus = section.max() / widest
-            return section / modulus, modulus
-        modulus = section.max() / (np.pi / 4 * widest**2)
-        return np.sqrt(section / (np.pi / 4 * modulus)), modulus
-    if "width" not in values and "radius" not in values:
-        raise InputError(f"Nothing says how wide the struts of a {energy.name} are.")
-    if not np.allclose(values.get("rest_length", net.lengths), net.lengths):
-        raise InputError(
-            "This network has learned rest lengths; a solid is made without prestress."
-        )
-    if np.any(values.get("eigenstrain", 0.0)):
-        raise InputError("This solid has learned eigenstrains; a solid is made without prestress.")
+            modulus = rigidity.max() / widest
+            return rigidity / modulus, modulus
+        modulus = rigidity.max() / (np.pi / 4 * widest**2)
+        return np.sqrt(rigidity / (np.pi / 4 * modulus)), modulus
     for name, what in (("modulus", "material"), ("thickness", "sheet")):
-        value = values.get(name, np.ones(1))
-        if np.ptp(value) > 1e-12 * value.max():
+        value = getattr(section, name)
+        if value is not None and np.ptp(value) > 1e-12 * np.max(value):
             raise InputError(
                 f"The struts of a solid are of one {what}, so of one {name}, and this network has "
                 f"learned many; let widths learn instead ([learn.width]; [learn.radius] of beams "
                 "in 3D)."
             )
-    width = values["width"] if "width" in values else 2 * values["radius"]
-    return width, float(values["modulus"][0])
+    return section.width, float(section.modulus[0])
+
+
+def axial_stiffness(energy: Element, values: Mapping[str, NDArray]) -> NDArray[np.float64]:
+    """Force per extension of unstrained elements without a section, (m,).
+
+    Raises
+    ------
+    InputError
+        For elements that do more than to pull at their ends, and where one would buckle at once.
+    """
+    found = energy.axial_stiffness(values)
+    if found is None:
+        raise InputError(f"Nothing says how wide the struts of a {energy.name} are.")
+    if not (np.all(found >= 0) and np.any(found)):
+        raise InputError(f"A {energy.name} has no stiffness at rest that a strut could have.")
+    return found
 
 
 def _is_rigid(run: "Run", kept: NDArray[np.bool_]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import BondEnergy, Element, Solid, energies
+from mechlearn.energies import Bar, Beam, Element, Solid
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.io.meshfile import write_network
@@ -83,15 +83,15 @@ def verify(
     InputError
         For a run whose network a solid cannot be made of.
     """
-    if not isinstance(run.energy, BondEnergy):
+    if run.energy.continuum:
         raise InputError("What a solid has learned needs no verification as a solid: evaluate it.")
     dim = made.network.dim
     beam_width, joint = _beams(made, hinge, dim)
     solid = {"poisson": poisson, "order": order, "mesh_size": mesh_size, "hinge": hinge}
     body = {"modulus": made.modulus, "width": made.width}
     models: dict[str, tuple[Element, dict[str, Any]]] = {
-        "bars": (energies["bar"].in_dimension(dim)(), beam_width),
-        "beams": (energies["beam"].in_dimension(dim)(), beam_width | joint | {"poisson": poisson}),
+        "bars": (Bar(), beam_width),
+        "beams": (Beam(), beam_width | joint | {"poisson": poisson}),
         "solid": (Solid(material="linear", **solid), body),
         "finite solid": (Solid(material=material, **solid), body),
     }
@@ -109,7 +109,7 @@ def verify(
             reached = [None] * len(rows)
         else:
             warnings += [f"{name}: {text}" for text in said]
-            solid_state = (model, state) if isinstance(energy, Solid) else None
+            solid_state = (model, state) if energy.continuum else None
         for row, value in zip(rows, reached, strict=True):
             row[name] = value
     return Verification(made, rows, trouble, warnings, solid_state)

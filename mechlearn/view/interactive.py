@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import Solid
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.equilibrium.states import Response
@@ -269,7 +268,7 @@ class InteractiveView:
     def _solid(self, colours: NDArray) -> DrawnSolid | None:
         """The deformed body of solid struts, each in its colour."""
         run, answer = self.run, self.answer
-        if not isinstance(run.energy, Solid):
+        if not run.energy.continuum:
             return None
         shape = self._body[1]
         if shape is None or self._body[0] is not answer:

@@ -11,7 +11,7 @@ from problems import Bench
 from reference import frame_stiffness
 
 import mechlearn as ml
-from mechlearn.energies import Bar, Beam, Beam3D, FiniteBeam
+from mechlearn.energies import Bar, Beam, FiniteBeam, element_for
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
@@ -87,7 +87,7 @@ def test_cantilever_in_space_bends_about_both_axes_and_twists(pieces):
     net = line([0.0, 1.0, 2.0], np.array([0.0, 1.0, 2.0]) + length * t, pieces)
     force, moment = np.array([0.3, -0.2, 0.5]), np.array([0.1, 0.4, -0.2])
     solver = solver_for(
-        net, loaded_at_the_tip(net, force, moment), Beam3D(), modulus=modulus, radius=radius
+        net, loaded_at_the_tip(net, force, moment), Beam(), modulus=modulus, radius=radius
     )
     tip = solver.free().states()[0, -1]
     area, second = np.pi * radius**2, np.pi * radius**4 / 4
@@ -131,7 +131,7 @@ def test_stiffness_is_that_of_the_force_method(request, which, joint, stiffnesse
         energy, given, shear = Beam(), {"width": size, "thickness": 0.7}, 5 / 6
         section = 0.7 * size, 0.7 * size**3 / 12
     else:
-        energy, given, shear = Beam3D(), {"radius": size}, CIRCLE
+        energy, given, shear = Beam(), {"radius": size}, CIRCLE
         section = np.pi * size**2, np.pi * size**4 / 4
     spring = np.inf
     if joint == "springs":
@@ -186,7 +186,7 @@ def test_bars_are_springs(plane, space):
     )
     for net, size, area in ((plane, "width", 0.3 * 2.0), (space, "radius", np.pi * 0.3**2)):
         given = {size: 0.3} | ({"thickness": 2.0} if net.dim == 2 else {})
-        bar = Bar.in_dimension(net.dim)()
+        bar = Bar().in_dimension(net.dim)
         spring = solver_for(net, task, ml.Spring(), stiffness=5 * area / net.lengths).free()
         found = solver_for(net, task, bar, modulus=5.0, **given).free()
         assert found.readings == pytest.approx(spring.readings, rel=1e-10)
@@ -414,7 +414,11 @@ IN_SPACE = {
     )
     for name, task in TASKS.items()
 }
-ELEMENTS = {"beam": Beam(), "beam in space": Beam3D(), "finite": FiniteBeam(segments=3)}
+ELEMENTS = {
+    "beam": Beam(),
+    "beam in space": Beam().in_dimension(3),
+    "finite": FiniteBeam(segments=3),
+}
 
 
 class Frame(Bench):
@@ -675,10 +679,22 @@ def test_errors_say_what_would_be_right(tmp_path, change, message):
         ml.train_file(path)
 
 
-def test_beams_of_the_wrong_dimension_are_refused(plane, space):
-    for net, energy, right in ((plane, Beam3D(), "Beam"), (space, Beam(), "Beam3D")):
-        with pytest.raises(InputError, match=rf"{net.dim}D.*{right}\b"):
-            Model(net, energy)
+@pytest.mark.parametrize("element", [Bar, Beam])
+def test_the_dimension_of_struts_is_that_of_their_network(plane, space, element):
+    for net, size in ((plane, "width"), (space, "radius")):
+        found = element_for(net, element)
+        assert size in [p.name for p in found.parameters]
+        assert found.in_dimension(net.dim) is found
+        assert Model(net, element()).get(size) == pytest.approx(found.parameter(size).default(net))
+        assert type(found.in_dimension(5 - net.dim).in_dimension(net.dim)) is type(found)
+
+
+def test_struts_of_ones_own_live_in_the_dimension_they_are_written_for(space):
+    class Ribbon(Beam):
+        name = "ribbon"
+
+    with pytest.raises(InputError, match="a ribbon lives in 2D; the network is in 3D"):
+        Model(space, Ribbon())
 
 
 def test_pruning_refuses_beams(plane):

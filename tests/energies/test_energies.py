@@ -106,7 +106,7 @@ def test_batch_derivatives_agree_with_finite_differences(energy, by):
 @pytest.mark.parametrize("name", ["spring", "beam", "resistor"])
 @pytest.mark.parametrize("known", ["none", "all", "alike", "slack", "zero"])
 def test_what_is_known_before_changes_no_derivative(name, known):
-    energy = energies[name].in_dimension(2)()
+    energy = energies[name]().in_dimension(2)
     rng = np.random.default_rng(3)
     names = [p.name for p in energy.parameters]
     at = {n: rng.uniform(0.5, 2.0, 6) for n in (*energy.strains, "length", *names)}

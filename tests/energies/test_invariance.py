@@ -100,7 +100,7 @@ def test_finite_beams_are_frame_invariant(seed):
 def test_linear_energies_are_symmetric_and_feel_no_small_rigid_motion(element, dim, seed):
     rng = np.random.default_rng(seed)
     net = random_network(9, dim, seed)
-    model = Model(net, element.in_dimension(dim)())
+    model = Model(net, element().in_dimension(dim))
     size = (net.n_nodes, model.width)
     a, b = rng.standard_normal((2, *size))
     pull = []

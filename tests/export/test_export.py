@@ -121,7 +121,7 @@ def test_bodies_stay_closed(suffix, tmp_path):
         sources=[ml.Source(nodes=[4], displacement=[0.01, 0, 0])],
         targets=[ml.Target(nodes=[11], displacement=[0.0, 0, 0.001])],
     )
-    run = untrained(net, task, ml.Beam3D(), radius=np.full(len(ENDS), 0.3))
+    run = untrained(net, task, ml.Beam(), radius=np.full(len(ENDS), 0.3))
     mesh, volume = read_body(run.export(tmp_path / f"a{suffix}"))
     assert mesh.is_watertight
     assert volume > 0
@@ -459,7 +459,6 @@ def test_decks_answer_as_the_models_do(flat, deep, energy, dim, tmp_path):
     run = {2: flat, 3: deep}[dim]
     made = sizing.size_struts(run)
     element = {"spring": ml.Spring, "bar": ml.Bar, "beam": ml.Beam, "solid": ml.Solid}[energy]
-    element = element.in_dimension(dim)
     material = (
         {"width": made.width} if dim == 2 or energy == "solid" else {"radius": made.width / 2}
     )
@@ -523,7 +522,7 @@ def test_every_kind_of_source_and_target_and_example_is_in_the_deck(flat, tmp_pa
 
 
 def test_decks_for_abaqus_have_its_own_beams(deep, tmp_path):
-    beams = ml.train(deep.network, deep.setup.task, energy=ml.Beam3D(), steps=0)
+    beams = ml.train(deep.network, deep.setup.task, energy=ml.Beam(), steps=0)
     text = beams.export(tmp_path / "a.inp", abaqus=True).read_text()
     assert "TYPE=B32," in text
     assert "ENGINEERING" not in text

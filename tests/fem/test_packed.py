@@ -15,7 +15,7 @@ from mechlearn.fenics import fem
 
 def check(net, energy, cell=False):
     """Change the state and the parameters in turns, and compare."""
-    model, random = Model(net, energy.in_dimension(net.dim)(), cell=cell), np.random.default_rng(0)
+    model, random = Model(net, energy().in_dimension(net.dim), cell=cell), np.random.default_rng(0)
     first = energy.parameters[0].name
     forms = model._forms
     size = len(model.local_free)

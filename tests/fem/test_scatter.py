@@ -20,7 +20,7 @@ from mechlearn.tasks.formulate import pose
 @pytest.mark.parametrize("shape", ["plane", "space", "torus"])
 def test_scattered_stiffness_is_the_derivative_of_the_forces(shape, energy, request):
     net = request.getfixturevalue(shape)
-    energy = energy.in_dimension(net.dim)()
+    energy = energy.in_dimension(net.dim)
     model = Model(net, energy, held=[0, 1, 5])
     rng = np.random.default_rng(1)
     first = energy.parameters[0]
@@ -84,7 +84,7 @@ def many_examples(net, energy=None, rule=ml.CoupledLearning):
 )  # fmt: skip
 @pytest.mark.parametrize("phase", [Phase("clamp", 0.1), Phase("nudge", 0.01), ADJOINT])
 def test_the_mean_over_many_examples_follows_from_their_moments(plane, energy, name, phase):
-    energy = energy.in_dimension(2)()
+    energy = energy.in_dimension(2)
     at = many_examples(plane, energy).equilibrium
     random, first = np.random.default_rng(3), energy.parameters[0]
     rest = plane.lengths * random.uniform(0.99, 1.01, plane.n_edges)

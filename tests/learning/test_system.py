@@ -54,3 +54,15 @@ def test_what_is_no_parameter_is_refused(plane):
         ml.System(plane, TASK, stiffness=[1.0, 2.0])
     with pytest.raises(ml.InputError, match="width"):
         ml.System(plane, TASK).gradient("width")
+
+
+def test_beams_can_be_cut_and_struts_of_a_solid_cannot(plane):
+    beams = ml.System(plane, TASK, ml.Beam(), cut=[3])
+    assert beams.parameters["modulus"][3] == 0
+    with pytest.raises(ml.InputError, match="A solid cannot be cut"):
+        ml.System(plane, TASK, ml.Solid(), cut=[3])
+
+
+@pytest.mark.parametrize("energy", ["beam", ml.Beam, ml.Beam()])
+def test_an_element_takes_the_form_of_the_dimension(space, energy):
+    assert "radius" in ml.System(space, TASK, energy).parameters

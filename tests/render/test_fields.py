@@ -7,7 +7,7 @@ from mechlearn import CoupledLearning, Learn, Source, Target, Task, train
 from mechlearn.energies import Beam, FiniteSpring, Resistor
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.render.bending import PIECES, bent
+from mechlearn.render.bending import PIECES, bent, shares
 from mechlearn.render.deformation import rigid_motion
 from mechlearn.render.fields import RunStates, loaded_states, recorded_states, state_fields
 from mechlearn.render.lines import segments
@@ -118,14 +118,14 @@ def test_pinned_beams_stay_straight_and_joints_take_their_part():
     turns = np.array([[0.3], [-0.2]])
     values = {n: np.ones(1) for n in ("modulus", "thickness", "rest_length")}
     values |= {"width": np.full(1, 0.01), "poisson": np.full(1, 0.3)}
-    shares = Beam().bent_shares(STRUT.lengths, **values, joint_stiffness=np.zeros(1))
-    (line,) = bent(STRUT, moves, turns, shares, linear=True)
+    parts = shares(Beam(), STRUT.lengths, values | {"joint_stiffness": np.zeros(1)})
+    (line,) = bent(STRUT, moves, turns, parts, linear=True)
     np.testing.assert_allclose(line[:, 1], 0.05 * line[:, 0], atol=1e-15)
-    shares = Beam().bent_shares(STRUT.lengths, **values, joint_stiffness=np.full(1, np.inf))
-    np.testing.assert_allclose(shares, 1.0, atol=1e-3)
+    parts = shares(Beam(), STRUT.lengths, values | {"joint_stiffness": np.full(1, np.inf)})
+    np.testing.assert_allclose(parts, 1.0, atol=1e-3)
     # A joint as stiff as the strut: 2 E I / l against either end of a strut that bends into an arc.
     joint = np.full(1, 2 * 0.01**3 / 12 / 2.0)
-    bending, _ = Beam().bent_shares(STRUT.lengths, **values, joint_stiffness=joint)
+    bending, _ = shares(Beam(), STRUT.lengths, values | {"joint_stiffness": joint})
     np.testing.assert_allclose(bending, 0.5)
 
 

@@ -61,7 +61,7 @@ def test_a_clamp_is_the_same_on_every_mesh(width):
 @pytest.mark.parametrize(("width", "within"), [(0.05, 0.02), (0.1, 0.04)])
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_cantilever_bends_as_a_beam_between_its_nodes(dim, width, within):
-    beam = cantilever(ml.Beam.in_dimension(dim)(), width, dim)
+    beam = cantilever(ml.Beam().in_dimension(dim), width, dim)
     assert cantilever(Solid(), width, dim) == pytest.approx(beam, rel=within)
 
 
@@ -128,7 +128,7 @@ def test_pins_turn_and_clamps_do_not(dim):
     pins = {2: ["x", "y"], 3: ["x", "y", "z", "rx"]}[dim]
     found = {
         kind: [held_at_both_ends(e, {2: 0.05, 3: 0.03}[dim], kind and pins, dim)
-               for e in (Solid(), ml.Beam.in_dimension(dim)())]
+               for e in (Solid(), ml.Beam().in_dimension(dim))]
         for kind in (True, None)
     }  # fmt: skip
     for solid, beam in found.values():
@@ -249,12 +249,12 @@ def test_the_width_derivative_of_a_rod_is_that_of_new_meshes_and_of_a_beam():
     slope, output = in_space(line(3), Solid(), "width", 0.1)
     thick, thin = (output(np.array([0.1 * np.exp(h)])) for h in (0.1, -0.1))
     assert slope[0] == pytest.approx(np.log(thick / thin) / 0.2, rel=0.02)
-    beam, _ = in_space(line(3), ml.Beam.in_dimension(3)(), "radius", 0.05)
+    beam, _ = in_space(line(3), ml.Beam().in_dimension(3), "radius", 0.05)
     assert slope == pytest.approx(beam, rel=0.01)
 
 
 def test_the_width_derivative_of_a_bent_and_twisted_elbow_is_that_of_beams():
     elbow = ml.Network(np.array([[0.0, 0, 0], [1, 0, 0], [1, 0, 0.8]]), np.array([[0, 1], [1, 2]]))
     slope, _ = in_space(elbow, Solid(), "width", 0.1)
-    beam, _ = in_space(elbow, ml.Beam.in_dimension(3)(), "radius", 0.05)
+    beam, _ = in_space(elbow, ml.Beam().in_dimension(3), "radius", 0.05)
     assert slope == pytest.approx(beam, abs=0.02 * abs(beam).max())

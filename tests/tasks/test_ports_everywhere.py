@@ -48,8 +48,8 @@ def test_a_force_and_what_it_moves_are_each_others_inverse(kind, space, torus):
     held = [ml.Support(nodes=[0, 1, 2])]
     node, cell = {"nodes": [3], "components": ["x", "y"]}, {"cell": ["xx", "xy"]}
     network, energy, name, value = {
-        "bar": (space, ml.Bar3D(), "radius", 0.1),
-        "frame": (space, ml.Beam3D(), "radius", 0.1),
+        "bar": (space, ml.Bar(), "radius", 0.1),
+        "frame": (space, ml.Beam(), "radius", 0.1),
         "finite frame": (TRIPOD, ml.FiniteBeam(segments=1), "width", 0.1),
         "cell": (torus, ml.Spring(), "stiffness", 1.0),
         "finite cell": (torus, ml.FiniteSpring(), "stiffness", 1.0),
