@@ -139,7 +139,7 @@ def sweep(
         rows = _finished(output, planned, made)
         left = [m for m in planned if m.name not in rows]
         try:
-            with _interruptible(), _cluster(len(left), workers, scheduler) as client:
+            with _interruptible(), _cluster(workers, scheduler, len(left)) as client:
                 futures = {
                     client.submit(
                         _train,
@@ -324,7 +324,7 @@ def _require_answer(address: str) -> None:
 
 
 @contextmanager
-def _cluster(members: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
+def _cluster(workers: int | None, scheduler: str | None, members: int = 1) -> Iterator[Any]:
     if not members:
         yield None
         return

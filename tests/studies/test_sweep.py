@@ -136,7 +136,7 @@ def test_nobody_at_the_scheduler(task, tmp_path, capsys):
 
 
 def test_as_many_workers_as_asked_for():
-    with _cluster(1, 3, None) as client:
+    with _cluster(3, None) as client:
         assert len(client.nthreads()) == 3
 
 
