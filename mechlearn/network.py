@@ -137,8 +137,19 @@ class Network:
     @property
     def vectors(self) -> NDArray[np.float64]:
         """Bond vectors from first to second node, images included, shape (m, d)."""
-        v = self.nodes[self.edges[:, 1]] - self.nodes[self.edges[:, 0]]
-        return v if self.cell is None or self.shifts is None else v + self.shifts @ self.cell
+        return self.nodes[self.edges[:, 1]] - self.nodes[self.edges[:, 0]] + self.images
+
+    @property
+    def images(self) -> NDArray[np.float64]:
+        """Translation of every bond's second node to the image that it ends at, shape (m, d)."""
+        if self.cell is None or self.shifts is None:
+            return np.zeros((self.n_edges, self.dim))
+        return self.shifts @ self.cell
+
+    @property
+    def crossing(self) -> NDArray[np.bool_]:
+        """Mask of the bonds that cross the periodic cell, shape (m,)."""
+        return np.zeros(self.n_edges, bool) if self.shifts is None else self.shifts.any(axis=1)
 
     @property
     def lengths(self) -> NDArray[np.float64]:

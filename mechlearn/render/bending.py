@@ -80,8 +80,8 @@ def bent(
     vector = network.vectors
     start = (network.nodes + moves)[i]
     line = vector + moves[j] - moves[i]
-    if network.periodic and strain is not None:
-        line = line + network.shifts @ network.cell @ strain
+    if strain is not None:
+        line = line + network.images @ strain
     s = np.linspace(0, 1, pieces(network) + 1)
     points = start[:, None] + s[:, None] * line[:, None]
     # Cubics that vanish at both ends and have slope 1 at the first, or at the second.
@@ -98,7 +98,7 @@ def bent(
         heading = np.arctan2(vector[:, 1], vector[:, 0]) - np.arctan2(line[:, 1], line[:, 0])
         across = np.column_stack([-line[:, 1], line[:, 0]])
         angles = (np.angle(np.exp(1j * (rotations[n, 0] + heading))) for n in (i, j))
-        ends = [(np.cos(a) - 1)[:, None] * line + np.sin(a)[:, None] * across for a in angles]
+        ends = tuple((np.cos(a) - 1)[:, None] * line + np.sin(a)[:, None] * across for a in angles)
     return points + first[:, None] * ends[0][:, None] + second[:, None] * ends[1][:, None]
 
 

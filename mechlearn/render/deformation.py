@@ -60,8 +60,8 @@ def bond_strains(
     jump = (displacements[j] - displacements[i])[:, : network.dim]
     if jump.shape[1] == 1:
         return np.abs(jump[:, 0])
-    if network.periodic and cell is not None:
-        jump = jump + network.shifts @ network.cell @ cell
+    if cell is not None:
+        jump = jump + network.images @ cell
     if linear:
         return np.einsum("bc,bc->b", v, jump) / length**2
     return np.linalg.norm(v + jump, axis=1) / length - 1

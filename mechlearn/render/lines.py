@@ -54,17 +54,16 @@ def segments(
     if lines is None:
         x = network.nodes if nodes is None else nodes
         i, j = network.edges.T
-        shift = network.shifts @ network.cell if network.periodic else 0.0
-        lines = np.stack([x[i], x[j] + shift], axis=1)
+        lines = np.stack([x[i], x[j] + network.images], axis=1)
     ids = np.arange(network.n_edges)
-    if not network.periodic or whole or not network.shifts.any():
+    crossing = network.crossing
+    if whole or not crossing.any():
         return _pieces(lines, ids, np.zeros(lines.shape[1]))
-    crossing = network.shifts.any(axis=1)
     inside, cut = ids[~crossing], ids[crossing]
     through = lines[cut]
     if through.shape[1] == 2:
         through = np.insert(through, 1, through.mean(axis=1), axis=1)
-    back = through - (network.shifts[cut] @ network.cell)[:, None]
+    back = through - network.images[cut, None]
     half = through.shape[1] // 2
     out = np.linspace(0, 1, half + 1)
     parts = [

@@ -164,10 +164,7 @@ def _pieces(run: "Run") -> dict[str, str]:
     """
     network = run.network
     i, j = network.edges.T
-    ids, shift = np.arange(network.n_edges), np.zeros((network.n_edges, network.dim))
-    crossing = np.zeros(network.n_edges, dtype=bool)
-    if network.periodic:
-        shift, crossing = network.shifts @ network.cell, network.shifts.any(axis=1)
+    ids, shift, crossing = np.arange(network.n_edges), network.images, network.crossing
     whole, cut = ids[~crossing], ids[crossing]
     return {
         "ends": pack(
