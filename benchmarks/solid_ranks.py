@@ -19,8 +19,8 @@ TOWER = [[0, 0, 0], [1, 0, 0], [0.5, 0.9, 0], [0.5, 0.3, 0.8], [0.5, 0.4, -0.8]]
 BRIDGE = [[0, 0], [1, 0.1], [2, 0], [0.4, 0.8], [1.5, 0.9]]
 
 
-def main(dim: int) -> None:
-    """Print the response, and the size of the gradients by width and modulus, case by case."""
+def cases(dim: int) -> np.ndarray:
+    """Response, sizes of the gradients by width and modulus, energy and motion, case by case."""
     points, source, target = (BRIDGE, [0, 4], [2, 3]) if dim == 2 else (TOWER, [3, 4], [0, 1])
     apart = (0, 2) if dim == 2 else (3, 4)
     pairs = [(a, b) for b in range(5) for a in range(b) if (a, b) != apart]
@@ -38,6 +38,7 @@ def main(dim: int) -> None:
         sources=[ml.Source(nodes=[4], force=[1e-4, -1e-4, 5e-5][:dim])],
         targets=[ml.Target(nodes=[2], force=[1e-4], components=["y"])],
     )
+    found = []
     for material, task in (("neo_hookean", free), ("linear", held), ("neo_hookean", held)):
         learner = RuleLearner(
             net,
@@ -53,10 +54,12 @@ def main(dim: int) -> None:
             for name in ("width", "modulus")
         ]
         size = np.linalg.norm(learner.model.deformed(state.fields()[:, 0]))
-        numbers = [learner.equilibrium.outputs(state)[0, 0], *sizes, state.energies[0], size]
-        if MPI.COMM_WORLD.rank == 0:
-            print(*(f"{x:.15e}" for x in numbers), flush=True)
+        found.append([learner.equilibrium.outputs(state)[0, 0], *sizes, state.energies[0], size])
+    return np.array(found)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    numbers = cases(int(sys.argv[1]))
+    if MPI.COMM_WORLD.rank == 0:
+        for row in numbers:
+            print(*(f"{x:.15e}" for x in row))

@@ -1,13 +1,10 @@
 """Beams: against analytic answers, an independent dense frame, and their own derivatives."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import meshio
 import numpy as np
 import pytest
 from problems import Bench
+from ranks import command_on_ranks
 from reference import frame_stiffness
 
 import mechlearn as ml
@@ -586,17 +583,10 @@ def test_runs_of_frames_are_saved_and_read_back(tmp_path, given):
 
 @pytest.mark.parametrize("given", [{"periodic": "true"}, FINITE], ids=["torus", "finite"])
 def test_two_ranks_find_what_one_does(tmp_path, given):
-    mpiexec = Path(sys.executable).parent / "mpiexec"
     task = task_file(tmp_path, **given)
-    for ranks in (1, 2):
-        command = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mechlearn", "train", task]
-        subprocess.run(
-            [*command, "-o", tmp_path / str(ranks), "--quiet"],
-            check=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        )
-    one, two = (ml.Run.load(tmp_path / r) for r in "12")
+    said = command_on_ranks(2, "train", task, "-o", tmp_path / "two", "--quiet")
+    assert said.returncode == 0, said.stderr
+    one, two = ml.train_file(task), ml.Run.load(tmp_path / "two")
     assert two.summary["ranks"] == 2
     for name in ("error", "output", "contrast", "width"):
         a, b = one.history[name].values, two.history[name].values

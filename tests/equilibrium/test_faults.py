@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from paths import TASKS
+from ranks import MPIEXEC
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
@@ -32,7 +32,6 @@ TASK = ml.Task(
     sources=[ml.Source(nodes=[0, 7], strain=0.1)],
     targets=[ml.Target(nodes=[NODE, 30], strain=0.2, baseline="reference")],
 )
-MPIEXEC = Path(sys.executable).parent / "mpiexec"
 
 
 def at_node(net):

@@ -1,16 +1,16 @@
 """What forms take of functions is what DOLFINx gathers anew, whatever has changed since."""
 
-import subprocess
-import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import on_ranks
 
 from mechlearn.energies import Beam, FiniteBeam, FiniteSpring, Resistor
 from mechlearn.fem.model import Model
 from mechlearn.fenics import fem
+from mechlearn.network import Network
+from mechlearn.networks import delaunay
 
 
 def check(net, energy, cell=False):
@@ -53,24 +53,14 @@ def test_those_of_a_cell_that_deforms(torus):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "checks"),
+    ("size", "network", "energy"),
     [
-        (2, "check(delaunay(nodes=60, seed=2), FiniteSpring)"),
-        (2, "check(delaunay(nodes=40, dim=3, seed=2), Beam)"),
+        (2, delaunay(nodes=60, seed=2), FiniteSpring),
+        (2, delaunay(nodes=40, dim=3, seed=2), Beam),
         # One rank has no bond.
-        (4, "check(Network([[0, 0], [1, 0], [0.5, 0.9]], [[0, 1], [1, 2], [2, 0]]), FiniteSpring)"),
+        (4, Network([[0, 0], [1, 0], [0.5, 0.9]], [[0, 1], [1, 2], [2, 0]]), FiniteSpring),
     ],
+    ids=["plane", "space", "one without a bond"],
 )
-def test_on_several_ranks(ranks, checks):
-    here = Path(__file__).parent
-    script = (
-        f"import sys; sys.path.insert(0, {str(here)!r})\n"
-        "from test_packed import *\n"
-        "from mechlearn.network import Network\n"
-        "from mechlearn.networks import delaunay\n"
-        f"{checks}\n"
-    )
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [mpiexec, "-n", str(ranks), sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_on_several_ranks(size, network, energy):
+    on_ranks(size, check, network, energy)

@@ -3,13 +3,11 @@
 The cells of metamaterials are such; their moduli do not depend on how many of them are taken.
 """
 
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import on_ranks
 
 import mechlearn as ml
 from mechlearn.errors import InputError
@@ -214,28 +212,24 @@ def test_a_cell_learns_is_saved_and_drawn(energy, tmp_path):
         assert np.sort(more.learned[name]) == pytest.approx(np.sort(each), rel=1e-9)
 
 
-def test_ranks_agree_on_cells(tmp_path):
-    script = tmp_path / "cells.py"
-    script.write_text(
-        "from mechlearn.fenics import MPI\n"
-        "import mechlearn as ml\n"
-        "from mechlearn.networks import cubic, square\n"
-        "for net, energy in ((square((1, 1), periodic=True, diagonals=True), ml.Beam()),\n"
-        "                    (square((2, 2), periodic=True, diagonals=True), ml.Spring()),\n"
-        "                    (cubic((2, 2, 1), periodic=True, diagonals=True), ml.Beam())):\n"
-        "    found = ml.moduli(net, energy).compliance\n"
-        "    if MPI.COMM_WORLD.rank == 0:\n"
-        "        print(*found.ravel().tolist())\n"
-    )
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    found = []
+def compliances():
+    return [
+        ml.moduli(net, energy).compliance
+        for net, energy in (
+            (square((1, 1), periodic=True, diagonals=True), ml.Beam()),
+            (square((2, 2), periodic=True, diagonals=True), ml.Spring()),
+            (cubic((2, 2, 1), periodic=True, diagonals=True), ml.Beam()),
+        )
+    ]
+
+
+def test_ranks_agree_on_cells():
+    alone = compliances()
     # On three some ranks own nothing.
-    for ranks in (1, 2, 3):
-        command = [mpiexec, "-n", str(ranks), sys.executable, script]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-        found.append(np.array([float(x) for x in done.stdout.split()]))
-    for other in found[1:]:
-        assert_same(other, found[0])
+    for size in (2, 3):
+        for found in on_ranks(size, compliances):
+            for other, one in zip(found, alone, strict=True):
+                assert_same(other, one)
 
 
 @pytest.mark.parametrize("make", [triangular, square, honeycomb, kagome, cubic, fcc])

@@ -4,10 +4,10 @@ import base64
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import command_on_ranks
 
 from mechlearn.energies import FiniteSpring, Resistor
 from mechlearn.errors import InputError
@@ -331,9 +331,7 @@ def test_the_command_names_a_run_that_is_missing(tmp_path):
 
 
 def test_two_ranks_write_the_same_page_as_one(run, page, tmp_path):
-    mpiexec = Path(sys.executable).parent / "mpiexec"
     out = tmp_path / "page.html"
-    command = [mpiexec, "-n", "2", sys.executable, "-m", "mechlearn", "report", run.folder]
-    done = subprocess.run([*command, "-o", out], capture_output=True, text=True, timeout=120)
+    done = command_on_ranks(2, "report", run.folder, "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
     assert out.read_text() == page.read_text()

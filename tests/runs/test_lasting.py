@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import TESTS
+from ranks import on_ranks
 
 from mechlearn.cli import main
 from mechlearn.errors import InputError
+from mechlearn.parallel import rank
 from mechlearn.runs.checkpoint import Checkpoints, Stopped
 from mechlearn.runs.config import Setup, read_setup
 from mechlearn.runs.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
@@ -24,7 +26,6 @@ from mechlearn.runs.training import train_setup
 sys.path.insert(0, str(TESTS / "long"))
 import kills
 
-MPIEXEC = Path(sys.executable).parent / "mpiexec"
 FLAWS = {"noise": 0.01, "read_noise": 0.01, "drift": 1e-3, "update_noise": 0.1, "stuck": 0.1}
 EXAMPLES = [{"in": 0.08, "out": 0.04}, {"in": -0.05, "out": -0.03}, {}]
 WIDTH = {"width": {"bounds": [0.05, 0.3]}}
@@ -441,40 +442,19 @@ def test_a_run_that_cannot_be_written_leaves_no_half_run(tmp_path, monkeypatch):
     assert calls >= 10
 
 
-ON_TWO_RANKS = """
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-import numpy as np
-import test_lasting as t
-from mechlearn.runs.checkpoint import Stopped
-from mechlearn.parallel import rank
-from mechlearn.runs.training import train_setup
-
-setup = t.setup_of(6, **t.KINDS["finite"])
-try:
+def stop_and_resume(folder):
+    setup = setup_of(6, **KINDS["finite"])
     # One rank alone is asked to stop.
-    t.train(Path(sys.argv[1]), setup, t.stop_at(4) if rank() else None)
-except Stopped as stopped:
-    assert "step 4" in str(stopped)
-parts, whole = t.train(Path(sys.argv[1]), setup, resume=True), train_setup(setup)
-assert parts.summary["ranks"] == 2
-for name in ("error", "output", "stiffness"):
-    np.testing.assert_allclose(parts.history[name], whole.history[name], rtol=1e-10, atol=1e-10)
-print("same", flush=True)
-"""
+    with pytest.raises(Stopped, match="step 4"):
+        train(folder, setup, stop_at(4) if rank() else None)
+    parts, whole = train(folder, setup, resume=True), train_setup(setup)
+    assert parts.summary["ranks"] == 2
+    for name in ("error", "output", "stiffness"):
+        np.testing.assert_allclose(parts.history[name], whole.history[name], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.slow
 def test_two_ranks_resume_to_the_same(tmp_path):
-    said = subprocess.run(
-        [MPIEXEC, "-n", "2", sys.executable, "-c", ON_TWO_RANKS, tmp_path],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert said.stdout.count("same") == 2, said.stderr
+    on_ranks(2, stop_and_resume, tmp_path)
 
 
 def test_signals_that_are_ignored_stay_ignored(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import meshio
 import numpy as np
 import pytest
+from ranks import command_on_ranks
 import xarray
 
 import mechlearn as ml
@@ -251,31 +252,13 @@ def test_examples_get_a_field_each(tmp_path, plane):
 
 
 def test_two_ranks_give_the_same_history(tmp_path):
-    mpiexec = Path(sys.executable).parent / "mpiexec"
     for model, periodic, more in (("spring", "false", FLAWED), ("finite_spring", "true", "")):
         task = tmp_path / f"{model}.toml"
         text = SMALL.format(periodic=periodic, model=model)
         task.write_text(text.replace("steps = 200", "steps = 20") + more)
-        for ranks in (1, 2):
-            subprocess.run(
-                [
-                    mpiexec,
-                    "-n",
-                    str(ranks),
-                    sys.executable,
-                    "-m",
-                    "mechlearn",
-                    "train",
-                    task,
-                    "-o",
-                    tmp_path / f"{model}-{ranks}",
-                    "--quiet",
-                ],
-                check=True,
-                timeout=120,
-                stdin=subprocess.DEVNULL,
-            )
-        one, two = (ml.Run.load(tmp_path / f"{model}-{r}") for r in (1, 2))
+        said = command_on_ranks(2, "train", task, "-o", tmp_path / model, "--quiet")
+        assert said.returncode == 0, said.stderr
+        one, two = ml.train_file(task), ml.Run.load(tmp_path / model)
         assert two.summary["ranks"] == 2
         for name in ("error", "output", "contrast", "stiffness"):
             a, b = one.history[name].values, two.history[name].values

@@ -1,12 +1,9 @@
 """Learning on solids: the rules' own interfaces, exact derivatives, new meshes, several ranks."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from paths import ROOT
+from ranks import on_ranks
 from test_solids import HINGE, frame, tower
 
 import mechlearn as ml
@@ -247,19 +244,14 @@ def test_overlap_is_reported():
     assert any("Struts overlap" in warning for warning in run.summary["warnings"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dim", ["2", "3"])
-def test_two_ranks_find_the_same(dim):
-    bench = ROOT / "benchmarks" / "solid_ranks.py"
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    found = []
-    for ranks in ("1", "2"):
-        done = subprocess.run(
-            [mpiexec, "-n", ranks, sys.executable, bench, dim],
-            capture_output=True, text=True, timeout=300, check=True,
-        )  # fmt: skip
-        found.append(np.array(done.stdout.split(), dtype=float))
-    assert found[1] == pytest.approx(found[0], rel=1e-6)
+@pytest.mark.parametrize("dim", [2, 3])
+def test_two_ranks_find_the_same(dim, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from solid_ranks import cases
+
+    alone = cases(dim)
+    for found in on_ranks(2, cases, dim):
+        assert found == pytest.approx(alone, rel=1e-6)
 
 
 def test_cells_turned_inside_out_are_reported():

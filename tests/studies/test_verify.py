@@ -2,12 +2,10 @@
 
 import csv
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import command_on_ranks, run_command
 
 import mechlearn as ml
 from mechlearn.cli import main
@@ -122,12 +120,10 @@ def test_two_ranks_say_the_same(tmp_path):
     ml.train(net, task, learn=ml.Learn(bounds=(0.3, 1.0), initial=0.5), steps=2).save(
         tmp_path / "run"
     )
-    command = [sys.executable, "-m", "mechlearn", "verify", tmp_path / "run", "--order", "1"]
-    launch = [Path(sys.executable).parent / "mpiexec", "-n", "2"]
     said, rows = [], []
-    for out, prefix in (("one", []), ("two", launch)):
-        made = [*prefix, *command, "-o", tmp_path / out]
-        done = subprocess.run(made, capture_output=True, text=True, timeout=300)
+    for out in ("one", "two"):
+        command = ["verify", str(tmp_path / "run"), "--order", "1", "-o", str(tmp_path / out)]
+        done = run_command(command) if out == "one" else command_on_ranks(2, *command)
         assert (done.returncode, done.stderr) == (0, "")
         said.append(done.stdout.replace(str(tmp_path / out), "OUT"))
         assert (tmp_path / out / "verify.png").is_file()

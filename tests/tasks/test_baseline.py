@@ -1,13 +1,10 @@
 """Responses measured from the unloaded state, in networks whose elements carry prestress."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from conftest import random_network
 from problems import GENTLE, TASKS
+from ranks import command_on_ranks
 from scipy.optimize import minimize
 
 import mechlearn as ml
@@ -304,9 +301,8 @@ def test_ranks_agree(tmp_path):
     """The same training on one rank and on two."""
     setup = task_file(rule=RuleTable(name="gradient_descent"))
     (tmp_path / "task.toml").write_text(to_toml(setup))
-    command = [Path(sys.executable).parent / "mpiexec", "-n", "2", sys.executable, "-m"]
-    command += ["mechlearn", "train", tmp_path / "task.toml", "-o", tmp_path / "run"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    said = command_on_ranks(2, "train", tmp_path / "task.toml", "-o", tmp_path / "run")
+    assert said.returncode == 0, said.stderr
     one, two = train_setup(setup), ml.Run.load(tmp_path / "run")
     assert two.learned["rest_length"] == pytest.approx(one.learned["rest_length"], rel=1e-6)
     assert two.targets[0]["unpulled"] == pytest.approx(one.targets[0]["unpulled"], abs=1e-7)

@@ -1,13 +1,9 @@
 """The cell of a periodic network: its strain and stress as sources and targets."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from conftest import periodic_network
+from ranks import on_ranks
 from reference import bond_matrix
 from scipy.optimize import minimize
 
@@ -286,33 +282,25 @@ def test_aging_under_compression_makes_a_packing_auxetic():
     assert found["reached"] < -0.15
 
 
-def test_two_ranks_find_the_same(tmp_path):
-    """Linear and at finite strain, of springs and of beams."""
-    script = tmp_path / "two.py"
-    script.write_text(
-        "import mechlearn as ml\n"
-        "from mechlearn.parallel import rank\n"
-        "net = ml.networks.triangular([4, 4], periodic=True, disorder=0.3, seed=1)\n"
-        "task = ml.Task(sources=[ml.Source(cell='xx', strain=-0.04)],"
-        " targets=[ml.Target(cell='yy', poisson=0.1), ml.Target(cell='xx', modulus=0.5)])\n"
-        "learn = {'modulus': ml.Learn(bounds=(0.01, 10), initial=1.0)}\n"
-        "for energy in (ml.Spring(), ml.FiniteBeam(segments=2)):\n"
-        "    dof = learn if 'beam' in energy.name else None\n"
-        "    run = ml.train(net, task, energy=energy, steps=2, learn=dof)\n"
-        "    if rank() == 0:\n"
-        "        print(*[f'{t[w]:.10e}' for t in run.targets for w in ('initial', 'reached')])\n"
+def poisson_and_modulus():
+    """What targets of a cell say, linear and at finite strain, of springs and of beams."""
+    net = ml.networks.triangular([4, 4], periodic=True, disorder=0.3, seed=1)
+    task = ml.Task(
+        sources=[ml.Source(cell="xx", strain=-0.04)],
+        targets=[ml.Target(cell="yy", poisson=0.1), ml.Target(cell="xx", modulus=0.5)],
     )
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    env = {**os.environ, "PYTHONPATH": str(Path(ml.__file__).parents[1])}
+    moduli = {"modulus": ml.Learn(bounds=(0.01, 10), initial=1.0)}
     found = []
-    for ranks in (1, 2):
-        command = [mpiexec, "-n", str(ranks), sys.executable, script]
-        said = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=120, env=env
-        )
-        found.append(np.array([line.split() for line in said.stdout.splitlines()], dtype=float))
-    assert found[0].shape == (2, 4)
-    assert found[1] == pytest.approx(found[0], rel=1e-6)
+    for energy, learn in ((ml.Spring(), None), (ml.FiniteBeam(segments=2), moduli)):
+        run = ml.train(net, task, energy=energy, steps=2, learn=learn)
+        found += [[t["initial"], t["reached"]] for t in run.targets]
+    return np.array(found)
+
+
+def test_two_ranks_find_the_same():
+    alone = poisson_and_modulus()
+    for found in on_ranks(2, poisson_and_modulus):
+        assert found == pytest.approx(alone, rel=1e-6)
 
 
 @pytest.mark.parametrize("energy", [ml.Spring(), ml.FiniteSpring()])

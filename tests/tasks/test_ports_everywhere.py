@@ -1,14 +1,9 @@
 """Places that are driven and read: solids, cells, bars, frames in space, mechanisms, two ranks."""
 
-import json
-import runpy
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-from paths import TESTS
+from conftest import random_network
+from ranks import on_ranks
 from test_ports import RULES, bench, reads
 
 import mechlearn as ml
@@ -303,38 +298,26 @@ def test_several_places_at_once_against_dense_algebra(space, seed):
         assert found == pytest.approx(answers(k), rel=1e-9)
 
 
-RANKS = """
-import json, sys
-import mechlearn as ml
-from mechlearn.parallel import rank
-sys.path.insert(0, sys.argv[1])
-from conftest import random_network
-out = []
-for energy in (ml.Spring(), ml.FiniteSpring()):
-    for source, target in (
-        ({"force": [0.02, -0.01]}, {"displacement": [0.1, -0.05]}),
-        ({"displacement": [0.1, -0.05]}, {"force": [0.02, -0.01]}),
-    ):
-        task = ml.Task(
-            supports=[ml.Support(nodes=[0, 1])],
-            sources=[ml.Source(name="in", nodes=[30], **source)],
-            targets=[ml.Target(source="in", **target)],
-        )
-        run = ml.train(random_network(), task, energy=energy, steps=3, tolerance=1e-9)
-        rows = [*run.summary["sources"], *run.targets]
-        out.append([row[k] for row in rows for k in row if k not in ("name", "quantity")])
-if rank() == 0:
-    print(json.dumps(out))
-"""
+def driven_and_read():
+    """What sources and targets of small trainings say, source and target at one place."""
+    out = []
+    for energy in (ml.Spring(), ml.FiniteSpring()):
+        for source, target in (
+            ({"force": [0.02, -0.01]}, {"displacement": [0.1, -0.05]}),
+            ({"displacement": [0.1, -0.05]}, {"force": [0.02, -0.01]}),
+        ):
+            task = ml.Task(
+                supports=[ml.Support(nodes=[0, 1])],
+                sources=[ml.Source(name="in", nodes=[30], **source)],
+                targets=[ml.Target(source="in", **target)],
+            )
+            run = ml.train(random_network(), task, energy=energy, steps=3, tolerance=1e-9)
+            rows = [*run.summary["sources"], *run.targets]
+            out += [row[k] for row in rows for k in row if k not in ("name", "quantity")]
+    return np.hstack(out)
 
 
-def test_two_ranks_say_the_same(tmp_path, monkeypatch):
-    script = tmp_path / "ranks.py"
-    script.write_text(RANKS)
-    monkeypatch.setattr(sys, "argv", [str(script), str(TESTS)])
-    alone = runpy.run_path(str(script))["out"]
-    command = [Path(sys.executable).parent / "mpiexec", "-n", "2", sys.executable, *sys.argv]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert not done.returncode, done.stderr
-    for one, two in zip(alone, json.loads(done.stdout.splitlines()[-1]), strict=True):
-        assert np.hstack(two) == pytest.approx(np.hstack(one), rel=1e-10, abs=1e-13)
+def test_two_ranks_say_the_same():
+    alone = driven_and_read()
+    for found in on_ranks(2, driven_and_read):
+        assert found == pytest.approx(alone, rel=1e-10, abs=1e-13)

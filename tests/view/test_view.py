@@ -5,10 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import command_on_ranks
 
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.errors import InputError, SolveError
@@ -255,15 +255,7 @@ def test_without_trame_the_error_says_how_to_install_it(folder, monkeypatch):
 
 
 def test_several_ranks_are_refused(folder):
-    done = subprocess.run(
-        [
-            *(Path(sys.executable).with_name("mpiexec"), "-n", "2"),
-            *(sys.executable, "-m", "mechlearn", "view", folder, "--serve"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = command_on_ranks(2, "view", folder, "--serve")
     assert done.returncode == 2
     assert done.stderr == "mechlearn: view runs on one rank; it answers one person.\n"
 
