@@ -30,7 +30,7 @@ demo: $(READY)
 
 # Options of pytest: make test ARGS="-k packing -x"
 test: $(READY)
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Options of pytest again: make coverage ARGS="-m 'not slow'"
 coverage: $(READY)

@@ -169,11 +169,9 @@ class Network:
         t = self.vectors / self.lengths[:, None]
         d, m = self.dim, self.n_edges
         dofs = d * self.edges[:, :, None] + np.arange(d)
-        values = np.stack([-t, t], axis=1)
-        rows = np.broadcast_to(np.arange(m)[:, None, None], dofs.shape)
-        return sparse.csr_array(
-            (values.ravel(), (rows.ravel(), dofs.ravel())), shape=(m, self.n_nodes * d)
-        )
+        values, rows = np.stack([-t, t], axis=1), np.repeat(np.arange(m), 2 * d)
+        entries = values.ravel(), (rows, dofs.ravel())
+        return sparse.csr_array(entries, shape=(m, self.n_nodes * d))
 
     def neighbours(self) -> sparse.csr_array:
         """Symmetric 0/1 adjacency of the nodes, shape (n, n)."""
@@ -272,15 +270,12 @@ def pieces(edges: NDArray, n_nodes: int) -> NDArray[np.int64]:
     """Connected component of every node, shape (n,); 0 is the largest."""
     _, labels = connected_components(_adjacency(edges, n_nodes), directed=False)
     order = np.argsort(-np.bincount(labels), kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank[labels]
+    return np.argsort(order)[labels]
 
 
 def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
-    i, j = edges.T
-    one = np.ones(2 * len(edges))
-    a = sparse.csr_array((one, (np.r_[i, j], np.r_[j, i])), shape=(n, n))
+    both = np.vstack([edges, edges[:, ::-1]])
+    a = sparse.csr_array((np.ones(len(both)), tuple(both.T)), shape=(n, n))
     a.data[:] = 1
     return a
 

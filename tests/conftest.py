@@ -19,6 +19,15 @@ def pytest_configure():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no worker ends with one of them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+#: Files of tests that take a minute or more.
+LONGEST = ("test_commands.py", "test_notebooks.py", "test_docs.py")
+
+
 def random_network(nodes=40, dim=2, seed=0):
     """A finite Delaunay network of random points."""
     x = np.random.default_rng(seed).random((nodes, dim))
