@@ -9,6 +9,7 @@ import asyncio
 import math
 import secrets
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from inspect import isawaitable
 from typing import Any
 
@@ -131,8 +132,10 @@ class Guard:
             self._watch(handler)
 
     def _watch(self, handler: Any) -> None:
-        """Restrict a socket handler to complete and valid messages."""
+        """Restrict a socket handler to complete and valid messages, and to clients still there."""
         connect, take = handler.onConnect, handler.onMessage
+        handler.sendWrappedMessage = _to_the_present(handler.sendWrappedMessage)
+        handler.sendWrappedError = _to_the_present(handler.sendWrappedError)
 
         async def onConnect(request: Any, client: str) -> None:
             await connect(request, client)
@@ -184,6 +187,16 @@ def _without_hangups(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -
     """Report of an error in the background, unless a client left while it was being answered."""
     if not isinstance(context.get("exception"), ConnectionError):
         loop.default_exception_handler(context)
+
+
+def _to_the_present(send: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Answer that is dropped where its client has left meanwhile."""
+
+    async def answer(*content: Any, **options: Any) -> None:
+        with suppress(ConnectionError):
+            await send(*content, **options)
+
+    return answer
 
 
 def _small(value: Any) -> bool:

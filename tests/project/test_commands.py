@@ -33,13 +33,13 @@ def blocks(page, language):
 
 
 def commands(page):
-    """The commands of a page that need no network and end by themselves."""
+    """The commands of a page that need no network, end by themselves and install nothing."""
     lines = [
         line.partition("#")[0].strip() for code in blocks(page, "sh") for line in code.splitlines()
     ]
     return [
         line for line in lines
-        if re.match(r"(mechlearn|mpiexec) ", line) and not line.startswith("mechlearn view")
+        if re.match(r"(mechlearn (?!view|--install-completion)|mpiexec )", line)
     ]  # fmt: skip
 
 

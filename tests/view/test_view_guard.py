@@ -343,6 +343,17 @@ def test_in_a_browser_the_words_of_a_run_are_words(address, browser):
     browser.get_log("browser")
 
 
+def test_an_answer_to_a_client_that_left_is_dropped_and_other_errors_are_not():
+    from mechlearn.view.guard import _to_the_present
+
+    async def send(error):
+        raise error
+
+    asyncio.run(_to_the_present(send)(aiohttp.ClientConnectionResetError("closing")))
+    with pytest.raises(ValueError, match="wrong"):
+        asyncio.run(_to_the_present(send)(ValueError("wrong")))
+
+
 def test_a_client_that_left_is_no_error_but_anything_else_is_reported():
     from mechlearn.view.guard import _without_hangups
 
