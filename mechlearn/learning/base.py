@@ -6,7 +6,7 @@ step by step goes into its :class:`History`. How a step comes about is for its s
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -165,14 +165,17 @@ class Learner(ABC):
     def train(
         self, steps: int, tolerance: float, watch: Callable[["Learner"], None] | None = None
     ) -> bool:
-        """Learn until the error is at most ``tolerance``.
+        """Learn as by :meth:`iterate`, calling ``watch`` after every entry; True if learned."""
+        for _ in self.iterate(steps, tolerance):
+            if watch:
+                watch(self)
+        return self.history.error[-1] <= tolerance
 
-        The error is :meth:`mechlearn.tasks.problem.Problem.error`.
+    def iterate(self, steps: int, tolerance: float) -> Iterator[None]:
+        """Take steps until the error is at most ``tolerance``; yields after every history entry.
 
-        Returns whether it got there within that many updates. ``watch`` is called after every
-        entry to the history. Where the state depends on where it came from, an answer counts only
-        if the network gives it from rest; if not, learning goes on from there. Ends early where no
-        further step is of any use.
+        Where the state depends on where it came from, an answer counts only if the network gives it
+        from rest; if not, learning goes on from there. Ends early where no step is of any use.
 
         A step after which no equilibrium is found is taken back and taken again at half the pace;
         where that does not help, ``stopped`` says why, and the last good state is what is left.
@@ -200,16 +203,15 @@ class Learner(ABC):
                 self._best = self._kept
             if not self._rounds:
                 self.pace = self.pace.after_errors(self.history.error)
-            if watch:
-                watch(self)
+            yield
             done = self.history.error[-1] <= tolerance
             if done or self.updates >= steps or self.stopped:
-                return done
+                return
             before = self._kept
             try:
                 with np.errstate(over="ignore", invalid="ignore"):
                     if not self._step():
-                        return done
+                        return
             except SolveError as error:
                 self._go_back(before, error)
                 before = None

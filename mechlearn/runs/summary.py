@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import NewtonEquilibrium, EquilibriumState
 from mechlearn.equilibrium.driving import source_table
+from mechlearn.errors import SolveError
 from mechlearn.learning import Learner
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.pace import oscillates
 from mechlearn.learning.scales import Sigmoid, Softplus
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import RATIOS
+from mechlearn.units import percent
 
+#: A response found anew from rest may differ by this much before the summary warns.
+BRANCH = 1e-6
 #: A pair that is left with less than this part of its distance unloaded is worth a warning.
 SHRUNK = 0.5
 
@@ -30,6 +34,86 @@ PART, LEAST, BETTER = 0.2, 20, 0.99
 WORSE = 1.2
 #: On a saturating scale a parameter is at a bound within this part of the range between both.
 AT = 1e-9
+
+
+def cautions(learner: Learner, reported: int, outputs: NDArray, tolerance: float) -> list[str]:
+    """Cautions about a run whose targets read ``outputs`` from rest, at step ``reported``."""
+    warnings = []
+    moved = np.abs(outputs - learner.history.outputs[reported]).max() / _largest(learner.problem)
+    if learner.energy.linear:  # one equilibrium; a solid's new mesh is what differs
+        if learner.device is None and moved > tolerance:
+            warnings.append(
+                f"On a new mesh the answer differs by {percent(moved)} of what errors are measured "
+                "in; a smaller mesh_size brings less."
+            )
+    elif learner.device is None and moved > BRANCH:
+        warnings.append(
+            "The learned network has several equilibria: reached from rest it answers differently "
+            "than in training. The response from rest is reported."
+        )
+    if learner.equilibrium.floppy:
+        warnings.append(
+            "Parts of the network move without resistance, so their place is not unique; what is "
+            "read there depends on where they came from."
+        )
+    if learner.faults:
+        counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
+        warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
+    return warnings
+
+
+def _largest(problem: Problem) -> float:
+    return float(np.abs(problem.scale / problem.units).max())
+
+
+def result_of(
+    learner: Learner, keep: Literal["best", "last"]
+) -> tuple[int, EquilibriumState, NDArray, list[str]]:
+    """Step whose network is the result, and its response by :func:`_from_rest`.
+
+    At finite displacement the best step may have other equilibria, and answer worse from rest than
+    the last one does.
+    """
+    last, best = learner.updates, learner.best
+    if keep == "last" or best == last:
+        return last, *_from_rest(learner)
+    if learner.energy.linear:
+        learner.return_to(learner.best_state)
+        return best, *_from_rest(learner)
+    here = learner.position()
+    answers = []
+    for step, place in ((last, here), (best, learner.best_state)):
+        learner.return_to(place)
+        answers.append((step, *_from_rest(learner)))
+    errors = [learner.problem.error(a[2] * learner.problem.units) for a in answers]
+    if errors[1] <= errors[0]:
+        return answers[1]
+    learner.return_to(here)
+    return last, *_from_rest(learner)
+
+
+def _from_rest(learner: Learner) -> tuple[EquilibriumState, NDArray, list[str]]:
+    """The free state loaded from rest, outputs (user's units), and cautions about it."""
+    cautions = []
+    try:
+        free = learner.settle_from_rest()
+    except SolveError as error:
+        # Better than to lose what was learned.
+        free = learner.settle_again()
+        cautions.append(
+            f"The learned network does not answer when it is loaded from rest: {error} The "
+            "response at the end of training is reported."
+        )
+    outputs = learner.outputs(free) / learner.problem.units
+    cautions += learner.model.warnings(free.fields())
+    if absolute := learner.equilibrium.from_reference():
+        cautions += shrunk(learner.problem, absolute["unpulled"])
+    if learner.device is not None:
+        cautions.append(
+            "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
+            "the run, or trains it again, does without."
+        )
+    return free, outputs, cautions
 
 
 def summarise(

@@ -1,18 +1,16 @@
 """Training from a set-up to a run."""
 
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.energies import Element, element_for
-from mechlearn.equilibrium import EquilibriumState
-from mechlearn.errors import SolveError
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
 from mechlearn.attributes import values_per_bond
@@ -26,14 +24,111 @@ from mechlearn.runs.run import Run
 from mechlearn.runs.building import build_energy, build_material, build_network
 from mechlearn.runs.config import TASK_TABLES, Setup, build_rule, read_setup
 from mechlearn.runs.warm_start import begin_with, with_start
-from mechlearn.runs.summary import shrunk, summarise, timestamp
+from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
 from mechlearn.tasks.locate import by_label
-from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
-from mechlearn.units import percent
 
-#: A response found anew from rest may differ by this much before the summary warns.
-BRANCH = 1e-6
+
+class Training:
+    """Training in progress: a learner, and the run that it makes at any step.
+
+    Parameters
+    ----------
+    setup : Setup
+    make : callable
+        Builds the learner.
+
+    Attributes
+    ----------
+    learner : Learner
+    initial : mapping of parameter names to (m,) arrays
+        The learning parameters before the first step.
+    seconds : float
+        Wall time of the steps so far.
+    """
+
+    def __init__(self, setup: Setup, make: Callable[[], Learner]) -> None:
+        self.setup, self.seconds = setup, 0.0
+        self._started, began = timestamp(), time.perf_counter()
+        self.learner = make()
+        self.initial = self.learner.parameters
+        self._setup_seconds = time.perf_counter() - began
+        self._updates: Iterator[None] | None = None
+        self._more = True
+
+    def advance(self, seconds: float = 0.0, steps: int = 1) -> bool:
+        """Take at least so many steps, for about so many seconds; returns False where none is left.
+
+        Steps are not limited by ``setup.train.steps``. With none, the network is but looked at.
+
+        Raises
+        ------
+        InputError
+            For a step whose states the network cannot have.
+        SolveError
+            Where there is no good state to go back to; the training is then over.
+        """
+        learner = self.learner
+        if steps and isinstance(learner, RuleLearner):
+            learner.require_states()
+        if self._updates is None:
+            self._updates = learner.iterate(sys.maxsize, self.setup.train.tolerance)
+        began, least, self._more = time.perf_counter(), learner.updates + steps, True
+        # A continued training sees the state of its last step anew before it takes another.
+        while self._more:
+            self._more = next(self._updates, self) is None
+            passed = time.perf_counter() - began
+            if learner.updates >= least and passed >= seconds:
+                break
+        self.seconds += passed
+        return self._more
+
+    def pause(self) -> Run:
+        """The run up to now, as by :meth:`run`; the training can go on, bit by bit the same.
+
+        Its set-up has as many steps as were taken, so that it repeats the run.
+        """
+        if not self.learner.history.error:
+            self.advance(steps=0)
+        state, learner = self.learner.state(), self.learner
+        least = 0 if self._more else self.setup.train.steps
+        train = self.setup.train.model_copy(update={"steps": max(least, learner.updates)})
+        self.setup = self.setup.model_copy(update={"train": train})
+        run = self.run()
+        learner.restore(state)
+        self._updates = None
+        return run
+
+    def run(self) -> Run:
+        """The run up to now: the learned network solved anew from rest, and how it got there.
+
+        The learner is left at the step whose network is the result.
+        """
+        setup, learner = self.setup, self.learner
+        problem = learner.problem
+        history = learner.history.dataset(problem, learner.parameters)
+        reported, free, outputs, warnings = result_of(learner, setup.train.keep)
+        warnings += learner.network.notes
+        warnings += cautions(learner, reported, outputs, setup.train.tolerance)
+        return Run(
+            setup=setup.with_task(by_label(problem.task, learner.network)),
+            network=learner.network,
+            initial=self.initial,
+            learned=learner.parameters,
+            response=free.states(),
+            history=history,
+            energy=learner.energy,
+            memory=learner.memory(),
+            summary={
+                "title": setup.title,
+                **summarise(learner, free, outputs, setup.train.tolerance, setup.train.steps),
+                "reported_step": reported,
+                "wall_s": self.seconds,
+                "setup_s": self._setup_seconds,
+                "started": self._started,
+                "warnings": warnings,
+            },
+        )
 
 
 def train(
@@ -163,7 +258,7 @@ def train(
             learner.remember({} if start is None else start.memory)
         return learner
 
-    return _train(setup, make, watch)
+    return _train(Training(setup, make), watch)
 
 
 def train_file(
@@ -200,6 +295,11 @@ def train_setup(
 
     With ``checkpoints`` the training saves itself now and then; ``resume`` goes on from the last.
     """
+    return _train(begin(setup, folder, comm), watch, checkpoints, resume)
+
+
+def begin(setup: Setup, folder: Path = Path(), comm: MPI.Comm | None = None) -> Training:
+    """Training as a set-up describes it, before its first step."""
     setup = with_start(setup, folder)
 
     def make() -> Learner:
@@ -207,7 +307,23 @@ def train_setup(
         energy, material = build_energy(setup.energy, network)
         return make_learner(setup, network, energy, material, build_rule(setup), None, comm)
 
-    return _train(setup, make, watch, checkpoints, resume)
+    return Training(setup, make)
+
+
+def go_on(run: Run, task: Task | None = None) -> Training:
+    """Training that begins with what a run learned, of its task or another one.
+
+    Raises
+    ------
+    InputError
+        For a task that makes no sense on the network.
+    """
+    network, energy = run.network, run.energy
+    setup = begin_with(run.setup.with_task(task or run.setup.task), run, network, energy)
+    material = build_material(setup.energy, energy, network)
+    return Training(
+        setup, lambda: make_learner(setup, network, energy, material, build_rule(setup))
+    )
 
 
 def make_learner(
@@ -242,15 +358,12 @@ def make_learner(
 
 
 def _train(
-    setup: Setup,
-    make: Callable[[], Learner],
+    training: Training,
     watch: Callable[[Learner], None] | None,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
 ) -> Run:
-    started, began = timestamp(), time.perf_counter()
-    learner = make()
-    initial = learner.parameters
+    learner, setup = training.learner, training.setup
     if resume and checkpoints:
         checkpoints.restore(learner)
 
@@ -260,7 +373,7 @@ def _train(
         if checkpoints:
             checkpoints(learner)
 
-    ready = time.perf_counter()
+    began = time.perf_counter()
     with checkpoints or nullcontext():
         try:
             learner.train(setup.train.steps, setup.train.tolerance, see)
@@ -271,107 +384,11 @@ def _train(
                 raise
     if checkpoints:
         checkpoints.save(learner)
-    trained = time.perf_counter()
-    problem = learner.problem
-    history = learner.history.dataset(problem, learner.parameters)
-    reported, free, outputs, warnings = _result(learner, setup.train.keep)
-    warnings += learner.network.notes
-    moved = np.abs(outputs - learner.history.outputs[reported]).max() / _largest(problem)
-    if learner.energy.linear:  # one equilibrium; a solid's new mesh is what differs
-        if learner.device is None and moved > setup.train.tolerance:
-            warnings.append(
-                f"On a new mesh the answer differs by {percent(moved)} of what errors are measured in; "
-                "a smaller mesh_size brings less."
-            )
-    elif learner.device is None and moved > BRANCH:
-        warnings.append(
-            "The learned network has several equilibria: reached from rest it answers differently "
-            "than in training. The response from rest is reported."
-        )
-    if learner.equilibrium.floppy:
-        warnings.append(
-            "Parts of the network move without resistance, so their place is not unique; what is "
-            "read there depends on where they came from."
-        )
-    if learner.faults:
-        counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
-        warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
-    run = Run(
-        setup=setup.with_task(by_label(problem.task, learner.network)),
-        network=learner.network,
-        initial=initial,
-        learned=learner.parameters,
-        response=free.states(),
-        history=history,
-        energy=learner.energy,
-        memory=learner.memory(),
-        summary={
-            "title": setup.title,
-            **summarise(learner, free, outputs, setup.train.tolerance, setup.train.steps),
-            "reported_step": reported,
-            "wall_s": trained - ready,
-            "setup_s": ready - began,
-            "started": started,
-            "warnings": warnings,
-        },
-    )
+    training.seconds = time.perf_counter() - began
+    run = training.run()
     if learner.interrupted:
         raise Interrupted(run)
     return run
-
-
-def _largest(problem: Problem) -> float:
-    return float(np.abs(problem.scale / problem.units).max())
-
-
-def _result(
-    learner: Learner, keep: Literal["best", "last"]
-) -> tuple[int, EquilibriumState, NDArray, list[str]]:
-    """Step whose network is the result, and its response by :func:`_from_rest`.
-
-    At finite displacement the best step may have other equilibria, and answer worse from rest than
-    the last one does.
-    """
-    last, best = learner.updates, learner.best
-    if keep == "last" or best == last:
-        return last, *_from_rest(learner)
-    if learner.energy.linear:
-        learner.return_to(learner.best_state)
-        return best, *_from_rest(learner)
-    here = learner.position()
-    answers = []
-    for step, place in ((last, here), (best, learner.best_state)):
-        learner.return_to(place)
-        answers.append((step, *_from_rest(learner)))
-    errors = [learner.problem.error(a[2] * learner.problem.units) for a in answers]
-    if errors[1] <= errors[0]:
-        return answers[1]
-    learner.return_to(here)
-    return last, *_from_rest(learner)
-
-
-def _from_rest(learner: Learner) -> tuple[EquilibriumState, NDArray, list[str]]:
-    """The free state loaded from rest, outputs (user's units), and cautions about it."""
-    cautions = []
-    try:
-        free = learner.settle_from_rest()
-    except SolveError as error:
-        # Better than to lose what was learned.
-        free = learner.settle_again()
-        cautions.append(
-            f"The learned network does not answer when it is loaded from rest: {error} The "
-            "response at the end of training is reported."
-        )
-    outputs = learner.outputs(free) / learner.problem.units
-    cautions += learner.model.warnings(free.fields())
-    if absolute := learner.equilibrium.from_reference():
-        cautions += shrunk(learner.problem, absolute["unpulled"])
-    if learner.device is not None:
-        cautions.append(
-            "Outputs were measured on a device, which task.toml does not hold: whoever evaluates "
-            "the run, or trains it again, does without."
-        )
-    return free, outputs, cautions
 
 
 __all__ = ["train", "train_file", "train_setup"]
