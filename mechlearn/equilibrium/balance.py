@@ -17,9 +17,8 @@ from mechlearn.equilibrium.conditions import check_size, mean_stiffness, tie_to_
 from mechlearn.equilibrium.reading import PortReader, Reading
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
-from mechlearn.linalg.bordered import BorderedSolver
 from mechlearn.linalg.factorisation import Inertia
-from mechlearn.linalg.solver import DirectSolver
+from mechlearn.linalg.solver import BorderedSolver, DirectSolver
 from mechlearn.parallel import largest, total
 from mechlearn.tasks.problem import Problem
 

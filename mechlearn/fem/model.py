@@ -16,24 +16,24 @@ from scipy import sparse
 from mechlearn.energies import BondEnergy
 from mechlearn.energies.derivatives import AtRest
 from mechlearn.errors import InputError
-from mechlearn.fem.assembly import Assembled
-from mechlearn.fem.base import AtState
-from mechlearn.fem.coefficients import Packed
-from mechlearn.fem.element_assembly import Scatter
+from mechlearn.fem.assembly import (
+    BaseModel,
+    BondStiffness,
+    FormMatrix,
+    PackedCoefficients,
+    SparseProduct,
+)
 from mechlearn.fem.forms import BondForms, BorderForms
 from mechlearn.fem.macroscopic_strain import cell_components
-from mechlearn.fem.mesh import BondMesh
-from mechlearn.fem.numbering import UserOrder
+from mechlearn.fem.mesh import BondMesh, Numbering
 from mechlearn.fem.superposition import BondResponse, BondSuperposition
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.linalg.bordered import BorderedMatrix, BorderedSolver
-from mechlearn.linalg.matmul import Product
-from mechlearn.linalg.solver import DirectSolver
+from mechlearn.linalg.solver import BorderedMatrix, BorderedSolver, DirectSolver
 from mechlearn.network import Network
 from mechlearn.parallel import total
 
 
-class Model(UserOrder, AtState):
+class Model(Numbering, BaseModel):
     """Energy, forces, stiffness and local sensitivities of a network.
 
     Parameters
@@ -103,24 +103,24 @@ class Model(UserOrder, AtState):
         self.local_turns = np.r_[on.dof_of_local % self.width >= self.places, of_cell]
         self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
-        self._scattered = energy.linear and comm.size == 1
-        if not self._scattered:
-            self._assembled = Assembled(forms.stiffness, self._supports, comm, self.width)
+        self._by_bonds = energy.linear and comm.size == 1
+        if not self._by_bonds:
+            self._assembled = FormMatrix(forms.stiffness, self._supports, comm, self.width)
         self._rest: AtRest | None = None
         self._changed: set[str] = set()
-        self._packed = Packed(forms.force, self.state)
+        self._packed = PackedCoefficients(forms.force, self.state)
         self.set(**{p.name: p.default(network) for p in energy.parameters})
 
     @cached_property
-    def _scatter(self) -> Scatter:
+    def _bond_stiffness(self) -> BondStiffness:
         strains, free = len(self.energy.strains), self.local_free[: self._n_owned]
         operator = self._mesh.operator(self._forms.strain_of_motion)
-        return Scatter(operator, strains, free, self.width)
+        return BondStiffness(operator, strains, free, self.width)
 
     @property
     def matrix(self) -> PETSc.Mat:
         """Stiffness matrix of the last assembly."""
-        return self._scatter.matrix if self._scattered else self._assembled.matrix
+        return self._bond_stiffness.matrix if self._by_bonds else self._assembled.matrix
 
     def set(self, **parameters: ArrayLike) -> None:
         """Set parameters of the bonds, each one number or one per bond in the user's order.
@@ -182,8 +182,8 @@ class Model(UserOrder, AtState):
         """
         if self.cell:
             self._assemble_border(self._forms.border)
-        if self._scattered:
-            return self._scatter.assemble(self.unstrained().moduli())
+        if self._by_bonds:
+            return self._bond_stiffness.assemble(self.unstrained().moduli())
         self._assembled.start()
         self._assembled.add(self._forms.stiffness, **self._given(self._forms.stiffness))
         if expected is not None:
@@ -270,9 +270,9 @@ class Model(UserOrder, AtState):
         return self._operator(self._forms.strain_of_motion)
 
     @cached_property
-    def strain_product(self) -> Product:
+    def strain_product(self) -> SparseProduct:
         """Products of :attr:`strain_operator`."""
-        return Product(self.strain_operator)
+        return SparseProduct(self.strain_operator)
 
     def tangent_operator(self) -> sparse.csr_array:
         """Rates of the strains at the state, as :attr:`strain_operator` has the strains."""

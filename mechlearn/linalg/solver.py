@@ -1,12 +1,14 @@
-"""Solvers of sparse symmetric systems for blocks of columns: direct, and CG for large solids."""
+"""Solvers of sparse symmetric systems for blocks of columns: direct, bordered, and CG."""
 
 import math
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.fenics import PETSc
+from mechlearn.fenics import MPI, PETSc
 from mechlearn.linalg.cholmod import CholmodFactors, available
 from mechlearn.linalg.factorisation import DofGroups, Factors, Inertia, MumpsFactors
 from mechlearn.linalg.petsc_kernels import (
@@ -30,6 +32,8 @@ DENSE_FACTOR = 1e9
 MAX_RHS, MAX_RHS_PER_ENTRY = 50.0, 0.2
 #: Relative residual at which conjugate gradients stop, and their number of iterations.
 RELATIVE, ITERATIONS = 1e-10, 2000
+#: Relative size of an eigenvalue of the Schur complement below which it is zero.
+SINGULAR = 1e-12
 
 
 def select_factors(
@@ -122,6 +126,95 @@ class DirectSolver:
         """Relative residual of the last :meth:`solve`, which gave this, or of a random load."""
         known = self._factors.relative_residual
         return self._blocks.relative_residual(solution) if known is None else known
+
+
+@dataclass(eq=False)
+class BorderedMatrix:
+    """Dense rows of a bordered matrix ``[[K, B], [B^T, C]]``.
+
+    Of a network, they are those of the macroscopic strain.
+
+    Attributes
+    ----------
+    comm : MPI communicator
+        Its first rank owns the unknowns of the dense rows, which come last there.
+    B : (owned rows of K, c) array
+    C : (c, c) array
+    """
+
+    comm: MPI.Comm
+    B: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    C: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+
+    def split(self, block: NDArray) -> tuple[NDArray, NDArray]:
+        """Owned sparse rows, and the dense ones, whole on every rank."""
+        c = len(self.C)
+        sparse = block[:-c] if self.comm.rank == 0 else block
+        dense: Any = block[-c:].copy() if self.comm.rank == 0 else None
+        return sparse, dense if self.comm.size == 1 else self.comm.bcast(dense)
+
+    def join(self, sparse: NDArray, dense: NDArray) -> NDArray[np.float64]:
+        """Owned rows of both."""
+        return np.concatenate([sparse, dense]) if self.comm.rank == 0 else sparse
+
+
+class BorderedSolver:
+    """Direct solver of a bordered matrix, by the Schur complement ``C - B^T K^-1 B``.
+
+    ``K`` is factorised as it is without the border; the complement is small and dense, and the
+    signs of its eigenvalues add to the inertia (E. V. Haynsworth, Linear Algebra Appl. 1, 73
+    (1968), https://doi.org/10.1016/0024-3795(68)90050-5).
+
+    Parameters
+    ----------
+    inner : DirectSolver
+        Of ``K``.
+    border : BorderedMatrix
+        Its arrays may change before every :meth:`factor`.
+    definite : bool
+        Promise that the whole matrix is positive definite.
+    """
+
+    def __init__(self, inner: DirectSolver, border: BorderedMatrix, *, definite: bool) -> None:
+        self._inner, self._border, self._definite = inner, border, definite
+
+    def factor(self) -> None:
+        """Factorise the matrix as it is now; raises SolveError where it is singular."""
+        self._inner.factor()
+        # The border may change while this factorisation serves for other states.
+        self._b = self._border.B.copy()
+        c = self._border.C
+        self._solved_b = self._inner.solve(self._b)
+        schur = c - total(self._border.comm, self._b.T @ self._solved_b)
+        self._schur = (schur + schur.T) / 2
+        self._scale = 1 / np.sqrt(np.maximum(np.abs(c.diagonal()), 1e-300))
+        self._eigenvalues = np.linalg.eigvalsh(self._schur * np.outer(self._scale, self._scale))
+        if self._definite and not self._eigenvalues.min() > SINGULAR:
+            raise SolveError(
+                "The cell deforms without resistance: the network is floppy where its cell is not "
+                "held; hold more of the cell's strain, or add bonds."
+            )
+
+    def inertia(self) -> Inertia:
+        """Signs of the eigenvalues of the whole matrix."""
+        e = self._eigenvalues
+        of_schur = e < -SINGULAR, np.abs(e) <= SINGULAR, e > SINGULAR
+        both = zip(self._inner.inertia(), of_schur, strict=True)
+        return Inertia(*(n + int(those.sum()) for n, those in both))
+
+    def solve(self, columns: NDArray) -> NDArray[np.float64]:
+        """Solve for every column, shape (owned rows, k); the result has the same shape."""
+        sparse, dense = self._border.split(columns)
+        x = self._inner.solve(sparse)
+        right = dense - total(self._border.comm, self._b.T @ x)
+        s = self._scale[:, None]
+        y = s * np.linalg.solve(self._schur * (s * s.T), s * right)
+        return self._border.join(x - self._solved_b @ y, y)
+
+    def relative_residual(self, solution: NDArray) -> float:
+        """Relative residual of the sparse part of the last :meth:`solve`, which gave this."""
+        x, y = self._border.split(solution)
+        return self._inner.relative_residual(x + self._solved_b @ y)
 
 
 class IterativeSolver:

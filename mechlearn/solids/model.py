@@ -17,7 +17,7 @@ from scipy import sparse
 from mechlearn.energies.kinematics import spins, translations
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed
-from mechlearn.fem.base import AtState
+from mechlearn.fem.assembly import BaseModel
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
@@ -37,7 +37,7 @@ COARSEST = 0.65
 ITERATIVE_FROM = 500_000
 
 
-class SolidModel(AtState):
+class SolidModel(BaseModel):
     """Energy, forces, stiffness and local sensitivities of a network of solid struts.
 
     Parameters

@@ -7,7 +7,7 @@ from scipy import sparse
 import mechlearn as ml
 from mechlearn.energies import Beam, Resistor
 from mechlearn.equilibrium import equilibrium
-from mechlearn.fem.element_assembly import Scatter
+from mechlearn.fem.assembly import BondStiffness
 from mechlearn.fem.model import Model
 from mechlearn.fenics import MPI
 from mechlearn.learning import RuleLearner
@@ -48,7 +48,7 @@ def test_large_matrices_are_numbered_without_overflow():
     )
     free = np.arange(n) > 0
     moduli = np.random.default_rng(0).uniform(1, 2, n - 1)
-    matrix = Scatter(operator, 1, free, 1).assemble(moduli)
+    matrix = BondStiffness(operator, 1, free, 1).assemble(moduli)
     rows, columns, values = matrix.getValuesCSR()
     kept = operator * free
     wanted = (kept.T @ sparse.diags_array(moduli) @ kept).tocsr() + sparse.diags_array(
