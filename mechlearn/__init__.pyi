@@ -19,7 +19,7 @@ from mechlearn.extensions import register as register
 from mechlearn.feasibility import feasible as feasible
 from mechlearn.learning.device import Device as Device
 from mechlearn.learning.dofs import Learn as Learn
-from mechlearn.learning.imperfections import Imperfections as Imperfections
+from mechlearn.learning.device import Imperfections as Imperfections
 from mechlearn.learning.optimisers import (
     Adam as Adam, Momentum as Momentum, Optimiser as Optimiser, Plain as Plain,
 )

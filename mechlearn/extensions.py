@@ -27,7 +27,7 @@ HOMES = {
     "mechlearn.tasks.costs": "costs",
     "mechlearn.learning.optimisers": "optimisers",
     "mechlearn.learning.rules": "rules",
-    "mechlearn.learning.hardware": "devices",
+    "mechlearn.learning.device": "devices",
     "mechlearn.export": "FORMATS",
     "mechlearn.networks": "generators",
 }

@@ -103,5 +103,5 @@ class Ours:
     def step(self) -> None:
         """Make the step."""
         learner = self.learner
-        learner._look(learner.outputs(learner.settle()))
+        learner._evaluate_phases(learner.outputs(learner.settle()))
         learner._step()

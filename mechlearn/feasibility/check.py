@@ -8,7 +8,7 @@ from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.extensions import name_of
 from mechlearn.feasibility import Feasibility, counted, searched
-from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.device import Imperfections
 from mechlearn.network import Network
 from mechlearn.runs.building import build_energy, build_network
 from mechlearn.runs.config import Setup, build_rule
@@ -39,7 +39,7 @@ def check_setup(
     # The first state is found, and what its first step needs.
     learner.train(0, setup.train.tolerance)
     for dof in learner.dofs:
-        dof.learns &= learner.flaws.whole
+        dof.learns &= learner.elements.intact
         dof.values = learner.parameters[dof.name]
     kind = "periodic" if network.periodic else "finite"
     lines = [

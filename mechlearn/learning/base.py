@@ -15,13 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
+from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
-from mechlearn.learning.hardware import Hardware
-from mechlearn.learning.history import History
-from mechlearn.learning.imperfections import DeviceModel, Imperfections
-from mechlearn.learning.optimisers import Plain, make_optimiser
-from mechlearn.learning.pace import Pace
-from mechlearn.learning.position import Position, within
+from mechlearn.learning.history import History, Position, within
+from mechlearn.learning.optimisers import Plain, StepScale, make_optimiser
 from mechlearn.learning.rules import Procedure
 from mechlearn.network import Network
 from mechlearn.tasks.task import Task
@@ -70,7 +67,9 @@ class Learner(ABC):
         Steps taken.
     faults : Counter
         How often an equilibrium could not be found or trusted, by kind (:class:`SolveError`).
-    pace : Pace
+    elements : ImperfectElements
+        What elements make of the values they are set to, of steps and of strains.
+    step_scale : StepScale
         The factor on all steps.
     best : int
         The step with the smallest error so far.
@@ -99,7 +98,7 @@ class Learner(ABC):
 
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
-        self.refuse(task, energy, learn, rule)
+        self.validate(task, energy, learn, rule)
         self.network, self.energy, self.learn, self.rule = network, energy, learn, rule
         self.seed, self.batch, self.device = seed, batch, device
         rng = np.random.default_rng(seed)
@@ -107,17 +106,17 @@ class Learner(ABC):
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.flaws = DeviceModel(imperfections or Imperfections(), network, seed)
-        if energy.continuum and self.flaws.senses:
+        self.elements = ImperfectElements(imperfections or Imperfections(), network, seed)
+        if energy.continuum and self.elements.noisy_strains:
             raise InputError(
                 f"imperfections: noise and bias are of bonds; a {energy.name} has no one strain."
             )
         for dof in self.dofs:
-            self.flaws.apply_initial(dof)
+            self.elements.apply_initial(dof)
         learns = {dof.name: dof.learns for dof in self.dofs}
         values: dict[str, Any] = {**material, **self._parameters()}
         self.system = System(
-            network, task, energy, learns=learns, cut=self.flaws.given.broken, comm=comm, **values
+            network, task, energy, learns=learns, cut=self.elements.broken, comm=comm, **values
         )
         require_response(self.system)
         self._steps = [make_optimiser(optimiser, rate, dof) for dof in self.dofs]
@@ -127,20 +126,24 @@ class Learner(ABC):
         self.updates = 0
         self.faults: Counter[str] = Counter()
         self.stopped = ""
-        self.pace = Pace()
-        # Devices that round their changes go up and down at any pace.
-        self._rounds = bool(self.flaws.given.quantum or self.flaws.given.levels)
+        self.step_scale = StepScale()
+        # Devices that round their changes go up and down at any size of a step.
+        self._rounds = bool(self.elements.given.quantum or self.elements.given.levels)
         self._kept: Position | None = None
         self._noted: Position | None = None
         self.interrupted = False
         self._best: Position | None = None
         self._moment = (0, 0)
-        if self.flaws.senses:
+        if self.elements.noisy_strains:
             strains = self.model.to_bonds(self.settle().strains())
-            self.flaws.unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
+            self.elements.strain_unit = np.sqrt(np.mean(strains**2, axis=(1, 2)))[:, None, None]
+        self._begin()
+
+    def _begin(self) -> None:  # noqa: B027 (most have nothing to add)
+        """Prepare what a way of learning has beside the rest."""
 
     @classmethod  # noqa: B027 (most take anything)
-    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+    def validate(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         """Raise InputError for a rule that cannot learn the task."""
 
     @property
@@ -155,7 +158,7 @@ class Learner(ABC):
     def _parameters(self) -> dict[str, NDArray[np.float64]]:
         """The same, some of which are what the dofs hold."""
         values = {dof.name: dof.values for dof in self.dofs}
-        return self.flaws.true(values, self.energy.removal if self.flaws.cuts else ())
+        return self.elements.actual_values(values, self.energy.removal)
 
     def settle(self) -> "EquilibriumState":
         """Free state at the present parameters."""
@@ -177,7 +180,7 @@ class Learner(ABC):
         Where the state depends on where it came from, an answer counts only if the network gives it
         from rest; if not, learning goes on from there. Ends early where no step is of any use.
 
-        A step after which no equilibrium is found is taken back and taken again at half the pace;
+        A step after which no equilibrium is found is taken back and taken again at half its size;
         where that does not help, ``stopped`` says why, and the last good state is what is left.
 
         Raises
@@ -190,7 +193,7 @@ class Learner(ABC):
             self._kept = self.position()
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked
-                    outputs, contrast = self._see(tolerance)
+                    outputs, contrast = self._observe(tolerance)
             except SolveError as error:
                 if before is None:
                     raise
@@ -202,7 +205,7 @@ class Learner(ABC):
             if self._best is None or self.history.error[-1] < self.history.error[self.best]:
                 self._best = self._kept
             if not self._rounds:
-                self.pace = self.pace.after_errors(self.history.error)
+                self.step_scale = self.step_scale.after_errors(self.history.error)
             yield
             done = self.history.error[-1] <= tolerance
             if done or self.updates >= steps or self.stopped:
@@ -217,7 +220,7 @@ class Learner(ABC):
                 before = None
                 continue
             self.updates += 1
-            self.pace = self.pace.after_success()
+            self.step_scale = self.step_scale.after_success()
 
     def recover(self, tolerance: float) -> bool:
         """Return to the last completed step after an interruption.
@@ -226,10 +229,10 @@ class Learner(ABC):
         """
         if self._noted is None:
             return False
-        self.updates, self.pace = self._noted.updates, self._noted.pace
+        self.updates, self.step_scale = self._noted.updates, self._noted.step_scale
         self._put(self._noted)
         self.history.cut(self.updates)
-        outputs, contrast = self._see(tolerance)
+        outputs, contrast = self._observe(tolerance)
         self.history.note(self.problem, outputs, contrast, self.parameters)
         self.interrupted = True
         return True
@@ -249,13 +252,13 @@ class Learner(ABC):
         self._put(kept)
         self.equilibrium.update(**self._parameters())
 
-    def _see(self, tolerance: float) -> tuple[NDArray, NDArray]:
+    def _observe(self, tolerance: float) -> tuple[NDArray, NDArray]:
         """Outputs and contrasts of the network as it is now."""
         self._moment = (self.updates, 0)
         outputs = self.outputs(self.settle())
         if self.problem.error(outputs) <= tolerance and self.device is None:
             outputs = self.outputs(self.settle_from_rest())
-        return outputs, self._look(outputs)
+        return outputs, self._evaluate_phases(outputs)
 
     def position(self) -> Position:
         """Position at the start of the next step."""
@@ -264,7 +267,7 @@ class Learner(ABC):
             tuple(dof.values for dof in self.dofs),
             tuple(dict(step.memory) for step in self._steps),
             self.equilibrium.keep(),
-            self.pace,
+            self.step_scale,
         )
 
     def _put(self, kept: Position) -> None:
@@ -284,18 +287,18 @@ class Learner(ABC):
         self.updates = kept.updates
         self._put(kept)
         self.history.cut(self.updates)
-        self.pace = kept.pace
-        if not self._soften():
+        self.step_scale = kept.step_scale
+        if not self._reduce_step():
             self.stopped = f"after step {failed} no step was possible: {error}"
 
-    def _soften(self) -> bool:
+    def _reduce_step(self) -> bool:
         """Reduce the next step after a failure; False if it cannot be smaller."""
-        slower = self.pace.after_failure()
-        self.pace = slower or self.pace
+        slower = self.step_scale.after_failure()
+        self.step_scale = slower or self.step_scale
         return slower is not None
 
     @abstractmethod
-    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+    def _evaluate_phases(self, outputs: NDArray) -> NDArray[np.float64]:
         """Evaluate the phases of a step; returns the contrast of every example."""
 
     @abstractmethod
@@ -381,7 +384,8 @@ class Learner(ABC):
             dof.values = values
             step.memory = within(state, f"step/{dof.name}/")
         self.equilibrium.recall(within(state, "memory/"))
-        self.updates, self.pace = int(state["updates"]), Pace.from_array(state["pace"])
+        self.updates = int(state["updates"])
+        self.step_scale = StepScale.from_array(state["step_scale"])
 
     def outputs(self, free: "EquilibriumState") -> NDArray[np.float64]:
         """Outputs of the model, or of the device that it models."""

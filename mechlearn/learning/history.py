@@ -1,11 +1,13 @@
-"""Training history as labelled arrays."""
+"""Record of a training: its history, and positions to go back to, as plain arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.learning.optimisers import StepScale
 from mechlearn.tasks.problem import Problem
 
 if TYPE_CHECKING:
@@ -129,3 +131,43 @@ class History:
                 ),
             },
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """Start of a step; arrays in it are never changed.
+
+    Attributes
+    ----------
+    updates : int
+        Steps taken before.
+    dofs : tuple of (m,) arrays
+        Values of what learns.
+    steps : tuple of mappings
+        The optimisers' memory.
+    equilibrium : Any
+        What the next states start from, as the equilibrium keeps it.
+    step_scale : StepScale
+    """
+
+    updates: int
+    dofs: tuple[NDArray, ...]
+    steps: tuple[dict[str, NDArray], ...]
+    equilibrium: Any
+    step_scale: StepScale
+
+    def arrays(
+        self, names: Iterable[str], states: Mapping[str, NDArray]
+    ) -> dict[str, NDArray[Any]]:
+        """Everything as arrays by name, given names of what learns and arrays of the states."""
+        out: dict[str, NDArray] = {"updates": np.array(self.updates)}
+        out["step_scale"] = self.step_scale.as_array()
+        for name, values, memory in zip(names, self.dofs, self.steps, strict=True):
+            out[f"dof/{name}"] = values
+            out |= {f"step/{name}/{key}": value for key, value in memory.items()}
+        return out | {f"memory/{name}": values for name, values in states.items()}
+
+
+def within(state: Mapping[str, NDArray], start: str) -> dict[str, NDArray]:
+    """Entries with names that begin with ``start``, which is removed."""
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

@@ -1,7 +1,7 @@
 """Learners by local rules: every element's own signals from several phases."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
@@ -13,9 +13,8 @@ from mechlearn.extensions import name_of
 from mechlearn.fem.superposition import Sense
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn
-from mechlearn.learning.rules import Rule, check_rule, signals
-from mechlearn.network import Network
-from mechlearn.phase import Phase
+from mechlearn.learning.rules import Rule, signals
+from mechlearn.phase import Phase, weighted_sum
 from mechlearn.tasks.task import Task
 
 #: Numbers whose difference is a signal have this many units of rounding.
@@ -30,23 +29,15 @@ class RuleLearner(Learner):
 
     rule: Rule
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        energy: Element,
-        learn: Mapping[str, Learn],
-        rule: Rule,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, task, energy, learn, rule, **options)
+    @override
+    def _begin(self) -> None:
         self._states: list[PhaseState] = []
-        self._phases: tuple[Phase, ...] = tuple(rule.phases)
-        self._weights: tuple[float, ...] | None = getattr(rule, "weights", None)
-        clamps = any(p.kind == "clamp" and p.amount for p in rule.phases)
+        self._phases: tuple[Phase, ...] = tuple(self.rule.phases)
+        self._weights: tuple[float, ...] | None = getattr(self.rule, "weights", None)
+        clamps = any(p.kind == "clamp" and p.amount for p in self._phases)
         self.equilibrium.compared = self._phases
         #: Whether clamped states are asked for that a network at finite displacement has not.
-        self._adrift = clamps and not energy.linear and self.equilibrium.released_floats
+        self._adrift = clamps and not self.energy.linear and self.equilibrium.released_floats
 
     def require_states(self) -> None:
         """Raise InputError for a step whose states the network cannot have."""
@@ -65,7 +56,7 @@ class RuleLearner(Learner):
 
     @classmethod
     @override
-    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+    def validate(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         check_rule(rule)
         if not task.cost.has_values and any(p.kind == "clamp" and p.amount for p in rule.phases):
             raise InputError(
@@ -74,7 +65,7 @@ class RuleLearner(Learner):
             )
 
     @override
-    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+    def _evaluate_phases(self, outputs: NDArray) -> NDArray[np.float64]:
         if self._adrift:
             return np.full(self.problem.n_examples, np.nan)
         self._states = self._compare(outputs)
@@ -90,7 +81,9 @@ class RuleLearner(Learner):
 
     def _compare(self, outputs: NDArray) -> "list[PhaseState]":
         """The rule's phases, nudged by the errors that were measured."""
-        measured = self.flaws.read(outputs, self.equilibrium.problem.scale, self._moment)
+        measured = self.elements.measured_outputs(
+            outputs, self.equilibrium.problem.scale, self._moment
+        )
         return [self.equilibrium.solve(phase, measured) for phase in self._phases]
 
     def _sweep(self, batch: int) -> None:
@@ -107,7 +100,7 @@ class RuleLearner(Learner):
 
     def _signal(self, name: str) -> NDArray[np.float64]:
         """Signals of the elements, mean over examples, in bond order."""
-        if self._weights is not None and not self.flaws.senses:
+        if self._weights is not None and not self.elements.noisy_strains:
             signal = self.equilibrium.mean_signal(name, self._states, self._weights)
             return self.model.to_bonds(signal)
         felt = [
@@ -129,11 +122,13 @@ class RuleLearner(Learner):
         return UNITS * np.finfo(float).eps * gain * (size + size.mean())
 
     def _sense(self, phase: int) -> Sense | None:
-        if not self.flaws.senses:
+        if not self.elements.noisy_strains:
             return None
 
         def sense(strain: NDArray, what: str) -> NDArray:
-            said = self.flaws.sense(self.model.to_bonds(strain), what, self._moment, phase)
+            said = self.elements.measured_strain(
+                self.model.to_bonds(strain), what, self._moment, phase
+            )
             return self.model.to_local_bonds(said)
 
         return sense
@@ -144,9 +139,9 @@ class RuleLearner(Learner):
             if step.sensitive and not step.memory:
                 step.take_rounding(np.abs(dof.on_scale(self._rounding(dof.name))))
             move = step(dof.on_scale(self._signal(dof.name)))
-            moves.append(move if self.pace.factor == 1 else self.pace.factor * move)
+            moves.append(move if self.step_scale.factor == 1 else self.step_scale.factor * move)
         for dof, move in zip(self.dofs, moves, strict=True):
-            self.flaws.change(dof, move, self._moment)
+            self.elements.apply_step(dof, move, self._moment)
             # A product that is finite says of both that all their numbers are.
             if not math.isfinite(move.dot(dof.values)):
                 self._require_finite(f"the change of {dof.name}", move, "a smaller rate")
@@ -159,3 +154,29 @@ class RuleLearner(Learner):
                 f"use {better}.",
                 "not finite",
             )
+
+
+def check_rule(rule: Any) -> None:
+    """Raise InputError for an object that is no rule, or claims weights that its signal has not."""
+    name, weights = name_of(rule), getattr(rule, "weights", None)
+    phases = getattr(rule, "phases", None)
+    own = callable(getattr(rule, "signal", None)) and (
+        getattr(type(rule), "signal", None) is not Rule.signal
+    )
+    if not isinstance(phases, Sequence) or not phases or not (own or weights is not None):
+        raise InputError(f"rule {name} must have phases, and weights or a method signal.")
+    if wrong := [phase for phase in phases if not isinstance(phase, Phase)]:
+        raise InputError(f"rule {name}: the phase {wrong[0]!r} must be an ml.Phase(kind, amount).")
+    if weights is None:
+        return
+    real = isinstance(weights, Sequence) and all(isinstance(w, float | int) for w in weights)
+    if not real or len(weights) != len(phases) or not np.isfinite(weights).all():
+        raise InputError(
+            f"rule {name}: weights = {weights!r} must be {len(phases)} numbers, one per phase."
+        )
+    felt = list(np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
+    if own and not np.allclose(signals(rule, felt), weighted_sum(weights, felt)):
+        raise InputError(
+            f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "
+            f"{weights!r}; leave weights out, or mend one of them."
+        )

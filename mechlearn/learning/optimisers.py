@@ -1,11 +1,11 @@
-"""Optimisers: steps of parameters from their signals.
+"""Optimisers: steps of parameters from their signals, and the factor that scales all steps.
 
-All are element-wise, so that a local rule stays local.
+Optimisers are element-wise, so that a local rule stays local.
 """
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.extensions import Registry, name_of
-from mechlearn.learning.dofs import LearningDof
-from mechlearn.learning.scales import Linear
+from mechlearn.learning.dofs import LearningDof, Linear
+
+#: Failed steps are taken again at half their size, down to this part of it.
+MIN_STEP_SCALE = 2.0**-10
+#: After so many steps without failure their size is doubled again, up to its limit.
+PATIENCE = 10
+#: Errors are judged in windows of this many steps.
+WINDOW = 20
+#: An error oscillates if it turns in more than this part of a window, by more than this part of
+#: itself, and its smallest value is not below this part of the smallest before.
+MIN_TURNS, MIN_SWING, LEAST_GAIN = 0.4, 0.01, 0.99
 
 
 @dataclass(kw_only=True)
@@ -200,3 +209,69 @@ def make_optimiser(given: Any, rate: float | None, dof: LearningDof) -> Optimise
 def _check(right: bool, name: str, value: object, what: str) -> None:
     if not right:
         raise InputError(f"train.optimiser: {name} = {value} must be {what}.")
+
+
+@dataclass(frozen=True)
+class StepScale:
+    """Factor on all steps: halved after failed ones, and while the error oscillates.
+
+    Attributes
+    ----------
+    factor : float
+        What moves are multiplied by.
+    limit : float
+        The largest factor; halved for good where the error oscillates.
+    good : int
+        Steps without failure since the factor last changed.
+    judged : int
+        Number of errors already looked at.
+    """
+
+    factor: float = 1.0
+    limit: float = 1.0
+    good: int = 0
+    judged: int = 0
+
+    def after_success(self) -> "StepScale":
+        """The factor after a step without failure."""
+        if self.factor == self.limit:
+            return self
+        if self.good + 1 < PATIENCE:
+            return StepScale(self.factor, self.limit, self.good + 1, self.judged)
+        return StepScale(min(2 * self.factor, self.limit), self.limit, 0, self.judged)
+
+    def after_failure(self) -> "StepScale | None":
+        """The factor after a failed step; None where it would be below the smallest."""
+        half = self.factor / 2
+        return StepScale(half, self.limit, 0, self.judged) if half >= MIN_STEP_SCALE else None
+
+    def after_errors(self, errors: Sequence[float]) -> "StepScale":
+        """The factor after these errors: half where the last window of them only oscillates."""
+        if len(errors) - self.judged < WINDOW:
+            return self
+        seen = len(errors)
+        limit = self.limit
+        if oscillates(np.array(errors)) and limit / 2 >= MIN_STEP_SCALE:
+            limit /= 2
+        return StepScale(min(self.factor, limit), limit, self.good, seen)
+
+    def as_array(self) -> NDArray[np.float64]:
+        """All four numbers, for a checkpoint."""
+        return np.array([self.factor, self.limit, self.good, self.judged], dtype=float)
+
+    @classmethod
+    def from_array(cls, numbers: NDArray) -> "StepScale":
+        """The factor of an array that :meth:`as_array` made."""
+        factor, limit, good, judged = (float(n) for n in numbers)
+        return cls(factor, limit, int(good), int(judged))
+
+
+def oscillates(errors: NDArray, window: int = WINDOW) -> bool:
+    """True if the last errors go up and down without a new minimum."""
+    last, before = errors[-window:], errors[:-window]
+    if not len(before) or not np.isfinite(last).all():
+        return False
+    change = np.diff(last)
+    turns = np.count_nonzero(change[1:] * change[:-1] < 0)
+    swing = np.ptp(last) > MIN_SWING * last.min()
+    return bool(turns > MIN_TURNS * len(last) and swing and last.min() >= LEAST_GAIN * before.min())

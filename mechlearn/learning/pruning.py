@@ -17,7 +17,6 @@ from mechlearn.errors import InputError, listed
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn
 from mechlearn.learning.rules import GreedyPruning
-from mechlearn.network import Network
 from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -38,26 +37,18 @@ class PruningLearner(Learner):
 
     rule: GreedyPruning
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        energy: Element,
-        learn: Mapping[str, Learn],
-        rule: GreedyPruning,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, task, energy, learn, rule, **options)
+    @override
+    def _begin(self) -> None:
         self._dof = self.dofs[0]
         self._whole = self._base = self._dof.values.copy()
         self._response: _Response | None = None
         # All changes to the base in their order, and bonds after whose change nothing was solved.
         self._changes: list[int] = []
-        self._barred = np.zeros(network.n_edges, dtype=bool)
+        self._barred = np.zeros(self.network.n_edges, dtype=bool)
 
     @classmethod
     @override
-    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+    def validate(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         first = energy.stiffness_parameter
         if not list(learn) == [first] == list(energy.removal):
             raise InputError(
@@ -77,7 +68,7 @@ class PruningLearner(Learner):
             )
 
     @override
-    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+    def _evaluate_phases(self, outputs: NDArray) -> NDArray[np.float64]:
         if self._response is None or self._response.drifted():
             self._respond()
         return np.zeros(self.problem.n_examples)
@@ -86,13 +77,13 @@ class PruningLearner(Learner):
         """Compute all compliances of the present network."""
         self._base, self._changes = self._dof.values.copy(), []
         name = self._dof.name
-        there = self.flaws.true({name: self._whole}, [name])[name]
+        there = self.elements.actual_values({name: self._whole}, [name])[name]
         at = cast("LinearEquilibrium", self.equilibrium)
         self._response = _Response(at, self.parameters[name] > 0, there)
 
     @override
     def _step(self) -> bool:
-        may = self._dof.learns & self.flaws.whole & ~self._barred
+        may = self._dof.learns & self.elements.intact & ~self._barred
         bond = self._response.best(self.rule.restore, may)
         if bond is None:
             return False
@@ -107,7 +98,7 @@ class PruningLearner(Learner):
         self._changes.append(bond)
 
     @override
-    def _soften(self) -> bool:
+    def _reduce_step(self) -> bool:
         """Undo the last change, and leave that bond as it is from now on."""
         self._barred[self._changes[-1]] = True
         self._change(self._changes[-1])

@@ -9,7 +9,7 @@ method ``signal``. Any object with ``phases`` and one of the two is a rule.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args, override
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, failure
 from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
+
+if TYPE_CHECKING:
+    from mechlearn.learning.base import Learner
 
 Variant = Literal["positive", "negative", "centred"]
 Response = Literal["proportional", "sign"]
@@ -27,6 +30,12 @@ class Procedure(ABC):
     """Training procedure: a local rule, or a global search."""
 
     name: ClassVar[str]
+
+    def learner(self) -> "type[Learner]":
+        """Class of the learners that follow it."""
+        from mechlearn.learning.local import RuleLearner
+
+        return RuleLearner
 
 
 class Rule(Procedure):
@@ -300,6 +309,12 @@ class GreedyPruning(Procedure):
     name: ClassVar[str] = "pruning"
     restore: bool = True
 
+    @override
+    def learner(self) -> "type[Learner]":
+        from mechlearn.learning.pruning import PruningLearner
+
+        return PruningLearner
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradientFree(Procedure):
@@ -329,31 +344,11 @@ class GradientFree(Procedure):
             known = " or ".join(get_args(Method))
             raise InputError(f"rule: method = {self.method!r} must be {known}.")
 
+    @override
+    def learner(self) -> "type[Learner]":
+        from mechlearn.learning.searching import SearchLearner
 
-def check_rule(rule: Any) -> None:
-    """Raise InputError for an object that is no rule, or claims weights that its signal has not."""
-    name, weights = name_of(rule), getattr(rule, "weights", None)
-    phases = getattr(rule, "phases", None)
-    own = callable(getattr(rule, "signal", None)) and (
-        getattr(type(rule), "signal", None) is not Rule.signal
-    )
-    if not isinstance(phases, Sequence) or not phases or not (own or weights is not None):
-        raise InputError(f"rule {name} must have phases, and weights or a method signal.")
-    if wrong := [phase for phase in phases if not isinstance(phase, Phase)]:
-        raise InputError(f"rule {name}: the phase {wrong[0]!r} must be an ml.Phase(kind, amount).")
-    if weights is None:
-        return
-    real = isinstance(weights, Sequence) and all(isinstance(w, float | int) for w in weights)
-    if not real or len(weights) != len(phases) or not np.isfinite(weights).all():
-        raise InputError(
-            f"rule {name}: weights = {weights!r} must be {len(phases)} numbers, one per phase."
-        )
-    felt = list(np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
-    if own and not np.allclose(signals(rule, felt), weighted_sum(weights, felt)):
-        raise InputError(
-            f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "
-            f"{weights!r}; leave weights out, or mend one of them."
-        )
+        return SearchLearner
 
 
 def signals(rule: Any, sensitivities: Sequence[NDArray]) -> NDArray[np.float64]:

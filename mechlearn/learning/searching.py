@@ -12,7 +12,6 @@ from mechlearn.extensions import load
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn, LearningDof
 from mechlearn.learning.rules import GradientFree
-from mechlearn.network import Network
 from mechlearn.tasks.task import Task
 
 #: Nevergrad's optimisers behind the methods' names.
@@ -32,23 +31,15 @@ class SearchLearner(Learner):
 
     rule: GradientFree
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        energy: Element,
-        learn: Mapping[str, Learn],
-        rule: GradientFree,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, task, energy, learn, rule, **options)
+    @override
+    def _begin(self) -> None:
         self._cost = np.inf
         self._told: list[float] = []
         self._search = self._start()
 
     @classmethod
     @override
-    def refuse(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
+    def validate(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         if any(table.bounds is None for table in learn.values()):
             raise InputError(f"rule: {rule.name} needs bounds of all that learns.")
 
@@ -65,7 +56,7 @@ class SearchLearner(Learner):
         return kind(parametrization=space, budget=BUDGET)
 
     @override
-    def _look(self, outputs: NDArray) -> NDArray[np.float64]:
+    def _evaluate_phases(self, outputs: NDArray) -> NDArray[np.float64]:
         self._cost = float(self.problem.costs(outputs).mean())
         return np.zeros(self.problem.n_examples)
 
@@ -79,7 +70,7 @@ class SearchLearner(Learner):
             before = dof.scale.coordinate(dof.values, dof.low, dof.high)[dof.learns]
             step = np.zeros(len(dof.values))
             step[dof.learns] = x - before
-            self.flaws.change(dof, step, (self.updates, 0))
+            self.elements.apply_step(dof, step, (self.updates, 0))
         try:
             cost = float(self.problem.costs(self.outputs(self.settle())).mean())
         except SolveError as error:
@@ -93,7 +84,7 @@ class SearchLearner(Learner):
         return True
 
     @override
-    def _soften(self) -> bool:
+    def _reduce_step(self) -> bool:
         return False  # trials that fail are judged in their step
 
     @override

@@ -18,7 +18,7 @@ from mechlearn.extensions import load_packages, name_of, needed, registries
 from mechlearn.learning.optimisers import optimisers
 from mechlearn.attributes import values_per_bond
 from mechlearn.learning.dofs import Learn
-from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.device import Imperfections
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.schema import Table, build, input_error, settings

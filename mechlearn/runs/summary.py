@@ -15,9 +15,8 @@ from mechlearn.equilibrium import NewtonEquilibrium, EquilibriumState
 from mechlearn.equilibrium.driving import source_table
 from mechlearn.errors import SolveError
 from mechlearn.learning import Learner
-from mechlearn.learning.dofs import LearningDof
-from mechlearn.learning.pace import oscillates
-from mechlearn.learning.scales import Sigmoid, Softplus
+from mechlearn.learning.dofs import LearningDof, Sigmoid, Softplus
+from mechlearn.learning.optimisers import oscillates
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import RATIOS
 from mechlearn.units import percent
@@ -268,7 +267,7 @@ def judge(
     if len(errors) < 2 * last or recent.min() < BETTER * errors[:-last].min():
         return Verdict("unfinished", f"{learner.updates} steps were too few{more}")
     if oscillates(errors, last) and accuracy is None:
-        slower = f", made {1 / learner.pace.limit:g} times as small" * (learner.pace.limit < 1)
+        slower = f", made {1 / learner.step_scale.limit:g} times as small" * (learner.step_scale.limit < 1)
         return Verdict(
             "oscillating",
             f"the error goes up and down between {recent.min():.2g} and {recent.max():.2g} in the "

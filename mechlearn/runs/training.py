@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.energies import Element, element_for
 from mechlearn.fenics import MPI
-from mechlearn.learning import Hardware, Learner, RuleLearner, learner_of
+from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.attributes import values_per_bond
 from mechlearn.learning.dofs import Learn, learning_tables
-from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.device import Imperfections
 from mechlearn.learning.optimisers import Optimiser
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
@@ -337,7 +337,8 @@ def make_learner(
 ) -> Learner:
     """Learner of a set-up; energy and rule may be user-defined."""
     options = setup.train
-    learner = learner_of(rule)(
+    kind = rule.learner() if isinstance(rule, Procedure) else RuleLearner
+    learner = kind(
         network,
         setup.task,
         energy,

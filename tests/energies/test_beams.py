@@ -14,7 +14,7 @@ from mechlearn.equilibrium import balance, equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fem.model import Model
 from mechlearn.learning import RuleLearner
-from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.device import Imperfections
 from mechlearn.learning.rules import CoupledLearning, GradientDescent, GreedyPruning
 from mechlearn.linalg.solver import DirectSolver
 from mechlearn.network import Network

@@ -19,7 +19,7 @@ from mechlearn.equilibrium import LinearEquilibrium, equilibrium
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.learning import PruningLearner, RuleLearner
-from mechlearn.learning.pace import SLOWEST
+from mechlearn.learning.optimisers import MIN_STEP_SCALE
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.parallel import largest
@@ -66,7 +66,7 @@ def test_a_floppy_mode_that_appears_is_approached_gently_and_never_reported(plan
     assert s["outcome"] == "stopped"
     assert "stiffness matrix is singular" in s["why"]
     assert s["faults"].keys() == {"singular"}
-    assert s["faults"]["singular"] > np.log2(1 / SLOWEST)
+    assert s["faults"]["singular"] > np.log2(1 / MIN_STEP_SCALE)
     assert any("were taken back (singular:" in w for w in s["warnings"])
     # What is reported is the last good network, solved right.
     k = run.learned["stiffness"]
@@ -84,7 +84,7 @@ def test_floating_parts_are_no_minimum_at_finite_displacement(plane, monkeypatch
     run = learn_plain(plane, 3.0, energy=FiniteSpring())
     assert run.summary["outcome"] == "stopped"
     assert "without resistance" in run.summary["why"]
-    assert run.summary["faults"]["singular"] > np.log2(1 / SLOWEST)
+    assert run.summary["faults"]["singular"] > np.log2(1 / MIN_STEP_SCALE)
     reached = run.history["output"].values[:, 0, 0]
     assert reached[-5:] == pytest.approx(reached[-1], rel=1e-3)
     # On the verge of floating it may answer no more when it is loaded anew; nothing is lost then.
@@ -233,14 +233,14 @@ def test_pruning_bars_a_bond_without_which_there_is_no_equilibrium(plane, monkey
 
     monkeypatch.setattr(LinearEquilibrium, "update", fail)
     barred = []
-    soften = PruningLearner._soften
+    soften = PruningLearner._reduce_step
 
     def note(self):
         soften(self)
         barred.append(np.flatnonzero(self._barred).tolist())
         return True
 
-    monkeypatch.setattr(PruningLearner, "_soften", note)
+    monkeypatch.setattr(PruningLearner, "_reduce_step", note)
     run = ml.train(plane, TASK, **PRUNE)
     assert barred == [[first]]
     assert run.summary["faults"] == {"singular": 1}
@@ -340,14 +340,14 @@ from mechlearn.errors import SolveError
 from mechlearn.learning import Learner
 from mechlearn.parallel import rank
 
-see = Learner._see
+see = Learner._observe
 
 def fail(self, tolerance):
     if self.updates == 0 and rank() == 1:
         raise SolveError("Only this rank knows.")
     return see(self, tolerance)
 
-Learner._see = fail
+Learner._observe = fail
 main(sys.argv[1:])
 """
 
@@ -398,7 +398,7 @@ def test_loads_that_are_no_numbers_are_found_at_once(nodes, bad):
 
 
 def jumping(monkeypatch):
-    """Let every other bond jump to and fro by as much as the pace allows."""
+    """Let every other bond jump to and fro by as much as the step scale allows."""
 
     def signal(self, name):
         out = np.zeros(self.network.n_edges)
@@ -423,13 +423,13 @@ def test_an_oscillating_error_slows_the_steps_down_and_the_best_is_the_result(pl
     last = ml.train(plane, TASK, keep="last", **options)
     assert last.summary["error"] == pytest.approx(errors[-1], rel=1e-12)
     assert last.summary["reported_step"] == 50
-    # Elements that round what they are set to jump at any pace: nothing slows down.
+    # Elements that round what they are set to jump at any step scale: nothing slows down.
     rounded = ml.train(plane, TASK, imperfections=ml.Imperfections(levels=1000), **options)
     assert "times as small" not in rounded.summary["why"]
 
 
 def test_a_rate_too_large_for_rest_lengths_is_lowered_until_they_learn(plane):
-    """At the first pace the error jumps for ever."""
+    """At the first size of steps the error jumps for ever."""
     options = {
         "energy": ml.FiniteSpring(),
         "rule": ml.CoupledLearning(eta=0.05),
@@ -459,7 +459,7 @@ def test_the_result_is_the_best_also_after_a_break(plane, monkeypatch, tmp_path)
     resumed.train(50, 1e-9)
     assert resumed.history.error == whole.history.error
     assert resumed.best == whole.best
-    assert resumed.pace == whole.pace
+    assert resumed.step_scale == whole.step_scale
     for one in (whole, resumed):
         one.return_to(one.best_state)
     assert np.array_equal(whole.dofs[0].values, resumed.dofs[0].values)

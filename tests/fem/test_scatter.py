@@ -104,7 +104,7 @@ def test_a_rule_that_is_linear_learns_alike_by_means_and_by_examples(plane):
     signals = []
     for rule in (ml.CoupledLearning, OneByOne):
         learner = many_examples(plane, rule=rule)
-        learner._look(learner.outputs(learner.settle()))
+        learner._evaluate_phases(learner.outputs(learner.settle()))
         signals.append(learner._signal("stiffness"))
     np.testing.assert_allclose(*signals, rtol=0, atol=1e-10 * np.abs(signals[0]).max())
 

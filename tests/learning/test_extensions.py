@@ -32,7 +32,7 @@ def task(net):
 
 def signal_of(rule, net, task):
     learner = RuleLearner(net, task, ml.Spring(), LEARN, rule)
-    learner._look(learner.outputs(learner.settle()))
+    learner._evaluate_phases(learner.outputs(learner.settle()))
     return learner._signal("stiffness")
 
 
