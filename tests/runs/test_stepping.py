@@ -6,7 +6,7 @@ import pytest
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.errors import InputError
 from mechlearn.learning.dofs import Learn
-from mechlearn.learning.imperfections import Imperfections
+from mechlearn.learning.device import Imperfections
 from mechlearn.learning.rules import CoupledLearning
 from mechlearn.runs.training import Training, begin, go_on, make_learner, train
 from mechlearn.tasks.task import Source, Target, Task
