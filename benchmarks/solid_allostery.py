@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 
 import mechlearn as ml
-from mechlearn.equilibrium import equilibrium
-from mechlearn.fenics import MPI
 from mechlearn.render.marks import marks
 from mechlearn.render.solid import draw_solid
 from mechlearn.runs.config import RuleTable, read_setup
@@ -25,11 +23,10 @@ TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"
 def solved(run: ml.Run, mesh_size: float):
     """The model of a learned network on a mesh of that size, its free state, and what it reads."""
     energy = dataclasses.replace(run.energy, mesh_size=mesh_size)
-    model = energy.model(run.network, run.problem, run.learned, MPI.COMM_WORLD)
-    solver = equilibrium(model, run.problem)
-    solver.update(**run.learned)
+    system = ml.System(run.network, run.problem, energy, **run.learned)
+    solver = system.equilibrium
     free = solver.free()
-    return model, free, float(solver.outputs(free)[0, 0] / run.problem.units[0])
+    return system.model, free, float(solver.outputs(free)[0, 0] / run.problem.units[0])
 
 
 def main(folder: Path | None) -> None:

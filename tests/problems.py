@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mechlearn.equilibrium import equilibrium
+from mechlearn.equilibrium import LinearEquilibrium, NewtonEquilibrium
 from mechlearn.fem.model import Model
 from mechlearn.tasks.costs import CrossEntropy
 from mechlearn.tasks.formulate import pose
@@ -88,6 +88,11 @@ TASKS = {
 #: How much smaller a nudge must be than for squared errors: in shares small outputs count as much.
 GENTLE = {"shares": 3e-5, "softmax of strain and force": 0.03}
 DOFS = ("stiffness", "rest_length")
+
+
+def equilibrium(model, problem):
+    """The solver of a model."""
+    return (LinearEquilibrium if model.energy.linear else NewtonEquilibrium)(model, problem)
 
 
 class Bench:

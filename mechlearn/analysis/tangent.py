@@ -132,7 +132,7 @@ def tangent(system: "System", example: int = 0) -> Tangent:
     InputError
         For solids, cells that deform, and an example that there is not.
     """
-    from mechlearn.equilibrium.reading import PortReader
+    from mechlearn.equilibrium.conditions import PortReader
     from mechlearn.fenics import MPI
 
     system.check_example(example)
@@ -208,7 +208,7 @@ def _motions(
 
 def port_rows(system: "System", example: int = 0) -> NDArray[np.float64]:
     """First-order functionals of the ports about the state, (ports, n c); zero at supports."""
-    from mechlearn.equilibrium.reading import PortReader
+    from mechlearn.equilibrium.conditions import PortReader
 
     reader = PortReader(system.equilibrium.model, system.problem)
     state = system.free.fields()[:, example]

@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium.conditions import check_size, mean_stiffness, tie_to_ground
-from mechlearn.equilibrium.reading import PortReader, Reading
+from mechlearn.equilibrium.conditions import PortReader, Reading, check_size, tie_to_ground
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.linalg.factorisation import Inertia
@@ -236,7 +235,7 @@ class Balance:
     def measure(self) -> None:
         """Set the scale of forces from the present stiffness at rest."""
         self.model.put_state(np.zeros(self.size))
-        mean = abs(mean_stiffness(self.model, self.model.assemble_stiffness(), self.arm))
+        mean = abs(self.model.mean_stiffness(self.model.assemble_stiffness(), self.arm))
         # Nodes whose bonds lead to their own images alone are held by nothing.
         stiffness = mean or self.model.cell_stiffness()
         check_size(self.model, self.problem, stiffness)

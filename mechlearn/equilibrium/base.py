@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.conditions import UNSTABLE, Conditions, ExampleGroup, PortConstraints
-from mechlearn.equilibrium.release import Release
+from mechlearn.equilibrium.conditions import (
+    UNSTABLE,
+    Conditions,
+    ExampleGroup,
+    PortConstraints,
+    Release,
+)
 from mechlearn.equilibrium.states import EquilibriumState as State
-from mechlearn.equilibrium.states import PhaseState, Rate
-from mechlearn.equilibrium.unloaded import Unloaded
+from mechlearn.equilibrium.states import PhaseState, Rate, Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.phase import Phase, weighted_sum

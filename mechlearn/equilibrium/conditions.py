@@ -1,4 +1,4 @@
-"""Conditions at the ports: constraints, exact or compliant, and loads."""
+"""Conditions at the ports: constraints, exact or compliant, loads, and the readings they bind."""
 
 from dataclasses import InitVar, dataclass
 from functools import cached_property
@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
+from mechlearn.tasks.formulate import left_free
 from mechlearn.tasks.problem import Problem
 
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
@@ -148,6 +150,165 @@ class Conditions:
         self.loads = self.constraints.loads(self.values)
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Port readings of one state.
+
+    Attributes
+    ----------
+    values : (ports,) array
+    slopes : (ports, r) array
+        Derivatives of the values by the raw rows.
+    vectors : (r,) array
+        The raw rows' values; of pairs, their present vectors.
+    """
+
+    values: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+
+class PortReader:
+    """Ports of a problem as functions of a few raw linear functionals.
+
+    Attributes
+    ----------
+    rows : sparse array
+        The raw rows, restricted to the degrees of freedom that this rank owns.
+    distance : (ports,) array
+        Reference distance of pairs in space; 0 for ports that are linear in the state.
+    """
+
+    def __init__(self, model: Model, problem: Problem) -> None:
+        rows, self._reference, spans = problem.functionals()
+        self._comm = model.comm
+        self.rows = model.local_rows(rows)
+        self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])
+        self._pairs = self.distance > 0
+        self._only_pairs = bool(self._pairs.all())
+        # Which port every raw row belongs to, and the first row of every port.
+        self._raw = np.arange(len(self._reference))
+        self._first = np.array([s.start for s in spans])
+        self._port = np.searchsorted(self._first, self._raw, side="right") - 1
+        self._together = self._port[:, None] == self._port
+
+    def raw(self, local: NDArray) -> NDArray[np.float64]:
+        """Values of the raw rows of owned degrees of freedom, shape (dofs,) or (dofs, k)."""
+        return total(self._comm, self.rows @ local)
+
+    def read(self, local: NDArray) -> Reading:
+        """Readings of a state, from owned degrees of freedom."""
+        moves = self.raw(local)
+        vectors = self._reference + moves
+        distances = self._distances(vectors)
+        slopes = np.zeros((len(distances), len(vectors)))
+        if self._only_pairs:
+            slopes[self._port, self._raw] = vectors / distances[self._port]
+            return Reading(self._extensions(moves, distances), slopes, vectors)
+        extensions = self._extensions(moves, distances)
+        values = np.where(self._pairs, extensions, vectors[self._first])
+        unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
+        slopes[self._port, self._raw] = unit
+        return Reading(values, slopes, vectors)
+
+    def _distances(self, vectors: NDArray) -> NDArray[np.float64]:
+        """Present distances of pairs; 1 for ports that are linear in the state, (ports,)."""
+        squares = np.bincount(self._port, vectors * vectors, len(self._first))
+        return np.sqrt(squares if self._only_pairs else np.where(self._pairs, squares, 1.0))
+
+    def _extensions(self, moves: NDArray, distances: NDArray) -> NDArray[np.float64]:
+        """Extensions of pairs, (ports,), with the rounding of these and not of distances."""
+        squares = np.bincount(self._port, (2 * self._reference + moves) * moves, len(self._first))
+        return squares / (distances + self.distance)
+
+    def curvature(self, vectors: NDArray, forces: NDArray) -> NDArray[np.float64]:
+        """Second derivative by the raw rows, (r, r), of forces times values."""
+        distances, port = self._distances(vectors), self._port
+        tension = np.where(self._pairs, forces / distances, 0.0)[port]
+        n = vectors / distances[port]
+        of_pairs = np.where(self._together, -np.outer(n, n), 0.0)
+        of_pairs.flat[:: len(n) + 1] += 1.0
+        return tension * of_pairs
+
+    def linearised(self) -> sparse.csr_array:
+        """Rows that read the ports to first order about rest, owned degrees of freedom."""
+        at_rest = self.read(np.zeros(self.rows.shape[1]))
+        return sparse.csr_array(sparse.csr_array(at_rest.slopes) @ self.rows)
+
+
+class Release:
+    """Projection of changes of read forces on those in equilibrium.
+
+    The clamped state of a force that is read loads its port instead of holding it. Where nothing
+    else holds the network as a whole, only loads that are in balance have an equilibrium: those are
+    the ones that any network can take, and what else is wanted no network can learn.
+
+    Parameters
+    ----------
+    problem : Problem
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._found: dict[bytes, NDArray | None] = {}
+
+    def floats(self) -> bool:
+        """True if the network floats in some example once all read forces are released."""
+        p = self._problem
+        those = np.unique(p.active & p.through, axis=0)
+        return any(self._projector(e, mine) is not None for e, mine in self._first(those))
+
+    def balanced(self, moves: NDArray) -> NDArray[np.float64]:
+        """Part of changes of outputs, (examples, t), in equilibrium as loads.
+
+        The forces that are to move are released.
+        """
+        p = self._problem
+        nodes = p.dofs[p.targets] >= 0
+        mine = p.active & p.through & (moves != 0)
+        if not (mine & nodes).any():
+            return moves
+        out = moves.copy()
+        for e, released in enumerate(mine):
+            projector = self._projector(e, released)
+            if projector is not None:
+                out[e, released] = projector @ moves[e, released]
+        return out
+
+    def _first(self, those: NDArray) -> list[tuple[int, NDArray]]:
+        asked = self._problem.active & self._problem.through
+        return [(int(np.argmax((asked == mine).all(axis=1))), mine) for mine in those]
+
+    def _projector(self, example: int, released: NDArray) -> NDArray[np.float64] | None:
+        """Projection of moves of the released forces onto balanced ones; None where all are."""
+        p = self._problem
+        held = p.held[example].copy()
+        held[p.targets[released]] = False
+        key = released.tobytes() + held.tobytes()
+        if key not in self._found:
+            self._found[key] = self._found_projector(held, released)
+        return self._found[key]
+
+    def _found_projector(self, held: NDArray, released: NDArray) -> NDArray[np.float64] | None:
+        p = self._problem
+        dofs = p.dofs[p.targets[released]]
+        if not (dofs >= 0).any():
+            return None
+        mean = float(p.network.lengths.mean())
+        motions = p.kinematics.free_motions(p.network.nodes / mean, p.network.periodic)
+        left = left_free(motions, np.union1d(p.fixed, p.dofs[held & (p.dofs >= 0)]))
+        width = len(p.components)
+        turns = dofs % width >= width - p.kinematics.rotations(p.network.dim)
+        # A moment counts as a force at the end of a bond.
+        arm = np.where(turns, mean, 1.0)
+        moved = np.where(dofs[:, None] >= 0, left[dofs], 0.0)
+        if not moved.size or np.abs(moved).max() <= 1e-8 * np.abs(motions).max():
+            return None
+        u, sizes, _ = np.linalg.svd(moved, full_matrices=False)
+        u = u[:, sizes > 1e-8 * sizes.max()]
+        return (np.eye(len(dofs)) - u @ u.T) * arm[:, None] / arm
+
+
 def inverse_compliance(
     a: NDArray, group: ExampleGroup, grounded: NDArray
 ) -> NDArray[np.float64] | None:
@@ -181,18 +342,6 @@ def inverse_compliance(
         raise SolveError(UNSTABLE, "unstable")
     half = vectors[:, ~floats] / size[:, None]
     return half / eigenvalues[~floats] @ half.T
-
-
-def mean_stiffness(model: Model, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
-    """The mean of the diagonal where no support holds, (owned dofs,).
-
-    Rotations turn an ``arm``, if given, and count as what that moves at its end.
-    """
-    diagonal = matrix.getDiagonal().array
-    free = model.local_free[: len(diagonal)]
-    each = diagonal if arm is None else diagonal / arm[: len(diagonal)] ** 2
-    whole, count = total(model.comm, np.array([each[free].sum(), np.count_nonzero(free)]))
-    return float(whole / max(count, 1))
 
 
 def check_size(model: Model, problem: Problem, stiffness: float) -> None:

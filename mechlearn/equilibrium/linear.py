@@ -22,12 +22,11 @@ from mechlearn.equilibrium.conditions import (
     Conditions,
     ExampleGroup,
     PortConstraints,
+    PortReader,
     check_size,
     inverse_compliance,
-    mean_stiffness,
     tie_to_ground,
 )
-from mechlearn.equilibrium.reading import PortReader
 from mechlearn.equilibrium.states import EquilibriumState, PhaseState, Rate
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model
@@ -70,11 +69,11 @@ class LinearEquilibrium(Equilibrium):
         load = model.load_at_rest()
         matrix = model.assemble_stiffness()
         if not self._sized:
-            check_size(model, self._all, mean_stiffness(model, matrix))
+            check_size(model, self._all, model.mean_stiffness(matrix))
             self._sized = True
         self.ground = 0.0
         if len(self._all.grounded):
-            self.ground = tie_to_ground(model, self._all, matrix, mean_stiffness(model, matrix))
+            self.ground = tie_to_ground(model, self._all, matrix, model.mean_stiffness(matrix))
         self._solver.factor()
         prestressed = load is not None
         columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls

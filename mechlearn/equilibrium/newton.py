@@ -2,7 +2,7 @@
 
 The state minimises ``U(u)`` less the work of the loads, subject to the values at which ports are
 held. Examples are solved one after the other, each from its last state: :mod:`.iteration` takes
-Newton steps that :mod:`.balance` finds, and where they fail :mod:`.loading` steps the load.
+Newton steps that :mod:`.balance` finds, and where they fail it steps the load.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts, Imposed
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
-from mechlearn.equilibrium.iteration import Iteration, Point
-from mechlearn.equilibrium.loading import at_rest, find
+from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
 from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense

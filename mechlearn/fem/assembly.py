@@ -80,6 +80,17 @@ class BaseModel:
         matrix.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
         diagonal.destroy()
 
+    def mean_stiffness(self, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
+        """Mean of a stiffness matrix's diagonal where no support holds.
+
+        Rotations count as displacements at the end of an ``arm``, (owned dofs,), if given.
+        """
+        diagonal = matrix.getDiagonal().array
+        free = self.local_free[: len(diagonal)]
+        each = diagonal if arm is None else diagonal / arm[: len(diagonal)] ** 2
+        whole, count = total(self.comm, np.array([each[free].sum(), np.count_nonzero(free)]))
+        return float(whole / max(count, 1))
+
     # -- what only models know whose mesh depends on the parameters --------------------------------
 
     def renew(self) -> bool:

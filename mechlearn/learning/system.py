@@ -20,7 +20,13 @@ from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, element_for
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
-from mechlearn.equilibrium import Equilibrium, EquilibriumState, PhaseState, equilibrium
+from mechlearn.equilibrium import (
+    Equilibrium,
+    EquilibriumState,
+    LinearEquilibrium,
+    NewtonEquilibrium,
+    PhaseState,
+)
 from mechlearn.equilibrium.states import Response
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import strain_tensors
@@ -165,7 +171,8 @@ class System:
     @cached_property
     def solver(self) -> Equilibrium:
         """The solver, for loops that update it themselves."""
-        solver = equilibrium(self.model, self.problem)
+        kind = LinearEquilibrium if self.energy.linear else NewtonEquilibrium
+        solver = kind(self.model, self.problem)
         if self.rigidity and not self.rigidity.floppy:
             solver.floppy = False
         return solver

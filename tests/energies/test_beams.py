@@ -3,14 +3,14 @@
 import meshio
 import numpy as np
 import pytest
-from problems import Bench
+from problems import Bench, equilibrium
 from ranks import command_on_ranks
 from reference import frame_stiffness
 
 import mechlearn as ml
 from mechlearn.energies import Bar, Beam, FiniteBeam, element_for
 from mechlearn.energies.rigidity import rigidity
-from mechlearn.equilibrium import balance, equilibrium
+from mechlearn.equilibrium import balance
 from mechlearn.errors import InputError
 from mechlearn.fem.model import Model
 from mechlearn.learning import RuleLearner

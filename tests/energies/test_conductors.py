@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 
 import mechlearn as ml
 from mechlearn.energies import Capacitor, Channel, Resistor
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fem.model import Model
 from mechlearn.tasks.costs import CrossEntropy, SquaredError

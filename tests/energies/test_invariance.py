@@ -9,12 +9,12 @@ import pytest
 from conftest import random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import equilibrium
 from reference import bond_matrix, finite_energy, minimise_finite
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from mechlearn.energies import Bar, Beam, FiniteBeam, FiniteSpring, Spring
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fem.model import Model
 from mechlearn.network import Network
 from mechlearn.phase import Phase

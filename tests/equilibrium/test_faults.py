@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from paths import TASKS
+from problems import equilibrium
 from ranks import MPIEXEC
 from reference import pair_row, solve_linear
 
@@ -15,7 +16,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.energies.solid import Solid
-from mechlearn.equilibrium import LinearEquilibrium, equilibrium
+from mechlearn.equilibrium import LinearEquilibrium
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.learning import PruningLearner, RuleLearner

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from reference import finite_energy, minimise_finite
 from scipy.optimize import minimize, minimize_scalar
 
 from mechlearn.energies import FiniteSpring, Spring
-from mechlearn.equilibrium import balance, equilibrium
+from mechlearn.equilibrium import balance
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.network import Network

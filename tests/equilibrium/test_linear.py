@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from reference import bond_matrix, pair_row, solve_linear
 
 from mechlearn.energies import Spring
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.network import Network

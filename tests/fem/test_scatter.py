@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from scipy import sparse
 
 import mechlearn as ml
 from mechlearn.energies import Beam, Resistor
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fem.assembly import BondStiffness
 from mechlearn.fem.model import Model
 from mechlearn.fenics import MPI

@@ -5,10 +5,11 @@ import sys
 import numpy as np
 import pytest
 from paths import ROOT
+from problems import equilibrium
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.equilibrium import LinearEquilibrium, equilibrium
+from mechlearn.equilibrium import LinearEquilibrium
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.learning.pruning import _Response

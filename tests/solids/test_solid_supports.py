@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from test_solids import frame
 
 import mechlearn as ml
 from mechlearn.energies import Solid
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.learning import RuleLearner

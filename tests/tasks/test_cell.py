@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from conftest import periodic_network
+from problems import equilibrium
 from ranks import on_ranks
 from reference import bond_matrix
 from scipy.optimize import minimize
 
 import mechlearn as ml
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.learning import RuleLearner
 from mechlearn.phase import ADJOINT, Phase

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.equilibrium import equilibrium
 from mechlearn.fenics import MPI
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.tasks.formulate import pose

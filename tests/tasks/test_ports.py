@@ -4,12 +4,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from problems import equilibrium
 from scipy.optimize import brentq
 from scipy.special import ellipe, ellipeinc, ellipk, ellipkinc
 
 import mechlearn as ml
 from mechlearn.cli import main
-from mechlearn.equilibrium import equilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import EquilibriumPropagation, GradientDescent
