@@ -60,8 +60,7 @@ def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | No
     if not all(texts):
         raise InputError(f"Node {texts.index('')} has an empty label.")
     if len(set(texts)) < n:
-        seen: set[str] = set()
-        twice = next(t for t in texts if t in seen or seen.add(t))
+        twice = next(t for k, t in enumerate(texts) if t in texts[:k])
         raise InputError(
             f"Several nodes have the label {twice!r}; every node needs one of its own."
         )

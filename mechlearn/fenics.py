@@ -23,13 +23,14 @@ with patch.object(sys, "argv", ["mechlearn"]):
     petsc4py.init(["mechlearn", "-no_signal_handler"])
     import dolfinx
 
+import dolfinx.cpp.log
 import dolfinx.fem.petsc
 import ufl
 from dolfinx import fem, la, mesh
 from mpi4py import MPI
 from petsc4py import PETSc
 
-dolfinx.log.set_log_level(dolfinx.log.LogLevel.WARNING)
+dolfinx.cpp.log.set_log_level(dolfinx.cpp.log.LogLevel.WARNING)
 # Else PETSc prints a warning at the end of a run that stopped before its first factorisation.
 PETSc.Options().setValue("options_left", "no")
 

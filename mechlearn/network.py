@@ -110,6 +110,12 @@ class Network:
         return self.cell is not None
 
     @property
+    def lattice_vectors(self) -> NDArray[np.float64]:
+        """Vectors of the cell of a periodic network, in rows, shape (d, d)."""
+        assert self.cell is not None, "a finite network has no cell"
+        return self.cell
+
+    @property
     def coordination(self) -> float:
         """Mean number of bonds per node, ``2 m / n``."""
         return 2 * self.n_edges / self.n_nodes

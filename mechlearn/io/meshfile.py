@@ -170,13 +170,13 @@ def _point_fields(network: Network) -> dict[str, NDArray]:
         **_set_fields("node", network.node_sets, network.n_nodes),
     }
     if network.periodic:
-        for k, vector in enumerate(_three(network.cell), 1):
+        for k, vector in enumerate(_three(network.lattice_vectors), 1):
             fields[f"cell_{k}"] = np.tile(vector, (network.n_nodes, 1))
     return fields
 
 
 def _line_fields(network: Network) -> dict[str, NDArray]:
-    shift = {"shift": _three(network.shifts)} if network.periodic else {}
+    shift = {} if network.shifts is None else {"shift": _three(network.shifts)}
     sets = _set_fields("edge", network.edge_sets, network.n_edges)
     texts = text_fields(network.edge_data)
     return _storable(network.edge_data) | texts | sets | shift
@@ -224,7 +224,7 @@ def state_fields(fields: Mapping[str, int], states: NDArray) -> dict[str, NDArra
     ``states`` has shape (examples, n, components); ``fields`` names successive components and says
     how many they are. A single component is written as one number.
     """
-    out, first = {}, 0
+    out, first = dict[str, NDArray](), 0
     for name, width in fields.items():
         part = states[..., first : first + width]
         part = part[..., 0] if width == 1 else part

@@ -20,7 +20,7 @@ TEXT, LABEL = "text", "label"
 
 def text_fields(data: Mapping[str, NDArray], labels: Sequence[str] | None = None) -> dict:
     """Fields that encode text data of nodes or bonds, and node labels."""
-    fields = {}
+    fields: dict[str, NDArray[np.int64]] = {}
     for name, values in data.items():
         if values.ndim == 1 and values.dtype.kind == "U":
             fields |= _packed(TEXT, name, values.tolist())
@@ -62,7 +62,7 @@ def _taken(kind: str, fields: dict[str, NDArray]) -> dict[str, NDArray]:
     out = {}
     first = f"{kind}_1:"
     for field in [f for f in fields if f.startswith(first)]:
-        name, columns = field.removeprefix(first), []
+        name, columns = field.removeprefix(first), list[NDArray]()
         while (more := f"{kind}_{len(columns) + 1}:{name}") in fields:
             columns.append(np.asarray(fields.pop(more), dtype=float))
         numbers = np.stack(columns, axis=1)

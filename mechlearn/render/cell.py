@@ -53,8 +53,8 @@ def cell_of(network: Network) -> Cell:
 
     At the origin where the nodes lie in it there, else centred on them.
     """
-    fractions = network.nodes @ np.linalg.inv(network.cell)
+    fractions = network.nodes @ np.linalg.inv(network.lattice_vectors)
     corner = np.zeros(network.dim)
     if (fractions < -1e-9).any() or (fractions > 1 + 1e-9).any():
         corner = (fractions.min(axis=0) + fractions.max(axis=0) - 1) / 2
-    return Cell(corner @ network.cell, network.cell)
+    return Cell(corner @ network.lattice_vectors, network.lattice_vectors)

@@ -60,8 +60,9 @@ class Shades:
         if diverging:
             self.log = log
             most, self.clipped = _reach(np.abs(np.log(values) if log else values))
-            self.low, self.high = (np.exp(-most), np.exp(most)) if log else (-most, most)
-            self.map = colors.LinearSegmentedColormap.from_list(
+            self.high = float(np.exp(most)) if log else most
+            self.low = 1 / self.high if log else -most
+            self.map: colors.Colormap = colors.LinearSegmentedColormap.from_list(
                 "strain", ["#00463F", "#0E8C80", "#D3D6DA", "#B87413", "#5C2E00"]
             )
         else:

@@ -46,8 +46,8 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         rest = scene.rest()
         if scene.chain.any():
             rest = rest.of(scene.chain[rest.bond])
-        colours = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
-        colours = _paled(rest.ends, _faded(colours, rest.fade, 1.0), away)
+        grey = np.broadcast_to(rgb(GHOST), (len(rest.bond), 2, 3))
+        colours = _paled(rest.ends, _faded(grey, rest.fade, 1.0), away)
         thin = scene.thin * (1 if scene.flat else 0.5)
         if scene.quick and not scene.flat:
             _add(plotter, _lines(rest.ends, colours), 0.0, line_width=1, lighting=False)
@@ -59,8 +59,8 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
         _draw_solid(plotter, scene, scene.solid)
         return
     pieces = scene.pieces()
-    colours = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1)
-    colours = _paled(pieces.ends, _faded(colours, pieces.fade, FADED), away)
+    full = np.repeat(scene.colours[pieces.bond][:, None], 2, axis=1)
+    colours = _paled(pieces.ends, _faded(full, pieces.fade, FADED), away)
     chain = scene.chain[pieces.bond]
     for part, seen in ((~chain, CONTACTS if chain.any() else 1.0), (chain, 1.0)):
         if part.any():
@@ -137,19 +137,15 @@ def _draw_solid(plotter: "pyvista.Plotter", scene: Scene, solid: Solid) -> None:
     """The body of solid struts: cells in their colours, in the plane with an outline."""
     import pyvista as pv
 
-    d = scene.network.dim
+    flat = scene.network.dim == 2
+    kind = pv.CellType.TRIANGLE if flat else pv.CellType.TETRA
+    grid = pv.UnstructuredGrid({kind: solid.cells}, space(solid.points))
     # Means at the points: what moves of low degree store jumps from cell to cell.
-    colours = solid.smooth()
-    if d == 2:
-        body = pv.PolyData.from_regular_faces(space(solid.points), solid.cells)
+    grid["colour"] = solid.smooth()
+    if flat:
         rim = _lines(space(solid.points[solid.rim()]), None)
         plotter.add_mesh(rim, color=RIM, line_width=2, lighting=False)
-        body["colour"] = colours
-    else:
-        grid = pv.UnstructuredGrid({pv.CellType.TETRA: solid.cells}, solid.points)
-        grid["colour"] = colours
-        body = grid.extract_surface(algorithm="dataset_surface")
-    _add(plotter, body, 0.0, **_surface(scene))
+    _add(plotter, grid.extract_surface(algorithm="dataset_surface"), 0.0, **_surface(scene))
 
 
 def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:

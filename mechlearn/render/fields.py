@@ -164,7 +164,7 @@ def loaded_states(
         except SolveError as error:
             raise SolveError(f"At {amplitude:.0%} of the load: {error}") from None
         found = state_fields(system, answer)
-        yield State(run.parameters, lambda found=found: found, _unclamped), answer
+        yield State(run.parameters, _constant(found), _unclamped), answer
 
 
 def recorded_states(
@@ -178,12 +178,14 @@ def recorded_states(
     for number in numbers:
         parameters = run.recorded(number)
         free = state_fields(system.set(**parameters), system.response())
-        held = state_fields(system, system.response(system.clamped)) if contrast else None
-        yield State(
-            {**run.parameters, **parameters},
-            lambda free=free: free,
-            _unclamped if held is None else lambda held=held: held,
-        )
+        clamp = _unclamped
+        if contrast:
+            clamp = _constant(state_fields(system, system.response(system.clamped)))
+        yield State({**run.parameters, **parameters}, _constant(free), clamp)
+
+
+def _constant(fields: StateFields) -> Callable[[], StateFields]:
+    return lambda: fields
 
 
 def _unclamped() -> StateFields:

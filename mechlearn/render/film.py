@@ -88,8 +88,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
             )  # fmt: skip
             axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, markersize=7)
             if wanted is not None:
-                options = {"fillstyle": "none", "markersize": 12, "markeredgewidth": 1.6}
-                axes.plot(100, wanted, "o", color=colour, clip_on=False, **options)
+                axes.plot(100, wanted, "o", color=colour, clip_on=False, mfc="none", ms=12, mew=1.6)
         axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.set_title("answer (ring: wanted)", color=INK)
@@ -162,29 +161,27 @@ def _images(
     run, scenes = shown.run, shown.scenes
     ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
     points = np.concatenate([*ends, scenes[-1].points()])
-    place, stage = None, None
+    stage = None
     caption = ", ".join([*shown.scale_and_example, *shown.sizes_in_words])
     caption = caption[:1].upper() + caption[1:]
     try:
         for k, (scene, said) in enumerate(zip(scenes, words, strict=True)):
             sheet = Sheet(size, heading(run), caption, column=900.0)
             if stage is None:
-                place = tuple(
-                    round(v) for v in (0, sheet.top + 45 * sheet.unit, sheet.width,
-                                       sheet.height - 45 * sheet.unit)
-                )  # fmt: skip
-                projection = scenes[0].projection(place[2:], points=points)
-                stage = Stage(place[2:]).__enter__()
+                room = round(sheet.width), round(sheet.height - 45 * sheet.unit)
+                projection = scenes[0].projection(room, points=points)
+                stage = Stage(room).__enter__()
             line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
             sheet.fit(line, size[0] - 64 * sheet.unit)
-            sheet.picture(stage.picture(scene, projection), place)
+            corner = 0, round(sheet.top + 45 * sheet.unit)
+            sheet.picture(stage.picture(scene, projection), (*corner, *room))
             sheet.explain(scene, shown.shades, below=45 * sheet.unit)
             sheet.scale_bar(projection)
             w, h = size
             left = sheet.width + 330 * sheet.unit
-            corner = sheet.at(left, sheet.top + 0.78 * sheet.height)
+            start = sheet.at(left, sheet.top + 0.78 * sheet.height)
             axes = sheet.figure.add_axes(
-                (*corner, (w - left - 40 * sheet.unit) / w, 0.6 * sheet.height / h)
+                (*start, (w - left - 40 * sheet.unit) / w, 0.6 * sheet.height / h)
             )
             curve(axes, k)
             _set_words(axes, sheet.points(19))
@@ -197,11 +194,10 @@ def _images(
 def _set_words(axes: "Axes", size: float) -> None:
     """The words of a curve, as large as the others on its sheet."""
     axes.tick_params(which="both", labelsize=0.92 * size)
-    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
-        text.set_size(size)
-    if legend := axes.get_legend():
-        for text in legend.get_texts():
-            text.set_size(size)
+    legend = axes.get_legend()
+    legend_texts = legend.get_texts() if legend else []
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title, *legend_texts):
+        text.set_fontsize(size)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
@@ -230,9 +226,9 @@ def _write_gif(path: Path, images: Iterable[NDArray]) -> None:
     colours[colours.min(axis=1) > 247] = 255
     palette = Image.new("P", (1, 1))
     palette.putpalette(colours.ravel().tolist())
-    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
-    options = {"duration": round(1000 / RATE), "loop": 0, "optimize": False}
-    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    first, *rest = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    held = round(1000 / RATE)
+    first.save(path, save_all=True, append_images=rest, duration=held, loop=0, optimize=False)
 
 
 def _write_mp4(path: Path, images: Iterable[NDArray]) -> None:

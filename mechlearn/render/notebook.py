@@ -49,7 +49,7 @@ def network_html(network: Network) -> str:
 def task_html(task: "Task") -> str:
     """Card of a task: supports, sources and targets."""
     rows = [
-        (kind, terminal.name, _where(terminal), terminal.quantity, _asked(terminal))
+        (kind, str(terminal.name), _where(terminal), terminal.quantity, _asked(terminal))
         for kind, terminals in (("source", task.sources), ("target", task.targets))
         for terminal in terminals
     ]

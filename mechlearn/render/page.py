@@ -150,7 +150,7 @@ def page(plotter: "pyvista.Plotter") -> str:
     plotter.render()
     window = plotter.render_window
     scene = serialize(None, window, reference_id(window), context, 1)
-    camera = window.GetRenderers().GetFirstRenderer().GetActiveCamera()
+    camera = plotter.renderer.GetActiveCamera()
     scene["extra"] = {
         "vtkRefId": reference_id(window),
         "centerOfRotation": camera.GetFocalPoint(),

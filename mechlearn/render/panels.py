@@ -133,5 +133,5 @@ def check_vector(network: Network, suffix: str) -> None:
         )
 
 
-def _whole(*place: float) -> Place:
-    return tuple(round(v) for v in place)
+def _whole(left: float, top: float, width: float, height: float) -> Place:
+    return round(left), round(top), round(width), round(height)

@@ -241,8 +241,10 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _error_picture(run: "Run", path: Path, size: tuple[int, int]) -> Path:
-    figure = new_figure(size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.25, h_pad=0.25)
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.25)
+    figure = new_figure(size, layout=layout)
     figure.suptitle(
         escaped(heading(run)),
         x=0.02,

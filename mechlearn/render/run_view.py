@@ -20,7 +20,7 @@ from mechlearn.render.deformation import (
     bond_strains,
     rigid_motion,
 )
-from mechlearn.render.fields import RunStates, State
+from mechlearn.render.fields import Body, RunStates, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
@@ -180,14 +180,12 @@ class RunView:
     def _scene(self, k: int) -> Scene:
         run, net, values = self.run, self.run.network, self._values[k]
         moves = self.factor * self._moves(k)
-        solid = None
-        if run.energy.continuum:
-            colours, solid = np.zeros((net.n_edges, 3), np.uint8), self._solid(k)
-        else:
+        body = self.states[k].fields.body if run.energy.continuum else None
+        colours = np.zeros((net.n_edges, 3), np.uint8)
+        if body is None:
             colours = self.shades.colours(values)
-        true = None
-        if self.look.thickness == TRUE:
-            true = run.energy.section(self.states[k].parameters).width / 2
+        exact = self.look.thickness == TRUE
+        section = run.energy.section(self.states[k].parameters) if exact else None
         return Scene(
             net,
             net.nodes + moves,
@@ -198,8 +196,8 @@ class RunView:
             ghost=self.deforms,
             strain=self._cell_strain(k),
             lines=self._lines(k, moves),
-            solid=solid,
-            true_radii=true,
+            solid=None if body is None else self._solid(k, body),
+            true_radii=None if section is None else section.width / 2,
             whole=self.look.whole,
             factor=self.factor,
             removed=self.removed[k],
@@ -219,8 +217,7 @@ class RunView:
         parts = shares(run.energy, net.lengths, self.states[k].parameters)
         return bent(net, moves, turns, parts, run.energy.linear, self._cell_strain(k))
 
-    def _solid(self, k: int) -> DrawnSolid:
-        body = self.states[k].fields.body
+    def _solid(self, k: int, body: Body) -> DrawnSolid:
         points = body.rest
         if self.deforms:
             points = points + self.factor * self._rigid_motions[k].relative(body.rest, body.moves)
@@ -247,12 +244,12 @@ class RunView:
             title = name if moves else f"{drop} drop"
             return values, Shades(self._left(values), title, diverging=moves)
         if name == through:
-            values = [s.fields.tension for s in self.states]
+            values = [t for s in self.states if (t := s.fields.tension) is not None]
             return values, Shades(self._left(values), name, diverging=moves)
         if name == "energy":
-            solid = run.energy.continuum
-            values = [s.fields.body.density if solid else s.fields.energy for s in self.states]
-            title = "energy\ndensity" if solid else name
+            fields = [s.fields for s in self.states]
+            values = [f.energy if f.body is None else f.body.density for f in fields]
+            title = "energy\ndensity" if run.energy.continuum else name
             return values, Shades(self._left(values), title, decades=DECADES)
         if name == "contrast":
             values = [s.contrast for s in self.states]

@@ -110,7 +110,7 @@ class Scene:
     def __post_init__(self) -> None:
         span = np.ptp(self.network.nodes, axis=0)
         if self.network.periodic:
-            span = np.abs(self.network.cell).max(axis=0)
+            span = np.abs(self.network.lattice_vectors).max(axis=0)
         self.extent = float(np.linalg.norm(span))
         bond = float(np.median(self.network.lengths))
         # In proportion to the bonds, but neither lost in a large network nor burying a small one.

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mechlearn.io.writing import replaced_file
 from mechlearn.plots import INK, log_ticks, short_number
@@ -65,7 +65,7 @@ class Sheet:
         low = size[1] - 32 * self.unit
         self.fit(self.text(left, low, caption, 20, QUIET), right - left)
 
-    def at(self, x: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+    def at[T: (float, NDArray[np.float64])](self, x: T, y: T) -> tuple[T, T]:
         """Figure fractions, from the bottom left, of a place in pixels."""
         return x / self.size[0], 1 - y / self.size[1]
 
@@ -84,8 +84,9 @@ class Sheet:
     def fit(self, text: "Text", width: float) -> None:
         """Shorten a line of text to ``width`` pixels."""
         # More than once: letters are set on whole pixels, and grow in steps.
-        while (extent := text.get_window_extent().width) > width and text.get_fontsize() > 1:
-            text.set_fontsize(max(1.0, text.get_fontsize() * min(width / extent, 0.98)))
+        size = float(text.get_fontsize())
+        while (extent := text.get_window_extent().width) > width and size > 1:
+            text.set_fontsize(size := max(1.0, size * min(width / extent, 0.98)))
 
     def picture(self, image: NDArray[np.uint8], place: Place) -> None:
         """Place a picture."""
@@ -94,8 +95,11 @@ class Sheet:
 
     def pixels(self) -> NDArray[np.uint8]:
         """Rendered sheet, (h, w, 3) bytes."""
-        self.figure.canvas.draw()
-        return np.asarray(self.figure.canvas.buffer_rgba())[..., :3].copy()
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas = FigureCanvasAgg(self.figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
     def frame(self, place: Place) -> "Axes":
         """Axes in a place."""
@@ -159,8 +163,8 @@ class Sheet:
         from matplotlib.lines import Line2D
 
         def dot(colour: str, text: str, marker: str = "o") -> Line2D:
-            dots = {"marker": marker, "markersize": self.points(17), "linestyle": ""}
-            return Line2D([], [], color=colour, label=text, **dots)
+            size = self.points(17)
+            return Line2D([], [], color=colour, label=text, marker=marker, markersize=size, ls="")
 
         def line(colour: str, text: str, style: Any = "-") -> Line2D:
             width = 2.5 * self.unit

@@ -34,7 +34,7 @@ def draw_scene(axes: "Axes", scene: Scene, projection: Projection) -> None:
     def lines(ends: NDArray, radius: ArrayLike, colours: Any, z: float, cap: str = "round") -> None:
         width = 2 * POINT * unit * np.broadcast_to(radius, len(ends))
         options = {"linewidths": width, "colors": colours, "capstyle": cap, "zorder": z}
-        axes.add_collection(LineCollection(projection.pixels(ends), **options))
+        axes.add_collection(LineCollection(list(projection.pixels(ends)), **options))
 
     if scene.network.periodic:
         if scene.ghost and scene.strain is not None:
@@ -47,14 +47,14 @@ def draw_scene(axes: "Axes", scene: Scene, projection: Projection) -> None:
             lines(ends, scene.thin, colours, 1, cap)
     lines(scene.dashes(), scene.thin, REMOVED, 1.5)
     if scene.solid is not None:
-        cells = projection.pixels(scene.solid.points[scene.solid.cells])
+        cells = list(projection.pixels(scene.solid.points[scene.solid.cells]))
         faces = scene.solid.colours / 255
         # A hair of an edge hides the seams between cells. So many shapes are better pixels.
         body = PolyCollection(cells, facecolors=faces, edgecolors="face", linewidths=0.2, zorder=2)
         body.set_rasterized(True)
         axes.add_collection(body)
         rim = projection.pixels(scene.solid.points[scene.solid.rim()])
-        axes.add_collection(LineCollection(rim, colors=RIM, linewidths=0.7, zorder=2.1))
+        axes.add_collection(LineCollection(list(rim), colors=RIM, linewidths=0.7, zorder=2.1))
     else:
         for ends, colours, bond, cap in _shaded(scene.pieces(), scene.colours, FADED):
             radii = scene.radii[bond]

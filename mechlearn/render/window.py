@@ -4,6 +4,8 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mechlearn.plots import INK
 from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
@@ -65,7 +67,7 @@ def plotter(
         _add_bar(made, shown.shades)
         _add_names(made, scene)
         made.add_text(learned_caption(shown), font_size=11, color=QUIET, position="lower_left")
-    size = tuple(made.window_size)
+    size = made.window_size[0], made.window_size[1]
     margin = (0.17, 0.08) if words else MARGIN
     scene.projection(size, margin).aim(made)
     made.camera_set = True
@@ -99,15 +101,15 @@ def show(run: "Run", **options: Any) -> Any:
         finally:
             made.close()
     made = plotter(run, **{"off_screen": hidden, **options})
-    if run.network.dim == 2 and not hidden:
-        made.enable_2d_style()
+    if run.network.dim == 2 and made.iren is not None:
+        made.iren.enable_2d_style()
     if notebook:
         from PIL import Image
 
-        image = made.screenshot(return_img=True)
+        image = np.asarray(made.screenshot(return_img=True))
         made.close()
         return Image.fromarray(image)
-    return made.show(**({"screenshot": True} if hidden else {}))
+    return made.show(screenshot=hidden)
 
 
 def _add_bar(plotter: "pyvista.Plotter", shades: Shades) -> None:
@@ -118,7 +120,7 @@ def _add_bar(plotter: "pyvista.Plotter", shades: Shades) -> None:
     mapper = pv.DataSetMapper()
     mapper.lookup_table = table
     mapper.scalar_range = (shades.low, shades.high)
-    plotter.add_scalar_bar(
+    plotter.scalar_bars.add_scalar_bar(
         shades.title + "\n",
         mapper=mapper,
         color=INK,

@@ -6,6 +6,7 @@ of their own, measured, and tried anew with bodies that are turned about themsel
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from mechlearn.errors import SolveError
 from mechlearn.io.isolated import Crash, call_isolated, cpu_limit
 from mechlearn.solids.struts import Struts
 
+#: Dimensions and tags of bodies in gmsh.
+Bodies = list[tuple[int, int]]
 #: How often a union is tried, with bodies turned another way each time.
 TRIES = 5
 #: Seconds of the processor that a union may take: at least, and for every face of its bodies. A
@@ -23,10 +26,10 @@ PATIENCE = (5.0, 0.1)
 INSIDE = 0.985
 
 
-def first_success[T](make: Callable[..., T], struts: Struts, *arguments, tries: int = TRIES) -> T:
+def first_success[T](make: Callable[..., T], struts: Struts, *given: Any, tries: int = TRIES) -> T:
     """Result of the first successful attempt of a function, run in a process of its own.
 
-    It is called with the arguments and the number of the attempt, from 0 on.
+    It is called with what is given and the number of the attempt, from 0 on.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def first_success[T](make: Callable[..., T], struts: Struts, *arguments, tries: 
     """
     for attempt in range(tries):
         try:
-            return call_isolated(make, *arguments, attempt)
+            return call_isolated(make, *given, attempt)
         except Crash as error:
             failed = f"OpenCASCADE could not unite the struts: {error}"
         except SolveError as error:
@@ -69,8 +72,8 @@ def sharpest_angle(struts: Struts) -> str:
         np.fill_diagonal(cosines, -1.0)
         if not len(here):
             continue
-        a, b = np.unravel_index(np.argmax(cosines), cosines.shape)
-        best = max(best, (float(cosines[a, b]), node, int(strut[here[a]]), int(strut[here[b]])))
+        i, j = np.unravel_index(np.argmax(cosines), cosines.shape)
+        best = max(best, (float(cosines[i, j]), node, int(strut[here[i]]), int(strut[here[j]])))
     cosine, node, a, b = best
     angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     return (
@@ -105,7 +108,7 @@ def shortened_rod(
 
 
 def rotate_bodies(
-    occ, bodies: list[tuple[int, int]], centre: NDArray, axis: NDArray | None, attempt: int
+    occ: Any, bodies: Bodies, centre: NDArray, axis: NDArray | None, attempt: int
 ) -> None:
     """Rotate bodies of revolution in gmsh about their axes: by random angles after attempt one.
 
@@ -118,7 +121,7 @@ def rotate_bodies(
         occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
 
 
-def union(occ, first: list[tuple[int, int]], others: list[tuple[int, int]]) -> list:
+def union(occ: Any, first: Bodies, others: Bodies) -> Bodies:
     """Boolean union of bodies; ends its process if it is slow, so to be called isolated."""
     if not others:
         return first

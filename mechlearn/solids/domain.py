@@ -80,7 +80,7 @@ class Domain:
         self.comm, self.struts = comm, struts
         d = struts.network.dim
 
-        def drawing():
+        def drawing() -> tuple[NDArray, NDArray, NDArray, sparse.csr_array]:
             drawn, velocity = mesh_and_velocity(struts, size)
             return drawn.points, drawn.cells, drawn.level, velocity
 

@@ -1,11 +1,15 @@
 """Polyhedral approximations of round struts and balls for manifold3d, with exact volumes."""
 
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.extensions import load
 from mechlearn.solids.struts import Struts
 
+#: Places along a rod, and its radii there.
+Profile = tuple[NDArray[np.float64], NDArray[np.float64]]
 #: Sides of the prisms by which the volume of struts is found; it is then right to 1e-5.
 SIDES = 24
 
@@ -18,7 +22,7 @@ def frames(axes: NDArray) -> NDArray[np.float64]:
     return np.stack([one, np.cross(axes, one), axes], axis=2)
 
 
-def balls(manifold, centres: NDArray, radii: NDArray, sides: int) -> list:
+def balls(manifold: ModuleType, centres: NDArray, radii: NDArray, sides: int) -> list:
     """Polyhedra with the balls' volumes."""
     ball = manifold.Manifold.sphere(1.0, sides)
     ball = ball.scale([(4 / 3 * np.pi / ball.volume()) ** (1 / 3)] * 3)
@@ -26,7 +30,7 @@ def balls(manifold, centres: NDArray, radii: NDArray, sides: int) -> list:
 
 
 def rods(
-    manifold, starts: NDArray, axes: NDArray, shapes: list[tuple[NDArray, NDArray]], sides: int
+    manifold: ModuleType, starts: NDArray, axes: NDArray, shapes: list[Profile], sides: int
 ) -> list:
     """Prisms with the rods' cross-sectional areas; ``shapes`` are places along them and radii."""
     wider = np.sqrt((2 * np.pi / sides) / np.sin(2 * np.pi / sides))

@@ -70,26 +70,26 @@ def density(
     la = poisson / ((1 + poisson) * (1 - 2 * poisson))
     flat = 2 * mu * la / (2 * mu + la) if plane_stress else la
 
-    def quadratic(e):
+    def quadratic(e: Any) -> Any:
         return mu * ufl.inner(e, e) + flat * ufl.tr(e) ** 2 / 2
 
-    def linear(gradient, eigenstrain, axis):
+    def linear(gradient: Any, eigenstrain: Any, axis: Any) -> Any:
         return quadratic(ufl.sym(gradient) - eigenstrain * ufl.outer(axis, axis))
 
-    def finite(gradient, eigenstrain, axis):
+    def finite(gradient: Any, eigenstrain: Any, axis: Any) -> Any:
         one = ufl.Identity(gradient.ufl_shape[0])
         growth = one + eigenstrain * ufl.outer(axis, axis)
         f = (one + gradient) * ufl.inv(growth)
         return ufl.det(growth) * elastic(f.T * f, ufl.det(f))
 
-    def neo_hookean(c, j):
+    def neo_hookean(c: Any, j: Any) -> Any:
         d = c.ufl_shape[0]
         across = (2 * mu + la) / (2 * mu + la * j**2) if plane_stress else 1.0
         trace = ufl.tr(c) + (across if d == 2 else 0.0)
         log = ufl.ln(j) + (ufl.ln(across) / 2 if plane_stress else 0.0)
         return mu * (trace - 3 - 2 * log) / 2 + la * (j**2 * across - 1 - 2 * log) / 4
 
-    def st_venant_kirchhoff(c, j):
+    def st_venant_kirchhoff(c: Any, j: Any) -> Any:
         # The last term is 0, or not a number where a cell is inverted, which costs nothing else.
         return quadratic((c - ufl.Identity(c.ufl_shape[0])) / 2) + zero * ufl.ln(j)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,7 +200,7 @@ def gmsh_session() -> Iterator:
         gmsh.finalize()
 
 
-def _draw_plane(gmsh, struts: Struts, size: float) -> None:
+def _draw_plane(gmsh: ModuleType, struts: Struts, size: float) -> None:
     rim = outline(struts)
     add = gmsh.model.geo
     tags = [
@@ -228,7 +230,7 @@ def _draw_plane(gmsh, struts: Struts, size: float) -> None:
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # frontal Delaunay: the best-shaped triangles
 
 
-def _draw_space(gmsh, struts: Struts, size: float, wanted: float, attempt: int) -> None:
+def _draw_space(gmsh: ModuleType, struts: Struts, size: float, wanted: float, attempt: int) -> None:
     net, occ = struts.network, gmsh.model.occ
     balls, rods = [], []
     for centre, radius in zip(net.nodes, struts.joint_radius, strict=True):
@@ -259,7 +261,7 @@ def _draw_space(gmsh, struts: Struts, size: float, wanted: float, attempt: int) 
     set_number("Mesh.Algorithm3D", 10)
 
 
-def _polyhedron(occ, centre: NDArray, radius: float) -> tuple[int, int]:
+def _polyhedron(occ: Any, centre: NDArray, radius: float) -> tuple[int, int]:
     corners = [occ.addPoint(*x) for x in centre + radius * CORNERS[3]]
     sides: dict[frozenset[int], int] = {}
     faces = []
@@ -274,7 +276,7 @@ def _polyhedron(occ, centre: NDArray, radius: float) -> tuple[int, int]:
     return 3, occ.addVolume([occ.addSurfaceLoop(faces)])
 
 
-def _arrays(gmsh, d: int) -> Arrays:
+def _arrays(gmsh: ModuleType, d: int) -> Arrays:
     """Points, cells and levels."""
     tags, coordinates, _ = gmsh.model.mesh.getNodes()
     points = coordinates.reshape(-1, 3)[:, :d]

@@ -298,7 +298,7 @@ class SolidModel(BaseModel):
         if self._forms.inverted is None:
             return False
         volume = self.comm.allreduce(fem.assemble_scalar(self._forms.inverted), op=MPI.SUM)
-        return volume > 0 or volumes(self._moved(), self.domain.drawn.cells).min() <= 0
+        return bool(volume > 0 or volumes(self._moved(), self.domain.drawn.cells).min() <= 0)
 
     def cell_energies(self) -> NDArray[np.float64]:
         """Energy of every cell at the state, in gmsh's order, whole on every rank."""
@@ -362,14 +362,14 @@ class SolidModel(BaseModel):
         moved = self.domain.at_points(self.state.x.array)
         return self.domain.points_at(self._values["width"]) + moved
 
-    def _to_struts(self, name: str, form) -> NDArray[np.float64]:
+    def _to_struts(self, name: str, form: fem.Form) -> NDArray[np.float64]:
         if name != "width":
             return self._per_strut(self._assembled(form, len(self.domain.cell)))
         # Every rank adds what its own cells contribute, to ghost points too.
         by_move = self._assembled(form, len(self._forms.moves.x.array))
         return self._summed(self._forms.velocity.T @ by_move)
 
-    def _assembled(self, form, size: int) -> NDArray[np.float64]:
+    def _assembled(self, form: fem.Form, size: int) -> NDArray[np.float64]:
         values = np.zeros(size)
         fem.assemble_vector(values, form)
         return values

@@ -1,6 +1,8 @@
 """Outlines of plane solids: union of struts and joints as a polygon with holes."""
 
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ class Outline:
     half_width: NDArray[np.float64]
 
 
-def optional(module: str):
+def optional(module: str) -> ModuleType:
     """A module of the extra ``solids``; raises MechlearnError that says how to install it."""
     return load(module, "solids", "Solids need")
 
@@ -55,7 +57,7 @@ def strut_polygons(struts: Struts) -> NDArray:
     return shapely.polygons(np.concatenate([along + offset, (along - offset)[:, ::-1]], axis=1))
 
 
-def silhouette(struts: Struts, facets: int = FACETS):
+def silhouette(struts: Struts, facets: int = FACETS) -> Any:
     """Struts and joints united into one shapely polygon, every corner kept.
 
     ``facets`` is the number of corners of the polygon that stands for a joint's disc.

@@ -172,7 +172,7 @@ class Struts:
             nearest surface always counts.
         """
         m = self.network.n_edges
-        point, primitive, distance = [], [], []
+        point, primitive, distance = list[NDArray](), list[NDArray](), list[NDArray]()
         for part in self._chunks(points):
             x = points[part]
             place, away = self._along(x)
@@ -188,9 +188,8 @@ class Struts:
             point.append(row + part.start)
             primitive.append(column)
             distance.append(gap[row, column])
-        return Touch(
-            self, points, *(np.concatenate(a) for a in (point, primitive, distance)), split=m
-        )
+        pairs = np.concatenate(point), np.concatenate(primitive)
+        return Touch(self, points, *pairs, np.concatenate(distance), m)
 
 
 @dataclass(frozen=True, eq=False)

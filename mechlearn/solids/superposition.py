@@ -1,10 +1,11 @@
 """Superposition of states of a linear solid, with strains, energies and sensitivities of struts."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.fem.superposition import Sense
 
@@ -30,7 +31,7 @@ class SolidSuperposition:
     def __init__(self, model: "SolidModel", columns: NDArray) -> None:
         self._model, self._columns = model, columns
 
-    def _each(self, amounts: NDArray, evaluate) -> NDArray[np.float64]:
+    def _each(self, amounts: NDArray, evaluate: Callable[[], ArrayLike]) -> NDArray[np.float64]:
         out = []
         for amount in amounts:
             self._model.put_state(self._columns @ amount)
