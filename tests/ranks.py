@@ -50,7 +50,7 @@ class Session:
     def call(self, function, *arguments, timeout):
         """What a function of a module gives on every rank; raises where it raises on one."""
         for link in self.links.values():
-            link.send(sys.path)
+            link.send((sys.path, os.getcwd()))
             link.send((function, arguments))
         done, until = {}, time.monotonic() + timeout
         while waiting := {link: rank for rank, link in self.links.items() if rank not in done}:
@@ -123,7 +123,8 @@ def work(address: str) -> None:
         link.send((MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size))
         with contextlib.suppress(EOFError):
             while True:
-                sys.path[:] = link.recv()  # before modules that functions are of are imported
+                sys.path[:], here = link.recv()  # before modules of functions are imported
+                os.chdir(here)
                 function, arguments = link.recv()
                 try:
                     done = None, function(*arguments)

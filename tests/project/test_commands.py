@@ -1,29 +1,28 @@
 """Commands of the documentation: each runs as it is written, on the page's own task."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from paths import ROOT
+from ranks import command_on_ranks
 
 from mechlearn.cli import main
+from mechlearn.render import film
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "docs/start.md", "docs/making.md", "docs/analysis.md")),
     *sorted(ROOT.glob("docs/howto/*.md")),
 ]
-#: Fewer members and starts, coarser meshes: what else would take minutes.
+#: Fewer members and starts, coarse meshes: what else would take minutes.
 SHORTER = [
     (r"=0:\d+", "=0:2"),
     (r"--seeds \d+", ""),
     (r"^mechlearn compare [^-]*-o \S+", r"\g<0> --seeds 1 --rules GD"),
-    (r"--workers \d+", "--workers 2"),
-    (r"^mechlearn verify .*", r"\g<0> --order 1 --mesh-size 1.2 --steps 1"),
+    (r"--workers \d+", "--workers 1"),
+    (r"^mechlearn sweep (?!.*--workers).*", r"\g<0> --scheduler {cluster}"),
+    (r"^mechlearn verify .*", r"\g<0> --order 1 --mesh-size 4 --steps 1"),
 ]
 
 
@@ -47,24 +46,38 @@ def run(command):
     """Run a command line here, or on several ranks; returns its exit code."""
     words = shlex.split(command)
     if words[0] == "mpiexec":
-        place = Path(sys.executable).parent
-        words = [str(place / "mpiexec"), *words[1:3], sys.executable, "-m", *words[3:]]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(words, env=env, timeout=600, check=False).returncode
+        return command_on_ranks(int(words[2]), *words[4:]).returncode
     with pytest.raises(SystemExit) as stop:
         main(words[1:])
     return stop.value.code
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """Address of a scheduler with one worker, which all sweeps share."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_the_commands_of_a_page_run_as_written(page, tmp_path, monkeypatch, capsys, own_extensions):
+def test_the_commands_of_a_page_run_as_written(
+    page, tmp_path, monkeypatch, capsys, own_extensions, cluster
+):
     monkeypatch.chdir(tmp_path)
+    for frames in ("PULL", "STEPS"):
+        monkeypatch.setattr(film, frames, 2)
     for folder in ("tasks", "meshes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    small = tmp_path / "tasks" / "allostery.toml"
+    small.write_text(small.read_text().replace("nodes = 128", "nodes = 32"))
     whole = [text for text in blocks(page, "toml") if "[[targets]]" in text and "[network]" in text]
-    task = whole[0] if whole else (ROOT / "tasks/allostery.toml").read_text()
+    task = whole[0] if whole else small.read_text()
     (tmp_path / "mine.toml").write_text(task)
     (tmp_path / "other.toml").write_text(task.replace("strain = 0.1\n", "strain = 0.05\n"))
     plugin = [code for code in blocks(page, "python") if "@ml.register" in code]
@@ -75,7 +88,7 @@ def test_the_commands_of_a_page_run_as_written(page, tmp_path, monkeypatch, caps
         todo = ["mechlearn train mine.toml -o runs/mine", *todo]
     for command in todo:
         for pattern, shorter in SHORTER:
-            command = re.sub(pattern, shorter, command)
+            command = re.sub(pattern, shorter.replace("{cluster}", cluster), command)
         code = run(command)
         said = capsys.readouterr()
         # A check ends with 1 where a task is out of reach.
