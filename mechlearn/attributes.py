@@ -1,4 +1,4 @@
-"""Data, sets and labels of nodes and bonds, and values of parameters: checked and frozen."""
+"""Bonds, data, sets and labels of nodes and bonds, and values of parameters: checked and frozen."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +12,26 @@ from mechlearn.errors import InputError, listed
 if TYPE_CHECKING:
     from mechlearn.energies import Parameter
     from mechlearn.network import Network
+
+
+def checked_bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Bonds of ``n`` nodes, (m, 2); raises InputError for what are no pairs of their ids."""
+    e = np.asarray(edges)
+    if e.size == 0:
+        raise InputError("The network has no bonds.")
+    if e.ndim != 2 or e.shape[1] != 2:
+        raise InputError(f"The edges of a network must have shape (m, 2), not {e.shape}.")
+    if not np.issubdtype(e.dtype, np.integer) and not (
+        np.issubdtype(e.dtype, np.floating) and np.all(e == np.rint(e))
+    ):
+        raise InputError("The edges of a network must be whole numbers: ids of nodes.")
+    bad = np.flatnonzero(((e < 0) | (e >= n)).any(axis=1))
+    if len(bad):
+        raise InputError(
+            f"Edge {listed(bad)} names a node outside 0 to {n - 1} (edge {bad[0]} joins "
+            f"{e[bad[0], 0]} and {e[bad[0], 1]})."
+        )
+    return e.astype(np.int64)
 
 
 def checked_sets(

@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from mechlearn.attributes import checked_data, checked_labels, checked_sets, frozen, renumbered
+from mechlearn.attributes import (
+    checked_bonds,
+    checked_data,
+    checked_labels,
+    checked_sets,
+    frozen,
+    renumbered,
+)
 from mechlearn.errors import InputError, listed
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
@@ -70,7 +77,7 @@ class Network:
         nodes = _coordinates(self.nodes, 2 if self.cell is None else 1)
         put = object.__setattr__
         put(self, "labels", checked_labels(self.labels, len(nodes)))
-        edges = _bonds(self.edges, len(nodes))
+        edges = checked_bonds(self.edges, len(nodes))
         cell, shifts = _periodicity(self.cell, self.shifts, nodes, edges)
         put(self, "nodes", frozen(nodes))
         put(self, "edges", frozen(edges))
@@ -309,25 +316,6 @@ def _coordinates(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
     if len(bad):
         raise InputError(f"The coordinates of node {listed(bad)} are beyond {LARGEST:g}.")
     return x
-
-
-def _bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
-    e = np.asarray(edges)
-    if e.size == 0:
-        raise InputError("The network has no bonds.")
-    if e.ndim != 2 or e.shape[1] != 2:
-        raise InputError(f"The edges of a network must have shape (m, 2), not {e.shape}.")
-    if not np.issubdtype(e.dtype, np.integer) and not (
-        np.issubdtype(e.dtype, np.floating) and np.all(e == np.rint(e))
-    ):
-        raise InputError("The edges of a network must be whole numbers: ids of nodes.")
-    bad = np.flatnonzero(((e < 0) | (e >= n)).any(axis=1))
-    if len(bad):
-        raise InputError(
-            f"Edge {listed(bad)} names a node outside 0 to {n - 1} (edge {bad[0]} joins "
-            f"{e[bad[0], 0]} and {e[bad[0], 1]})."
-        )
-    return e.astype(np.int64)
 
 
 def _periodicity(
