@@ -56,7 +56,7 @@ MODULES = {
         "mechlearn.studies.verify": ("tune", "table", "write"),
     }),
     "extending": ("Extending", "Base classes of elements, rules, costs and learners.", {
-        "mechlearn.energies.element": ("Element", "BondEnergy", "Bond", "Parameter"),
+        "mechlearn.energies.element": ("Element", "BondEnergy", "Parameter"),
         "mechlearn.solids.materials": ("density",),
         "mechlearn.energies.kinematics": (
             "Kinematics", "Displacements", "Frames", "Bodies", "Potentials",

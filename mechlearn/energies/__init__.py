@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mechlearn.energies.beam import Bar, Beam, FiniteBeam, Section
-from mechlearn.energies.element import Bond, BondEnergy, Element, Parameter
+from mechlearn.energies.element import BondEnergy, Element, Parameter
+from mechlearn.energies.kinematics import Bond
 from mechlearn.energies.solid import Hinge, Solid
 from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
 from mechlearn.errors import InputError, hint

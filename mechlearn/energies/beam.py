@@ -15,29 +15,29 @@ from typing import Annotated, Any, ClassVar, override
 from annotated_types import Ge, Le
 from pydantic import Strict
 
-from mechlearn.energies.element import REST_LENGTH, Bond, BondEnergy, Parameter
-from mechlearn.energies.kinematics import FRAME, SPACE, Kinematics
+from mechlearn.energies.element import REST_LENGTH, BondEnergy, Parameter
+from mechlearn.energies.kinematics import FRAME, SPACE, Bond, Kinematics
 
-MODULUS = Parameter("modulus", "Young's modulus, force per area.")
+MODULUS = Parameter("modulus", about="Young's modulus, force per area.")
 WIDTH = Parameter(
     "width",
-    "Width of the strut in the plane: its area grows with it, its bending with its cube.",
     lambda net: 0.1 * net.lengths,
+    about="Width of the strut in the plane: its area grows with it, its bending with its cube.",
 )
-THICKNESS = Parameter("thickness", "Size of the strut out of the plane.")
+THICKNESS = Parameter("thickness", about="Size of the strut out of the plane.")
 RADIUS = Parameter(
-    "radius", "Radius of the strut's circular section.", lambda net: 0.05 * net.lengths
+    "radius", lambda net: 0.05 * net.lengths, about="Radius of the strut's circular section."
 )
 POISSON = Parameter(
     "poisson",
-    "Poisson's ratio, which gives the shear (and twisting) stiffness.",
     0.3,
+    about="Poisson's ratio, which gives the shear (and twisting) stiffness.",
     positive=False,
 )
 JOINT = Parameter(
     "joint_stiffness",
-    "Moment per angle of a rotational spring at either end; infinite for rigid joints.",
     inf,
+    about="Moment per angle of a rotational spring at either end; infinite for rigid joints.",
 )
 IN_PLANE, IN_SPACE = (MODULUS, WIDTH, THICKNESS, REST_LENGTH), (MODULUS, RADIUS, REST_LENGTH)
 
@@ -173,6 +173,7 @@ class Beam(Strut):
 class SpatialBeam(Beam):
     """Linear Timoshenko beams in space, of circular section."""
 
+    linear: ClassVar[bool] = True
     dimension: ClassVar[int | None] = 3
     parameters: ClassVar[tuple[Parameter, ...]] = (*IN_SPACE, POISSON, JOINT)
     strains: ClassVar[tuple[str, ...]] = (

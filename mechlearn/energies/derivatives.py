@@ -5,8 +5,10 @@ of a thousand examples at hand as one array; here the same UFL expression, diffe
 becomes arithmetic on such arrays, and a table of those derivatives that unstrained bonds need.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,6 +103,42 @@ class Pointwise:
         }
         return _compiled(self._expression, leaves)
 
+    def degree(self, *names: str) -> float:
+        """Degree of the polynomial in some arguments, as far as its form shows; else infinite."""
+        return _degree(self._expression, self._symbols(names))
+
+    def summand(self, *names: str) -> str:
+        """The summand of the highest degree in some arguments, as UFL writes it."""
+        symbols, summands = self._symbols(names), [self._expression]
+        while sums := [node for node in summands if isinstance(node, ufl.classes.Sum)]:
+            summands = [node for node in summands if node not in sums]
+            summands += [part for node in sums for part in node.ufl_operands]
+        worst = max(summands, key=lambda node: _degree(node, symbols))
+        text = str(worst)
+        for constant, name in self._names.items():
+            text = re.sub(rf"var\d+\({constant}\)", name, text)
+        return re.sub(r"(?<!\w)\(([\w.]+)\)", r"\1", text)
+
+    def _symbols(self, names: Sequence[str]) -> set[Any]:
+        return {constant for constant, name in self._names.items() if name in names}
+
+
+def strains_of(
+    energy: "BondEnergy", length: Any, motion: Sequence[Sequence[Any]]
+) -> tuple[Any, ...]:
+    """Strains in UFL of a bond of some length, from (jump, turn, rotation) as in :func:`along`."""
+    from mechlearn.energies.kinematics import Bond
+
+    def packed(values: Sequence[Any]) -> Any:
+        return ufl.as_vector(list(values)) if len(values) > 1 else values[0] if values else None
+
+    jump, turn, rotation = map(packed, motion)
+    axes = [packed([float(x) for x in row]) for row in np.eye(max(2, len(motion[0])))]
+    normals = tuple(axes[1:])
+    bond = Bond(length * axes[0], axes[0], normals, length, jump, turn, rotation, ufl.dot)
+    made = energy.strain(bond)
+    return made if isinstance(made, tuple) else (made,)
+
 
 def along(
     energy: "BondEnergy", motion: tuple[Sequence[float], ...], by: Sequence[str], strain: int | None
@@ -112,7 +150,7 @@ def along(
     energy : BondEnergy
     motion : (jump, turn, rotation)
         Numbers along axes of which the first is the bond's, of which the ``amplitude`` is a
-        multiple; see :class:`mechlearn.energies.element.Bond`.
+        multiple; see :class:`mechlearn.energies.kinematics.Bond`.
     by : sequence of str
         Names of what it is differentiated by.
     strain : int, optional
@@ -123,19 +161,9 @@ def along(
     Pointwise
         Of ``amplitude``, ``length`` and the parameters.
     """
-    from mechlearn.energies.element import Bond
-
-    def packed(values: Sequence[Any]) -> Any:
-        return ufl.as_vector(list(values)) if len(values) > 1 else values[0] if values else None
 
     def function(amplitude: Any, length: Any, **parameters: Any) -> Any:
-        axes = [packed([float(x) for x in row]) for row in np.eye(max(2, len(motion[0])))]
-        moved = [packed([amplitude * x for x in part]) for part in motion]
-        jump, turn, rotation = moved
-        normals = tuple(axes[1:])
-        bond = Bond(length * axes[0], axes[0], normals, length, jump, turn, rotation, ufl.dot)
-        made = energy.strain(bond)
-        strains = made if isinstance(made, tuple) else (made,)
+        strains = strains_of(energy, length, [[amplitude * x for x in part] for part in motion])
         if strain is not None:
             return strains[strain]
         named = dict(zip(energy.strains, strains, strict=True))
@@ -215,6 +243,30 @@ class AtRest:
 
 
 # -- UFL in NumPy ------------------------------------------------------------------------------
+
+
+def _degree(node: ufl.core.expr.Expr, symbols: set[Any]) -> float:
+    """Degree of a UFL node as a polynomial in some constants; infinite where its form is none."""
+    if isinstance(node, ufl.Constant):
+        return float(node in symbols)
+    degrees = [_degree(operand, symbols) for operand in node.ufl_operands]
+    match node:
+        case _ if not any(degrees):
+            return 0.0
+        case ufl.classes.Variable():
+            return degrees[0]
+        case ufl.classes.Sum():
+            return max(degrees)
+        case ufl.classes.Product():
+            return sum(degrees)
+        case ufl.classes.Division() if not degrees[1]:
+            return degrees[0]
+        case ufl.classes.Conditional() if not degrees[0]:
+            return max(degrees)
+        case ufl.classes.Power(ufl_operands=(_, ufl.classes.ScalarValue() as exponent)):
+            power = float(exponent)
+            return degrees[0] * power if power >= 0 and power.is_integer() else inf
+    return inf
 
 
 def _uniform(value: Any) -> Term:

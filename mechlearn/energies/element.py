@@ -5,20 +5,22 @@ element (the *across* quantities: extension, bending, voltage drop, ...), ``ener
 costs. All else is derived from them: forces, stiffness matrices, local sensitivities, adjoints.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
+from math import isnan, nan
+from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, override
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies.kinematics import Kinematics
+from mechlearn.energies.kinematics import Bond, Kinematics
 from mechlearn.errors import InputError
 
-#: What pulls by less than this part of what it takes to double an element's length does not.
+#: Tension below this part of what doubles an element's length counts as none.
 SLACK = 1e-9
 
 if TYPE_CHECKING:
@@ -36,8 +38,6 @@ class Parameter:
     ----------
     name : str
         As in task files and in ``learned.vtu``.
-    about : str
-        Its meaning and unit, in one sentence for the reference of task files.
     default : number, or callable
         The value where the user gives none; or a function from a network to one or to (m,).
     positive : bool
@@ -45,49 +45,72 @@ class Parameter:
     scale : "log" or "linear"
         Scale on which a step of the learner is taken unless the user says otherwise; "log" of
         positive ones if left out.
+    about : str
+        Its meaning and unit, in one sentence for the reference of task files.
+
+    Raises
+    ------
+    InputError
+        For declarations that contradict each other, or are of another kind.
     """
 
     name: str
-    about: str = ""
     default: Any = 1.0
     positive: bool = True
     scale: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
-        value = self.default
-        if not callable(value):
-            object.__setattr__(self, "default", lambda network: value)
-        object.__setattr__(self, "scale", self.scale or ("log" if self.positive else "linear"))
-
-
-REST_LENGTH = Parameter(
-    "rest_length", "Length at which it pulls at nothing.", lambda net: net.lengths, scale="linear"
-)
+        where, value = f"parameter {self.name!r}", self.default
+        if not (isinstance(self.name, str) and self.name.isidentifier()):
+            raise InputError(f"{where}: its name must be a word of letters, digits and _.")
+        if not isinstance(self.about, str):
+            raise InputError(f"{where}: about = {self.about!r} must be a text, its meaning.")
+        scale = self.scale or ("log" if self.positive else "linear")
+        if scale not in ("linear", "log") or (scale == "log" and not self.positive):
+            known = "linear or log" if self.positive else "linear, as it may be zero or negative"
+            raise InputError(f"{where}: scale = {scale!r} must be {known}.")
+        object.__setattr__(self, "scale", scale)
+        if callable(value):
+            return
+        number = float(value) if isinstance(value, Real) else nan
+        if isinstance(value, bool) or isnan(number):
+            raise InputError(f"{where}: default = {value!r} must be a number, or a function.")
+        if self.positive and not number > 0:
+            raise InputError(
+                f"{where}: default = {value!r} is not above 0; give positive=False, or another."
+            )
+        object.__setattr__(self, "default", Uniform(number))
 
 
 @dataclass(frozen=True)
-class Bond:
-    """The UFL description of one bond, handed to :meth:`BondEnergy.strain`.
+class Uniform:
+    """Default of a parameter that is one number for all elements."""
 
-    ``vector``, ``direction`` and ``length`` belong to the reference configuration (periodic images
-    included), and so does ``normals``, the unit vectors across it (one in 2D, a quarter turn ahead
-    of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
-    potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
-    of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
-    ``dot`` is the inner product of two vectors.
-    """
+    value: float
 
-    vector: Any
-    direction: Any
-    normals: tuple[Any, ...]
-    length: Any
-    jump: Any
-    turn: Any
-    rotation: Any
-    dot: Callable[[Any, Any], Any]
+    def __call__(self, network: "Network") -> float:
+        """The number."""
+        return self.value
 
 
-class Element(ABC):
+REST_LENGTH = Parameter(
+    "rest_length",
+    lambda net: net.lengths,
+    scale="linear",
+    about="Length at which it pulls at nothing.",
+)
+
+
+class ElementType(ABCMeta):
+    """Type of element classes, whose objects are checked when they are made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Element of the class."""
+        return checked(super().__call__(*args, **kwargs))
+
+
+class Element(metaclass=ElementType):
     """Element between two nodes: a bond, or a solid strut.
 
     The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
@@ -114,9 +137,10 @@ class Element(ABC):
         super().__init_subclass__(**kwargs)
         own = vars(cls)
         if "name" in own and "plural" not in own:
-            cls.plural = cls.name.replace("_", " ") + "s"
-        if own.get("parameters") and "stiffness_parameter" not in own:
-            cls.stiffness_parameter = cls.parameters[0].name
+            cls.plural = str(cls.name).replace("_", " ") + "s"
+        match own.get("parameters"):
+            case (Parameter(name=first), *_) if "stiffness_parameter" not in own:
+                cls.stiffness_parameter = first
 
     @property
     @abstractmethod
@@ -213,6 +237,26 @@ class BondEnergy(Element):
     #: Into how many elements a bond is divided.
     segments: int = 1
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if vars(cls).keys() & {"strain", "energy"} and "linear" not in vars(cls):
+            cls.linear = BondEnergy.linear  # type: ignore[method-assign]  # not that of another law
+
+    @property
+    @override
+    def linear(self) -> bool:
+        """True if strain is linear and energy quadratic in the state, as far as their form shows.
+
+        A class that knows better says ``linear = True``, which is checked.
+        """
+        from mechlearn.energies.declarations import is_linear
+
+        return is_linear(self)
+
+    @override
+    def in_dimension(self, dim: int) -> Self:
+        return checked(super().in_dimension(dim), dim)
+
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
         """Strain of a ``bond`` as a scalar UFL expression, or a tuple of those in ``strains``."""
@@ -263,7 +307,9 @@ class BondEnergy(Element):
     @property
     @override
     def removal(self) -> tuple[str, ...]:
-        return _removal(self)
+        from mechlearn.energies.declarations import removal
+
+        return removal(self)
 
     @override
     def axial_stiffness(self, values):
@@ -324,27 +370,21 @@ def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
     return Pointwise(energy.energy, names, by)
 
 
-@cache
-def _removal(energy: BondEnergy) -> tuple[str, ...]:
-    """The fewest parameters without which the energy vanishes at any strain."""
-    names = [p.name for p in energy.parameters]
-    rng = np.random.default_rng(0)
-    at = {name: rng.uniform(0.5, 2.0, 8) for name in (*energy.strains, "length", *names)}
+def checked[T: Element](element: T, dim: int | None = None) -> T:
+    """The element itself, where one that is not mechlearn's own declares what its energy is.
 
-    def left(gone: list[str]) -> NDArray:
-        with np.errstate(all="ignore"):
-            return energy.derivative()(**at | dict.fromkeys(gone, np.zeros(8))) * np.ones(8)
+    Raises
+    ------
+    InputError
+        For declarations that contradict each other, or the energy.
+    """
+    if isinstance(element, BondEnergy) and not type(element).__module__.startswith("mechlearn."):
+        from mechlearn.energies.declarations import check
 
-    gone: list[str] = []
-    for name in sorted(names, key=energy.stiffness_parameter.__ne__):
-        if np.isfinite(left([*gone, name])).all():
-            gone.append(name)
-        if not left(gone).any():
-            break
-    else:
-        return ()
-    for name in gone[::-1]:
-        others = [n for n in gone if n != name]
-        if not left(others).any():
-            gone = others
-    return tuple(gone)
+        if type(element).__hash__ is None:
+            raise InputError(
+                f"element {element.name}: a dataclass must be @dataclass(frozen=True) here, as "
+                "what follows from an element is computed once."
+            )
+        check(element, dim or element.dimension or 2)
+    return element

@@ -6,15 +6,38 @@ nodes". The words in which tasks speak of them differ too.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.network import Network
+
+
+@dataclass(frozen=True)
+class Bond:
+    """The UFL description of one bond, handed to ``BondEnergy.strain``.
+
+    ``vector``, ``direction`` and ``length`` belong to the reference configuration (periodic images
+    included), and so does ``normals``, the unit vectors across it (one in 2D, a quarter turn ahead
+    of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
+    potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
+    of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
+    ``dot`` is the inner product of two vectors.
+    """
+
+    vector: Any
+    direction: Any
+    normals: tuple[Any, ...]
+    length: Any
+    jump: Any
+    turn: Any
+    rotation: Any
+    dot: Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)

@@ -85,17 +85,17 @@ class Solid(Element):
     continuum: ClassVar[bool] = True
     plural: ClassVar[str] = "struts of a solid"
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("modulus", "Young's modulus of the strut, force per area."),
+        Parameter("modulus", about="Young's modulus of the strut, force per area."),
         Parameter(
             "width",
-            "Width of the strut (2D), or diameter of the rod (3D), in units of length.",
             lambda net: 0.1 * net.lengths.mean(),
+            about="Width of the strut (2D), or diameter of the rod (3D), in units of length.",
         ),
-        Parameter("thickness", "Size of the strut out of the plane (2D)."),
+        Parameter("thickness", about="Size of the strut out of the plane (2D)."),
         Parameter(
             "eigenstrain",
-            "By how much of its length the strut is longer when nothing pulls at it.",
             0.0,
+            about="By how much of its length the strut is longer when nothing pulls at it.",
             positive=False,
         ),
     )

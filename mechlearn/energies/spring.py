@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
-from mechlearn.energies.element import REST_LENGTH, Bond, BondEnergy, Parameter
-from mechlearn.energies.kinematics import CHARGE, PRESSURE, SPACE, VOLTAGE, Kinematics
+from mechlearn.energies.element import REST_LENGTH, BondEnergy, Parameter
+from mechlearn.energies.kinematics import CHARGE, PRESSURE, SPACE, VOLTAGE, Bond, Kinematics
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Spring(BondEnergy):
     linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = SPACE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("stiffness", "Force per change of length."),
+        Parameter("stiffness", about="Force per change of length."),
         REST_LENGTH,
     )
 
@@ -57,8 +57,6 @@ class Conductor(BondEnergy):
     that its derivative by the difference is what flows.
     """
 
-    linear: ClassVar[bool] = True
-
     @override
     def strain(self, bond: Bond) -> Any:
         return bond.jump
@@ -69,12 +67,13 @@ class Resistor(Conductor):
     """Ohmic resistors: conductance times ``width``, which is 1 unless it learns."""
 
     name: ClassVar[str] = "resistor"
+    linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = VOLTAGE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("conductance", "Current per voltage, at width 1."),
+        Parameter("conductance", about="Current per voltage, at width 1."),
         Parameter(
             "width",
-            "Factor on the conductance, such as the width of a track of a circuit board.",
+            about="Factor on the conductance, such as the width of a track of a circuit board.",
         ),
     )
 
@@ -89,10 +88,11 @@ class Channel(Conductor):
 
     name: ClassVar[str] = "flow"
     plural: ClassVar[str] = "channels"
+    linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = PRESSURE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("conductance", "Flow per pressure, at radius 1."),
-        Parameter("radius", "Radius of the channel; the flow goes with its fourth power."),
+        Parameter("conductance", about="Flow per pressure, at radius 1."),
+        Parameter("radius", about="Radius of the channel; the flow goes with its fourth power."),
     )
 
     @override
@@ -105,11 +105,12 @@ class Capacitor(Conductor):
     """Plate capacitors: capacitance times ``area`` over ``gap``, both 1 unless they learn."""
 
     name: ClassVar[str] = "capacitor"
+    linear: ClassVar[bool] = True
     kinematics: ClassVar[Kinematics] = CHARGE
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("capacitance", "Charge per voltage, at area and gap 1."),
-        Parameter("area", "Area of the plates, a factor on the capacitance."),
-        Parameter("gap", "Distance of the plates, by which the capacitance is divided."),
+        Parameter("capacitance", about="Charge per voltage, at area and gap 1."),
+        Parameter("area", about="Area of the plates, a factor on the capacitance."),
+        Parameter("gap", about="Distance of the plates, by which the capacitance is divided."),
     )
 
     @override
