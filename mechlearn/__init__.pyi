@@ -8,8 +8,10 @@ from mechlearn.energies import (
     Bar as Bar, Beam as Beam, Bond as Bond,
     BondEnergy as BondEnergy, Capacitor as Capacitor, Channel as Channel,
     FiniteBeam as FiniteBeam, FiniteSpring as FiniteSpring, Hinge as Hinge,
-    Parameter as Parameter, Resistor as Resistor, Solid as Solid, Spring as Spring,
+    Parameter as Parameter, Resistor as Resistor, Section as Section, Solid as Solid,
+    Spring as Spring,
 )
+from mechlearn.energies.laws import energy as energy
 from mechlearn.energies.rigidity import rigidity as rigidity
 from mechlearn.errors import (
     InputError as InputError, MechlearnError as MechlearnError, SolveError as SolveError,

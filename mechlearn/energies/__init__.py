@@ -1,6 +1,8 @@
 """Element energies: springs, beams, solids, scalar conductors."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from typing import Any
 
 from mechlearn.energies.beam import Bar, Beam, FiniteBeam, Section
@@ -28,7 +30,7 @@ def element_for(network: Network, energy: Element | type[Element] | str | None =
     Parameters
     ----------
     network : Network
-    energy : Element, a class of such or its name, optional
+    energy : Element, a class of such, its name or several joined by ``+``, optional
         Linear springs unless given.
 
     Raises
@@ -36,9 +38,9 @@ def element_for(network: Network, energy: Element | type[Element] | str | None =
     InputError
         Where it is none, or does not live in that dimension.
     """
-    energy = energies.pick(energy, "energy") if isinstance(energy, str) else energy
-    made: Element = energies.make(Spring if energy is None else energy, "energy")
-    return made.in_dimension(network.dim)
+    given = _named(energy, "energy") if isinstance(energy, str) else [energy or Spring]
+    made: list[Element] = [energies.make(each, "energy") for each in given]
+    return reduce(add, made).in_dimension(network.dim)
 
 
 def element_of(table: Mapping[str, Any], dim: int) -> Element:
@@ -49,14 +51,21 @@ def element_of(table: Mapping[str, Any], dim: int) -> Element:
     InputError
         For names and keys that are not known, and settings of the wrong kind.
     """
-    kind = energies.pick(table["model"], "energy: model")
-    settings = {k: v for k, v in table.items() if k in kind.setting_names()}
-    element = build(kind, settings, "energy").in_dimension(dim)
+    made = []
+    for kind in _named(table["model"], "energy: model"):
+        settings = {k: v for k, v in table.items() if k in kind.setting_names()}
+        made.append(build(kind, settings, "energy"))
+    element: Element = reduce(add, made).in_dimension(dim)
     known = ["model", *(p.name for p in element.parameters), *element.setting_names()]
     for key in table:
         if key not in known:
             raise InputError(f"energy: {key} is not a known key; {hint(key, known)}")
     return element
+
+
+def _named(names: str, where: str) -> list[Any]:
+    """Elements, or classes, of names joined by ``+``."""
+    return [energies.pick(name.strip(), where) for name in names.split("+")]
 
 
 __all__ = [

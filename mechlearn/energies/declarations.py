@@ -91,7 +91,6 @@ def _strains(energy: BondEnergy, dim: int) -> list[Pointwise]:
 # -- checks ----------------------------------------------------------------------------------------
 
 
-@cache
 def check(energy: BondEnergy, dim: int) -> None:
     """Compare what an element declares with its strain and energy.
 
@@ -100,6 +99,16 @@ def check(energy: BondEnergy, dim: int) -> None:
     InputError
         For declarations that contradict each other, or the energy.
     """
+    if type(energy).__hash__ is None:
+        raise InputError(
+            f"element {energy.name}: a dataclass must be @dataclass(frozen=True) here, as what "
+            "follows from an element is computed once."
+        )
+    _check(energy, dim)
+
+
+@cache
+def _check(energy: BondEnergy, dim: int) -> None:
     kind = type(energy).__name__
     for test in (_names, _energy, _strain, _linear, _removal, _section):
         try:
@@ -140,7 +149,8 @@ def _names(energy: BondEnergy, dim: int) -> None:
 
 
 def _energy(energy: BondEnergy, dim: int) -> None:
-    _evaluated("energy", energy.derivative)
+    if not _evaluated("energy", energy.derivative).degree(*energy.strains):
+        raise InputError(f"its energy does not depend on {listed(energy.strains)}.")
 
 
 def _strain(energy: BondEnergy, dim: int) -> None:

@@ -22,6 +22,8 @@ from mechlearn.errors import InputError
 
 #: Tension below this part of what doubles an element's length counts as none.
 SLACK = 1e-9
+#: What joins the names of elements in that of their sum.
+PLUS = " + "
 
 if TYPE_CHECKING:
     from mechlearn.energies.beam import Section
@@ -47,6 +49,8 @@ class Parameter:
         positive ones if left out.
     about : str
         Its meaning and unit, in one sentence for the reference of task files.
+    shared : bool
+        Whether it is the bond's, the same for all elements of a sum.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class Parameter:
     positive: bool = True
     scale: str = ""
     about: str = ""
+    shared: bool = False
 
     def __post_init__(self) -> None:
         where, value = f"parameter {self.name!r}", self.default
@@ -95,11 +100,9 @@ class Uniform:
 
 
 REST_LENGTH = Parameter(
-    "rest_length",
-    lambda net: net.lengths,
-    scale="linear",
+    "rest_length", lambda net: net.lengths, scale="linear", shared=True,
     about="Length at which it pulls at nothing.",
-)
+)  # fmt: skip
 
 
 class ElementType(ABCMeta):
@@ -109,12 +112,16 @@ class ElementType(ABCMeta):
         """Element of the class."""
         return checked(super().__call__(*args, **kwargs))
 
+    def __add__(cls, other: Any) -> "Element":
+        return cls() + other
+
 
 class Element(metaclass=ElementType):
     """Element between two nodes: a bond, or a solid strut.
 
     The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
-    value for the whole network, and no parameters of its elements.
+    value for the whole network, and no parameters of its elements. ``a + b`` is the element of
+    both between the same nodes.
     """
 
     name: ClassVar[str]
@@ -141,6 +148,16 @@ class Element(metaclass=ElementType):
         match own.get("parameters"):
             case (Parameter(name=first), *_) if "stiffness_parameter" not in own:
                 cls.stiffness_parameter = first
+
+    def __add__(self, other: Any) -> "Element":
+        from mechlearn.energies.laws import added
+
+        return added(self, other)
+
+    @property
+    def parts(self) -> "tuple[Element, ...]":
+        """Elements that it is the sum of."""
+        return (self,)
 
     @property
     @abstractmethod
@@ -176,7 +193,7 @@ class Element(metaclass=ElementType):
     def in_dimension(self, dim: int) -> Self:
         """The element in 2D or 3D, with its settings; raises InputError where it has no form."""
         if self.dimension in (None, dim):
-            return self
+            return checked(self, dim)
         form = vars(type(self)).get("forms", {}).get(dim)  # a subclass is another law
         if form is None:
             raise InputError(
@@ -252,10 +269,6 @@ class BondEnergy(Element):
         from mechlearn.energies.declarations import is_linear
 
         return is_linear(self)
-
-    @override
-    def in_dimension(self, dim: int) -> Self:
-        return checked(super().in_dimension(dim), dim)
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
@@ -381,10 +394,5 @@ def checked[T: Element](element: T, dim: int | None = None) -> T:
     if isinstance(element, BondEnergy) and not type(element).__module__.startswith("mechlearn."):
         from mechlearn.energies.declarations import check
 
-        if type(element).__hash__ is None:
-            raise InputError(
-                f"element {element.name}: a dataclass must be @dataclass(frozen=True) here, as "
-                "what follows from an element is computed once."
-            )
         check(element, dim or element.dimension or 2)
     return element

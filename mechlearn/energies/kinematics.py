@@ -75,6 +75,11 @@ class Kinematics(ABC):
         """Number of rotations, the last components."""
         return 0
 
+    def includes(self, other: "Kinematics") -> bool:
+        """True if a node's state has all that of another kind in it, in the same words."""
+        components = set(other.components(2)) <= set(self.components(2))
+        return components and self.words == other.words
+
     @abstractmethod
     def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
         """Orthonormal zero modes of a whole network, shape (n c, k).

@@ -200,8 +200,13 @@ class Learn(Table):
         return self
 
 
-#: What learns, of an element's first parameter, unless given.
-DEFAULT = Learn(bounds=(0.01, 10.0), initial=1.0)
+def usual(energy: Element) -> Learn:
+    """Table of an element's first parameter unless given, decades around its default."""
+    parameter = energy.parameter(energy.stiffness_parameter)
+    middle = getattr(parameter.default, "value", 1.0)
+    if not parameter.positive or not np.isfinite(middle):
+        return Learn()
+    return Learn(bounds=(0.01 * middle, 10.0 * middle), initial=middle)
 
 
 def learning_tables(learn: Any, energy: Element) -> dict[str, Learn]:
@@ -214,11 +219,11 @@ def learning_tables(learn: Any, energy: Element) -> dict[str, Learn]:
     """
     first = energy.stiffness_parameter
     if learn is None or isinstance(learn, Learn):
-        return {first: learn or DEFAULT}
+        return {first: learn or usual(energy)}
     if isinstance(learn, str):
         learn = [learn]
     if isinstance(learn, Sequence):
-        learn = {name: DEFAULT if name == first else Learn() for name in learn}
+        learn = {name: usual(energy) if name == first else Learn() for name in learn}
     if not isinstance(learn, Mapping):
         raise InputError(f"learn = {learn!r} must be an ml.Learn, or names of parameters.")
     for name, table in learn.items():

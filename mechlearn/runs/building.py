@@ -44,14 +44,14 @@ def named_element(table: EnergyTable, given: Element | None, dim: int) -> Elemen
     InputError
         Where it is neither.
     """
-    if given is None and table.model not in energies:
-        load_packages()
-    if given is None and table.model not in energies:
-        raise InputError(
-            f"energy: model = {table.model!r} is none of {', '.join(energies)}; give the one it "
-            "was trained with by --plugin, ml.register or Run.load(folder, energy=MyEnergy())."
-        )
     if given is None:
+        if not energies.keys() >= set(table.models):
+            load_packages()
+        for name in set(table.models) - energies.keys():
+            raise InputError(
+                f"energy: model = {name!r} is none of {', '.join(energies)}; give the one it was "
+                "trained with by --plugin, ml.register or Run.load(folder, energy=MyEnergy())."
+            )
         return build_element(table, dim)
     given = energies.make(given, "energy")
     if not isinstance(given, Element) or given.name != table.model:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mechlearn import networks
 from mechlearn.energies import Element, energies
+from mechlearn.energies.element import PLUS
 from mechlearn.errors import InputError
 from mechlearn.extensions import load_packages, name_of, needed, registries
 from mechlearn.learning.optimisers import optimisers
@@ -68,10 +69,20 @@ class EnergyTable(Table, extra="allow"):
     Parameters
     ----------
     model : str, optional
-        The element's energy, such as spring.
+        The element's energy, such as spring; or several joined by +, whose energies add up.
     """
 
     model: str = "spring"
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the elements that add up."""
+        return self.model.split(PLUS)
+
+    @field_validator("model")
+    @classmethod
+    def _joined(cls, model: str) -> str:
+        return PLUS.join(name.strip() for name in model.split("+"))
 
 
 class RuleTable(Table, extra="allow"):
@@ -190,6 +201,7 @@ class Setup(Table):
     @classmethod
     def _stiffness_of_the_network(cls, data: Any) -> Any:
         """Initial stiffness of springs by the network's law, where it is given one."""
+        data = _summed(data)
         laws = [k for k in LAWS if _entry(_entry(data, "network"), k) is not None]
         if not laws or not all(isinstance(data.get(k, {}), dict) for k in ("learn", "energy")):
             return data
@@ -226,22 +238,23 @@ class Setup(Table):
 
     def with_objects(self, energy: Element, cost: Cost, rule: Any, optimiser: Any) -> "Setup":
         """The same of objects, which need not be registered; tables are made of them for files."""
-        named = [("energy", energy), ("cost", cost), ("rule", rule)]
+        made = {"cost": cost, "rule": rule}
         if not isinstance(optimiser, str | Mapping):
-            optimiser = optimisers.make(optimiser, "train.optimiser")
-            named.append(("optimiser", optimiser))
+            optimiser = made["optimiser"] = optimisers.make(optimiser, "train.optimiser")
         train = self.train.model_copy(
-            update={"optimiser": optimiser if len(named) == 3 else table_of(optimiser)}
+            update={"optimiser": table_of(optimiser) if "optimiser" in made else optimiser}
         )
         out = self.model_copy(
             update={
                 "cost": CostTable(**table_of(cost)),
                 "rule": RuleTable(**table_of(rule)),
                 "train": train,
-                "plugins": needed(*((name_of(thing), thing) for _, thing in named)),
+                "plugins": needed(
+                    *((name_of(thing), thing) for thing in (*energy.parts, *made.values()))
+                ),
             }
         )
-        out._made = dict(named[1:])
+        out._made = made
         return out
 
     def require(self, energy: Element | None = None) -> None:
@@ -255,11 +268,11 @@ class Setup(Table):
         for name, place in self.plugins.items():
             if any(name in registry for registry in registries()):
                 continue
-            if energy is not None and name == self.energy.model:
+            if energy is not None and name in self.energy.models:
                 continue
             text = f"{name!r} is not known; the run was made with {place}, which is brought by "
             text += "--plugin, ml.register"
-            if name == self.energy.model:
+            if name in self.energy.models:
                 raise InputError(f"energy: model = {text} or Run.load(folder, energy=...).")
             if name == self.cost.name:
                 raise InputError(f"cost: name = {text}.")
@@ -347,6 +360,20 @@ def to_toml(setup: Setup, examples: str | None = None) -> str:
 def _keys(table: Table) -> dict[str, Any]:
     """Name and further keys of a table."""
     return {**table.model_dump(), **(table.model_extra or {})}
+
+
+def _summed(data: Any) -> Any:
+    """Task file with one table of several ``[[energy]]``, whose elements add up."""
+    tables = _entry(data, "energy")
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        return data
+    keys = [key for table in tables for key in table if key != "model"]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice:
+        raise ValueError(f"energy: several tables give {twice}")
+    one = {key: value for table in tables for key, value in table.items()}
+    one["model"] = PLUS.join(str(table.get("model", "spring")) for table in tables)
+    return data | {"energy": one}
 
 
 def _entry(table: Any, name: str) -> Any:

@@ -109,6 +109,7 @@ def test_laws_of_linear_springs_take_over_no_claim_of_them():
         ({"stiffness_parameter": "k"}, "'k' is none of its parameters, stiffness and rest_length"),
         ({"parameters": CUBIC}, "its energy cannot be computed: TypeError: .*'cubic'"),
         ({"energy": lambda self, **at: ufl.bessel_K(1, at["strain"])}, "may not use UFL's BesselK"),
+        ({"energy": law(lambda e, k: k)}, "its energy does not depend on strain"),
         ({"strain": lambda self, bond: (bond.jump[0],) * 2}, "strain gives 2 numbers for strain"),
         ({"strain": lambda self, bond: bond.length}, "strain is 1.25 where nothing has moved"),
         ({"strain": lambda self, bond: bond.jmp}, "its strain cannot be computed: AttributeError"),

@@ -1,0 +1,234 @@
+"""Laws of one expression, and sums of elements."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, override
+
+from mechlearn.energies.element import PLUS, BondEnergy, Element, Parameter
+from mechlearn.errors import InputError, failure, listed
+
+
+def energy(
+    function: Callable[..., Any] | None = None,
+    *,
+    of: type[BondEnergy] | str = "finite_spring",
+    name: str | None = None,
+) -> Any:
+    """Element of a law that is one expression.
+
+    ``Morse = ml.energy(lambda e, depth=1.0, width=1.0: depth * (1 - ufl.exp(-e / width)) ** 2)``,
+    or a decorator of a function, after which the element is named.
+
+    Parameters
+    ----------
+    function : callable
+        Energy of a bond, in UFL, of its strains, in that order; of its length too, if there is one
+        more argument, ``length``; and of constants, which are arguments with a default: a number,
+        a function from a network to (m,) values, or an :class:`ml.Parameter`. Each can learn, the
+        first one unless others are named. A default above zero keeps its constant there.
+    of : class of elements or str
+        The element whose strains they are, and whose nodes have what state: ``e`` is the change of
+        length of springs at any displacement unless given, that of small ones for
+        ``of=ml.Spring``, a voltage for ``of=ml.Resistor``.
+    name : str, optional
+        The name in task files; that of a function by ``def``, or after ``of``, if left out.
+
+    Returns
+    -------
+    type of BondEnergy
+
+    Raises
+    ------
+    InputError
+        For other arguments, and expressions that are not in UFL.
+    """
+    if function is None:
+        return lambda law: energy(law, of=of, name=name)
+    base = _strained(of)
+    label = function.__name__ if callable(function) and hasattr(function, "__name__") else "law"
+    given = name or (label if label.isidentifier() else f"{base.name}_law")
+    try:
+        arguments = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"energy: {function!r} must be a function: {failure(error)}.") from None
+    free = [a.name for a in arguments if a.default is a.empty]
+    n = len(base.strains)
+    sized = free[n:] == ["length"]
+    if len(free) != n + sized or any(
+        a.kind in (a.VAR_POSITIONAL, a.VAR_KEYWORD) for a in arguments
+    ):
+        raise InputError(
+            f"energy: {given} must take {n} without a default, the {listed(base.strains)} of "
+            f"{base.plural}, then length if it needs that, and constants with a default."
+        )
+    constants = tuple(_constant(a.name, a.default) for a in arguments if a.default is not a.empty)
+    if not constants:
+        raise InputError(f"energy: {given} has no constants, arguments with a default, to learn.")
+
+    def expression(self: BondEnergy, **values: Any) -> Any:
+        strains = [values.pop(strain) for strain in base.strains]
+        length = values.pop("length")
+        return function(*strains, *[length] * sized, **values)
+
+    members = {
+        "name": given,
+        "parameters": constants,
+        "energy": expression,
+        "section": Element.section,  # that of the other's parameters
+        "__doc__": inspect.getdoc(function) or f"{given}: a law of {base.plural}.",
+        "__module__": function.__module__,
+        "__qualname__": given,
+    }
+    made: Any = type(base)(given, (base,), members)
+    made()  # refuses what is no law
+    return made
+
+
+def _strained(of: Any) -> Any:
+    """Class of bonds of a name, class or object."""
+    from mechlearn.energies import energies
+
+    kind = energies.pick(of, "energy: of") if isinstance(of, str) else of
+    kind = kind if isinstance(kind, type) else type(kind)
+    if not issubclass(kind, BondEnergy):
+        raise InputError(f"energy: of = {of!r} must be an element of bonds, such as ml.Spring.")
+    return kind
+
+
+def _constant(name: str, default: Any) -> Parameter:
+    if isinstance(default, Parameter):
+        return replace(default, name=name)
+    number = not callable(default) and not isinstance(default, str)
+    return Parameter(name, default, positive=not (number and default <= 0))
+
+
+@dataclass(frozen=True)
+class Sum(BondEnergy):
+    """Elements between the same nodes, whose energies add up.
+
+    Parts that read the same strain share it, and parameters of the bond, such as ``rest_length``.
+    Its name is those of the parts joined by ``+``, as in ``model = "spring + morse"``.
+
+    Parameters
+    ----------
+    elements : tuple of BondEnergy
+
+    Raises
+    ------
+    InputError
+        For parts whose states, segments or parameters do not go together.
+    """
+
+    elements: tuple[BondEnergy, ...]
+
+    def __post_init__(self) -> None:
+        first, parts = self.elements[0], self.elements
+        wide = max((p.kinematics for p in parts), key=lambda k: len(k.components(2)))
+        parameters: dict[str, Parameter] = {}
+        for part in parts:
+            if not wide.includes(part.kinematics):
+                raise InputError(
+                    f"{self._label}: nodes of {part.plural} and of {parts[0].plural} have "
+                    "different states; a sum is of elements between the same ones."
+                )
+            if part.segments != first.segments:
+                raise InputError(
+                    f"{self._label}: bonds are divided into {first.segments} and {part.segments} "
+                    "elements; a sum needs the same number, such as segments = 1."
+                )
+            for parameter in part.parameters:
+                name = parameter.name
+                if name in parameters and not (parameter.shared and parameters[name] == parameter):
+                    raise InputError(
+                        f"{self._label}: several parts have a parameter {name!r}; give that of one "
+                        "another name, as in ml.energy(lambda e, other=1.0: ...)."
+                    )
+                parameters[name] = parameter
+        strains = dict.fromkeys(name for names in self._names for name in names)
+        vars(self).update(
+            name=self._label,
+            plural=" in parallel with ".join(part.plural for part in parts),
+            kinematics=wide,
+            parameters=tuple(parameters.values()),
+            stiffness_parameter=first.stiffness_parameter,
+            dimension=next((p.dimension for p in parts if p.dimension), None),
+            rigid_joints=any(p.rigid_joints for p in parts),
+            strains=tuple(strains),
+            segments=first.segments,
+        )
+
+    @property
+    @override
+    def parts(self):
+        return self.elements
+
+    @property
+    def _label(self) -> str:
+        return PLUS.join(part.name for part in self.elements)
+
+    @property
+    def _names(self) -> list[tuple[str, ...]]:
+        """Names of the strains of every part in the sum."""
+        names: list[tuple[str, ...]] = []
+        for k, part in enumerate(self.elements):
+            same = (
+                own
+                for other, own in zip(self.elements[:k], names, strict=True)
+                if type(other).strain is type(part).strain and other.settings == part.settings
+            )
+            taken = {name for own in names for name in own}
+            suffix = f"_{k + 1}" if taken.intersection(part.strains) else ""
+            names.append(next(same, tuple(name + suffix for name in part.strains)))
+        return names
+
+    @property
+    @override
+    def linear(self) -> bool:
+        return all(part.linear for part in self.elements)
+
+    @override
+    def in_dimension(self, dim):
+        return Sum(tuple(part.in_dimension(dim) for part in self.elements))
+
+    @override
+    def strain(self, bond):
+        made: dict[str, Any] = {}
+        for part, names in zip(self.elements, self._names, strict=True):
+            strains = part.strain(bond)
+            strains = strains if isinstance(strains, tuple) else (strains,)
+            made |= dict(zip(names, strains, strict=True))
+        return tuple(made.values())
+
+    @override
+    def energy(self, **values):
+        total = 0
+        for part, names in zip(self.elements, self._names, strict=True):
+            own = {name: values[name] for name in ("length", *(p.name for p in part.parameters))}
+            own |= {name: values[known] for name, known in zip(part.strains, names, strict=True)}
+            total += part.energy(**own)
+        return total
+
+    @override
+    def cautions(self, network, values):
+        return [text for part in self.elements for text in part.cautions(network, values)]
+
+    @override
+    def setting_names(self) -> list[str]:
+        return [name for part in self.elements for name in part.setting_names()]
+
+    @property
+    @override
+    def settings(self) -> Mapping[str, Any]:
+        return {name: value for part in self.elements for name, value in part.settings.items()}
+
+
+def added(*elements: Any) -> Element:
+    """Sum of elements or classes of them; raises InputError where they cannot be added."""
+    made = [element() if isinstance(element, type) else element for element in elements]
+    for element in made:
+        if not isinstance(element, BondEnergy):
+            what = element.plural if isinstance(element, Element) else repr(element)
+            raise InputError(f"A sum is of elements that are bonds, which {what} are not.")
+    parts = tuple(part for element in made for part in element.parts)
+    return parts[0] if len(parts) == 1 else Sum(parts)
