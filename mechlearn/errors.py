@@ -1,11 +1,16 @@
-"""Exceptions: invalid input, and equilibria without a solution; text of messages."""
+"""Exceptions: invalid input, equilibria without a solution, failures of users' code; messages."""
 
+import math
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class MechlearnError(Exception):
@@ -48,7 +53,7 @@ def printable(text: str) -> str:
     return "\n".join(plain(line, sys.maxsize) for line in text.split("\n"))
 
 
-def failure(error: Exception) -> str:
+def failure(error: BaseException) -> str:
     """Reason why a file could not be read or written, without a full stop."""
     number = getattr(error, "errno", None)
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
@@ -106,3 +111,106 @@ def about(path: Path) -> Iterator[None]:
         if not str(error).startswith((str(path), f"There is no file {path}")):
             error.args = (f"{path}: {error}",)
         raise error from None
+
+
+# -- code of users -------------------------------------------------------------------------------
+
+
+#: Code of users fails in any way, and may call exit().
+FAILURES = (Exception, SystemExit)
+
+
+def called(function: Callable[..., Any], where: str, *args: Any, **options: Any) -> Any:
+    """Result of a function that users may bring.
+
+    Raises
+    ------
+    InputError
+        Where it fails: with ``where``, the error, and the line of the user's file.
+    """
+    try:
+        return function(*args, **options)
+    except MechlearnError:
+        raise
+    except FAILURES as error:
+        _failed(where, error)
+
+
+def numbers_of(
+    function: Callable[..., Any],
+    where: str,
+    args: tuple[Any, ...],
+    shape: tuple[int, ...],
+    axes: str,
+    finite: bool | None = True,
+) -> NDArray[np.float64]:
+    """Real numbers that a function of users returns, in an array of a ``shape``.
+
+    Parameters
+    ----------
+    function : callable
+    where : str
+        What it returns, for errors.
+    args : tuple
+        Its arguments, arrays or collections of such. Where some number in them is not finite, those
+        that are returned need not be either.
+    shape : tuple of int
+    axes : str
+        What the shape counts, in words.
+    finite : bool or None
+        False where numbers may be infinite; None where they may be undefined (nan), too.
+
+    Raises
+    ------
+    InputError
+        Where it fails, or returns anything else.
+    """
+    try:
+        found = _real(function(*args))
+    except MechlearnError:
+        raise
+    except FAILURES as error:
+        _failed(f"{where} cannot be computed", error, f"; it must be {shape}: {axes}")
+    if found.shape != shape:
+        raise InputError(f"{where} has the shape {found.shape}; it must be {shape}: {axes}.")
+    if finite is not None and not math.isfinite(np.vdot(found, found)):
+        wrong = ~np.isfinite(found) if finite else np.isnan(found)
+        if wrong.any() and all(np.isfinite(given).all() for given in _arrays(args)):
+            place = tuple(np.argwhere(wrong)[0].tolist())
+            raise InputError(
+                f"{where} is {found[place]} at {list(place)} ({axes}); it must be a finite number."
+            )
+    return found
+
+
+def _real(found: Any) -> NDArray[np.float64]:
+    """Numbers as an array; raises TypeError or ValueError for others."""
+    if found is None:
+        raise TypeError("it returns None")
+    if isinstance(found, np.ma.MaskedArray):  # what is masked is no number
+        found = np.ma.filled(found.astype(float), np.nan)
+    values = np.asarray(found)
+    if values.dtype.kind == "c":
+        raise TypeError("it returns complex numbers")
+    return values if values.dtype == float else values.astype(float)
+
+
+def _arrays(args: Any) -> Iterator[NDArray]:
+    for given in args.values() if isinstance(args, Mapping) else args:
+        if isinstance(given, list | tuple | Mapping):
+            yield from _arrays(given)
+        elif isinstance(given, np.ndarray):
+            yield given
+
+
+def _failed(where: str, error: BaseException, wanted: str = "") -> NoReturn:
+    """Raise InputError for an error in code of users, with its place there."""
+    kind, text, place = type(error).__name__, failure(error), ""
+    trace = error.__traceback__ and error.__traceback__.tb_next
+    file = trace.tb_frame.f_code.co_filename if trace else __file__
+    while trace and Path(__file__).parent not in Path(file).parents:
+        if trace.tb_frame.f_code.co_filename == file:
+            place = f", line {trace.tb_lineno} of {Path(file).name}"
+        trace = trace.tb_next
+    said = kind if text == kind else f"{kind}: {text}"
+    raise InputError(f"{where} ({said}{place}){wanted}.") from error

@@ -10,6 +10,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, entry_points, requires
@@ -18,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
-from mechlearn.errors import InputError, MechlearnError, failure, hint, listed
+from mechlearn.errors import FAILURES, InputError, MechlearnError, failure, hint, listed
 from mechlearn.schema import build
 
 #: Registries by the module that holds them, in the order in which a kind is told.
@@ -157,7 +159,9 @@ def register[T](thing: T) -> T:
     if registry is None:
         kinds = listed([r.kind for r in registries()])
         raise InputError(f"register: {thing!r} is none of {kinds}.")
-    name = registry.prefix + name_of(thing)
+    name = name_of(thing)
+    if registry.prefix:  # of suffixes, which are compared in lower case
+        name = registry.prefix + name.lower()
     there = registry.get(name)
     if there is not None and not _same(there, thing):
         raise InputError(
@@ -215,13 +219,21 @@ class Loaded:
         return {f"plugin {p.name}": sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def fresh[T](thing: T) -> T:
+    """Copy of an object that may keep state of its own, so that no training sees another's."""
+    with suppress(Exception):  # what holds a connection or a lock can be no deep copy
+        return deepcopy(thing)
+    return copy(thing)
+
+
+def is_own(thing: Any) -> bool:
+    """True for an object of a class of users."""
+    return not _class_of(thing).__module__.startswith("mechlearn.")
+
+
 def needed(*pairs: tuple[str, Any]) -> dict[str, str]:
     """Origins of objects that are not mechlearn's own, by their name."""
-    return {
-        name: origin(thing)
-        for name, thing in pairs
-        if not _class_of(thing).__module__.startswith("mechlearn.")
-    }
+    return {name: origin(thing) for name, thing in pairs if is_own(thing)}
 
 
 # -- plugins -------------------------------------------------------------------------------------
@@ -250,7 +262,7 @@ def load_plugin(plugin: str) -> None:
             _run(path)
     except MechlearnError as error:
         raise type(error)(f"--plugin {plugin}: {error}") from error
-    except Exception as error:  # code of users fails in any way
+    except FAILURES as error:
         raise InputError(
             f"--plugin {plugin} cannot be loaded: {type(error).__name__}: {failure(error)}."
         ) from error

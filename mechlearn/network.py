@@ -294,10 +294,10 @@ def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
 
 
 def _real(values: ArrayLike) -> NDArray[np.float64]:
-    given = np.asarray(values)
+    given = np.asanyarray(values)
     if given.dtype.kind == "c":
         raise TypeError
-    return given.astype(float)
+    return np.asarray(np.ma.filled(given.astype(float), np.nan))
 
 
 def _coordinates(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ class Phase:
     Raises
     ------
     InputError
-        For another kind, and an amount that is not a finite number.
+        For another kind, an amount that is not a finite number, and one of an adjoint.
     """
 
     kind: Kind
@@ -44,6 +44,8 @@ class Phase:
             finite = False
         if not finite:
             raise InputError(f"phase: amount = {self.amount!r} must be a finite number.")
+        if self.kind == "adjoint" and self.amount:
+            raise InputError("phase: an adjoint is a rate of change, and has no amount.")
 
     @cached_property
     def key(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mechlearn.errors import InputError, brief, failure, hint
+from mechlearn.errors import InputError, MechlearnError, brief, failure, hint
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -153,7 +153,9 @@ def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[
         return TypeAdapter(made).validate_python(given) if is_dataclass(made) else made(**given)
     except ValidationError as error:
         raise input_error(error, made, where) from None
-    except TypeError as error:
+    except MechlearnError:
+        raise
+    except Exception as error:  # classes of users fail in any way
         raise InputError(f"{where}: {made.__name__} cannot be made: {failure(error)}.") from error
 
 

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from mechlearn.analysis.importance import HOLDING
 from mechlearn.analysis.result import Result, bonds_of, system_of
-from mechlearn.analysis.tangent import port_rows
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
     from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
-#: Up to this many degrees of freedom samples are solved together, by dense algebra.
-TOGETHER = 300
-#: So many numbers of stiffness matrices are held at a time.
-NUMBERS = 4_000_000
 #: Strains of bonds that are lost in any of the samples.
 LARGEST = 8000
 
@@ -118,8 +112,7 @@ def noise(
     """The response with random errors of a learning parameter.
 
     Parameters that are positive are multiplied by ``exp(level * xi)``, others by
-    ``1 + level * xi``, ``xi`` normal. Linear springs and conductors in small networks are solved
-    all together.
+    ``1 + level * xi``, ``xi`` normal.
 
     Parameters
     ----------
@@ -289,14 +282,6 @@ def _robustness(s: "System", levels: NDArray, level: str, raw: list[NDArray]) ->
 
 def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
     """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
-    simple = s.energy.linear and len(getattr(s.energy, "strains", ())) == 1
-    simple = simple and s.problem.nodes_alone
-    if simple and name != "rest_length" and not s.equilibrium.prestressed:
-        free = np.setdiff1d(
-            np.arange(s.network.n_nodes * len(s.problem.components)), s.problem.fixed
-        )
-        if len(free) <= TOGETHER:
-            return _together(s, name, values, free)
     out = np.full((len(values), *s.problem.wanted.shape), np.nan)
     at = s.copy().equilibrium
     for sample, row in zip(out, values, strict=True):
@@ -306,32 +291,4 @@ def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
             sample[:] = at.outputs(at.free())
         except SolveError:
             continue
-    return out
-
-
-def _together(s: "System", name: str, values: NDArray, free: NDArray) -> NDArray[np.float64]:
-    """Responses of all samples at once, by dense algebra."""
-    p = s.problem
-    at = {k: np.broadcast_to(v, values.shape) for k, v in s.parameters.items()}
-    at |= {name: values, "length": s.network.lengths, "strain": 0.0}
-    stiffness = np.broadcast_to(s.energy.derivative("strain", "strain")(**at), values.shape)
-    # Strains of the bonds in the user's order of degrees of freedom.
-    model = s.equilibrium.model
-    user = model.to_points(np.arange(len(model.local_free), dtype=float)).ravel().astype(int)
-    b = sparse.csr_array(model.strain_operator[model.cells_in_order()])[:, user][:, free].toarray()
-    rows = port_rows(s)[:, free]
-    # Springs to the ground at nodes that are always held change no state.
-    ground = np.zeros(len(free))
-    ground[np.isin(free, p.dofs[p.grounded])] = s.equilibrium.ground
-    out = np.empty((len(values), *p.wanted.shape))
-    block = max(NUMBERS // len(free) ** 2, 1)
-    for start in range(0, len(values), block):
-        some = stiffness[start : start + block]
-        matrices = (b.T * some[:, None, :]) @ b + np.diag(ground)
-        compliance = rows @ np.linalg.solve(
-            matrices, np.broadcast_to(rows.T, (len(some), *rows.T.shape))
-        )
-        out[start : start + block] = s.equilibrium.outputs_by(
-            compliance, np.zeros(compliance.shape[:2])
-        )
     return out

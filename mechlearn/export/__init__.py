@@ -11,10 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, called, failure
 from mechlearn.export.options import BODY, MAKING, SIZING, Options
 from mechlearn.extensions import Registry, callable_module
 from mechlearn.io.formats import FORMATS as MESHES
+from mechlearn.io.writing import replaced_file
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -70,8 +71,17 @@ _KNOWN = {
 
 
 def _writes(thing: Any) -> bool:
-    """True for a function of a run and a path."""
-    return inspect.isfunction(thing) and [*inspect.signature(thing).parameters] == ["run", "path"]
+    """True for a function of a run, which has to take a path, too, and nothing else."""
+    if not inspect.isfunction(thing) or "run" not in inspect.signature(thing).parameters:
+        return False
+    try:
+        inspect.signature(thing).bind(run=None, path=None)
+    except TypeError as error:
+        raise InputError(
+            f"register: {thing.__name__} must be a function of run and path, as an export format: "
+            f"{failure(error)}."
+        ) from None
+    return True
 
 
 #: Formats by their suffix: of mechlearn, and functions of a run and a path of users' own.
@@ -116,8 +126,11 @@ def export(run: "Run", path: str | Path, **options: Any) -> str:
                 said = f"{suffix} takes {', '.join(takes)}" if takes else "none does"
                 raise InputError(f"{name} means nothing to {suffix} files; {said}.")
         if not isinstance(form, Format):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return form(run, path) or ""
+            with replaced_file(path) as place:
+                said = called(form, f"the format {suffix} failed", run=run, path=place)
+                if not place.exists():
+                    raise InputError(f"the format {suffix} wrote no file to the path it was given.")
+            return "" if said is None else str(said)
         return import_module(f"mechlearn.export.{form.module}").write(run, path, chosen)
     except MechlearnError as error:
         if str(path) in str(error):

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
-from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections
+from mechlearn.extensions import fresh
+from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections, readings
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.history import History, Position, within
 from mechlearn.learning.optimisers import Plain, StepScale, make_optimiser
@@ -99,7 +100,7 @@ class Learner(ABC):
         if not learn:
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.validate(task, energy, learn, rule)
-        self.network, self.energy, self.learn, self.rule = network, energy, learn, rule
+        self.network, self.energy, self.learn, self.rule = network, energy, learn, fresh(rule)
         self.seed, self.batch, self.device = seed, batch, device
         rng = np.random.default_rng(seed)
         self.dofs = [
@@ -394,4 +395,5 @@ class Learner(ABC):
         # Programmed anew for every batch: each has its own errors.
         batches = -(-self.problem.n_examples // (self.batch or self.problem.n_examples))
         programming = self._moment[0] * (batches + 1) + self._moment[1]
-        return self.device.outputs(self.parameters, self.equilibrium.examples, programming)
+        examples, targets = self.equilibrium.examples, len(self.problem.targets)
+        return readings(self.device, self.parameters, examples, programming, targets)

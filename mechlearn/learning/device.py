@@ -22,10 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from mechlearn.energies import Element, Resistor
-from mechlearn.errors import InputError, brief, listed
-from mechlearn.extensions import Registry
+from mechlearn.errors import InputError, brief, listed, numbers_of
+from mechlearn.extensions import Registry, name_of
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.network import Network
+from mechlearn.networks._check import integer, number
 from mechlearn.schema import Table
 from mechlearn.tasks.task import Id, Task
 
@@ -262,13 +263,17 @@ class Device:
     ) -> None:
         from mechlearn.learning.system import System  # waits for DOLFINx until it is needed
 
-        if levels is not None and levels < 2:
-            raise InputError(f"A device needs at least two levels, not {levels}.")
-        if not 0 <= stuck < 1 or min(write_noise, read_noise) < 0:
-            raise InputError(
-                "A device's write_noise and read_noise must be at least 0, and its stuck part "
-                "from 0 to below 1."
-            )
+        if levels is not None:
+            integer("device: levels", levels, low=2)
+        if np.shape(bounds) != (2,):
+            raise InputError(f"device: bounds = {bounds!r} must be two numbers.")
+        low = number("device: the lower bound", bounds[0], low=0.0)
+        number("device: the upper bound", bounds[1], low=low)
+        for name, value in (("write_noise", write_noise), ("read_noise", read_noise)):
+            number(f"device: {name}", value, low=0.0)
+        if number("device: stuck", stuck, low=0.0, high=1.0) == 1:
+            raise InputError("device: stuck = 1 leaves no element that can be programmed.")
+        integer("device: seed", seed, low=0)
         self.network, self.bounds, self.levels = network, bounds, levels
         self.write_noise, self.read_noise, self.stuck, self.seed = (
             write_noise,
@@ -290,7 +295,7 @@ class Device:
     def program(self, values: ArrayLike, step: int = 0) -> NDArray[np.float64]:
         """Actual parameters after programming ``values`` for the ``step``-th time."""
         low, high = self.bounds
-        values = np.asarray(values, dtype=float)
+        values = np.asarray(values, dtype=float).clip(low, high)
         random = np.random.default_rng([self.seed, 0])
         lost = random.random(len(values)) < self.stuck
         at = np.where(random.random(len(values)) < 0.5, low, high)
@@ -339,6 +344,23 @@ class Device:
             noise = np.random.default_rng([self.seed, 2, step]).standard_normal(out.shape)
             out = out + self.read_noise * size * noise
         return out
+
+
+def readings(
+    device: Hardware,
+    parameters: Mapping[str, NDArray],
+    examples: NDArray[np.int64],
+    step: int,
+    targets: int,
+) -> NDArray[np.float64]:
+    """Outputs of a ``device``, (examples, targets), in all its ``examples`` and ``targets``.
+
+    For programmed ``parameters``, as in :meth:`Hardware.outputs`, the ``step``-th time; raises
+    InputError where it fails, or returns anything else.
+    """
+    where, given = f"device {name_of(device)}: its reading", (parameters, examples, step)
+    shape = (len(examples), targets)
+    return numbers_of(device.outputs, where, given, shape, "examples by targets")
 
 
 #: Devices by the name that task files use; all of them are users' own.

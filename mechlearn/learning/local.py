@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import Element
-from mechlearn.errors import InputError, SolveError, listed
+from mechlearn.errors import InputError, SolveError, called, listed
 from mechlearn.extensions import name_of
 from mechlearn.fem.superposition import Sense
 from mechlearn.learning.base import Learner
@@ -33,7 +33,8 @@ class RuleLearner(Learner):
     def _begin(self) -> None:
         self._states: list[PhaseState] = []
         self._phases: tuple[Phase, ...] = tuple(self.rule.phases)
-        self._weights: tuple[float, ...] | None = getattr(self.rule, "weights", None)
+        weights = getattr(self.rule, "weights", None)
+        self._weights = None if weights is None else tuple(map(float, weights))
         clamps = any(p.kind == "clamp" and p.amount for p in self._phases)
         self.equilibrium.compared = self._phases
         #: Whether clamped states are asked for that a network at finite displacement has not.
@@ -136,9 +137,12 @@ class RuleLearner(Learner):
     def _update(self) -> None:
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
+            signal = dof.on_scale(self._signal(dof.name))
+            if not math.isfinite(signal.dot(signal)):
+                self._require_finite(f"the signal of {dof.name}", signal, "a smaller nudge or rate")
             if step.sensitive and not step.memory:
                 step.take_rounding(np.abs(dof.on_scale(self._rounding(dof.name))))
-            move = step(dof.on_scale(self._signal(dof.name)))
+            move = step.move(signal)
             moves.append(move if self.step_scale.factor == 1 else self.step_scale.factor * move)
         for dof, move in zip(self.dofs, moves, strict=True):
             self.elements.apply_step(dof, move, self._moment)
@@ -158,8 +162,11 @@ class RuleLearner(Learner):
 
 def check_rule(rule: Any) -> None:
     """Raise InputError for an object that is no rule, or claims weights that its signal has not."""
-    name, weights = name_of(rule), getattr(rule, "weights", None)
-    phases = getattr(rule, "phases", None)
+    name = name_of(rule)
+    phases, weights = (
+        called(getattr, f"rule {name}: its {what} cannot be found", rule, what, None)
+        for what in ("phases", "weights")
+    )
     own = callable(getattr(rule, "signal", None)) and (
         getattr(type(rule), "signal", None) is not Rule.signal
     )
@@ -169,14 +176,19 @@ def check_rule(rule: Any) -> None:
         raise InputError(f"rule {name}: the phase {wrong[0]!r} must be an ml.Phase(kind, amount).")
     if weights is None:
         return
-    real = isinstance(weights, Sequence) and all(isinstance(w, float | int) for w in weights)
-    if not real or len(weights) != len(phases) or not np.isfinite(weights).all():
+    array = np.asarray(weights)
+    real = array.shape == (len(phases),) and array.dtype.kind in "fi"
+    if not real or not np.isfinite(array).all() or not array.any():
         raise InputError(
-            f"rule {name}: weights = {weights!r} must be {len(phases)} numbers, one per phase."
+            f"rule {name}: weights = {weights!r} must be {len(phases)} finite numbers, one per "
+            "phase, not all of them 0."
         )
-    felt = list(np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
-    if own and not np.allclose(signals(rule, felt), weighted_sum(weights, felt)):
-        raise InputError(
-            f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "
-            f"{weights!r}; leave weights out, or mend one of them."
-        )
+    for size in (1e-12, 1.0, 1e12):  # signals may have thresholds, and may saturate
+        felt = list(size * np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
+        wanted = weighted_sum(weights, felt)
+        error = np.abs(signals(rule, felt) - wanted).max() if own else 0.0
+        if error > 1e-6 * np.abs(wanted).max():
+            raise InputError(
+                f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "
+                f"{weights!r}; leave weights out, or mend one of them."
+            )

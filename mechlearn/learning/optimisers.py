@@ -6,15 +6,14 @@ Optimisers are element-wise, so that a local rule stays local.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
-from mechlearn.extensions import Registry, name_of
+from mechlearn.errors import InputError, called, numbers_of
+from mechlearn.extensions import Registry, fresh, name_of
 from mechlearn.learning.dofs import LearningDof, Linear
 
 #: Failed steps are taken again at half their size, down to this part of it.
@@ -59,6 +58,11 @@ class Optimiser(ABC):
     @abstractmethod
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
         """The move of every element."""
+
+    def move(self, signal: NDArray) -> NDArray[np.float64]:
+        """The same, (m,); raises InputError for anything else."""
+        where = f"optimiser {name_of(self)}: its step"
+        return numbers_of(self, where, (signal,), signal.shape, "elements", finite=False)
 
 
 class Plain(Optimiser):
@@ -200,9 +204,13 @@ def make_optimiser(given: Any, rate: float | None, dof: LearningDof) -> Optimise
     """
     if isinstance(given, Mapping) and "rate" in given:
         raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
-    made = copy(optimisers.make(given, "train.optimiser"))
+    made = fresh(optimisers.make(given, "train.optimiser"))
     made.memory = {}
-    made.rate = made.rate_of(dof, dof.rate or rate or made.rate)
+    where = f"optimiser {name_of(made)}: its rate"
+    rate = dof.rate or rate or getattr(made, "rate", None)
+    if rate is not None and not (isinstance(rate, float | int) and 0 < rate < math.inf):
+        raise InputError(f"{where} = {rate!r} must be a finite number above 0.")
+    made.rate = called(made.rate_of, f"{where} cannot be found", dof, rate)
     return made
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, failure
+from mechlearn.errors import InputError, numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
 
@@ -359,20 +359,8 @@ def signals(rule: Any, sensitivities: Sequence[NDArray]) -> NDArray[np.float64]:
     InputError
         Where the rule fails, or returns anything else.
     """
-    shape = sensitivities[0].shape
-    try:
-        signal = np.asarray(rule.signal(sensitivities), dtype=float)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(
-            f"rule {name_of(rule)}: its signal cannot be computed from arrays of shape {shape}, "
-            f"examples and elements ({type(error).__name__}: {failure(error)})."
-        ) from error
-    if signal.shape != shape:
-        raise InputError(
-            f"rule {name_of(rule)}: its signal has the shape {signal.shape}; it must be "
-            f"{shape}, examples and elements, as the arrays that it gets."
-        )
-    return signal
+    where, shape = f"rule {name_of(rule)}: its signal", sensitivities[0].shape
+    return numbers_of(rule.signal, where, (sensitivities,), shape, "examples by elements")
 
 
 #: Rules by the name that task files use.

@@ -109,10 +109,6 @@ class System:
         self.factor = 1.0
         self._free: EquilibriumState | None = None
 
-    def __repr__(self) -> str:
-        learns, network = listed(self.learns), repr(self.network)[1:-1]
-        return f"<System: {self.energy.name}, of which {learns} learns; {network}>"
-
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters by name, (m,) each, in bond order."""

@@ -7,7 +7,7 @@ holds those a task file can name, and :func:`generate` calls one by its name.
 import inspect
 from typing import Any
 
-from mechlearn.errors import InputError, failure, hint
+from mechlearn.errors import InputError, called, hint
 from mechlearn.extensions import Registry
 from mechlearn.network import Network
 from mechlearn.networks._check import fits, in_words
@@ -83,10 +83,8 @@ def generate(name: str, /, **parameters: Any) -> Network:
             raise InputError(
                 f"The parameter {key} of {name} must be {in_words(kind)}, not {value!r}."
             )
-    try:
-        made = generator(**parameters)
-    except TypeError as error:
-        raise InputError(f"network: {name} cannot be made: {failure(error)}.") from error
+    made = called(generator, f"network: {name} cannot be made", **parameters)
     if not isinstance(made, Network):
-        raise InputError(f"network: {name} returned {made!r}, which is no ml.Network.")
+        kind = type(made).__name__
+        raise InputError(f"network: {name} returned a {kind}; it must return an ml.Network.")
     return made

@@ -94,7 +94,7 @@ class Run:
         return (
             f"<Run{title}: {self.outcome} in {self.summary['steps']} steps, "
             f"{self.summary['error_is'].replace('_', ' ')} {error}; "
-            f"{repr(self.network)[1:-1]}>"
+            f"{self.network!r}>"
         )
 
     def _repr_html_(self) -> str:

@@ -57,7 +57,7 @@ def cautions(learner: Learner, reported: int, outputs: NDArray, tolerance: float
         )
     if learner.faults:
         counted = ", ".join(f"{kind}: {n}" for kind, n in learner.faults.items())
-        warnings.append(f"Steps led to no equilibrium, and were taken back ({counted}).")
+        warnings.append(f"Steps that failed were taken back ({counted}).")
     return warnings
 
 

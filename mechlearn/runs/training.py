@@ -15,7 +15,7 @@ from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.attributes import values_per_bond
 from mechlearn.learning.dofs import Learn, learning_tables
-from mechlearn.learning.device import Imperfections
+from mechlearn.learning.device import Imperfections, devices
 from mechlearn.learning.optimisers import Optimiser
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
@@ -223,6 +223,7 @@ def train(
         rule = build_rule(start.setup) if rule is None else rule
     element = element_for(network, energy)
     made: Procedure = rules.make("coupled_learning" if rule is None else rule, "rule")
+    device = None if device is None else devices.make(device, "device")
     per_bond = {
         name: values_per_bond(values, network, f"material {name!r}", element.parameter(name))
         for name, values in (material or {}).items()

@@ -7,13 +7,19 @@ in ``costs``.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, SolveError
-from mechlearn.extensions import Registry
+from mechlearn.errors import InputError, SolveError, numbers_of
+from mechlearn.extensions import Registry, name_of
+
+#: What arrays of a cost count.
+AXES = ("examples", "targets", "targets")
+#: Part of random outputs where a cost may have no derivative.
+RARE = 0.25
 
 
 class Cost(ABC):
@@ -163,6 +169,73 @@ class CrossEntropy(Cost):
                 "An output whose share shall grow is zero: its cross-entropy has no slope."
             )
         return np.where(sizes > 0, sizes, 1.0)
+
+
+#: Methods of a cost, each the derivative of the one before by the outputs, by the targets' axes.
+METHODS = ("value", "slope", "curvature")
+
+
+def evaluate(
+    cost: Cost,
+    method: str,
+    outputs: NDArray,
+    wanted: NDArray,
+    active: NDArray,
+    everywhere: bool = True,
+) -> NDArray[np.float64]:
+    """Result of a method of a cost, at ``outputs``, ``wanted`` and ``active`` (examples, targets).
+
+    With ``everywhere`` False it may be undefined (nan).
+
+    Raises
+    ------
+    InputError
+        Where it fails, or returns anything else.
+    """
+    order = METHODS.index(method)
+    shape = (len(outputs), *[outputs.shape[1]] * order)
+    axes, where = " by ".join(AXES[: order + 1]), f"cost {name_of(cost)}: its {method}"
+    given, finite = (outputs, wanted, active), order > 0 if everywhere else None
+    return numbers_of(getattr(cost, method), where, given, shape, axes, finite)
+
+
+def check_cost(cost: Cost, wanted: NDArray, active: NDArray, scale: NDArray) -> None:
+    """Compare the derivatives of a cost with differences, at random outputs.
+
+    Parameters
+    ----------
+    cost : Cost
+    wanted, active : (examples, targets) arrays
+    scale : (examples, targets) array
+        How far outputs are from wanted values.
+
+    Raises
+    ------
+    InputError
+        For a method that fails, returns another shape, or is not the derivative of the one before.
+    """
+    rng, h = np.random.default_rng(0), 1e-4
+    probes = np.tile(np.arange(min(len(wanted), 8)), 8)
+    wanted, active, scale = wanted[probes], active[probes], scale[probes]
+    outputs, step = (scale * rng.uniform(-1, 1, wanted.shape) for _ in range(2))
+
+    def at(method: str, x: float) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):  # of a cost that is not defined everywhere
+            moved = wanted + outputs + x * step
+            return evaluate(cost, method, moved, wanted.copy(), active.copy(), everywhere=False)
+
+    for lower, higher in pairwise(METHODS):
+        where, value = f"cost {name_of(cost)}: its", at(lower, 0.0)
+        if not np.isfinite(value).any():
+            raise InputError(f"{where} {lower} is not finite at any outputs near the wanted ones.")
+        difference = (at(lower, h) - at(lower, -h)) / (2 * h)
+        error = np.einsum("e...t,et->e...", at(higher, 0.0), step) - difference
+        size = np.abs(difference) + np.finfo(float).eps / h**2 * np.abs(value)
+        error, size = (np.linalg.norm(x.reshape(len(x), -1), axis=1) for x in (error, size))
+        if np.mean(error > 1e-3 * size) > RARE:
+            raise InputError(
+                f"{where} {higher} is not the derivative of its {lower} by the outputs."
+            )
 
 
 #: Costs by the name that task files use.

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from mechlearn.energies.kinematics import SPACE, Kinematics
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, called, listed
+from mechlearn.extensions import is_own
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
+from mechlearn.tasks.costs import check_cost
 from mechlearn.tasks.locate import at_sources, resolve
 from mechlearn.tasks.ports import check_cell, components_of, name_of, place_of, ports_of
 from mechlearn.tasks.problem import Port, Problem
@@ -66,7 +68,12 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     if not task.cost.has_values and any(t.limit for t in task.targets):
         raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
     units = np.array([p.unit for p in at.ports])
-    task.cost.check(wanted / units[is_target], active)
+    scale = _scale(at, np.where(there, given, 0.0))
+    unit, cost = units[is_target], task.cost
+    called(cost.check, f"cost {cost.name}: its check failed", wanted / unit, active)
+    if is_own(cost):
+        check_cost(cost, wanted / unit, active, scale / np.abs(unit))
+    active.setflags(write=False)
     # In units of the mean bond, in which movements and turns compare.
     motions = kinematics.free_motions(network.nodes / network.lengths.mean(), network.periodic)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
@@ -95,7 +102,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
             is_target
         ],
         through=at.through[is_target],
-        scale=_scale(at, np.where(there, given, 0.0)),
+        scale=scale,
         cell=cell,
         supported=supported.astype(np.int64),
         gauge=gauge.astype(np.int64),

@@ -17,6 +17,7 @@ from scipy import sparse
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.fem.macroscopic_strain import affine_rows, cell_components, cell_functional
 from mechlearn.network import Network
+from mechlearn.tasks.costs import evaluate
 from mechlearn.tasks.task import RATIOS, Task
 
 
@@ -261,7 +262,7 @@ class Problem:
 
     def costs(self, outputs: NDArray) -> NDArray[np.float64]:
         """The task's cost in every example, shape (examples,)."""
-        return self.task.cost.value(*self._in_units(outputs))
+        return evaluate(self.task.cost, "value", *self._in_units(outputs))
 
     def relative_errors(self, outputs: NDArray) -> NDArray[np.float64]:
         """Relative errors in units of the scale of errors, shape (examples, t).
@@ -283,11 +284,11 @@ class Problem:
 
     def slopes(self, outputs: NDArray) -> NDArray[np.float64]:
         """Derivatives of the costs by the outputs, shape (examples, t)."""
-        return self.task.cost.slope(*self._in_units(outputs)) / self.units
+        return evaluate(self.task.cost, "slope", *self._in_units(outputs)) / self.units
 
     def curvatures(self, outputs: NDArray) -> NDArray[np.float64]:
         """Second derivatives of the costs by the outputs, shape (examples, t, t)."""
-        second = self.task.cost.curvature(*self._in_units(outputs))
+        second = evaluate(self.task.cost, "curvature", *self._in_units(outputs))
         return second / np.multiply.outer(self.units, self.units)
 
     def _in_units(self, outputs: NDArray) -> tuple[NDArray, NDArray, NDArray]:

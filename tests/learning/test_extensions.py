@@ -128,9 +128,9 @@ class Silent(Rule):
     ("rule", "message"),
     [
         (Mean(), r"its signal has the shape \(\d+,\); it must be \(2, \d+\)"),
-        (Short(), r"its signal cannot be computed from arrays of shape \(2, \d+\).*ValueError"),
+        (Short(), r"its signal cannot be computed .ValueError.*; it must be \(2, \d+\)"),
         (Saturating(), "its signal is not the sum of du/dL in its phases times weights"),
-        (Lone(), r"weights = \(1.0,\) must be 2 numbers"),
+        (Lone(), r"weights = \(1.0,\) must be 2 finite numbers"),
         (Mistyped(), "the phase 'clamp' must be an ml.Phase"),
         (Silent(), "must have phases, and weights or a method signal"),
     ],
