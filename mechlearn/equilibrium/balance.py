@@ -1,9 +1,8 @@
-"""Equations of equilibrium with port constraints, and stabilised Newton steps.
+"""Residuals of the equations of equilibrium, and Newton steps with inertia correction.
 
-The stiffness is factorised once and condensed onto the ports' rows, so that held distances, their
-curvature and loads along pairs are a small dense system. Its inertia says whether the step leads to
-a minimum under the constraints; where not, the stiffness is shifted until it does.
-J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 16.
+The steps solve the KKT system of :mod:`.kkt`. Where its inertia says that they lead to no minimum
+under the constraints, multiples of the identity are added to the stiffness until they do.
+J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 19.
 """
 
 import math
@@ -13,10 +12,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium.conditions import PortReader, Reading, check_size, tie_to_ground
+from mechlearn.equilibrium.conditions import (
+    Imposed,
+    PortReader,
+    Reading,
+    check_size,
+    tie_to_ground,
+)
+from mechlearn.equilibrium.kkt import KKTSystem, Tangent
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
-from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import BorderedSolver, DirectSolver
 from mechlearn.parallel import largest, total
 from mechlearn.tasks.problem import Problem
@@ -60,36 +65,28 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
-class Imposed:
-    """The conditions of one example.
-
-    ``ports`` are those held; ``n_negative_expected`` of them add a negative eigenvalue to the KKT
-    matrix: all but springs of negative stiffness.
-    """
-
-    held: NDArray
-    values: NDArray
-    compliance: NDArray
-    ports: NDArray
-    n_negative_expected: int
-
-
-@dataclass(frozen=True, eq=False)
 class Residual:
-    """Residual forces at displacements ``u``, under ``forces`` at the ports.
+    """Residuals of the KKT conditions at displacements ``u`` and ``forces`` at the ports.
 
-    ``residual_norm`` is the largest of its forces relative to stiffness times bond length, and of
-    the violations of constraints relative to bond length.
+    Attributes
+    ----------
+    force : (owned dofs,) array
+        Unbalanced forces.
+    gap : (held,) array
+        Violations of the constraints.
+    read : Reading
+    norm : float
+        The largest force relative to stiffness times bond length, or gap relative to bond length.
     """
 
     balance: "Balance" = field(repr=False)
     u: NDArray = field(repr=False)
     forces: NDArray
     imposed: Imposed
-    pull: NDArray = field(repr=False)
+    force: NDArray = field(repr=False)
     gap: NDArray
     read: Reading
-    residual_norm: float
+    norm: float
 
     @cached_property
     def energy(self) -> float:
@@ -104,77 +101,16 @@ class Residual:
 
 
 @dataclass(frozen=True, eq=False)
-class Factorised:
-    """Factorised stiffness at displacements ``u``.
+class NewtonStep:
+    """Newton step of displacements and of forces at held ports, and the system that it solves.
 
-    ``columns`` (owned dofs, raw rows) are displacements by unit forces at the ports' raw rows, and
-    ``compliance`` is what they move those. ``ground`` is the stiffness of the springs to the ground
-    at grounded ports.
-    """
-
-    solver: DirectSolver | BorderedSolver = field(repr=False)
-    u: NDArray
-    columns: NDArray
-    compliance: NDArray
-    inertia: Inertia
-    ground: float
-
-
-@dataclass(frozen=True, eq=False)
-class Tangent:
-    """A factorised stiffness, condensed onto the ports under some conditions.
-
-    Attributes
-    ----------
-    invert : array
-        The inverse of the small system of the forces at the ports' raw rows, their moves and the
-        forces at held and at grounded ports.
-    held : (rows,) bool array
-        Which of the latter are held.
-    ground, compliance : (rows,) arrays
-        Stiffness of the ground at them, and their compliance together with it.
-    """
-
-    factors: Factorised
-    invert: NDArray
-    held: NDArray
-    ground: NDArray
-    compliance: NDArray
-
-    def step(self, pulled: NDArray, moved: NDArray, gap: NDArray) -> tuple[NDArray, NDArray]:
-        """The step that closes a gap and follows a pull.
-
-        The pull alone would make the displacements ``pulled``, which move the raw rows by
-        ``moved``. Returns changes of the displacements and of the forces at held ports.
-        """
-        r, closed = len(moved), np.zeros(len(self.held))
-        closed[self.held] = gap
-        closed *= 1 + self.compliance * self.ground
-        y = self.invert @ np.concatenate([np.zeros(r), -moved, closed])
-        df = -y[2 * r :]
-        df -= self.ground * (closed - self.compliance * df)
-        return pulled - self.factors.columns @ y[r : 2 * r], df[self.held]
-
-    @cached_property
-    def restore(self) -> NDArray[np.float64]:
-        """Displacements that move each held port by one and nothing else."""
-        columns = self.factors.columns
-        r = columns.shape[1]
-        factor = 1 + self.compliance * self.ground
-        return -columns @ (self.invert[r : 2 * r, 2 * r :] * factor)[:, self.held]
-
-
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """A Newton step, and the tangent that it follows from.
-
-    ``shift`` is the stiffness of the ground that it took to lead to a minimum.
+    ``shift`` is that of the inertia correction; 0 where the step leads to a minimum without.
     """
 
     du: NDArray
     df: NDArray
     shift: float
-    tangent: Tangent
+    kkt: KKTSystem
 
 
 @dataclass(eq=False)
@@ -182,7 +118,7 @@ class Kept:
     """Data of some examples that later phases reuse."""
 
     solver: DirectSolver | BorderedSolver | None = None
-    factors: Factorised | None = None
+    tangent: Tangent | None = None
 
 
 class Balance:
@@ -217,7 +153,6 @@ class Balance:
         self.ports = PortReader(model, problem)
         self._rows = self.ports.rows.T.tocsr()
         self._columns = self._rows.toarray()
-        self._unit = np.eye(self._rows.shape[1])
         count = min(KEPT, UNKNOWNS_KEPT // model.matrix.size[0], problem.n_examples)
         self._kept = [Kept() for _ in range(max(1, count))]
         self._of_unloaded = Kept()
@@ -251,47 +186,45 @@ class Balance:
         """
         self.model.put_state(u)
         read = self.ports.read(u)
-        pull = self.model.local_force() - self._rows @ (read.slopes.T @ f)
+        force = self.model.local_force() - self._rows @ (read.slopes.T @ f)
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.compliance * f)[h]
-        unbalanced = self.largest(pull / self.arm) / (self.stiffness * self.length)
+        unbalanced = self.largest(force / self.arm) / (self.stiffness * self.length)
         unmet = np.abs(gap * self.port_arm[h]).max(initial=0.0) / self.length
-        residual_norm = max(unbalanced, unmet)
         if not math.isfinite(unbalanced + unmet):
             raise NotConverged("the forces are not finite numbers", "not finite")
-        return Residual(self, u, f, imposed, pull, gap, read, residual_norm)
+        return Residual(self, u, f, imposed, force, gap, read, max(unbalanced, unmet))
 
     def energy(self, u: NDArray) -> float:
         """Elastic energy at displacements ``u``."""
         self.model.put_state(u)
         return self.model.total_energy()
 
-    def direction(self, state: Residual, expected: NDArray | None = None) -> Direction:
-        """Newton step towards a minimum; the stiffness is shifted where it is indefinite.
+    def newton_step(self, state: Residual, expected: NDArray | None = None) -> NewtonStep:
+        """Newton step towards a minimum, with an inertia correction where the state is unstable.
 
         ``expected`` are strains for :meth:`Model.assemble_stiffness`.
         """
         shift = 0.0
         for _ in range(60):
             try:
-                factors, pulled = self._factorise(state, expected, shift)
-                tangent = self.condense(factors, state)
+                tangent, du = self._factorise(state, expected, shift)
+                kkt = self.stable(tangent, state)
             except SolveError:
-                tangent = None
-            if tangent:
-                self._mine.factors = None if shift else factors
-                du, df = tangent.step(pulled, self.ports.raw(pulled), state.gap)
-                return Direction(du, df, shift, tangent)
+                kkt = None
+            if kkt:
+                self._mine.tangent = None if shift else tangent
+                return NewtonStep(*kkt.step(du, state.gap), shift, kkt)
             shift = 10 * shift if shift else self._first_shift * self.stiffness
             self.counts.shifts += 1
         raise NotConverged("no direction leads downhill")
 
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float
-    ) -> tuple[Factorised, NDArray]:
-        """Factorise the stiffness; also returns displacements by the residual."""
+    ) -> tuple[Tangent, NDArray]:
+        """Factorise the stiffness; also returns displacements by the unbalanced forces."""
         mine = self._last = self._mine
-        mine.factors = None
+        mine.tangent = None
         if mine.solver is None:
             mine.solver = self.model.solver(definite=False)
         self.model.put_state(state.u)
@@ -300,64 +233,32 @@ class Balance:
         if shift:
             self.model.shift(matrix, shift * self.arm**2)
         mine.solver.factor()
-        solution = mine.solver.solve(np.column_stack([self._columns, -state.pull]))
-        columns = solution[:, :-1]
-        a = self.ports.raw(columns)
-        inertia = mine.solver.inertia()
-        factors = Factorised(mine.solver, state.u, columns, (a + a.T) / 2, inertia, ground)
-        return factors, solution[:, -1]
+        solution = mine.solver.solve(np.column_stack([self._columns, -state.force]))
+        X, raw, inertia = solution[:, :-1], self.ports.raw, mine.solver.inertia()
+        A = raw(X)
+        tangent = Tangent(mine.solver, state.u, X, (A + A.T) / 2, ground, inertia, raw)
+        return tangent, solution[:, -1]
 
-    def condense(self, factors: Factorised, state: Residual) -> Tangent | None:
-        """A factorised stiffness under the conditions at a state.
+    def condense(self, tangent: Tangent, state: Residual) -> KKTSystem:
+        """KKT system of a tangent under the conditions at a state."""
+        read = state.read
+        curvature = self.ports.curvature(read.vectors, state.forces)
+        return KKTSystem(tangent, state.imposed, read.slopes, curvature, self.problem.grounded)
 
-        None where they lead to no minimum, or its numbers are none.
-        """
-        imposed, read = state.imposed, state.read
-        # The ground is there also where a port is not held now: what it carries follows its move.
-        tied = np.zeros(len(imposed.held), dtype=bool)
-        tied[self.problem.grounded] = factors.ground > 0
-        h = np.flatnonzero(imposed.held | tied)
-        held, ground = imposed.held[h], np.where(tied[h], factors.ground, 0.0)
-        released = -1 / np.where(held, 1.0, ground)
-        soft = np.where(
-            held, imposed.compliance[h] / (1 - imposed.compliance[h] * ground), released
-        )
-        r = len(read.vectors)
-        slopes, a = read.slopes[h], factors.compliance
-        small = np.zeros((2 * r + len(h),) * 2)
-        moves, rows = slice(r, 2 * r), slice(2 * r, None)
-        small[:r, :r] = -self.ports.curvature(read.vectors, state.forces)
-        small[:r, moves] = small[moves, :r] = -self._unit
-        small[moves, moves] = -a
-        small[rows, :r], small[:r, rows] = slopes, slopes.T
-        small[rows, rows] = -np.diag(soft)
-        # A congruence keeps the inertia, and makes it show where compliances are large.
-        compliant = np.sqrt(np.abs(np.diag(a)))
-        compliant[compliant == 0] = 1.0
-        bound = np.abs(slopes * compliant).max(axis=1)
-        scale = np.concatenate([compliant, 1 / compliant, 1 / np.where(bound, bound, 1.0)])
-        small *= scale[:, None] * scale
-        if not np.isfinite(small).all():
+    def stable(self, tangent: Tangent, state: Residual) -> KKTSystem | None:
+        """KKT system as of :meth:`condense`; None where it is singular, or leads to no minimum."""
+        try:
+            kkt = self.condense(tangent, state)
+        except SolveError:
             return None
-        eigenvalues, vectors = np.linalg.eigh(small)
-        n_negative_expected = np.count_nonzero(eigenvalues < 0)
-        size = np.abs(eigenvalues)
-        regular = factors.inertia.zero == 0 and size.min() > 1e-13 * size.max()
-        if (
-            not regular
-            or factors.inertia.negative + n_negative_expected != r + imposed.n_negative_expected
-        ):
-            return None
-        vectors *= scale[:, None]
-        invert = vectors / eigenvalues @ vectors.T
-        return Tangent(factors, invert, held, ground, soft)
+        return None if kkt.unstable else kkt
 
-    def nearby(self, u: NDArray) -> Factorised | None:
-        """The example's factors, or the last ones, if of a stable state that is almost ``u``."""
+    def nearby(self, u: NDArray) -> Tangent | None:
+        """The example's tangent, or the last one, if of a stable state that is almost ``u``."""
         for kept in dict.fromkeys((self._mine, self._last)):
-            factors = kept.factors
-            if factors and self.largest((u - factors.u) * self.arm) <= REUSE_RADIUS * self.length:
-                return factors
+            known = kept.tangent
+            if known and self.largest((u - known.u) * self.arm) <= REUSE_RADIUS * self.length:
+                return known
         return None
 
     def perturbed(self, u: NDArray) -> NDArray[np.float64]:
@@ -372,18 +273,18 @@ class Balance:
     def forget(self) -> None:
         """Note that the model's parameters have changed."""
         for kept in (*self._kept, self._of_unloaded):
-            kept.factors = None
+            kept.tangent = None
 
     def lowest_mode(self, state: Residual, expected: NDArray | None) -> NDArray[np.float64]:
         """Small step along the lowest mode, by inverse iteration."""
         rng = np.random.default_rng(0)
-        whole = self.model.pack(state.pull).shape
+        whole = self.model.pack(state.force).shape
         along = self.model.obeyed(self.model.unpack(rng.standard_normal(whole)))
         for _ in range(4):
-            push = replace(state, pull=-along * self.arm**2, gap=np.zeros_like(state.gap))
-            along = self.direction(push, expected).du
+            push = replace(state, force=-along * self.arm**2, gap=np.zeros_like(state.gap))
+            along = self.newton_step(push, expected).du
             along = along / self.largest(along * self.arm)
-        uphill = self.total(state.pull @ along) > 0
+        uphill = self.total(state.force @ along) > 0
         return ESCAPE_STEP * self.length * (-along if uphill else along)
 
     def largest(self, local: NDArray) -> float:

@@ -18,15 +18,13 @@ from mechlearn.tasks.problem import Problem
 
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
 UNSTABLE = "The nudge is so strong that the network loses its stability; use a smaller one."
-#: Held ports whose scaled compliance is closer to singular than this contradict each other.
-DEPENDENT = 1e-11
 #: Energies of bonds are no larger, nor smaller than one over it: products of them are numbers.
 LARGEST_ENERGY = 1e200
 
 
 @dataclass(frozen=True, eq=False)
 class PortConstraints:
-    """Constraints at the ports, exact or compliant, arrays of shape (examples, ports).
+    """Constraints at the ports, exact or compliant, arrays of shape (examples, ports) or (ports,).
 
     A held port obeys ``reading + compliance * force = value``: compliance 0 fixes the reading, any
     other is a spring to ``value``. A port that is not held carries the force ``value``.
@@ -66,6 +64,16 @@ class PortConstraints:
             out.append(ExampleGroup(examples, ports, compliance, repelling, whole))
         return out
 
+    @cached_property
+    def ports(self) -> NDArray[np.int64]:
+        """Held ports of a single example."""
+        return np.flatnonzero(self.held)
+
+    @property
+    def n_attracting(self) -> int:
+        """Number of constraints of an example with a negative eigenvalue in the KKT matrix."""
+        return int(np.count_nonzero(self.held & ~self.repelling))
+
     def loads(self, values: NDArray) -> NDArray[np.float64] | None:
         """Loads among values (examples, ports); None where all are zero."""
         if self.held.all():
@@ -79,15 +87,12 @@ class PortConstraints:
         With ``g`` their stiffness, both carry ``f' = f + g reading``, so a port that is not held
         obeys ``reading - f' / g = -f / g``.
         """
-        held, compliance, repelling = (
-            self.held.copy(),
-            self.compliance.copy(),
-            self.repelling.copy(),
-        )
-        mine, soft = held[:, ports], compliance[:, ports]
-        compliance[:, ports] = np.where(mine, soft / (1 - soft * stiffness), -1 / stiffness)
-        repelling[:, ports] |= ~mine
-        held[:, ports] = True
+        held, compliance = self.held.copy(), self.compliance.copy()
+        repelling = self.repelling.copy()
+        mine, soft = held[..., ports], compliance[..., ports]
+        compliance[..., ports] = np.where(mine, soft / (1 - soft * stiffness), -1 / stiffness)
+        repelling[..., ports] |= ~mine
+        held[..., ports] = True
         return PortConstraints(held, compliance, repelling)
 
     def values_with_ground(
@@ -97,6 +102,13 @@ class PortConstraints:
         out, soft = values.copy(), self.compliance[:, ports]
         out[:, ports] /= np.where(self.held[:, ports], 1 - soft * stiffness, -stiffness)
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Imposed(PortConstraints):
+    """Constraints of one example, and the ``values`` that they and loads impose, (ports,) each."""
+
+    values: NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -148,6 +160,12 @@ class Conditions:
 
     def __post_init__(self) -> None:
         self.loads = self.constraints.loads(self.values)
+
+    def of(self, example: int) -> Imposed:
+        """The conditions of one example."""
+        c = self.constraints
+        rows = (x[example] for x in (c.held, c.compliance, c.repelling, self.values))
+        return Imposed(*rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,41 +325,6 @@ class Release:
         u, sizes, _ = np.linalg.svd(moved, full_matrices=False)
         u = u[:, sizes > 1e-8 * sizes.max()]
         return (np.eye(len(dofs)) - u @ u.T) * arm[:, None] / arm
-
-
-def inverse_compliance(
-    a: NDArray, group: ExampleGroup, grounded: NDArray
-) -> NDArray[np.float64] | None:
-    """Stiffness between held ports with compliant constraints; None where these are dependent.
-
-    Indefinite where springs are of negative stiffness. Where nothing is left that holds the network
-    as a whole, the inverse is that of its deformations.
-
-    Parameters
-    ----------
-    a : (held, held) array
-        Compliance between the ports.
-    group : ExampleGroup
-    grounded : integer array
-        Ports with springs to the ground.
-
-    Raises
-    ------
-    SolveError
-        Where the network loses its stability.
-    """
-    size = np.sqrt(np.abs(a.diagonal()) + np.abs(group.compliance))
-    if not (size.all() and np.isfinite(size).all()):
-        return None
-    eigenvalues, vectors = np.linalg.eigh((a + np.diag(group.compliance)) / (size[:, None] * size))
-    floats = np.abs(eigenvalues) <= DEPENDENT
-    floating = np.count_nonzero(floats)
-    if floating > np.count_nonzero(np.isin(group.held, grounded) & (group.compliance < 0)):
-        return None
-    if np.count_nonzero(eigenvalues[~floats] < 0) != group.n_repelling - floating:
-        raise SolveError(UNSTABLE, "unstable")
-    half = vectors[:, ~floats] / size[:, None]
-    return half / eigenvalues[~floats] @ half.T
 
 
 def check_size(model: Model, problem: Problem, stiffness: float) -> None:

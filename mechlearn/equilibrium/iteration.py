@@ -14,12 +14,12 @@ from mechlearn.equilibrium.balance import (
     ESCAPE_STEP,
     UNLOADED,
     Balance,
-    Direction,
-    Imposed,
+    NewtonStep,
     NotConverged,
     Residual,
-    Tangent,
 )
+from mechlearn.equilibrium.conditions import Imposed
+from mechlearn.equilibrium.kkt import KKTSystem
 from mechlearn.errors import SolveError
 
 #: Residual forces relative to stiffness times bond length, and gaps relative to bond length.
@@ -130,22 +130,22 @@ class Iteration:
         """
         at = self.balance
         u, f = start.u.copy(), np.where(imposed.held, start.forces, imposed.values)
-        h, moved, expected, tangent = imposed.ports, np.inf, None, None
+        h, moved, expected, kkt = imposed.ports, np.inf, None, None
         for _ in range(BOLD_ITERATIONS):
             state = at.evaluate(u, f, imposed)
             if self._done(state, moved):
-                return self._found(state, tangent)
+                return self._found(state, kkt)
             at.counts.iterations += 1
-            direction = at.direction(state, expected)
-            tangent = direction.tangent
-            du, moved = direction.du, at.largest(direction.du * at.arm)
-            if direction.shift and moved < ESCAPE_STEP * at.length:
+            step = at.newton_step(state, expected)
+            kkt = step.kkt
+            du, moved = step.du, at.largest(step.du * at.arm)
+            if step.shift and moved < ESCAPE_STEP * at.length:
                 du = du + at.lowest_mode(state, expected)
             # A shifted step comes from a state that is not stable.
-            moved = np.inf if direction.shift else moved
+            moved = np.inf if step.shift else moved
             expected = at.model.expected_strains(du)
             u, f = u + du, f.copy()
-            f[h] += direction.df
+            f[h] += step.df
             if at.largest((u - start.u)[at.model.local_turns]) > BOLD_TURN:
                 break
         raise NotConverged("full Newton steps lead too far")
@@ -153,31 +153,31 @@ class Iteration:
     def _merit_newton(self, start: Point, imposed: Imposed) -> Point:
         """Newton steps with a monotonically decreasing merit function."""
         at = self.balance
-        state, moved, tangent = self._begin(start, imposed), np.inf, None
+        state, moved, kkt = self._begin(start, imposed), np.inf, None
         kicks = 0
         for _ in range(ITERATIONS):
             if self._done(state, moved):
-                return self._found(state, tangent)
+                return self._found(state, kkt)
             # Without a regular step even what floats is balanced, and what is hardly pushed.
-            balanced = state.residual_norm < TOLERANCE and moved == np.inf
+            balanced = state.norm < TOLERANCE and moved == np.inf
             if balanced and self.floppy:
                 return self._found(state, None)
             at.counts.iterations += 1
-            direction = at.direction(state)
-            if balanced and direction.shift:
+            step = at.newton_step(state)
+            if balanced and step.shift:
                 if kicks == MAX_ESCAPES:
                     raise NotConverged("a part moves there without resistance", "singular")
                 kicks += 1
                 kicked = state.u + at.lowest_mode(state, None)
                 state = at.evaluate(kicked, state.forces, imposed)
-                direction = at.direction(state)
-            elif balanced and at.largest(direction.du * at.arm) <= self._last_step:
-                return self._found(state, direction.tangent)
-            tangent = direction.tangent
-            state, moved = self._advance(state, direction)
-            if not direction.shift:
-                state, moved = self._finish(state, tangent, moved)
-        raise NotConverged(f"residual {state.residual_norm:.1e} after {ITERATIONS} iterations")
+                step = at.newton_step(state)
+            elif balanced and at.largest(step.du * at.arm) <= self._last_step:
+                return self._found(state, step.kkt)
+            kkt = step.kkt
+            state, moved = self._advance(state, step)
+            if not step.shift:
+                state, moved = self._finish(state, kkt, moved)
+        raise NotConverged(f"residual {state.norm:.1e} after {ITERATIONS} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
         """Stable equilibrium by the factorisation of a nearby state, if there is one.
@@ -186,15 +186,15 @@ class Iteration:
         the state is stable is not seen by that; but steps from a little aside, by any motion that
         would lower the energy, lead away from a state that is not.
         """
-        factors = self.balance.nearby(start.u)
-        if factors is None:
-            return None
-        state = self._begin(replace(start, u=self.balance.perturbed(start.u)), imposed)
-        tangent = self.balance.condense(factors, state)
+        tangent = self.balance.nearby(start.u)
         if tangent is None:
             return None
-        state, moved = self._finish(state, tangent, np.inf, near=np.inf, enough=SEEN)
-        return self._found(state, tangent) if self._done(state, moved) else None
+        state = self._begin(replace(start, u=self.balance.perturbed(start.u)), imposed)
+        kkt = self.balance.stable(tangent, state)
+        if kkt is None:
+            return None
+        state, moved = self._finish(state, kkt, np.inf, near=np.inf, enough=SEEN)
+        return self._found(state, kkt) if self._done(state, moved) else None
 
     def _begin(self, start: Point, imposed: Imposed) -> Residual:
         """Residual at a guess."""
@@ -203,12 +203,12 @@ class Iteration:
 
     def _done(self, state: Residual, moved: float) -> bool:
         """True if a state is balanced, after a step of given length."""
-        return state.residual_norm < TOLERANCE and moved <= self._last_step
+        return state.norm < TOLERANCE and moved <= self._last_step
 
     def _finish(
         self,
         state: Residual,
-        tangent: Tangent,
+        kkt: KKTSystem,
         moved: float,
         near: float = NEAR,
         enough: float = TOLERANCE,
@@ -219,46 +219,43 @@ class Iteration:
         of Newton's.
         """
         at = self.balance
-        while state.residual_norm < near and not (
-            state.residual_norm < enough and moved <= self._last_step
-        ):
-            u, forces, length = self._chord(state, tangent)
+        while state.norm < near and not (state.norm < enough and moved <= self._last_step):
+            u, forces, length = self._chord(state, kkt)
             new = at.evaluate(u, forces, state.imposed)
-            if new.residual_norm > FASTER * state.residual_norm:
+            if new.norm > FASTER * state.norm:
                 break
             state, moved = new, length / LAST_CHORD
             at.counts.chords += 1
         return state, moved
 
-    def _chord(self, state: Residual, tangent: Tangent) -> tuple[NDArray, NDArray, float]:
+    def _chord(self, state: Residual, kkt: KKTSystem) -> tuple[NDArray, NDArray, float]:
         """Displacements and forces after a chord step, and its length."""
         at = self.balance
-        pulled = tangent.factors.solver.solve(-state.pull[:, None])[:, 0]
-        du, df = tangent.step(pulled, at.ports.raw(pulled), state.gap)
+        du, df = kkt.solve(state.force, state.gap)
         forces = state.forces.copy()
         forces[state.imposed.ports] += df
         return state.u + du, forces, at.largest(du * at.arm)
 
-    def _found(self, state: Residual, tangent: Tangent | None) -> Point:
+    def _found(self, state: Residual, kkt: KKTSystem | None) -> Point:
         """Balanced state after a last step without evaluation.
 
         What rules compare may differ by little, and what is left in each is divided by that.
         """
         at = self.balance
-        while tangent is not None and state.residual_norm > ROUNDING:
-            u, forces, length = self._chord(state, tangent)
+        while kkt is not None and state.norm > ROUNDING:
+            u, forces, length = self._chord(state, kkt)
             if not length <= self._last_step:
                 break
-            if state.residual_norm <= self.left:
+            if state.norm <= self.left:
                 return Point(u, forces, at.ports.read(u).values, at.energy(u))
             new = at.evaluate(u, forces, state.imposed)
             at.counts.chords += 1
-            if not new.residual_norm < WORTH * state.residual_norm:
+            if not new.norm < WORTH * state.norm:
                 break
             state = new
         return Point(state.u, state.forces, state.read.values, state.energy)
 
-    def _advance(self, state: Residual, direction: Direction) -> tuple[Residual, float]:
+    def _advance(self, state: Residual, step: NewtonStep) -> tuple[Residual, float]:
         """Line search: the full step, or the part of it that lowers the merit.
 
         Every trial is brought back to the curved surface on which held distances are as they
@@ -268,7 +265,7 @@ class Iteration:
         """
         at, f, imposed = self.balance, state.forces, state.imposed
         h = imposed.ports
-        du, df = direction.du, direction.df
+        du, df = step.du, step.df
         longest = at.largest(du * at.arm)
         t = min(1.0, 0.5 * at.length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
@@ -278,25 +275,25 @@ class Iteration:
             trial_f[h] += t * df
             reached = at.ports.read(trial_u).values + imposed.compliance * trial_f
             missing = (imposed.values - reached)[h] - (1 - t) * state.gap
-            trial_u += direction.tangent.restore @ missing
+            trial_u += step.kkt.restore @ missing
             try:
                 trial = at.evaluate(trial_u, trial_f, imposed)
                 # Close to the solution the merit is lost in rounding; the residual is not.
-                if trial.residual_norm < max(0.5 * state.residual_norm, TOLERANCE) or (
+                if trial.norm < max(0.5 * state.norm, TOLERANCE) or (
                     _merit(trial, weight) <= _merit(state, weight)
-                    + 1e-4 * t * min(self._slope(state, direction, weight), 0.0)
+                    + 1e-4 * t * min(self._slope(state, step, weight), 0.0)
                 ):  # fmt: skip
-                    return trial, np.inf if direction.shift else t * longest
+                    return trial, np.inf if step.shift else t * longest
             except NotConverged:
                 pass
             t /= 2
-        raise NotConverged(f"no progress at residual {state.residual_norm:.1e}")
+        raise NotConverged(f"no progress at residual {state.norm:.1e}")
 
-    def _slope(self, state: Residual, direction: Direction, weight: float) -> float:
+    def _slope(self, state: Residual, step: NewtonStep, weight: float) -> float:
         """Directional derivative of the merit along the step."""
         at, h = self.balance, state.imposed.ports
-        moved = state.read.slopes @ at.ports.raw(direction.du)
-        work = at.total(state.pull @ direction.du) + state.forces[h] @ moved[h]
+        moved = state.read.slopes @ at.ports.raw(step.du)
+        work = at.total(state.force @ step.du) + state.forces[h] @ moved[h]
         return work - weight * np.abs(state.gap).sum()
 
 

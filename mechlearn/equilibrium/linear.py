@@ -18,15 +18,14 @@ from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import (
-    DEPENDENT,
     Conditions,
     ExampleGroup,
     PortConstraints,
     PortReader,
     check_size,
-    inverse_compliance,
     tie_to_ground,
 )
+from mechlearn.equilibrium.kkt import DEPENDENT, inverse_compliance
 from mechlearn.equilibrium.states import EquilibriumState, PhaseState, Rate
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model

@@ -12,7 +12,7 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts, Imposed
+from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
@@ -201,7 +201,7 @@ class NewtonEquilibrium(Equilibrium):
     def _settle(self, conditions: Conditions, key: str) -> "NewtonState":
         rest = self._warm.get("free", {}).get(UNLOADED)
         points = [
-            find(self._newton, self._start(key, e), self._imposed(conditions, k), e, rest)
+            find(self._newton, self._start(key, e), conditions.of(k), e, rest)
             for k, e in enumerate(self.examples)
         ]
         warm = self._warm.setdefault(key, {})
@@ -214,7 +214,7 @@ class NewtonEquilibrium(Equilibrium):
     @override
     def _let_go(self, conditions: Conditions) -> "NewtonState":
         free, e = self._warm.setdefault("free", {}), UNLOADED
-        point = find(self._newton, self._start("free", e), self._imposed(conditions, 0), e)
+        point = find(self._newton, self._start("free", e), conditions.of(0), e)
         if e in free:
             self._free_before[e] = free[e]
         free[e] = point
@@ -225,7 +225,7 @@ class NewtonEquilibrium(Equilibrium):
         warm = self._warm.setdefault(f"{key} unloaded", {})
         for k, e in enumerate(self.examples.tolist()):
             start = self._beside(UNLOADED, warm.get(e))
-            warm[e] = find(self._newton, start, self._imposed(conditions, k), UNLOADED)
+            warm[e] = find(self._newton, start, conditions.of(k), UNLOADED)
         return NewtonState(self.model, [warm[e] for e in self.examples.tolist()])
 
     @override
@@ -236,30 +236,13 @@ class NewtonEquilibrium(Equilibrium):
         points = free.points * (len(conditions.values) // len(free.points))
         for e, point in enumerate(points):
             at.select_example(UNLOADED if len(free.points) < len(points) else int(self.examples[e]))
-            rate = self._imposed(conditions, e)
-            h = rate.ports
-            state = at.evaluate(point.u, point.forces, rate)
-            push = np.where(rate.held, 0.0, rate.values)
-            state = replace(
-                state,
-                imposed=rate,
-                pull=-(at.ports.rows.T @ (state.read.slopes.T @ push)),
-                gap=rate.values[h],
-            )
-            direction = at.direction(state)
-            push[h] = direction.df
-            rates.append(direction.du)
-            forces.append(push)
-            readings.append(state.read.slopes @ at.ports.raw(direction.du))
+            imposed = conditions.of(e)
+            state = at.evaluate(point.u, point.forces, imposed)
+            du, pushes = at.newton_step(state).kkt.rate(imposed.values)
+            rates.append(du)
+            forces.append(pushes)
+            readings.append(state.read.slopes @ at.ports.raw(du))
         return NewtonRate(self.model, points, rates, np.array(forces), np.array(readings))
-
-    def _imposed(self, conditions: Conditions, e: int) -> Imposed:
-        """The conditions of one example."""
-        constraints = conditions.constraints
-        held = constraints.held[e]
-        expected = int(np.count_nonzero(held & ~constraints.repelling[e]))
-        values = conditions.values[e]
-        return Imposed(held, values, constraints.compliance[e], np.flatnonzero(held), expected)
 
     def _start(self, key: str, e: int) -> Point:
         """Best initial guess: free state plus the last difference of the clamped state."""
