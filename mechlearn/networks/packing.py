@@ -7,6 +7,7 @@ https://doi.org/10.1073/pnas.1612139114.
 """
 
 import math
+from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
@@ -36,6 +37,23 @@ FEWEST_FINITE = {2: 8, 3: 16}
 MARGIN = 1e-7
 #: How many derived seeds are tried before giving up.
 TRIES = 8
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What of a packing does not change from try to try."""
+
+    nodes: int
+    dim: int
+    seed: int
+    periodic: bool
+    polydispersity: float | None
+
+    @property
+    def isostatic(self) -> float:
+        """Coordination without self-stress, rigid motions taken off."""
+        motions = self.dim if self.periodic else self.dim * (self.dim + 1) // 2
+        return 2 * (self.nodes * self.dim - motions) / self.nodes
 
 
 @one_thread()
@@ -105,81 +123,61 @@ def packing(
         raise InputError("A packing takes one of pressure, coordination and excess, not several.")
     if polydispersity is not None:
         polydispersity = _check.number("The polydispersity of a packing", polydispersity, 0.05, 0.3)
-    motions = dim if periodic else dim * (dim + 1) // 2
-    isostatic = 2 * (nodes * dim - motions) / nodes
+    wanted = _Wanted(nodes, dim, seed, periodic, polydispersity)
     if excess is not None:
-        coordination = isostatic + _check.number("The excess coordination of a packing", excess)
+        coordination = wanted.isostatic + _check.number(
+            "The excess coordination of a packing", excess
+        )
     if coordination is None:
         if pressure is None:
             pressure = PRESSURE if periodic else PRESSURE_TO_CUT
         pressure = _check.number("The pressure of a packing", pressure, LOWEST, HIGHEST)
-        return _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity)
+        return _at_pressure(wanted, pressure)
     coordination = _check.number("The coordination of a packing", coordination)
-    return _at_coordination(nodes, dim, seed, periodic, coordination, isostatic, polydispersity)
+    return _at_coordination(wanted, coordination)
 
 
-def _at_coordination(
-    nodes: int,
-    dim: int,
-    seed: int,
-    periodic: bool,
-    coordination: float,
-    isostatic: float,
-    polydispersity: float | None,
-) -> Network:
-    wanted = round(coordination * nodes / 2)
-    if wanted < round(isostatic * nodes / 2):
-        _out_of_reach(nodes, dim, periodic, coordination, isostatic, None)
+def _at_coordination(wanted: _Wanted, coordination: float) -> Network:
+    nodes, dim, isostatic = wanted.nodes, wanted.dim, wanted.isostatic
+    bonds = round(coordination * nodes / 2)
+    if bonds < round(isostatic * nodes / 2):
+        _out_of_reach(wanted, coordination, None)
     # Measured: z - z_iso is about 5 (2D) or 12 (3D) times the root of the pressure.
     guess = 1.2 * (max(coordination - isostatic, 0.0) / {2: 5, 3: 12}[dim]) ** 2
-    lowest = PRESSURE if periodic else {2: 3e-2, 3: PRESSURE_TO_CUT}[dim]
+    lowest = PRESSURE if wanted.periodic else {2: 3e-2, 3: PRESSURE_TO_CUT}[dim]
     pressure = float(np.clip(guess, lowest, HIGHEST))
     while True:
-        network = _at_pressure(nodes, dim, seed, periodic, pressure, polydispersity)
-        if network.n_edges >= wanted:
-            return prune_to_coordination(network, 2 * wanted / nodes, seed)
+        network = _at_pressure(wanted, pressure)
+        if network.n_edges >= bonds:
+            return prune_to_coordination(network, 2 * bonds / nodes, wanted.seed)
         if pressure == HIGHEST:
-            _out_of_reach(nodes, dim, periodic, coordination, isostatic, network.coordination)
+            _out_of_reach(wanted, coordination, network.coordination)
         pressure = min(1.5 * pressure, HIGHEST)
 
 
-def _out_of_reach(
-    nodes: int,
-    dim: int,
-    periodic: bool,
-    coordination: float,
-    isostatic: float,
-    highest: float | None,
-) -> NoReturn:
-    top = f"about {highest:.3g}" if highest else {2: "5 to 6", 3: "9 to 10"}[dim]
-    kind = "periodic" if periodic else "finite"
+def _out_of_reach(wanted: _Wanted, coordination: float, highest: float | None) -> NoReturn:
+    top = f"about {highest:.3g}" if highest else {2: "5 to 6", 3: "9 to 10"}[wanted.dim]
+    kind = "periodic" if wanted.periodic else "finite"
     raise InputError(
-        f"A {kind} packing of {nodes} nodes in {dim}D can have a coordination from "
-        f"{isostatic:.4g} (isostatic) up to {top}, not {coordination:.4g}."
+        f"A {kind} packing of {wanted.nodes} nodes in {wanted.dim}D can have a coordination from "
+        f"{wanted.isostatic:.4g} (isostatic) up to {top}, not {coordination:.4g}."
     )
 
 
-def _at_pressure(
-    nodes: int,
-    dim: int,
-    seed: int,
-    periodic: bool,
-    pressure: float,
-    polydispersity: float | None,
-) -> Network:
+def _at_pressure(wanted: _Wanted, pressure: float) -> Network:
     problem = None
     for attempt in range(TRIES):
-        rng = np.random.default_rng([seed, attempt])
+        rng = np.random.default_rng([wanted.seed, attempt])
         try:
-            make = _periodic if periodic else _finite
-            network = make(nodes, dim, pressure, polydispersity, rng, attempt)
+            make = _periodic if wanted.periodic else _finite
+            network = make(wanted, pressure, rng, attempt)
         except MechlearnError as error:
             problem = error
             continue
         if network is not None:
             return network
     raise SolveError(
-        f"No packing with exactly {nodes} nodes came out of {TRIES} tries at pressure "
+        f"No packing with exactly {wanted.nodes} nodes came out of {TRIES} tries at pressure "
         f"{pressure:g}; try another seed or a higher pressure."
         + (f" Last problem: {problem}" if problem else "")
     )
@@ -188,10 +186,9 @@ def _at_pressure(
 # -- jamming -----------------------------------------------------------------------------------
 
 
-def _jam(
-    count: int, dim: int, pressure: float, polydispersity: float | None, rng: np.random.Generator
-) -> Spheres:
+def _jam(wanted: _Wanted, count: int, pressure: float, rng: np.random.Generator) -> Spheres:
     """Jammed packing of ``count`` particles, rattlers included."""
+    dim, polydispersity = wanted.dim, wanted.polydispersity
     if polydispersity is None and dim == 2:
         diameters = rng.permutation(np.where(np.arange(count) % 2, 1.4, 1.0))
     else:
@@ -210,13 +207,9 @@ def _jam(
 
 
 def _periodic(
-    nodes: int,
-    dim: int,
-    pressure: float,
-    polydispersity: float | None,
-    rng: np.random.Generator,
-    attempt: int,
+    wanted: _Wanted, pressure: float, rng: np.random.Generator, attempt: int
 ) -> Network | None:
+    nodes, dim = wanted.nodes, wanted.dim
     # Measured shares of rattlers. Starting a little below the count they suggest, the backbone
     # seldom comes out too large, and few rattlers are needed to complete it.
     share = np.interp(
@@ -227,7 +220,7 @@ def _periodic(
     spare = share * nodes - (1.5 + attempt) * math.sqrt(share * nodes)
     # Rounded: logarithms and powers differ by a last digit from processor to processor.
     count = nodes + max(0, int(round(float(spare), 6)))
-    jammed = _jam(count, dim, pressure, polydispersity, rng)
+    jammed = _jam(wanted, count, pressure, rng)
     spheres = _backbone(jammed, nodes)
     for _ in range(12):
         if spheres is None:
@@ -311,18 +304,14 @@ def _contact_network(spheres: Spheres) -> Network:
 
 
 def _finite(
-    nodes: int,
-    dim: int,
-    pressure: float,
-    polydispersity: float | None,
-    rng: np.random.Generator,
-    attempt: int,
+    wanted: _Wanted, pressure: float, rng: np.random.Generator, attempt: int
 ) -> Network | None:
+    nodes, dim = wanted.nodes, wanted.dim
     # The share of a square (cube) that its inscribed disc (ball) fills, and what trimming takes.
     margin = nodes + 4 * nodes ** ((dim - 1) / dim) + 8
     share = {2: math.pi / 4, 3: math.pi / 6}[dim]
     count = max(math.ceil(round(margin / share, 6)), 64)
-    spheres = _jam(count, dim, pressure, polydispersity, rng)
+    spheres = _jam(wanted, count, pressure, rng)
     whole = _contact_network(spheres.only(core(spheres.contacts().pairs, count, dim + 1)))
     centre, size, tried = np.full(dim, spheres.side / 2), nodes, set()
     for _ in range(60):
