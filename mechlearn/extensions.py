@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from mechlearn.errors import FAILURES, InputError, MechlearnError, failure, hint, listed
-from mechlearn.schema import build
+from mechlearn.schema import build, settings
 
 #: Registries by the module that holds them, in the order in which a kind is told.
 HOMES = {
@@ -91,6 +91,8 @@ class Registry(dict[str, Any]):
     def make(self, given: Any, where: str) -> Any:
         """Object of the kind from its name, its class, a table of ``name`` and keys, or itself.
 
+        Of nothing, the first that mechlearn knows.
+
         Raises
         ------
         InputError
@@ -99,9 +101,9 @@ class Registry(dict[str, Any]):
         keys: dict[str, Any] = {}
         if isinstance(given, Mapping):
             keys = dict(given)
-            given = keys.pop("name", None)
-        if isinstance(given, str) or keys:
-            given = self.pick(given, f"{where}: name")
+            given = self.pick(keys.pop("name", None), f"{where}: name")
+        elif given is None or isinstance(given, str):
+            given = self.pick(next(iter(self)) if given is None else given, where)
         if not self.fits(given):
             raise InputError(f"{where} = {given!r} must be {self.about}; known are {listed(self)}.")
         return build(given, keys, where, ["name"]) if isinstance(given, type) or keys else given
@@ -115,6 +117,15 @@ def name_of(thing: Any) -> str:
     """Name of an object: its attribute ``name``, else that of its class or function."""
     name = getattr(thing, "name", None)
     return name if isinstance(name, str) else str(getattr(thing, "__name__", type(thing).__name__))
+
+
+def table_of(thing: Any) -> dict[str, Any]:
+    """Table of a task file for an object: its name, and what it is made with."""
+    return {"name": name_of(thing)} | {
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in settings(thing).items()
+        if value is not None
+    }
 
 
 def origin(thing: Any) -> str:

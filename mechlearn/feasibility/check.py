@@ -10,8 +10,7 @@ from mechlearn.extensions import name_of
 from mechlearn.feasibility import Feasibility, counted, searched
 from mechlearn.learning.device import Imperfections
 from mechlearn.network import Network
-from mechlearn.runs.building import build_energy, build_network
-from mechlearn.runs.config import Setup, build_rule
+from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.tasks.problem import Problem
@@ -31,10 +30,9 @@ def check_setup(
         Where a training would.
     """
     start, setup = setup.start, with_start(setup, folder)
-    network = build_network(setup.network, folder)
-    energy, material = build_energy(setup.energy, network)
-    rule = build_rule(setup)
-    learner = make_learner(setup, network, energy, material, rule)
+    network = setup.build_network(folder)
+    energy, rule = setup.element(network.dim), setup.procedure
+    learner = make_learner(setup, network, energy)
     problem = learner.problem
     # The first state is found, and what its first step needs.
     learner.train(0, setup.train.tolerance)
@@ -58,7 +56,8 @@ def check_setup(
     if not problem.task.sources:
         lines.append("source    none; only prestress can move the network")
     lines += _terminals(problem)
-    unused = sorted(set(network.edge_data) & {p.name for p in energy.parameters} - set(material))
+    given = setup.energy.model_extra or {}
+    unused = sorted(set(network.edge_data) & {p.name for p in energy.parameters} - set(given))
     for name in unused:
         if name not in setup.learn or setup.learn[name].initial is None:
             lines.append(
@@ -80,8 +79,7 @@ def check_setup(
     if search:
         known = searched(known, learner.system, learner.dofs, seed=setup.train.seed)
         lines.append(f"reach     {known.verdict}")
-    values = {p.name: p.default(network) for p in energy.parameters}
-    cautions = energy.cautions(network, values | dict(material) | learner.parameters)
+    cautions = energy.cautions(network, learner.system.parameters)
     lines += [f"warning   {warning}" for warning in (*known.warnings, *cautions)]
     if draw is not None:
         if draw.suffix.lower() != ".png":

@@ -19,7 +19,7 @@ from mechlearn.extensions import fresh
 from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections, readings
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.history import History, Position, within
-from mechlearn.learning.optimisers import Plain, StepScale, make_optimiser
+from mechlearn.learning.optimisers import Plain, StepScale, Train, make_optimiser
 from mechlearn.learning.rules import Procedure
 from mechlearn.network import Network
 from mechlearn.tasks.task import Task
@@ -39,20 +39,13 @@ class Learner(ABC):
         Which parameters of the bonds learn, and within which bounds.
     material : mapping of parameter names to values, optional
         Parameters of the bonds that do not learn, where they differ from the default.
-    optimiser : "adam", "momentum" or "plain", or a mapping of that ``name`` and its parameters
-        How a signal becomes a step, for every bond by itself.
-    rate : float, optional
-        Step size. Adam has a default; it is then the largest relative change of a bond per step.
-    batch : int, optional
-        Update after so many examples, drawn anew in every step, instead of after all of them; a
-        step still sees every example once.
     imperfections : Imperfections, optional
         What is wrong with the elements.
     device : Hardware, optional
         Where the outputs, and so the errors, are measured; the network here is then only its model,
         which says how to change.
-    seed : int
-        Of everything random.
+    **options
+        Those of :class:`~mechlearn.learning.optimisers.Train`.
 
     Raises
     ------
@@ -87,13 +80,10 @@ class Learner(ABC):
         rule: Procedure,
         *,
         material: Mapping[str, ArrayLike] = MappingProxyType({}),
-        optimiser: str | Mapping[str, Any] = "adam",
-        rate: float | None = None,
-        batch: int | None = None,
         imperfections: Imperfections | None = None,
         device: Hardware | None = None,
-        seed: int = 0,
         comm: "MPI.Comm | None" = None,
+        **options: Any,
     ) -> None:
         from mechlearn.learning.system import System  # waits for DOLFINx until it is needed
 
@@ -101,13 +91,16 @@ class Learner(ABC):
             raise InputError("learn: nothing learns; name at least one parameter.")
         self.validate(task, energy, learn, rule)
         self.network, self.energy, self.learn, self.rule = network, energy, learn, fresh(rule)
-        self.seed, self.batch, self.device = seed, batch, device
+        self.options, self.device = Train(**options), device
+        seed = self.options.seed
         rng = np.random.default_rng(seed)
         self.dofs = [
             LearningDof(name, table, energy, network, rng, material.get(name))
             for name, table in learn.items()
         ]
-        self.elements = ImperfectElements(imperfections or Imperfections(), network, seed)
+        self.elements = ImperfectElements(
+            imperfections or Imperfections(), network, self.options.seed
+        )
         if energy.continuum and self.elements.noisy_strains:
             raise InputError(
                 f"imperfections: noise and bias are of bonds; a {energy.name} has no one strain."
@@ -120,7 +113,7 @@ class Learner(ABC):
             network, task, energy, learns=learns, cut=self.elements.broken, comm=comm, **values
         )
         require_response(self.system)
-        self._steps = [make_optimiser(optimiser, rate, dof) for dof in self.dofs]
+        self._steps = [make_optimiser(self.options, dof) for dof in self.dofs]
         self.problem, self.model = self.system.problem, self.system.model
         self.equilibrium = self.system.solver
         self.history = History()
@@ -393,7 +386,7 @@ class Learner(ABC):
         if self.device is None:
             return self.equilibrium.outputs(free)
         # Programmed anew for every batch: each has its own errors.
-        batches = -(-self.problem.n_examples // (self.batch or self.problem.n_examples))
+        batches = -(-self.problem.n_examples // (self.options.batch or self.problem.n_examples))
         programming = self._moment[0] * (batches + 1) + self._moment[1]
         examples, targets = self.equilibrium.examples, len(self.problem.targets)
         return readings(self.device, self.parameters, examples, programming, targets)

@@ -74,10 +74,10 @@ class RuleLearner(Learner):
 
     @override
     def _step(self) -> bool:
-        if self.batch is None:
+        if self.options.batch is None:
             self._update()
         else:
-            self._sweep(self.batch)
+            self._sweep(self.options.batch)
         return True
 
     def _compare(self, outputs: NDArray) -> "list[PhaseState]":
@@ -89,7 +89,7 @@ class RuleLearner(Learner):
 
     def _sweep(self, batch: int) -> None:
         """Update after every batch of the examples, in random order."""
-        order = np.random.default_rng([self.seed, self.updates]).permutation(
+        order = np.random.default_rng([self.options.seed, self.updates]).permutation(
             self.problem.n_examples
         )
         for number, start in enumerate(range(0, len(order), batch), 1):

@@ -1,20 +1,23 @@
-"""Optimisers: steps of parameters from their signals, and the factor that scales all steps.
+"""Steps of a training: its options, optimisers, and the factor on all steps.
 
-Optimisers are element-wise, so that a local rule stays local.
+Optimisers make steps of parameters from their signals, element by element, so that a local rule
+stays local.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, override
+from typing import Annotated, Any, ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from mechlearn.errors import InputError, called, numbers_of
-from mechlearn.extensions import Registry, fresh, name_of
+from mechlearn.extensions import Registry, fresh, name_of, table_of
 from mechlearn.learning.dofs import LearningDof, Linear
+from mechlearn.schema import Table
 
 #: Failed steps are taken again at half their size, down to this part of it.
 MIN_STEP_SCALE = 2.0**-10
@@ -188,26 +191,60 @@ optimisers = Registry(
 )
 
 
-def make_optimiser(given: Any, rate: float | None, dof: LearningDof) -> Optimiser:
-    """Optimiser of a learning dof, whose own rate goes before the common one.
+class Train(Table):
+    """Steps, tolerance, rate and other settings of the training.
 
     Parameters
     ----------
-    given : Optimiser, its class or name, or a mapping of ``name`` and its parameters
-    rate : float, optional
-    dof : LearningDof
+    steps : int (≥ 0), optional
+        At most this many updates.
+    tolerance : float (> 0), optional
+        On the largest relative target error, or the mean cross-entropy.
+    seed : int (≥ 0), optional
+        Of everything random in training.
+    optimiser : str or mapping, optional
+        How a signal becomes a step: adam, momentum or plain; or a table of that name and its
+        own keys.
+    batch : int (≥ 1), optional
+        Update after so many examples, drawn anew in every step, instead of all; a step still
+        sees every example once.
+    rate : float (> 0), optional
+        Step size; adam has a default for every parameter.
+    keep : "best" or "last", optional
+        Which step's network is the result where the tolerance is not reached: that with the
+        smallest error, or the last.
+    """
+
+    steps: Annotated[int, Field(ge=0, strict=True)] = 2000
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
+    optimiser: Annotated[
+        Any,
+        BeforeValidator(lambda given: given if isinstance(given, str | Mapping) else
+                        optimisers.make(given, "train.optimiser")),
+        PlainSerializer(lambda given: given if isinstance(given, str | Mapping) else
+                        table_of(given)),
+    ] = "adam"  # fmt: skip
+    batch: Annotated[int, Field(ge=1, strict=True)] | None = None
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    keep: Literal["best", "last"] = "best"
+
+
+def make_optimiser(train: Train, dof: LearningDof) -> Optimiser:
+    """Optimiser of a learning dof, whose own rate goes before the common one.
 
     Raises
     ------
     InputError
         For an unknown optimiser or parameter, or one without a rate that needs it.
     """
+    given = train.optimiser
     if isinstance(given, Mapping) and "rate" in given:
         raise InputError("train.optimiser: the rate is written train.rate, or learn.<name>.rate.")
     made = fresh(optimisers.make(given, "train.optimiser"))
     made.memory = {}
     where = f"optimiser {name_of(made)}: its rate"
-    rate = dof.rate or rate or getattr(made, "rate", None)
+    rate = dof.rate or train.rate or getattr(made, "rate", None)
     if rate is not None and not (isinstance(rate, float | int) and 0 < rate < math.inf):
         raise InputError(f"{where} = {rate!r} must be a finite number above 0.")
     made.rate = called(made.rate_of, f"{where} cannot be found", dof, rate)

@@ -51,7 +51,7 @@ class SearchLearner(Learner):
         # First trials are a unit of the coordinate away, or a part of the range where that is less.
         sigma = min(1.0, (high - low).min() / 4)
         space = nevergrad.p.Array(init=start).set_mutation(sigma=sigma).set_bounds(low, high)
-        space.random_state.seed(self.seed % 2**32)
+        space.random_state.seed(self.options.seed % 2**32)
         kind = nevergrad.optimizers.registry[OPTIMISERS[self.rule.method]]
         return kind(parametrization=space, budget=BUDGET)
 

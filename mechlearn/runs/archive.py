@@ -17,7 +17,6 @@ from mechlearn.io.untrusted import check_hdf
 from mechlearn.io.writing import staged_files
 from mechlearn.network import Network
 from mechlearn.schema import key_path
-from mechlearn.runs.building import build_material, build_network, named_element
 from mechlearn.runs.config import Setup, read_setup, to_toml
 from mechlearn.tasks.data import write_examples
 
@@ -100,11 +99,11 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
             raise InputError(f"{folder / name} lies outside the run, and is not read.")
     setup = read_setup(folder / "task.toml", closed=True)
     with about(folder / (setup.network.file or "task.toml")):
-        network = build_network(setup.network, folder)
+        network = setup.build_network(folder)
     with about(folder / "task.toml"):
         setup.require(energy)
-        energy = named_element(setup.energy, energy, network.dim)
-        build_material(setup.energy, energy, network)
+        energy = setup.element(network.dim, energy)
+        setup.material(energy, network)
         for name in setup.learn:
             energy.parameter(name)
     with about(folder / "learned.vtu"):

@@ -7,9 +7,10 @@ before. What they hold is plain arrays and text, read with every size checked.
 import hashlib
 import json
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -24,8 +25,9 @@ from mechlearn.io.writing import write_atomic
 from mechlearn.learning import Learner
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
-from mechlearn.runs.signals import ENDING, handling
 
+#: What asks a process to end: Ctrl-C, a scheduler, a terminal that is gone.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Bumped when the arrays of a checkpoint change their meaning.
 FORMAT = 6
 #: Seconds between checkpoints.
@@ -40,6 +42,24 @@ class Stopped(MechlearnError):
     def __init__(self, text: str, number: int = signal.SIGINT) -> None:
         super().__init__(text)
         self.exit_code = 128 + number
+
+
+@contextmanager
+def handling(numbers: Sequence[signal.Signals], how: Any) -> Iterator[None]:
+    """Context with other handlers of signals; ignored signals, as by nohup, stay ignored.
+
+    Only the main thread gets signals; in others nothing changes.
+    """
+    old = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                old[number] = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 class Damaged(InputError):

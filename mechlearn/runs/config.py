@@ -1,4 +1,4 @@
-"""Task files: schema, validation, and writing as TOML."""
+"""Task files: schema, validation, the objects that they describe, and writing as TOML."""
 
 import logging
 import re
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mechlearn import networks
-from mechlearn.energies import Element, energies
+from mechlearn.energies import Element, element_of, energies
 from mechlearn.energies.element import PLUS
 from mechlearn.errors import InputError
-from mechlearn.extensions import load_packages, name_of, needed, registries
-from mechlearn.learning.optimisers import optimisers
+from mechlearn.extensions import load_packages, name_of, needed, registries, table_of
+from mechlearn.learning.optimisers import Train
 from mechlearn.attributes import values_per_bond
-from mechlearn.learning.dofs import Learn
 from mechlearn.learning.device import Imperfections
+from mechlearn.learning.dofs import Learn
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.schema import Table, build, input_error, settings
+from mechlearn.schema import Table, build, input_error
 from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.data import read_examples
 from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task
@@ -109,39 +109,6 @@ class CostTable(Table, extra="allow"):
     name: str = "squared_error"
 
 
-class Train(Table):
-    """Steps, tolerance, rate and other settings of the training.
-
-    Parameters
-    ----------
-    steps : int (≥ 0), optional
-        At most this many updates.
-    tolerance : float (> 0), optional
-        On the largest relative target error, or the mean cross-entropy.
-    seed : int (≥ 0), optional
-        Of everything random in training.
-    optimiser : str or mapping, optional
-        How a signal becomes a step: adam, momentum or plain; or a table of that name and its
-        own keys.
-    batch : int (≥ 1), optional
-        Update after so many examples, drawn anew in every step, instead of all; a step still
-        sees every example once.
-    rate : float (> 0), optional
-        Step size; adam has a default for every parameter.
-    keep : "best" or "last", optional
-        Which step's network is the result where the tolerance is not reached: that with the
-        smallest error, or the last.
-    """
-
-    steps: Annotated[int, Field(ge=0, strict=True)] = 2000
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
-    optimiser: str | dict[str, Any] = "adam"
-    batch: Annotated[int, Field(ge=1, strict=True)] | None = None
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    keep: Literal["best", "last"] = "best"
-
-
 class Setup(Table):
     """A task file: network, element, task, rule and training.
 
@@ -194,7 +161,7 @@ class Setup(Table):
     imperfections: Imperfections = Field(default_factory=Imperfections)
     train: Train = Field(default_factory=Train)
     plugins: dict[str, str] = Field(default_factory=dict)
-    #: Objects behind the names: cost, rule and optimiser, where they were given as such.
+    #: Objects behind the names: cost and rule, where they were given as such.
     _made: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
@@ -232,29 +199,69 @@ class Setup(Table):
         return Task(cost=cost, **{name: getattr(self, name) for name in TASK_TABLES})
 
     @property
-    def optimiser(self) -> Any:
-        """The optimiser as it was given: an object, a name, or a table."""
-        return self._made.get("optimiser", self.train.optimiser)
+    def procedure(self) -> Procedure:
+        """The learning rule, its parameters checked."""
+        return self._made.get("rule") or rules.make(_keys(self.rule), "rule")
 
-    def with_objects(self, energy: Element, cost: Cost, rule: Any, optimiser: Any) -> "Setup":
-        """The same of objects, which need not be registered; tables are made of them for files."""
-        made = {"cost": cost, "rule": rule}
-        if not isinstance(optimiser, str | Mapping):
-            optimiser = made["optimiser"] = optimisers.make(optimiser, "train.optimiser")
-        train = self.train.model_copy(
-            update={"optimiser": table_of(optimiser) if "optimiser" in made else optimiser}
+    def build_network(self, folder: Path = Path()) -> Network:
+        """The network; files are relative to ``folder``."""
+        table, parameters = self.network, dict(self.network.model_extra or {})
+        ways = [k for k in ("generator", "file", "points") if getattr(table, k) is not None]
+        if len(ways) != 1:
+            raise InputError("network: give exactly one of generator, file and points.")
+        if (table.edges is None) != (table.points is None):
+            raise InputError("network: points and edges go together.")
+        if table.generator is not None:
+            return networks.generate(table.generator, **parameters)
+        if table.file is not None:
+            return networks.from_file(folder / table.file, **parameters)
+        if parameters:
+            name = min(parameters)
+            raise InputError(f"network: {name} is not a known key beside points and edges.")
+        points = table.points or []
+        if len({len(p) for p in points}) > 1:
+            raise InputError("network: points must all have two, or all three, coordinates.")
+        return Network(
+            np.array(points, dtype=float), np.array(table.edges, np.int64).reshape(-1, 2)
         )
+
+    def element(self, dim: int, given: Element | None = None) -> Element:
+        """The element of a network in that dimension.
+
+        Raises
+        ------
+        InputError
+            For an unknown model, unless ``given`` is of that name, and for keys that it has not.
+        """
+        name, keys = self.energy.model, self.energy.model_extra or {}
+        if given is not None:
+            given = energies.make(given, "energy")
+            if not isinstance(given, Element) or given.name != name:
+                raise InputError(f"energy = {given!r} must be an Element whose name is {name!r}.")
+            return given.in_dimension(dim)
+        return element_of({"model": name, **keys}, dim)
+
+    def material(self, energy: Element, network: Network) -> dict[str, NDArray[np.float64]]:
+        """Values of an element's parameters that are given, in bond order."""
+        return {
+            name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
+            for name, value in (self.energy.model_extra or {}).items()
+            if name not in energy.setting_names()
+        }
+
+    def with_objects(self, energy: Element, cost: Cost, rule: Any) -> "Setup":
+        """The same of objects, which need not be registered; tables are made of them for files."""
+        optimiser = self.train.optimiser
+        own = [*energy.parts, cost, rule]
+        own += [] if isinstance(optimiser, str | dict) else [optimiser]
         out = self.model_copy(
             update={
                 "cost": CostTable(**table_of(cost)),
                 "rule": RuleTable(**table_of(rule)),
-                "train": train,
-                "plugins": needed(
-                    *((name_of(thing), thing) for thing in (*energy.parts, *made.values()))
-                ),
+                "plugins": needed(*((name_of(thing), thing) for thing in own)),
             }
         )
-        out._made = made
+        out._made = {"cost": cost, "rule": rule}
         return out
 
     def require(self, energy: Element | None = None) -> None:
@@ -265,10 +272,13 @@ class Setup(Table):
         InputError
             For an element or cost; other kinds are noted.
         """
-        for name, place in self.plugins.items():
-            if any(name in registry for registry in registries()):
-                continue
+        unlisted = dict.fromkeys(self.energy.models, "an element of one's own")
+        for name, place in (unlisted | self.plugins).items():
             if energy is not None and name in self.energy.models:
+                continue
+            if not any(name in registry for registry in registries()):
+                load_packages()
+            if any(name in registry for registry in registries()):
                 continue
             text = f"{name!r} is not known; the run was made with {place}, which is brought by "
             text += "--plugin, ml.register"
@@ -327,20 +337,6 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
         raise input_error(error, Setup, str(path)) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def build_rule(setup: Setup) -> Procedure:
-    """The learning rule with its parameters checked."""
-    return setup._made.get("rule") or rules.make(_keys(setup.rule), "rule")
-
-
-def table_of(thing: Any) -> dict[str, Any]:
-    """Table of a task file for an object: its name, and what it is made with."""
-    return {"name": name_of(thing)} | {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in settings(thing).items()
-        if value is not None
-    }
 
 
 def to_toml(setup: Setup, examples: str | None = None) -> str:

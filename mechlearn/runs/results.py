@@ -73,7 +73,8 @@ class Targets(FixedList):
         body = [
             [
                 plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
-                LIMITS.get(row.get("limit", ""), "") + amount(row["wanted"], row["quantity"], digits),
+                LIMITS.get(row.get("limit", ""), "")
+                + amount(row["wanted"], row["quantity"], digits),
                 *(amount(row[key], row["quantity"], digits) for key in numbers),
                 percent(row["relative_error"]),
                 *(amount(row[k], row["quantity"], digits) if k in row else "" for k in absolute),

@@ -18,7 +18,6 @@ from mechlearn.runs.folder import new_folder
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
 from mechlearn.runs.results import Targets, fixed, fixed_array
-from mechlearn.runs.building import build_material, named_element
 from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
@@ -73,7 +72,7 @@ class Run:
     def __post_init__(self) -> None:
         history = {n: fixed_array(v.values) for n, v in self.history.data_vars.items()}
         found = {
-            "energy": named_element(self.setup.energy, self.energy, self.network.dim),
+            "energy": self.setup.element(self.network.dim, self.energy),
             "history": self.history.copy(data=history),
             "response": fixed_array(self.response),
         }
@@ -271,8 +270,7 @@ class Run:
 
     def _given(self) -> dict[str, Any]:
         """Values of the parameters that the set-up gives, or that were learned."""
-        material = build_material(self.setup.energy, self.energy, self.network)
-        return {**material, **self.learned}
+        return {**self.setup.material(self.energy, self.network), **self.learned}
 
     def plot(self, what: str = "error", **options: Any) -> "Axes":
         """Draw one of a run's plots; returns the matplotlib Axes.

@@ -153,7 +153,7 @@ def summarise(
             "rigidity": str(learner.system.rigidity or uncounted(learner.model.energy)),
         },
         "solver": solver,
-        "seeds": {"train": learner.seed},
+        "seeds": {"train": learner.options.seed},
         "ranks": learner.model.comm.size,
         "versions": versions(),
     }
@@ -267,7 +267,9 @@ def judge(
     if len(errors) < 2 * last or recent.min() < BETTER * errors[:-last].min():
         return Verdict("unfinished", f"{learner.updates} steps were too few{more}")
     if oscillates(errors, last) and accuracy is None:
-        slower = f", made {1 / learner.step_scale.limit:g} times as small" * (learner.step_scale.limit < 1)
+        slower = f", made {1 / learner.step_scale.limit:g} times as small" * (
+            learner.step_scale.limit < 1
+        )
         return Verdict(
             "oscillating",
             f"the error goes up and down between {recent.min():.2g} and {recent.max():.2g} in the "

@@ -21,8 +21,7 @@ from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.results import Interrupted
 from mechlearn.runs.run import Run
-from mechlearn.runs.building import build_energy, build_material, build_network
-from mechlearn.runs.config import TASK_TABLES, Setup, build_rule, read_setup
+from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
 from mechlearn.runs.warm_start import begin_with, with_start
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
 from mechlearn.tasks.locate import by_label
@@ -220,9 +219,9 @@ def train(
     if start is not None:
         energy = energy or start.energy
         learn = start.setup.learn if learn is None else learn
-        rule = build_rule(start.setup) if rule is None else rule
+        rule = start.setup.procedure if rule is None else rule
     element = element_for(network, energy)
-    made: Procedure = rules.make("coupled_learning" if rule is None else rule, "rule")
+    made: Procedure = rules.make(rule, "rule")
     device = None if device is None else devices.make(device, "device")
     per_bond = {
         name: values_per_bond(values, network, f"material {name!r}", element.parameter(name))
@@ -231,11 +230,7 @@ def train(
     setup = Setup(
         title=title,
         network={"file": "network.vtu"},
-        energy={
-            "model": element.name,
-            **element.settings,
-            **per_bond,
-        },
+        energy={"model": element.name, **element.settings, **per_bond},
         learn=learning_tables(learn, element),
         **{name: getattr(task, name) for name in TASK_TABLES},
         imperfections=imperfections or Imperfections(),
@@ -246,15 +241,14 @@ def train(
             "seed": seed,
             "rate": rate,
             "keep": keep,
+            "optimiser": optimiser,
         },
-    ).with_objects(element, task.cost, made, optimiser)
+    ).with_objects(element, task.cost, made)
     if start is not None:
         setup = begin_with(setup, start, network, element)
-        per_bond = build_material(setup.energy, element, network)
-    parts = setup, network, element, per_bond, made, device, comm
 
     def make() -> Learner:
-        learner = make_learner(*parts)
+        learner = make_learner(setup, network, element, device=device, comm=comm)
         if keep_optimiser:
             learner.remember({} if start is None else start.memory)
         return learner
@@ -304,9 +298,8 @@ def begin(setup: Setup, folder: Path = Path(), comm: MPI.Comm | None = None) -> 
     setup = with_start(setup, folder)
 
     def make() -> Learner:
-        network = build_network(setup.network, folder)
-        energy, material = build_energy(setup.energy, network)
-        return make_learner(setup, network, energy, material, build_rule(setup), None, comm)
+        network = setup.build_network(folder)
+        return make_learner(setup, network, setup.element(network.dim), comm=comm)
 
     return Training(setup, make)
 
@@ -321,23 +314,19 @@ def go_on(run: Run, task: Task | None = None) -> Training:
     """
     network, energy = run.network, run.energy
     setup = begin_with(run.setup.with_task(task or run.setup.task), run, network, energy)
-    material = build_material(setup.energy, energy, network)
-    return Training(
-        setup, lambda: make_learner(setup, network, energy, material, build_rule(setup))
-    )
+    return Training(setup, lambda: make_learner(setup, network, energy))
 
 
 def make_learner(
     setup: Setup,
     network: Network,
     energy: Element,
-    material: Mapping[str, ArrayLike],
-    rule: Procedure,
+    rule: Procedure | None = None,
     device: Hardware | None = None,
     comm: MPI.Comm | None = None,
 ) -> Learner:
-    """Learner of a set-up; energy and rule may be user-defined."""
-    options = setup.train
+    """Learner of a set-up, by its own rule or another."""
+    rule = rule or setup.procedure
     kind = rule.learner() if isinstance(rule, Procedure) else RuleLearner
     learner = kind(
         network,
@@ -345,16 +334,13 @@ def make_learner(
         energy,
         setup.learn,
         rule,
-        material=material,
-        optimiser=setup.optimiser,
-        rate=options.rate,
-        batch=options.batch,
+        material=setup.material(energy, network),
         imperfections=setup.imperfections,
         device=device,
-        seed=options.seed,
         comm=comm,
+        **dict(setup.train),
     )
-    if options.steps and isinstance(learner, RuleLearner):
+    if setup.train.steps and isinstance(learner, RuleLearner):
         learner.require_states()
     return learner
 

@@ -10,7 +10,6 @@ from mechlearn.errors import InputError, listed
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.runs.run import Run
-from mechlearn.runs.building import build_element, build_network
 from mechlearn.runs.config import Setup
 
 #: On a scale that never reaches a bound no value begins nearer to it, as a part of the range.
@@ -27,9 +26,9 @@ def with_start(setup: Setup, folder: Path = Path()) -> Setup:
     """
     if setup.start is None:
         return setup
-    network = build_network(setup.network, folder)
+    network = setup.build_network(folder)
     run = Run.load(folder / setup.start)
-    return begin_with(setup, run, network, build_element(setup.energy, network.dim))
+    return begin_with(setup, run, network, setup.element(network.dim))
 
 
 def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Setup:

@@ -28,8 +28,7 @@ from mechlearn.learning.rules import (
     signals,
 )
 from mechlearn.phase import ADJOINT
-from mechlearn.runs.building import build_energy, build_network
-from mechlearn.runs.config import Setup, build_rule
+from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.schema import pick
@@ -112,7 +111,7 @@ def compare(
         setup = setup.model_copy(update={"learn": learn})
     build = _Builder(setup, folder)
     known = all_rules(natural_beta(build(GradientDescent(), 0)))
-    rule = build_rule(setup)
+    rule = setup.procedure
     known |= dict.fromkeys(needed((name_of(rule), rule)), rule)
     chosen = {name: pick(known, name, "rules") for name in names} or known
     results = []
@@ -137,13 +136,13 @@ class _Builder:
 
     def __init__(self, setup: Setup, folder: Path) -> None:
         self.setup = setup = with_start(setup, folder)
-        self.network = build_network(setup.network, folder)
-        self.energy, self.material = build_energy(setup.energy, self.network)
+        self.network = setup.build_network(folder)
+        self.energy = setup.element(self.network.dim)
 
     def __call__(self, rule: Procedure, seed: int) -> Learner:
         train = self.setup.train.model_copy(update={"seed": self.setup.train.seed + seed})
         setup = self.setup.model_copy(update={"train": train})
-        return make_learner(setup, self.network, self.energy, self.material, rule)
+        return make_learner(setup, self.network, self.energy, rule)
 
 
 def _train(learner: Learner, name: str, seed: int, setup: Setup) -> RuleResult:

@@ -27,12 +27,17 @@ from mechlearn.errors import InputError, MechlearnError, first_line
 from mechlearn.extensions import Loaded, load
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_atomic
-from mechlearn.runs.building import build_network
-from mechlearn.runs.checkpoint import Stopped, differences, fingerprint, network_digest
-from mechlearn.runs.config import Setup, build_rule
+from mechlearn.runs.checkpoint import (
+    ENDING,
+    Stopped,
+    differences,
+    fingerprint,
+    handling,
+    network_digest,
+)
+from mechlearn.runs.config import Setup
 from mechlearn.runs.folder import locked, new_folder, within
 from mechlearn.runs.run import Run
-from mechlearn.runs.signals import ENDING, handling
 from mechlearn.schema import input_error
 
 #: More members than this are surely a mistake.
@@ -87,8 +92,7 @@ def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
         except ValidationError as error:
             raise input_error(error, Setup, f"sweep: member {number}") from None
         with _about_member(number):
-            build_rule(member)
-            _ = member.task
+            _ = member.procedure, member.task
         out.append(Member(f"{number:0{len(str(count))}d}", varied, member))
     return out
 
@@ -274,7 +278,7 @@ class _Records:
     def _network(self, setup: Setup) -> str:
         if setup.network.file is None:
             return ""  # a generator's parameters say it all
-        return network_digest(build_network(setup.network, self.folder))
+        return network_digest(setup.build_network(self.folder))
 
     def _start(self, setup: Setup) -> str:
         run = Run.load(self.folder / str(setup.start))
@@ -342,7 +346,7 @@ def _cluster(workers: int | None, scheduler: str | None, members: int = 1) -> It
     logging.getLogger("distributed.batched").setLevel(logging.CRITICAL)
     # A member's arrays stay in its worker, and a worker that dies is a member that failed.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        with _deaf_to_interrupts():
+        with handling((signal.SIGINT,), signal.SIG_IGN):  # Ctrl-C is for this process alone
             cluster = LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
@@ -353,20 +357,13 @@ def _cluster(workers: int | None, scheduler: str | None, members: int = 1) -> It
             yield client
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible() -> AbstractContextManager[None]:
     """Convert termination signals to KeyboardInterrupt with the signal's number."""
 
     def stop(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
-    with handling(ENDING, stop):
-        yield
-
-
-def _deaf_to_interrupts() -> AbstractContextManager[None]:
-    """Make processes that start now ignore Ctrl-C; this one ends them."""
-    return handling((signal.SIGINT,), signal.SIG_IGN)
+    return handling(ENDING, stop)
 
 
 @contextmanager

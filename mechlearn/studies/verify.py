@@ -138,7 +138,6 @@ def tune(
     options
         Of :class:`mechlearn.energies.Solid`.
     """
-    from mechlearn.runs.config import build_rule
     from mechlearn.runs.training import train
 
     low, high = widths or (0.75 * made.width.min(), 1.25 * made.width.max())
@@ -148,7 +147,7 @@ def tune(
         energy=Solid(**options),
         learn={"width": Learn(bounds=(low, high), initial=np.clip(made.width, low, high).tolist())},
         material={"modulus": np.full(made.network.n_edges, made.modulus)},
-        rule=rule or build_rule(run.setup),
+        rule=rule or run.setup.procedure,
         steps=steps,
         tolerance=tolerance,
         title=f"{run.setup.title}, tuned as a solid" if run.setup.title else "",

@@ -8,14 +8,13 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.feasibility import reciprocity_bound
-from mechlearn.runs.building import build_network
 from mechlearn.runs.config import read_setup
 
 
 @pytest.fixture(scope="module")
 def li_mao():
     setup = read_setup(TASKS / "li-mao.toml")
-    return setup, build_network(setup.network, TASKS)
+    return setup, setup.build_network(TASKS)
 
 
 def behaviour(setup, first, second):

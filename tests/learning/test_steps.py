@@ -7,7 +7,7 @@ import mechlearn as ml
 from mechlearn.energies import Spring
 from mechlearn.errors import InputError
 from mechlearn.learning.dofs import LearningDof, scales
-from mechlearn.learning.optimisers import make_optimiser
+from mechlearn.learning.optimisers import Train, make_optimiser
 
 LOW, HIGH = 0.5, 4.0
 VALUES = np.linspace(0.6, 3.9, 7)
@@ -62,7 +62,8 @@ def dof(plane):
 
 def test_adam_is_the_published_one(dof):
     """Kingma and Ba, algorithm 1, with its constants."""
-    step = make_optimiser({"name": "adam", "betas": [0.9, 0.999], "eps": 1e-8}, 0.01, dof)
+    table = {"name": "adam", "betas": [0.9, 0.999], "eps": 1e-8}
+    step = make_optimiser(Train(optimiser=table, rate=0.01), dof)
     rng, m, v = np.random.default_rng(1), 0.0, 0.0
     for t in range(1, 6):
         g = rng.standard_normal(4)
@@ -72,14 +73,14 @@ def test_adam_is_the_published_one(dof):
 
 
 def test_momentum_is_a_heavy_ball(dof):
-    step = make_optimiser({"name": "momentum", "momentum": 0.5}, 0.1, dof)
+    step = make_optimiser(Train(optimiser={"name": "momentum", "momentum": 0.5}, rate=0.1), dof)
     assert [step(np.ones(1))[0] for _ in range(3)] == pytest.approx([-0.1, -0.15, -0.175])
 
 
 @pytest.mark.parametrize(
     ("optimiser", "rate", "message"),
     [
-        ("adan", None, "optimiser: name = .adan. is not known; did you mean .adam."),
+        ("adan", None, "optimiser = .adan. is not known; did you mean .adam."),
         ("plain", None, "needs a rate"),
         ({"name": "adam", "betast": [0.9, 0.9]}, None, "did you mean 'betas'"),
         ({"name": "adam", "betas": [0.9, 1.0]}, None, "two numbers from 0 to below 1"),
@@ -90,7 +91,7 @@ def test_momentum_is_a_heavy_ball(dof):
 )
 def test_optimisers_that_make_no_sense_are_refused(dof, optimiser, rate, message):
     with pytest.raises(InputError, match=message):
-        make_optimiser(optimiser, rate, dof)
+        make_optimiser(Train(optimiser=optimiser, rate=rate), dof)
 
 
 def test_saturating_scales_need_bounds(plane):

@@ -41,7 +41,7 @@ def test_a_training_paused_after_every_step_is_the_same_as_one_in_one_go(
     plane, energy, task, options
 ):
     whole = train(plane, task, energy=energy, learn=LEARN, steps=12, tolerance=1e-12, **options)
-    parts = whole.setup, plane, energy, {}, CoupledLearning()
+    parts = whole.setup, plane, energy
     training = Training(whole.setup, lambda: make_learner(*parts))
     runs = [training.pause()]
     while training.learner.updates < 12:
@@ -55,7 +55,7 @@ def test_a_training_paused_after_every_step_is_the_same_as_one_in_one_go(
 
 def test_a_training_ends_at_its_tolerance(plane):
     whole = train(plane, TASK, learn=LEARN, steps=300, tolerance=1e-3)
-    parts = whole.setup, plane, Spring(), {}, CoupledLearning()
+    parts = whole.setup, plane, Spring()
     training = Training(whole.setup, lambda: make_learner(*parts))
     assert not training.advance(60.0)
     run = training.pause()

@@ -13,8 +13,7 @@ from mechlearn.learning import RuleLearner
 from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.phase import ADJOINT
 from mechlearn.render.solid import draw_solid
-from mechlearn.runs.building import build_element
-from mechlearn.runs.config import EnergyTable
+from mechlearn.runs.config import Setup
 
 PINCH = ml.Task(
     sources=[ml.Source(nodes=[0, 5], strain=0.05)],
@@ -220,9 +219,10 @@ def test_settings_are_checked():
         ({"hinge": {"thin": 0.3, "lenght": 0.1}}, "lenght"),
         ({"colour": 1}, "colour is not a known key"),
     ):
-        table = EnergyTable(model="solid", **extra)
+        table = {"model": "solid", **extra}
+        setup = Setup(network={}, energy=table, learn={"width": {}}, targets=PINCH.targets)
         with pytest.raises(InputError, match=said):
-            build_element(table, 2)
+            setup.element(2)
 
 
 def test_hinges_and_thickness_are_for_the_plane():
