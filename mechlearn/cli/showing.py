@@ -1,12 +1,13 @@
 """Commands that show or convert a run: render, export, report, view."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from mechlearn.cli.output import Switch, say
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, about
 from mechlearn.export.options import Options
 from mechlearn.parallel import on_first, size
 
@@ -133,19 +134,26 @@ def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] =
 def view(
     run: Path,
     *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    overwrite: Switch = False,
     example: int = 1,
     port: int = 0,
     browser: bool = True,
     serve: Switch = False,
 ) -> None:
-    """Look at a run on a local page: move along its training, pull it, pick its bonds, live.
+    """Look at a run, or at a training as it goes on, on a local page: pull it, pick bonds, live.
 
-    The page is for this machine only, and lasts until Ctrl-C.
+    The page is for this machine only, and lasts until Ctrl-C. Training can be paused, and goes on
+    with other targets if nodes are clicked.
 
     Parameters
     ----------
     run
-        The folder of a finished run.
+        The folder of a finished run, or a task file whose training is to be watched.
+    output
+        The folder in which the page saves what was trained; it must be new or empty.
+    overwrite
+        Write over a run that is there.
     example
         Which example to pull, counted from 1.
     port
@@ -157,9 +165,20 @@ def view(
     """
     if size() > 1:
         raise InputError("view runs on one rank; it answers one person.")
+    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.folder import locked, new_folder
     from mechlearn.runs.run import Run
-
-    loaded = Run.load(run)
+    from mechlearn.runs.training import Training, begin
     from mechlearn.view import serve as show
 
-    show(loaded, example=example, port=port, browser=browser and not serve, say=say)
+    shown: Run | Training
+    if run.suffix == ".toml" or run.is_file():
+        with about(run):
+            shown = begin(read_setup(run), run.parent)
+    else:
+        shown = Run.load(run)
+    with ExitStack() as stack:
+        if output is not None:
+            stack.enter_context(locked(new_folder(output, overwrite)))
+        browser &= not serve
+        show(shown, output=output, example=example, port=port, browser=browser, say=say)

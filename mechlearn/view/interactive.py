@@ -24,11 +24,13 @@ from mechlearn.render.deformation import (
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.fields import Body, body
-from mechlearn.render.lines import Segments, segments
-from mechlearn.render.marks import held_nodes, marks
+from mechlearn.render.lines import Segments, segments, space
+from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
+from mechlearn.tasks.problem import Port
+from mechlearn.tasks.task import Target
 from mechlearn.units import amount, typeset
 
 if TYPE_CHECKING:
@@ -65,28 +67,21 @@ class InteractiveView:
         What colours the bonds, one of :attr:`colourings`.
     picked : int or None
         A bond that is drawn in a colour of its own.
+    chosen : list of int
+        One or two nodes that are drawn as a target to be.
     factor : float
         By which displacements are amplified.
     """
 
     def __init__(self, run: "Run", example: int = 0, size: tuple[int, int] = (1000, 800)) -> None:
-        self.run, self.example = run, example
-        self.system = run.system(example=example, alone=True)
-        self.step, self.amplitude = len(run.recorded_steps) - 1, 1.0
+        self.example, self.amplitude, self.colour = example, 1.0, ""
         self.picked: int | None = None
+        self.chosen: list[int] = []
         self._quick = False
         self._body: tuple[Response | None, Body | None] = None, None
         self._driven: tuple[Response | None, int, list] = None, 0, []
         self.moves = isinstance(run.energy.kinematics, Displacements)
-        first = self.system.set(**run.recorded(0)).response()
-        self.parameters = run.recorded(-1)
-        self.answer = self.system.set(**self.parameters).response()
-        ends = [first, self.answer]
-        self.factor = self._amplified(ends) if self.moves else 1.0
-        self._shades = self._make_shades(ends)
-        self.colour = self.colourings[0]
-        self._marks = marks(run.problem, example)
-        self._held = held_nodes(run.problem)
+        self.show(run)
         self.plotter = load_pyvista().Plotter(off_screen=True, window_size=size)
         self.plotter.background_color = "white"
         if run.network.dim == 2:
@@ -104,7 +99,35 @@ class InteractiveView:
         """Colour scale of the chosen quantity."""
         return self._shades[self.colour]
 
-    def go(self, step: int | None = None, amplitude: float | None = None) -> None:
+    def show(self, run: "Run") -> None:
+        """Show the last step of a run, of any task on the network; the camera stays.
+
+        Raises
+        ------
+        SolveError
+            Where it has no response; the view then stays what it was.
+        """
+        system = run.system(example=self.example, alone=True)
+        ends = [system.set(**run.recorded(k)).response() for k in (0, -1)]
+        self._first, self.answer = ends
+        self.run, self.system, self.step = run, system, len(run.recorded_steps) - 1
+        self.parameters, self.amplitude, self.chosen = run.recorded(-1), 1.0, []
+        self.factor = self._amplified(ends) if self.moves else 1.0
+        self._shades = self._make_shades(ends)
+        self.colour = self.colour or self.colourings[0]
+        self._marks = marks(run.problem, self.example)
+        self._held = held_nodes(run.problem)
+
+    def follow(self, run: "Run") -> None:
+        """Show the run of the same training at a later step, if the last step is shown now."""
+        now, steps = self.run.recorded_steps, run.recorded_steps
+        last = self.step == len(now) - 1
+        self.go(len(steps) - 1 if last else int(np.searchsorted(steps, now[self.step])), run=run)
+        self._shades = self._make_shades([self._first, self.answer])
+
+    def go(
+        self, step: int | None = None, amplitude: float | None = None, run: "Run | None" = None
+    ) -> None:
         """Solve for the response at a recorded step under a fraction of the load.
 
         Under another load it is found from the last state; at another step from rest.
@@ -114,20 +137,19 @@ class InteractiveView:
         SolveError
             Where there is none; the view then stays what it was.
         """
-        before = self.step, self.amplitude, self.parameters
-        last = len(self.run.recorded_steps) - 1
-        step = self.step if step is None else int(np.clip(step, 0, last))
+        before, run = self.parameters, run or self.run
+        step = self.step if step is None else int(np.clip(step, 0, len(run.recorded_steps) - 1))
         amplitude = self.amplitude if amplitude is None else float(amplitude)
         try:
-            if step != self.step:
-                self.parameters = self.run.recorded(step)
+            if (step, run) != (self.step, self.run):
+                self.parameters = run.recorded(step)
                 self.system.set(**self.parameters)
             self.answer = self.system.load(amplitude).response()
         except Exception:
-            self.step, self.amplitude, self.parameters = before
+            self.parameters = before
             self.system.set(**self.parameters)
             raise
-        self.step, self.amplitude = step, amplitude
+        self.run, self.step, self.amplitude = run, step, amplitude
 
     def values(self) -> NDArray[np.float64]:
         """Values that colour the bonds, (m,)."""
@@ -157,7 +179,7 @@ class InteractiveView:
         places = self._places()
         strain = self.factor * self.answer.cell if self.run.problem.cell else None
         return Scene(
-            network, places, colours, widths, self._marks, self._held, ghost=self.moves,
+            network, places, colours, widths, self._seen_marks(), self._held, ghost=self.moves,
             strain=strain, solid=self._solid(colours), factor=self.factor, quick=self._quick,
         )  # fmt: skip
 
@@ -201,6 +223,23 @@ class InteractiveView:
             rank = deep if self.run.network.dim == 3 else away[near]
             self.picked = int(pieces.bond[near[rank.argmin()]])
         return self.picked
+
+    def choose(self, x: float, y: float, size: tuple[float, float]) -> list[int]:
+        """Choose the node at a place of a picture, as :meth:`pick` a bond; a third one begins anew.
+
+        One that is chosen already is no more.
+        """
+        at, depth = self._projected(space(self._places()), size)
+        away = np.linalg.norm(at - [x, y], axis=1)
+        if away.min() <= 2 * NEAR:
+            near = np.flatnonzero(away <= away.min() + 3)
+            rank = depth if self.run.network.dim == 3 else away
+            node = int(near[rank[near].argmin()])
+            if node in self.chosen:
+                self.chosen.remove(node)
+            else:
+                self.chosen = [*self.chosen[: len(self.chosen) % 2], node]
+        return self.chosen
 
     def about_bond(self, bond: int) -> list[tuple[str, str]]:
         """Numbers of a bond, as names and values."""
@@ -257,6 +296,14 @@ class InteractiveView:
         return said
 
     # -- parts -----------------------------------------------------------------------------------
+
+    def _seen_marks(self) -> list[Mark]:
+        """Marks of the task, and one for the nodes that are chosen."""
+        if not self.chosen:
+            return self._marks
+        port, none = Port("", tuple(self.chosen), None), np.zeros(1)
+        target = Target(nodes=self.chosen, strain=0.0)
+        return [*self._marks, Mark(target, (port,), none, False, self.moves, False, none)]
 
     def _seen(self, state: NDArray) -> NDArray[np.float64]:
         network = self.run.network

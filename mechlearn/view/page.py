@@ -7,57 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mechlearn.errors import InputError, MechlearnError
+from mechlearn.errors import InputError, MechlearnError, listed, plain
 from mechlearn.extensions import load
 from mechlearn.parallel import size
-from mechlearn.render.captions import heading
-from mechlearn.render.colours import GHOST, SOURCE, SUPPORT, TARGET
-from mechlearn.render.marks import held_nodes
+from mechlearn.render.captions import heading, percent
+from mechlearn.runs.run import Run
 from mechlearn.view.interactive import InteractiveView, check_example
+from mechlearn.view.layout import lay_out
+from mechlearn.view.live import LiveTraining, error_curve, shown_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from mechlearn.runs.run import Run
+    from mechlearn.runs.training import Training
 
 #: Only this machine may look.
 HOST = "127.0.0.1"
 #: Seconds without a new choice after which the picture is drawn once more, finely.
 REST = 0.25
+#: Seconds between slices of training, in which others are answered.
+PAUSE = 0.02
 #: Seconds between looks at whether a picture is encoded, and how often to look.
 ENCODING, LOOKS = 0.003, 300
-STYLE = """
-html, body, #app { height: 100%; margin: 0; }
-body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: #20242a; }
-.page { display: flex; height: 100vh; }
-.sight { flex: 1; min-width: 0; min-height: 0; position: relative; }
-.side { width: 21rem; overflow-y: auto; padding: 1.1rem 1.2rem; box-sizing: border-box;
-  background: #f5f7f9; border-left: 1px solid #dfe3e8; }
-.side h1 { font-size: 1.2rem; line-height: 1.25; margin: 0 0 1rem; }
-.side label, .row { display: block; margin: 0 0 .9rem; }
-.row { display: flex; gap: .5rem; }
-.line { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }
-.side input[type=range] { width: 100%; margin: .3rem 0 0; accent-color: #35608d; }
-.side select, .side button { font: inherit; color: inherit; background: #fff; padding: .3rem .7rem;
-  border: 1px solid #c3c9d1; border-radius: 6px; }
-.side select { width: 100%; margin-top: .2rem; }
-.side button { flex: 1; cursor: pointer; }
-.side button.on { background: #20242a; color: #fff; border-color: #20242a; }
-.bar { height: .7rem; border-radius: 2px; }
-.side table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums;
-  font-size: .95rem; margin-bottom: 1rem; }
-.side th, .side td { text-align: right; padding: .15rem 0 .15rem .5rem;
-  border-bottom: 1px solid #dfe3e8; }
-.side th:first-child, .side td:first-child { text-align: left; padding-left: 0; }
-.quiet { color: #5b626d; font-size: .88rem; }
-.trouble { border-left: 4px solid #b23b12; background: #fdf3ee; padding: .4rem .7rem;
-  margin-bottom: 1rem; }
-@media (max-width: 760px) {
-  .page { flex-direction: column; }
-  .sight { min-height: 45vh; }
-  .side { width: auto; border: 0; border-top: 1px solid #dfe3e8; max-height: 55vh; }
-}
-"""
 
 
 class Page:
@@ -65,15 +37,19 @@ class Page:
 
     Parameters
     ----------
-    view : InteractiveView
+    live : LiveTraining
+        The view, and the training of its network.
     name : str
         Of the server; one per page in a process.
     """
 
-    def __init__(self, view: InteractiveView, name: str = "mechlearn") -> None:
+    sight: Any
+
+    def __init__(self, live: LiveTraining, name: str = "mechlearn") -> None:
         from trame.app import get_server
 
-        self.view = view
+        self.live, self.view = live, live.view
+        view = self.view
         self.server = get_server(name, client_type="vue3")
         self._wanted: set[str] = set()
         self._task: asyncio.Task | None = None
@@ -87,17 +63,18 @@ class Page:
                 "step": view.step,
                 "amplitude": view.amplitude,
                 "colour": view.colour,
-                "last": len(view.run.recorded_steps) - 1,
+                "wanted": "0.1",
+                "choosing": False,
                 "answered": 0,
             }
         )
         self._press: tuple[float, float] | None = None
         #: Names in the state that are chosen in the page.
-        self.choices = ("step", "amplitude", "colour")
+        self.choices = ("step", "amplitude", "colour", "wanted")
         self._tell()
-        for key in self.choices:
+        for key in ("step", "amplitude", "colour"):
             state.change(key)(self._later(key))
-        self._lay_out()
+        self.layout = lay_out(self)
 
     # -- what is chosen --------------------------------------------------------------------------
 
@@ -108,18 +85,24 @@ class Page:
         """
 
         def note(**_: Any) -> None:
-            self._wanted.add(key)
-            if self._rest is not None:
-                self._rest.cancel()
-            if self._task is None or self._task.done():
-                self._task = asyncio.ensure_future(self._soon())
+            if self.server.state[key] == getattr(self.view, key, None):
+                return
+            self._act_soon(key)
 
         return note
 
+    def _act_soon(self, key: str) -> None:
+        self._wanted.add(key)
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._soon())
+
     async def _soon(self) -> None:
         self.view.fine(False)
-        while self._wanted:
-            await asyncio.sleep(0)  # whatever else has arrived is read first
+        while self._wanted or self.live.running:
+            # Whatever else has arrived is read first.
+            await asyncio.sleep(PAUSE if self.live.running else 0)
             wanted, self._wanted = self._wanted, set()
             with self.server.state:
                 self.act(wanted)
@@ -149,26 +132,49 @@ class Page:
             delivery.push_render(str(delivery.get_global_id(window)))
 
     def act(self, wanted: set[str]) -> None:
-        """Apply step, amplitude and colour of the page's state, and draw."""
+        """Apply step, amplitude and colour of the page's state, train if that is on, and draw."""
         state, view = self.server.state, self.view
-        state.trouble = ""
+        if wanted:
+            state.trouble = ""
         if "colour" in wanted and isinstance(state.colour, str):
             view.colour = state.colour if state.colour in view.colourings else view.colour
         step = _number(state.step, len(view.run.recorded_steps) - 1, view.step)
         amplitude = _number(state.amplitude, 1.0, view.amplitude)
-        if (step, amplitude) != (view.step, view.amplitude):
-            try:
+        try:
+            if (step, amplitude) != (view.step, view.amplitude):
                 view.go(int(step), amplitude)
-            except MechlearnError as error:
-                state.trouble = str(error)
+            if "aim" in wanted or "also" in wanted:
+                self.live.aim(str(state.wanted), "aim" in wanted)
+                state.choosing = False
+            if "save" in wanted:
+                self.live.save()
+            if self.live.running or "one" in wanted:
+                self.live.advance(0.0 if "one" in wanted else None)
+        except MechlearnError as error:
+            state.trouble = str(error)
         view.draw()
         self._tell()
 
     def _tell(self) -> None:
         """Copy the view's readings to the page's state."""
-        state, view = self.server.state, self.view
-        steps, shades = view.run.recorded_steps, view.shades
-        state.step_text = f"{steps[view.step]:,} of {steps[-1]:,}"
+        state, view, live = self.server.state, self.view, self.live
+        run, shades = view.run, view.shades
+        state.last = len(run.recorded_steps) - 1
+        state.step, state.amplitude = view.step, view.amplitude
+        step = shown_step(view)
+        state.step_text = f"{step:,} of {run.recorded_steps[-1]:,}"
+        state.curve, state.spot, state.goal = error_curve(run, step)
+        state.error_name = (
+            run.summary["error_is"].replace(" target", "").replace("_", " ").capitalize()
+        )
+        error = float(run.history["error"].values[step])
+        state.error_text = f"{error:.3g}" if "accuracy" in run.summary else percent(error)
+        state.running, state.status = live.running, live.status
+        many = {1: "Node", 2: "Nodes"}.get(len(view.chosen))
+        names = plain(listed(run.network.described(view.chosen)))
+        state.chosen = f"{many} {names}" if many else "Click a node, or two that are a pair."
+        axes = f" ({', '.join('xyz'[: run.network.dim])})" * (live.quantity == "displacement")
+        state.quantity = f"{live.quantity}{axes}" if many else ""
         state.amplitude_text = f"{100 * view.amplitude:.0f} %"
         state.targets = [list(row) for row in view.targets()]
         state.sources = [[name, [list(row) for row in rows]] for name, rows in view.sources()]
@@ -178,136 +184,72 @@ class Page:
         colours = np.asarray(shades.map(np.linspace(0, 1, 9), bytes=True))[:, :3]
         stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours)
         state.bar = f"background: linear-gradient(90deg, {stops})"
-        percent = view.moves and view.colour == "strain"
-        say = (lambda v: f"{100 * v:.3g} %") if percent else (lambda v: f"{v:.3g}")
+        say = percent if view.moves and view.colour == "strain" else "{:.3g}".format
         state.low, state.high = say(shades.low), say(shades.high)
         scale = "to scale" if view.factor == 1 else f"amplified ×{view.factor:g}"
         state.scale = f"Deformation {scale}." if view.moves else ""
 
-    def _begin_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
+    # -- what is clicked -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Start the training, or pause it."""
+        self.live.running = not self.live.running
+        self._act_soon("run")
+
+    def one(self) -> None:
+        """Take one training step."""
+        self._act_soon("one")
+
+    def save(self) -> None:
+        """Save the run in view."""
+        self._act_soon("save")
+
+    def choose(self) -> None:
+        """Begin to choose nodes of a new target, or stop it."""
+        self.server.state.choosing, self.view.chosen = not self.server.state.choosing, []
+        self._act_soon("choose")
+
+    def aim(self, alone: bool) -> None:
+        """Make the chosen nodes the only target, or a further one."""
+        self._act_soon("aim" if alone else "also")
+
+    def begin_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
+        """Note where the button was pressed."""
         self._press = _place(event)
 
-    def _end_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
-        """Pick a bond after a click without a drag."""
+    def end_click(self, event: dict[str, Any] | None = None, **_: Any) -> None:
+        """Pick a bond, or choose a node, after a click without a drag."""
         x, y = _place(event)
         if self._press is None or np.hypot(x - self._press[0], y - self._press[1]) > 3:
             return
         w, h = self.view.plotter.render_window.GetSize()
-        self.view.pick(x, h - y, (w, h))
-        self._later("bond")()
+        pick = self.view.choose if self.server.state.choosing else self.view.pick
+        pick(x, h - y, (w, h))
+        self._act_soon("bond")
 
-    def _aim(self) -> None:
+    def reset(self) -> None:
+        """Reset the camera."""
         self.view.aim()
         self.sight.update()
 
-    def _go_to(self, step: int) -> None:
-        self.server.state.step = step
-
-    # -- the page --------------------------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        from trame.ui.html import DivLayout
-        from trame.widgets import client, html, vtk
-
-        with DivLayout(self.server) as layout:
-            client.Style(STYLE)
-            with html.Div(classes="page"):
-                with html.Div(classes="sight"):
-                    self.sight = vtk.VtkRemoteView(
-                        self.view.plotter.render_window,
-                        interactive_ratio=1,
-                        still_quality=92,
-                        interactor_events=(
-                            "events",
-                            ["LeftButtonPress", "LeftButtonRelease"],
-                        ),
-                        LeftButtonPress=(self._begin_click, "[utils.vtk.event($event)]"),
-                        LeftButtonRelease=(self._end_click, "[utils.vtk.event($event)]"),
-                    )
-                with html.Div(classes="side"):
-                    self._lay_out_side(html)
-        self.layout = layout
-
-    def _lay_out_side(self, html: Any) -> None:
-        html.H1("{{ title }}")  # a title is what its run calls itself, and nothing to be run
-        html.Div("{{ trouble }}", classes="trouble", v_if=("trouble", ""))
-        with html.Div(classes="row"):
-            for text, step, on in (("Before", "0", "step == 0"), ("After", "last", "step == last")):
-                html.Button(text, type="button", click=f"step = {step}", classes=(f"{{on: {on}}}",))
-        self._slider(html, "Training step", "step", "step_text", "last", 1)
-        self._slider(html, "Load", "amplitude", "amplitude_text", "1", 0.01)
-        with html.Label("Colour"), html.Select(v_model=("colour",), id="colour"):
-            for name in self.view.colourings:
-                html.Option(name, value=name)
-        html.Div(classes="bar", style=("bar",))
-        with html.Div(classes="line row"):
-            html.Span("{{ low }}")
-            html.Span("{{ high }}")
-        with html.Table(id="targets"):
-            with html.Tr():
-                for head in ("target", "wanted", "now"):
-                    html.Th(head)
-            with html.Tr(v_for="row in targets", key="row[0]"):
-                html.Td("{{ cell }}", v_for="cell in row")
-        with html.Table(id="sources", v_if=("sources.length",)):
-            with html.Template(v_for="[name, rows] in sources", key="name"):
-                with html.Tr():
-                    html.Th("{{ name }}", colspan="2")
-                with html.Tr(v_for="row in rows", key="name + row[0]"):
-                    html.Td("{{ cell }}", v_for="cell in row")
-        html.Div("{{ bond }}", id="bond", v_if=("bond",))
-        with html.Table(v_if=("bond",)), html.Tr(v_for="row in numbers"):
-            html.Td("{{ cell }}", v_for="cell in row")
-        html.P("Click a bond to see its numbers.", classes="quiet", v_if=("!bond",))
-        with html.Div(classes="row"):
-            html.Button("Reset view", type="button", click=self._aim)
-        view = self.view
-        with html.P(classes="quiet"):
-            for there, sign, words, colour in (
-                (view.run.problem.task.sources, "●", "source", SOURCE),
-                (True, "●", "target", TARGET),
-                (len(held_nodes(view.run.problem)), "■", "support", SUPPORT),
-                (view.moves, "━", "at rest", GHOST),
-            ):
-                if there:
-                    with html.Span(style="white-space: nowrap; margin-right: 1ex"):
-                        html.Span(f"{sign} ", style=f"color: {colour}")
-                        html.Span(words)
-                    html.Span(" ")
-        with html.P(classes="quiet"):
-            html.Span("{{ scale }} Every answer is solved for; nothing is interpolated.")
-        html.Span("{{ answered }}", id="answered", style="display: none")
-
-    def _slider(self, html: Any, words: str, key: str, text: str, top: str, step: float) -> None:
-        with html.Label():
-            with html.Span(classes="line"):
-                html.Span(words)
-                html.Span(f"{{{{ {text} }}}}", id=text)
-            html.Input(
-                type="range",
-                id=key,
-                min="0",
-                max=(top,),
-                step=str(step),
-                value=(key,),
-                input=f"{key} = Number($event.target.value)",
-                __events=["input"],
-            )
-
 
 def serve(
-    run: "Run",
+    shown: "Run | Training",
     *,
+    output: "Path | None" = None,
     example: int = 1,
     port: int = 0,
     browser: bool = True,
     say: "Callable[[str], None]" = print,
 ) -> None:
-    """Serve a run's page on this machine until interrupted.
+    """Serve the page of a run, or of a training, on this machine until interrupted.
 
     Parameters
     ----------
-    run : Run
+    shown : Run or Training
+        A run is trained on from what it learned, once that is wished.
+    output : path, optional
+        The folder in which the page saves the run.
     example : int
         Which example of the task, counted from 1.
     port : int
@@ -324,12 +266,14 @@ def serve(
     """
     if size() > 1:
         raise InputError("view runs on one rank; it answers one person.")
+    training = None if isinstance(shown, Run) else shown
+    run = shown if isinstance(shown, Run) else shown.pause()
     check_example(run, example)
     _check_trame()
     from mechlearn.view.guard import Guard
 
     port = _port(port)
-    page = Page(InteractiveView(run, example - 1))
+    page = Page(LiveTraining(InteractiveView(run, example - 1), training, output))
     guard = Guard(HOST, port, page.choices)
 
     def ready(**_: Any) -> None:

@@ -17,9 +17,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import aiohttp
-import msgpack
 import pytest
-from wslink.chunking import UnChunker, generate_chunks
+from clients import talk
 
 from mechlearn.learning.dofs import Learn
 from mechlearn.runs.training import train
@@ -102,54 +101,6 @@ def test_no_other_site_gets_anything_even_where_it_knows_the_address(address, he
         assert address.split("/")[3] not in text
 
 
-class Client:
-    """A client of the page's socket that sends what it likes."""
-
-    def __init__(self, socket):
-        self.socket, self.pieces, self.number = socket, UnChunker(), 0
-        self.pieces.set_max_message_size(2**31)
-
-    async def call(self, method, *arguments, kind="rpc"):
-        self.number += 1
-        mine = f"{kind}:c0:{self.number}"
-        await self.send(
-            msgpack.packb({"wslink": "1.0", "id": mine, "method": method, "args": [*arguments]})
-        )
-        while True:
-            message = await asyncio.wait_for(self.socket.receive(), 10)
-            if message.type != aiohttp.WSMsgType.BINARY:
-                return "closed"
-            found = self.pieces.process_chunk(message.data)
-            if found and found.get("id") == mine:
-                return found.get("result", found.get("error"))
-
-    async def send(self, content):
-        for piece in generate_chunks(content, 2**22):
-            await self.socket.send_bytes(piece)
-
-    async def closed(self):
-        while True:
-            message = await asyncio.wait_for(self.socket.receive(), 10)
-            if message.type != aiohttp.WSMsgType.BINARY:
-                return True
-
-
-def talk(address, talking, secret=None):
-    """What comes of a talk with the page's socket, after a greeting with its secret."""
-
-    async def run():
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(f"{address}ws", max_msg_size=0) as socket,
-        ):
-            client = Client(socket)
-            mine = address.split("/")[3] if secret is None else secret
-            greeted = await client.call("wslink.hello", {"secret": mine}, kind="system")
-            return await talking(client, greeted)
-
-    return asyncio.run(run())
-
-
 def memory(process):
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 2**10
@@ -180,7 +131,15 @@ def test_a_client_cannot_end_the_server(served, method):
 def test_a_client_cannot_change_the_page(address):
     changes = [
         {"key": key, "value": "<h1>owned</h1>"}
-        for key in ("trame__template_main", "title", "targets", "bar")
+        for key in (
+            "trame__template_main",
+            "title",
+            "targets",
+            "bar",
+            "running",
+            "choosing",
+            "curve",
+        )
     ]
 
     async def talking(client, _):
