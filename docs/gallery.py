@@ -4,6 +4,7 @@ python docs/gallery.py          # about four minutes; docs/gallery/ is written a
 """
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from matplotlib import pyplot
@@ -20,34 +21,45 @@ DOCS = Path(__file__).parent
 PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"
 SIZE, FILM = (1200, 750), (800, 500)
 
-#: What is drawn: a task, a file, options of the command line, and what is to be seen.
-SHOWN = [
-    ("allostery", "network.png", "", "What has learned colours and sizes the bonds; the network at "
-     "rest is behind it, rings are where the targets are wanted."),
-    ("allostery", "states.png", "", "Free and clamped, before training and after: training has "
-     "succeeded where the two coincide."),
-    ("allostery", "response.png", "", "The strain of every bond when the source pulls, before "
-     "training and after."),
-    ("allostery", "tension.png", "--colour tension --thickness stiffness", "Tension in colour, "
-     "stiffness as width."),
-    ("allostery", "contrast.png", "--colour contrast --thickness even", "What learning compares: "
-     "the energy of every bond, clamped less free, once all has been learned."),
-    ("allostery-3d", "space.png", "--colour energy", "A packing in space, coloured by energy; "
-     "what is far away is paler."),
-    ("allostery-finite", "actuation.gif", "", "The source is pulled from nothing to full; every "
-     "frame is an equilibrium at finite strain, found from the one before."),
-    ("allostery", "training.gif", "", "The same network while it learns."),
-    ("beam-allostery", "beams.png", "--colour tension --thickness true --amplify 2", "A periodic "
-     "frame of beams, drawn bent, their widths to scale."),
-    ("beam-allostery", "whole.png", "--whole", "The same with bonds that cross the cell drawn "
-     "whole."),
-    ("auxetic", "cell.png", "", "A periodic cell squeezed along x, which after ageing shrinks "
-     "along y too: at rest and deformed, dashes where its sides are wanted."),
-    ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
-     "scale."),
-    ("flow", "flow.png", "--colour flow --thickness radius", "A flow network: flow in colour, "
-     "radius as width."),
-]  # fmt: skip
+#: Sections: a title, the page that says more, and pictures: a task, a file, options of the command
+#: line, and what is to be seen.
+SHOWN = {
+    ("What was learned", "[What it means](analysis.md)"): [
+        ("allostery", "network.png", "", "What has learned colours and sizes the bonds; the "
+         "network at rest is behind it, rings are where the targets are wanted."),
+        ("allostery", "states.png", "", "Free and clamped, before training and after: training has "
+         "succeeded where the two coincide."),
+        ("allostery", "response.png", "", "The strain of every bond when the source pulls, before "
+         "training and after."),
+        ("allostery", "tension.png", "--colour tension --thickness stiffness", "Tension in colour, "
+         "stiffness as width."),
+        ("allostery", "contrast.png", "--colour contrast --thickness even", "What learning "
+         "compares: the energy of every bond, clamped less free, once all has been learned."),
+        ("flow", "flow.png", "--colour flow --thickness radius", "A flow network: flow in colour, "
+         "radius as width."),
+    ],
+    ("Films", "[Commands](howto/commands.md) that make them"): [
+        ("allostery-finite", "actuation.gif", "", "The source is pulled from nothing to full; "
+         "every frame is an equilibrium at finite strain, found from the one before."),
+        ("allostery", "training.gif", "", "The same network while it learns."),
+    ],
+    ("In space", "[A network from a PDB file](howto/network.md)"): [
+        ("allostery-3d", "space.png", "--colour energy", "A packing in space, coloured by energy; "
+         "what is far away is paler."),
+        ("pdz", "protein.png", "", "A PDZ domain: its chain as a tube, contacts between residues "
+         "within 10 Å, and the two sites that learn to be coupled."),
+    ],
+    ("Frames, cells and parts", "[From a network to a part](making.md)"): [
+        ("beam-allostery", "beams.png", "--colour tension --thickness true --amplify 2", "A "
+         "periodic frame of beams, drawn bent, their widths to scale."),
+        ("beam-allostery", "whole.png", "--whole", "The same with bonds that cross the cell drawn "
+         "whole."),
+        ("auxetic", "cell.png", "", "A periodic cell squeezed along x, which after ageing shrinks "
+         "along y too: at rest and deformed, dashes where its sides are wanted."),
+        ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
+         "scale."),
+    ],
+}  # fmt: skip
 
 PLOTTED = [
     ("error.png", 'run.plot()', "Error and contrast against the step."),
@@ -61,28 +73,55 @@ PLOTTED = [
     ("rules.png", "plots.plot_learning(results, tolerance)", "Several rules from the same starts."),
 ]  # fmt: skip
 
+HEAD = """# Gallery
+
+Every picture is one command, and grows when it is clicked. `mechlearn render runs/allostery
+network.html` writes a page in which the network can be turned, offline; `run.show()` opens a
+window, or a view in a notebook. The pictures are made by `python docs/gallery.py`.
+"""
+
 
 def main() -> None:
     """Train, draw, write."""
     PICTURES.mkdir(exist_ok=True)
-    lines = ["# Gallery", "", "Made by `python docs/gallery.py`; every picture is one command."]
     runs = {}
-    for task, name, options, words in SHOWN:
+    for task, name, options, _ in (picture for shown in SHOWN.values() for picture in shown):
         if task not in runs:
             runs[task] = train_file(TASKS / f"{task}.toml")
         render(runs[task], PICTURES / name, **_options(name, options))
-        command = " ".join(f"mechlearn render runs/{task} {name} {options}".split())
-        lines += ["", words, "", f"![{words}](gallery/{name})", "", f"`{command}`"]
-    lines += ["", "## To be turned", "", "`mechlearn render runs/allostery-3d network.html` writes "
-              "a page in which the network can be turned, offline, and `run.show()` opens a window "
-              "or a view in the notebook."]  # fmt: skip
-    lines += ["", "## Plots", "", "With `run = Run.load(...)` and `from mechlearn import plots`; "
-              "each gives the matplotlib Axes and takes `ax`."]  # fmt: skip
     runs["iris"] = train_file(TASKS / "iris.toml")
     _plot(runs)
-    for name, call, words in PLOTTED:
-        lines += ["", f"{words} `{call}`", "", f"![{words}](gallery/{name})"]
-    (DOCS / "gallery.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The page: a grid of tiles in every section."""
+    parts = [HEAD]
+    for (title, more), shown in SHOWN.items():
+        tiles = [
+            (name, words, " ".join(f"mechlearn render runs/{task} {name} {options}".split()))
+            for task, name, options, words in shown
+        ]
+        parts += [f"## {title}\n", *_grid(tiles), f"{more} →\n"]
+    parts += [
+        "## Plots\n",
+        "With `run = Run.load(...)`, `from mechlearn import plots`; each gives the matplotlib Axes "
+        "and takes `ax`.\n",
+        *_grid((name, words, call) for name, call, words in PLOTTED),
+        "[Compare rules](rules.md), [sweep over seeds](howto/many.md) →\n",
+    ]
+    return "\n".join(parts)
+
+
+def _grid(tiles: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Lines of a grid: of every tile a picture, words and the command or call that draws it."""
+    yield '<div class="grid">\n'
+    for name, words, call in tiles:
+        yield (
+            f'<div class="tile">\n\n[![{words}](gallery/{name})](gallery/{name})\n\n'
+            f"{words}\n\n`{call}`\n\n</div>\n"
+        )
+    yield "</div>\n"
 
 
 def _options(name: str, text: str) -> dict:

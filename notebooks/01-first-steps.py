@@ -14,8 +14,6 @@
 import tempfile
 from pathlib import Path
 
-from claims import Claims, full
-
 import mechlearn as ml
 
 # %% [markdown]
@@ -23,7 +21,7 @@ import mechlearn as ml
 # barely rigid, as networks that learn well are: a spring more or less matters.
 
 # %%
-net = ml.networks.packing(nodes=full(128, short=64), coordination=4.4, seed=1)
+net = ml.networks.packing(nodes=128, coordination=4.4, seed=1)
 net
 
 # %% [markdown]
@@ -65,23 +63,29 @@ run.picture("response")
 
 # %% [markdown]
 # **Plot** how it went. The contrast, the energy of the clamped state less that of the free one, is
-# what the springs feel of the error: it falls with the error's square.
+# what the springs have of the error: it falls with the error's square.
 
 # %%
 run.plot()
 
 # %% [markdown]
-# **Analyse.** The stiffnesses have spread over decades; how far did each spring have to go? And
-# the answer, asked anew: half the pull gives half the answer, for these springs are linear.
+# **Analyse.** The stiffnesses have spread over decades: how far did each spring have to go?
 
 # %%
 run.plot("dofs")
-(half,) = run.respond([{"pinch": 0.05}])[0]
-untrained = run.targets[0]["initial"]
+
+# %% [markdown]
+# And the answer, asked anew: half the pull gives half the answer, and pushing the nodes together
+# closes the others, for these springs are linear.
+
+# %%
+print(run.targets)
+run.respond([{"pinch": 0.1}, {"pinch": 0.05}, {"pinch": -0.1}])
 
 # %% [markdown]
 # **Export.** The network as a mesh for ParaView, a table of its springs, or the outlines of a
-# sheet to cut: the suffix says which. The run itself is a folder that everything else reads.
+# sheet to cut: the suffix says which. The run itself is a folder that everything else reads. (Put a
+# path of your own in place of the temporary folder.)
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
@@ -89,17 +93,5 @@ with tempfile.TemporaryDirectory() as folder:
     run.export(Path(folder) / "learned.csv")
     again = ml.Run.load(run.save(Path(folder) / "run"))
     files = sorted(path.name for path in Path(folder).iterdir())
-files
-
-# %% [markdown]
-# What has been shown:
-
-# %%
-claims = Claims()
-claims.near("strain of the answer", 0.1, run.targets[0]["reached"], within=1e-4)
-claims.near("strain of the answer to half the pull", 0.05, half, within=1e-4)
-claims.holds("its strain before training", "", untrained, "below 0.05", abs(untrained) < 0.05)
-claims.holds("steps", "", run.summary["steps"], "below 200", run.summary["steps"] < 200)
-same = again.evaluate()[0]["reached"]
-claims.near("the answer of the run read back", run.targets[0]["reached"], same, within=1e-12)
-claims
+print(files)
+again.evaluate()

@@ -109,6 +109,15 @@ class System:
         self.factor = 1.0
         self._free: EquilibriumState | None = None
 
+    def __repr__(self) -> str:
+        p, network = self.problem, repr(self.network)[1:-1]
+        what = {"sources": p.task.sources, "targets": p.task.targets}
+        ports = "; ".join(f"{word} {listed(t.name for t in those)}" for word, those in what.items())
+        return (
+            f"<System: {self.energy.name}, of which {listed(self.learns)} learns; {ports}; "
+            f"examples: {p.n_examples}; {network}>"
+        )
+
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters by name, (m,) each, in bond order."""

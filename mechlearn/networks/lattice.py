@@ -9,8 +9,10 @@ the last axis), in 3D also ``front`` and ``back`` (along y): the nodes within ha
 that face.
 """
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +50,18 @@ FCC = UnitCell(
 )
 
 
+def _sized(lattice: Callable[..., Network]) -> Callable[..., Network]:
+    """Generator that also takes its counts one by one, as in ``triangular(8, 6)``."""
+
+    @functools.wraps(lattice)
+    def sized(*given: Any, **options: Any) -> Network:
+        counts = (given,) if given and isinstance(given[0], Integral) else given
+        return lattice(*counts, **options)
+
+    return sized
+
+
+@_sized
 def triangular(
     size: Sequence[int] = (8, 8),
     spacing: float = 1.0,
@@ -60,7 +74,8 @@ def triangular(
     Parameters
     ----------
     size : (nx, ny)
-        Nodes per row, and rows. Every other row is shifted by half a spacing.
+        Nodes per row, and rows; also one by one, ``triangular(8, 6)``. Every other row is shifted
+        by half a spacing.
     spacing : float
         Length of a bond.
     disorder : float
@@ -79,6 +94,7 @@ def triangular(
     return _lattice(TRIANGULAR, [1], size, spacing, disorder, seed, periodic)
 
 
+@_sized
 def square(
     size: Sequence[int] = (8, 8),
     spacing: float = 1.0,
@@ -108,6 +124,7 @@ def square(
     return _lattice(SQUARE, reach, size, spacing, disorder, seed, periodic)
 
 
+@_sized
 def honeycomb(
     size: Sequence[int] = (6, 6),
     spacing: float = 1.0,
@@ -133,6 +150,7 @@ def honeycomb(
     return _lattice(HONEYCOMB, [1], size, spacing, disorder, seed, periodic)
 
 
+@_sized
 def kagome(
     size: Sequence[int] = (6, 6),
     spacing: float = 1.0,
@@ -159,6 +177,7 @@ def kagome(
     return _lattice(KAGOME, [1], size, spacing, disorder, seed, periodic)
 
 
+@_sized
 def cubic(
     size: Sequence[int] = (4, 4, 4),
     spacing: float = 1.0,
@@ -190,6 +209,7 @@ def cubic(
     return _lattice(CUBIC, reach, size, spacing, disorder, seed, periodic)
 
 
+@_sized
 def fcc(
     size: Sequence[int] = (3, 3, 3),
     spacing: float = 1.0,
@@ -278,7 +298,9 @@ def _size(name: str, given: Any, d: int) -> tuple[int, ...]:
         size = (given,)
     if len(size) != d:
         axes = ", ".join(("nx", "ny", "nz")[:d])
-        raise InputError(f"The size of a {name} lattice must be ({axes}), not {size!r}.")
+        raise InputError(
+            f"The size of a {name} lattice must be ({axes}), such as {(8, 6, 4)[:d]}, not {size!r}."
+        )
     return tuple(_check.integer(f"The size of a {name} lattice", n, 1) for n in size)
 
 

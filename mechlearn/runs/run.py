@@ -93,7 +93,7 @@ class Run:
         return (
             f"<Run{title}: {self.outcome} in {self.summary['steps']} steps, "
             f"{self.summary['error_is'].replace('_', ' ')} {error}; "
-            f"{self.network!r}>"
+            f"{repr(self.network)[1:-1]}>"
         )
 
     def _repr_html_(self) -> str:

@@ -145,6 +145,18 @@ def test_lattice_sides_are_their_outermost_nodes():
     assert set(box.node_sets) == {"left", "right", "bottom", "top", "front", "back"}
 
 
+def test_lattices_take_their_counts_one_by_one():
+    for one, other in [
+        (triangular(5, 4, seed=1), triangular(size=(5, 4), seed=1)),
+        (cubic(3, 2, 2, disorder=0.1), cubic((3, 2, 2), disorder=0.1)),
+        (square([3, 3], 2.0), square(size=(3, 3), spacing=2.0)),
+    ]:
+        np.testing.assert_array_equal(one.nodes, other.nodes)
+        np.testing.assert_array_equal(one.edges, other.edges)
+    with pytest.raises(InputError, match=r"must be \(nx, ny\), such as \(8, 6\), not \(8,\)"):
+        triangular(8)
+
+
 @pytest.mark.parametrize("make", [triangular, square, honeycomb, kagome, cubic, fcc])
 def test_disorder_moves_nodes_within_its_bound_and_keeps_the_bonds(make):
     perfect, moved = make(disorder=0.0), make(disorder=0.2, seed=4)

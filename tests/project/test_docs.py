@@ -1,5 +1,6 @@
 """The site: it builds without a warning, needs nothing from elsewhere, and says all there is."""
 
+import functools
 import inspect
 import re
 import shlex
@@ -180,6 +181,40 @@ def test_the_commands_of_a_page_are_understood(page):
         if words[:1] == ["mechlearn"] or words[:1] == ["mpiexec"]:
             arguments = words[words.index("mechlearn") + 1 :]
             app.parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+def test_every_name_of_the_glossary_exists():
+    keys = {"learn": set()}
+    for table in TABLES:
+        if table.level == 1:
+            parent = re.sub(r"\W|<.*>", "", table.head.partition(".")[0])
+        for name in (parent, *re.findall(r'= "(\w+)"', table.head)):
+            keys.setdefault(name, set()).update(key.name for key in table.keys)
+    rows = re.findall(r"^\|.*\| (.*) \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+    names = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(names) > 60
+    for name in names:
+        table, _, key = name.partition(".")
+        if table == "ml":
+            *path, last = key.split(".")
+            thing = functools.reduce(getattr, path, ml)
+            fields = getattr(thing, "__annotations__", {})
+            assert hasattr(thing, last) or last in fields, name
+        else:
+            assert key in keys[table], name
+
+
+def test_the_gallery_is_what_its_script_writes(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import gallery
+
+    assert gallery.page() == (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in gallery.PICTURES.iterdir()}
+    assert drawn == set(re.findall(r"gallery/([\w.]+)", gallery.page()))
+
+
+def test_the_readme_is_read_in_five_minutes():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
 
 
 # -- the site --------------------------------------------------------------------------------------

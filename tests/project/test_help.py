@@ -110,6 +110,17 @@ def test_a_verdict_is_described_in_a_line():
     assert "\n" not in text
 
 
+def test_systems_and_runs_are_described_in_a_line():
+    net = ml.networks.triangular((5, 5))
+    text = "Network in 2D: 25 nodes, 56 bonds, coordination 4.480>"
+    assert repr(ml.System(net, TASK)) == (
+        "<System: spring, of which stiffness learns; sources source; targets target; "
+        f"examples: 1; {text}"
+    )
+    run = ml.train(net, TASK, steps=0)
+    assert re.fullmatch(rf"<Run: [^<>]*; {re.escape(text)}", repr(run))
+
+
 @pytest.mark.parametrize("extra", ["make", "view", "sweep", "film", "search"])
 def test_the_remedy_for_a_missing_package_names_packages(extra):
     """Not mechlearn itself, which pip finds in an index once it is released at all."""

@@ -1,10 +1,12 @@
 """The notebooks: every script runs from end to end, and what is kept beside it is what it says."""
 
 import os
+import runpy
 import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from paths import ROOT
 
@@ -21,7 +23,21 @@ def build(monkeypatch):
     return build
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.stem)
+def test_the_first_notebook_runs_anywhere_by_itself(tmp_path, monkeypatch):
+    """In an empty folder, with nothing but the package; what its words claim is measured."""
+    monkeypatch.chdir(tmp_path)
+    after = runpy.run_path(str(SCRIPTS[0]))
+    (target,) = after["run"].targets
+    assert abs(target["initial"]) < 0.02
+    assert target["reached"] == pytest.approx(0.1, abs=1e-4)
+    answers = after["run"].respond([{"pinch": pull} for pull in (0.1, 0.05, -0.1)])
+    np.testing.assert_allclose(answers[:, 0], target["reached"] * np.array([1, 0.5, -1]), rtol=1e-9)
+    assert after["again"].evaluate()[0]["reached"] == pytest.approx(target["reached"], rel=1e-9)
+    assert after["files"] == ["learned.csv", "learned.nodes.csv", "learned.vtu", "run"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS[1:], ids=lambda s: s.stem)
 def test_a_notebook_runs_and_its_claims_hold(script, tmp_path):
     """Its claims are asserted in it; a warning is an error."""
     settings = {
