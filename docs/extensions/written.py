@@ -319,19 +319,9 @@ def _heading(path: Path) -> str:
     return path.stem
 
 
-def list_all(app: Sphinx, page: str, source: list[str]) -> None:
-    """Let pages that the start page has not given a place come last under "How to"."""
-    if page == "index":
-        pages = sorted(path.stem for path in Path(app.srcdir).glob("*.md") if path.stem != page)
-        more = [name for name in pages if not re.search(rf"^{name}$", source[0], re.MULTILINE)]
-        last = "howto/data\n"
-        source[0] = source[0].replace(last, last + "".join(f"{name}\n" for name in more))
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the pages before any is read."""
     app.connect("builder-inited", write_all)
-    app.connect("source-read", list_all)
     app.connect("autodoc-process-docstring", say_fields, priority=100)
     app.connect("autodoc-process-signature", short_signature)
     app.connect("missing-reference", settle)

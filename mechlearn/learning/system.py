@@ -110,12 +110,12 @@ class System:
         self._free: EquilibriumState | None = None
 
     def __repr__(self) -> str:
-        p, network = self.problem, repr(self.network)[1:-1]
-        what = {"sources": p.task.sources, "targets": p.task.targets}
-        ports = "; ".join(f"{word} {listed(t.name for t in those)}" for word, those in what.items())
+        task, network = self.problem.task, repr(self.network)[1:-1]
         return (
-            f"<System: {self.energy.name}, of which {listed(self.learns)} learns; {ports}; "
-            f"examples: {p.n_examples}; {network}>"
+            f"<System: {self.energy.name}, of which {listed(self.learns)} learns; "
+            f"sources {listed(s.name for s in task.sources)}; "
+            f"targets {listed(t.name for t in task.targets)}; "
+            f"examples: {self.problem.n_examples}; {network}>"
         )
 
     @property
