@@ -110,13 +110,8 @@ class System:
         self._free: EquilibriumState | None = None
 
     def __repr__(self) -> str:
-        task, network = self.problem.task, repr(self.network)[1:-1]
-        return (
-            f"<System: {self.energy.name}, of which {listed(self.learns)} learns; "
-            f"sources {listed(s.name for s in task.sources)}; "
-            f"targets {listed(t.name for t in task.targets)}; "
-            f"examples: {self.problem.n_examples}; {network}>"
-        )
+        learns, network = listed(self.learns), repr(self.network)[1:-1]
+        return f"<System: {self.energy.name}, of which {learns} learns; {network}>"
 
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
