@@ -77,7 +77,10 @@ def listed(ids: Iterable[object], limit: int = 8) -> str:
 
 def hint(name: str, known: Collection[str]) -> str:
     """Suggestion of the nearest known name, or all of them."""
-    near = get_close_matches(name, known, 1, 0.6)
+    folded = {k.casefold(): k for k in known}
+    given = name.casefold()
+    begun = [k for k in folded if k.startswith(given) and len(given) > 2]
+    near = [folded[k] for k in begun[:1] or get_close_matches(given, folded, 1, 0.6)]
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}."
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Result, bonds_of, ends_of, system_of
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
@@ -49,12 +49,15 @@ class Susceptibility(Result):
         ``d o / d log L_i`` in the user's units (strains).
     targets : list of str
         Names of the outputs.
+    ends : dict of (k,) arrays
+        Nodes of the sources and of the targets.
     """
 
     network: "Network"
     name: str
     slopes: NDArray[np.float64]
     targets: list[str]
+    ends: dict[str, NDArray[np.int64]]
 
     @property
     def importance(self) -> NDArray[np.float64]:
@@ -75,7 +78,7 @@ class Susceptibility(Result):
         """Draw the network, its bonds coloured by their importance."""
         from mechlearn.plots.bonds import plot_bonds
 
-        return plot_bonds(self.network, self.importance, "susceptibility", ax)
+        return plot_bonds(self.network, self.importance, "susceptibility", ax, self.ends)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,6 +105,7 @@ class Removal(Result):
     error: NDArray[np.float64]
     holding: NDArray[np.bool_]
     targets: list[str]
+    ends: dict[str, NDArray[np.int64]]
 
     @property
     def change(self) -> NDArray[np.float64]:
@@ -118,7 +122,7 @@ class Removal(Result):
         """Draw the network, its bonds coloured by their importance; those that hold it in red."""
         from mechlearn.plots.bonds import plot_bonds
 
-        return plot_bonds(self.network, self.importance, "change of the response", ax)
+        return plot_bonds(self.network, self.importance, "change of the response", ax, self.ends)
 
 
 def susceptibility(
@@ -137,7 +141,7 @@ def susceptibility(
     s = system_of(subject, learned)
     name = s.parameter(name)
     slopes = s.jacobian(name) * s.parameters[name]
-    return Susceptibility(s.network, name, slopes, s.problem.output_names)
+    return Susceptibility(s.network, name, slopes, s.problem.output_names, ends_of(s))
 
 
 def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
@@ -168,7 +172,8 @@ def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
     errors = np.full(len(raw), np.inf)
     for b in np.flatnonzero(~holding):
         errors[b] = s.problem.error(raw[b])
-    return Removal(s.network, s.outputs, raw / units, errors, holding, s.problem.output_names)
+    names = s.problem.output_names
+    return Removal(s.network, s.outputs, raw / units, errors, holding, names, ends_of(s))
 
 
 def participation(weights: NDArray) -> float:

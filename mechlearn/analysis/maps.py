@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Result, bonds_of, ends_of, system_of
 from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class ResponseMap(Result):
     energy : (m,) array
     outputs : (t,) array
         What the targets read, in the user's units.
+    ends : dict of (k,) arrays
+        Nodes of the sources and of the targets.
     """
 
     network: "Network"
@@ -42,6 +44,7 @@ class ResponseMap(Result):
     tension: NDArray[np.float64]
     energy: NDArray[np.float64]
     outputs: NDArray[np.float64]
+    ends: dict[str, NDArray[np.int64]]
 
     def plot(self, ax: "Axes | None" = None, what: str = "strain") -> "Axes":
         """Draw the network, its bonds coloured by "strain", "tension" or "energy"."""
@@ -49,7 +52,7 @@ class ResponseMap(Result):
 
         if what not in ("strain", "tension", "energy"):
             raise InputError(f"what = {what!r} must be 'strain', 'tension' or 'energy'.")
-        return plot_bonds(self.network, getattr(self, what), what, ax)
+        return plot_bonds(self.network, getattr(self, what), what, ax, self.ends)
 
 
 def response(
@@ -92,4 +95,5 @@ def response(
         tension=model.to_bonds(model.local_tensions()),
         energy=model.to_bonds(model.local_energies()),
         outputs=one.equilibrium.outputs(free)[0] / problem.units,
+        ends=ends_of(s),
     )

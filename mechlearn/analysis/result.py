@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
@@ -57,6 +58,14 @@ def system_of(subject: "Run | System", learned: bool = True) -> "System":
     if not learned:
         raise InputError("learned = False is about a run; a System was not trained.")
     return subject if subject.comm.size == 1 else subject.copy(comm=MPI.COMM_SELF)
+
+
+def ends_of(system: "System") -> dict[str, NDArray[np.int64]]:
+    """Nodes of the sources and of the targets, those of the cell left out, to mark in plots."""
+    problem = system.problem
+    ports = {"source": problem.drives, "target": problem.answers}
+    nodes = {name: np.unique([n for p in of for n in p.nodes]) for name, of in ports.items()}
+    return {name: ids.astype(np.int64) for name, ids in nodes.items() if len(ids)}
 
 
 def bonds_of(system: "System", what: str, linear: bool = False) -> BondEnergy:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mechlearn.plots.bonds import plot_bonds
+from mechlearn.plots.bonds import plot_bonds, projected
 from mechlearn.plots.style import (
     AFTER,
     BEFORE,
@@ -178,23 +178,24 @@ def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
     """Draw a network, its bonds coloured by their share in a coupling, and the pathways."""
     net = found.network
     ends = {"source": found.ends[0], "target": found.ends[1]}
-    ax = plot_bonds(net, found.shares, "mutual energy", ax, ends)
+    ax = plot_bonds(net, found.shares, "mutual energy by unit forces", ax, ends)
+    nodes, vectors = projected(net, ends)
     for chain in found.bonds:
         for bond in chain:
-            a, b = net.nodes[net.edges[bond], :2]
-            v = net.vectors[bond, :2]
+            (a, b), v = nodes[net.edges[bond]], vectors[bond]
             halves = [(a, a + v / 2), (b - v / 2, b)]
             for p, q in halves:
                 ax.plot(*np.transpose([p, q]), color=INK, linewidth=1.4, linestyle=(0, (2, 2)))
     if net.labels is not None:
-        for nodes, names in zip(found.nodes, found.names, strict=True):
-            for node, name in zip(nodes, names, strict=True):
-                ax.annotate(
-                    name.replace("$", r"\$"),
-                    tuple(net.nodes[node, :2]),
-                    xytext=(3, 3),
-                    textcoords="offset points",
-                    fontsize=7,
-                    color=INK,
-                )
+        named = zip(found.nodes, found.names, strict=True)
+        labels = {node: name for ids, names in named for node, name in zip(ids, names, strict=True)}
+        for node, name in labels.items():
+            ax.annotate(
+                name.replace("$", r"\$"),
+                tuple(nodes[node]),
+                xytext=(6, 5),
+                textcoords="offset points",
+                fontsize=0.6 * font_size(ax),
+                color=INK,
+            )
     return ax

@@ -7,15 +7,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
-from mechlearn.plots.style import FAINT, INK, font_size, new_axes
+from mechlearn.plots.style import INK, font_size, legend, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mechlearn.network import Network
 
-#: Of bonds whose number is infinite, and of those that have none.
-INFINITE = "#D55E00"
+#: Of bonds whose number is infinite, and of those that have none, or zero: dark enough on white.
+INFINITE, NOTHING = "#D55E00", "#C9CDD6"
+#: Colours from zero on, and of both signs around it: those of matplotlib without their pale part.
+ONE_SIGN = NOTHING, "#F8765C", "#B63679", "#641A80", "#140E36"
+TWO_SIGNS = "#2D004B", "#6D5A9E", NOTHING, "#D4781C", "#7F3B08"
 #: Widths of the lines in points, from the smallest number to the largest.
 WIDTHS = 0.8, 4.0
 #: Negative numbers smaller than this part of the largest are drawn as zero.
@@ -31,8 +34,8 @@ def plot_bonds(
 ) -> "Axes":
     """Draw a network with the colours and widths of its bonds by given numbers.
 
-    Numbers of both signs are drawn in two colours, around zero. A network in 3D is drawn as seen
-    along z, the nearest bonds last.
+    Numbers of both signs are drawn in two colours, around zero, the largest on top. A network in
+    3D is drawn in the plane in which the marked nodes, or else all, are farthest apart.
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def plot_bonds(
             f"plot_bonds: {values.shape} values for the {network.n_edges} bonds of the network."
         )
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import Normalize, TwoSlopeNorm
+    from matplotlib.colors import LinearSegmentedColormap, Normalize, TwoSlopeNorm
 
     ax = new_axes() if ax is None else ax
     known = np.isfinite(values)
@@ -66,39 +69,57 @@ def plot_bonds(
     norm = TwoSlopeNorm(0.0, -size, size) if signed else Normalize(0.0, size)
     part = np.where(known, np.abs(values) / size, np.isinf(values) * 0.6)
     width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part
-    lines, bond = _segments(network)
-    # Under the colours, of which the lightest are hardly seen.
-    ax.add_collection(LineCollection(list(lines), linewidths=WIDTHS[0], color=FAINT))
-    depth = network.nodes[network.edges].mean(axis=1)[:, -1] if network.dim == 3 else part
-    for chosen, colour in ((np.isnan(values), FAINT), (known, None), (np.isinf(values), INFINITE)):
+    nodes, vectors = projected(network, marked)
+    lines, bond = _segments(network, nodes, vectors)
+    colours = LinearSegmentedColormap.from_list("bonds", TWO_SIGNS if signed else ONE_SIGN)
+    chosen_colours = (np.isnan(values), NOTHING), (known, None), (np.isinf(values), INFINITE)
+    for chosen, colour in chosen_colours:
         mine = np.flatnonzero(chosen[bond])
-        mine = mine[np.argsort(depth[bond[mine]], kind="stable")]
+        mine = mine[np.argsort(part[bond[mine]], kind="stable")]
         drawn = LineCollection(list(lines[mine]), linewidths=width[bond[mine]], capstyle="round")
         if colour is None:
-            drawn.set(array=values[bond[mine]], cmap="PuOr_r" if signed else "magma_r", norm=norm)
+            drawn.set(array=values[bond[mine]], cmap=colours, norm=norm)
             bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
             bar.set_label(label, fontsize=font_size(ax))
             bar.outline.set_visible(False)
         else:
             drawn.set_color(colour)
         ax.add_collection(drawn)
-    for (name, nodes), look in zip((marked or {}).items(), ("o", "s", "D"), strict=False):
-        x = network.nodes[np.asarray(nodes)]
+    for (name, ids), look in zip((marked or {}).items(), ("o", "s", "D"), strict=False):
+        x = nodes[np.asarray(ids)]
         face = INK if look == "o" else "white"
         ax.plot(x[:, 0], x[:, 1], look, color=INK, mfc=face, ms=9, label=name, linestyle="none")
     if marked:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marked))
+        legend(ax, ax.get_legend_handles_labels()[0])
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.set_axis_off()
     return ax
 
 
-def _segments(network: "Network") -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def projected(
+    network: "Network", marked: Mapping[str, ArrayLike] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes (n, 2) and vectors of the bonds (m, 2) in the plane of the picture.
+
+    In 3D that in which the ``marked`` nodes, or else all, are farthest apart: spanned by the two
+    largest principal axes.
+    """
+    if network.dim == 2:
+        return network.nodes, network.vectors
+    ids = [np.atleast_1d(nodes) for nodes in (marked or {}).values()]
+    shown = network.nodes[np.concatenate(ids)] if ids else network.nodes
+    apart = shown - shown.mean(axis=0)
+    axes = np.linalg.eigh(apart.T @ apart)[1][:, :0:-1]
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), range(2)])
+    return network.nodes @ axes, network.vectors @ axes
+
+
+def _segments(
+    network: "Network", nodes: NDArray, v: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Line segments in the plane and their bonds; periodic bonds are two half segments."""
-    a = network.nodes[network.edges[:, 0], :2]
-    b = network.nodes[network.edges[:, 1], :2]
-    v = network.vectors[:, :2]
+    a, b = nodes[network.edges.T]
     bond = np.arange(network.n_edges)
     if network.shifts is None:
         return np.stack([a, b], axis=1), bond

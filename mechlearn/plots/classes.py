@@ -47,8 +47,8 @@ def plot_confusion(run: "Run", ax: "Axes | None" = None) -> "Axes":
     shown = [escaped(name) for name in names]
     ax.set_xticks(range(len(names)), shown)
     ax.set_yticks(range(len(names)), shown)
-    ax.set_xlabel("largest share")
-    ax.set_ylabel("wanted")
+    ax.set_xlabel("predicted class (largest share)")
+    ax.set_ylabel("true class")
     set_sizes(ax)
     ax.tick_params(which="both", length=0)
     right = np.trace(counts) / counts.sum()

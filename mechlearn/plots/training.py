@@ -17,12 +17,12 @@ from mechlearn.plots.style import (
     INK,
     LIMIT,
     SEARCHES,
+    font_size,
     legend,
     log_axis,
     rule_look,
     set_sizes,
     short_number,
-    style,
     styled_axes,
 )
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mechlearn.runs.run import Run
     from mechlearn.studies.compare import NudgeStudy, RuleResult
 
+#: Steps of the slowest rule, over those of the fastest, from which on their axis is logarithmic.
+SEARCH = 20
 #: Colours of groups (Okabe and Ito's, safe for the colour-blind).
 GROUPS = tuple(FAMILIES.values())
 
@@ -107,8 +109,11 @@ def plot_learning(
         ax.fill_between(step, low, high, color=look["color"], alpha=0.1, linewidth=0)
     ax.axhline(tolerance, color=BEFORE, linewidth=1.6, linestyle=(0, (5, 3)), label="tolerance")
     ax.set_yscale("log")
-    ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(left=0)
+    lengths = [len(t.error) for t in results if len(t.error)]
+    if lengths and max(lengths) > SEARCH * min(lengths):
+        ax.set_xscale("log")
+        ax.set_xlim(left=1)
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
@@ -139,32 +144,39 @@ def plot_nudges(
 ) -> "Sequence[Axes]":
     """Draw contrast, update and angle to the exact gradient against the nudge; returns three Axes.
 
-    The legends give the fitted powers of the nudge.
+    Parameters
+    ----------
+    studies : sequence of NudgeStudy
+    axes : sequence of four matplotlib Axes, optional
+        Drawn into, the last one for the legend, which gives the fitted powers of the nudge; those
+        of a new figure where left out.
     """
     if axes is None:
         from matplotlib import pyplot
 
-        axes = pyplot.subplots(1, 3, figsize=(15, 4.8), layout="constrained")[1]
-    panels: tuple[tuple[str, Callable[[NudgeStudy], NDArray], int | None], ...] = (
-        ("contrast: energy, second less first state", lambda s: np.abs(s.contrast), 0),
-        ("size of the update, not divided by the nudge", lambda s: s.update, 1),
-        ("1 - cosine to the exact gradient", lambda s: np.maximum(s.angle, 1e-16), None),
+        axes = pyplot.subplots(2, 2, figsize=(10, 8), layout="constrained")[1].ravel()
+    *axes, beside = axes
+    panels: tuple[tuple[str, Callable[[NudgeStudy], NDArray]], ...] = (
+        ("contrast of two states", lambda s: np.abs(s.contrast)),
+        ("size of the update", lambda s: s.update),
+        ("1 \u2212 cosine to the gradient", lambda s: np.maximum(s.angle, 1e-16)),
     )
-    for ax, (label, values, power) in zip(axes, panels, strict=True):
-        style(ax)
+    for ax, (label, values) in zip(axes, panels, strict=True):
+        styled_axes(ax, "nudge (eta of CpL, beta of EP)", label)
         for study in studies:
-            name = study.rule
-            if power is not None:
-                fitted = study.powers[power]
-                if not np.isfinite(fitted):
-                    continue
-                name += f": power {fitted:.3f}"
+            known = [f"{p:.3f}" if np.isfinite(p) else "none" for p in study.powers[:2]]
+            name = f"{study.rule}: {known[0]} and {known[1]}"
             look: dict[str, Any] = {"marker": "o", "markersize": 4, "label": name}
-            look |= rule_look(study.rule)
-            ax.loglog(study.amount, values(study), **look)
-        ax.set_xlabel("nudge (eta of CpL, beta of EP)")
-        ax.set_ylabel(label)
-        ax.legend(frameon=False, fontsize="small")
+            ax.loglog(study.amount, values(study), **look | rule_look(study.rule))
+    beside.set_axis_off()
+    beside.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="center left",
+        frameon=False,
+        fontsize=font_size(beside),
+        title="powers of the nudge:\ncontrast and update",
+        title_fontsize=font_size(beside),
+    )
     return axes
 
 

@@ -22,7 +22,8 @@ _QUANTITIES = {"poisson": "Poisson's ratio"}
 
 def heading(run: "Run") -> str:
     """Title of a run's pictures."""
-    return plain(run.setup.title) or sizes(run.network)
+    named = f"{plain(run.folder.name)}: " if run.folder else ""
+    return plain(run.setup.title) or named + sizes(run.network)
 
 
 def sizes(network: Network) -> str:

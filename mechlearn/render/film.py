@@ -72,6 +72,8 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
     """Frames of the sources driven from zero to full and back."""
     if look.colour is None and isinstance(run.energy.kinematics, Displacements):
         look = replace(look, colour="energy" if run.energy.continuum else "strain")
+    from matplotlib.ticker import PercentFormatter
+
     count = PULL_OF_SOLIDS if run.energy.continuum else PULL
     amplitudes = np.linspace(0, 1, count + 1)
     states, answers = zip(*loaded_states(run, example, amplitudes), strict=True)
@@ -91,7 +93,10 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
                 axes.plot(100, wanted, "o", color=colour, clip_on=False, mfc="none", ms=12, mew=1.6)
         axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
         axes.ticklabel_format(axis="y", useOffset=False)
-        axes.set_title("answer (ring: wanted)", color=INK)
+        if {target.quantity for target in run.problem.task.targets} == {"strain"}:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        name = escaped(columns[0][0]) if len(columns) == 1 else "targets"
+        axes.set_title(f"{name} (ring: wanted)", color=INK)
         if len(columns) > 1:
             axes.legend(frameon=False)
 

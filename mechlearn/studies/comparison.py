@@ -34,9 +34,9 @@ def write_comparison(
         figure.savefig(place, dpi=150)
     studies = nudge_study(setup, folder)
     write_csv(output / "nudges.csv", _rows(studies))
-    figure = Figure(figsize=(16, 5), layout="constrained")
+    figure = Figure(figsize=(10, 8), layout="constrained")
     FigureCanvasAgg(figure)
-    plot_nudges(studies, figure.subplots(1, 3))
+    plot_nudges(studies, figure.subplots(2, 2).ravel())
     with replaced_file(output / "nudges.png") as place:
         figure.savefig(place, dpi=150)
     return _text(rows, studies)

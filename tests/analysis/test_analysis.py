@@ -486,11 +486,25 @@ def test_plots(trained, torus, space):
         assert line.get_ydata()[-1] == pytest.approx(1.0, abs=1e-9)
     assert axes["curve"].lines[0].get_ydata()[1] == pytest.approx(0.04, rel=1e-5)
     assert any("100% floppy" in text.get_text() for text in axes["loss"].texts)
+    legend = axes["map"].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["source", "target"]
     (given,) = pyplot.subplots()[1:]
     assert drawn["dimension"].plot(given) is given
     with pytest.raises(InputError, match="106 bonds"):
         plot_bonds(trained.network, [1.0], "one")
     pyplot.close("all")
+
+
+def test_networks_in_space_are_drawn_where_marked_nodes_are_apart(space):
+    from mechlearn.plots.bonds import projected
+
+    a, b = np.argmin(space.nodes[:, 2]), np.argmax(space.nodes[:, 2])
+    nodes, vectors = projected(space, {"source": [a], "target": [b]})
+    apart = np.linalg.norm(space.nodes[a] - space.nodes[b])
+    assert np.linalg.norm(nodes[a] - nodes[b]) == pytest.approx(apart)
+    drawn = np.linalg.norm(vectors, axis=1)
+    assert (drawn <= space.lengths * (1 + 1e-12)).all()
+    assert np.mean(drawn / space.lengths) > 0.5
 
 
 def test_findings_are_shown_in_a_line(trained):

@@ -126,6 +126,8 @@ def test_command_writes_tables_and_figures(task, tmp_path, capsys):
 def test_unknown_rule_is_named(task):
     with pytest.raises(InputError, match="rules = 'CpL-P' is not known; did you mean 'CpL P'"):
         compare(read_setup(task()), names=["CpL-P"])
+    with pytest.raises(InputError, match="did you mean 'CpL P'"):
+        compare(read_setup(task()), names=["cpl"])
 
 
 def test_rules_that_do_not_fit_a_task_are_left_out_with_the_reason(task):
