@@ -41,7 +41,7 @@ TRIES = 8
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What of a packing does not change from try to try."""
+    """Parts of a packing that are the same in every attempt."""
 
     nodes: int
     dim: int
