@@ -1,6 +1,8 @@
 """Networks that many tests share. Small, rigid, and made without any generator under test."""
 
+import hashlib
 import os
+import pickle
 import shutil
 import signal
 
@@ -10,6 +12,7 @@ from scipy.spatial import Delaunay
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from mechlearn.io.writing import replaced_file
 from mechlearn.network import Network
 
 
@@ -101,6 +104,32 @@ def browser(tmp_path_factory):
     driver.set_script_timeout(20)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unions(tmp_path_factory):
+    """Bodies that are made once for all tests and workers: each takes a process of its own."""
+    from mechlearn.io.isolated import call_isolated
+    from mechlearn.solids import boolean
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # what the workers have in common
+
+    def once(function, *arguments):
+        asked = pickle.dumps((function, arguments))
+        made = folder / f"{hashlib.sha256(asked).hexdigest()}.body"
+        try:
+            return pickle.loads(made.read_bytes())
+        except FileNotFoundError:
+            body = call_isolated(function, *arguments)
+        with replaced_file(made) as place:
+            place.write_bytes(pickle.dumps(body))
+        return body
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boolean, "call_isolated", once)
+        yield
 
 
 @pytest.fixture

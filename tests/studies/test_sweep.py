@@ -93,7 +93,14 @@ def test_sweeps_that_make_no_sense_are_refused_before_they_start(task, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_members_are_the_trainings_they_say(task, tmp_path):
+@pytest.fixture(scope="module")
+def client():
+    """Two workers for the sweeps here: starting them takes seconds."""
+    with _cluster(2, None) as client:
+        yield client
+
+
+def test_members_are_the_trainings_they_say(task, tmp_path, client):
     """On two workers, the numbers are those of training alone; a second call only reads them."""
     vary = {"train.seed": [1, 2], "rule.eta": [0.01, 0.5]}
     seen = []
@@ -101,7 +108,7 @@ def test_members_are_the_trainings_they_say(task, tmp_path):
         read_setup(task),
         tmp_path / "out",
         vary,
-        workers=2,
+        scheduler=client.scheduler.address,
         watch=lambda done, total, row: seen.append((done, total)),
     )
     assert seen == [(k, 4) for k in (1, 2, 3, 4)]
@@ -116,14 +123,15 @@ def test_members_are_the_trainings_they_say(task, tmp_path):
     assert sweep(read_setup(task), tmp_path / "out", vary) == rows
 
 
-def test_failed_members_are_reported_and_tried_again(task, tmp_path, capsys):
+def test_failed_members_are_reported_and_tried_again(task, tmp_path, capsys, client):
     vary = "--vary", "network.size=[5, 5],[1, 1]"
-    assert command(task, "-o", tmp_path / "out", *vary, "--workers", 1) == 1
+    where = "--scheduler", client.scheduler.address
+    assert command(task, "-o", tmp_path / "out", *vary, *where) == 1
     said = capsys.readouterr()
     assert "1 of 2 learned, 1 failed" in said.out
     assert "network.size = [1, 1]: " in said.err
     written = (tmp_path / "out" / "1" / "summary.json").stat().st_mtime_ns
-    assert command(task, "-o", tmp_path / "out", *vary, "--workers", 1) == 1
+    assert command(task, "-o", tmp_path / "out", *vary, *where) == 1
     assert (tmp_path / "out" / "1" / "summary.json").stat().st_mtime_ns == written
     assert command(task, "-o", tmp_path / "out", "--vary", "train.seed=5") == 2
     assert "a run of another sweep" in capsys.readouterr().err
@@ -135,16 +143,16 @@ def test_nobody_at_the_scheduler(task, tmp_path, capsys):
     assert "nobody answers" in capsys.readouterr().err
 
 
-def test_as_many_workers_as_asked_for():
-    with _cluster(3, None) as client:
-        assert len(client.nthreads()) == 3
+def test_as_many_workers_as_asked_for(client):
+    assert len(client.nthreads()) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number):
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number, workers):
     """Ctrl-C reaches the workers too; they must leave the last word to the command."""
     out = tmp_path / "sweep"
-    vary = ["--vary", "train.seed=0:1000", "--vary", "train.tolerance=1e-300", "--workers", "2"]
+    vary = ["--vary", "train.seed=0:1000", "--vary", "train.tolerance=1e-300"]
+    vary += ["--workers", str(workers)]
     process = subprocess.Popen(
         [sys.executable, "-m", "mechlearn", "sweep", str(task), "-o", str(out), *vary],
         stderr=subprocess.PIPE,
