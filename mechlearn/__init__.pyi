@@ -35,7 +35,7 @@ from mechlearn.learning.system import System as System
 from mechlearn.network import Network as Network
 from mechlearn.phase import Phase as Phase
 from mechlearn.render import render as render
-from mechlearn.runs.results import Interrupted as Interrupted
+from mechlearn.runs.checkpoint import Interrupted as Interrupted
 from mechlearn.runs.run import Run as Run
 from mechlearn.runs.training import train as train, train_file as train_file
 from mechlearn.studies.compare import compare as compare

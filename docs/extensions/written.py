@@ -33,7 +33,7 @@ PAGES = {
                  ("energies",)),
     "learning": ("Learning", "Learning parameters, rules, and imperfections of elements.",
                  ("runs.training", "learning", "phase")),
-    "runs": ("Runs", "Results of a training.", ("runs.run", "runs.results")),
+    "runs": ("Runs", "Results of a training.", ("runs.run", "runs.checkpoint")),
     "sequences": ("Studies", "Sequences of tasks, comparison of rules, sweeps, verification.",
                   ("studies",)),
     "extensions": ("Extensions", "Registration of elements, rules and the like of one's own.",

@@ -1,6 +1,6 @@
-"""Checkpoints: atomic snapshots from which a training resumes.
+"""Interrupted trainings: signals that end them, and checkpoints from which they resume.
 
-The last two are kept: where the last turns out to be damaged, a training goes on from the one
+Checkpoints are atomic, and the last two are kept: where the last turns out to be damaged, a training goes on from the one
 before. What they hold is plain arrays and text, read with every size checked.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,9 @@ from mechlearn.io.writing import write_atomic
 from mechlearn.learning import Learner
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
+
+if TYPE_CHECKING:
+    from mechlearn.runs.run import Run
 
 #: What asks a process to end: Ctrl-C, a scheduler, a terminal that is gone.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,6 +45,26 @@ class Stopped(MechlearnError):
     def __init__(self, text: str, number: int = signal.SIGINT) -> None:
         super().__init__(text)
         self.exit_code = 128 + number
+
+
+class Interrupted(KeyboardInterrupt):
+    """A training was interrupted, as by Ctrl-C or the stop button of a notebook.
+
+    Attributes
+    ----------
+    run : Run
+        Its state at the last finished step.
+    runs : list of Run
+        Of a sequence: those of the stages before as well.
+    """
+
+    def __init__(self, run: "Run", runs: Sequence["Run"] = ()) -> None:
+        super().__init__(
+            f"interrupted after step {run.summary['steps']}, with the error "
+            f"{run.summary['error']:.2e}. What was learned until then is kept: it is the `run` of "
+            "this exception (at a prompt: import sys; run = sys.last_value.run)."
+        )
+        self.run, self.runs = run, [*runs, run]
 
 
 @contextmanager

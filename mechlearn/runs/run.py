@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.runs.archive import read_run, write_run
+from mechlearn.attributes import fixed, fixed_array
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
@@ -17,7 +18,7 @@ from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.runs.folder import new_folder
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
-from mechlearn.runs.results import Targets, fixed, fixed_array
+from mechlearn.runs.summary import Targets, target_table
 from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
@@ -243,8 +244,6 @@ class Run:
 
     def evaluate(self) -> Targets:
         """Table of targets of the learned network, solved anew from rest."""
-        from mechlearn.runs.summary import target_table
-
         system, before = self.system(), self.system(learned=False).outputs
         reached, absolute = system.outputs, system.equilibrium.from_reference()
         return Targets(target_table(self.problem, reached, before, absolute))

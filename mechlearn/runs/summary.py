@@ -1,4 +1,4 @@
-"""Summary of a training: targets, outcome and its cause, solver and versions."""
+"""Summary of a training: table of targets, outcome and its cause, solver and versions."""
 
 import platform
 import time
@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import NewtonEquilibrium, EquilibriumState
 from mechlearn.equilibrium.driving import source_table
-from mechlearn.errors import SolveError
+from mechlearn.attributes import FixedList
+from mechlearn.errors import SolveError, plain
+from mechlearn.io.tables import aligned
 from mechlearn.learning import Learner
 from mechlearn.learning.dofs import LearningDof, Sigmoid, Softplus
 from mechlearn.learning.optimisers import oscillates
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import RATIOS
-from mechlearn.units import percent
+from mechlearn.tasks.task import ABSOLUTE, LIMITS, RATIOS
+from mechlearn.units import amount, percent
 
+#: Rows of a table that are printed.
+ROWS = 20
 #: A response found anew from rest may differ by this much before the summary warns.
 BRANCH = 1e-6
 #: A pair that is left with less than this part of its distance unloaded is worth a warning.
@@ -157,6 +161,38 @@ def summarise(
         "ranks": learner.model.comm.size,
         "versions": versions(),
     }
+
+
+class Targets(FixedList):
+    """Rows of a run's targets, one dict each, that print as a table.
+
+    Keys are ``name``, ``quantity``, ``wanted``, ``initial``, ``reached``, ``relative_error``, and
+    ``example`` (from 1) where there are several. Of a target that is measured from the unloaded
+    network, ``unpulled`` and ``pulled`` are its readings from the network as it was given.
+    """
+
+    def cells(self, digits: int = 6) -> tuple[list[str], list[list[str]]]:
+        """The header and the rows as texts, in the units of people."""
+        absolute = [key for key in ABSOLUTE if any(key in row for row in self)]
+        numbers = ["initial", "reached"]
+        body = [
+            [
+                plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
+                LIMITS.get(row.get("limit", ""), "")
+                + amount(row["wanted"], row["quantity"], digits),
+                *(amount(row[key], row["quantity"], digits) for key in numbers),
+                percent(row["relative_error"]),
+                *(amount(row[k], row["quantity"], digits) if k in row else "" for k in absolute),
+            ]
+            for row in self
+        ]
+        return ["target", "wanted", *numbers, "relative error", *absolute], body
+
+    def __repr__(self) -> str:
+        head, body = self.cells()
+        more = len(body) - ROWS
+        text = aligned(head, body[:ROWS])
+        return f"{text}\n... and {more} more rows" if more > 0 else text
 
 
 def target_table(

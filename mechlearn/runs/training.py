@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from mechlearn.runs.checkpoint import Checkpoints
+from mechlearn.runs.checkpoint import Checkpoints, Interrupted
 from mechlearn.energies import Element, element_for
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
@@ -19,7 +19,6 @@ from mechlearn.learning.device import Imperfections, devices
 from mechlearn.learning.optimisers import Optimiser
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.runs.results import Interrupted
 from mechlearn.runs.run import Run
 from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
 from mechlearn.runs.warm_start import begin_with, with_start

@@ -16,8 +16,8 @@ from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
+from mechlearn.runs.checkpoint import Interrupted
 from mechlearn.runs.folder import new_folder, within
-from mechlearn.runs.results import Interrupted
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train
 from mechlearn.tasks.task import Example, Source, Target, Task
