@@ -43,7 +43,7 @@ SHOWN = {
          "every frame is an equilibrium at finite strain, found from the one before."),
         ("allostery", "training.gif", "", "The same network while it learns."),
     ],
-    ("In space", "[A network from a PDB file](howto/network.md)"): [
+    ("In space", "[A network from a PDB file](howto/network.md#proteins)"): [
         ("allostery-3d", "space.png", "--colour energy", "A packing in space, coloured by energy; "
          "what is far away is paler."),
         ("pdz", "protein.png", "", "A PDZ domain: its chain as a tube, contacts between residues "

@@ -25,8 +25,8 @@ def energy(
     function : callable
         Energy of a bond, in UFL, of its strains, in that order; of its length too, if there is one
         more argument, ``length``; and of constants, which are arguments with a default: a number,
-        a function from a network to (m,) values, or an :class:`ml.Parameter`. Each can learn, the
-        first one unless others are named. A default above zero keeps its constant there.
+        a function from a network to (m,) values, or a :class:`mechlearn.Parameter`. Each can
+        learn, the first one unless others are named. A default above zero keeps its constant there.
     of : class of elements or str
         The element whose strains they are, and whose nodes have what state: ``e`` is the change of
         length of springs at any displacement unless given, that of small ones for
