@@ -174,7 +174,7 @@ class Element(metaclass=ElementType):
         return None
 
     def axial_stiffness(self, values: Mapping[str, NDArray]) -> NDArray[np.float64] | None:
-        """Second derivative by the strain of unstrained bonds, (m,); None of several strains.
+        """Force per extension of unstrained bonds, (m,); None of those that are no bonds.
 
         ``values`` are those of all parameters and the ``length``.
         """
@@ -303,19 +303,12 @@ class BondEnergy(Element):
 
     @override
     def bending_stiffness(self, values):
-        from mechlearn.energies.derivatives import along
-
         space = self.dimension == 3
         if not self.kinematics.rotations(3):
             return None
         jump, one = [0.0] * (3 if space else 2), [0.0, 0.0, 1.0] if space else [1.0]
-        none, at, twice = [0.0] * len(one), {"amplitude": 0.0, **values}, ("amplitude",) * 2
-        with np.errstate(all="ignore"):  # infinite stiffnesses of joints
-            turned, rotated = (
-                along(self, (jump, *motion), twice, None)(**at)
-                for motion in ((one, none), (none, one))
-            )
-        return turned, rotated
+        none = [0.0] * len(one)
+        return self._moved(values, jump, one, none), self._moved(values, jump, none, one)
 
     @property
     @override
@@ -326,10 +319,18 @@ class BondEnergy(Element):
 
     @override
     def axial_stiffness(self, values):
-        if len(self.strains) > 1:
-            return None
-        found = self._unstrained(values, self.strains[0], self.strains[0])
-        return np.broadcast_to(found, np.shape(values["length"]))
+        dim, parts = self.dimension or 2, self.segments
+        turns = [0.0] * self.kinematics.rotations(dim)
+        jump = np.eye(len(self.kinematics.components(dim)) - len(turns))[0].tolist()
+        found = self._moved({**values, "length": values["length"] / parts}, jump, turns, turns)
+        return np.broadcast_to(found / parts, np.shape(values["length"]))
+
+    def _moved(self, values: Mapping[str, NDArray], *motion: list[float]) -> NDArray[np.float64]:
+        """Second derivative of the energy of unstrained bonds by the size of a motion."""
+        from mechlearn.energies.derivatives import along
+
+        with np.errstate(all="ignore"):  # infinite stiffnesses of joints
+            return along(self, motion, ("amplitude",) * 2, None)(amplitude=0.0, **values)
 
     @override
     def stiffens(self, values: Mapping[str, NDArray], name: str) -> bool:

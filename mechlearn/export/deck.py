@@ -117,6 +117,11 @@ def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section
     rigid = section.modulus * section.second_moment / network.lengths
     if turned is not None and energy.linear and not np.allclose(turned[0], rigid):
         raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
+    declared = section.modulus * section.area / network.lengths
+    if not np.allclose(energy.axial_stiffness(values), declared, rtol=1e-6):
+        raise InputError(
+            f"model: the struts of a deck stretch as their sections do, a {energy.name} does not."
+        )
     made = sized_struts(run, section.width, 1.0, options.smallest, drop=not options.keep)
     parts = {
         name: None if value is None else np.broadcast_to(value, len(made.kept))[made.kept]

@@ -203,9 +203,9 @@ class Learn(Table):
 def usual(energy: Element) -> Learn:
     """Table of an element's first parameter unless given, decades around its default."""
     parameter = energy.parameter(energy.stiffness_parameter)
-    middle = getattr(parameter.default, "value", 1.0)
+    middle = getattr(parameter.default, "value", np.inf)
     if not parameter.positive or not np.isfinite(middle):
-        return Learn()
+        return Learn()  # from its default on
     return Learn(bounds=(0.01 * middle, 10.0 * middle), initial=middle)
 
 

@@ -187,7 +187,7 @@ def axial_stiffness(energy: Element, values: Mapping[str, NDArray]) -> NDArray[n
         For elements that do more than to pull at their ends, and where one would buckle at once.
     """
     found = energy.axial_stiffness(values)
-    if found is None:
+    if found is None or energy.kinematics.rotations(2):
         raise InputError(f"Nothing says how wide the struts of a {energy.name} are.")
     if not (np.all(found >= 0) and np.any(found)):
         raise InputError(f"A {energy.name} has no stiffness at rest that a strut could have.")
