@@ -77,7 +77,7 @@ def energy(
         "energy": expression,
         "section": Element.section,  # that of the other's parameters
         "__doc__": inspect.getdoc(function) or f"{given}: a law of {base.plural}.",
-        "__module__": function.__module__,
+        "__module__": function.__module__ or "__main__",
         "__qualname__": given,
     }
     made: Any = type(base)(given, (base,), members)
