@@ -24,11 +24,16 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that no worker ends with one of them."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    place = {name: k for k, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
-#: Files of tests that take a minute or more.
-LONGEST = ("test_commands.py", "test_notebooks.py", "test_docs.py")
+#: Files of tests that take more than ten seconds.
+LONGEST = (
+    "test_notebooks.py", "test_commands.py", "test_docs.py", "test_export.py", "test_solids.py",
+    "test_lasting.py", "test_sweep.py", "test_solids_learning.py", "test_solid_supports.py",
+    "test_view.py", "test_view_live.py", "test_baseline.py", "test_pictures.py",
+)  # fmt: skip
 
 
 def random_network(nodes=40, dim=2, seed=0):
