@@ -65,7 +65,7 @@ class Section:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Section":
-        """The section by parameters called modulus, width (or radius), thickness and poisson."""
+        """Section by ``values`` of modulus, width (or radius), thickness and poisson."""
         width = values["width"] if "width" in values else 2 * values["radius"]
         return cls(values["modulus"], width, values.get("thickness"), values.get("poisson", 0.0))
 

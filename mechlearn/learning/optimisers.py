@@ -63,7 +63,7 @@ class Optimiser(ABC):
         """The move of every element."""
 
     def move(self, signal: NDArray) -> NDArray[np.float64]:
-        """The same, (m,); raises InputError for anything else."""
+        """Change for a ``signal`` (m,), checked; raises InputError for anything else than (m,)."""
         where = f"optimiser {name_of(self)}: its step"
         return numbers_of(self, where, (signal,), signal.shape, "elements", finite=False)
 
