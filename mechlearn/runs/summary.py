@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -357,6 +358,7 @@ def _reason(learner: Learner, errors: NDArray) -> str:
     return "the rule has come to rest; another start, more elements or an easier task may help"
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of mechlearn and the libraries that affect results."""
     out = {"python": platform.python_version()}

@@ -54,7 +54,9 @@ def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Set
         raise InputError(
             f"start: the run learned {listed(run.learned)}, which a {energy.name} does not have."
         )
-    broken = sorted({*setup.imperfections.broken, *run.setup.imperfections.broken})
+    gone = [np.flatnonzero(run.learned[name] == 0) for name in shared if name in energy.removal]
+    cut = {*setup.imperfections.broken, *run.setup.imperfections.broken}
+    broken = sorted(cut.union(*(bonds.tolist() for bonds in gone)))
     whole = np.ones(network.n_edges, dtype=bool)
     whole[[b for b in broken if b < len(whole)]] = False
     learn, material = dict(setup.learn), dict(setup.energy.model_extra or {})

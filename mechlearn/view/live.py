@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mechlearn.runs.training import Training
 
 #: Seconds of training between two pictures: at least, and at most where drawing takes longer.
-SLICE, LONGEST = 0.05, 0.5
+SLICE, LONGEST = 0.05, 5.0
 #: Points of an error curve at most.
 POINTS = 300
 

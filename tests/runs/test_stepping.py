@@ -83,3 +83,13 @@ def test_a_task_file_begins_without_a_step(tmp_path, plane):
     assert training.pause().history.sizes["step"] == 1
     training.advance(steps=4)
     assert same(training.pause(), whole)
+
+
+def test_bonds_that_were_pruned_stay_so_in_what_goes_on_from_there(plane):
+    first = train(plane, TASK, learn=LEARN, rule="pruning", steps=3, tolerance=1e-12)
+    gone = first.learned["stiffness"] == 0
+    assert gone.sum() == 3
+    training = go_on(first)
+    assert training.pause().summary["error"] == pytest.approx(first.summary["error"])
+    training.advance()
+    assert (training.learner.parameters["stiffness"][gone] == 0).all()
