@@ -74,13 +74,6 @@ class PortConstraints:
         """Number of constraints of an example with a negative eigenvalue in the KKT matrix."""
         return int(np.count_nonzero(self.held & ~self.repelling))
 
-    def loads(self, values: NDArray) -> NDArray[np.float64] | None:
-        """Loads among values (examples, ports); None where all are zero."""
-        if self.held.all():
-            return None
-        given = np.where(self.held, 0.0, values)
-        return given if given.any() else None
-
     def with_ground(self, ports: NDArray, stiffness: float) -> "PortConstraints":
         """Constraints in parallel with springs to the ground at some ports.
 
@@ -159,7 +152,9 @@ class Conditions:
     values: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        self.loads = self.constraints.loads(self.values)
+        held = self.constraints.held
+        given = None if held.all() else np.where(held, 0.0, self.values)
+        self.loads = None if given is None or not given.any() else given
 
     def of(self, example: int) -> Imposed:
         """The conditions of one example."""

@@ -327,7 +327,7 @@ class LinearState(EquilibriumState):
     """States of a linear network as amplitudes of its columns."""
 
     def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
-        self._model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
+        self.model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
         self.forces, self.readings = forces, readings
         self.superposition, self.amounts = at.superposition, amounts
 
@@ -357,10 +357,6 @@ class LinearState(EquilibriumState):
     def moment(self, order: int) -> NDArray[np.float64]:
         """Raw moment of the amplitudes; see :func:`mechlearn.fem.superposition.moment`."""
         return moment(order, self.amounts)
-
-    @override
-    def states(self) -> NDArray[np.float64]:
-        return np.moveaxis(self._model.to_nodes(self.fields()), -1, 0)
 
     @override
     def fields(self) -> NDArray[np.float64]:

@@ -5,8 +5,9 @@ held. Examples are solved one after the other, each from its last state: :mod:`.
 Newton steps that :mod:`.balance` finds, and where they fail it steps the load.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import override
 
 import numpy as np
@@ -242,7 +243,8 @@ class NewtonEquilibrium(Equilibrium):
             rates.append(du)
             forces.append(pushes)
             readings.append(state.read.slopes @ at.ports.raw(du))
-        return NewtonRate(self.model, points, rates, np.array(forces), np.array(readings))
+        states = NewtonState(self.model, points)
+        return NewtonRate(states, rates, np.array(forces), np.array(readings))
 
     def _start(self, key: str, e: int) -> Point:
         """Best initial guess: free state plus the last difference of the clamped state."""
@@ -264,31 +266,28 @@ class NewtonState(EquilibriumState):
     """States at finite displacement, one per example."""
 
     def __init__(self, model: Model, points: list[Point]) -> None:
-        self._model, self.points = model, points
+        self.model, self.points = model, points
         self.forces = np.array([p.forces for p in points])
         self.readings = np.array([p.readings for p in points])
         self.energies = np.array([p.energy for p in points])
 
-    def _each(self, evaluate: Callable) -> NDArray[np.float64]:
+    def each(self, evaluate: Callable, *given: Sequence) -> NDArray[np.float64]:
+        """Evaluations of the model at every state, with what is given for each."""
         out = []
-        for point in self.points:
-            self._model.put_state(point.u)
-            out.append(evaluate())
+        for point, *mine in zip(self.points, *given, strict=True):
+            self.model.put_state(point.u)
+            out.append(evaluate(*mine))
         return np.array(out)
 
     @override
     def strains(self) -> NDArray[np.float64]:
-        return self._each(self._model.local_strains).swapaxes(0, 1)
+        return self.each(self.model.local_strains).swapaxes(0, 1)
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         if sense is None:
-            return self._each(lambda: self._model.local_sensitivity(name))
-        return self._model.bond_response(sense(self.strains(), "strain")).sensitivity(name)
-
-    @override
-    def states(self) -> NDArray[np.float64]:
-        return np.moveaxis(self._model.to_nodes(self.fields()), -1, 0)
+            return self.each(partial(self.model.local_sensitivity, name))
+        return self.model.bond_response(sense(self.strains(), "strain")).sensitivity(name)
 
     @override
     def fields(self) -> NDArray[np.float64]:
@@ -296,31 +295,19 @@ class NewtonState(EquilibriumState):
 
 
 class NewtonRate(Rate):
-    """Rates of change of states at finite displacement."""
+    """Rates of change of states at finite displacement, (owned dofs,) for every example."""
 
     def __init__(
-        self,
-        model: Model,
-        points: list[Point],
-        rates: list[NDArray],
-        forces: NDArray,
-        readings: NDArray,
+        self, at: NewtonState, rates: list[NDArray], forces: NDArray, readings: NDArray
     ) -> None:
-        self._model, self._points, self._rates = model, points, rates
+        self._at, self._rates = at, rates
         self.forces, self.readings = forces, readings
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
+        at, model = self._at, self._at.model
         if sense is None:
-            return self._each(lambda du: self._model.local_sensitivity_rate(name, du))
-        strains = self._each(lambda du: self._model.local_strains()).swapaxes(0, 1)
-        rates = self._each(self._model.local_strain_rates).swapaxes(0, 1)
-        strains, rates = sense(strains, "strain"), sense(rates, "rate")
-        return self._model.bond_response(strains).sensitivity_rate(name, rates)
-
-    def _each(self, evaluate: Callable) -> NDArray[np.float64]:
-        out = []
-        for point, rate in zip(self._points, self._rates, strict=True):
-            self._model.put_state(point.u)
-            out.append(evaluate(rate))
-        return np.array(out)
+            return at.each(partial(model.local_sensitivity_rate, name), self._rates)
+        rates = at.each(model.local_strain_rates, self._rates).swapaxes(0, 1)
+        response = model.bond_response(sense(at.strains(), "strain"))
+        return response.sensitivity_rate(name, sense(rates, "rate"))

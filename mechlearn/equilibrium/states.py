@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.equilibrium.conditions import Conditions, PortConstraints
+from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense
 from mechlearn.tasks.problem import Problem
 
@@ -21,11 +22,13 @@ class EquilibriumState(ABC):
         The force that the outside exerts at every port, and the port's value.
     energies : (examples,) array
         Elastic energy of the network.
+    model : Model
     """
 
     forces: NDArray[np.float64]
     readings: NDArray[np.float64]
     energies: NDArray[np.float64]
+    model: Model
 
     @abstractmethod
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
@@ -55,9 +58,9 @@ class EquilibriumState(ABC):
         """The first strain, the change of length, (examples, owned bonds)."""
         return self.strains()[0]
 
-    @abstractmethod
     def states(self) -> NDArray[np.float64]:
         """The state in the user's order, shape (examples, n, components), whole on every rank."""
+        return np.moveaxis(self.model.to_nodes(self.fields()), -1, 0)
 
     @abstractmethod
     def fields(self) -> NDArray[np.float64]:
