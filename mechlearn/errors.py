@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 import numpy as np
@@ -209,11 +210,9 @@ def _arrays(args: Any) -> Iterator[NDArray]:
 def _failed(where: str, error: BaseException, wanted: str = "") -> NoReturn:
     """Raise InputError for an error in code of users, with its place there."""
     kind, text, place = type(error).__name__, failure(error), ""
-    trace = error.__traceback__ and error.__traceback__.tb_next
-    file = trace.tb_frame.f_code.co_filename if trace else __file__
-    while trace and Path(__file__).parent not in Path(file).parents:
-        if trace.tb_frame.f_code.co_filename == file:
-            place = f", line {trace.tb_lineno} of {Path(file).name}"
-        trace = trace.tb_next
+    for frame, line in walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if Path(__file__).parent not in file.parents and "site-packages" not in file.parts:
+            place = f", line {line} of {file.name}"
     said = kind if text == kind else f"{kind}: {text}"
     raise InputError(f"{where} ({said}{place}){wanted}.") from error

@@ -12,10 +12,13 @@ from mechlearn.energies.beam import Section
 from mechlearn.energies.derivatives import Pointwise, strains_of
 from mechlearn.energies.element import BondEnergy, Parameter
 from mechlearn.energies.kinematics import Kinematics
-from mechlearn.errors import InputError, MechlearnError, failure, listed
+from mechlearn.errors import InputError, called, listed
 
-#: Names that files and energies have for something else.
-RESERVED = ("length", "model")
+#: Names that files, records of trainings and functions of states have for something else.
+RESERVED = (
+    "length", "model", "self", "network", "task", "energy", "learns", "check", "cut", "comm",
+    "step", "snapshot", "example", "target", "bond", "error", "cost", "contrast", "output",
+)  # fmt: skip
 #: Relative size of what is no rounding.
 VISIBLE = 1e-9
 #: Sets of random values that energies are evaluated at, and strains for each.
@@ -110,7 +113,7 @@ def check(energy: BondEnergy, dim: int) -> None:
 @cache
 def _check(energy: BondEnergy, dim: int) -> None:
     kind = type(energy).__name__
-    for test in (_names, _energy, _strain, _linear, _removal, _section):
+    for test in (_names, _energy, _strain, _linear, _stiffness, _removal, _section):
         try:
             test(energy, dim)
         except InputError as error:
@@ -149,8 +152,10 @@ def _names(energy: BondEnergy, dim: int) -> None:
 
 
 def _energy(energy: BondEnergy, dim: int) -> None:
-    if not _evaluated("energy", energy.derivative).degree(*energy.strains):
-        raise InputError(f"its energy does not depend on {listed(energy.strains)}.")
+    form, names = _evaluated("energy", energy.derivative), energy.strains
+    for each in (names, (energy.stiffness_parameter,)):
+        if not form.degree(*each):
+            raise InputError(f"its energy does not depend on {listed(each)}.")
 
 
 def _strain(energy: BondEnergy, dim: int) -> None:
@@ -168,14 +173,7 @@ def _strain(energy: BondEnergy, dim: int) -> None:
 
 def _evaluated[T](method: str, make: Callable[[], T]) -> T:
     """Symbolic form of a method of users; raises InputError where it fails."""
-    try:
-        return make()
-    except MechlearnError:
-        raise
-    except Exception as error:  # code of users fails in any way
-        raise InputError(
-            f"its {method} cannot be computed: {type(error).__name__}: {failure(error)}."
-        ) from error
+    return called(make, f"its {method} cannot be computed as an expression of UFL")
 
 
 def _linear(energy: BondEnergy, dim: int) -> None:
@@ -207,6 +205,37 @@ def _linear(energy: BondEnergy, dim: int) -> None:
             )
 
 
+def _stiffness(energy: BondEnergy, dim: int) -> None:
+    """Refuse an energy that resists no strain, or has no stiffness where nothing has moved."""
+    names = energy.strains
+    rng = np.random.default_rng(0)
+    at = _random(energy, rng)
+    moved = at | {name: _spread(rng, DRAWS) for name in names}
+    rest = at | dict.fromkeys(names, np.zeros(DRAWS))
+    pairs = [[energy.derivative(a, b) for a in names] for b in names]
+    with np.errstate(all="ignore"):
+        tensions = np.array([np.ones(DRAWS) * energy.derivative(a)(**rest) for a in names])
+        moduli, others = (
+            np.array([[np.ones(DRAWS) * f(**values) for f in row] for row in pairs])
+            for values in (rest, moved)
+        )
+    if not others.any():
+        raise InputError(
+            f"its energy has no second derivative by {listed(names)}, so that nothing is stiff."
+        )
+    good = np.isfinite(tensions).all(axis=0) & np.isfinite(moduli).all(axis=(0, 1))
+    if not good.any():
+        raise InputError(
+            f"its energy has no finite derivatives at {listed(names)} 0, where nothing has moved."
+        )
+    lowest = np.linalg.eigvalsh(np.moveaxis(moduli[..., good], -1, 0))
+    if energy.linear and not (lowest[:, 0] > -VISIBLE * lowest[:, -1]).any():
+        raise InputError(
+            f"its stiffness is {lowest[0, 0]:g}; a linear element needs one above 0, the second "
+            f"derivative of its energy by its {listed(names)}."
+        )
+
+
 def _spread(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:
     """Random numbers of both signs over four decades."""
     return rng.permuted(np.resize([-1.0, 1.0], shape), axis=0) * 10 ** rng.uniform(-3, 1, shape)
@@ -228,6 +257,6 @@ def _removal(energy: BondEnergy, dim: int) -> None:
 
 def _section(energy: BondEnergy, dim: int) -> None:
     values = _random(energy, np.random.default_rng(0))
-    found = _evaluated("section", lambda: energy.section(values))
+    found = called(energy.section, "its section cannot be computed", values)
     if found is not None and not isinstance(found, Section):
         raise InputError(f"section = {found!r} must be an ml.Section, or None.")

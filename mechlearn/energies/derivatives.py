@@ -53,6 +53,14 @@ class Term(NamedTuple):
         return isinstance(self.known, float) and self.known == number
 
 
+class Symbol(ufl.Constant):
+    """Argument of a function of users, which has no value while that is differentiated."""
+
+    def evaluate(self, *args: Any) -> Any:
+        """Raise TypeError: UFL would go on forever."""
+        raise TypeError("a symbol has no value; use UFL's functions, such as ufl.exp")
+
+
 class Pointwise:
     """A scalar UFL function of named arguments as one of arrays of them.
 
@@ -78,8 +86,10 @@ class Pointwise:
         by: Sequence[str] = (),
     ) -> None:
         domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
-        symbols = {name: ufl.variable(ufl.Constant(domain)) for name in names}
+        symbols = {name: ufl.variable(Symbol(domain)) for name in names}
         expression = ufl.as_ufl(function(**symbols))
+        if expression.ufl_shape:
+            raise InputError(f"an expression of shape {expression.ufl_shape} must be a scalar.")
         for name in by:
             expression = ufl.diff(expression, symbols[name])
         for step in LOWERING:
@@ -325,11 +335,11 @@ def _product(a: Term, b: Term) -> Term:
 
 def _quotient(a: Term, b: Term) -> Term:
     f, g = a.function, b.function
-    if g is None:
-        return Term(_uniform(a.known / b.known).known, f)
-    if f is None:
+    if f is None and g is not None:
         return Term(1.0, lambda at: a.known / b(at))
-    return Term(_uniform(a.known / b.known).known, lambda at: f(at) / g(at))
+    with np.errstate(all="ignore"):
+        known = _uniform(np.divide(a.known, b.known)).known
+    return Term(known, f if g is None or f is None else lambda at: f(at) / g(at))
 
 
 def _power(base: Term, exponent: Term) -> Term:

@@ -8,7 +8,7 @@ costs. All else is derived from them: forces, stiffness matrices, local sensitiv
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from math import isnan, nan
 from numbers import Real
 from types import MappingProxyType
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Bond, Kinematics
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, called
 
 #: Tension below this part of what doubles an element's length counts as none.
 SLACK = 1e-9
@@ -77,6 +77,8 @@ class Parameter:
             raise InputError(f"{where}: scale = {scale!r} must be {known}.")
         object.__setattr__(self, "scale", scale)
         if callable(value):
+            made = partial(called, value, f"{where}: its default cannot be computed")
+            object.__setattr__(self, "default", made)
             return
         number = float(value) if isinstance(value, Real) else nan
         if isinstance(value, bool) or isnan(number):

@@ -333,6 +333,12 @@ def check_size(model: Model, problem: Problem, stiffness: float) -> None:
     moves = isinstance(problem.kinematics, Displacements)
     stiffness = abs(stiffness) or model.cell_stiffness()
     size = stiffness * (float(model.network.lengths.mean()) ** 2 if moves else 1.0)
+    if not size > 0:
+        raise SolveError(
+            f"The mean stiffness of elements where nothing has moved is {size:g}, so no state is "
+            "definite; their energy needs a second derivative above 0 there, however small.",
+            "singular",
+        )
     if not 1 / LARGEST_ENERGY <= size <= LARGEST_ENERGY:
         what = "Lengths and stiffnesses" if moves else "Conductances"
         raise SolveError(

@@ -1,5 +1,6 @@
 """Declarations of elements, derived from their energy or compared with it when they are made."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +70,8 @@ def test_laws_that_are_not_quadratic_are_refused_as_linear(expression):
 @pytest.mark.parametrize(
     "expression",
     [
-        lambda e, k: k * ufl.sqrt(e**2) ** 2 / 2,
-        lambda e, k: k * (e**3 / e - 1e3 * e + 7),
+        lambda e, k: k * ufl.sqrt((1 + e**2) ** 2) / 2,
+        lambda e, k: k * ((e**3 + e) / (e**2 + 1) * e - 1e3 * e + 7),
         lambda e, k: k * ((e + 1e3) ** 4 - (e**2 + 2e3 * e + 1e6) ** 2 + e**2),
     ],
     ids=["root", "quotient", "cancelled"],
@@ -107,16 +108,16 @@ def test_laws_of_linear_springs_take_over_no_claim_of_them():
         ({"strains": "strain"}, "strains = 'strain' must be names in a tuple"),
         ({"dimension": 4}, "dimension = 4 must be 2, 3 or None"),
         ({"stiffness_parameter": "k"}, "'k' is none of its parameters, stiffness and rest_length"),
-        ({"parameters": CUBIC}, "its energy cannot be computed: TypeError: .*'cubic'"),
+        ({"parameters": CUBIC}, "its energy cannot be computed .*TypeError: .*'cubic'"),
         ({"energy": lambda self, **at: ufl.bessel_K(1, at["strain"])}, "may not use UFL's BesselK"),
         ({"energy": law(lambda e, k: k)}, "its energy does not depend on strain"),
         ({"strain": lambda self, bond: (bond.jump[0],) * 2}, "strain gives 2 numbers for strain"),
         ({"strain": lambda self, bond: bond.length}, "strain is 1.25 where nothing has moved"),
-        ({"strain": lambda self, bond: bond.jmp}, "its strain cannot be computed: AttributeError"),
+        ({"strain": lambda self, bond: bond.jmp}, "its strain cannot be computed .*AttributeError"),
         ({"removal": ("rest_length",)}, r"removal = \('rest_length',\) must be parameters without"),
         ({"removal": ("width",)}, r"removal = \('width',\) must be parameters without which"),
         ({"section": lambda self, values: 3.0}, "section = 3.0 must be an ml.Section, or None"),
-        ({"section": lambda self, values: values["width"]}, "its section cannot be .*: KeyError"),
+        ({"section": lambda self, values: values["width"]}, "its section cannot be .*KeyError"),
     ],
 )
 def test_declarations_that_contradict_each_other_are_refused_when_made(declared, message):
@@ -155,7 +156,7 @@ def test_strains_of_the_plane_are_refused_in_space():
         return bond.dot(normal, bond.jump)
 
     plane = element(strain=strain)
-    with pytest.raises(ml.InputError, match="element own: its strain cannot be computed: ValueErr"):
+    with pytest.raises(ml.InputError, match=r"own: its strain cannot be computed .*ValueErr"):
         plane.in_dimension(3)
 
 
@@ -186,3 +187,64 @@ def test_a_false_claim_is_refused_wherever_an_element_is_taken():
     own.linear = True
     with pytest.raises(ml.InputError, match="element own: linear = True"):
         ml.train(net, task, energy=own, steps=1)
+
+
+LAWS = {
+    "numpy": (lambda e, k: k * np.exp(e), r"TypeError: .*, line \d+ of test_declarations.py"),
+    "math": (lambda e, k: k * math.exp(e), "as an expression of UFL"),
+    "numpy's where": (
+        lambda e, k: np.where(e > 0, k, 2 * k) * e**2,
+        "cannot be computed as an expression of UFL",
+    ),
+    "python's if": (lambda e, k: k * e**2 if e > 0 else k * e, "cannot be evaluated as bool"),
+    "nothing": (lambda e, k: None, "as an expression of UFL"),
+    "fails": (lambda e, k: 1 / 0, "ZeroDivisionError"),
+    "vector": (lambda e, k: ufl.as_vector([e, k]), r"shape \(2,\) must be a scalar"),
+    "a number": (lambda e, k: 1.0, "does not depend on strain"),
+    "no parameter": (lambda e, k: e**2 / 2, "does not depend on stiffness"),
+    "nan": (lambda e, k: k * e**2 * float("nan"), "no finite derivatives at strain 0"),
+    "logarithm": (lambda e, k: k * ufl.ln(e), "no finite derivatives at strain 0"),
+    "root": (lambda e, k: k * ufl.sqrt(e), "no finite derivatives at strain 0"),
+    "force": (lambda e, k: k * e, "no second derivative by strain"),
+    "cusp": (lambda e, k: k * abs(e), "no second derivative by strain"),
+}
+
+
+@pytest.mark.parametrize("kind", [ml.Spring, ml.FiniteSpring])
+@pytest.mark.parametrize("name", LAWS)
+def test_laws_that_are_none(kind, name):
+    expression, message = LAWS[name]
+    with pytest.raises(ml.InputError, match=f"^element own: .*{message}"):
+        element(kind, energy=law(expression))
+
+
+def test_a_linear_element_is_stiff():
+    for factor in (-1.0, 0.0):
+        with pytest.raises(ml.InputError, match=r"needs one above 0|no second deriv"):
+            element(energy=law(lambda e, k, f=factor: f * k * e**2 / 2 + k * e))
+
+
+@pytest.mark.parametrize("name", ["self", "network", "energy", "error", "step", "model", "output"])
+def test_a_parameter_may_not_have_the_name_of_something_else(name):
+    with pytest.raises(ml.InputError, match=f"the name of its parameter '{name}' means something"):
+        element(
+            parameters=(ml.Parameter(name),),
+            energy=lambda self, strain, **values: values[name] * strain**2 / 2,
+        )
+
+
+def test_a_network_without_stiffness_at_rest_says_so(plane):
+    """A law of fourth order is none's fault of units."""
+    task = ml.Task(
+        sources=[ml.Source(nodes=plane.edges[0].tolist(), strain=0.1)],
+        targets=[ml.Target(nodes=plane.edges[9].tolist(), strain=0.1)],
+    )
+    soft = element(ml.FiniteSpring, energy=law(lambda e, k: k * e**4))
+    with pytest.raises(ml.SolveError, match="mean stiffness of elements where nothing has moved"):
+        ml.train(plane, task, energy=soft, steps=1)
+
+
+def test_a_default_that_fails_says_so(plane):
+    own = ml.Parameter("stiffness", lambda net: 1 / 0)
+    with pytest.raises(ml.InputError, match="parameter 'stiffness': its default cannot be comp"):
+        own.default(plane)

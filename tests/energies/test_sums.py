@@ -96,7 +96,7 @@ def test_a_law_learns_about_its_default_unless_told_otherwise(net, task):
         (lambda: ml.energy(lambda e, *more, k=1.0: e * k), "must take 1 without a default"),
         (lambda: ml.energy(3), "energy: 3 must be a function"),
         (lambda: ml.energy(lambda e, k="a": e * k), "default = 'a' must be a number"),
-        (lambda: ml.energy(lambda e, k=1.0: np.exp(e) * k), "its energy cannot be computed: Type"),
+        (lambda: ml.energy(lambda e, k=1.0: np.exp(e) * k), "its energy cannot be computed .*Type"),
         (lambda: ml.energy(lambda e, length=1.0: e * length), "'length' means something else"),
         (lambda: ml.energy(lambda e, k=1.0: e * k, of=ml.Solid), "must be an element of bonds"),
         (lambda: ml.energy(lambda e, k=1.0: e * k, of="sprong"), "did you mean 'spring'"),
