@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 import mechlearn as ml
 from mechlearn.errors import MechlearnError
-from mechlearn.tasks.locate import close_pairs
+from mechlearn.tasks.ports import close_pairs
 
 
 def far_pairs(network: ml.Network, rng: np.random.Generator) -> tuple[list[int], list[int]]:

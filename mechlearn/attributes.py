@@ -1,6 +1,7 @@
-"""Bonds, data, sets and labels of nodes and bonds, and values of parameters: checked and frozen."""
+"""Bonds, data, sets, labels and values of parameters: checked, looked up by name, and frozen."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Never
 
@@ -188,3 +189,83 @@ def fixed_array(values: NDArray) -> NDArray:
     view = values.view()
     view.flags.writeable = False
     return view
+
+
+def node_ids(nodes: str | Sequence[int | str], network: "Network", what: str) -> list[int]:
+    """Explicit node ids of ids, labels or the name of a node set.
+
+    Raises
+    ------
+    InputError
+        For what is not known, named twice, or could mean several nodes: a number where labels are
+        numbers in another order, and a name that is both of a set and of a node.
+    """
+    places = {} if network.labels is None else {t: i for i, t in enumerate(network.labels)}
+    if isinstance(nodes, str):
+        if nodes in network.node_sets and nodes in places:
+            raise InputError(
+                f"{what}: {nodes!r} is both a node set and the label of a node; write "
+                f"[{nodes!r}] for the node, or rename the set."
+            )
+        if nodes in network.node_sets:
+            return network.node_sets[nodes].tolist()
+        nodes = [nodes]
+    counted = any(label.isdecimal() for label in places)
+    ids = []
+    for node in nodes:
+        if isinstance(node, str):
+            if node not in places:
+                raise InputError(f"{what}: {_unknown(node, network)}")
+            node = places[node]
+        elif counted and (node >= network.n_nodes or network.label(node) != str(node)):
+            raise InputError(f"{what}: {_ambiguous(node, network)}")
+        elif node >= network.n_nodes:
+            raise InputError(
+                f"{what}: node {node} does not exist; the network has nodes 0 to "
+                f"{network.n_nodes - 1}."
+            )
+        ids.append(int(node))
+    if not ids:
+        raise InputError(f"{what}: it names no node.")
+    if len(set(ids)) < len(ids):
+        again = next(i for i in ids if ids.count(i) > 1)
+        raise InputError(f"{what}: node {network.label(again)} is named twice.")
+    return ids
+
+
+def _unknown(name: str, network: "Network") -> str:
+    """Sentence about a name that is neither a set's nor a label."""
+    several = [label for label in network.labels or () if _short(label) == name]
+    if several:
+        return f"{name!r} could be {listed(several)}; write which."
+    known = [*network.node_sets, *(network.labels or ())]
+    near = get_close_matches(name, known, 1)
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif network.node_sets:
+        hint = f"sets are {listed(network.node_sets)}."
+    elif network.labels:
+        hint = f"labels are {listed(network.labels)}."
+    else:
+        hint = "the network has none."
+    return f"no node set or label is called {name!r}; {hint}"
+
+
+def _short(label: str) -> str:
+    """The label of a residue without the number of its chain's copy: "A:5" of "A-2:5"."""
+    chain, colon, residue = label.rpartition(":")
+    name, dash, copy = chain.rpartition("-")
+    return f"{name}:{residue}" if colon and dash and copy.isdecimal() else label
+
+
+def _ambiguous(node: int, network: "Network") -> str:
+    """Sentence about a number that could be a label or a place in the order of nodes."""
+    names = network.labels or ()
+    text = f"node {node} could mean two nodes, because the file numbers its nodes otherwise: write "
+    if str(node) in names:
+        text += f'"{node}" for the one that the file calls so'
+    else:
+        text += f"one of its labels as a text ({listed(names)})"
+    if node < len(names):
+        text += f', or "{names[node]}" for the one that is number {node} counted from 0'
+    return f"{text}."

@@ -215,6 +215,15 @@ def rigid_motions(nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
     return q[:, size > 1e-9 * size.max()]
 
 
+def left_free(motions: NDArray, stopped: NDArray) -> NDArray[np.float64]:
+    """Rigid motions left when some degrees of freedom are fixed."""
+    if motions.shape[1] == 0 or len(stopped) == 0:
+        return motions
+    _, s, vt = np.linalg.svd(np.linalg.qr(motions[stopped], mode="r"), full_matrices=True)
+    rank = np.count_nonzero(s > 1e-8 * max(s.max(initial=0.0), np.abs(motions).max()))
+    return motions @ vt[rank:].T
+
+
 def translations(x: NDArray) -> list[NDArray[np.float64]]:
     """Unit moves of points at ``x``, (n, d), along every axis."""
     return [np.tile(axis, (len(x), 1)) for axis in np.eye(x.shape[1])]

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.energies.kinematics import Displacements
+from mechlearn.energies.kinematics import Displacements, left_free
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
-from mechlearn.tasks.formulate import left_free
 from mechlearn.tasks.problem import Problem
 
 #: What is said where a nudge makes the energy plus the cost lose its minimum.

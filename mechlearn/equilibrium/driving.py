@@ -14,7 +14,8 @@ from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.fem.macroscopic_strain import multiplicity
-from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.ports import Port
+from mechlearn.tasks.problem import Problem
 
 #: More numbers of sources than this, over all examples, are not summarised.
 MOST = 2000

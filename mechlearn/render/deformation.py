@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.ports import Port
+from mechlearn.tasks.problem import Problem
 
 #: Deformations of this strain, or of this part of the network's extent, are visible to scale.
 VISIBLE = 0.05

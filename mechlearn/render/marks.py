@@ -9,7 +9,8 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.render.colours import SOURCE, TARGET
-from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.ports import Port
+from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Source, Target, Terminal
 
 

@@ -23,7 +23,7 @@ from mechlearn.runs.run import Run
 from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
 from mechlearn.runs.warm_start import begin_with, with_start
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
-from mechlearn.tasks.locate import by_label
+from mechlearn.tasks.ports import by_label
 from mechlearn.tasks.task import Task
 
 

@@ -6,15 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
-from mechlearn.energies.kinematics import SPACE, Kinematics
+from mechlearn.energies.kinematics import SPACE, Kinematics, left_free
 from mechlearn.errors import InputError, called, listed
 from mechlearn.extensions import is_own
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.tasks.costs import check_cost
-from mechlearn.tasks.locate import at_sources, resolve
-from mechlearn.tasks.ports import check_cell, components_of, name_of, place_of, ports_of
-from mechlearn.tasks.problem import Port, Problem
+from mechlearn.tasks.ports import (
+    Port,
+    at_sources,
+    check_cell,
+    components_of,
+    name_of,
+    place_of,
+    ports_of,
+    resolve,
+)
+from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Target, Task, Terminal
 
 #: What sources and targets of the cell are about.
@@ -382,12 +390,3 @@ def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, un
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
     return pivots, grounded
-
-
-def left_free(motions: NDArray, stopped: NDArray) -> NDArray:
-    """Rigid motions left when some degrees of freedom are fixed."""
-    if motions.shape[1] == 0 or len(stopped) == 0:
-        return motions
-    _, s, vt = np.linalg.svd(np.linalg.qr(motions[stopped], mode="r"), full_matrices=True)
-    rank = np.count_nonzero(s > 1e-8 * max(s.max(initial=0.0), np.abs(motions).max()))
-    return motions @ vt[rank:].T

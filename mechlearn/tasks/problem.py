@@ -1,11 +1,4 @@
-"""Problem: a task in numbers, with ports, their values in every example, and wanted outputs.
-
-Whatever touches a network from outside does so at a *port*: one number read off the state (a
-displacement component of a node, the extension of a pair's distance, a strain of the periodic cell)
-together with the force that is its partner. In every state of the network each port is either
-*held* at a value, and its force follows, or *loaded* with a force, and its value follows. Supports
-that never move are no ports; they are taken out of the equations altogether.
-"""
+"""Problem: a task in numbers, with ports, their values in every example, and wanted outputs."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,46 +11,8 @@ from mechlearn.energies.kinematics import Kinematics
 from mechlearn.fem.macroscopic_strain import affine_rows, cell_components, cell_functional
 from mechlearn.network import Network
 from mechlearn.tasks.costs import evaluate
+from mechlearn.tasks.ports import Port
 from mechlearn.tasks.task import RATIOS, Task
-
-
-@dataclass(frozen=True)
-class Port:
-    """One scalar functional of the state: of a node, a pair of nodes, or the cell.
-
-    Attributes
-    ----------
-    terminal : str
-        Name of the source or target.
-    nodes : tuple of int
-        One node, two of a pair, none of the cell.
-    component : int, optional
-        Which component of a node.
-    unit : float
-        The port's value, or force, over the user's quantity: a pair's distance for strains.
-    cell : str, optional
-        Which component of the cell's strain.
-    names : tuple of str
-        What the nodes are called; their ids where left out.
-    length : float
-        What its value is a strain of: a pair's distance, 1 of the cell; infinite where it is none.
-    """
-
-    terminal: str
-    nodes: tuple[int, ...]
-    component: int | None
-    unit: float = 1.0
-    cell: str | None = None
-    names: tuple[str, ...] = ()
-    length: float = np.inf
-
-    def __post_init__(self) -> None:
-        if len(self.names) != len(self.nodes):
-            object.__setattr__(self, "names", tuple(map(str, self.nodes)))
-
-    def dof(self, width: int) -> int:
-        """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""
-        return -1 if self.component is None else width * self.nodes[0] + self.component
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.tasks.problem import Port
+from mechlearn.tasks.ports import Port
 from mechlearn.tasks.task import Target
 from mechlearn.units import amount, typeset
 

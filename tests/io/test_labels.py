@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
+from mechlearn.attributes import node_ids
 from mechlearn.errors import InputError
 from mechlearn.io.meshfile import write_network
 from mechlearn.networks import keep_nodes
 from mechlearn.tasks.formulate import pose
-from mechlearn.tasks.locate import by_label, node_ids
+from mechlearn.tasks.ports import by_label
 
 SQUARE = {
     "nodes": np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]),

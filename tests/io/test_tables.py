@@ -10,12 +10,12 @@ from conftest import periodic_network, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mechlearn.attributes import node_ids
 from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.networks import from_file, from_networkx
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
-from mechlearn.tasks.locate import node_ids
 
 NODES, BONDS = "x,y\n0,0\n1,0\n0,1\n", "i,j,stiffness\n0,1,1\n1,2,2\n2,0,3\n"
 

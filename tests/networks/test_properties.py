@@ -22,7 +22,7 @@ from mechlearn.networks import from_file, to_text
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
 from mechlearn.runs.config import Setup, read_setup, to_toml
-from mechlearn.tasks.locate import close_pairs
+from mechlearn.tasks.ports import close_pairs
 
 SEEDS = st.integers(0, 2**32 - 1)
 SOME = settings(max_examples=25, deadline=None, derandomize=True)

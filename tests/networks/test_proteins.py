@@ -9,13 +9,13 @@ import tomli_w
 from paths import ROOT
 
 import mechlearn as ml
+from mechlearn.attributes import node_ids
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.networks import from_file, protein
 from mechlearn.render.scene import Scene
 from mechlearn.report.description import in_sentences
 from mechlearn.runs.config import read_setup
-from mechlearn.tasks.locate import node_ids
 
 
 def place(k, away=0.0):
