@@ -1,8 +1,7 @@
 """Derivatives of element energies as NumPy functions of strains, length and parameters.
 
-Finite-element forms evaluate an energy for one state at a time. A linear network has the strains
-of a thousand examples at hand as one array; here the same UFL expression, differentiated by UFL,
-becomes arithmetic on such arrays, and a table of those derivatives that unstrained bonds need.
+Finite-element forms evaluate an energy for one state at a time. Here the same UFL expression,
+differentiated by UFL, becomes arithmetic on the strains of all examples as one array.
 """
 
 import re
@@ -45,8 +44,7 @@ class Term(NamedTuple):
         """The product at some values."""
         if self.function is None:
             return self.known
-        found = self.function(values)
-        return found if self.is_number(1.0) else self.known * found
+        return self.function(values) if self.is_number(1.0) else self.known * self.function(values)
 
     def is_number(self, number: float) -> bool:
         """True if the known factor is that number for all elements."""
@@ -57,7 +55,7 @@ class Symbol(ufl.Constant):
     """Argument of a function of users, which has no value while that is differentiated."""
 
     def evaluate(self, *args: Any) -> Any:
-        """Raise TypeError: UFL would go on forever."""
+        """Raise TypeError, where UFL would not end."""
         raise TypeError("a symbol has no value; use UFL's functions, such as ufl.exp")
 
 
@@ -88,8 +86,8 @@ class Pointwise:
         domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
         symbols = {name: ufl.variable(Symbol(domain)) for name in names}
         expression = ufl.as_ufl(function(**symbols))
-        if expression.ufl_shape:
-            raise InputError(f"an expression of shape {expression.ufl_shape} must be a scalar.")
+        if shape := expression.ufl_shape:
+            raise InputError(f"an expression of shape {shape} must be a scalar.")
         for name in by:
             expression = ufl.diff(expression, symbols[name])
         for step in LOWERING:
@@ -335,11 +333,11 @@ def _product(a: Term, b: Term) -> Term:
 
 def _quotient(a: Term, b: Term) -> Term:
     f, g = a.function, b.function
-    if f is None and g is not None:
+    if g and not f:
         return Term(1.0, lambda at: a.known / b(at))
     with np.errstate(all="ignore"):
         known = _uniform(np.divide(a.known, b.known)).known
-    return Term(known, f if g is None or f is None else lambda at: f(at) / g(at))
+    return Term(known, (lambda at: f(at) / g(at)) if f and g else f)
 
 
 def _power(base: Term, exponent: Term) -> Term:

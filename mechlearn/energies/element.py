@@ -77,9 +77,8 @@ class Parameter:
             raise InputError(f"{where}: scale = {scale!r} must be {known}.")
         object.__setattr__(self, "scale", scale)
         if callable(value):
-            made = partial(called, value, f"{where}: its default cannot be computed")
-            object.__setattr__(self, "default", made)
-            return
+            value = partial(called, value, f"{where}: its default cannot be computed")
+            return object.__setattr__(self, "default", value)
         number = float(value) if isinstance(value, Real) else nan
         if isinstance(value, bool) or isnan(number):
             raise InputError(f"{where}: default = {value!r} must be a number, or a function.")
