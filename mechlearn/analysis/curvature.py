@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.modes import spectrum
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
 from mechlearn.analysis.tangent import tangent
+from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError
 from mechlearn.learning.system import output_jacobian
 
@@ -184,7 +185,8 @@ def correspondence(
         Of a run: the learned network, or the one before training.
     """
     s = system_of(subject, learned)
-    bonds_of(s, "The correspondence of modes", linear=True)
+    energy = bonds_of(s, what := "The correspondence of modes")
+    linear_of(s, what)
     h = hessian(s)
     directions = h.directions(min(count, len(h.matrix)))
     found = spectrum(s, modes=modes)
@@ -197,20 +199,20 @@ def correspondence(
     strains = t.strains @ (basis[:, t.free] * t.arm).T
     cells, k = t.moduli.shape[:2]
     strains = strains.reshape(cells, k, -1)
-    lambdas, moves = np.zeros((len(directions), len(values))), []
+    lambdas, raw = np.zeros((len(directions), len(values))), list[NDArray]()
     at = s.copy().equilibrium
     for c, w in enumerate(directions):
         parts = _steps(s, h, w)
         for name, step in parts.items():
-            slope = _moduli_slope(s, name) * step[:, None, None]
+            slope = _moduli_slope(s, energy, name) * step[:, None, None]
             lambdas[c] += np.einsum("mka,mkl,mla->a", strains, slope, strains)
         ends = []
         for sign in (-1, 1):
             at.update(**_moved(s, h, sign * STEP * w))
             ends.append(at.free().states())
-        moves.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
+        raw.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
     zero = found.flat[: found.zero_modes]
-    moves = np.array(moves)
+    moves = np.array(raw)
     moves = moves - (moves @ zero.T) @ zero
     along = np.square(moves @ basis.T).sum(axis=1)
     total = np.maximum(np.square(moves).sum(axis=(1, 2)), 1e-300)
@@ -245,39 +247,40 @@ def _moved(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]
     return new
 
 
-def _at_rest(s: "System") -> dict[str, NDArray]:
-    rest = dict.fromkeys(s.energy.strains, np.zeros(s.network.n_edges))
+def _at_rest(s: "System", energy: BondEnergy) -> dict[str, NDArray]:
+    rest = dict.fromkeys(energy.strains, np.zeros(s.network.n_edges))
     return {**s.parameters, **rest, "length": s.network.lengths}
 
 
-def _moduli_slope(s: "System", name: str) -> NDArray[np.float64]:
+def _moduli_slope(s: "System", energy: BondEnergy, name: str) -> NDArray[np.float64]:
     """``dD/dL`` of every bond, (m, k, k)."""
-    strains, at, m = s.energy.strains, _at_rest(s), s.network.n_edges
+    strains, at, m = energy.strains, _at_rest(s, energy), s.network.n_edges
     out = np.empty((m, len(strains), len(strains)))
     for j, k in np.ndindex(out.shape[1:]):
-        out[:, j, k] = s.energy.derivative(name, strains[j], strains[k])(**at)
+        out[:, j, k] = energy.derivative(name, strains[j], strains[k])(**at)
     return out
 
 
 def _second(s: "System", slopes: NDArray) -> NDArray[np.float64]:
     """Sum over examples and outputs of the cost's slope times the output's second derivative."""
-    energy, at, m = bonds_of(s, "The full Hessian", linear=True), s.equilibrium, s.network.n_edges
+    what, m = "The full Hessian", s.network.n_edges
+    energy, at = bonds_of(s, what), linear_of(s, what)
     strains, names, k = energy.strains, tuple(s.learns), len(energy.strains)
-    x = at.model.to_bonds(s.free.strains())
+    x = at.model.to_bonds((free := at.free()).strains())
     if s.problem.relative.any():
         raise InputError(
             "The full Hessian is found of targets that are measured from the reference; of those "
             'from the unloaded network, take method = "gauss_newton".'
         )
-    rates = (state.parts[0][1] for state in at.adjoints(s.free))
+    rates = (state.parts[0][1] for state in at.adjoints(free))
     y = np.stack([at.model.to_bonds(rate.strains()) for rate in rates])
     # The adjoint of the whole cost, (k, examples, m): outputs enter linearly.
     y = np.einsum("et,tkem->kem", slopes, y)
-    here = {**_at_rest(s), **dict(zip(strains, x, strict=True))}
+    here = {**_at_rest(s, energy), **dict(zip(strains, x, strict=True))}
     p = {
         n: np.stack([_full(energy.derivative(n, e)(**here), x[0]) for e in strains]) for n in names
     }
-    q = {n: np.einsum("mjl,lem->jem", _moduli_slope(s, n), y) for n in names}
+    q = {n: np.einsum("mjl,lem->jem", _moduli_slope(s, energy, n), y) for n in names}
     columns = at.model.to_bonds(at.superposition.columns)
     columns = np.moveaxis(columns, -1, 0).reshape(m * k, -1)
     between = at.bond_compliance()

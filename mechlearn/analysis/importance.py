@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, ends_of, system_of
+from mechlearn.analysis.result import Result, bonds_of, ends_of, linear_of, system_of
+from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from mechlearn.equilibrium import LinearEquilibrium
     from mechlearn.learning.system import System
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
@@ -185,8 +185,8 @@ def participation(weights: NDArray) -> float:
 
 
 def _updated(s: "System") -> tuple[NDArray, NDArray]:
-    at: LinearEquilibrium = s.equilibrium
-    model, energy = at.model, at.model.energy
+    at, energy = linear_of(s, "The loss of a bond"), bonds_of(s, "The loss of a bond")
+    model = at.model
     own = at.own_compliance()
     m, k = own.shape[:2]
     # (k, columns, m) to (m, k, columns), bonds in the user's order.
@@ -217,7 +217,7 @@ def _updated(s: "System") -> tuple[NDArray, NDArray]:
     return out, holding
 
 
-def _tension_at_rest(energy, s: "System", bonds: NDArray) -> NDArray[np.float64]:
+def _tension_at_rest(energy: BondEnergy, s: "System", bonds: NDArray) -> NDArray[np.float64]:
     """Stresses of unstrained bonds, (bonds, k)."""
     at = {name: values[bonds] for name, values in s.parameters.items()}
     at["length"] = s.network.lengths[bonds]

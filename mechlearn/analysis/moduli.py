@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.analysis.result import linear_of
 from mechlearn.energies import Element, Spring, element_for
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
@@ -108,7 +109,7 @@ def moduli(
         targets=[Target(name="strain", cell=list(names), strain=[0.0] * len(names), scale=1.0)],
         examples=[{"stress": one.tolist()} for one in np.eye(len(names))],
     )
-    system = System(network, task, energy, **parameters)
-    p, solver = system.problem, system.equilibrium
-    at_rest = solver.reading_at_rest[p.targets] / p.units
+    system = System(network, task, energy).set(**parameters)
+    p = system.problem
+    at_rest = linear_of(system, "A modulus").reading_at_rest[p.targets] / p.units
     return Moduli(names, (system.outputs - at_rest).T)

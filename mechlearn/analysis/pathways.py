@@ -7,6 +7,7 @@ either sign are there; the pathway is the chain of bonds from source to target a
 sizes of the shares are large: the shortest one where a bond counts as long as one over its share.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -146,7 +147,9 @@ def _port(s: "System", name: str | None, kind: str) -> int:
     return int(ports[known.index(name)])
 
 
-def _ways(network: "Network", share: NDArray, start, stop, count: int):
+def _ways(
+    network: "Network", share: NDArray, start: Iterable[int], stop: Iterable[int], count: int
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """Shortest chains of bonds without common bonds."""
     n, (i, j) = network.n_nodes, network.edges.T
     cost = share.max(initial=0.0) / np.maximum(share, LEAST * share.max(initial=0.0))

@@ -10,6 +10,7 @@ from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError
 
 if TYPE_CHECKING:
+    from mechlearn.equilibrium import LinearEquilibrium
     from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
@@ -68,14 +69,18 @@ def ends_of(system: "System") -> dict[str, NDArray[np.int64]]:
     return {name: ids.astype(np.int64) for name, ids in nodes.items() if len(ids)}
 
 
-def bonds_of(system: "System", what: str, linear: bool = False) -> BondEnergy:
-    """The energy of a system of bonds; raises InputError about ``what`` for others.
-
-    With ``linear``, also for elements that are not linear.
-    """
+def bonds_of(system: "System", what: str) -> BondEnergy:
+    """The energy of a system of bonds; raises InputError about ``what`` for others."""
     energy = system.energy
     if not isinstance(energy, BondEnergy):
         raise InputError(f"{what} is found for networks of bonds, not of a {energy.name}.")
-    if linear and not energy.linear:
-        raise InputError(f"{what} is found for linear elements; a {energy.name} is not linear.")
     return energy
+
+
+def linear_of(system: "System", what: str) -> "LinearEquilibrium":
+    """The equilibrium of linear elements; raises InputError about ``what`` for others."""
+    from mechlearn.equilibrium import LinearEquilibrium
+
+    if isinstance(at := system.equilibrium, LinearEquilibrium):
+        return at
+    raise InputError(f"{what} is found for linear elements; a {system.energy.name} is not linear.")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.importance import HOLDING
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
@@ -132,20 +132,20 @@ def noise(
         For levels below 0, no sample, and a parameter that the element does not have.
     """
     s = system_of(subject, learned)
-    levels, name = _levels(levels, "levels", 0.0), s.parameter(name)
+    amounts, name = _levels(levels, "levels", 0.0), s.parameter(name)
     _samples(samples)
     xi = np.random.default_rng(seed).standard_normal((samples, s.network.n_edges))
     positive = s.energy.parameter(name).positive
     outputs = []
-    for level in levels:
+    for level in amounts:
         factor = np.exp(level * xi) if positive else 1 + level * xi
         outputs.append(_responses(s, name, s.parameters[name] * factor))
-    return _robustness(s, levels, f"relative noise of the {name.replace('_', ' ')}", outputs)
+    return _robustness(s, amounts, f"relative noise of the {name.replace('_', ' ')}", outputs)
 
 
 def bond_loss(
     subject: "Run | System",
-    counts: int | Sequence[int] = (1, 2, 4, 8),
+    counts: ArrayLike = (1, 2, 4, 8),
     *,
     samples: int = 200,
     seed: int = 0,
@@ -169,20 +169,19 @@ def bond_loss(
         For elements that are not linear, prestress, and more bonds than there are.
     """
     s = system_of(subject, learned)
-    energy = bonds_of(s, "The loss of bonds", linear=True)
-    counts = _levels(counts, "counts", 1.0).astype(int)
+    k = len(bonds_of(s, "The loss of bonds").strains)
+    at, many = linear_of(s, "The loss of bonds"), _levels(counts, "counts", 1.0).astype(int)
     _samples(samples)
-    at, k = s.equilibrium, len(energy.strains)
     if at.prestressed:
         raise InputError("The loss of bonds is found for networks without prestress.")
     moduli = at.model.tangent_moduli()[at.model.cells_in_order()]
     there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
-    if counts.max() > len(there):
-        raise InputError(f"counts = {counts.max()}: the network has {len(there)} bonds to lose.")
+    if many.max() > len(there):
+        raise InputError(f"counts = {many.max()}: the network has {len(there)} bonds to lose.")
     columns = at.model.to_bonds(at.superposition.columns)
     columns = np.moveaxis(columns, -1, 0)
     rng, outputs = np.random.default_rng(seed), []
-    for count in counts:
+    for count in many:
         lost = np.array([rng.choice(there, count, replace=False) for _ in range(samples)])
         some, place = np.unique(lost, return_inverse=True)
         if k * len(some) > LARGEST:
@@ -205,7 +204,7 @@ def bond_loss(
         compliance = at.compliance + np.swapaxes(a[good], 1, 2) @ pulled
         found[good] = at.outputs_by(compliance, np.zeros(compliance.shape[:2]))
         outputs.append(found)
-    return _robustness(s, counts.astype(float), "bonds lost", outputs)
+    return _robustness(s, many.astype(float), "bonds lost", outputs)
 
 
 def amplitude(

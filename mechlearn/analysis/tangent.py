@@ -4,6 +4,7 @@ Everything is in the user's order: degrees of freedom point by point (the networ
 then those inside bonds), strains bond by bond.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ class Tangent(Result):
         return sparse.csr_array(columns[:, self.free])
 
     @cached_property
-    def _gauged(self):
+    def _gauged(self) -> tuple[NDArray[np.bool_], Callable[[NDArray], NDArray[np.float64]]]:
         """Factorisation with one degree of freedom pinned per zero mode."""
         from scipy.linalg import qr
 

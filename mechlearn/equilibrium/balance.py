@@ -97,7 +97,7 @@ class Residual:
     def potential(self) -> float:
         """The energy less the work of the loads."""
         loads = np.where(self.imposed.held, 0.0, self.forces)
-        return self.energy - loads @ self.read.values
+        return self.energy - float(loads @ self.read.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +284,7 @@ class Balance:
             push = replace(state, force=-along * self.arm**2, gap=np.zeros_like(state.gap))
             along = self.newton_step(push, expected).du
             along = along / self.largest(along * self.arm)
-        uphill = self.total(state.force @ along) > 0
+        uphill = self.total(float(state.force @ along)) > 0
         return ESCAPE_STEP * self.length * (-along if uphill else along)
 
     def largest(self, local: NDArray) -> float:

@@ -24,8 +24,7 @@ from mechlearn.equilibrium.conditions import (
     PortConstraints,
     Release,
 )
-from mechlearn.equilibrium.states import EquilibriumState as State
-from mechlearn.equilibrium.states import PhaseState, Rate, Unloaded
+from mechlearn.equilibrium.states import EquilibriumState, PhaseState, Rate, Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.phase import Phase, weighted_sum
@@ -37,7 +36,7 @@ from mechlearn.tasks.task import ABSOLUTE
 PUSHES = 50
 
 
-class Equilibrium(ABC):
+class Equilibrium[S: EquilibriumState](ABC):
     """Solver for the states of a problem on a model.
 
     Attributes
@@ -62,7 +61,7 @@ class Equilibrium(ABC):
 
     def __init__(self, model: Model, problem: Problem) -> None:
         self.model, self._all = model, problem
-        self.unloaded: Unloaded | None = None
+        self.unloaded: Unloaded[S] | None = None
         self.consider(None)
 
     def consider(self, examples: NDArray[np.int64] | None) -> None:
@@ -83,7 +82,7 @@ class Equilibrium(ABC):
         self._constraints = PortConstraints.rigid(problem.held)
         self._impose(problem.values)
         self._constraints_of: dict[tuple[str, float], PortConstraints] = {}
-        self._free: State | None = None
+        self._free: S | None = None
         self._free_outputs = np.empty((0, 0))
 
     def _impose(self, values: NDArray) -> None:
@@ -104,22 +103,22 @@ class Equilibrium(ABC):
         """Take over new parameters of the bonds (user's order)."""
 
     @abstractmethod
-    def _settle(self, conditions: Conditions, key: str) -> State:
+    def _settle(self, conditions: Conditions, key: str) -> S:
         """Equilibrium under the conditions of every example."""
 
     @abstractmethod
-    def _let_go(self, conditions: Conditions) -> State:
+    def _let_go(self, conditions: Conditions) -> S:
         """The unloaded state, under conditions that are those of one example."""
 
     @abstractmethod
-    def _react(self, unloaded: State, conditions: Conditions, key: str) -> State:
+    def _react(self, unloaded: S, conditions: Conditions, key: str) -> S:
         """Unloaded state under the conditions of every example."""
 
     @abstractmethod
-    def _rate(self, free: State, conditions: Conditions) -> Rate:
+    def _rate(self, free: S, conditions: Conditions) -> Rate:
         """Rates of a state in every example, given rates of the conditions."""
 
-    def free(self) -> State:
+    def free(self) -> S:
         """The free state: only sources act."""
         if self.problem.relative.any():
             settled = self._let_go(Unloaded.conditions(self.problem))
@@ -151,7 +150,7 @@ class Equilibrium(ABC):
     def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
         """Restore a :meth:`memory`."""
 
-    def outputs(self, settled: State | Rate) -> NDArray[np.float64]:
+    def outputs(self, settled: EquilibriumState | Rate) -> NDArray[np.float64]:
         """Outputs of a state, or of a rate of it, shape (examples, t).
 
         Where that is a change from the unloaded state, that is the one of the last free state.
@@ -160,7 +159,7 @@ class Equilibrium(ABC):
             return self._free_outputs.copy()
         read = self._as_read(settled)
         if self.unloaded is not None:
-            zero = self.unloaded.zero if isinstance(settled, State) else 0.0
+            zero = self.unloaded.zero if isinstance(settled, EquilibriumState) else 0.0
             read = (read - zero) * self.unloaded.gain
         # Costs have squares of outputs, which must be numbers too.
         if not math.isfinite(np.vdot(read, read)):
@@ -183,7 +182,7 @@ class Equilibrium(ABC):
         read = {name: self._as_read(state) / self.problem.units for name, state in states.items()}
         return {name: np.broadcast_to(r, self.problem.wanted.shape) for name, r in read.items()}
 
-    def _as_read(self, settled: State | Rate) -> NDArray[np.float64]:
+    def _as_read(self, settled: EquilibriumState | Rate) -> NDArray[np.float64]:
         p = self.problem
         read = settled.readings[:, p.at_targets].copy()
         if self._references is None:
@@ -201,7 +200,7 @@ class Equilibrium(ABC):
         """Derivatives of outputs by what targets read, (t,)."""
         return 1.0 if self.unloaded is None else self.unloaded.gain
 
-    def _with_reaction(self, sign: float, settled: State, key: str) -> list[tuple]:
+    def _with_reaction(self, sign: float, settled: S, key: str) -> list[tuple]:
         """Part of a phase, and its load on the unloaded state."""
         if self.unloaded is None or self._free is None or settled is self._free:
             return [(sign, settled)]
@@ -209,9 +208,9 @@ class Equilibrium(ABC):
         pushed = self.unloaded.reaction(self._free, settled)
         return [(sign, settled), (sign, self._react(there, pushed, key)), (-sign, there)]
 
-    def _rate_with_reaction(self, conditions: Conditions) -> PhaseState:
+    def _rate_with_reaction(self, free: S, conditions: Conditions) -> PhaseState:
         """Rates of the free state, and of the unloaded one that it is compared with."""
-        free, none = self._free, np.zeros(self.problem.n_examples)
+        none = np.zeros(self.problem.n_examples)
         rate = self._rate(free, conditions)
         if self.unloaded is None:
             return PhaseState(((1.0, rate),), none)
@@ -230,7 +229,7 @@ class Equilibrium(ABC):
         outputs = self._free_outputs
         seen = outputs if measured is None else measured
         if phase.kind == "adjoint":
-            return self._rate_with_reaction(self._error_as_force(seen))
+            return self._rate_with_reaction(free, self._error_as_force(seen))
         if phase.kind == "nudge":
             settled, offset = free, seen - outputs
             if phase.amount:
@@ -318,7 +317,7 @@ class Equilibrium(ABC):
             return mine if loads is None else loads
         return np.where(conditions.constraints.held, mine, loads)
 
-    def _nudged(self, amount: float, free: State, offset: NDArray | float, key: str) -> State:
+    def _nudged(self, amount: float, free: S, offset: NDArray | float, key: str) -> S:
         """The state that is stationary for the energy plus ``amount`` times the cost.
 
         The cost is that of the outputs plus an offset, (examples, t).
@@ -351,7 +350,7 @@ class Equilibrium(ABC):
             self._constraints_of["nudge", amount] = PortConstraints(held, compliance, repelling)
         return Conditions(self._constraints_of["nudge", amount], values)
 
-    def _pushed(self, amount: float, free: State, offset: NDArray | float, key: str) -> State:
+    def _pushed(self, amount: float, free: S, offset: NDArray | float, key: str) -> S:
         """Nudged state for any cost, by forces at the outputs from its slope.
 
         A push is a force on an across output, ``-amount * slope``, and a move of a through output,
@@ -378,9 +377,9 @@ class Equilibrium(ABC):
         text = f"The nudged state was not found in {PUSHES} iterations; use a smaller nudge."
         raise SolveError(text, "unstable")
 
-    def adjoints(self, free: State) -> list[PhaseState]:
+    def adjoints(self, free: S) -> list[PhaseState]:
         """The adjoint state of every output: its local sensitivities are the output's slopes."""
-        return [self._rate_with_reaction(conditions) for conditions in self._unit_errors()]
+        return [self._rate_with_reaction(free, conditions) for conditions in self._unit_errors()]
 
     def _unit_errors(self) -> Iterator[Conditions]:
         """Rates of the conditions for unit nudges of the outputs in turn."""

@@ -75,7 +75,8 @@ def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
 def _units(port: Port, problem: Problem) -> tuple[float, float]:
     """Factors from readings to displacements and from port forces to forces of the user."""
     if port.cell is not None:
-        return 1.0, abs(float(np.linalg.det(problem.network.cell))) * multiplicity(port.cell)
+        volume = abs(float(np.linalg.det(problem.network.lattice_vectors)))
+        return 1.0, volume * multiplicity(port.cell)
     sign = float(np.sign(port.unit))
     return sign * (port.length if np.isfinite(port.length) else 1.0), sign
 

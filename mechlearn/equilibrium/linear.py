@@ -40,7 +40,7 @@ RESIDUAL = 1e-6
 BLOCK = 256
 
 
-class LinearEquilibrium(Equilibrium):
+class LinearEquilibrium(Equilibrium["LinearState"]):
     """The block method for energies that are quadratic in the state."""
 
     def __init__(self, model: Model, problem: Problem) -> None:
@@ -74,8 +74,8 @@ class LinearEquilibrium(Equilibrium):
         if len(self._all.grounded):
             self.ground = tie_to_ground(model, self._all, matrix, model.mean_stiffness(matrix))
         self._solver.factor()
+        columns = self._pulls if load is None else np.column_stack([self._pulls, -load])
         prestressed = load is not None
-        columns = np.column_stack([self._pulls, -load]) if prestressed else self._pulls
         solution = self._solver.solve(columns)
         # Small networks feel that `dot` starts in a third of the time of `@`.
         half = total(model.comm, solution.T.take(self._read, axis=1).dot(self._half_reads))
@@ -236,11 +236,11 @@ class LinearEquilibrium(Equilibrium):
         return self._settle(conditions, "")
 
     @override
-    def _react(self, unloaded: EquilibriumState, conditions: Conditions, key: str) -> "LinearState":
+    def _react(self, unloaded: "LinearState", conditions: Conditions, key: str) -> "LinearState":
         return self._settle(conditions, key)
 
     @override
-    def _rate(self, free: EquilibriumState, conditions: Conditions) -> "LinearRate":
+    def _rate(self, free: "LinearState", conditions: Conditions) -> "LinearRate":
         forces, true, readings = self._carried(conditions, None)
         return LinearRate(free, self.amounts(forces, 0.0), true, readings)
 
@@ -264,8 +264,8 @@ class LinearEquilibrium(Equilibrium):
             return conditions
         if constraints not in self._tied:
             tied = constraints.with_ground(grounded, stiffness)
-            rigid = not constraints.compliance[:, grounded].any()
-            rigid &= constraints.held[:, grounded].all()
+            held = constraints.held[:, grounded].all()
+            rigid = held and not constraints.compliance[:, grounded].any()
             self._tied[constraints] = constraints if rigid else tied
         if self._tied[constraints] is constraints:
             return conditions
@@ -326,25 +326,23 @@ class LinearEquilibrium(Equilibrium):
 class LinearState(EquilibriumState):
     """States of a linear network as amplitudes of its columns."""
 
-    def __init__(self, at: LinearEquilibrium, amounts, forces, readings) -> None:
+    def __init__(
+        self, at: LinearEquilibrium, amounts: NDArray, forces: NDArray, readings: NDArray
+    ) -> None:
         self.model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
         self.forces, self.readings = forces, readings
         self.superposition, self.amounts = at.superposition, amounts
 
-    @property
+    @override
+    @cached_property
     def energies(self) -> NDArray[np.float64]:
-        """Elastic energy of the network in every example."""
         if self._prestressed:
-            return self._energies_of_bonds
+            return self.superposition.energies(self.amounts)
         # Half the work of the forces that brought it there, on top of what balanced self-stress
         # holds.
         work = 0.5 * np.vecdot(self.forces, self.readings)
         at_rest = self.superposition.energy_at_rest
         return work + at_rest if at_rest else work
-
-    @cached_property
-    def _energies_of_bonds(self) -> NDArray[np.float64]:
-        return self.superposition.energies(self.amounts)
 
     @override
     def strains(self) -> NDArray[np.float64]:
@@ -366,12 +364,12 @@ class LinearState(EquilibriumState):
 class LinearRate(Rate):
     """Rates of a linear network as rates of its amplitudes."""
 
-    def __init__(self, at: LinearState, rates, forces, readings) -> None:
+    def __init__(self, at: LinearState, rates: NDArray, forces: NDArray, readings: NDArray) -> None:
         self._at, self._rates = at, rates
         self.forces, self.readings = forces, readings
 
+    @override
     def strains(self) -> NDArray[np.float64]:
-        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
         return self._at.superposition.strains(self._rates)
 
     @override

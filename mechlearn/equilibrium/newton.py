@@ -7,7 +7,7 @@ Newton steps that :mod:`.balance` finds, and where they fail it steps the load.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import override
 
 import numpy as np
@@ -43,7 +43,7 @@ class _Kept:
     before: dict[int, Point]
 
 
-class NewtonEquilibrium(Equilibrium):
+class NewtonEquilibrium(Equilibrium["NewtonState"]):
     """Finite displacements, one example after the other, each warm-started from its last state."""
 
     def __init__(self, model: Model, problem: Problem) -> None:
@@ -222,7 +222,7 @@ class NewtonEquilibrium(Equilibrium):
         return NewtonState(self.model, [point])
 
     @override
-    def _react(self, unloaded: EquilibriumState, conditions: Conditions, key: str) -> "NewtonState":
+    def _react(self, unloaded: "NewtonState", conditions: Conditions, key: str) -> "NewtonState":
         warm = self._warm.setdefault(f"{key} unloaded", {})
         for k, e in enumerate(self.examples.tolist()):
             start = self._beside(UNLOADED, warm.get(e))
@@ -230,7 +230,7 @@ class NewtonEquilibrium(Equilibrium):
         return NewtonState(self.model, [warm[e] for e in self.examples.tolist()])
 
     @override
-    def _rate(self, free: EquilibriumState, conditions: Conditions) -> "NewtonRate":
+    def _rate(self, free: "NewtonState", conditions: Conditions) -> "NewtonRate":
         """Linearise the equilibrium about every state, or about the one that there is."""
         at = self._balance
         rates, forces, readings = [], [], []
@@ -269,7 +269,11 @@ class NewtonState(EquilibriumState):
         self.model, self.points = model, points
         self.forces = np.array([p.forces for p in points])
         self.readings = np.array([p.readings for p in points])
-        self.energies = np.array([p.energy for p in points])
+
+    @override
+    @cached_property
+    def energies(self) -> NDArray[np.float64]:
+        return np.array([p.energy for p in self.points])
 
     def each(self, evaluate: Callable, *given: Sequence) -> NDArray[np.float64]:
         """Evaluations of the model at every state, with what is given for each."""
@@ -308,6 +312,9 @@ class NewtonRate(Rate):
         at, model = self._at, self._at.model
         if sense is None:
             return at.each(partial(model.local_sensitivity_rate, name), self._rates)
-        rates = at.each(model.local_strain_rates, self._rates).swapaxes(0, 1)
         response = model.bond_response(sense(at.strains(), "strain"))
-        return response.sensitivity_rate(name, sense(rates, "rate"))
+        return response.sensitivity_rate(name, sense(self.strains(), "rate"))
+
+    @override
+    def strains(self) -> NDArray[np.float64]:
+        return self._at.each(self._at.model.local_strain_rates, self._rates).swapaxes(0, 1)

@@ -20,15 +20,17 @@ class EquilibriumState(ABC):
     ----------
     forces, readings : (examples, ports) arrays
         The force that the outside exerts at every port, and the port's value.
-    energies : (examples,) array
-        Elastic energy of the network.
     model : Model
     """
 
     forces: NDArray[np.float64]
     readings: NDArray[np.float64]
-    energies: NDArray[np.float64]
     model: Model
+
+    @property
+    @abstractmethod
+    def energies(self) -> NDArray[np.float64]:
+        """Elastic energy of the network in every example."""
 
     @abstractmethod
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
@@ -83,6 +85,10 @@ class Rate(ABC):
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
 
+    @abstractmethod
+    def strains(self) -> NDArray[np.float64]:
+        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
+
 
 @dataclass(eq=False)
 class PhaseState:
@@ -99,7 +105,8 @@ class PhaseState:
 
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Local derivative of the stationary potential by a parameter, (examples, owned bonds)."""
-        return sum(sign * part.sensitivity(name, sense) for sign, part in self.parts)
+        parts = (sign * part.sensitivity(name, sense) for sign, part in self.parts)
+        return sum(parts, np.zeros(()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +139,7 @@ class Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Unloaded:
+class Unloaded[S: EquilibriumState]:
     """Network with all sources released, as the reference of imposed values and readings.
 
     A pair that reads ``r0`` in that state and ``r`` under load is strained by ``e = (r - r0) / (l +
@@ -153,7 +160,7 @@ class Unloaded:
     """
 
     problem: Problem
-    settled: EquilibriumState
+    settled: S
     linear: bool
 
     @staticmethod

@@ -1,6 +1,7 @@
 """Parts as closed triangulated surfaces by manifold3d: extruded in 2D, round struts in 3D."""
 
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from mechlearn.extensions import load
 from mechlearn.solids import facets
 
 if TYPE_CHECKING:
-    import trimesh
+    from trimesh import Trimesh
 
 #: Sides of the prisms that stand for cylinders.
 SIDES = 48
@@ -21,12 +22,12 @@ DETAIL = 1e-4
 POINT = 1e-6
 
 
-def optional(module: str):
+def optional(module: str) -> ModuleType:
     """A module of the extra ``make``; raises MechlearnError that says how to install it."""
     return load(module, "make", "Making parts needs")
 
 
-def surface(part: Part) -> "trimesh.Trimesh":
+def surface(part: Part) -> "Trimesh":
     """Surface of a part in mm, closed and connected.
 
     Raises
@@ -47,7 +48,7 @@ def surface(part: Part) -> "trimesh.Trimesh":
     return mesh
 
 
-def _as_printed(trimesh, raw) -> "trimesh.Trimesh":
+def _as_printed(trimesh: ModuleType, raw: Any) -> "Trimesh":
     """Closed surface in the single precision of printers' files, with the same triangles.
 
     Points that become the same are set apart by as little as can be: to merge them, or to leave
@@ -71,7 +72,7 @@ def _as_printed(trimesh, raw) -> "trimesh.Trimesh":
     return trimesh.Trimesh(points.astype(float), faces.reshape(-1, 3), process=False)
 
 
-def check_closed(mesh: "trimesh.Trimesh") -> None:
+def check_closed(mesh: "Trimesh") -> None:
     """Raise SolveError unless a surface encloses exactly one body."""
     bodies = mesh.body_count
     if not (mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0):
@@ -83,7 +84,7 @@ def check_closed(mesh: "trimesh.Trimesh") -> None:
 # -- in the plane ------------------------------------------------------------------------------
 
 
-def _plane(manifold, part: Part) -> tuple[list, list]:
+def _plane(manifold: ModuleType, part: Part) -> tuple[list, list]:
     """Solids to unite and to subtract."""
     shape = silhouette(part)
     rings = [shape.exterior, *shape.interiors]
@@ -138,7 +139,7 @@ def rods(part: Part) -> list[tuple[NDArray, NDArray]]:
     return out
 
 
-def _space(manifold, part: Part) -> tuple[list, list]:
+def _space(manifold: ModuleType, part: Part) -> tuple[list, list]:
     make, net = manifold.Manifold, part.struts.network
     starts, axes = net.nodes[net.edges[:, 0]], part.struts.axes
     pieces = facets.balls(manifold, net.nodes, part.struts.joint_radius, SIDES)
@@ -169,5 +170,6 @@ def plate_corners(part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 def hole_places(part: Part) -> list[tuple[float, float]]:
     """Centres of the holes in the corners of the base plate."""
     low, high = plate_corners(part)
-    a, b = low + part.options.hole, high - part.options.hole
+    hole = part.options.hole or 0.0
+    a, b = low + hole, high - hole
     return [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]

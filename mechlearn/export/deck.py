@@ -76,8 +76,8 @@ def _modelled(run: "Run", options: Options) -> tuple[Network, Element, Section, 
     made = sized(run, options)
     thickness, circles = np.ones(made.network.n_edges), dim == 3 and model != "solid"
     if model != "solid":
-        element = energies[model]()
-    elif run.energy.continuum:
+        element: Element = energies[model]()
+    elif isinstance(run.energy, Solid):
         element = replace(run.energy, material="linear")
         thickness = run.parameters["thickness"]
     else:
@@ -118,7 +118,7 @@ def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section
     if turned is not None and energy.linear and not np.allclose(turned[0], rigid):
         raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
     declared = section.modulus * section.area / network.lengths
-    if not np.allclose(energy.axial_stiffness(values), declared, rtol=1e-6):
+    if not np.allclose(axial_stiffness(energy, values), declared, rtol=1e-6):
         raise InputError(
             f"model: the struts of a deck stretch as their sections do, a {energy.name} does not."
         )
@@ -154,7 +154,7 @@ def _model(mesh: Mesh, problem: Problem) -> Iterator[str]:
         yield f"{k}, " + ", ".join(map(number, x))
     for g in range(len(mesh.sections)):
         yield f"*ELEMENT, TYPE={mesh.kind}, ELSET=GROUP_{g + 1}"
-        for e in np.flatnonzero(mesh.group == g):
+        for e in np.flatnonzero(mesh.group == g).tolist():
             yield ", ".join(str(k) for k in (e + 1, *(mesh.cells[e] + 1)))
     if mesh.kind.startswith(("T", "B")):
         yield from _network(mesh, problem.network)
@@ -282,12 +282,12 @@ def _steps(mesh: Mesh, problem: Problem) -> Iterator[str]:
         yield "*BOUNDARY, OP=NEW"
         for k, dof in mesh.held:
             yield f"{k + 1}, {dof}, {dof}, 0."
-        for k in np.flatnonzero(held):
+        for k in np.flatnonzero(held).tolist():
             node, dof = _places(mesh, ports, k)
             yield f"{node}, {dof}, {dof}, {number(value[k])}"
         loads = [
             (node, dof, weight * value[k])
-            for k in np.flatnonzero(~held & (value != 0))
+            for k in np.flatnonzero(~held & (value != 0)).tolist()
             for node, dof, weight in _loaded(mesh, ports, problem, k)
         ]
         if loads or example:

@@ -6,7 +6,7 @@ in :mod:`mechlearn.export.body`, as an outline in :func:`silhouette`.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +195,7 @@ def lowest(part: Part) -> float:
     return float((part.struts.network.nodes[:, 2] - part.struts.joint_radius).min())
 
 
-def silhouette(part: Part):
+def silhouette(part: Part) -> Any:
     """Top view of a 2D part as one shapely polygon, with fillets, pads and holes.
 
     Raises

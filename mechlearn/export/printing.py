@@ -1,7 +1,9 @@
 """Files for 3D printers: STL, PLY, and 3MF as triangles or as a beam lattice."""
 
+from ctypes import Array, Structure
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from mechlearn.export.part import Part, make_part
 from mechlearn.io.writing import write_file
 
 if TYPE_CHECKING:
+    from trimesh import Trimesh
+
     from mechlearn.runs.run import Run
 
 
@@ -25,12 +29,14 @@ def write(run: "Run", path: Path, options: Options) -> str:
     if path.suffix.lower() == ".3mf":
         write_file(path, _triangles(mesh, run.setup.title))
     else:
-        write_file(path, mesh.export(file_type=path.suffix.lower()[1:]))
+        content = mesh.export(file_type=path.suffix.lower()[1:])
+        assert isinstance(content, bytes), "a binary format"
+        write_file(path, content)
     sides = " x ".join(f"{side:.4g}" for side in mesh.extents)
     return f"{sides} mm, {mesh.volume / 1000:.4g} cm3, {len(mesh.faces)} triangles. {part}"
 
 
-def _triangles(mesh, title: str) -> bytes:
+def _triangles(mesh: "Trimesh", title: str) -> bytes:
     lib, model, item = _model(title)
     item.SetGeometry(
         _structs(lib.Position, mesh.vertices.astype(np.float32)),
@@ -72,7 +78,7 @@ def _lattice(part: Part, title: str) -> bytes:
     return _bytes(model)
 
 
-def _model(title: str):
+def _model(title: str) -> tuple[ModuleType, Any, Any]:
     """lib3mf, a model in mm, and its mesh object."""
     lib = optional("lib3mf")
     model = lib.Wrapper().CreateModel()
@@ -83,14 +89,12 @@ def _model(title: str):
     return lib, model, item
 
 
-def _structs(kind: type, rows: np.ndarray):
+def _structs(kind: type[Structure], rows: np.ndarray) -> "Array":
     """Rows of numbers as an array of C structs."""
-    if not len(rows):
-        return []
     return (kind * len(rows)).from_buffer_copy(np.ascontiguousarray(rows))
 
 
-def _bytes(model) -> bytes:
+def _bytes(model: Any) -> bytes:
     writer = model.QueryWriter("3mf")
     writer.SetDecimalPrecision(8)  # else points that are near each other become one
     return bytes(writer.WriteToBuffer())

@@ -2,7 +2,8 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from mechlearn.export.part import Part, lowest, make_part, silhouette
 from mechlearn.io.writing import write_file
 from mechlearn.solids.boolean import (
     TRIES,
+    Bodies,
     check_volume,
     first_success,
     rotate_bodies,
@@ -67,7 +69,7 @@ def _made(part: Part, wanted: float, attempt: int) -> tuple[float, bytes]:
         return volume, (Path(folder) / "part.step").read_bytes()
 
 
-def _united(gmsh, pieces: list, cuts: list) -> tuple[int, int]:
+def _united(gmsh: ModuleType, pieces: Bodies, cuts: Bodies) -> tuple[int, int]:
     """Union of bodies minus others; must be a single body."""
     occ = gmsh.model.occ
     bodies = union(occ, pieces[:1], pieces[1:])
@@ -79,7 +81,7 @@ def _united(gmsh, pieces: list, cuts: list) -> tuple[int, int]:
     return bodies[0]
 
 
-def _polygon(occ, corners) -> int:
+def _polygon(occ: Any, corners: NDArray) -> int:
     """A closed loop through corners in space."""
     points = [occ.addPoint(*map(float, x)) for x in corners]
     following = points[1:] + points[:1]
@@ -87,7 +89,7 @@ def _polygon(occ, corners) -> int:
     return occ.addCurveLoop(lines)
 
 
-def _plane(occ, part: Part) -> tuple[list, list]:
+def _plane(occ: Any, part: Part) -> tuple[Bodies, Bodies]:
     shape = silhouette(part).simplify(FLAT)
     base = part.options.base
     top = base + part.gap if base else 0.0
@@ -120,7 +122,7 @@ def _leftwards(corners: np.ndarray) -> np.ndarray:
     return corners if (x * v - y * u).sum() > 0 else corners[::-1]
 
 
-def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
+def _space(occ: Any, part: Part, attempt: int) -> tuple[Bodies, Bodies]:
     """Bodies to unite and to subtract; the balls are rotated anew in every attempt."""
     net = part.struts.network
     pieces = _half_balls(occ, net.nodes, part.struts.joint_radius, attempt)
@@ -153,7 +155,7 @@ def _space(occ, part: Part, attempt: int) -> tuple[list, list]:
     return pieces, cuts
 
 
-def _half_balls(occ, centres: NDArray, radii: NDArray, attempt: int) -> list[tuple[int, int]]:
+def _half_balls(occ: Any, centres: NDArray, radii: NDArray, attempt: int) -> Bodies:
     """Balls as two halves each, rotated at random after the first attempt (0).
 
     The face of a whole ball closes on itself at a seam; trimmed by rods, it comes back from a STEP

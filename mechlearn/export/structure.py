@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, plain
 from mechlearn.export.options import Options
 from mechlearn.io.writing import write_file
+from mechlearn.tasks.task import ids_of
 
 if TYPE_CHECKING:
     from mechlearn.network import Network
@@ -152,7 +153,7 @@ def _sites(run: "Run") -> list[tuple[str, list[int]]]:
     """Nodes of sources and of targets."""
     task = run.problem.task
     parts = (("source", task.sources), ("target", task.targets))
-    return [(kind, sorted({n for t in ts for n in t.nodes or ()})) for kind, ts in parts]
+    return [(kind, sorted({n for t in ts for n in ids_of(t)})) for kind, ts in parts]
 
 
 def _changed(run: "Run") -> list[tuple[int, int, str]]:
@@ -160,9 +161,9 @@ def _changed(run: "Run") -> list[tuple[int, int, str]]:
     change = _change(run)
     order = np.argsort(-np.abs(change), kind="stable")[:CONTACTS]
     return [
-        (*map(int, run.network.edges[b]), "stiffer" if change[b] > 0 else "softer")
-        for b in order
-        if change[b]
+        (int(i), int(j), "stiffer" if d > 0 else "softer")
+        for (i, j), d in zip(run.network.edges[order], change[order], strict=True)
+        if d
     ]
 
 

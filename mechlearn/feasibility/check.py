@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.extensions import name_of
@@ -14,7 +12,7 @@ from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import Terminal
+from mechlearn.tasks.task import Target, Terminal, ids_of
 
 
 def check_setup(
@@ -93,7 +91,7 @@ def check_setup(
 
 def _supports(problem: Problem) -> list[str]:
     out = [
-        f"nodes {listed(problem.network.described(s.nodes))}"
+        f"nodes {listed(problem.network.described(ids_of(s)))}"
         + (f", components {listed(s.components)}" if s.components else "")
         for s in problem.task.supports
     ]
@@ -104,19 +102,18 @@ def _supports(problem: Problem) -> list[str]:
 
 def _where(terminal: Terminal, network: Network) -> str:
     if terminal.cell is None:
-        return f"at nodes {listed(network.described(terminal.nodes))}"
-    return f"of the cell, {listed(np.atleast_1d(terminal.cell))}"
+        return f"at nodes {listed(network.described(ids_of(terminal)))}"
+    return f"of the cell, {listed(terminal.cell_names)}"
 
 
 def _terminals(problem: Problem) -> list[str]:
     lines = []
     for kind, terminals in (("source", problem.task.sources), ("target", problem.task.targets)):
         for t in terminals:
-            value = f"match {t.match!r}" if getattr(t, "match", None) else f"{t.quantity} {t.value}"
-            value += {"at_least": " or more", "at_most": " or less"}.get(
-                getattr(t, "limit", None), ""
-            )
-            if getattr(t, "baseline", None) == "unloaded":
-                value += ", from the unloaded network"
+            value = f"{t.quantity} {t.value}"
+            if isinstance(t, Target):
+                value = f"match {t.match!r}" if t.match else value
+                value += {"at_least": " or more", "at_most": " or less", None: ""}[t.limit]
+                value += ", from the unloaded network" if t.baseline == "unloaded" else ""
             lines.append(f"{kind}    {t.name!r} {_where(t, problem.network)}: {value}")
     return lines

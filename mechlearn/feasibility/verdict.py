@@ -49,8 +49,8 @@ class Feasibility(Result):
 
     @property
     def _rank(self) -> float:
-        known = self.search is not None and self.search.rank is not None
-        return self.search.rank if known else np.inf
+        rank = None if self.search is None else self.search.rank
+        return np.inf if rank is None else rank
 
     @property
     def warnings(self) -> list[str]:

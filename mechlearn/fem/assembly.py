@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.fenics import MPI, PETSc, fem, la
+from mechlearn.fenics import MPI, PETSc, dolfinx, fem, la
 from mechlearn.parallel import total
 
 
@@ -219,7 +219,8 @@ class FormMatrix:
         if comm.size > 1:
             self.matrix = fem.petsc.create_matrix(form)
             return
-        self._shared = shared = fem.create_matrix(form, block_mode=la.BlockMode.expanded)
+        mode = dolfinx.cpp.la.BlockMode.expanded
+        self._shared = shared = fem.create_matrix(form, block_mode=mode)
         size = len(shared.indptr) - 1
         self.matrix = in_place((size, size), shared.indptr, shared.indices, shared.data)
         self.matrix.setBlockSize(width)

@@ -4,6 +4,7 @@ Most forms are compiled when they are first asked for.
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,14 +60,14 @@ class BondForms:
         direction = net.vectors / net.lengths[:, None]
         self._direction = self._of_bonds(direction)
         self._normals = tuple(self._of_bonds(n) for n in _normals(direction))
-        self.cell_strain = self.cell_rate = None
+        self.cell = cell
         if cell:
             of_cell = self._space_of_cells(cell)
             self.cell_strain, self.cell_rate = fem.Function(of_cell), fem.Function(of_cell)
         self._dx = ufl.Measure("dx", domain=mesh.mesh, metadata={"quadrature_degree": 0})
         self._share = ufl.TestFunction(self._per_bond)
 
-        now = self._strains(self.state, self.cell_strain)
+        now = self._strains(self.state, self.cell_strain if cell else None)
         felt = dict(zip(energy.strains, now, strict=True))
         density = energy.energy(**felt, length=self.length, **self.parameters)
         self._total = self._on_bonds(density)
@@ -94,15 +95,15 @@ class BondForms:
         function.x.array[:] = values[self._mesh.bond_of_cell].ravel()
         return function
 
-    def _on_bonds(self, density):
+    def _on_bonds(self, density: Any) -> Any:
         return density * self._dx
 
-    def _by_strain(self, values):
+    def _by_strain(self, values: Any) -> Any:
         """Numbers of every cell, one for each of its strains."""
         each, several = ufl.TestFunction(self.per_strain), len(values) > 1
         return self._on_bonds(ufl.dot(each, ufl.as_vector(values) if several else values[0]))
 
-    def _strains(self, w, of_cell=None) -> tuple:
+    def _strains(self, w: Any, of_cell: Any = None) -> tuple:
         """Strains of a nodal motion, and of a cell strain."""
         # On intervals of length 1 the slope is the difference along the bond, wherever that is.
         jump, turn, rotation = w.dx(0), None, None
@@ -145,7 +146,7 @@ class BondForms:
         force = ufl.derivative(work, self.state, ufl.TestFunction(self._mesh.space))
         motion = ufl.TrialFunction(self._mesh.space)
         form = fem.form(ufl.derivative(force, self.state, motion))
-        if self.cell_strain is None:
+        if not self.cell:
             return pull, form, None
         return pull, form, BorderForms(work, force, self.cell_strain, self.cell_rate)
 
@@ -182,13 +183,13 @@ class BondForms:
             self._sensitivity_rate[name] = fem.form(self._changing(self._by_parameter(name)))
         return self._sensitivity_rate[name]
 
-    def _by_parameter(self, name: str):
+    def _by_parameter(self, name: str) -> Any:
         return ufl.derivative(self._total, self.parameters[name], self._share)
 
-    def _changing(self, form):
+    def _changing(self, form: Any) -> Any:
         """The rate of change of a form while the state changes at the rate."""
         change = ufl.derivative(form, self.state, self.rate)
-        if self.cell_strain is not None:
+        if self.cell:
             change += ufl.derivative(form, self.cell_strain, self.cell_rate)
         return change
 
@@ -199,7 +200,7 @@ class BorderForms:
     The latter in the direction of ``rate``, which is set when they are assembled.
     """
 
-    def __init__(self, energy, force, strain: fem.Function, rate: fem.Function) -> None:
+    def __init__(self, energy: Any, force: Any, strain: fem.Function, rate: fem.Function) -> None:
         self._rate = rate
         of_cell = ufl.derivative(energy, strain, ufl.TestFunction(strain.function_space))
         self.force = fem.form(of_cell)
@@ -234,13 +235,13 @@ def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
     return one, np.cross(t, one)
 
 
-def _tensor(components, dim: int):
+def _tensor(components: Any, dim: int) -> Any:
     """The symmetric tensor of some components, in UFL."""
     number = strain_tensors(np.arange(len(cell_components(dim))), dim).astype(int)
     return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
 
 
-def _split(w, places: int) -> tuple:
+def _split(w: Any, places: int) -> tuple:
     """Displacement and rotation parts of a state."""
     rotation = [w[c] for c in range(places, len(w))]
     turn = rotation[0] if len(rotation) == 1 else ufl.as_vector(rotation)

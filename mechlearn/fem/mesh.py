@@ -68,7 +68,7 @@ class BondMesh:
         comm, count = self.comm, len(mine)
         # Every rank brings its own row, of which it keeps all.
         points = np.arange(count + 1.0 if count else 0.0)[:, None]
-        first = comm.exscan(len(points)) or 0
+        first = sum(comm.allgather(len(points))[: comm.rank])
         row = first + np.arange(count)[:, None] + np.arange(2)
         here = dolfinx.graph.adjacencylist(np.full((count, 1), comm.rank, dtype=np.int32))
         self.mesh = mesh.create_mesh(
@@ -76,7 +76,7 @@ class BondMesh:
             partitioner=lambda *_: here._cpp_object,
         )  # fmt: skip
         given = np.asarray(self.mesh.topology.original_cell_index[:count])
-        self._number = number = mine[given - (comm.exscan(count) or 0)]
+        self._number = number = mine[given - sum(comm.allgather(count)[: comm.rank])]
         self.n_cells, self.bond_of_cell = count, number // self.segments
         self.first_cells = np.flatnonzero(number % self.segments == 0)
         self.owned_bonds = self.bond_of_cell[self.first_cells]

@@ -5,7 +5,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 ``local``. The forms are built once, when the model is made.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, override
 
@@ -122,7 +122,7 @@ class Model(Numbering, BaseModel):
         """Stiffness matrix of the last assembly."""
         return self._bond_stiffness.matrix if self._by_bonds else self._assembled.matrix
 
-    def set(self, **parameters: ArrayLike) -> None:
+    def set(self, **parameters: ArrayLike) -> Callable[[NDArray], NDArray] | None:
         """Set parameters of the bonds, each one number or one per bond in the user's order.
 
         Raises
@@ -144,6 +144,7 @@ class Model(Numbering, BaseModel):
             each.take(self._mesh.bond_of_cell, out=of_cells, mode="clip")
         self._changed.update(parameters)
         self._packed.renew()
+        return None
 
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """Linear solver for the model."""

@@ -41,7 +41,7 @@ class PruningLearner(Learner):
     def _begin(self) -> None:
         self._dof = self.dofs[0]
         self._whole = self._base = self._dof.values.copy()
-        self._response: _Response | None = None
+
         # All changes to the base in their order, and bonds after whose change nothing was solved.
         self._changes: list[int] = []
         self._barred = np.zeros(self.network.n_edges, dtype=bool)
@@ -69,7 +69,7 @@ class PruningLearner(Learner):
 
     @override
     def _evaluate_phases(self, outputs: NDArray) -> NDArray[np.float64]:
-        if self._response is None or self._response.drifted():
+        if "_response" not in self.__dict__ or self._response.drifted():
             self._respond()
         return np.zeros(self.problem.n_examples)
 

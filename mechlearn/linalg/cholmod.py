@@ -6,7 +6,7 @@ Columns of the factor that have the same pattern make dense blocks, which BLAS w
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, override
 
 import numpy as np
@@ -66,7 +66,7 @@ class CholmodFactors(Factors):
             max_rhs,
             groups,
         )
-        self._mumps: MumpsFactors | None = None
+
         self._cholmod = CholmodFactor(matrix, order, groups)
         # The factorisation of the matrix as it is now.
         self._active: CholmodFactor | MumpsFactors | None = None
@@ -95,17 +95,21 @@ class CholmodFactors(Factors):
         if many and self._active is self._cholmod:
             self._use_mumps()
             self._cholmod.forget()
+        if self._active is None:
+            raise singular()
         self._active.solve(right, out)
 
     @override
     def inertia(self) -> Inertia:
-        if self._active is self._mumps:
-            return self._mumps.inertia()
-        return Inertia(0, 0, self._matrix.size[0])
+        if self._active is self._cholmod:
+            return Inertia(0, 0, self._matrix.size[0])
+        return self._mumps.inertia()
+
+    @cached_property
+    def _mumps(self) -> MumpsFactors:
+        return MumpsFactors(self._matrix, self._definite, self._groups)
 
     def _use_mumps(self) -> None:
-        if self._mumps is None:
-            self._mumps = MumpsFactors(self._matrix, self._definite, self._groups)
         self._mumps.renew()
         self._active = self._mumps
         if not self._definite:

@@ -234,7 +234,7 @@ class IterativeSolver:
 
     def __init__(self, matrix: PETSc.Mat, rigid_motions: list[NDArray]) -> None:
         self.matrix = matrix
-        basis = []
+        basis = list[PETSc.Vec]()
         for motion in rigid_motions:
             vector = matrix.createVecRight()
             vector.array[:] = motion

@@ -11,7 +11,7 @@ from mechlearn.network import Network
 from mechlearn.render.colours import SOURCE, TARGET
 from mechlearn.tasks.ports import Port
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import Source, Target, Terminal
+from mechlearn.tasks.task import Source, Target, Terminal, ids_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,4 +196,5 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
 
 def held_nodes(problem: Problem) -> NDArray[np.int64]:
     """The nodes of all supports."""
-    return np.unique(np.array([n for s in problem.task.supports for n in s.nodes], dtype=np.int64))
+    held = [n for s in problem.task.supports for n in ids_of(s)]
+    return np.unique(np.array(held, dtype=np.int64))

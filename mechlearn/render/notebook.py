@@ -49,7 +49,7 @@ def network_html(network: Network) -> str:
 def task_html(task: "Task") -> str:
     """Card of a task: supports, sources and targets."""
     rows = [
-        (kind, str(terminal.name), _where(terminal), terminal.quantity, _asked(terminal))
+        (kind, terminal.name, _where(terminal), terminal.quantity, _asked(terminal))
         for kind, terminals in (("source", task.sources), ("target", task.targets))
         for terminal in terminals
     ]
@@ -167,7 +167,7 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
 def _where(terminal: Any) -> str:
     nodes = terminal.nodes
     if getattr(terminal, "cell", None) is not None:
-        return f"cell {listed(np.atleast_1d(terminal.cell))}"
+        return f"cell {listed(terminal.cell_names)}"
     if nodes is None:
         return f"near {tuple(terminal.near)}"
     if isinstance(nodes, str):

@@ -7,7 +7,7 @@ import numpy as np
 from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.plots import in_words
-from mechlearn.tasks.task import Source, Support, Terminal
+from mechlearn.tasks.task import Source, Support, Target, Terminal
 from mechlearn.units import percent, typeset
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _network(network: Network) -> str:
 
 def _support(support: Support, run: "Run") -> str:
     what = f" in {' and '.join(support.components)}" if support.components else ""
-    which = _nodes(support.nodes, run)
-    return f"{which[0].upper()}{which[1:]} {'is' if len(support.nodes) == 1 else 'are'} held{what}."
+    which, nodes = _nodes(support.nodes, run), support.nodes or ()
+    return f"{which[0].upper()}{which[1:]} {'is' if len(nodes) == 1 else 'are'} held{what}."
 
 
 def _unsupported(run: "Run") -> str:
@@ -102,10 +102,10 @@ def _source(source: Source, run: "Run") -> str:
     return f"{start} a {what} {how} {where}."
 
 
-def _target(target: Terminal, run: "Run") -> str:
+def _target(target: Target, run: "Run") -> str:
     q, start = target.quantity, f"Target “{target.name}”:"
     pair = _is_pair(target, run)
-    match = getattr(target, "match", None)
+    match = target.match
     if not run.setup.task.cost.has_values:
         where = ("between " if pair else "at ") + _nodes(target.nodes, run)
         return f"{start} the {q}{_along(target)} {where} stands for this class."
@@ -125,9 +125,8 @@ def _target(target: Terminal, run: "Run") -> str:
     return f"{start} the {q}{_along(target)} {where} shall then {how}{_limit(target)}."
 
 
-def _limit(target: Terminal) -> str:
-    limit = getattr(target, "limit", None)
-    return {"at_least": ", or more", "at_most": ", or less"}.get(limit, "")
+def _limit(target: Target) -> str:
+    return {"at_least": ", or more", "at_most": ", or less", None: ""}[target.limit]
 
 
 def _examples(run: "Run") -> list[dict[str, Any]]:
@@ -147,7 +146,7 @@ def _along(terminal: Terminal) -> str:
 
 def _component(terminal: Terminal) -> str:
     """Cell and component of a cell source or target."""
-    return f"the cell ({listed(np.atleast_1d(terminal.cell))})"
+    return f"the cell ({listed(terminal.cell_names)})"
 
 
 def _nodes(nodes: Any, run: "Run") -> str:

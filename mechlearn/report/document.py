@@ -133,8 +133,9 @@ def _stability(run: "Run") -> list[tuple[str, str]]:
             "stiffness at every Newton step)"
         )
     out.append(("Stable", how))
-    modes = [softest(run, p) for p in (run.initial, run.learned)]
-    if all(m is not None and len(m) for m in modes):
+    found = [softest(run, p) for p in (run.initial, run.learned)]
+    modes = [m for m in found if m is not None and len(m)]
+    if len(modes) == len(found):
         names = ("Softest motion before", "Softest motion after")
         for name, values in zip(names, modes, strict=True):
             text = f"stiffness {number(values[0], 3)}"
@@ -184,7 +185,7 @@ def _results(run: "Run") -> dict[str, Any]:
     if not run.setup.task.cost.has_values:
         tables = [confusion(run, learned) for learned in (False, True)]
         return {"classes": tables[1][1], "confusion_tables": [_shaded(t) for t, _ in tables]}
-    rows = run.targets
+    rows = list(run.targets)
     if len(rows) > ROWS:
         worst = sorted(range(len(rows)), key=lambda k: -rows[k]["relative_error"])[:ROWS]
         rows = [rows[k] for k in worst]

@@ -37,7 +37,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
 
     Where a state cannot be found, what was found of that path remains, and ``notes`` says so.
     """
-    network, notes = run.network, []
+    network, notes = run.network, list[str]()
     amplitudes = _amplitudes(run)
     count = _examples(run, len(amplitudes))
     found = []
@@ -224,7 +224,7 @@ def _colourings(run: "Run") -> list[dict[str, Any]]:
         out.append({"name": in_words(name), **_table(both), **_values(before, after)})
     for name in run.learned:
         before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
-        ratio = min(before.min(), after.min()) > 0
+        ratio = bool(min(before.min(), after.min()) > 0)
         changed = after / before if ratio else after - before
         none = np.full(changed.shape, float(ratio))
         title = f"{in_words(name)}, learned {'over' if ratio else 'less'} initial"

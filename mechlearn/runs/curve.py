@@ -65,7 +65,7 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
     SolveError
         Where no part of the load has an equilibrium.
     """
-    known = [str(s.name) for s in run.setup.sources]
+    known = [s.name for s in run.setup.sources]
     if not known or (source is not None and source not in known):
         raise InputError(f"source = {source!r} is none of the run's ({listed(known) or 'none'}).")
     if samples < 2:
@@ -74,7 +74,7 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
     at = run.system(example=example, alone=True)
     mine = [k for k, p in enumerate(at.problem.drives) if p.terminal == name]
     ports = at.problem.sources[mine]
-    rows, ended = [], ""
+    rows, ended = list[tuple[Any, ...]](), ""
     for factor in np.linspace(0.0, 1.0, samples):
         try:
             response, free = at.load(float(factor)).response(), at.free

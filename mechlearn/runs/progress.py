@@ -6,17 +6,42 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from mechlearn.errors import plain
 from mechlearn.learning import Learner
 from mechlearn.parallel import tell
 from mechlearn.runs.config import Setup
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
+
 #: Where there is no terminal, a line is printed this often (seconds).
 EVERY = 10.0
 
 
-class Progress:
+class _Display:
+    """A bar on a terminal."""
+
+    _bar: "Bar | None" = None
+
+    def _open(self, title: str, middle: "ProgressColumn", **task: Any) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), middle
+        self._bar = Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True))
+        self._bar.start()
+        self._task = self._bar.add_task(title, **task)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+
+class Progress(_Display):
     """Progress display of a training; passed to ``train`` as ``watch``.
 
     The bar follows the error on a logarithmic scale from where it began to the tolerance, or the
@@ -28,32 +53,18 @@ class Progress:
         self.title = plain(setup.title) or "training"
         self.quiet = quiet
         self.terminal = sys.stderr.isatty() and not quiet
-        self._bar = None
         self._first: float | None = None
         self._printed = 0.0
 
     def __enter__(self) -> "Progress":
         if self.terminal:
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
+            from rich.progress import TextColumn
 
-            self._bar = Bar(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[where]}"),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(self.title, total=1.0, where="setting up")
+            where = TextColumn("{task.fields[where]}")
+            self._open(self.title, where, total=1.0, where="setting up")
         elif not self.quiet:
             tell(f"{self.title}: setting up")
         return self
-
-    def __exit__(self, *_) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def __call__(self, learner: Learner) -> None:
         """Show where the learner is."""
@@ -91,34 +102,19 @@ def patience(title: str, seconds: float = 5.0) -> Iterator[None]:
         timer.cancel()
 
 
-class Counter:
+class Counter(_Display):
     """Progress display of a sweep; passed to ``sweep`` as ``watch``."""
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._bar = None
         self._printed = time.monotonic()
 
     def __enter__(self) -> "Counter":
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
+            from rich.progress import MofNCompleteColumn
 
-            self._bar = Bar(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(self.title, total=None)
+            self._open(self.title, MofNCompleteColumn(), total=None)
         return self
-
-    def __exit__(self, *_) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def __call__(self, done: int, total: int, row: dict) -> None:
         """Show that one more is done."""

@@ -20,9 +20,10 @@ from mechlearn.runs.checkpoint import Interrupted
 from mechlearn.runs.folder import new_folder, within
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train
-from mechlearn.tasks.task import Example, Source, Target, Task
+from mechlearn.tasks.task import Example, Source, Target, Task, Terminal
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
@@ -66,7 +67,7 @@ class Stages:
     def _repr_html_(self) -> str:
         return self._table().to_html(float_format="{:.3g}".format)
 
-    def _table(self):
+    def _table(self) -> "pandas.DataFrame":
         """Errors, and accuracies where there are some, as a pandas table with a row per stage."""
         table = self.error.to_pandas().add_prefix("error ")
         for task in self.accuracy["task"].values:
@@ -149,7 +150,7 @@ def sequence(
                 raise Interrupted(stop.run, runs) from None
             if not runs and start is None:
                 rows.append(_scores(last, tasks, learned=False))
-        if not rows:
+        if not rows and start is not None:
             rows.append(_scores(start, tasks))
         runs.append(last)
         rows.append(_scores(last, tasks))
@@ -181,8 +182,7 @@ def together(**tasks: Task) -> Task:
     if not tasks:
         raise InputError("together: no task is given.")
     first = next(iter(tasks.values()))
-    sources: dict[tuple, Source] = {}
-    targets: dict[tuple, Target] = {}
+    kept: dict[tuple, Terminal] = {}
     called: dict[str, dict[str, str]] = {}
     for name, task in tasks.items():
         if task.supports != first.supports:
@@ -190,11 +190,10 @@ def together(**tasks: Task) -> Task:
         if task.cost != first.cost:
             raise InputError(f"together: task {name!r} has another cost than the first.")
         called[name] = {}
-        for group, terminals in ((sources, task.sources), (targets, task.targets)):
-            for terminal in terminals:
-                kept = group.setdefault(_identity(terminal, name), _renamed(terminal, name))
-                called[name][terminal.name] = kept.name
-    everybody = [t.name for t in (*sources.values(), *targets.values())]
+        for terminal in (*task.sources, *task.targets):
+            same = kept.setdefault(_identity(terminal, name), _renamed(terminal, name))
+            called[name][terminal.name] = same.name
+    everybody = [t.name for t in kept.values()]
     examples: list[Example] = []
     for name, task in tasks.items():
         for example in task.examples or [{}]:
@@ -209,8 +208,8 @@ def together(**tasks: Task) -> Task:
             examples.append(said)
     return Task(
         supports=first.supports,
-        sources=list(sources.values()),
-        targets=list(targets.values()),
+        sources=[t for t in kept.values() if isinstance(t, Source)],
+        targets=[t for t in kept.values() if isinstance(t, Target)],
         examples=examples,
         cost=first.cost,
     )
@@ -242,17 +241,18 @@ def _scores(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[t
     return out
 
 
-def _identity(terminal: Source | Target, task: str) -> tuple:
+def _identity(terminal: Terminal, task: str) -> tuple:
     """Identity of a source or target without its values."""
     places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
     others = tuple(getattr(terminal, name, None) for name in ("scale", "limit", "baseline"))
     match = getattr(terminal, "match", None)
     own = task if match is not None or terminal.near is not None else None
-    return (repr(places), terminal.quantity, np.size(terminal.value), others, match, own)
+    kind, size = type(terminal), np.size(terminal.value)
+    return (kind, repr(places), terminal.quantity, size, others, match, own)
 
 
-def _renamed(terminal: Source | Target, task: str) -> Source | Target:
+def _renamed(terminal: Terminal, task: str) -> Terminal:
     update = {"name": f"{task}.{terminal.name}"}
-    if getattr(terminal, "match", None) is not None:
-        update["match"] = f"{task}.{terminal.match}"
+    if (match := getattr(terminal, "match", None)) is not None:
+        update["match"] = f"{task}.{match}"
     return terminal.model_copy(update=update)

@@ -6,15 +6,15 @@ solid at finite strain. How wide the struts are is said in :mod:`mechlearn.solid
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import Bar, Beam, Element, Solid
-from mechlearn.energies.solid import Hinge
+from mechlearn.energies.solid import Hinge, Material
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.io.meshfile import write_network
 from mechlearn.io.tables import aligned
@@ -64,8 +64,8 @@ def verify(
     *,
     hinge: Hinge | None = None,
     poisson: float = 0.3,
-    material: str = "neo_hookean",
-    order: int = 2,
+    material: Material = "neo_hookean",
+    order: Literal[1, 2] = 2,
     mesh_size: float = 0.5,
 ) -> Verification:
     """Solve the task of a run with every model of its struts.
@@ -87,13 +87,13 @@ def verify(
         raise InputError("What a solid has learned needs no verification as a solid: evaluate it.")
     dim = made.network.dim
     beam_width, joint = _beams(made, hinge, dim)
-    solid = {"poisson": poisson, "order": order, "mesh_size": mesh_size, "hinge": hinge}
+    solid = Solid(material, poisson=poisson, order=order, mesh_size=mesh_size, hinge=hinge)
     body = {"modulus": made.modulus, "width": made.width}
     models: dict[str, tuple[Element, dict[str, Any]]] = {
         "bars": (Bar(), beam_width),
         "beams": (Beam(), beam_width | joint | {"poisson": poisson}),
-        "solid": (Solid(material="linear", **solid), body),
-        "finite solid": (Solid(material=material, **solid), body),
+        "solid": (replace(solid, material="linear"), body),
+        "finite solid": (solid, body),
     }
     rows = [
         {"name": t["name"], **({"example": t["example"]} if "example" in t else {}),

@@ -23,7 +23,7 @@ from mechlearn.tasks.ports import (
     resolve,
 )
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import Target, Task, Terminal
+from mechlearn.tasks.task import Target, Task, Terminal, ids_of
 
 #: What sources and targets of the cell are about.
 OF_CELL = ("strain", "stress", "poisson", "modulus")
@@ -143,7 +143,7 @@ class _Numbers:
         self.components = kinematics.components(network.dim)
         places: dict[tuple, int] = {}
         first: list[int] = []
-        port = []
+        port: list[int] = []
         for terminal in (*task.sources, *task.targets):
             for there in ports_of(terminal, task, network, kinematics):
                 key = (frozenset(there.nodes), there.component, there.cell)
@@ -188,7 +188,7 @@ def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
     dofs: list[int] = []
     for number, support in enumerate(task.supports, 1):
         components = components_of(support.components, known, len(known), f"support {number}")
-        dofs += [len(known) * i + c for i in support.nodes for c in components]
+        dofs += [len(known) * i + c for i in ids_of(support) for c in components]
     return np.unique(np.array(dofs, dtype=np.int64))
 
 
@@ -258,7 +258,9 @@ def _distinct(at: _Numbers, there: NDArray, numbers: NDArray, always: bool = Fal
                 )
 
 
-def _cannot_be_read(at: _Numbers, there, k: int, sources, wrong, held) -> str:
+def _cannot_be_read(
+    at: _Numbers, there: NDArray, k: int, sources: NDArray, wrong: NDArray, held: NDArray
+) -> str:
     """Reason why a target cannot be learned, as a sentence."""
     example = int(np.argmax(wrong))
     name, place, what = name_of(at.terminals[k]), at.place(k), at.terminals[k].quantity
@@ -292,8 +294,8 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
             f"number{'s' if expected > 1 else ''}, not {len(numbers[wrong[0]])}."
         )
     values = np.array(numbers, dtype=float).reshape(-1, expected)
-    distance = terminal.quantity == "strain" and VOLUME not in np.atleast_1d(terminal.cell or "")
-    low = np.flatnonzero((values <= -1).any(axis=1)) if distance else []
+    distance = terminal.quantity == "strain" and VOLUME not in terminal.cell_names
+    low = np.flatnonzero(distance & (values <= -1).any(axis=1))
     if len(low):
         raise InputError(
             f"example {np.flatnonzero(there)[low[0]] + 1}: strain = {values[low[0]].min():g} of "
@@ -304,8 +306,8 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
 
 def _limit(port: Port, terminal: Terminal) -> float:
     """Side on which a port may exceed the wanted value: up (1), down (-1), none (0)."""
-    way = {"at_least": 1.0, "at_most": -1.0}.get(getattr(terminal, "limit", None), 0.0)
-    return way * np.sign(port.unit)
+    limit = getattr(terminal, "limit", None)
+    return float(((limit == "at_least") - (limit == "at_most")) * np.sign(port.unit))
 
 
 def _match(at: _Numbers) -> NDArray:
@@ -348,8 +350,9 @@ def _scale(at: _Numbers, everything: NDArray) -> NDArray:
         size = np.abs(everything[:, k]).max() / unit[k]
         largest[terminal.quantity] = max(largest.get(terminal.quantity, 0.0), size)
     scale = []
-    for k in np.flatnonzero(at.is_target):
-        terminal = terminals[k]
+    for k, terminal in enumerate(terminals):
+        if not isinstance(terminal, Target):
+            continue
         if terminal.scale is not None:
             scale.append(np.full(len(everything), terminal.scale * unit[k]))
             continue
@@ -365,7 +368,9 @@ def _scale(at: _Numbers, everything: NDArray) -> NDArray:
     return np.array(scale).T
 
 
-def _gauge(motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, unloaded: bool):
+def _gauge(
+    motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, unloaded: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
     Where supports leave rigid motions, nodes that are always held may stop some of them: those that

@@ -10,6 +10,7 @@ that never move are no ports; they are taken out of the equations altogether.
 the ports of each of its sources and targets.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
 from mechlearn.network import Network, nearest_image
-from mechlearn.tasks.task import PLACES, Nodes, Source, Support, Task, Terminal
+from mechlearn.tasks.task import PLACES, Nodes, Source, Support, Task, Terminal, ids_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def ports_of(
     """
     if terminal.cell is not None:
         return _cell_ports(terminal, task, network)
-    nodes, name = terminal.nodes, name_of(terminal)
+    nodes, name = ids_of(terminal), name_of(terminal)
     known = kinematics.components(network.dim)
     single = not isinstance(terminal.value, list)
     if not single and terminal.quantity == "strain":
@@ -107,7 +108,7 @@ def ports_of(
 
 
 def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
-    nodes, name = terminal.nodes, name_of(terminal)
+    nodes, name = ids_of(terminal), name_of(terminal)
     if len(nodes) != 2:
         raise InputError(
             f"{name}: a {terminal.quantity} of one number needs a pair of nodes, not {len(nodes)}."
@@ -124,7 +125,7 @@ def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
 
 
 def components_of(
-    names: list[str] | None, known: tuple[str, ...], first: int, what: str
+    names: Sequence[str] | None, known: tuple[str, ...], first: int, what: str
 ) -> list[int]:
     """Numbers of the named components; of the ``first`` ones where none are named."""
     if names is None:
@@ -142,14 +143,13 @@ def components_of(
 
 
 def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
-    names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
-    many = isinstance(terminal.value, list)
+    names, many = terminal.cell_names, isinstance(terminal.value, list)
     if np.size(terminal.value) != len(names) or many != isinstance(terminal.cell, list):
         raise InputError(
             f"{name_of(terminal)}: {terminal.quantity} = {terminal.value} needs one number for "
             f"each of cell = {terminal.cell}."
         )
-    volume = abs(float(np.linalg.det(network.cell)))
+    volume = abs(float(np.linalg.det(network.lattice_vectors)))
     ports = []
     for name in names:
         unit = 1.0
@@ -190,10 +190,10 @@ def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[st
         there = []
         for source in task.sources:
             value = example.get(source.name, source.value)
-            if source.cell is None or source.quantity != "strain" or value == "free":
+            if source.quantity != "strain" or value == "free":
                 continue
-            names = source.cell if isinstance(source.cell, list) else [source.cell]
-            there += [p for p in zip(names, np.atleast_1d(value), strict=False) if p[0] in among]
+            strains = zip(source.cell_names, np.atleast_1d(value), strict=False)
+            there += [(str(c), float(v)) for c, v in strains if c in among]
         found.update(there or [("", 0.0)])
         if len(there) > 1:
             break
@@ -217,14 +217,14 @@ def check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
         )
     known = cell_components(network.dim)
     for terminal in (*task.sources, *task.targets):
-        names = terminal.cell if isinstance(terminal.cell, list) else [terminal.cell]
-        for name in names:
-            if name not in (*known, VOLUME, None):
+        for name in terminal.cell_names:
+            if name not in (*known, VOLUME):
                 raise InputError(
                     f"{name_of(terminal)}: cell = {name!r} is not known in {network.dim}D; known "
                     f"are {listed([*known, VOLUME])}."
                 )
-        if len(set(names)) < max(len(names), 1):
+        names = terminal.cell_names
+        if terminal.cell is not None and len(set(names)) < max(len(names), 1):
             raise InputError(f"{name_of(terminal)}: cell names nothing, or a component twice.")
         of_nodes = terminal.quantity == kinematics.across or isinstance(terminal.value, list)
         if terminal.cell is None and of_nodes:
@@ -326,7 +326,7 @@ def _near(table: Support | Terminal, network: Network, taken: set[int], what: st
     if len(near) != network.dim:
         raise InputError(f"{what}: near needs {network.dim} numbers in {network.dim}D.")
     if network.periodic:
-        place = np.asarray(near) @ network.cell
+        place = np.asarray(near) @ network.lattice_vectors
     else:
         low = network.nodes.min(axis=0)
         place = low + np.asarray(near) * np.ptp(network.nodes, axis=0)
@@ -365,5 +365,5 @@ def close_pairs(network: Network, among: NDArray | None = None) -> NDArray[np.in
 def _distance(points: NDArray, place: NDArray, network: Network) -> NDArray:
     away = points - place
     if network.periodic:
-        away = away + nearest_image(away, network.cell) @ network.cell
+        away = away + nearest_image(away, network.lattice_vectors) @ network.lattice_vectors
     return np.linalg.norm(away, axis=1)

@@ -134,7 +134,7 @@ class Terminal(Table):
         As current, in capacitors.
     """
 
-    name: str | None = None
+    name: str = ""
     nodes: Nodes | None = None
     near: list[Finite] | None = None
     cell: CellComponent | list[CellComponent] | None = None
@@ -157,6 +157,11 @@ class Terminal(Table):
         return self
 
     @property
+    def cell_names(self) -> list[CellComponent]:
+        """Components of the cell that it is about; none of one at nodes."""
+        return self.cell if isinstance(self.cell, list) else [self.cell] if self.cell else []
+
+    @property
     def quantities(self) -> list[str]:
         """All quantities that have a value; exactly one is right."""
         return [word for word in QUANTITIES if getattr(self, word, None) is not None]
@@ -172,6 +177,11 @@ class Terminal(Table):
         @property
         def quantity(self) -> str:
             """Name of the quantity, such as "strain"."""
+
+
+def ids_of(table: Support | Terminal) -> list[int]:
+    """Node ids of a support, source or target, once its labels and places are resolved."""
+    return [node for node in table.nodes or () if isinstance(node, int)]
 
 
 class Source(Terminal):
@@ -308,11 +318,11 @@ class Task(Table):
         named: list[str] = []
         for kind, terminals in (("source", self.sources), ("target", self.targets)):
             for number, terminal in enumerate(terminals, 1):
-                if terminal.name is None:
+                if not terminal.name:
                     object.__setattr__(
                         terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
                     )
-                named.append(str(terminal.name))
+                named.append(terminal.name)
         twice = {n for n in named if named.count(n) > 1}
         if twice:
             raise ValueError(f"two sources or targets have the name {min(twice)!r}")
@@ -335,7 +345,7 @@ class Task(Table):
 
     def _fill(self, target: Target) -> None:
         """Check the source that a target reads at; find a value that is in the examples alone."""
-        name, known = str(target.name), [s.name for s in self.sources]
+        name, known = target.name, [s.name for s in self.sources]
         if target.source is not None and target.source not in known:
             raise ValueError(
                 f"target {name!r} reads at {target.source!r}, which is no source "
