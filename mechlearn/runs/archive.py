@@ -11,13 +11,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, about, failure
-from mechlearn.runs.folder import FILES, has_checkpoint, locked
 from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.io.untrusted import check_hdf
 from mechlearn.io.writing import staged_files
 from mechlearn.network import Network
-from mechlearn.schema import key_path
 from mechlearn.runs.config import Setup, read_setup, to_toml
+from mechlearn.runs.folder import FILES, has_checkpoint, locked
+from mechlearn.schema import key_path
 from mechlearn.tasks.data import write_examples
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Interrupted trainings: signals that end them, and checkpoints from which they resume.
 
-Checkpoints are atomic, and the last two are kept: where the last turns out to be damaged, a training goes on from the one
-before. What they hold is plain arrays and text, read with every size checked.
+Checkpoints are atomic, and the last two are kept: where the last turns out to be damaged, a
+training goes on from the one before. What they hold is plain arrays and text, read with every size
+checked.
 """
 
 import hashlib
@@ -19,12 +20,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError, MechlearnError, failure
-from mechlearn.runs.folder import BEFORE, CHECKPOINT, Place, resumable
 from mechlearn.io.untrusted import read_arrays
 from mechlearn.io.writing import write_atomic
 from mechlearn.learning import Learner
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
+from mechlearn.runs.folder import BEFORE, CHECKPOINT, Place, resumable
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run

@@ -3,26 +3,25 @@
 import logging
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mechlearn import networks
+from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, element_of, energies
 from mechlearn.energies.element import PLUS
 from mechlearn.errors import InputError
 from mechlearn.extensions import load_packages, name_of, needed, registries, table_of
-from mechlearn.learning.optimisers import Train
-from mechlearn.attributes import values_per_bond
 from mechlearn.learning.device import Imperfections
 from mechlearn.learning.dofs import Learn
+from mechlearn.learning.optimisers import Train
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.schema import Table, build, input_error
+from mechlearn.schema import Table, input_error
 from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.data import read_examples
 from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from mechlearn.energies import BondEnergy
 from mechlearn.errors import InputError, listed
 from mechlearn.runs.run import Run
 from mechlearn.runs.summary import target_table

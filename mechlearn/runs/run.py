@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from mechlearn.runs.archive import read_run, write_run
 from mechlearn.attributes import fixed, fixed_array
 from mechlearn.energies import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
-from mechlearn.runs.folder import new_folder
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
-from mechlearn.runs.summary import Targets, target_table
+from mechlearn.runs.archive import read_run, write_run
 from mechlearn.runs.config import TASK_TABLES, Setup
+from mechlearn.runs.folder import new_folder
+from mechlearn.runs.summary import Targets, target_table
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-    from mechlearn.runs.curve import Curve
     from mechlearn.learning.system import System
+    from mechlearn.runs.curve import Curve
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -173,8 +173,8 @@ class Run:
         InputError
             For a task that makes no sense on the network, and an example that there is not.
         """
-        from mechlearn.learning.system import System
         from mechlearn.fenics import MPI
+        from mechlearn.learning.system import System
 
         learns = {
             name: learning_mask(table.frozen, self.network, name)

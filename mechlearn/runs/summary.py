@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies.rigidity import uncounted
-from mechlearn.equilibrium import NewtonEquilibrium, EquilibriumState
-from mechlearn.equilibrium.driving import source_table
 from mechlearn.attributes import FixedList
+from mechlearn.energies.rigidity import uncounted
+from mechlearn.equilibrium import EquilibriumState, NewtonEquilibrium
+from mechlearn.equilibrium.driving import source_table
 from mechlearn.errors import SolveError, plain
 from mechlearn.io.tables import aligned
 from mechlearn.learning import Learner

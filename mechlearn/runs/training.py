@@ -9,20 +9,20 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from mechlearn.runs.checkpoint import Checkpoints, Interrupted
+from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, element_for
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
-from mechlearn.attributes import values_per_bond
-from mechlearn.learning.dofs import Learn, learning_tables
 from mechlearn.learning.device import Imperfections, devices
+from mechlearn.learning.dofs import Learn, learning_tables
 from mechlearn.learning.optimisers import Optimiser
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
-from mechlearn.runs.run import Run
+from mechlearn.runs.checkpoint import Checkpoints, Interrupted
 from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
-from mechlearn.runs.warm_start import begin_with, with_start
+from mechlearn.runs.run import Run
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
+from mechlearn.runs.warm_start import begin_with, with_start
 from mechlearn.tasks.ports import by_label
 from mechlearn.tasks.task import Task
 

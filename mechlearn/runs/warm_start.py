@@ -9,8 +9,8 @@ from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
-from mechlearn.runs.run import Run
 from mechlearn.runs.config import Setup
+from mechlearn.runs.run import Run
 
 #: On a scale that never reaches a bound no value begins nearer to it, as a part of the range.
 NEAR = 1e-6

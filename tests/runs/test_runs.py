@@ -6,20 +6,18 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import meshio
 import numpy as np
 import pytest
-from ranks import command_on_ranks
 import xarray
+from ranks import command_on_ranks
 
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
 from mechlearn.runs.config import read_setup
-
 
 SMALL = """
 title = "small"

@@ -5,9 +5,8 @@ import pytest
 
 from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.errors import InputError
-from mechlearn.learning.dofs import Learn
 from mechlearn.learning.device import Imperfections
-from mechlearn.learning.rules import CoupledLearning
+from mechlearn.learning.dofs import Learn
 from mechlearn.runs.training import Training, begin, go_on, make_learner, train
 from mechlearn.tasks.task import Source, Target, Task
 
