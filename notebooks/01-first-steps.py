@@ -41,10 +41,7 @@ task
 
 # %%
 run = ml.train(
-    net,
-    task,
-    learn=ml.Learn(bounds=(0.01, 10), initial=1.0),
-    rule=ml.CoupledLearning(eta=0.01),
+    net, task, learn=ml.Learn(bounds=(0.01, 10), initial=1.0), rule=ml.CoupledLearning(eta=0.01)
 )
 run
 

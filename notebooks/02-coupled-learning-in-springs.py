@@ -197,10 +197,7 @@ coarse = [
     for start in starts
 ]
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
-for ax, learned, title in (
-    (axes[0], False, "before"),
-    (axes[1], True, "after"),
-):
+for ax, learned, title in ((axes[0], False, "before"), (axes[1], True, "after")):
     place = five.nodes + symmetric[0].system(learned=learned).free.states()[0]
     for a, b in five.edges:
         ax.plot(*place[[a, b]].T, color=BLUE, linewidth=3)

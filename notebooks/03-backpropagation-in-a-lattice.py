@@ -84,13 +84,7 @@ def ask(left, right):
     task = ml.Task(supports=values.supports, sources=values.sources, targets=targets)
     learn = values.learn["stiffness"]
     return ml.train(
-        lattice,
-        task,
-        learn=learn,
-        rule=ml.GradientDescent(),
-        rate=0.02,
-        steps=300,
-        tolerance=1e-6,
+        lattice, task, learn=learn, rule=ml.GradientDescent(), rate=0.02, steps=300, tolerance=1e-6
     )
 
 

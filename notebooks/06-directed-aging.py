@@ -227,8 +227,7 @@ def creep(network, strain):
 
 
 PUSHED = ml.Task(
-    sources=[ml.Source(cell="xx", strain=-TRAINED)],
-    targets=[ml.Target(cell="yy", strain=1.0)],
+    sources=[ml.Source(cell="xx", strain=-TRAINED)], targets=[ml.Target(cell="yy", strain=1.0)]
 )
 
 

@@ -100,13 +100,7 @@ dict(zip(counts, np.round(by_change, 3).tolist(), strict=True))
 # of a step follow from one solve.
 
 # %%
-pruned = ml.train(
-    net,
-    task,
-    learn=ml.Learn(initial=1.0),
-    rule=ml.GreedyPruning(),
-    tolerance=0.01,
-)
+pruned = ml.train(net, task, learn=ml.Learn(initial=1.0), rule=ml.GreedyPruning(), tolerance=0.01)
 history = pruned.history.stiffness.values
 lost = np.flatnonzero(pruned.learned["stiffness"] == 0)
 by_pruning = pruned.history.output.values[:, 0, 0] / 0.05

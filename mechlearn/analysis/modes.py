@@ -134,11 +134,7 @@ class Overlap(Result):
 
 
 def spectrum(
-    subject: "Run | System",
-    *,
-    modes: int | None = None,
-    example: int = 0,
-    learned: bool = True,
+    subject: "Run | System", *, modes: int | None = None, example: int = 0, learned: bool = True
 ) -> Spectrum:
     """The modes of a network: all of them, or the softest.
 

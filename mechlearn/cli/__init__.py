@@ -58,18 +58,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for command in (
-    check,
-    train,
-    evaluate,
-    compare,
-    sweep,
-    verify,
-    render,
-    export,
-    report,
-    view,
-):
+for command in (check, train, evaluate, compare, sweep, verify, render, export, report, view):
     app.command(with_plugins(command))
 app.register_install_completion_command(help="Complete commands and options in this shell.")
 

@@ -12,13 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium.conditions import (
-    Imposed,
-    PortReader,
-    Reading,
-    check_size,
-    tie_to_ground,
-)
+from mechlearn.equilibrium.conditions import Imposed, PortReader, Reading, check_size, tie_to_ground
 from mechlearn.equilibrium.kkt import KKTSystem, Tangent
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model

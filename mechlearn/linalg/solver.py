@@ -307,10 +307,7 @@ class ColumnBlocks:
     """
 
     def __init__(
-        self,
-        matrix: PETSc.Mat,
-        order: NDArray[np.int64] | None = None,
-        arm: NDArray | None = None,
+        self, matrix: PETSc.Mat, order: NDArray[np.int64] | None = None, arm: NDArray | None = None
     ) -> None:
         self._arm = arm
         self._matrix, self._comm, self._order = matrix, matrix.comm.tompi4py(), order

@@ -19,11 +19,7 @@ LARGEST_RADIUS = {2: 1.0, 3: 1.2}
 
 @one_thread()
 def delaunay(
-    nodes: int = 100,
-    dim: int = 2,
-    seed: int = 0,
-    periodic: bool = False,
-    separation: float = 0.7,
+    nodes: int = 100, dim: int = 2, seed: int = 0, periodic: bool = False, separation: float = 0.7
 ) -> Network:
     """Delaunay triangulation of random points a minimal distance apart: z about 6 or 14.
 

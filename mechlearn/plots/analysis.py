@@ -160,11 +160,7 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     for k, name in enumerate(found.targets):
         colour = COLOURS[k % len(COLOURS)]
         ax.plot(
-            found.amplitudes,
-            found.outputs[:, k],
-            color=colour,
-            linewidth=2.2,
-            label=escaped(name),
+            found.amplitudes, found.outputs[:, k], color=colour, linewidth=2.2, label=escaped(name)
         )
         ideal = found.amplitudes * found.wanted[k]
         ax.plot(found.amplitudes, ideal, "--", color=colour, linewidth=1.2)

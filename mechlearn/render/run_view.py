@@ -14,12 +14,7 @@ from mechlearn.plots import in_words
 from mechlearn.render.bending import bent, shares
 from mechlearn.render.captions import percent, scale, which_example
 from mechlearn.render.colours import Shades
-from mechlearn.render.deformation import (
-    RigidMotion,
-    amplification,
-    bond_strains,
-    rigid_motion,
-)
+from mechlearn.render.deformation import RigidMotion, amplification, bond_strains, rigid_motion
 from mechlearn.render.fields import Body, RunStates, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene

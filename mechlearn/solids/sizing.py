@@ -75,11 +75,7 @@ class SizedStruts:
 
 
 def size_struts(
-    run: "Run",
-    *,
-    largest: float | None = None,
-    smallest: float | None = None,
-    drop: bool = True,
+    run: "Run", *, largest: float | None = None, smallest: float | None = None, drop: bool = True
 ) -> SizedStruts:
     """Struts with the learned stiffnesses.
 

@@ -281,11 +281,7 @@ def resolve(task: Task, network: Network) -> Task:
     held, driven = len(task.supports), len(task.supports) + len(task.sources)
     targets = [t.model_copy(update={"source": None}) for t in placed[driven:]]
     return task.model_copy(
-        update={
-            "supports": placed[:held],
-            "sources": placed[held:driven],
-            "targets": targets,
-        }
+        update={"supports": placed[:held], "sources": placed[held:driven], "targets": targets}
     )
 
 

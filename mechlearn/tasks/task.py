@@ -7,13 +7,7 @@ once. They say *what* in the user's words; :mod:`mechlearn.tasks.problem` says i
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    InstanceOf,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from mechlearn.network import LARGEST
 from mechlearn.schema import Table

@@ -242,10 +242,7 @@ def test_perfect_columns_buckle_as_bent_ones_do(part):
     """Whatever the load does in one step, nothing is left standing beyond Euler's."""
     shortened = part * np.pi**2 * 0.1**2 / 12
     task = Task(
-        supports=[
-            Support(nodes=[0], components=["x", "y"]),
-            Support(nodes=[2], components=["y"]),
-        ],
+        supports=[Support(nodes=[0], components=["x", "y"]), Support(nodes=[2], components=["y"])],
         sources=[Source(nodes=[2], components=["x"], displacement=[-shortened])],
         targets=[Target(nodes=[1], components=["y"], displacement=[0.5])],
     )
@@ -589,8 +586,7 @@ def test_zero_modes_of_frames(plane, space, torus):
 def test_a_chain_holds_as_a_frame_and_flops_with_pins():
     net = Network([[0, 0], [1, 0.5], [2, 0.0]], [[0, 1], [1, 2]])
     task = Task(
-        sources=[Source(nodes=[0, 2], strain=0.01)],
-        targets=[Target(nodes=[0, 1], strain=0.1)],
+        sources=[Source(nodes=[0, 2], strain=0.01)], targets=[Target(nodes=[0, 1], strain=0.1)]
     )
     learn = {"width": ml.Learn(bounds=(0.01, 0.5), initial=0.1)}
     assert ml.train(net, task, energy=Beam(), learn=learn, steps=1).summary["steps"] <= 1

@@ -459,8 +459,7 @@ needs_ccx = pytest.mark.skipif(shutil.which("ccx") is None, reason="CalculiX (cc
 
 @needs_ccx
 @pytest.mark.parametrize(
-    ("dim", "energy"),
-    [(d, e) for d in (2, 3) for e in ("spring", "bar", "beam")] + [(2, "solid")],
+    ("dim", "energy"), [(d, e) for d in (2, 3) for e in ("spring", "bar", "beam")] + [(2, "solid")]
 )
 def test_decks_answer_as_the_models_do(flat, deep, energy, dim, tmp_path):
     run = {2: flat, 3: deep}[dim]

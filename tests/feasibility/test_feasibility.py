@@ -169,12 +169,7 @@ def test_check_says_what_is_out_of_reach(tmp_path, capsys):
     path = tmp_path / "task.toml"
     for wanted, options, code, words in (
         ("-0.8e-3", [], 0, ["2 independent answers are wanted; 28 parameters learn"]),
-        (
-            "-0.8e-3",
-            ["--feasible"],
-            1,
-            ["target error; cost", "widen bounds"],
-        ),
+        ("-0.8e-3", ["--feasible"], 1, ["target error; cost", "widen bounds"]),
         ("-0.6e-3", ["--feasible"], 0, ["within reach"]),
     ):
         path.write_text(text.replace("[-0.6e-3]", f"[{wanted}]"))

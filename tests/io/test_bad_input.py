@@ -228,11 +228,7 @@ CASES = {
         '[train.optimiser]\nname = ["adam"]\n',
         r"optimiser = \['adam'\] must be an optimiser: .* known are adam",
     ),
-    "key of several lines": (
-        "train",
-        '[train]\n"a\\nb" = 1\n',
-        r"train\.a\\nb is not a known key",
-    ),
+    "key of several lines": ("train", '[train]\n"a\\nb" = 1\n', r"train\.a\\nb is not a known key"),
     "number whose square is none": (
         "sources",
         "[[sources]]\nnodes = [0, 7]\nstrain = 1e200\n",

@@ -8,8 +8,7 @@ from mechlearn.errors import InputError
 from mechlearn.learning.rules import Method
 
 TASK = ml.Task(
-    sources=[ml.Source(nodes=[0, 7], strain=0.1)],
-    targets=[ml.Target(nodes=[3, 12], strain=0.06)],
+    sources=[ml.Source(nodes=[0, 7], strain=0.1)], targets=[ml.Target(nodes=[3, 12], strain=0.06)]
 )
 
 

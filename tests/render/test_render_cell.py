@@ -85,12 +85,7 @@ def test_wanted_sides_of_the_cell_are_where_its_strain_is_what_is_wanted(torus):
 
 @pytest.mark.parametrize(
     ("energy", "learn"),
-    [
-        (Spring(), STIFFNESS),
-        (FiniteSpring(), STIFFNESS),
-        (Beam(), WIDTH),
-        (FiniteBeam(), WIDTH),
-    ],
+    [(Spring(), STIFFNESS), (FiniteSpring(), STIFFNESS), (Beam(), WIDTH), (FiniteBeam(), WIDTH)],
 )
 def test_bonds_of_a_strained_cell_are_drawn_as_long_as_they_are(torus, energy, learn):
     """Across the cell too; those behind, at rest, as long as they were."""

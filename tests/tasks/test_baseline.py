@@ -11,11 +11,7 @@ import mechlearn as ml
 from mechlearn.energies import FiniteSpring, Solid, Spring
 from mechlearn.extensions import name_of
 from mechlearn.fenics import MPI
-from mechlearn.learning.rules import (
-    CoupledLearning,
-    EquilibriumPropagation,
-    GradientDescent,
-)
+from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.runs.checkpoint import Checkpoints
 from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
 from mechlearn.runs.training import train_setup

@@ -84,10 +84,7 @@ def test_a_cube_of_resistors_has_its_resistance_and_learns_another(pair, ohms):
             ml.Task(sources=[voltage], targets=[ml.Target(nodes=list(pair[::-1]), current=-1.0)]),
             -2 / ohms,
         ),
-        (
-            ml.Task(sources=[one_end, ground], targets=[ml.Target(source="in", voltage=[1.0])]),
-            ohms,
-        ),
+        (ml.Task(sources=[one_end, ground], targets=[ml.Target(source="in", voltage=[1.0])]), ohms),
         (
             ml.Task(sources=[one_end, ground], targets=[ml.Target(source="out", current=[-2.0])]),
             -1.0,
@@ -186,8 +183,7 @@ def driven(plane):
             ],
         ),
         "limit": ml.Task(
-            sources=[pull],
-            targets=[ml.Target(source="pull", strain=0.2, limit="at_least"), far],
+            sources=[pull], targets=[ml.Target(source="pull", strain=0.2, limit="at_least"), far]
         ),
         "match": ml.Task(
             sources=[pull],
@@ -255,9 +251,7 @@ def test_tip_of_a_cantilever_bends_as_beams_do():
     stiff = modulus * width**3 / 12
     shear = 5 / 6 * modulus / 2.6 * width
     sag = load * length**3 / (3 * stiff) + load * length / shear
-    given = {
-        "width": ml.Learn(bounds=(0.01, 1.0), initial=width),
-    }
+    given = {"width": ml.Learn(bounds=(0.01, 1.0), initial=width)}
     run = ml.train(bar, task, energy=ml.Beam(), learn=given, material={"modulus": modulus}, steps=0)
     assert run.targets[0]["reached"] == pytest.approx(sag, rel=1e-7)
 

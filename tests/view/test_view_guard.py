@@ -194,13 +194,7 @@ def test_calls_that_make_no_sense_do_nothing(address, method, arguments):
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"x",
-        CLAIM,
-        struct.pack("<III", 1, 5, 1) + b"xyz",
-        b"\1" + bytes(11),
-    ]
+    [b"", b"x", CLAIM, struct.pack("<III", 1, 5, 1) + b"xyz", b"\1" + bytes(11)]
     + [struct.pack("<III", 1, 0, len(m)) + m for m in (b"\x01", b"\xc1", b"\x81\xa2id\x01")],
 )
 def test_messages_that_are_none_end_the_talk_and_take_no_memory(served, content):
