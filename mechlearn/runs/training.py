@@ -256,9 +256,7 @@ def train(
 
 
 def train_file(
-    path: str | Path,
-    watch: Callable[[Learner], None] | None = None,
-    comm: MPI.Comm | None = None,
+    path: str | Path, watch: Callable[[Learner], None] | None = None, comm: MPI.Comm | None = None
 ) -> Run:
     """Train a network as a task file describes.
 

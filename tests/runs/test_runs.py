@@ -209,8 +209,7 @@ def _networks(plane, space, torus):
 
 @pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".xdmf"])
 @pytest.mark.parametrize(
-    "name",
-    ["plane", "space", "flat in space", "torus", "flat torus in space", "data named shift"],
+    "name", ["plane", "space", "flat in space", "torus", "flat torus in space", "data named shift"]
 )
 def test_networks_come_back_exactly(plane, space, torus, name, suffix, tmp_path):
     net = _networks(plane, space, torus)[name]
