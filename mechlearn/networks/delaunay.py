@@ -8,7 +8,7 @@ from mechlearn.errors import InputError
 from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
-from mechlearn.networks.redundant import remove_redundant
+from mechlearn.networks.prune import remove_redundant
 from mechlearn.networks.spheres import box_side, quench, random_spheres
 
 #: Smallest periodic networks: below, a bond may reach its own image.

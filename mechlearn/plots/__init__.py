@@ -3,8 +3,14 @@
 Nothing of matplotlib is imported before something is drawn.
 """
 
-from mechlearn.plots.classes import confusion, plot_confusion
-from mechlearn.plots.distributions import pick_dof, plot_dofs, plot_spectrum, stiffness_spectrum
+from mechlearn.plots.distributions import (
+    confusion,
+    pick_dof,
+    plot_confusion,
+    plot_dofs,
+    plot_spectrum,
+    stiffness_spectrum,
+)
 from mechlearn.plots.style import INK, in_words, log_ticks, short_number, spans_decades
 from mechlearn.plots.training import plot_bands, plot_error, plot_learning, plot_nudges
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
-from mechlearn.render.lines import space
+from mechlearn.render.geometry import space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
 

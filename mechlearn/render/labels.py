@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.render.captions import label
+from mechlearn.render.geometry import Projection
 from mechlearn.render.marks import Mark
-from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Place, Sheet
 

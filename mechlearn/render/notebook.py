@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.render.captions import percent, sizes
-from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import BOND, CELL, SUPPORT
-from mechlearn.render.lines import segments
+from mechlearn.render.geometry import cell_of, fit_projection, segments
 from mechlearn.render.marks import Mark, held_nodes, marks
-from mechlearn.render.projection import fit_projection
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run

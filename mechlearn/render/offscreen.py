@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.render.drawing import draw_bonds, draw_marks
-from mechlearn.render.projection import Projection
+from mechlearn.render.geometry import Projection
 from mechlearn.render.scene import Scene
 
 

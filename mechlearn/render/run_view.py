@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.plots import in_words
-from mechlearn.render.bending import bent, shares
 from mechlearn.render.captions import percent, scale, which_example
 from mechlearn.render.colours import Shades
-from mechlearn.render.deformation import RigidMotion, amplification, bond_strains, rigid_motion
+from mechlearn.render.deformation import (
+    RigidMotion,
+    amplification,
+    bent,
+    bond_strains,
+    rigid_motion,
+    shares,
+)
 from mechlearn.render.fields import Body, RunStates, State
 from mechlearn.render.marks import held_nodes, marks
 from mechlearn.render.scene import Scene

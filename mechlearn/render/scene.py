@@ -7,11 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
-from mechlearn.render.cell import Cell, cell_of
 from mechlearn.render.deformation import strained
-from mechlearn.render.lines import Segments, dashed, segments, space
+from mechlearn.render.geometry import (
+    MARGIN,
+    Cell,
+    Projection,
+    Segments,
+    cell_of,
+    dashed,
+    fit_projection,
+    segments,
+    space,
+    viewing_direction,
+)
 from mechlearn.render.marks import Mark, apart
-from mechlearn.render.projection import MARGIN, Projection, fit_projection, viewing_direction
 
 #: Dashes that stand for a bond that was removed, and for an edge of the cell that is wanted.
 DASHES, DASHES_OF_CELL = 6, 30

@@ -10,8 +10,8 @@ from mechlearn.io.writing import replaced_file
 from mechlearn.plots import INK, log_ticks, short_number
 from mechlearn.render.captions import percent
 from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.geometry import Projection
 from mechlearn.render.marks import Mark
-from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:

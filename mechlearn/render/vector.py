@@ -8,9 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
 from mechlearn.render.drawing import FADED
-from mechlearn.render.lines import Segments
+from mechlearn.render.geometry import Projection, Segments
 from mechlearn.render.marks import Mark
-from mechlearn.render.projection import Projection
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 from mechlearn.plots import INK
 from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
+from mechlearn.render.geometry import MARGIN
 from mechlearn.render.labels import LABELS
 from mechlearn.render.offscreen import has_display, load_pyvista
-from mechlearn.render.projection import MARGIN
 from mechlearn.render.run_view import Look, RunView, learned_caption
 from mechlearn.render.scene import Scene
 

@@ -16,10 +16,9 @@ from mechlearn.equilibrium.states import Response
 from mechlearn.errors import SolveError
 from mechlearn.learning.system import System
 from mechlearn.plots import in_words
-from mechlearn.render.cell import cell_of
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
 from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
-from mechlearn.render.lines import space
+from mechlearn.render.geometry import cell_of, space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.scene import Scene
 

@@ -24,7 +24,7 @@ from mechlearn.render.deformation import (
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.fields import Body, body
-from mechlearn.render.lines import Segments, segments, space
+from mechlearn.render.geometry import Segments, segments, space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene

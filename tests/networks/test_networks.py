@@ -33,8 +33,7 @@ from mechlearn.networks import (
     triangular,
     trim_floppy,
 )
-from mechlearn.networks.prune import fewest_bonds
-from mechlearn.networks.redundant import remove_redundant
+from mechlearn.networks.prune import fewest_bonds, remove_redundant
 from mechlearn.networks.spheres import random_spheres, relax
 
 LATTICES = [
@@ -468,7 +467,7 @@ def test_pruning_refuses_a_floppy_network_with_bonds_to_spare():
 )
 def test_neighbourhoods_know_which_bonds_can_go(net, dense, monkeypatch):
     """Down to where none can, as singular vectors of the whole network say."""
-    monkeypatch.setattr("mechlearn.networks.redundant.DENSE_LIMIT", dense)
+    monkeypatch.setattr("mechlearn.networks.prune.DENSE_LIMIT", dense)
     order = np.random.default_rng(0).permutation(net.n_edges)
     c = net.compatibility().toarray()
     left = np.ones(net.n_edges, dtype=bool)

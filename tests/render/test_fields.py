@@ -7,10 +7,9 @@ from mechlearn import CoupledLearning, Learn, Source, Target, Task, train
 from mechlearn.energies import Beam, FiniteSpring, Resistor
 from mechlearn.errors import InputError
 from mechlearn.network import Network
-from mechlearn.render.bending import PIECES, bent, shares
-from mechlearn.render.deformation import rigid_motion
+from mechlearn.render.deformation import PIECES, bent, rigid_motion, shares
 from mechlearn.render.fields import RunStates, loaded_states, recorded_states, state_fields
-from mechlearn.render.lines import segments
+from mechlearn.render.geometry import segments
 from mechlearn.render.marks import marks
 from mechlearn.render.run_view import Look, RunView, quantities
 from mechlearn.render.scene import Scene, Solid

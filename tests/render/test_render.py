@@ -16,11 +16,10 @@ from mechlearn.plots import plot_dofs, plot_error
 from mechlearn.render import draw_setup, render, show
 from mechlearn.render.colours import SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import reading, round_factor, without_rigid_motion
+from mechlearn.render.geometry import fit_projection, segments, viewing_direction
 from mechlearn.render.labels import free_places
-from mechlearn.render.lines import segments
 from mechlearn.render.marks import marks
 from mechlearn.render.offscreen import load_pyvista, picture
-from mechlearn.render.projection import fit_projection, viewing_direction
 from mechlearn.render.run_view import Look, RunView
 from mechlearn.render.scene import Scene
 from mechlearn.runs.training import train

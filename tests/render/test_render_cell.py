@@ -10,7 +10,7 @@ from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.render.captions import label, readings
-from mechlearn.render.lines import space
+from mechlearn.render.geometry import space
 from mechlearn.render.marks import Mark, marks
 from mechlearn.render.run_view import Look, RunView
 from mechlearn.render.scene import Scene

@@ -13,7 +13,7 @@ from clients import talk
 
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learning.dofs import Learn
-from mechlearn.render.lines import space
+from mechlearn.render.geometry import space
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import begin, train, train_file
 from mechlearn.tasks.task import Source, Support, Target, Task
