@@ -118,7 +118,8 @@ def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section
     if turned is not None and energy.linear and not np.allclose(turned[0], rigid):
         raise InputError("joint_stiffness: the beams of a deck are joined rigidly.")
     declared = section.modulus * section.area / network.lengths
-    if not np.allclose(axial_stiffness(energy, values), declared, rtol=1e-6):
+    axial = energy.axial_stiffness(values)
+    if axial is None or not np.allclose(axial, declared, rtol=1e-6):
         raise InputError(
             f"model: the struts of a deck stretch as their sections do, a {energy.name} does not."
         )
