@@ -51,20 +51,21 @@ def solve_linear(net, k, rows, values, load=None, rest=None):
     return solution[: len(force)], solution[len(force) :]
 
 
-def finite_energy(net, k, rest, u):
-    """Energy of springs at finite displacement, and its gradient."""
+def finite_energy(net, k, rest, u, cubic=0.0):
+    """Energy of springs at finite displacement, ``k e^2 / 2 + cubic e^4 / 4``, and its gradient."""
     d = net.dim
     x = np.asarray(u).reshape(-1, d)
     vector = net.vectors + x[net.edges[:, 1]] - x[net.edges[:, 0]]
     length = np.linalg.norm(vector, axis=1)
-    pull = (k * (length - rest) / length)[:, None] * vector
+    stretch = length - rest
+    pull = ((k * stretch + cubic * stretch**3) / length)[:, None] * vector
     gradient = np.zeros_like(x)
     np.add.at(gradient, net.edges[:, 1], pull)
     np.add.at(gradient, net.edges[:, 0], -pull)
-    return 0.5 * np.sum(k * (length - rest) ** 2), gradient.ravel()
+    return np.sum(k * stretch**2 / 2 + cubic * stretch**4 / 4), gradient.ravel()
 
 
-def minimise_finite(net, k, pairs, strains, start, held=()):
+def minimise_finite(net, k, pairs, strains, start, held=(), cubic=0.0):
     """Minimise the finite energy with pair distances held, by SLSQP from ``start``."""
     d = net.dim
     free = np.setdiff1d(np.arange(net.n_nodes * d), held)
@@ -97,9 +98,9 @@ def minimise_finite(net, k, pairs, strains, start, held=()):
         for (a, b), s in zip(pairs, strains, strict=True)
     ]
     result = minimize(
-        lambda y: finite_energy(net, k, net.lengths, put(y))[0],
+        lambda y: finite_energy(net, k, net.lengths, put(y), cubic)[0],
         np.asarray(start).ravel()[free],
-        jac=lambda y: finite_energy(net, k, net.lengths, put(y))[1][free],
+        jac=lambda y: finite_energy(net, k, net.lengths, put(y), cubic)[1][free],
         constraints=constraints,
         method="SLSQP",
         options={"maxiter": 2000, "ftol": 1e-15},

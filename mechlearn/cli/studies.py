@@ -51,8 +51,9 @@ def compare(
     from mechlearn.studies.comparison import write_comparison
 
     with about(task):
-        text = write_comparison(setup, task.parent, output, rules or [], seeds)
+        text, failed = write_comparison(setup, task.parent, output, rules or [], seeds)
     say(f"{text}\nWritten to {output}/")
+    _warn_of(failed)
 
 
 def sweep(
@@ -103,9 +104,14 @@ def sweep(
         )
     learned, failed = (sum(map(bool, (r[k] for r in rows))) for k in ("converged", "trouble"))
     say(f"{learned} of {len(rows)} learned, {failed} failed. Written to {output / TABLE}")
-    for row in [r for r in rows if r["trouble"]][:5]:
-        which = ", ".join(f"{k} = {row[k]}" for k in values)
-        warn(f"{which}: {row['trouble']}")
+    members = ((", ".join(f"{k} = {r[k]}" for k in values), r["trouble"]) for r in rows)
+    _warn_of([f"{which}: {trouble}" for which, trouble in members if trouble])
+
+
+def _warn_of(failed: list[str]) -> None:
+    """Warn of the first trainings that failed; the exit code is 1 if there are any."""
+    for text in failed[:5]:
+        warn(text)
     if failed:
         sys.exit(1)
 

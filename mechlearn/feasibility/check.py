@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.extensions import name_of
 from mechlearn.feasibility import Feasibility, counted, searched
+from mechlearn.learning import RuleLearner
 from mechlearn.learning.device import Imperfections
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
@@ -34,6 +37,9 @@ def check_setup(
     problem = learner.problem
     # The first state is found, and what its first step needs.
     learner.train(0, setup.train.tolerance)
+    if setup.train.steps and isinstance(learner, RuleLearner):
+        with np.errstate(over="ignore", invalid="ignore"):  # as in a training
+            learner.moves()
     for dof in learner.dofs:
         dof.learns &= learner.elements.intact
         dof.values = learner.parameters[dof.name]

@@ -134,7 +134,8 @@ class RuleLearner(Learner):
 
         return sense
 
-    def _update(self) -> None:
+    def moves(self) -> list[NDArray[np.float64]]:
+        """Moves of the dofs for the present states, each (m,)."""
         moves = []
         for dof, step in zip(self.dofs, self._steps, strict=True):
             signal = dof.on_scale(self._signal(dof.name))
@@ -144,7 +145,10 @@ class RuleLearner(Learner):
                 step.take_rounding(np.abs(dof.on_scale(self._rounding(dof.name))))
             move = step.move(signal)
             moves.append(move if self.step_scale.factor == 1 else self.step_scale.factor * move)
-        for dof, move in zip(self.dofs, moves, strict=True):
+        return moves
+
+    def _update(self) -> None:
+        for dof, move in zip(self.dofs, self.moves(), strict=True):
             self.elements.apply_step(dof, move, self._moment)
             # A product that is finite says of both that all their numbers are.
             if not math.isfinite(move.dot(dof.values)):

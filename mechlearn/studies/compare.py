@@ -68,7 +68,8 @@ def all_rules(beta: float) -> dict[str, Procedure]:
 class RuleResult:
     """Training by one rule from one start: errors and cosines by step, and the outcome.
 
-    ``cosine`` is that between a local rule's signal and the exact gradient of the cost.
+    ``cosine`` is that between a local rule's signal and the exact gradient of the cost. ``began``
+    is False for a rule that is not for the task.
     """
 
     rule: str
@@ -78,6 +79,7 @@ class RuleResult:
     converged: bool
     wall_s: float
     trouble: str = ""
+    began: bool = True
 
 
 def compare(
@@ -100,7 +102,7 @@ def compare(
     Raises
     ------
     InputError
-        For an unknown rule, and where the task itself is wrong.
+        For an unknown rule, and where the task itself is wrong, or its own rule.
     """
     setup = with_start(setup, folder)
     if seeds > 1:
@@ -111,8 +113,8 @@ def compare(
         setup = setup.model_copy(update={"learn": learn})
     build = _Builder(setup, folder)
     known = all_rules(natural_beta(build(GradientDescent(), 0)))
-    rule = setup.procedure
-    known |= dict.fromkeys(needed((name_of(rule), rule)), rule)
+    own = setup.procedure
+    known |= dict.fromkeys(needed((name_of(own), own)), own)
     chosen = {name: pick(known, name, "rules") for name in names} or known
     results = []
     for name, rule in chosen.items():
@@ -122,10 +124,11 @@ def compare(
             try:
                 learner = build(rule, seed)
             except InputError as error:
-                if names:
+                if names or rule is own:
                     raise
                 # Not every rule is for every task: a cost without values, a nonlinear element.
-                results.append(RuleResult(name, seed, NOTHING, NOTHING, False, 0.0, str(error)))
+                none = RuleResult(name, seed, NOTHING, NOTHING, False, 0.0, str(error), False)
+                results.append(none)
             else:
                 results.append(_train(learner, name, seed, setup))
     return results

@@ -12,8 +12,11 @@ from mechlearn.studies.compare import NudgeStudy, compare, nudge_study, table, w
 
 def write_comparison(
     setup: Setup, folder: Path, output: Path, names: Sequence[str], seeds: int
-) -> str:
-    """Compare rules on a task, write tables and figures, and return the table as text."""
+) -> tuple[str, list[str]]:
+    """Compare rules on a task and write tables and figures.
+
+    Returns the table as text, and the trainings that failed with their errors.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,7 +42,8 @@ def write_comparison(
     plot_nudges(studies, figure.subplots(2, 2).ravel())
     with replaced_file(output / "nudges.png") as place:
         figure.savefig(place, dpi=150)
-    return _text(rows, studies)
+    failed = [t for t in results if t.trouble and t.began]
+    return _text(rows, studies), [f"{t.rule}, start {t.seed + 1}: {t.trouble}" for t in failed]
 
 
 def _rows(studies: Sequence[NudgeStudy]) -> list[dict]:

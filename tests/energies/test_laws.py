@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import ufl
+from reference import minimise_finite
 
+import mechlearn as ml
 from mechlearn.energies.derivatives import Pointwise
 from mechlearn.errors import InputError
 
@@ -61,3 +63,32 @@ def test_functions_of_ufl_have_the_slopes_of_their_values(function):
 def test_what_numpy_does_not_know_is_refused_in_a_sentence():
     with pytest.raises(InputError, match="may not use UFL's BesselK; its scalar functions"):
         Pointwise(lambda x: ufl.bessel_K(1, x), ["x"])
+
+
+class StiffeningSpring(ml.FiniteSpring):
+    name = "stiffening"
+    parameters = (*ml.FiniteSpring.parameters, ml.Parameter("cubic", 1000.0))
+
+    def energy(self, strain, length, stiffness, rest_length, cubic):
+        return stiffness * strain**2 / 2 + cubic * strain**4 / 4
+
+
+@pytest.mark.parametrize("learned", ["stiffness", "cubic"])
+def test_a_stiffening_spring_learns_the_minimum_of_its_energy(plane, learned):
+    """At a strain of 0.1, where the cubic force is ten times the linear one."""
+    source, target = plane.edges[0].tolist(), plane.edges[1].tolist()
+    task = ml.Task(
+        sources=[ml.Source(nodes=source, strain=0.1)],
+        targets=[ml.Target(nodes=target, strain=0.04)],
+    )
+    run = ml.train(plane, task, energy=StiffeningSpring, learn=learned, steps=3)
+    values = {"stiffness": 1.0, "cubic": 1000.0, learned: run.learned[learned]}
+    assert np.ptp(values[learned]) > 0
+    x, _ = minimise_finite(
+        plane, values["stiffness"], [source], [0.1], np.zeros(plane.nodes.shape), (),
+        values["cubic"],
+    )  # fmt: skip
+    a, b = target
+    length = np.linalg.norm(plane.separation(a, b))
+    strain = np.linalg.norm(plane.separation(a, b) + x[b] - x[a]) / length - 1
+    assert run.targets[0]["reached"] == pytest.approx(strain, abs=1e-6)
