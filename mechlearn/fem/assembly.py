@@ -4,6 +4,7 @@ Matrices share their memory with PETSc wherever one rank has them alone.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mechlearn.fenics import MPI, PETSc, dolfinx, fem, la
+from mechlearn.fenics import MPI, PETSc, dolfinx, fem, la, mesh, ufl
 from mechlearn.parallel import total
+
+#: Compiled forms by their UFL signatures, without meshes or functions of their own.
+_compiled: dict[str, dolfinx.fem.forms.CompiledForm] = {}
+
+
+def compiled_form(form: ufl.Form) -> fem.Form:
+    """A UFL form compiled for its mesh and functions.
+
+    Loading a compiled form takes milliseconds; on one rank, each is loaded once in a process.
+    """
+    domain, signature = form.ufl_domain(), form.signature()
+    on = mesh.Mesh(domain.ufl_cargo(), domain)
+    # Compiling is collective: no rank of several may skip it.
+    if on.comm.size > 1 or signature not in _compiled:
+        _compiled[signature] = replace(fem.compile_form(on.comm, form), ufl_form=ufl.Form([]))
+    return fem.create_form(
+        replace(_compiled[signature], ufl_form=form),
+        [argument.ufl_function_space() for argument in form.arguments()],
+        on,
+        {},
+        {c: c for c in form.coefficients()},
+        {c: c for c in form.constants()},
+    )
 
 
 class BaseModel:

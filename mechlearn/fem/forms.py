@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Bond, BondEnergy
+from mechlearn.fem.assembly import compiled_form
 from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
 from mechlearn.fem.mesh import BondMesh
 from mechlearn.fenics import fem, la, ufl
@@ -73,10 +74,10 @@ class BondForms:
         self._total = self._on_bonds(density)
         self._force = ufl.derivative(self._total, self.state, ufl.TestFunction(mesh.space))
         self._strain = self._by_strain(now)
-        self.energy = fem.form(self._total)
-        self.force = fem.form(self._force)
-        self.bond_energy = fem.form(self._on_bonds(self._share * density))
-        self.strain = fem.form(self._strain)
+        self.energy = compiled_form(self._total)
+        self.force = compiled_form(self._force)
+        self.bond_energy = compiled_form(self._on_bonds(self._share * density))
+        self.strain = compiled_form(self._strain)
         self._sensitivity: dict[str, fem.Form] = {}
         self._sensitivity_rate: dict[str, fem.Form] = {}
 
@@ -131,7 +132,7 @@ class BondForms:
     def stiffness(self) -> fem.Form:
         """The second derivative of the energy by the state."""
         motion = ufl.TrialFunction(self._mesh.space)
-        return fem.form(ufl.derivative(self._force, self.state, motion))
+        return compiled_form(ufl.derivative(self._force, self.state, motion))
 
     @cached_property
     def border(self) -> "BorderForms":
@@ -145,7 +146,7 @@ class BondForms:
         work = ufl.replace(self._strain, {self._strain.arguments()[0]: pull})
         force = ufl.derivative(work, self.state, ufl.TestFunction(self._mesh.space))
         motion = ufl.TrialFunction(self._mesh.space)
-        form = fem.form(ufl.derivative(force, self.state, motion))
+        form = compiled_form(ufl.derivative(force, self.state, motion))
         if not self.cell:
             return pull, form, None
         return pull, form, BorderForms(work, force, self.cell_strain, self.cell_rate)
@@ -153,34 +154,34 @@ class BondForms:
     @cached_property
     def strain_rate(self) -> fem.Form:
         """Rate of the strains for a rate of the state."""
-        return fem.form(self._changing(self._strain))
+        return compiled_form(self._changing(self._strain))
 
     @cached_property
     def strain_of_motion(self) -> fem.Form:
         """Strains by motions from rest; of linear elements."""
-        return fem.form(self._by_strain(self._strains(ufl.TrialFunction(self._mesh.space))))
+        return compiled_form(self._by_strain(self._strains(ufl.TrialFunction(self._mesh.space))))
 
     @cached_property
     def strain_by_motion(self) -> fem.Form:
         """The derivative of the strains by the state."""
         motion = ufl.TrialFunction(self._mesh.space)
-        return fem.form(ufl.derivative(self._strain, self.state, motion))
+        return compiled_form(ufl.derivative(self._strain, self.state, motion))
 
     @cached_property
     def strain_by_cell(self) -> fem.Form:
         """Rate of the strains for a rate of the macroscopic strain."""
-        return fem.form(ufl.derivative(self._strain, self.cell_strain, self.cell_rate))
+        return compiled_form(ufl.derivative(self._strain, self.cell_strain, self.cell_rate))
 
     def sensitivity(self, name: str) -> fem.Form:
         """The derivative of the energy of every cell by one of its parameters."""
         if name not in self._sensitivity:
-            self._sensitivity[name] = fem.form(self._by_parameter(name))
+            self._sensitivity[name] = compiled_form(self._by_parameter(name))
         return self._sensitivity[name]
 
     def sensitivity_rate(self, name: str) -> fem.Form:
         """Rate of :meth:`sensitivity` for a rate of the state."""
         if name not in self._sensitivity_rate:
-            self._sensitivity_rate[name] = fem.form(self._changing(self._by_parameter(name)))
+            self._sensitivity_rate[name] = compiled_form(self._changing(self._by_parameter(name)))
         return self._sensitivity_rate[name]
 
     def _by_parameter(self, name: str) -> Any:
@@ -203,9 +204,9 @@ class BorderForms:
     def __init__(self, energy: Any, force: Any, strain: fem.Function, rate: fem.Function) -> None:
         self._rate = rate
         of_cell = ufl.derivative(energy, strain, ufl.TestFunction(strain.function_space))
-        self.force = fem.form(of_cell)
-        self._columns = fem.form(ufl.derivative(force, strain, rate))
-        self._corner = fem.form(ufl.derivative(of_cell, strain, rate))
+        self.force = compiled_form(of_cell)
+        self._columns = compiled_form(ufl.derivative(force, strain, rate))
+        self._corner = compiled_form(ufl.derivative(of_cell, strain, rate))
 
     def assemble(self, mesh: BondMesh, vector: la.Vector) -> tuple[NDArray, NDArray]:
         """Border columns (owned dofs of points, c) and corner (c, c), of this rank.

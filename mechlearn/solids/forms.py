@@ -5,6 +5,7 @@ width is one to those moves.
 """
 
 from mechlearn.energies.solid import Solid
+from mechlearn.fem.assembly import compiled_form
 from mechlearn.fenics import fem, ufl
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.materials import density
@@ -55,12 +56,12 @@ class SolidForms:
         energy = scale * law(gradient, self.parameters["eigenstrain"], axis)
         jacobian = ufl.det(ufl.Identity(d) + gradient)
         inside_out = ufl.conditional(ufl.gt(jacobian, 0.0), 0.0, 1.0)
-        self.inverted = None if element.linear else fem.form(inside_out * dx)
+        self.inverted = None if element.linear else compiled_form(inside_out * dx)
         force = ufl.derivative(energy * dx, self.state, ufl.TestFunction(space))
-        self.energy, self.force = fem.form(energy * dx), fem.form(force)
-        self.stiffness = fem.form(ufl.derivative(force, self.state, ufl.TrialFunction(space)))
+        self.energy, self.force = compiled_form(energy * dx), compiled_form(force)
+        self.stiffness = compiled_form(ufl.derivative(force, self.state, ufl.TrialFunction(space)))
         share = ufl.TestFunction(per_cell)
-        self.cell_energy = fem.form(share * energy * dx)
+        self.cell_energy = compiled_form(share * energy * dx)
         by = {name: (function, share) for name, function in self.parameters.items()}
         by["width"] = (self.moves, ufl.TestFunction(self.moves.function_space))
         self._by_parameter = {
@@ -73,12 +74,12 @@ class SolidForms:
     def sensitivity(self, name: str) -> fem.Form:
         """Derivative of the energy by a parameter of cells, or by widths via mesh motion."""
         if name not in self._sensitivity:
-            self._sensitivity[name] = fem.form(self._by_parameter[name])
+            self._sensitivity[name] = compiled_form(self._by_parameter[name])
         return self._sensitivity[name]
 
     def sensitivity_rate(self, name: str) -> fem.Form:
         """Directional derivative of :meth:`sensitivity` along a rate of the state."""
         if name not in self._sensitivity_rate:
             change = ufl.derivative(self._by_parameter[name], self.state, self.rate)
-            self._sensitivity_rate[name] = fem.form(change)
+            self._sensitivity_rate[name] = compiled_form(change)
         return self._sensitivity_rate[name]

@@ -1,5 +1,7 @@
 """What forms take of functions is what DOLFINx gathers anew, whatever has changed since."""
 
+import gc
+import weakref
 from itertools import product
 
 import numpy as np
@@ -64,3 +66,23 @@ def test_those_of_a_cell_that_deforms(torus):
 )
 def test_on_several_ranks(size, network, energy):
     on_ranks(size, check, network, energy)
+
+
+@pytest.mark.parametrize("energy", [FiniteSpring, Beam])
+def test_forms_are_compiled_once_and_keep_no_mesh(plane, torus, energy, monkeypatch):
+    """On one rank; other networks and functions of the same kind share what was compiled."""
+
+    def check_force(net):
+        model, first = Model(net, energy().in_dimension(2)), energy.parameters[0].name
+        model.set(**{first: np.linspace(0.5, 2.0, net.n_edges)})
+        model.put_state(0.01 * np.random.default_rng(1).standard_normal(len(model.local_free)))
+        expected = fem.assemble_vector(fem.form(model._forms._force)).array
+        np.testing.assert_array_equal(fem.assemble_vector(model._forms.force).array, expected)
+        assert np.any(expected)
+        return weakref.ref(model._mesh.mesh)
+
+    check_force(plane)
+    monkeypatch.setattr(fem, "compile_form", None)
+    used = check_force(torus)
+    gc.collect()
+    assert used() is None
