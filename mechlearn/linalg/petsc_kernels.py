@@ -26,7 +26,7 @@ from mechlearn.linalg.factorisation import (
     has_zero_pivot,
     singular,
 )
-from mechlearn.linalg.petsc_raw import block_writer, factor_entries, stored_values
+from mechlearn.linalg.petsc_raw import block_writer, stored_values
 
 #: Pivot that PETSc itself refuses. Its own limit is not relative to anything.
 SMALLEST_PIVOT = 1e-300
@@ -49,9 +49,20 @@ def elimination(matrix: PETSc.Mat) -> Elimination:
     for kind in ("qmd", "metisnd"):
         with contextlib.suppress(PETSc.Error):  # not every PETSc comes with METIS
             order = nodes.getOrdering(kind)[0].indices
-            found.append((factor_entries(nodes, kind), order))
+            found.append((_factor_entries(nodes, kind), order))
     entries, order = min(found, key=itemgetter(0))
     return Elimination(_by_dof(order, width), width**2 * entries)
+
+
+def _factor_entries(matrix: PETSc.Mat, ordering: str) -> int:
+    """Number of entries of the Cholesky factor of a positive definite matrix in an ordering."""
+    pc = PETSc.PC().create(matrix.comm)
+    pc.setOperators(matrix)
+    pc.setType("cholesky")
+    pc.setFactorSolverType("petsc")
+    pc.setFactorOrdering(ordering)
+    pc.setUp()
+    return int(pc.getFactorMatrix().getInfo(PETSc.Mat.InfoType.LOCAL)["nz_used"])
 
 
 def nested_dissection(matrix: PETSc.Mat) -> NDArray[np.int64]:

@@ -1,10 +1,9 @@
 """Functions of PETSc that petsc4py lacks, by ctypes, each with a substitute by petsc4py.
 
-Values of sparse matrices are read and written where PETSc stores them, and the entries of a factor
-are counted without computing it. A wrong signature would corrupt memory in silence, so at first use
-the results are compared with those of the substitutes on small matrices. Where they differ, or a
-function is missing, the substitutes serve, which copy, insert and factorise: slower, with the same
-results.
+Values of sparse matrices are read and written where PETSc stores them. A wrong signature would
+corrupt memory in silence, so at first use the results are compared with those of the substitutes on
+small matrices. Where they differ, or a function is missing, the substitutes serve, which copy and
+insert: slower, with the same results.
 """
 
 # petsc4py declares lists where it takes arrays.
@@ -18,11 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.fenics import PETSc, dolfinx
-
-#: MAT_FACTOR_CHOLESKY, MAT_LOCAL, and the place of the used entries in a MatInfo, which is a record
-#: of doubles, as a MatFactorInfo is; both have fewer than 32.
-_CHOLESKY, _LOCAL, _USED = 2, 1, 2
-_Record = ctypes.c_double * 32
 
 
 def stored_values(matrix: PETSc.Mat) -> Callable[[], NDArray[np.float64]]:
@@ -47,14 +41,6 @@ def block_writer(
         Its pattern of blocks, which may not change.
     """
     return (_view_of_blocks if trusted() else _inserted_blocks)(matrix, pointer, columns)
-
-
-def factor_entries(matrix: PETSc.Mat, ordering: str) -> int:
-    """Number of entries of the Cholesky factor of a sequential "aij" matrix in an ordering.
-
-    The matrix is positive definite.
-    """
-    return (_symbolic_entries if trusted() else _numeric_entries)(matrix, ordering)
 
 
 @cache
@@ -82,7 +68,6 @@ def trusted() -> bool:
             np.dtype(PETSc.ScalarType) == np.float64
             and np.array_equal(*products)
             and np.array_equal(_viewed(matrix)(), _copied(matrix)())
-            and _symbolic_entries(matrix, "rcm") == _numeric_entries(matrix, "rcm")
         )
     except (AttributeError, OSError, PETSc.Error):
         return False
@@ -101,18 +86,6 @@ def _view_of_blocks(
 ) -> tuple[NDArray[np.float64], Callable[[], None]]:
     count = len(columns) * matrix.getBlockSize() ** 2
     return _view(matrix, "SBAIJ", count), matrix.stateIncrease
-
-
-def _symbolic_entries(matrix: PETSc.Mat, ordering: str) -> int:
-    given, rows = matrix.handle, matrix.getOrdering(ordering)[0]
-    factor, options, info = ctypes.c_void_p(), _Record(), _Record()
-    _call("MatGetFactor", ctypes.c_void_p(given), b"petsc", _CHOLESKY, ctypes.byref(factor))
-    _call("MatFactorInfoInitialize", ctypes.byref(options))
-    _call("MatCholeskyFactorSymbolic", factor, ctypes.c_void_p(given),
-          ctypes.c_void_p(rows.handle), ctypes.byref(options))  # fmt: skip
-    _call("MatGetInfo", factor, _LOCAL, ctypes.byref(info))
-    _call("MatDestroy", ctypes.byref(factor))
-    return int(info[_USED])
 
 
 def _view(matrix: PETSc.Mat, kind: str, count: int) -> NDArray[np.float64]:
@@ -154,13 +127,3 @@ def _inserted_blocks(
         matrix.assemble()
 
     return values.reshape(-1), finish
-
-
-def _numeric_entries(matrix: PETSc.Mat, ordering: str) -> int:
-    pc = PETSc.PC().create(matrix.comm)
-    pc.setOperators(matrix)
-    pc.setType("cholesky")
-    pc.setFactorSolverType("petsc")
-    pc.setFactorOrdering(ordering)
-    pc.setUp()
-    return int(pc.getFactorMatrix().getInfo(PETSc.Mat.InfoType.LOCAL)["nz_used"])
