@@ -13,6 +13,7 @@ PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1612139114. Where ``1 - D_i 
 the bond alone stops a motion, and without it the response is not defined.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.result import Result, bonds_of, ends_of, linear_of, system_of
-from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError, SolveError
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from mechlearn.network import Network
     from mechlearn.runs.run import Run
 
-#: A bond whose removal leaves less than this part of its own constraint is holding the network.
+#: Bonds whose removal leaves less than this part of their own constraint are holding the network.
 HOLDING = 1e-8
-#: Candidates whose responses are worked out at a time.
+#: Bonds whose removals are worked out at a time.
 BLOCK = 512
 
 
@@ -161,14 +161,15 @@ def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
         For elements that cannot be removed: finite beams, and struts of a solid.
     """
     s = system_of(subject, learned)
-    energy = bonds_of(s, "The response without a bond")
+    energy = bonds_of(s, what := "The response without a bond")
     if energy.linear:
-        raw, holding = _updated(s)
+        raw = without_bonds(s, what, np.arange(s.network.n_edges)[:, None])
     elif energy.removal and energy.segments == 1:
-        raw, holding = _anew(s)
+        raw = _anew(s)
     else:
         raise InputError(f"The response without a bond is not found for a {energy.name}.")
     units = s.problem.units
+    holding = np.isnan(raw).all(axis=(1, 2))
     errors = np.full(len(raw), np.inf)
     for b in np.flatnonzero(~holding):
         errors[b] = s.problem.error(raw[b])
@@ -184,57 +185,61 @@ def participation(weights: NDArray) -> float:
     return float(total**2 / (len(square) * np.square(square).sum())) if total else 0.0
 
 
-def _updated(s: "System") -> tuple[NDArray, NDArray]:
-    at, energy = linear_of(s, "The loss of a bond"), bonds_of(s, "The loss of a bond")
-    model = at.model
-    own = at.own_compliance()
-    m, k = own.shape[:2]
+def without_bonds(system: "System", what: str, sets: NDArray) -> NDArray[np.float64]:
+    """Outputs without each of the ``sets`` of bonds, (sets, n), as (sets, examples, t).
+
+    NaN where a motion costs nothing without them. ``what`` is found, for errors.
+
+    Raises
+    ------
+    InputError
+        For elements that are not linear, and solids.
+    """
+    at, energy = linear_of(system, what), bonds_of(system, what)
+    model, n, k = at.model, sets.shape[1], len(energy.strains)
     # (k, columns, m) to (m, k, columns), bonds in the user's order.
-    strains = model.to_bonds(at.superposition.columns)
-    strains = np.moveaxis(strains, -1, 0)
+    strains = np.moveaxis(model.to_bonds(at.superposition.columns), -1, 0)
     moduli = model.tangent_moduli()[model.cells_in_order()]
-    left = np.eye(k) - moduli @ own
-    # The part of its constraint that a bond leaves to the others, in its weakest direction.
-    least = np.abs(np.linalg.eigvals(left)).min(axis=1)
-    holding = least < HOLDING
-    out = np.full((m, *s.problem.wanted.shape), np.nan)
-    ports = len(s.problem.ports)
-    for some in np.array_split(np.flatnonzero(~holding), -(-m // BLOCK)):
-        if not len(some):
-            continue
-        a = strains[some][:, :, :ports]
-        factor = np.linalg.solve(left[some], moduli[some])
-        pulled = factor @ a
-        compliance = at.compliance + np.einsum("mki,mkj->mij", a, pulled)
-        rest = np.tile(at.reading_at_rest, (len(some), 1))
+    known = {**system.parameters, "length": system.network.lengths}
+    ports = len(system.problem.ports)
+    out = np.full((len(sets), *system.problem.wanted.shape), np.nan)
+    step = max(BLOCK // n, 1)
+    for start in range(0, len(sets), step):
+        lost = sets[start : start + step]
+        some, place = np.unique(lost, return_inverse=True)
+        place = place.reshape(lost.shape)
+        between = at.bond_compliance(some).reshape(len(some), k, len(some), k)
+        own = between[place[:, :, None], :, place[:, None, :], :]
+        own = np.moveaxis(own, 3, 2).reshape(len(lost), n * k, n * k)
+        stiff = np.zeros((len(lost), n, k, n, k))
+        stiff[:, np.arange(n), :, np.arange(n)] = np.moveaxis(moduli[lost], 1, 0)
+        stiff = stiff.reshape(own.shape)
+        left = np.eye(n * k) - stiff @ own
+        # The part of their constraint that bonds leave to the others, in its weakest direction.
+        good = np.abs(np.linalg.eigvals(left)).min(axis=1) > HOLDING
+        lost, own, factor = lost[good], own[good], np.linalg.solve(left[good], stiff[good])
+        strain = strains[lost].reshape(len(lost), n * k, strains.shape[-1])
+        a = strain[..., :ports]
+        rest = np.tile(at.reading_at_rest, (len(lost), 1))
         if at.prestressed:
-            # Its own tension at rest goes with it.
-            tension = _tension_at_rest(energy, s, some)
-            e = strains[some][:, :, ports] + np.einsum("mij,mj->mi", own[some], tension)
-            carried = tension + np.einsum("mij,mj->mi", factor, e)
-            rest = rest + np.einsum("mki,mk->mi", a, carried)
-        out[some] = at.outputs_by(compliance, rest)
-    return out, holding
+            # Their own tension at rest goes with them.
+            here = {name: values[lost.ravel()] for name, values in known.items()}
+            tension = energy.stresses(np.zeros(k), here).T.reshape(len(lost), n * k, 1)
+            carried = tension + factor @ (strain[..., ports:] + own @ tension)
+            rest += (a.mT @ carried)[..., 0]
+        out[start : start + step][good] = at.outputs_by(at.compliance + a.mT @ factor @ a, rest)
+    return out
 
 
-def _tension_at_rest(energy: BondEnergy, s: "System", bonds: NDArray) -> NDArray[np.float64]:
-    """Stresses of unstrained bonds, (bonds, k)."""
-    at = {name: values[bonds] for name, values in s.parameters.items()}
-    at["length"] = s.network.lengths[bonds]
-    return energy.stresses(np.zeros(len(energy.strains)), at).T
-
-
-def _anew(s: "System") -> tuple[NDArray, NDArray]:
+def _anew(s: "System") -> NDArray[np.float64]:
     m = s.network.n_edges
-    out, holding = np.full((m, *s.problem.wanted.shape), np.nan), np.zeros(m, dtype=bool)
+    out = np.full((m, *s.problem.wanted.shape), np.nan)
     at = s.copy().equilibrium
     whole = {name: s.parameters[name] for name in s.energy.removal}
     for bond in range(m):
         at.forget()
-        try:
+        with suppress(SolveError):
             left = np.arange(m) != bond
             at.update(**{name: np.where(left, values, 0.0) for name, values in whole.items()})
             out[bond] = at.outputs(at.free())
-        except SolveError:
-            holding[bond] = True
-    return out, holding
+    return out

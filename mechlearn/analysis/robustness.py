@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.analysis.importance import HOLDING
+from mechlearn.analysis.importance import without_bonds
 from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mechlearn.learning.system import System
     from mechlearn.runs.run import Run
 
-#: Strains of bonds that are lost in any of the samples.
+#: Strains of bonds that are lost together.
 LARGEST = 8000
 
 
@@ -155,7 +155,7 @@ def bond_loss(
 
     Parameters
     ----------
-    subject : a run, or a :class:`mechlearn.System` of linear elements without prestress
+    subject : a run, or a :class:`mechlearn.System` of linear elements
     counts : int or several
         How many bonds are lost.
     samples, seed : int
@@ -166,44 +166,24 @@ def bond_loss(
     Raises
     ------
     InputError
-        For elements that are not linear, prestress, and more bonds than there are.
+        For elements that are not linear, and more bonds than there are.
     """
-    s = system_of(subject, learned)
-    k = len(bonds_of(s, "The loss of bonds").strains)
-    at, many = linear_of(s, "The loss of bonds"), _levels(counts, "counts", 1.0).astype(int)
+    s, what = system_of(subject, learned), "The loss of bonds"
+    k, model = len(bonds_of(s, what).strains), linear_of(s, what).model
+    many = _levels(counts, "counts", 1.0).astype(int)
     _samples(samples)
-    if at.prestressed:
-        raise InputError("The loss of bonds is found for networks without prestress.")
-    moduli = at.model.tangent_moduli()[at.model.cells_in_order()]
+    moduli = model.tangent_moduli()[model.cells_in_order()]
     there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
     if many.max() > len(there):
         raise InputError(f"counts = {many.max()}: the network has {len(there)} bonds to lose.")
-    columns = at.model.to_bonds(at.superposition.columns)
-    columns = np.moveaxis(columns, -1, 0)
+    if k * many.max() > LARGEST:
+        raise InputError(
+            f"counts = {many.max()} needs more memory than is wise; ask for fewer bonds."
+        )
     rng, outputs = np.random.default_rng(seed), []
     for count in many:
         lost = np.array([rng.choice(there, count, replace=False) for _ in range(samples)])
-        some, place = np.unique(lost, return_inverse=True)
-        if k * len(some) > LARGEST:
-            raise InputError(
-                f"counts = {count}: {samples} samples of it need more memory than is wise; ask for "
-                "fewer samples."
-            )
-        between = at.bond_compliance(some).reshape(len(some), k, len(some), k)
-        place = place.reshape(lost.shape)
-        own = between[place[:, :, None], :, place[:, None, :], :]
-        own = np.moveaxis(own, 3, 2).reshape(samples, count * k, count * k)
-        stiff = np.zeros((samples, count, k, count, k))
-        stiff[:, np.arange(count), :, np.arange(count)] = np.moveaxis(moduli[lost], 1, 0)
-        stiff = stiff.reshape(own.shape)
-        left = np.eye(count * k) - stiff @ own
-        a = columns[lost].reshape(samples, count * k, -1)
-        good = np.abs(np.linalg.eigvals(left)).min(axis=1) > HOLDING
-        found = np.full((samples, *s.problem.wanted.shape), np.nan)
-        pulled = np.linalg.solve(left[good], stiff[good] @ a[good])
-        compliance = at.compliance + np.swapaxes(a[good], 1, 2) @ pulled
-        found[good] = at.outputs_by(compliance, np.zeros(compliance.shape[:2]))
-        outputs.append(found)
+        outputs.append(without_bonds(s, what, lost))
     return _robustness(s, many.astype(float), "bonds lost", outputs)
 
 

@@ -36,8 +36,6 @@ from mechlearn.tasks.problem import Problem
 
 #: A solution that misses its load by more than this (relative) is not a solution.
 RESIDUAL = 1e-6
-#: Bonds whose loads are solved for at a time.
-BLOCK = 256
 
 
 class LinearEquilibrium(Equilibrium["LinearState"]):
@@ -152,17 +150,6 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         if bonds is not None:
             operator = operator[(k * np.asarray(bonds)[:, None] + np.arange(k)).ravel()]
         return operator @ self._solver.solve(self._as_loads(operator))
-
-    def own_compliance(self) -> NDArray[np.float64]:
-        """Strains of every bond by unit tensions of its own, (m, k, k), on one rank."""
-        operator, k = self._ordered_strains(), len(self.model.energy.strains)
-        out = np.empty((operator.shape[0] // k, k, k))
-        for start in range(0, len(out), BLOCK):
-            rows = operator[start * k : (start + BLOCK) * k]
-            found = rows @ self._solver.solve(self._as_loads(rows))
-            bonds = np.arange(found.shape[0] // k)
-            out[start : start + BLOCK] = found.reshape(len(bonds), k, -1, k)[bonds, :, bonds]
-        return out
 
     def outputs_by(self, compliance: NDArray, at_rest: NDArray) -> NDArray[np.float64]:
         """Outputs for another compliance matrix of the ports.

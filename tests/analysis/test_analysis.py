@@ -80,6 +80,10 @@ def test_removal_takes_prestress_along(plane, stiffnesses, baseline):
     for bond in (2, 30, 60):
         without = outputs(plane, np.where(np.arange(plane.n_edges) == bond, 0.0, k), rest)
         assert found.without[bond, 0] == pytest.approx(without, rel=1e-8)
+    lost = ml.analysis.bond_loss(s, 1, samples=5, seed=4)
+    rng = np.random.default_rng(4)
+    for read in lost.outputs[0]:
+        assert read == pytest.approx(found.without[rng.choice(plane.n_edges, 1)[0]], nan_ok=True)
 
 
 def test_bonds_that_hold_the_network_are_flagged(stiffnesses):
