@@ -180,31 +180,10 @@ class _Response:
         return np.square(p.residual(outputs) / p.scale).sum(axis=(1, 2))
 
     def outputs(self, bonds: NDArray[np.int64], change: NDArray) -> NDArray[np.float64]:
-        """Outputs after a change of one bond's stiffness, (bonds, examples, t).
-
-        A change acts as a tension of the bond, ``change`` times the strain that it then has, on the
-        network as it was with its held ports held.
-        """
-        p, compliance = self.problem, self.compliance
-        a, own = self.strains[bonds], self.between[bonds, bonds]
-        out = np.empty((len(bonds), p.n_examples, len(p.targets)))
-        for some in self.at.source_groups:
-            h, mine = some.held, some.examples
-            stiffness = np.linalg.inv(compliance[np.ix_(h, h)])
-            forces = np.where(p.held[mine], 0.0, p.values[mine])
-            forces[:, h] = (p.values[mine][:, h] - forces @ compliance[:, h]) @ stiffness
-            readings = forces @ compliance
-            # By unit tension of the bond: forces at held ports, what all ports read, own strain.
-            pull = np.zeros_like(a)
-            pull[:, h] = a[:, h] @ stiffness
-            move = pull @ compliance - a
-            strain = own - (pull * a).sum(axis=1)
-            tension = (change / (1 + change * strain))[:, None] * (a @ forces.T)
-            forces = self.at.without_ground(forces, readings)
-            before = np.where(p.through, forces[:, p.targets], readings[:, p.targets])
-            by_tension = np.where(p.through, pull[:, p.targets], move[:, p.targets])
-            out[:, mine] = before + tension[:, :, None] * by_tension[:, None, :]
-        return out
+        """Outputs after a change of one bond's stiffness, (bonds, examples, t)."""
+        a, factor = self.strains[bonds], change / (1 + change * self.between[bonds, bonds])
+        less = factor[:, None, None] * a[:, :, None] * a[:, None, :]
+        return self.at.outputs_by(self.compliance - less, np.zeros(a.shape))
 
     def change(self, bond: int) -> None:
         """Update all compliances for a removed or restored bond."""

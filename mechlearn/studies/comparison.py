@@ -17,7 +17,6 @@ def write_comparison(
 
     Returns the table as text, and the trainings that failed with their errors.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     from mechlearn.plots import plot_learning, plot_nudges
@@ -31,14 +30,12 @@ def write_comparison(
     rows = table(results)
     write_csv(output / "rules.csv", rows)
     figure = Figure(figsize=(9, 6), layout="constrained")
-    FigureCanvasAgg(figure)
     plot_learning(results, setup.train.tolerance, figure.subplots())
     with replaced_file(output / "learning.png") as place:
         figure.savefig(place, dpi=150)
     studies = nudge_study(setup, folder)
     write_csv(output / "nudges.csv", _rows(studies))
     figure = Figure(figsize=(10, 8), layout="constrained")
-    FigureCanvasAgg(figure)
     plot_nudges(studies, figure.subplots(2, 2).ravel())
     with replaced_file(output / "nudges.png") as place:
         figure.savefig(place, dpi=150)
