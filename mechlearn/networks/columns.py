@@ -174,7 +174,8 @@ def build_network(
     periodic = any(name.startswith("cell_") for name in notes)
     edges = _edges(path, ends, places, ids is not None, periodic)
     labels: Sequence[str] | None = None if ids is None else list(places)
-    if labels is not None and _are_numbers(labels) and LABELS not in notes:
+    counted = set(labels or ()) == set(map(str, range(n)))
+    if labels is not None and counted and LABELS not in notes:
         order = np.argsort([int(label) for label in labels])
         of_nodes = {name: values[order] for name, values in of_nodes.items()}
         new = np.empty(n, dtype=np.int64)
@@ -234,11 +235,6 @@ def _in_order(
         order = np.argsort(ids)
         return edges[order], {name: values[order] for name, values in rest.items()}
     return edges, {"bond_id": ids} | rest
-
-
-def _are_numbers(labels: Sequence[str]) -> bool:
-    """Test whether labels are the numbers from 0, in any order."""
-    return set(labels) == set(map(str, range(len(labels))))
 
 
 def _rows_by_name(path: Path, ids: Sequence[str] | None, of_nodes: Mapping) -> dict[str, int]:

@@ -91,7 +91,7 @@ def triangular(
     InputError
         For arguments out of range.
     """
-    return _lattice(TRIANGULAR, [1], size, spacing, disorder, seed, periodic)
+    return _lattice(TRIANGULAR, size, spacing, disorder, seed, periodic)
 
 
 @_sized
@@ -120,8 +120,7 @@ def square(
     InputError
         For a parameter out of its range.
     """
-    reach = [1, np.sqrt(2)] if diagonals else [1]
-    return _lattice(SQUARE, reach, size, spacing, disorder, seed, periodic)
+    return _lattice(SQUARE, size, spacing, disorder, seed, periodic, diagonals)
 
 
 @_sized
@@ -147,7 +146,7 @@ def honeycomb(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(HONEYCOMB, [1], size, spacing, disorder, seed, periodic)
+    return _lattice(HONEYCOMB, size, spacing, disorder, seed, periodic)
 
 
 @_sized
@@ -174,7 +173,7 @@ def kagome(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(KAGOME, [1], size, spacing, disorder, seed, periodic)
+    return _lattice(KAGOME, size, spacing, disorder, seed, periodic)
 
 
 @_sized
@@ -205,8 +204,7 @@ def cubic(
     InputError
         For a parameter out of its range.
     """
-    reach = [1, np.sqrt(2)] if diagonals else [1]
-    return _lattice(CUBIC, reach, size, spacing, disorder, seed, periodic)
+    return _lattice(CUBIC, size, spacing, disorder, seed, periodic, diagonals)
 
 
 @_sized
@@ -238,20 +236,20 @@ def fcc(
     InputError
         For a parameter out of its range.
     """
-    reach = [1, np.sqrt(2)] if diagonals else [1]
-    return _lattice(FCC, reach, size, spacing, disorder, seed, periodic)
+    return _lattice(FCC, size, spacing, disorder, seed, periodic, diagonals)
 
 
 def _lattice(
     unit: UnitCell,
-    reach: Sequence[float],
     size: Sequence[int],
     spacing: float,
     disorder: float,
     seed: int,
     periodic: bool,
+    diagonals: bool = False,
 ) -> Network:
-    """Lattice of a unit cell repeated on a grid, with bonds of the lengths in ``reach``."""
+    """Lattice of a unit cell repeated on a grid, with bonds of length 1, and of sqrt(2)."""
+    reach = [1, np.sqrt(2)] if diagonals else [1]
     name, stagger = unit.name, unit.stagger
     vectors, basis = np.array(unit.vectors, dtype=float), np.array(unit.basis, dtype=float)
     d = len(vectors)

@@ -187,13 +187,13 @@ def _of_cif(path: Path, document: "gemmi.cif.Document", notes: list[str]) -> Ite
     if len(tables) > 1:
         notes.append(f"of {len(tables)} blocks with atoms the first is read")
 
-    rows: list[dict[str, str]] = []
-    for row in tables[0]:
-        values = {
+    rows = [
+        {
             name: "" if not row.has(k) or gemmi.cif.is_null(row[k]) else gemmi.cif.as_string(row[k])
             for k, name in enumerate(names)
         }
-        rows.append(values)
+        for row in tables[0]
+    ]
     models = dict.fromkeys(row["pdbx_PDB_model_num"] for row in rows)
     _said_of_models(len(models), notes)
     rows = [row for row in rows if row["pdbx_PDB_model_num"] == next(iter(models))]
@@ -211,7 +211,7 @@ def _of_cif(path: Path, document: "gemmi.cif.Document", notes: list[str]) -> Ite
         stretch = (chain, atom["label_asym_id"])
         part += last is not None and stretch != last
         last = stretch
-        if not _whole(number):
+        if not number.removeprefix("-").isdecimal():
             raise InputError(f"{path}: a residue {atom['label_comp_id']} has no number.")
         yield Residue(
             chain,
@@ -224,10 +224,6 @@ def _of_cif(path: Path, document: "gemmi.cif.Document", notes: list[str]) -> Ite
             tuple(gemmi.cif.as_number(atom[name]) for name in needed[2:]),
         )
     _said_of_lost([f"{c}:{n}{i}" for (c, n, i), found in whole.items() if not found], notes)
-
-
-def _whole(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
 
 
 # -- both --------------------------------------------------------------------------------------

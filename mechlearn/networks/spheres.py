@@ -127,12 +127,6 @@ class Contacts:
         """Repulsive contact forces, shape (m,)."""
         return self.overlaps / self.reach
 
-    def net_forces(self, n: int) -> NDArray[np.float64]:
-        """Sum of the contact forces on each of ``n`` particles, shape (n, d)."""
-        f = (self.forces / self.lengths)[:, None] * self.vectors
-        i, j = self.pairs.T
-        return np.stack([np.bincount(j, c, n) - np.bincount(i, c, n) for c in f.T], axis=1)
-
 
 def random_spheres(
     diameters: NDArray, dim: int, fraction: float, rng: np.random.Generator

@@ -11,12 +11,13 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure, listed
-from mechlearn.io.meshfile import set_field, take_sets
+from mechlearn.io.meshfile import set_field
 from mechlearn.io.untrusted import read_arrays
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
@@ -74,18 +75,10 @@ def read_npz(path: Path) -> Network:
     for name in ("nodes", "edges"):
         if name not in arrays:
             raise InputError(f"{path} holds no array {name!r}; a network has nodes and edges.")
-    data, sets = {}, {}
-    for kind in ("node", "edge"):
-        start = f"{kind}_set:"
-        own: dict[str, NDArray] = {}
-        for name in [n for n in arrays if n.startswith(start)]:
-            values = arrays.pop(name)
-            own |= decode_set(kind, name, values)
-        sets[kind] = own
-        start = f"{kind}:"
-        data[kind] = {
-            n.removeprefix(start): arrays.pop(n) for n in list(arrays) if n.startswith(start)
-        }
+    taken = {
+        start: {n.removeprefix(start): arrays.pop(n) for n in list(arrays) if n.startswith(start)}
+        for start in ("node_set:", "edge_set:", "node:", "edge:")
+    }
     labels = arrays.pop("labels", None)
     nodes, edges = arrays.pop("nodes"), arrays.pop("edges")
     cell, shifts = arrays.pop("cell", None), arrays.pop("shifts", None)
@@ -95,19 +88,13 @@ def read_npz(path: Path) -> Network:
         edges,
         cell=cell,
         shifts=shifts,
-        node_sets=sets["node"],
-        edge_sets=sets["edge"],
-        node_data=data["node"],
-        edge_data=data["edge"],
+        node_sets={unquote(k): ids for k, ids in taken["node_set:"].items()},
+        edge_sets={unquote(k): ids for k, ids in taken["edge_set:"].items()},
+        node_data=taken["node:"],
+        edge_data=taken["edge:"],
         labels=None if labels is None else [str(text) for text in np.ravel(labels).tolist()],
         notes=(unused,) if arrays else (),
     )
-
-
-def decode_set(kind: str, field: str, ids: NDArray) -> dict[str, NDArray]:
-    """Set of ids, stored under an encoded field name."""
-    [name] = take_sets(kind, {field: np.zeros(1)})
-    return {name: ids}
 
 
 # -- CSV ---------------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """Parts of a network: chosen nodes, k-core, largest connected piece, part without floppy modes."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.attributes import renumbered
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError
 from mechlearn.linalg.threads import one_thread
@@ -26,22 +29,17 @@ def keep_nodes(network: Network, keep: ArrayLike) -> Network:
         When what is left is no network: no bonds, lone nodes or several pieces.
     """
     ids = np.unique(np.arange(network.n_nodes)[np.asarray(keep)])
-    new = np.full(network.n_nodes, -1)
-    new[ids] = np.arange(len(ids))
-    bonds = np.flatnonzero((new[network.edges] >= 0).all(axis=1))
-    new_bond = np.full(network.n_edges, -1)
-    new_bond[bonds] = np.arange(len(bonds))
-    return Network(
+    bonds = np.flatnonzero(np.isin(network.edges, ids).all(axis=1))
+    return replace(
+        network,
         nodes=network.nodes[ids],
-        edges=new[network.edges[bonds]],
-        cell=network.cell,
+        edges=np.searchsorted(ids, network.edges[bonds]),
         shifts=None if network.shifts is None else network.shifts[bonds],
-        node_sets={k: new[v][new[v] >= 0] for k, v in network.node_sets.items()},
-        edge_sets={k: new_bond[v][new_bond[v] >= 0] for k, v in network.edge_sets.items()},
+        node_sets=renumbered(network.node_sets, ids, network.n_nodes),
+        edge_sets=renumbered(network.edge_sets, bonds, network.n_edges),
         node_data={k: v[ids] for k, v in network.node_data.items()},
         edge_data={k: v[bonds] for k, v in network.edge_data.items()},
         labels=None if network.labels is None else network.named(ids),
-        notes=network.notes,
     )
 
 

@@ -1,10 +1,11 @@
 """Distributions over a run's bonds, and confusion matrices."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.plots.style import (
@@ -25,6 +26,7 @@ from mechlearn.tasks import data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from scipy import sparse
 
     from mechlearn.runs.run import Run
 
@@ -122,10 +124,7 @@ def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
     InputError
         For solids, and networks of too many degrees of freedom.
     """
-    from scipy import sparse
     from scipy.linalg import eigvalsh
-
-    from mechlearn.fenics import MPI
 
     count = run.network.n_nodes * len(run.problem.components)
     if run.energy.continuum or count > MOST_DOFS:
@@ -134,15 +133,27 @@ def stiffness_spectrum(run: "Run", learned: bool = True) -> NDArray[np.float64]:
             f"The whole spectrum is found for networks of up to {MOST_DOFS:,} degrees of freedom; "
             f"this is {size}."
         )
-    # Of a cell that deforms, in the undeformed one.
+    _, stiffness = model_at_rest(run, run.learned if learned else run.initial)
+    return np.abs(eigvalsh(stiffness.toarray()))
+
+
+def model_at_rest(
+    run: "Run", parameters: Mapping[str, ArrayLike]
+) -> "tuple[Any, sparse.csr_array]":
+    """Model of a run's network at rest, and its stiffness on the degrees of freedom not held.
+
+    Only supports hold it; of a cell that deforms it is that in the undeformed one.
+    """
+    from scipy import sparse
+
+    from mechlearn.fenics import MPI
+
     problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=False)
-    parameters = {**run.parameters, **(run.learned if learned else run.initial)}
-    model = run.energy.model(run.network, problem, parameters, MPI.COMM_SELF)
-    model.put_state(np.zeros(len(model.local_free)))
-    rows, columns, values = model.assemble_stiffness().getValuesCSR()
-    matrix = sparse.csr_array((values, columns, rows)).toarray()
+    model = run.energy.model(run.network, problem, {**run.parameters, **parameters}, MPI.COMM_SELF)
     free = model.local_free
-    return np.abs(eigvalsh(matrix[np.ix_(free, free)]))
+    model.put_state(np.zeros(len(free)))
+    rows, columns, values = model.assemble_stiffness().getValuesCSR()
+    return model, sparse.csr_array((values, columns, rows))[free][:, free]
 
 
 def pick_dof(run: "Run", name: str | None) -> str:

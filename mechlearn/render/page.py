@@ -18,7 +18,7 @@ from mechlearn.render.captions import heading, label, percent
 from mechlearn.render.colours import QUIET
 from mechlearn.render.labels import LABELS
 from mechlearn.render.run_view import Look, RunView, learned_caption
-from mechlearn.render.window import plotter
+from mechlearn.render.window import draw_view
 
 if TYPE_CHECKING:
     import pyvista
@@ -35,13 +35,12 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
         Where what writes it is not installed, or the file cannot be written.
     """
     load("trame_vtk", "notebook", f"{path}: a page to turn a network in needs")
-    options = {n: getattr(look, n) for n in ("colour", "thickness", "amplify", "whole")}
-    made = plotter(run, example=example, words=False, off_screen=True, window_size=size, **options)
+    shown = RunView(run, example - 1, look)
+    made = draw_view(shown, words=False, off_screen=True, window_size=size)
     try:
         text = page(made)
     finally:
         made.close()
-    shown = RunView(run, example - 1, look)
     # The viewer empties what it draws into: the page, unless there is a place for it.
     text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
     write_file(path, text.encode())

@@ -1,6 +1,7 @@
 """Arrangements of pictures: one large with labels, or several side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,35 +42,28 @@ def states_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool 
     if not cost.has_values:
         raise InputError(f"A {cost.name} wants shares, not values: there is no clamped state.")
     states = [solved(learned, clamped) for learned in (False, True) for clamped in (False, True)]
-    if look.colour is None:
-        look = Look(_quantity(run), look.thickness, look.amplify, look.whole)
-    shown = RunView(run, example, look, states)
+    shown = RunView(run, example, _of_states(run, look), states)
     names = [
         f"{when} training: {state}" for when in ("Before", "After") for state in ("free", "clamped")
     ]
-    caption = ["Free: sources only; clamped: outputs also held at their targets"]
-    caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, s.fields.outputs) for s in shown.states]
-    return _grid(shown, "; ".join(caption), names, answers, size, vector)
+    caption = "Free: sources only; clamped: outputs also held at their targets"
+    return _grid(shown, caption, names, size, vector)
 
 
 def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool = False) -> Sheet:
     """Response of every bond to the sources, before training and after, drawn at rest."""
-    if look.colour is None:
-        look = Look(_quantity(run), look.thickness, look.amplify, look.whole)
     solved = RunStates(run, example)
-    shown = RunView(run, example, look, [solved(learned=False), solved()], moving=False)
+    states = [solved(learned=False), solved()]
+    shown = RunView(run, example, _of_states(run, look), states, moving=False)
     names = ["Before training", "After training"]
-    caption = ["What every bond feels when the sources act, on the network at rest"]
-    caption += [*shown.scale_and_example, *shown.sizes_in_words]
-    answers = [readings(run, example, s.fields.outputs) for s in shown.states]
-    return _grid(shown, "; ".join(caption), names, answers, size, vector)
+    caption = "What every bond feels when the sources act, on the network at rest"
+    return _grid(shown, caption, names, size, vector)
 
 
-def _quantity(run: "Run") -> str:
-    """The quantity that shows a state: strain, or the drop of a potential."""
+def _of_states(run: "Run", look: Look) -> Look:
+    """Look that shows states: coloured by strain, or by the drop of a potential, where left out."""
     known = quantities(run)
-    return known[known.index("change") + 1]
+    return replace(look, colour=look.colour or known[known.index("change") + 1])
 
 
 def labelled_picture(sheet: Sheet, scene: Scene, reached: Mapping[str, Any]) -> None:
@@ -87,25 +81,19 @@ def labelled_picture(sheet: Sheet, scene: Scene, reached: Mapping[str, Any]) -> 
     label_marks(sheet, scene, projection, image, place, words)
 
 
-def _grid(
-    shown: RunView,
-    caption: str,
-    names: Sequence[str],
-    answers: Sequence[str],
-    size: Size,
-    vector: bool,
-    columns: int = 2,
-) -> Sheet:
-    """Several states of a network, seen from the same place, each with a heading."""
+def _grid(shown: RunView, caption: str, names: Sequence[str], size: Size, vector: bool) -> Sheet:
+    """States of a network in two columns, seen from the same place, each with a heading."""
     run, scenes = shown.run, shown.scenes
+    answers = [readings(run, shown.example, s.fields.outputs) for s in shown.states]
+    caption = "; ".join([caption, *shown.scale_and_example, *shown.sizes_in_words])
     sheet = Sheet(size, heading(run), caption, column=215.0, vector=vector)
     sheet.explain(scenes[-1], shown.shades)
-    rows = -(-len(scenes) // columns)
-    w, h, head = sheet.width // columns, sheet.height // rows, sheet.unit * 40
+    rows = -(-len(scenes) // 2)
+    w, h, head = sheet.width // 2, sheet.height // rows, sheet.unit * 40
     points = np.concatenate([s.points() for s in scenes])
     said = []
     for k, (scene, name, answer) in enumerate(zip(scenes, names, answers, strict=True)):
-        left, top = (k % columns) * w, sheet.top + (k // columns) * h
+        left, top = (k % 2) * w, sheet.top + (k // 2) * h
         middle = top + head / 2
         words = sheet.text(left + 32 * sheet.unit, middle, name, 21, weight="bold")
         end = words.get_window_extent().x1 + 18 * sheet.unit

@@ -56,8 +56,12 @@ def plotter(
 
     look = Look(colour, thickness, amplify, whole)
     check_options(run, example, look)
+    return draw_view(RunView(run, example - 1, look), words, **options)
+
+
+def draw_view(shown: RunView, words: bool, **options: Any) -> "pyvista.Plotter":
+    """Plotter with the one scene of a view, as of :func:`plotter`."""
     pv = load_pyvista()
-    shown = RunView(run, example - 1, look)
     (scene,) = shown.scenes
     made = pv.Plotter(**{"window_size": (1200, 800), "lighting": "light kit", **options})
     made.background_color = "white"

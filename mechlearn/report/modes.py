@@ -1,7 +1,6 @@
 """Softest modes of a network, before and after training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
 
 from mechlearn.energies.rigidity import ZERO
+from mechlearn.plots.distributions import model_at_rest
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -61,15 +61,8 @@ def softest(run: "Run", parameters: Mapping[str, ArrayLike]) -> NDArray[np.float
 
 def _at_rest(run: "Run", parameters: Mapping[str, ArrayLike]) -> tuple[sparse.csr_array, float]:
     """Stiffness ``d2U/du2`` at rest on the unsupported dofs, and the largest force."""
-    from mechlearn.fenics import MPI
-
-    # Of a cell that deforms, in the undeformed one.
-    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=False)
-    model = run.energy.model(run.network, problem, {**run.parameters, **parameters}, MPI.COMM_SELF)
+    model, matrix = model_at_rest(run, parameters)
     free = model.local_free
-    model.put_state(np.zeros(len(free)))
-    rows, columns, values = model.assemble_stiffness().getValuesCSR()
-    matrix = sparse.csr_array((values, columns, rows))[free][:, free]
     arm = sparse.diags_array(np.where(model.local_turns, 1 / run.network.lengths.mean(), 1.0)[free])
     matrix = arm @ ((matrix + matrix.T) / 2) @ arm
     return sparse.csr_array(matrix), float(np.abs(model.local_force()[free]).max(initial=0.0))

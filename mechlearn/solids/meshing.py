@@ -1,6 +1,6 @@
 """Meshes of solid networks by gmsh, as plain arrays: triangles in 2D, tetrahedra in 3D."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -154,24 +154,19 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     net = Network(np.round(struts.network.nodes / unit, DIGITS), struts.network.edges)
     drawn = replace(struts, network=net, width=np.round(struts.width / unit, DIGITS))
     if net.dim == 2:
-        points, cells, level = _mesh_plane(drawn, size)
+        points, cells, level = _meshed(_draw_plane, drawn, size)
     else:
-        points, cells, level = first_success(_mesh_space, drawn, drawn, size, facets.volume(drawn))
+        made = _draw_space, drawn, size, facets.volume(drawn)
+        points, cells, level = first_success(_meshed, drawn, *made)
     return SolidMesh(struts, unit * points, cells, level)
 
 
-def _mesh_plane(struts: Struts, size: float) -> Arrays:
+def _meshed(draw: Callable[..., None], struts: Struts, *options: float) -> Arrays:
+    """Points, cells and levels of what a function draws in gmsh."""
     with meshing_error("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
-        _draw_plane(gmsh, struts, size)
-        gmsh.model.mesh.generate(2)
-        return _arrays(gmsh, 2)
-
-
-def _mesh_space(struts: Struts, size: float, wanted: float, attempt: int) -> Arrays:
-    with meshing_error("gmsh could not mesh the solid", CHANGE), gmsh_session() as gmsh:
-        _draw_space(gmsh, struts, size, wanted, attempt)
-        gmsh.model.mesh.generate(3)
-        return _arrays(gmsh, 3)
+        draw(gmsh, struts, *options)
+        gmsh.model.mesh.generate(struts.network.dim)
+        return _arrays(gmsh, struts.network.dim)
 
 
 @contextmanager

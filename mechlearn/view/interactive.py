@@ -19,12 +19,11 @@ from mechlearn.render.deformation import (
     amplification,
     bond_strains,
     rigid_motion,
-    strained,
     without_rigid_motion,
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.fields import Body, body
-from mechlearn.render.geometry import Segments, segments, space
+from mechlearn.render.geometry import space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
@@ -210,7 +209,7 @@ class InteractiveView:
 
         Of several bonds within a few pixels the nearest to the viewer counts.
         """
-        pieces = self._pieces()
+        pieces = self.scene().pieces()
         at, depth = self._projected(pieces.ends, size)
         a, along = at[:, 0], at[:, 1] - at[:, 0]
         long = np.maximum((along**2).sum(axis=1), 1e-12)
@@ -328,13 +327,6 @@ class InteractiveView:
 
     def _places(self) -> NDArray[np.float64]:
         return self.run.network.nodes + self.factor * self._seen(self.answer.state)
-
-    def _pieces(self) -> Segments:
-        """Line segments of the bonds."""
-        network = self.run.network
-        if self.run.problem.cell:
-            network = strained(network, self.factor * self.answer.cell)
-        return segments(network, self._places())
 
     def _amplified(self, answers: list[Response]) -> float:
         run = self.run
