@@ -83,7 +83,7 @@ def plot_overlap(found: "Overlap", ax: "Axes | None" = None) -> "Axes":
         ax.step(count, np.cumsum(parts), where="post", color=colour, linewidth=2.2, label=name)
     _log_x(ax, count)
     ax.set_ylim(0, 1.02)
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 
@@ -95,7 +95,7 @@ def plot_dimension(found: "Dimension", ax: "Axes | None" = None) -> "Axes":
     ax.plot(np.arange(1, len(values) + 1), values, ".-", color=AFTER, linewidth=1.5, label=label)
     _log_x(ax, np.arange(1, len(values) + 1))
     _log_y(ax, values)
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 
@@ -111,7 +111,7 @@ def plot_hessian(found: "Hessian", ax: "Axes | None" = None) -> "Axes":
         if mine.any():
             ax.plot(count[mine], sizes[mine], "o", color=AFTER, mfc=face, ms=5, label=name)
     _log_y(ax, sizes)
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 
@@ -150,7 +150,7 @@ def plot_robustness(found: "Robustness", ax: "Axes | None" = None) -> "Axes":
         ax.set_xlim(found.levels.min() / 1.3, found.levels.max() * 1.3)
     finite = found.errors[np.isfinite(found.errors)]
     _log_y(ax, np.concatenate([low, median, high]) if len(finite) else finite)
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 

@@ -90,7 +90,7 @@ def plot_bonds(
         face = INK if look == "o" else "white"
         ax.plot(x[:, 0], x[:, 1], look, color=INK, mfc=face, ms=9, label=name, linestyle="none")
     if marked:
-        legend(ax, ax.get_legend_handles_labels()[0])
+        legend(ax)
     ax.set_aspect("equal")
     ax.autoscale_view()
     ax.set_axis_off()

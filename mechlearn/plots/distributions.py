@@ -74,7 +74,7 @@ def plot_dofs(run: "Run", ax: "Axes | None" = None, dof: str | None = None) -> "
         ax.set_xscale("log")
         log_ticks(ax.xaxis, low, high)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 
@@ -108,7 +108,7 @@ def plot_spectrum(run: "Run", ax: "Axes | None" = None) -> "Axes":
         ax.step(modes, part, where="post", color=colour, linewidth=2.2, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    legend(ax, ax.get_legend_handles_labels()[0])
+    legend(ax)
     return ax
 
 

@@ -56,8 +56,9 @@ def new_axes() -> "Axes":
     return pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
 
 
-def legend(ax: "Axes", handles: Any) -> None:
-    """Legend in one row above the axes."""
+def legend(ax: "Axes", handles: Any = None) -> None:
+    """Legend in one row above the axes, of all that has a label where nothing is given."""
+    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
     ax.legend(
         handles=handles,
         frameon=False,

@@ -88,8 +88,7 @@ def _unsupported(run: "Run") -> str:
 
 def _source(source: Source, run: "Run") -> str:
     q, start = source.quantity, f"Source “{source.name}”:"
-    pair = source.nodes is not None and _is_pair(source, run)
-    varies = run.problem.n_examples > 1 and any(source.name in e for e in _examples(run))
+    varies = _varies(source, run)
     if source.cell is not None:
         how = "as each example says" if varies else f"of {amount(source.value, q)}"
         return f"{start} a {q} {how} of {_component(source)}."
@@ -98,18 +97,15 @@ def _source(source: Source, run: "Run") -> str:
         return f"{start} the distance of {_nodes(source.nodes, run)} changes{how}."
     what = f"{q}{_along(source)}"
     how = "as each example says" if varies else f"of {amount(source.value, q)}"
-    where = ("between " if pair else "at ") + _nodes(source.nodes, run)
-    return f"{start} a {what} {how} {where}."
+    return f"{start} a {what} {how} {_place(source, run)}."
 
 
 def _target(target: Target, run: "Run") -> str:
     q, start = target.quantity, f"Target “{target.name}”:"
-    pair = _is_pair(target, run)
     match = target.match
     if not run.setup.task.cost.has_values:
-        where = ("between " if pair else "at ") + _nodes(target.nodes, run)
-        return f"{start} the {q}{_along(target)} {where} stands for this class."
-    varies = run.problem.n_examples > 1 and any(target.name in e for e in _examples(run))
+        return f"{start} the {q}{_along(target)} {_place(target, run)} stands for this class."
+    varies = _varies(target, run)
     if target.cell is not None:
         how = f"equal that of “{match}”" if match else amount(target.value, q)
         how = "what each example says" if varies else how
@@ -121,23 +117,27 @@ def _target(target: Target, run: "Run") -> str:
         how += _limit(target)
         return f"{start} the distance of {_nodes(target.nodes, run)} shall then change {how}."
     how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
-    where = ("between " if pair else "at ") + _nodes(target.nodes, run)
-    return f"{start} the {q}{_along(target)} {where} shall then {how}{_limit(target)}."
+    return (
+        f"{start} the {q}{_along(target)} {_place(target, run)} shall then {how}{_limit(target)}."
+    )
 
 
 def _limit(target: Target) -> str:
     return {"at_least": ", or more", "at_most": ", or less", None: ""}[target.limit]
 
 
-def _examples(run: "Run") -> list[dict[str, Any]]:
-    return run.setup.examples[:1]
+def _varies(terminal: Terminal, run: "Run") -> bool:
+    """True for a value that every example gives."""
+    return run.problem.n_examples > 1 and terminal.name in next(iter(run.setup.examples), {})
 
 
-def _is_pair(terminal: Terminal, run: "Run") -> bool:
-    return any(
+def _place(terminal: Terminal, run: "Run") -> str:
+    """Nodes that a terminal is at, or between the two of."""
+    pair = any(
         p.terminal == terminal.name and p.component is None and len(p.nodes) == 2
         for p in (*run.problem.drives, *run.problem.answers)
     )
+    return f"{'between' if pair else 'at'} {_nodes(terminal.nodes, run)}"
 
 
 def _along(terminal: Terminal) -> str:

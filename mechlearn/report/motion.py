@@ -216,24 +216,18 @@ def _image(run: "Run", a: int, b: int) -> NDArray[np.float64]:
 
 def _colourings(run: "Run") -> list[dict[str, Any]]:
     """Quantities that colour the bonds: values and colour scales."""
-    out = []
+    values, changes = [], []
     for name in run.learned:
         before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
         both = Shades(np.concatenate([before, after]), in_words(name))
-        out.append({"name": in_words(name), **_table(both), **_values(before, after)})
-    for name in run.learned:
-        before, after = np.asarray(run.initial[name]), np.asarray(run.learned[name])
+        values.append(_table(both) | {"before": pack(before), "after": pack(after)})
         ratio = bool(min(before.min(), after.min()) > 0)
         changed = after / before if ratio else after - before
         none = np.full(changed.shape, float(ratio))
         title = f"{in_words(name)}, learned {'over' if ratio else 'less'} initial"
         shades = Shades(changed, title, diverging=True, log=ratio)
-        out.append({"name": title, **_table(shades), **_values(none, changed)})
-    return out
-
-
-def _values(before: NDArray, after: NDArray) -> dict[str, str]:
-    return {"before": pack(before), "after": pack(after)}
+        changes.append(_table(shades) | {"before": pack(none), "after": pack(changed)})
+    return values + changes
 
 
 def _strain_shades(run: "Run", answers: list[Response]) -> Shades:
@@ -245,15 +239,15 @@ def _strain_shades(run: "Run", answers: list[Response]) -> Shades:
 
 def _of_strain(run: "Run", shades: Shades) -> dict[str, Any]:
     """Colouring by the strains of the states."""
-    name = f"{shades.title} in this state"
     if not shades.diverging:  # from no drop at all, whatever decades they span
         shades.low, shades.log = 0.0, False
-    return {"name": name, "strain": True, **_table(shades)}
+    return _table(shades) | {"name": f"{shades.title} in this state", "strain": True}
 
 
 def _table(shades: Shades) -> dict[str, Any]:
     colours = np.asarray(shades.map(np.linspace(0, 1, 64), bytes=True))[:, :3]
     return {
+        "name": shades.title,
         "low": float(shades.low),
         "high": float(shades.high),
         "log": bool(shades.log),
