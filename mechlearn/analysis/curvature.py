@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.modes import spectrum
+from mechlearn.analysis.modes import modes_of
 from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.energies.element import BondEnergy
@@ -189,10 +189,10 @@ def correspondence(
     linear_of(s, what)
     h = hessian(s)
     directions = h.directions(min(count, len(h.matrix)))
-    found = spectrum(s, modes=modes)
+    t = tangent(s)
+    found = modes_of(t, modes)
     keep = slice(found.zero_modes, None)
     values = found.eigenvalues[keep]
-    t = tangent(s)
     arm = np.ones(s.network.n_nodes * t.size[1])
     arm[t.free] = t.arm
     basis = found.flat[keep]
@@ -211,13 +211,8 @@ def correspondence(
             at.update(**_moved(s, h, sign * STEP * w))
             ends.append(at.free().states())
         raw.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
-    zero = found.flat[: found.zero_modes]
-    moves = np.array(raw)
-    moves = moves - (moves @ zero.T) @ zero
-    along = np.square(moves @ basis.T).sum(axis=1)
-    total = np.maximum(np.square(moves).sum(axis=(1, 2)), 1e-300)
     return Correspondence(h.eigenvalues[: len(directions)], values, lambdas / values,
-                          along / total[:, None])  # fmt: skip
+                          found.shares(np.array(raw)))  # fmt: skip
 
 
 def _is_log(s: "System", name: str, scale: str | None) -> bool:

@@ -77,6 +77,16 @@ class Spectrum(Result):
         k, n, c = self.modes.shape
         return self.modes.reshape(k, n * c)
 
+    def shares(self, motions: NDArray) -> NDArray[np.float64]:
+        """Shares of squared ``motions``, (..., k, n c), in the modes but zero modes, (..., modes).
+
+        Of the ``k`` motions together, without their parts along zero modes.
+        """
+        zero, basis = self.flat[: self.zero_modes], self.flat[self.zero_modes :]
+        motions = motions - (motions @ zero.T) @ zero
+        size = np.maximum(np.square(motions).sum(axis=(-2, -1)), 1e-300)
+        return np.square(motions @ basis.T).sum(axis=-2) / size[..., None]
+
     def density(self, bins: int = 20, log: bool = True) -> tuple[NDArray, NDArray]:
         """Density of states: edges of bins of the frequency, and modes per frequency and per mode.
 
@@ -219,9 +229,6 @@ def overlap(
     size = np.maximum(np.square(rows).sum(axis=1), 1e-300)
     sources = np.unique(s.problem.sources)
     moves = s.free.states().reshape(s.problem.n_examples, -1) / arm
-    zero = found.flat[: found.zero_modes]
-    moves = moves - (moves @ zero.T) @ zero
-    along = np.square(moves @ basis.T) / np.maximum(np.square(moves).sum(axis=1), 1e-300)[:, None]
 
     def parts(ports: NDArray) -> NDArray[np.float64]:
         if not len(ports):
@@ -230,7 +237,7 @@ def overlap(
 
     return Overlap(
         eigenvalues=values,
-        response=along,
+        response=found.shares(moves[:, None]),
         source=parts(sources),
         target=parts(s.problem.targets),
         coupling=share[s.problem.targets][:, None] * share[sources][None] / values,

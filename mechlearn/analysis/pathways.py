@@ -21,6 +21,7 @@ from mechlearn.analysis.importance import participation
 from mechlearn.analysis.result import Result, bonds_of, system_of
 from mechlearn.analysis.tangent import port_rows, tangent
 from mechlearn.errors import InputError, listed
+from mechlearn.networks._check import integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,8 +112,7 @@ def pathway(
     s = system_of(subject, learned)
     if bonds_of(s, "A pathway").segments > 1:
         raise InputError("A pathway is found for bonds of one element; this one has segments.")
-    if count < 1:
-        raise InputError(f"count = {count} must be at least 1.")
+    integer("count", count, low=1)
     t = tangent(s, example)
     ends = [_port(s, source, "source"), _port(s, target, "target")]
     loads = port_rows(s, example)[ends][:, t.free].T

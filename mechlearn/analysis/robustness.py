@@ -1,6 +1,7 @@
 """Robustness of the response to noise, loss of bonds and other amplitudes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.analysis.importance import without_bonds
 from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
+from mechlearn.networks._check import integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +50,7 @@ class Robustness(Result):
     @property
     def median(self) -> NDArray[np.float64]:
         """Median error at every level, (l,)."""
-        return np.quantile(self.errors, 0.5, axis=1, method="inverted_cdf")
+        return self.quantile(0.5)
 
     @property
     def collapsed(self) -> NDArray[np.float64]:
@@ -133,7 +135,7 @@ def noise(
     """
     s = system_of(subject, learned)
     amounts, name = _levels(levels, "levels", 0.0), s.parameter(name)
-    _samples(samples)
+    integer("samples", samples, low=1)
     xi = np.random.default_rng(seed).standard_normal((samples, s.network.n_edges))
     positive = s.energy.parameter(name).positive
     outputs = []
@@ -171,7 +173,7 @@ def bond_loss(
     s, what = system_of(subject, learned), "The loss of bonds"
     k, model = len(bonds_of(s, what).strains), linear_of(s, what).model
     many = _levels(counts, "counts", 1.0).astype(int)
-    _samples(samples)
+    integer("samples", samples, low=1)
     moduli = model.tangent_moduli()[model.cells_in_order()]
     there = np.flatnonzero(np.abs(moduli).any(axis=(1, 2)))
     if many.max() > len(there):
@@ -244,11 +246,6 @@ def _levels(given: object, name: str, least: float) -> NDArray[np.float64]:
     return levels
 
 
-def _samples(samples: int) -> None:
-    if samples < 1:
-        raise InputError(f"samples = {samples} must be at least 1.")
-
-
 def _robustness(s: "System", levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
     outputs = np.array(raw)
     errors = np.full(outputs.shape[:2], np.inf)
@@ -265,9 +262,7 @@ def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
     at = s.copy().equilibrium
     for sample, row in zip(out, values, strict=True):
         at.forget()
-        try:
+        with suppress(SolveError):
             at.update(**{name: row})
             sample[:] = at.outputs(at.free())
-        except SolveError:
-            continue
     return out

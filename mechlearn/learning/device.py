@@ -275,12 +275,8 @@ class Device:
             raise InputError("device: stuck = 1 leaves no element that can be programmed.")
         integer("device: seed", seed, low=0)
         self.network, self.bounds, self.levels = network, bounds, levels
-        self.write_noise, self.read_noise, self.stuck, self.seed = (
-            write_noise,
-            read_noise,
-            stuck,
-            seed,
-        )
+        self.write_noise, self.read_noise = write_noise, read_noise
+        self.stuck, self.seed = stuck, seed
         values: dict[str, Any] = dict(material)
         self.system = System(network, task, energy or Resistor(), **values)
         self._name = self.system.energy.stiffness_parameter

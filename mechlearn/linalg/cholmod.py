@@ -60,13 +60,8 @@ class CholmodFactors(Factors):
         max_rhs: float,
         groups: DofGroups,
     ) -> None:
-        self._matrix, self._definite, self._max_rhs, self._groups = (
-            matrix,
-            definite,
-            max_rhs,
-            groups,
-        )
-
+        self._matrix, self._definite = matrix, definite
+        self._max_rhs, self._groups = max_rhs, groups
         self._cholmod = CholmodFactor(matrix, order, groups)
         # The factorisation of the matrix as it is now.
         self._active: CholmodFactor | MumpsFactors | None = None
