@@ -56,10 +56,6 @@ class EquilibriumState(ABC):
     def strains(self) -> NDArray[np.float64]:
         """All strains of every owned bond in every example, (k, examples, owned bonds)."""
 
-    def strain(self) -> NDArray[np.float64]:
-        """The first strain, the change of length, (examples, owned bonds)."""
-        return self.strains()[0]
-
     def states(self) -> NDArray[np.float64]:
         """The state in the user's order, shape (examples, n, components), whole on every rank."""
         return np.moveaxis(self.model.to_nodes(self.fields()), -1, 0)

@@ -49,7 +49,7 @@ def test_pinched_pair_free_and_clamped(request, which, stiffnesses):
     clamped = solver.solve(Phase("clamp", eta)).parts[0][1]
     assert clamped.forces[0] == pytest.approx(force, rel=1e-9)
     expected = bond_matrix(net) @ u
-    assert solver.model.to_bonds(clamped.strain())[0] == pytest.approx(expected, abs=1e-12)
+    assert solver.model.to_bonds(clamped.strains()[0])[0] == pytest.approx(expected, abs=1e-12)
     assert clamped.energies[0] == pytest.approx(0.5 * np.sum(k * expected**2), rel=1e-12)
     sensitivity = solver.model.to_bonds(clamped.sensitivity("stiffness"))[0]
     assert sensitivity == pytest.approx(expected**2 / 2, abs=1e-13)

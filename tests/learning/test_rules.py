@@ -204,7 +204,7 @@ def test_what_clamping_costs_is_the_residual_in_the_stiffness_between_the_output
 def test_directed_aging_is_the_elements_own_energy(plane, stiffnesses):
     b = Bench(plane, TASKS["one strain"], Spring(), stiffnesses(plane))
     clamped = b.solver.solve(Phase("clamp", 1.0)).parts[0][1]
-    own = b.solver.model.to_bonds(clamped.strain())[0] - b.at["rest_length"] + plane.lengths
+    own = b.solver.model.to_bonds(clamped.strains()[0])[0] - b.at["rest_length"] + plane.lengths
     assert b.signal(DirectedAging(), "stiffness") == pytest.approx(own**2 / 2, rel=1e-12)
     assert b.signal(DirectedAging(), "rest_length") == pytest.approx(
         -b.at["stiffness"] * own, rel=1e-10, abs=1e-14
