@@ -1,6 +1,8 @@
 """Files of a run's folder: writing, reading and validation."""
 
 import json
+import sys
+from contextlib import nullcontext
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
@@ -147,7 +149,10 @@ def _netcdf(history: "xarray.Dataset") -> bytes:
     """A history as the bytes of its file, made in memory: HDF5 fails badly on a full disk."""
     # HDF5 ends a text at its first null character.
     labels = [str(label).replace("\0", "\\0") for label in history["target"].values]
-    return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
+    # Else xarray asks the scheduler of any Dask client in this process for a lock, in vain.
+    dask = sys.modules.get("dask")
+    with dask.config.set(scheduler="synchronous") if dask else nullcontext():
+        return bytes(history.assign_coords(target=labels).to_netcdf(engine="h5netcdf"))
 
 
 def _read_learned(

@@ -227,17 +227,13 @@ def _train(
     """Train one member in a worker, with the extensions that are known here."""
     extensions.restore()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import dask
-
     from mechlearn.fenics import MPI
     from mechlearn.runs.training import train_setup
 
     try:
-        # Else xarray, in a Dask worker, asks the scheduler for a lock to write a file with.
-        with dask.config.set(scheduler="synchronous"):
-            run = train_setup(setup, folder, comm=MPI.COMM_SELF)
-            write_atomic(new_folder(output, overwrite=True) / RECORD, record.encode())
-            run.save(output, overwrite=True)
+        run = train_setup(setup, folder, comm=MPI.COMM_SELF)
+        write_atomic(new_folder(output, overwrite=True) / RECORD, record.encode())
+        run.save(output, overwrite=True)
     except MechlearnError as error:
         return {"converged": False, "trouble": str(error)}
     return _results(run.summary)

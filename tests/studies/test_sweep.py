@@ -123,6 +123,12 @@ def test_members_are_the_trainings_they_say(task, tmp_path, client):
     assert sweep(read_setup(task), tmp_path / "out", vary) == rows
 
 
+def test_runs_are_saved_while_a_client_of_a_cluster_is_open(task, tmp_path, client):
+    run = ml.train_file(task)
+    run.save(tmp_path / "run")
+    assert ml.Run.load(tmp_path / "run").history.identical(run.history)
+
+
 def test_failed_members_are_reported_and_tried_again(task, tmp_path, capsys, client):
     vary = "--vary", "network.size=[5, 5],[1, 1]"
     where = "--scheduler", client.scheduler.address
