@@ -171,6 +171,8 @@ def register[T](thing: T) -> T:
         kinds = listed([r.kind for r in registries()])
         raise InputError(f"register: {thing!r} is none of {kinds}.")
     name = name_of(thing)
+    if name.startswith("<"):
+        raise InputError("register: a lambda has no name; write it as a function, with def.")
     if registry.prefix:  # of suffixes, which are compared in lower case
         name = registry.prefix + name.lower()
     there = registry.get(name)

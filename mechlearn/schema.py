@@ -6,7 +6,7 @@ A sentence names the file, the key, what is wrong, and what would be right.
 import inspect
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypedDict, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -126,12 +126,34 @@ def pick(registry: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def settings(thing: Any) -> dict[str, Any]:
-    """Fields or attributes by name that an object, or every object of a class, is made with."""
+    """Arguments by name that an object, or every object of a class, is made with.
+
+    Raises
+    ------
+    InputError
+        For an object that does not keep one as an attribute.
+    """
     if is_dataclass(thing):
         return {f.name: getattr(thing, f.name, None) for f in fields(thing) if f.init}
-    if isinstance(thing, type):
-        return dict.fromkeys(inspect.signature(thing).parameters)
-    return {name: value for name, value in vars(thing).items() if name[0] != "_"}
+    made = thing if isinstance(thing, type) else type(thing)
+    arguments = inspect.signature(made).parameters.values()
+    names = [a.name for a in arguments if a.kind not in (a.VAR_POSITIONAL, a.VAR_KEYWORD)]
+    if made is thing:
+        return dict.fromkeys(names)
+    kept = {name: getattr(thing, name, getattr(thing, f"_{name}", thing)) for name in names}
+    for name, value in kept.items():
+        if value is thing:
+            raise InputError(
+                f"{made.__name__} must keep its argument {name} as an attribute, as in "
+                f"self.{name} = {name}, so that runs can say it."
+            )
+    return kept
+
+
+def call_of(thing: Any) -> str:
+    """Call that makes an object of a class, with all its arguments."""
+    given = ", ".join(f"{name}={value!r}" for name, value in settings(thing).items())
+    return f"{type(thing).__name__}({given})"
 
 
 def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[str] = ()) -> Any:
@@ -150,7 +172,12 @@ def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[
             raise InputError(f"{where}: {key} is not a known key; {hint(key, [*reserved, *known])}")
     given = {**({} if made is kind else settings(kind)), **given}
     try:
-        return TypeAdapter(made).validate_python(given) if is_dataclass(made) else made(**given)
+        if is_dataclass(made):
+            return TypeAdapter(made).validate_python(given)
+        types = get_type_hints(made.__init__)  # type: ignore[misc]
+        plain = {k: types[k] if types.get(k) in (bool, int, float, str) else Any for k in given}
+        typed: Any = TypedDict("typed", plain)  # type: ignore[misc]
+        return made(**TypeAdapter(typed).validate_python(given))
     except ValidationError as error:
         raise input_error(error, made, where) from None
     except MechlearnError:

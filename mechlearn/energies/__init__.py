@@ -19,7 +19,7 @@ from mechlearn.schema import build
 energies = Registry(
     "element",
     Element,
-    "an element: an ml.BondEnergy",
+    "an element: an ml.BondEnergy, or ml.energy of a function",
     (Spring, FiniteSpring, Bar, Beam, FiniteBeam, Solid, Resistor, Channel, Capacitor),
 )
 

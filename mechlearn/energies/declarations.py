@@ -173,7 +173,9 @@ def _strain(energy: BondEnergy, dim: int) -> None:
 
 def _evaluated[T](method: str, make: Callable[[], T]) -> T:
     """Symbolic form of a method of users; raises InputError where it fails."""
-    return called(make, f"its {method} cannot be computed as an expression of UFL")
+    return called(
+        make, f"its {method} cannot be computed as an expression of UFL, with functions of ufl"
+    )
 
 
 def _linear(energy: BondEnergy, dim: int) -> None:

@@ -59,8 +59,9 @@ def energy(
         a.kind in (a.VAR_POSITIONAL, a.VAR_KEYWORD) for a in arguments
     ):
         raise InputError(
-            f"energy: {given} must take {n} without a default, the {listed(base.strains)} of "
-            f"{base.plural}, then length if it needs that, and constants with a default."
+            f"energy: {given} takes {listed(free)} without a default; that must be the "
+            f"{listed(base.strains)} of {base.plural}, then length if it needs that. "
+            "Constants have a default, as in k=1.0."
         )
     constants = tuple(_constant(a.name, a.default) for a in arguments if a.default is not a.empty)
     if not constants:

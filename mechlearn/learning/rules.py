@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
+from mechlearn.schema import call_of
 
 if TYPE_CHECKING:
     from mechlearn.learning.base import Learner
@@ -30,6 +31,9 @@ class Procedure(ABC):
     """Training procedure: a local rule, or a global search."""
 
     name: ClassVar[str]
+
+    def __repr__(self) -> str:
+        return call_of(self)
 
     def learner(self) -> "type[Learner]":
         """Class of the learners that follow it."""

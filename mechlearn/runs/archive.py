@@ -43,9 +43,8 @@ def write_run(run: "Run", folder: Path) -> Path:
     InputError
         Where a file of it cannot be written, or another process has the folder.
     """
-    resolved = run.setup.model_copy(
-        update={"network": run.setup.network.model_validate({"file": "network.vtu"})}
-    )
+    network = run.setup.network.model_validate({"file": "network.vtu"})
+    resolved = run.setup.model_copy(update={"network": network, "plugins": run.setup.origins()})
     many = len(run.setup.examples) > IN_TASK_FILE
     with locked(folder), staged_files(folder, last="summary.json") as stage:
         write_network(stage / "network.vtu", run.network)

@@ -263,6 +263,14 @@ class Setup(Table):
         out._made = {"cost": cost, "rule": rule}
         return out
 
+    def origins(self) -> dict[str, str]:
+        """Origins of what is not mechlearn's own, by name: of objects, and of registered names."""
+        optimiser = self.train.optimiser
+        step = optimiser.get("name") if isinstance(optimiser, dict) else optimiser
+        named = {*self.energy.models, self.cost.name, self.rule.name, step}
+        own = (registry.own.items() for registry in registries())
+        return {n: at for items in own for n, at in items if n in named} | self.plugins
+
     def require(self, energy: Element | None = None) -> None:
         """Say what of a run's names is not known: an error where it cannot be solved without.
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, element_for
+from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.learning.device import Imperfections, devices
@@ -215,6 +216,9 @@ def train(
     Interrupted
         For Ctrl-C, a KeyboardInterrupt; its ``run`` is what was learned until then.
     """
+    if not isinstance(network, Network) or not isinstance(task, Task):
+        given = f"{type(network).__name__} and {type(task).__name__}"
+        raise InputError(f"train takes an ml.Network and an ml.Task, in this order, not {given}.")
     if start is not None:
         energy = energy or start.energy
         learn = start.setup.learn if learn is None else learn

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, SolveError, numbers_of
 from mechlearn.extensions import Registry, name_of
+from mechlearn.schema import call_of
 
 #: What arrays of a cost count.
 AXES = ("examples", "targets", "targets")
@@ -32,6 +33,9 @@ class Cost(ABC):
     name: ClassVar[str]
     #: Whether outputs are wanted at values, which a clamp can hold; else only at better places.
     has_values: ClassVar[bool] = True
+
+    def __repr__(self) -> str:
+        return call_of(self)
 
     @abstractmethod
     def value(self, outputs: NDArray, wanted: NDArray, active: NDArray) -> NDArray[np.float64]:

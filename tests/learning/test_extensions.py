@@ -233,3 +233,53 @@ def test_names_and_classes_are_taken_for_objects(net, task, given, same):
 def test_anything_else_is_refused_in_a_sentence(net, task, given, message):
     with pytest.raises(ml.InputError, match=message):
         ml.train(net, task, steps=1, **given)
+
+
+class Softsign(ml.Rule):
+    name = "softsign_of_tests"
+    phases = PHASES
+
+    def __init__(self, scale: float = 1.0, wide: bool = False, at: np.ndarray | None = None):
+        self.at = at
+        self.scale, self._wide = scale, wide
+
+    def signal(self, derivatives):
+        contrast = (derivatives[1] - derivatives[0]) / self.scale
+        return contrast / (1 + abs(contrast))
+
+
+class Forgetful(Softsign):
+    def __init__(self, scale: float = 1.0):
+        self.factor = 1 / scale
+
+
+def test_a_task_file_of_registered_names_says_where_they_come_from(net, task, own_extensions):
+    ml.register(Softsign)
+    setup = ml.train(net, task, rule=Softsign(), steps=0).setup
+    assert setup.model_copy(update={"plugins": {}}).origins() == setup.plugins != {}
+
+
+def test_arguments_of_classes_of_users_have_the_types_they_say(net, task, own_extensions):
+    ml.register(Softsign)
+    given = {"name": "softsign_of_tests", "scale": "wide"}
+    with pytest.raises(ml.InputError, match="rule: scale = 'wide': it should be a valid number"):
+        ml.train(net, task, rule=given, steps=0)
+    rule = ml.train(
+        net, task, rule={**given, "scale": 2, "wide": "no", "at": [1]}, steps=0
+    ).setup.procedure
+    assert repr(rule) == "Softsign(scale=2.0, wide=False, at=[1])"
+
+
+def test_a_rule_that_does_not_keep_its_arguments_is_refused(net, task):
+    with pytest.raises(ml.InputError, match="must keep its argument scale as an attribute"):
+        ml.train(net, task, rule=Forgetful(2.0), steps=0)
+
+
+def test_a_lambda_has_no_name_to_register():
+    with pytest.raises(ml.InputError, match="a lambda has no name"):
+        ml.register(lambda run, path: None)
+
+
+def test_a_task_before_its_network_is_refused_in_a_sentence(net, task):
+    with pytest.raises(ml.InputError, match=r"an ml\.Network and an ml\.Task, in this order"):
+        ml.train(task, net)
