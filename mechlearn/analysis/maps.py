@@ -83,7 +83,7 @@ def response(
         For a source or an example that there is not, and for solids.
     """
     s = system_of(subject, learned)
-    bonds_of(s, "What bonds feel")
+    bonds_of(s, "The response of bonds")
     one = s.copy(example=example).load(amplitude, source)
     problem, free, model = one.problem, one.free, one.model
     model.put_state(free.fields()[:, 0])

@@ -2,9 +2,10 @@
 
 With ``e_s`` and ``e_t`` the strains of a bond by unit forces at the source and at the target, and
 ``D`` its moduli, ``e_t D e_s`` is its *mutual energy*; the sum over all bonds is the compliance
-between the two (Maxwell and Betti). A bond couples as far as it feels both. Bonds with a share of
-either sign are there; the pathway is the chain of bonds from source to target along which the
-sizes of the shares are large: the shortest one where a bond counts as long as one over its share.
+between the two (Maxwell and Betti). A bond couples as far as it is strained by both. Bonds with a
+share of either sign are there; the pathway is the chain of bonds from source to target along which
+the sizes of the shares are large: the shortest one where a bond counts as long as one over its
+share.
 """
 
 from collections.abc import Iterable

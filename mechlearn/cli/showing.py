@@ -33,8 +33,8 @@ def render(
     out
         What to write: png, svg or pdf (vector graphics, 2D), html (to be turned), gif or mp4.
     what
-        "network" (deformed), "states" (free and clamped, before and after), "response" (what every
-        bond feels when the sources pull), "error", "setup", or as a film "actuation" or "training";
+        "network" (deformed), "states" (free and clamped, before and after), "response" (strain of
+        every bond when the sources pull), "error", "setup", or as a film "actuation" or "training";
         taken from the last word of the file's name where that is one of them.
     example
         Which example to draw, counted from 1.

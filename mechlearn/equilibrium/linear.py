@@ -75,7 +75,7 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         columns = self._pulls if load is None else np.column_stack([self._pulls, -load])
         prestressed = load is not None
         solution = self._solver.solve(columns)
-        # Small networks feel that `dot` starts in a third of the time of `@`.
+        # `dot` starts in a third of the time of `@`, which shows in small networks.
         half = total(model.comm, solution.T.take(self._read, axis=1).dot(self._half_reads))
         # One column per unit force at a port and, in a prestressed network, the state without any.
         self.columns, self.prestressed = solution, prestressed

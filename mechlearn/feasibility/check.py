@@ -75,7 +75,7 @@ def check_setup(
         lines.append(f"cost      {problem.task.cost.name}: targets want shares")
     if setup.imperfections != Imperfections():
         given = setup.imperfections.model_dump(exclude_defaults=True)
-        lines.append("flaws     " + ", ".join(f"{k} = {v}" for k, v in given.items()))
+        lines.append("imperfect " + ", ".join(f"{k} = {v}" for k, v in given.items()))
     error = learner.history.error[0]
     lines.append(f"at first  {problem.error_name} {error:.3g}")
     known = counted(learner.system, learner.dofs, setup.train.tolerance)

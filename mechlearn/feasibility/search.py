@@ -299,9 +299,9 @@ class _Objective:
 
     def _cost(self, x: NDArray, unit: float) -> tuple[float, NDArray]:
         outputs, _ = self.solve(x)
-        felt = self.at.solve(ADJOINT)
+        adjoint = self.at.solve(ADJOINT)
         names = (dof.name for dof in self.space.dofs)
-        means = {n: self.at.mean_signal(n, [felt], (1.0,)) for n in names}
+        means = {n: self.at.mean_signal(n, [adjoint], (1.0,)) for n in names}
         by_name = {n: self.at.model.to_bonds(mean) for n, mean in means.items()}
         cost = float(self.problem.costs(outputs).mean())
         return cost / unit, self.space.slopes(x, by_name) / unit

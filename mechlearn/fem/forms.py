@@ -69,8 +69,8 @@ class BondForms:
         self._share = ufl.TestFunction(self._per_bond)
 
         now = self._strains(self.state, self.cell_strain if cell else None)
-        felt = dict(zip(energy.strains, now, strict=True))
-        density = energy.energy(**felt, length=self.length, **self.parameters)
+        named = dict(zip(energy.strains, now, strict=True))
+        density = energy.energy(**named, length=self.length, **self.parameters)
         self._total = self._on_bonds(density)
         self._force = ufl.derivative(self._total, self.state, ufl.TestFunction(mesh.space))
         self._strain = self._by_strain(now)

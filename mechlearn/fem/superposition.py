@@ -1,7 +1,7 @@
 """Superposition of states of a linear model, with strains, energies and sensitivities of bonds.
 
-The states of all examples differ only in how much of every column they hold, so what bonds feel in
-a thousand examples is a matrix product and arithmetic on its result.
+The states of all examples differ only in how much of every column they hold, so strains in a
+thousand examples are a matrix product, and energies arithmetic on its result.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,7 +75,7 @@ class BondSuperposition:
         Strains of the bonds in every column.
     """
 
-    #: Whether moments of the states are enough for the mean of what elements feel.
+    #: Whether moments of the states are enough for the mean of sensitivities.
     by_moments = True
 
     def __init__(self, model: "Model", columns: NDArray) -> None:

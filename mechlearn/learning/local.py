@@ -104,20 +104,20 @@ class RuleLearner(Learner):
         if self._weights is not None and not self.elements.noisy_strains:
             signal = self.equilibrium.mean_signal(name, self._states, self._weights)
             return self.model.to_bonds(signal)
-        felt = [
+        parts = [
             self.model.to_bonds(state.sensitivity(name, self._sense(k)))
             for k, state in enumerate(self._states)
         ]
-        return signals(self.rule, felt).mean(axis=0)
+        return signals(self.rule, parts).mean(axis=0)
 
     def _rounding(self, name: str) -> NDArray[np.float64]:
         """Rounding errors of the signals, in bond order.
 
-        States are found to the rounding of what a typical element feels, and signals are
-        differences of what elements feel.
+        States are found to the rounding of a typical element's sensitivity, and signals are
+        differences of sensitivities.
         """
-        felt = [np.abs(s.sensitivity(name)).mean(axis=0) for s in self._states]
-        first, *others = (self.model.to_bonds(each) for each in felt)
+        parts = [np.abs(s.sensitivity(name)).mean(axis=0) for s in self._states]
+        first, *others = (self.model.to_bonds(each) for each in parts)
         size = sum(others, first)
         gain = max(map(abs, self._weights)) if self._weights else getattr(self.rule, "gain", 1.0)
         return UNITS * np.finfo(float).eps * gain * (size + size.mean())
@@ -188,9 +188,9 @@ def check_rule(rule: Any) -> None:
             "phase, not all of them 0."
         )
     for size in (1e-12, 1.0, 1e12):  # signals may have thresholds, and may saturate
-        felt = list(size * np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
-        wanted = weighted_sum(weights, felt)
-        error = np.abs(signals(rule, felt) - wanted).max() if own else 0.0
+        parts = list(size * np.random.default_rng(0).standard_normal((len(phases), 2, 5)))
+        wanted = weighted_sum(weights, parts)
+        error = np.abs(signals(rule, parts) - wanted).max() if own else 0.0
         if error > 1e-6 * np.abs(wanted).max():
             raise InputError(
                 f"rule {name}: its signal is not the sum of du/dL in its phases times weights = "

@@ -56,7 +56,7 @@ def response_sheet(run: "Run", example: int, look: Look, size: Size, vector: boo
     states = [solved(learned=False), solved()]
     shown = RunView(run, example, _of_states(run, look), states, moving=False)
     names = ["Before training", "After training"]
-    caption = "What every bond feels when the sources act, on the network at rest"
+    caption = "Response of every bond to the sources, on the network at rest"
     return _grid(shown, caption, names, size, vector)
 
 

@@ -73,7 +73,7 @@ def render(
         only); ``.html`` (the network to be turned in a browser); ``.gif`` or ``.mp4``.
     what : str, optional
         ``"network"``: the learned network deformed, and at rest behind it. ``"states"``: free and
-        clamped, before and after training. ``"response"``: what every bond feels when the sources
+        clamped, before and after training. ``"response"``: strain of every bond when the sources
         pull, before and after. ``"error"``: error against step. ``"setup"``: the task before
         training. ``"actuation"``: the sources pulled from nothing to full, and the targets'
         answer. ``"training"``: what learns, and the error, step by step. Left out, the file's name

@@ -85,8 +85,8 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
             break
         found = driven(at.equilibrium, free)
         conjugate = free.forces[0, ports], free.readings[0, ports]
-        felt = [v[0, mine] for v in (found.across, found.through, found.stiffness)]
-        rows.append((factor, *felt, *conjugate, response.energy, response.outputs))
+        read = [v[0, mine] for v in (found.across, found.through, found.stiffness)]
+        rows.append((factor, *read, *conjugate, response.energy, response.outputs))
     factors, moved, force, stiffness, f, x, energy, outputs = map(np.array, zip(*rows, strict=True))
     work = work_along(factors, f, x).sum(axis=1) if len(factors) > 1 else np.zeros(1)
     across, through = words_of(at.problem, name)

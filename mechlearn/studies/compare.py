@@ -175,8 +175,8 @@ def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
     states = [learner.equilibrium.solve(phase) for phase in rule.phases]
     parts = []
     for dof in learner.dofs:
-        felt = [learner.model.to_bonds(state.sensitivity(dof.name)) for state in states]
-        parts.append(np.where(dof.learns, signals(rule, felt).mean(axis=0), 0.0))
+        sensitivities = [learner.model.to_bonds(state.sensitivity(dof.name)) for state in states]
+        parts.append(np.where(dof.learns, signals(rule, sensitivities).mean(axis=0), 0.0))
     return np.concatenate(parts)
 
 

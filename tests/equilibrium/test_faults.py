@@ -174,7 +174,7 @@ def test_signals_that_are_no_numbers_are_found(plane, monkeypatch):
     monkeypatch.setattr(RuleLearner, "_signal", signal)
     run = ml.train(plane, TASK, steps=9)
     assert run.summary["outcome"] == "stopped"
-    assert "the change of stiffness is not a finite number" in run.summary["why"]
+    assert "the signal of stiffness is not a finite number" in run.summary["why"]
     assert run.summary["steps"] == 3
     assert np.isfinite(run.history["stiffness"]).all()
 
