@@ -4,13 +4,15 @@ A sentence names the file, the key, what is wrong, and what would be right.
 """
 
 import inspect
-from collections.abc import Collection, Iterable, Mapping
+from abc import ABCMeta
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, get_args, get_origin, get_type_hints
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, InstanceOf, TypeAdapter, ValidationError, create_model
 
-from mechlearn.errors import InputError, MechlearnError, brief, failure, hint
+from mechlearn.errors import InputError, MechlearnError, brief, failure, hint, listed
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -29,7 +31,7 @@ class _Sentences(ModelMetaclass):
 
     def __call__(cls, *args: Any, **data: Any) -> Any:
         try:
-            return super().__call__(*args, **data)
+            return super().__call__(**_named(cls, args, data))
         except ValidationError as error:
             model: Any = cls
             raise input_error(error, model, cls.__name__) from None
@@ -37,6 +39,74 @@ class _Sentences(ModelMetaclass):
     def __dir__(cls) -> list[str]:
         """Names for users: help() and completion leave out what pydantic has for its own use."""
         return [name for name in super().__dir__() if name[0] != "_" and name not in PYDANTIC]
+
+
+class Checked(ABCMeta):
+    """Metaclass of dataclasses whose fields are checked by their types when they are made.
+
+    Only mechlearn's own: those of users may have fields of any type.
+    """
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+        return inspect.Signature(parameters)
+
+    def __call__(cls, *args: Any, **data: Any) -> Any:
+        """Object, its fields checked."""
+        if not (is_dataclass(cls) and cls.__module__.startswith("mechlearn.")):
+            return super().__call__(*args, **data)
+        return build(cls, _named(cls, args, data), cls.__name__)
+
+
+def _named(kind: type, args: tuple[Any, ...], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by their keys; raises InputError for such as have none."""
+    keys = inspect.signature(kind).parameters.values()
+    placed = [key.name for key in keys if key.kind is not key.KEYWORD_ONLY]
+    if len(args) > len(placed):
+        known = listed(key.name for key in keys)
+        raise InputError(
+            f"{kind.__name__}: {brief(args[len(placed)])} is given without the name of its key; "
+            f"keys are {known}."
+        )
+    return dict(zip(placed, args, strict=False)) | dict(data)
+
+
+def checked[F: Callable[..., Any]](**types: Any) -> Callable[[F], F]:
+    """Decorator of functions whose arguments of these names are of these ``types``.
+
+    Others are an InputError, and None where it is not the default. A type is anything that pydantic
+    knows, which may convert values, or a class.
+    """
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        known: dict[str, Any] = {}
+        for name, kind in types.items():
+            default = signature.parameters[name].default
+            # Fields of dataclasses are none of the arguments.
+            kind = InstanceOf.__class_getitem__(kind) if is_dataclass(kind) else kind
+            known[name] = (kind | None if default is None else kind, None)
+        model = create_model("Arguments", __config__=_ANY, **known)
+
+        @wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            given = signature.bind(*args, **options).arguments
+            try:
+                right = model.model_validate({name: given[name] for name in types if name in given})
+            except ValidationError as error:
+                where = function.__qualname__.removesuffix(".__init__")
+                raise input_error(error, model, where) from None
+            return function(
+                **given | {name: getattr(right, name) for name in right.model_fields_set}
+            )
+
+        return cast("F", call)
+
+    return decorate
+
+
+_ANY = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Table(BaseModel, metaclass=_Sentences):
@@ -172,7 +242,7 @@ def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[
             raise InputError(f"{where}: {key} is not a known key; {hint(key, [*reserved, *known])}")
     given = {**({} if made is kind else settings(kind)), **given}
     try:
-        if is_dataclass(made):
+        if is_dataclass(made) or issubclass(made, BaseModel):
             return TypeAdapter(made).validate_python(given)
         types = get_type_hints(made.__init__)  # type: ignore[misc]
         plain = {k: types[k] if types.get(k) in (bool, int, float, str) else Any for k in given}

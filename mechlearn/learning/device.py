@@ -27,7 +27,7 @@ from mechlearn.extensions import Registry, name_of
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.network import Network
 from mechlearn.networks._check import integer, number
-from mechlearn.schema import Table
+from mechlearn.schema import Table, checked
 from mechlearn.tasks.task import Id, Task
 
 _Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -247,6 +247,7 @@ class Device:
         For fewer than two levels, and parts and noises that make no sense.
     """
 
+    @checked(network=Network, task=Task, material=Mapping)
     def __init__(
         self,
         network: Network,
@@ -301,6 +302,7 @@ class Device:
         written = values * np.maximum(1 + self.write_noise * noise, 0.0)
         return np.where(lost, at, np.maximum(written, 1e-9 * high))
 
+    @checked(parameters=Mapping)
     def outputs(
         self,
         parameters: Mapping[str, NDArray],
@@ -318,13 +320,19 @@ class Device:
         Raises
         ------
         InputError
-            Where other parameters were learned than a device can be programmed with.
+            Where other parameters were learned than a device can be programmed with, and for
+            examples that the task has not.
         """
         if list(parameters) != [self._name]:
             raise InputError(
                 f"A device is programmed with a {self._name}, not with {', '.join(parameters)}."
             )
         values = parameters[self._name]
+        count = self.system.problem.n_examples
+        if examples is not None and not set(np.ravel(examples).tolist()) <= set(range(count)):
+            raise InputError(
+                f"device: examples = {examples!r} must be numbers from 0 to {count - 1}."
+            )
         if len(values) > self.network.n_edges:
             raise InputError(
                 f"{len(values)} values do not fit a device of {self.network.n_edges} bonds."

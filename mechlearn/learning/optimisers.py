@@ -5,19 +5,19 @@ stays local.
 """
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer
 
 from mechlearn.errors import InputError, called, numbers_of
 from mechlearn.extensions import Registry, fresh, name_of, table_of
 from mechlearn.learning.dofs import LearningDof, Linear
-from mechlearn.schema import Table
+from mechlearn.schema import Checked, Table
 
 #: Failed steps are taken again at half their size, down to this part of it.
 MIN_STEP_SCALE = 2.0**-10
@@ -31,7 +31,7 @@ MIN_TURNS, MIN_SWING, LEAST_GAIN = 0.4, 0.01, 0.99
 
 
 @dataclass(kw_only=True)
-class Optimiser(ABC):
+class Optimiser(metaclass=Checked):
     """Change of parameters, from signals; ``memory`` is what it keeps between steps.
 
     Parameters
@@ -49,7 +49,7 @@ class Optimiser(ABC):
     #: Whether steps do not shrink with signals, so that rounding in them matters.
     sensitive: ClassVar[bool] = False
 
-    def take_rounding(self, rounding: NDArray) -> None:  # noqa: B027 (most move by it as little)
+    def take_rounding(self, rounding: NDArray) -> None:
         """Take over, once, the ``rounding`` errors of signals, (m,)."""
 
     def rate_of(self, dof: LearningDof, rate: float | None) -> float:
@@ -132,7 +132,7 @@ class Adam(Optimiser):
     name = "adam"
     sensitive: ClassVar[bool] = True
     betas: tuple[float, float] = (0.5, 0.95)
-    eps: float | None = None
+    eps: FiniteFloat | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

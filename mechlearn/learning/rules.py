@@ -6,18 +6,19 @@ element's parameter shall *fall*. A linear rule is data, one weight per phase; a
 method ``signal``. Any object with ``phases`` and one of the two is a rule.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, override
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from mechlearn.errors import InputError, numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
-from mechlearn.schema import call_of
+from mechlearn.schema import Checked, call_of
 
 if TYPE_CHECKING:
     from mechlearn.learning.base import Learner
@@ -27,7 +28,7 @@ Response = Literal["proportional", "sign"]
 Method = Literal["evolution", "cma", "perturbation", "pattern", "simplex"]
 
 
-class Procedure(ABC):
+class Procedure(metaclass=Checked):
     """Training procedure: a local rule, or a global search."""
 
     name: ClassVar[str]
@@ -88,15 +89,9 @@ class Contrastive(Rule):
     variant: Variant = "positive"
     normalise: bool = True
     response: Response = "proportional"
-    dead_zone: float = 0.0
+    dead_zone: FiniteFloat = 0.0
 
     def __post_init__(self) -> None:
-        for value, known in (
-            (self.variant, get_args(Variant)),
-            (self.response, get_args(Response)),
-        ):
-            if value not in known:
-                raise InputError(f"rule: {value!r} must be {' or '.join(known)}.")
         if not self.dead_zone >= 0:
             raise InputError(f"rule: dead_zone = {self.dead_zone} must not be below 0.")
 
@@ -230,7 +225,7 @@ class EquilibriumPropagation(Contrastive):
 
     name: ClassVar[str] = "equilibrium_propagation"
     kind: ClassVar[Literal["clamp", "nudge"]] = "nudge"
-    beta: float = 1e-3
+    beta: FiniteFloat = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -342,11 +337,6 @@ class GradientFree(Procedure):
 
     name: ClassVar[str] = "gradient_free"
     method: Method = "cma"
-
-    def __post_init__(self) -> None:
-        if self.method not in get_args(Method):
-            known = " or ".join(get_args(Method))
-            raise InputError(f"rule: method = {self.method!r} must be {known}.")
 
     @override
     def learner(self) -> "type[Learner]":

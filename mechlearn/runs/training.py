@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike
 
 from mechlearn.attributes import values_per_bond
 from mechlearn.energies import Element, element_for
-from mechlearn.errors import InputError
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.learning.device import Imperfections, devices
 from mechlearn.learning.dofs import Learn, learning_tables
-from mechlearn.learning.optimisers import Optimiser
+from mechlearn.learning.optimisers import Optimiser, Train
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.checkpoint import Checkpoints, Interrupted
@@ -24,6 +23,7 @@ from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
 from mechlearn.runs.run import Run
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
 from mechlearn.runs.warm_start import begin_with, with_start
+from mechlearn.schema import build, checked
 from mechlearn.tasks.ports import by_label
 from mechlearn.tasks.task import Task
 
@@ -130,6 +130,16 @@ class Training:
         )
 
 
+@checked(
+    network=Network,
+    task=Task,
+    material=Mapping,
+    imperfections=Imperfections,
+    start=Run,
+    title=str,
+    watch=Callable,
+    comm=MPI.Comm,
+)
 def train(
     network: Network,
     task: Task,
@@ -216,13 +226,19 @@ def train(
     Interrupted
         For Ctrl-C, a KeyboardInterrupt; its ``run`` is what was learned until then.
     """
-    if not isinstance(network, Network) or not isinstance(task, Task):
-        given = f"{type(network).__name__} and {type(task).__name__}"
-        raise InputError(f"train takes an ml.Network and an ml.Task, in this order, not {given}.")
     if start is not None:
         energy = energy or start.energy
         learn = start.setup.learn if learn is None else learn
         rule = start.setup.procedure if rule is None else rule
+    options = {
+        "steps": steps,
+        "tolerance": tolerance,
+        "batch": batch,
+        "seed": seed,
+        "rate": rate,
+        "keep": keep,
+        "optimiser": optimiser,
+    }
     element = element_for(network, energy)
     made: Procedure = rules.make(rule, "rule")
     device = None if device is None else devices.make(device, "device")
@@ -237,15 +253,7 @@ def train(
         learn=learning_tables(learn, element),
         **{name: getattr(task, name) for name in TASK_TABLES},
         imperfections=imperfections or Imperfections(),
-        train={
-            "steps": steps,
-            "tolerance": tolerance,
-            "batch": batch,
-            "seed": seed,
-            "rate": rate,
-            "keep": keep,
-            "optimiser": optimiser,
-        },
+        train=build(Train, options, "train"),
     ).with_objects(element, task.cost, made)
     if start is not None:
         setup = begin_with(setup, start, network, element)

@@ -38,7 +38,7 @@ from mechlearn.runs.checkpoint import (
 from mechlearn.runs.config import Setup
 from mechlearn.runs.folder import locked, new_folder, within
 from mechlearn.runs.run import Run
-from mechlearn.schema import input_error
+from mechlearn.schema import checked, input_error
 
 #: More members than this are surely a mistake.
 MOST = 100_000
@@ -97,6 +97,7 @@ def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
     return out
 
 
+@checked(setup=Setup, output=Path, vary=Mapping, folder=Path, watch=Callable)
 def sweep(
     setup: Setup,
     output: Path,

@@ -5,17 +5,18 @@ the mask of active targets. It knows no physics. A new one is a class here and a
 in ``costs``.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from mechlearn.errors import InputError, SolveError, numbers_of
 from mechlearn.extensions import Registry, name_of
-from mechlearn.schema import call_of
+from mechlearn.schema import Checked, call_of
 
 #: What arrays of a cost count.
 AXES = ("examples", "targets", "targets")
@@ -23,7 +24,7 @@ AXES = ("examples", "targets", "targets")
 RARE = 0.25
 
 
-class Cost(ABC):
+class Cost(metaclass=Checked):
     """Function of the outputs of every example.
 
     Its methods take ``outputs`` and ``wanted`` values in the user's units, (examples, targets), and
@@ -56,7 +57,7 @@ class Cost(ABC):
         """Part of ``outputs`` that is compared with wanted values, where ``active``."""
         return outputs
 
-    def check(self, wanted: NDArray, active: NDArray) -> None:  # noqa: B027 (most take anything)
+    def check(self, wanted: NDArray, active: NDArray) -> None:
         """Raise InputError for ``wanted`` values outside the cost's domain, where ``active``."""
 
 
@@ -104,11 +105,9 @@ class CrossEntropy(Cost):
     name: ClassVar[str] = "cross_entropy"
     has_values: ClassVar[bool] = False
     of: Literal["shares", "softmax"] = "shares"
-    temperature: float = 1.0
+    temperature: FiniteFloat = 1.0
 
     def __post_init__(self) -> None:
-        if self.of not in ("shares", "softmax"):
-            raise InputError(f"cost: of = {self.of!r} must be 'shares' or 'softmax'.")
         if not self.temperature > 0:
             raise InputError(f"cost: temperature = {self.temperature} must be above 0.")
 

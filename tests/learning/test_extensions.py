@@ -281,5 +281,5 @@ def test_a_lambda_has_no_name_to_register():
 
 
 def test_a_task_before_its_network_is_refused_in_a_sentence(net, task):
-    with pytest.raises(ml.InputError, match=r"an ml\.Network and an ml\.Task, in this order"):
+    with pytest.raises(ml.InputError, match=r"network = Task: it should be an instance of Network"):
         ml.train(task, net)

@@ -239,7 +239,7 @@ def test_sign_and_dead_zone():
     ("make", "message"),
     [
         (lambda: CoupledLearning(eta=0.0), "eta = 0.0 must be above 0"),
-        (lambda: CoupledLearning(variant="up"), "'up' must be positive"),
+        (lambda: CoupledLearning(variant="up"), "variant = 'up': it should be 'positive'"),
         (lambda: EquilibriumPropagation(beta=-1.0), "beta = -1.0 must be above 0"),
         (lambda: DirectedAging(clamp=2.0), "between 0 and 1"),
         (lambda: CoupledLearning(dead_zone=-1.0), "must not be below 0"),

@@ -39,7 +39,7 @@ def test_frozen_bonds_stay_and_the_seed_decides(plane):
 def test_searches_need_bounds(plane):
     with pytest.raises(InputError, match="needs bounds of all that learns"):
         ml.train(plane, TASK, learn=ml.Learn(initial=1.0), rule=ml.GradientFree())
-    with pytest.raises(InputError, match="method = 'genetic' must be evolution or cma"):
+    with pytest.raises(InputError, match="method = 'genetic': it should be 'evolution', 'cma'"):
         ml.GradientFree(method="genetic")
 
 

@@ -47,5 +47,5 @@ def test_nothing_has_no_shares():
 
 @pytest.mark.parametrize("options", [{"of": "squares"}, {"temperature": 0.0}])
 def test_nonsense_is_refused(options):
-    with pytest.raises(InputError, match=r"cost: (of|temperature) = "):
+    with pytest.raises(InputError, match=r"(cost|CrossEntropy): (of|temperature) = "):
         CrossEntropy(**options)
