@@ -80,7 +80,7 @@ class Registry(dict[str, Any]):
 
     def pick(self, name: Any, where: str) -> Any:
         """Entry of that name; raises InputError that suggests the nearest, or how to bring it."""
-        if name not in self:
+        if isinstance(name, str) and name not in self:
             load_packages()
         if not isinstance(name, str) or name not in self:
             near = hint(str(name), self)

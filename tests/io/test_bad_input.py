@@ -226,7 +226,7 @@ CASES = {
     "optimiser of no name": (
         "train",
         '[train.optimiser]\nname = ["adam"]\n',
-        r"optimiser = \['adam'\] must be an optimiser: .* known are adam",
+        r"train\.optimiser: name = \['adam'\] is not known; did you mean 'adam'\?",
     ),
     "key of several lines": ("train", '[train]\n"a\\nb" = 1\n', r"train\.a\\nb is not a known key"),
     "number whose square is none": (
