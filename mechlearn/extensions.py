@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, entry_points, requires
 from importlib.util import module_from_spec, spec_from_file_location
@@ -241,7 +242,12 @@ def fresh[T](thing: T) -> T:
 
 def is_own(thing: Any) -> bool:
     """True for an object of a class of users."""
-    return not _class_of(thing).__module__.startswith("mechlearn.")
+    return not _is_ours(thing if isinstance(thing, type) else type(thing))
+
+
+@cache
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith("mechlearn.")
 
 
 def needed(*pairs: tuple[str, Any]) -> dict[str, str]:

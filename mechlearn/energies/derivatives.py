@@ -208,18 +208,17 @@ class AtRest:
 
     def changed(self, values: Mapping[str, NDArray]) -> "AtRest":
         """Derivatives at other values of some parameters."""
-        changing = self._changing | values.keys()
+        known = values.keys() <= self._changing
+        changing = self._changing if known else self._changing | values.keys()
         other = AtRest(self.energy, {**self.parameters, **values}, changing)
-        if changing == self._changing:
+        if known:
             other._terms = self._terms
         return other
 
     def _term(self, by: tuple[str, ...]) -> Term:
-        term = self._terms.get(by)
-        if term is None:
-            fixed = {n: v for n, v in self.parameters.items() if n not in self._changing}
-            at = fixed | dict.fromkeys(self.energy.strains, 0.0)
-            term = self._terms[by] = self.energy.derivative(*by).given(at)
+        fixed = {n: v for n, v in self.parameters.items() if n not in self._changing}
+        at = fixed | dict.fromkeys(self.energy.strains, 0.0)
+        term = self._terms[by] = self.energy.derivative(*by).given(at)
         return term
 
     def __call__(self, *by: str) -> NDArray | float:
@@ -227,11 +226,11 @@ class AtRest:
 
         One number where it is the same for all bonds.
         """
-        return self._term(by)(self.parameters)
+        return (self._terms.get(by) or self._term(by))(self.parameters)
 
     def vanishes(self, *by: str) -> bool:
         """True if the energy, or its derivative, is zero for all bonds."""
-        known, function = self._term(by)
+        known, function = self._terms.get(by) or self._term(by)
         if function is not None:
             return not np.any(self(*by))
         return known == 0 if isinstance(known, float) else not known.size

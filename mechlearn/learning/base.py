@@ -108,6 +108,7 @@ class Learner(ABC):
         for dof in self.dofs:
             self.elements.apply_initial(dof)
         learns = {dof.name: dof.learns for dof in self.dofs}
+        self._removal = energy.removal
         values: dict[str, Any] = {**material, **self._parameters()}
         self.system = System(
             network, task, energy, learns=learns, cut=self.elements.broken, comm=comm, **values
@@ -152,7 +153,7 @@ class Learner(ABC):
     def _parameters(self) -> dict[str, NDArray[np.float64]]:
         """The same, some of which are what the dofs hold."""
         values = {dof.name: dof.values for dof in self.dofs}
-        return self.elements.actual_values(values, self.energy.removal)
+        return self.elements.actual_values(values, self._removal)
 
     def settle(self) -> "EquilibriumState":
         """Free state at the present parameters."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer
 
 from mechlearn.errors import InputError, called, numbers_of
-from mechlearn.extensions import Registry, fresh, name_of, table_of
+from mechlearn.extensions import Registry, fresh, is_own, name_of, table_of
 from mechlearn.learning.dofs import LearningDof, Linear
 from mechlearn.schema import Checked, Table
 
@@ -64,6 +64,8 @@ class Optimiser(metaclass=Checked):
 
     def move(self, signal: NDArray) -> NDArray[np.float64]:
         """Change for a ``signal`` (m,), checked; raises InputError for anything else than (m,)."""
+        if not is_own(self):
+            return self(signal)
         where = f"optimiser {name_of(self)}: its step"
         return numbers_of(self, where, (signal,), signal.shape, "elements", finite=False)
 

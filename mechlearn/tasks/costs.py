@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from mechlearn.errors import InputError, SolveError, numbers_of
-from mechlearn.extensions import Registry, name_of
+from mechlearn.extensions import Registry, is_own, name_of
 from mechlearn.schema import Checked, call_of
 
 #: What arrays of a cost count.
@@ -195,6 +195,8 @@ def evaluate(
     InputError
         Where it fails, or returns anything else.
     """
+    if not is_own(cost):
+        return getattr(cost, method)(outputs, wanted, active)
     order = METHODS.index(method)
     shape = (len(outputs), *[outputs.shape[1]] * order)
     axes, where = " by ".join(AXES[: order + 1]), f"cost {name_of(cost)}: its {method}"
