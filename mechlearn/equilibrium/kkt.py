@@ -114,7 +114,9 @@ class KKTSystem:
         tied = imposed.with_ground(grounded, tangent.ground) if tangent.ground else imposed
         rows, r = tied.ports, len(curvature)
         self._held, self._compliance = imposed.held[rows], tied.compliance[rows]
-        self._ground = np.where(np.isin(rows, grounded), tangent.ground, 0.0)
+        self._ground = np.zeros(len(rows))
+        if tangent.ground:
+            self._ground[np.isin(rows, grounded)] = tangent.ground
         A, J = tangent.A, jacobian[rows]
         kkt = np.zeros((2 * r + len(rows),) * 2)
         self._moves, self._forces = moves, forces = slice(r, 2 * r), slice(2 * r, None)
