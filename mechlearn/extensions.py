@@ -242,7 +242,7 @@ def fresh[T](thing: T) -> T:
 
 def is_own(thing: Any) -> bool:
     """True for an object of a class of users."""
-    return not _is_ours(thing if isinstance(thing, type) else type(thing))
+    return not _is_ours(_class_of(thing))
 
 
 @cache

@@ -40,7 +40,7 @@ class Client:
 
 
 def talk(address, talking, secret=None):
-    """What comes of a talk with the page's socket, after a greeting with its secret."""
+    """Result of a conversation with the page's socket, after a greeting with its secret."""
 
     async def run():
         async with (

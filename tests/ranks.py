@@ -48,7 +48,7 @@ class Session:
         atexit.register(self.end)
 
     def call(self, function, *arguments, timeout):
-        """What a function of a module gives on every rank; raises where it raises on one."""
+        """Results of a module's function on every rank; raises where it raises on one."""
         for link in self.links.values():
             link.send((sys.path, os.getcwd()))
             link.send((function, arguments))
@@ -87,7 +87,7 @@ def session(size: int) -> Session:
 
 
 def on_ranks(size, function, *arguments, timeout=120.0):
-    """What a function of a module gives on each of so many ranks, in order."""
+    """Results of a module's function on each of so many ranks, in order."""
     return session(size).call(function, *arguments, timeout=timeout)
 
 

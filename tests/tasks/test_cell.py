@@ -262,7 +262,7 @@ def test_a_finite_network_has_no_cell(plane):
 
 
 def poisson_and_modulus():
-    """What targets of a cell say, linear and at finite strain, of springs and of beams."""
+    """Readings of a cell's targets, linear and at finite strain, of springs and of beams."""
     net = ml.networks.triangular([4, 4], periodic=True, disorder=0.3, seed=1)
     task = ml.Task(
         sources=[ml.Source(cell="xx", strain=-0.04)],

@@ -299,7 +299,7 @@ def test_several_places_at_once_against_dense_algebra(space, seed):
 
 
 def driven_and_read():
-    """What sources and targets of small trainings say, source and target at one place."""
+    """Readings of sources and targets of small trainings, both at one place."""
     out = []
     for energy in (ml.Spring(), ml.FiniteSpring()):
         for source, target in (
