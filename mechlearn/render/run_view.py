@@ -301,7 +301,7 @@ def _usual(run: "Run") -> str:
 def learned_caption(shown: RunView) -> str:
     """Caption of the picture of the learned network."""
     summary = shown.run.summary
-    parts = [f"free state after {summary['steps']} steps", *shown.scale_and_example]
+    parts = [f"free state after {summary['reported_step']} steps", *shown.scale_and_example]
     parts += shown.sizes_in_words
     if not shown.run.converged:
         if "accuracy" in summary:
