@@ -17,9 +17,12 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, entry_points, requires
 from importlib.util import module_from_spec, spec_from_file_location
+from numbers import Number
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
+
+import numpy as np
 
 from mechlearn.errors import FAILURES, InputError, MechlearnError, failure, hint, listed
 from mechlearn.schema import build, settings
@@ -238,6 +241,19 @@ def fresh[T](thing: T) -> T:
     with suppress(Exception):  # what holds a connection or a lock can be no deep copy
         return deepcopy(thing)
     return copy(thing)
+
+
+def kept_by(thing: Any) -> dict[str, Any]:
+    """Copies of the numbers, arrays and None that users' objects keep beside their arguments."""
+    own = getattr(thing, "__dict__", {}) if is_own(thing) else {}
+    names = own.keys() - settings(thing).keys() if own else ()
+    return {n: copy(own[n]) for n in names if isinstance(own[n], Number | np.ndarray | None)}
+
+
+def give_back(thing: Any, kept: Mapping[str, Any]) -> None:
+    """Let an object have what :func:`kept_by` found, or the same as arrays."""
+    for name, value in kept.items():
+        setattr(thing, name, value[()] if isinstance(value, np.ndarray) else value)
 
 
 def is_own(thing: Any) -> bool:

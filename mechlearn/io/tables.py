@@ -3,10 +3,18 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from mechlearn.io.writing import write_file
 
 #: What makes a text a formula in a spreadsheet, at its beginning.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that have the same names as a CSV table."""
+    write_file(path, csv_table(list(rows[0]), rows))
 
 
 def csv_table(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, SolveError
-from mechlearn.extensions import fresh
+from mechlearn.extensions import fresh, give_back, kept_by
 from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections, readings
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.history import History, Position, within
@@ -263,6 +263,7 @@ class Learner(ABC):
             tuple(dict(step.memory) for step in self._steps),
             self.equilibrium.keep(),
             self.step_scale,
+            kept_by(self.rule),
         )
 
     def _put(self, kept: Position) -> None:
@@ -271,6 +272,7 @@ class Learner(ABC):
             dof.values = values
         for step, memory in zip(self._steps, kept.steps, strict=True):
             step.memory = dict(memory)
+        give_back(self.rule, kept.rule)
         self.equilibrium.consider(None)
         self.equilibrium.go_back(kept.equilibrium)
         self._kept = kept
@@ -378,6 +380,7 @@ class Learner(ABC):
                 raise ValueError(f"dof/{dof.name} should be one finite number per bond")
             dof.values = values
             step.memory = within(state, f"step/{dof.name}/")
+        give_back(self.rule, within(state, "rule/"))
         self.equilibrium.recall(within(state, "memory/"))
         self.updates = int(state["updates"])
         self.step_scale = StepScale.from_array(state["step_scale"])

@@ -148,6 +148,8 @@ class Position:
     equilibrium : Any
         What the next states start from, as the equilibrium keeps it.
     step_scale : StepScale
+    rule : mapping
+        What a rule of users keeps between steps.
     """
 
     updates: int
@@ -155,6 +157,7 @@ class Position:
     steps: tuple[dict[str, NDArray], ...]
     equilibrium: Any
     step_scale: StepScale
+    rule: Mapping[str, Any]
 
     def arrays(
         self, names: Iterable[str], states: Mapping[str, NDArray]
@@ -165,6 +168,7 @@ class Position:
         for name, values, memory in zip(names, self.dofs, self.steps, strict=True):
             out[f"dof/{name}"] = values
             out |= {f"step/{name}/{key}": value for key, value in memory.items()}
+        out |= {f"rule/{k}": np.array(v) for k, v in self.rule.items() if v is not None}
         return out | {f"memory/{name}": values for name, values in states.items()}
 
 

@@ -82,6 +82,11 @@ class Run:
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def task(self) -> Task:
+        """The task that was learned: supports, sources, targets, examples and cost."""
+        return self.setup.task
+
     @cached_property
     def problem(self) -> Problem:
         """The task in numbers: ports, examples, wanted outputs."""

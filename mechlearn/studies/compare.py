@@ -1,7 +1,7 @@
 """Comparison of rules: the same network and starts, with the exact gradient as reference."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.extensions import name_of, needed
-from mechlearn.io.tables import csv_table
-from mechlearn.io.writing import write_file
 from mechlearn.learning import Learner, RuleLearner
 from mechlearn.learning.rules import (
     ContrastiveLearning,
@@ -304,11 +302,6 @@ def table(results: Sequence[RuleResult]) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as a CSV table."""
-    write_file(path, csv_table(list(rows[0]), rows))
 
 
 def _median(values: Sequence[float]) -> float:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mechlearn.errors import InputError
-from mechlearn.io.tables import csv_table
-from mechlearn.io.writing import write_file
+from mechlearn.io.tables import write_csv
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.checkpoint import Interrupted
@@ -96,8 +95,7 @@ class Stages:
             safe = "".join(c if c.isalnum() else "-" for c in str(name))
             run.save(within(folder, f"{number:02d}-{safe}"), overwrite)
         table = self._table().reset_index()
-        rows = [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
-        write_file(folder / "stages.csv", csv_table(list(table.columns), rows))
+        write_csv(folder / "stages.csv", table.to_dict("records"))
 
 
 def sequence(

@@ -17,14 +17,13 @@ from mechlearn.energies import Bar, Beam, Element, Solid
 from mechlearn.energies.solid import Hinge, Material
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.io.meshfile import write_network
-from mechlearn.io.tables import aligned
+from mechlearn.io.tables import aligned, write_csv
 from mechlearn.learning.dofs import Learn
 from mechlearn.learning.system import System
 from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
 from mechlearn.solids.sizing import SizedStruts
-from mechlearn.studies.compare import write_csv
 from mechlearn.units import percent
 
 

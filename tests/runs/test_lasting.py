@@ -14,6 +14,7 @@ import pytest
 from paths import TESTS
 from ranks import on_ranks
 
+import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.parallel import rank
@@ -21,7 +22,7 @@ from mechlearn.runs.checkpoint import Checkpoints, Stopped
 from mechlearn.runs.config import Setup, read_setup
 from mechlearn.runs.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
 from mechlearn.runs.run import Run
-from mechlearn.runs.training import train_setup
+from mechlearn.runs.training import begin, train_setup
 
 sys.path.insert(0, str(TESTS / "long"))
 import kills
@@ -103,6 +104,36 @@ def test_a_stopped_training_goes_on_bit_by_bit(kind, tmp_path):
     assert "--resume" in str(caught.value)
     assert f"step {last // 2}" in str(caught.value)
     assert_same(train(tmp_path, setup, resume=True), whole)
+
+
+class Averaging(ml.Rule):
+    """Mean of the signals of all steps, a state of the rule's own."""
+
+    name = "averaging"
+    phases = (ml.Phase("clamp", 0.0), ml.Phase("clamp", 0.1))
+
+    def __init__(self):
+        self.mean, self.count = None, 0
+
+    def signal(self, sensitivities):
+        free, clamped = sensitivities
+        self.count += 1
+        self.mean = (clamped - free) + (0.0 if self.mean is None else self.mean)
+        return self.mean / self.count
+
+
+def test_numbers_and_arrays_that_a_rule_keeps_go_on_with_it(tmp_path):
+    setup = setup_of()
+    setup = setup.with_objects(setup.element(2), setup.task.cost, Averaging())
+    whole = train_setup(setup)
+    with pytest.raises(Stopped):
+        train(tmp_path, setup, stop_at(6))
+    assert_same(train(tmp_path, setup, resume=True), whole)
+    live = begin(setup)
+    for _ in range(3):
+        live.advance(steps=4)
+        run = live.pause()
+    assert_same(run, whole)
 
 
 def test_large_indefinite_systems_go_on_bit_by_bit(tmp_path):

@@ -99,6 +99,13 @@ def test_powers_and_limits_of_the_nudge(task, more):
         assert studies["CpL C"].angle[-1] < 1e-9
 
 
+def assert_aligned(lines, headings):
+    """Cells begin under their heading, with two spaces before them."""
+    for start in map(lines[0].index, headings):
+        assert all(line[start] != " " for line in lines)
+        assert all(line[max(start - 2, 0) : start].isspace() for line in lines) or not start
+
+
 def test_command_writes_tables_and_figures(task, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(
@@ -118,7 +125,9 @@ def test_command_writes_tables_and_figures(task, tmp_path, capsys):
     assert stop.value.code in (0, None)
     rows = list(csv.DictReader((tmp_path / "out" / "rules.csv").read_text().splitlines()))
     assert [row["rule"] for row in rows] == ["GD", "CpL P"]
-    assert "GD" in capsys.readouterr().out
+    rules, nudges = capsys.readouterr().out.split("\n\n")
+    assert_aligned(rules.splitlines(), ["rule", "reached", "final error", "steps"])
+    assert_aligned(nudges.splitlines()[:-1], ["rule", "in update", "1 - cosine at"])
     for name in ("learning.png", "nudges.png", "nudges.csv"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 
