@@ -1,4 +1,4 @@
-"""What analysis says against dense NumPy, solving anew, and closed forms."""
+"""Analysis against dense NumPy, solving anew, and closed forms."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def trained(plane):
 
 
 def outputs(net, k, rest=None):
-    """What the targets of TASK read, by dense algebra."""
+    """Outputs of the targets of TASK, by dense algebra."""
     (p, length), *read = (pair_row(net, *nodes) for nodes in ((0, 7), (3, 12), (5, 20)))
     u, _ = solve_linear(net, k, [p], [0.1 * length], rest=rest)
     return np.array([row @ u / distance for row, distance in read])

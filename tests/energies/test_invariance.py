@@ -1,4 +1,4 @@
-"""What holds for every network: frame invariance and symmetry of energies, least energy at rest.
+"""Invariants of every network: frame invariance, symmetry of energies, least energy at rest.
 
 Networks, states and motions are drawn at random; the answers come from the geometry, or from a
 minimisation by SciPy that shares nothing with the solvers.

@@ -250,7 +250,7 @@ def test_every_example_keeps_its_factorisation(plane, stiffnesses, monkeypatch, 
 
 
 def bulge(shortened, soft):
-    """How far the joint of the column goes aside, by its energy alone."""
+    """Deflection of the column's joint, by its energy alone."""
 
     def energy(y):
         return (np.hypot(1 - shortened / 2, y) - 1) ** 2 + soft * sum(

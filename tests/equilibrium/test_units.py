@@ -26,7 +26,7 @@ def plain():
 
 
 def learned(plain: ml.Network, kind: str, length: float, force: float, held: bool) -> np.ndarray:
-    """What is read, and what is learned in units of its own, after three steps."""
+    """Outputs, and learned values in units of the initial ones, after three steps."""
     energy, name, wide = KINDS[kind]
     x = plain.nodes
     order = np.argsort(x[:, 0]).tolist()

@@ -249,7 +249,7 @@ def test_fillets_add_material_in_the_corners(run, tmp_path):
 
 
 def test_step_is_whole_though_the_union_loses_rods_at_first(small, tmp_path, monkeypatch):
-    """What OpenCASCADE loses is found out by the volume, and tried anew."""
+    """Losses of OpenCASCADE are seen by the volume, and the union is tried anew."""
     asked = []
 
     def loses(make, part, wanted, attempt):
@@ -420,7 +420,7 @@ def test_the_command_writes_and_says_what(flat, tmp_path, capsys):
 
 
 def calculix(path):
-    """What the targets of a deck read, by the deck's own comments, one step after the other."""
+    """Outputs of a deck's targets, by its own comments, one step after the other."""
     done = subprocess.run(
         ["ccx", "-i", path.stem],
         cwd=path.parent,

@@ -1,4 +1,4 @@
-"""What forms take of functions is what DOLFINx gathers anew, whatever has changed since."""
+"""Packed coefficients of forms: those that DOLFINx gathers anew, after any change."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""What makes steps of linear networks cheap gives what the plain way gives."""
+"""Fast steps of linear networks: the same numbers as plain assembly."""
 
 import numpy as np
 import pytest

@@ -24,7 +24,7 @@ def _dumped(rng, task) -> bytes:
 
 
 def _calm(task) -> bool:
-    """Whether what it asks for is little; bound steps and sizes that are only long, not wrong."""
+    """True for a small task; bound steps and sizes that are only long, not wrong."""
     little = True
     for holder, key in list(mutations.places(task)):
         value = holder[key]

@@ -1,4 +1,4 @@
-"""What an input must end in: success, or one line on stderr and exit code 1 or 2.
+"""Ends that an input may have: success, or one line on stderr and exit code 1 or 2.
 
 And that within seconds, without much memory, and with nothing written but what was asked for.
 """
@@ -32,7 +32,7 @@ class Case:
 
 @dataclass
 class Verdict:
-    """What an input did: how it ended, what is wrong with that, and what was said."""
+    """The end of an input, the faults of that end, and the words on stderr."""
 
     ended: str
     trouble: str = ""
@@ -124,7 +124,7 @@ def _said(path: Path):
 
 
 def _misspoken(code, text: str) -> str:
-    """What is wrong with an exit code and the words on stderr, if anything."""
+    """The fault of an exit code and of the words on stderr, empty if there is none."""
     progress = f"{TASKS['spring']['title']}: "
     lines = [line for line in text.splitlines() if not line.startswith(progress)]
     if code not in (0, 1, 2):
@@ -146,7 +146,7 @@ def _misspoken(code, text: str) -> str:
 
 
 def _tree(root: Path) -> dict[str, int]:
-    """When files under a folder changed, and which folders there are; without the stock."""
+    """Times of change of the files under a folder, and its folders; without the stock."""
     found = {}
     for folder, folders, names in os.walk(root):
         if folder == str(root):
@@ -159,7 +159,7 @@ def _tree(root: Path) -> dict[str, int]:
 
 
 def _strayed(bench: Bench, case: Case, before: dict[str, int]) -> str:
-    """Which files changed that had nothing to do with the output, if any."""
+    """Changed files that had nothing to do with the output, empty if there are none."""
     after = _tree(bench.root)
     changed = {p for p in before.keys() | after.keys() if before.get(p) != after.get(p)}
     changed.discard(str(bench.root / "said"))

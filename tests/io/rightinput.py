@@ -165,7 +165,7 @@ class Bench:
 
     @property
     def work(self) -> Path:
-        """Where an input has its files."""
+        """The folder of an input's files."""
         return self.root / "outside" / "a" / "work"
 
     def __post_init__(self) -> None:

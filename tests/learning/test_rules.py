@@ -1,4 +1,4 @@
-"""What every rule claims of its direction, against finite differences and independent algebra."""
+"""Directions of all rules, against finite differences and independent algebra."""
 
 import dataclasses
 import inspect

@@ -68,7 +68,7 @@ def network(dim, nodes):
 
 @pytest.fixture(params=[True, False], ids=["with CHOLMOD", "without"])
 def cholmod(request, monkeypatch):
-    """Whether CVXOPT is installed."""
+    """With CVXOPT, and as if it were not installed."""
     monkeypatch.setattr(selection, "available", lambda: request.param)
     return request.param
 

@@ -59,7 +59,7 @@ class Worker:
         self.heard = time.monotonic()
 
     def listen(self) -> list[tuple[int, str, Verdict]]:
-        """What it said since; starts it anew behind an input that ended it."""
+        """Verdicts since the last call; starts it anew behind an input that ended it."""
         out, dead = [], False
         while self.pipe.poll(0.05):
             try:

@@ -85,7 +85,7 @@ TASKS = {
 
 
 def command(task: Path, folder: Path) -> list[str]:
-    """What trains a task, or goes on with it, with a checkpoint every few steps."""
+    """A command that trains a task, or goes on with it, with a checkpoint every few steps."""
     return [sys.executable, "-m", "mechlearn", *_arguments(task, folder)]
 
 
@@ -144,7 +144,7 @@ def difference(one: Path, two: Path) -> str:
 
 
 def corruption(folder: Path) -> str:
-    """What is wrong with the folder of a killed training; empty where it is as it should be."""
+    """The fault of the folder of a killed training; empty where it is as it should be."""
     if not (folder / FILES[-1]).exists():
         return ""  # not finished, and does not say it was
     try:

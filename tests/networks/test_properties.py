@@ -1,4 +1,4 @@
-"""What holds for any network and any task: files give back what was written, order says nothing.
+"""Invariants of any network and any task: round trips of files, independence of the order.
 
 Networks, names and values are drawn by hypothesis; the answers are the network itself, or counted
 by brute force.

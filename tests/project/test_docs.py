@@ -84,7 +84,7 @@ def public():
 
 
 def callables():
-    """Those, and the methods of the classes among them."""
+    """Public names, and the methods of the classes among them."""
     for name, thing in public():
         yield name, thing
         if inspect.isclass(thing):
@@ -104,7 +104,7 @@ def arguments(thing):
 
 
 def faults(name, thing):
-    """What a docstring lacks, in sentences."""
+    """Faults of a docstring, in sentences."""
     text = inspect.getdoc(thing)
     if not text:
         yield f"{name} has no docstring"

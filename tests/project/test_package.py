@@ -1,4 +1,4 @@
-"""What is built to be installed: complete, no more than it should be, and of one version."""
+"""Distributions: complete, no more than they should be, and of one version."""
 
 import os
 import re

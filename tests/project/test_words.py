@@ -18,10 +18,10 @@ METAPHORS = (
 )
 
 
-def documented() -> Iterator[tuple[str, str, str]]:
-    """Place, name and docstring of every module, class and function of the package."""
-    for path in sorted((ROOT / "mechlearn").rglob("*.py")):
-        place = str(path.relative_to(ROOT / "mechlearn"))
+def documented(folder: str = "mechlearn") -> Iterator[tuple[str, str, str]]:
+    """Place, name and docstring of every module, class and function of the package or the tests."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        place = str(path.relative_to(ROOT / folder))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module):
                 yield place, path.stem, ast.get_docstring(node) or ""
@@ -30,7 +30,7 @@ def documented() -> Iterator[tuple[str, str, str]]:
 
 
 def test_docstrings_open_with_no_relative_clause():
-    found = list(documented())
+    found = [*documented(), *documented("tests")]
     assert len(found) > 900
     wrong = {place: text for place, _, text in found if text.split(" ")[0] in OPENINGS}
     assert wrong == {}

@@ -1,4 +1,4 @@
-"""J. W. Rocks et al., PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1611585114."""
+"""J. W. Rocks et al., PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1612139114."""
 
 import numpy as np
 from paths import ROOT

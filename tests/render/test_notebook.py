@@ -1,4 +1,4 @@
-"""What notebooks show of networks, tasks and runs."""
+"""Views of networks, tasks and runs in notebooks."""
 
 import re
 import subprocess

@@ -209,7 +209,7 @@ def test_bonds_that_cross_the_cell_are_drawn_as_halves_on_both_sides(tmp_path):
 
 
 def test_removed_bonds_are_dashes_without_a_value(plane):
-    """What they would feel neither has a colour nor stretches the scale of the others."""
+    """Strains of removed bonds have no colour, and do not stretch the scale of the others."""
     run = train(plane, TASK, learn=Learn(bounds=(0.01, 10), initial=1.0), steps=3)
     strain = np.abs(RunView(run, 0, Look("strain")).states[0].fields.strain)
     bond = int(np.argmax(strain))

@@ -33,7 +33,7 @@ def run(plane):
 
 
 def boxes(sheet: Sheet) -> list:
-    """Where all words of a sheet are, but for the numbers at axes."""
+    """Places of all words of a sheet, but for the numbers at axes."""
     figure = sheet.figure
     figure.canvas.draw()
     texts = [*figure.texts, *(t for legend in figure.legends for t in legend.get_texts())]

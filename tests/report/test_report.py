@@ -233,12 +233,12 @@ def opened(browser, path):
 
 
 def complaints(browser):
-    """What a browser has logged that is more than information."""
+    """Warnings and errors in the log of a browser."""
     return [e for e in browser.get_log("browser") if e["level"] != "INFO"]
 
 
 def settled(browser):
-    """What the canvas shows after the next frame."""
+    """The picture of the canvas after the next frame."""
     wait = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
     browser.execute_async_script(wait)
     return browser.execute_script(PICTURE)

@@ -1,4 +1,4 @@
-"""What the viewer of a report gets: arrows, and a periodic cell that deforms."""
+"""Data of a report's viewer: arrows, and a periodic cell that deforms."""
 
 import base64
 

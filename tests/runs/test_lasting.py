@@ -137,7 +137,7 @@ def test_numbers_and_arrays_that_a_rule_keeps_go_on_with_it(tmp_path):
 
 
 def test_large_indefinite_systems_go_on_bit_by_bit(tmp_path):
-    """Where MUMPS factorises, whose analysis must not depend on the numbers it saw first."""
+    """The analysis of MUMPS must not depend on the numbers it saw first."""
     network = {"generator": "triangular", "size": [30, 30], "disorder": 0.2, "seed": 1}
     setup = setup_of(4, energy={"model": "finite_spring"}, network=network)
     whole = train_setup(setup)

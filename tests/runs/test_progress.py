@@ -21,7 +21,7 @@ TASK = {
 
 
 def on_terminal(*arguments):
-    """What a command writes to stdout, a pipe, and to stderr, a terminal of 100 columns."""
+    """Output of a command to stdout, a pipe, and to stderr, a terminal of 100 columns."""
     screen, end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "mechlearn", *arguments],

@@ -17,7 +17,7 @@ from mechlearn.tasks.task import Source, Support, Target, Task
 
 
 def moved(net, energy, task, **values):
-    """What the nodes do, (n, components), in the first example."""
+    """Displacements of the nodes, (n, components), in the first example."""
     problem = pose(task, net, energy.kinematics)
     model = energy.model(net, problem, values, MPI.COMM_WORLD)
     at = equilibrium(model, problem)

@@ -185,7 +185,7 @@ def test_the_struts_at_the_smallest_angle_are_named():
 
 
 def test_calls_apart_answer_raise_and_crash_alone(monkeypatch):
-    """What another process does comes back; it knows nothing of MPI, and its end is not ours."""
+    """Results of another process come back; it knows nothing of MPI, and its end is not ours."""
     monkeypatch.setenv("PMI_RANK", "1")
     monkeypatch.setenv("HOME_OF_MINE", "here")
     assert call_isolated(os.getenv, "PMI_RANK") is None

@@ -38,7 +38,7 @@ class Bench:
         self.at = self.learner.equilibrium
 
     def output(self, values, fresh=False):
-        """What the target reads; on a mesh of its own where ``fresh``."""
+        """The target's output; on a mesh of its own where ``fresh``."""
         self.at.update(**{self.name: values})
         if fresh and self.at.forget():
             self.at.update(**{self.name: values})

@@ -181,7 +181,7 @@ def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number,
 
 
 def _gone(group):
-    """Whether the processes of a group end soon; the last of them clean up behind the first."""
+    """True if the processes of a group end soon; the last of them clean up behind the first."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         try:

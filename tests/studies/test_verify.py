@@ -65,7 +65,7 @@ def test_bars_say_what_springs_learned_and_others_their_own(found):
 
 
 def test_thin_struts_are_left_out_but_for_those_that_hold(springs):
-    """What is left stands with its joints free to turn."""
+    """The remaining struts stand with their joints free to turn."""
     made = size_struts(springs, largest=0.1, smallest=0.6)
     assert made.width.min() == pytest.approx(0.6 * made.width.max())
     dropped = np.count_nonzero(~made.kept)

@@ -23,7 +23,7 @@ def solver_for(net, targets, k, energy=None):
 
 
 def answers(net, k, pairs):
-    """What pairs read as strains, by dense NumPy."""
+    """Strains of pairs, by dense NumPy."""
     row, length = pair_row(net, 0, 7)
     u, _ = solve_linear(net, k, row, [0.1 * length])
     return [pair_row(net, *p)[0] @ u / pair_row(net, *p)[1] for p in pairs]

@@ -45,7 +45,7 @@ name = "tip"
 
 
 def reads(network, task, energy, **learn):
-    """What the targets read of a network that learns nothing."""
+    """Outputs of a network that learns nothing."""
     learn = learn or {energy.parameters[0].name: ml.Learn()}
     run = ml.train(network, task, energy=energy, learn=learn, steps=0)
     return [row["reached"] for row in run.targets]

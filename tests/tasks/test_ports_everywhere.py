@@ -16,7 +16,7 @@ FRAME = ml.Network([[0, 0], [0, 1.2], [0.24, 1.2], [1.2, 1.2]], [[0, 1], [1, 2],
 
 
 def given_back(network, energy, supports, imposed, across, through, **learn):
-    """What is imposed, and what its own force, applied in its place, makes of it."""
+    """The imposed value, and the one that its own force makes when applied in its place."""
     at = {"supports": supports}
     quantity, value = imposed
     one = ml.Source(name="in", **across, **{quantity: value})
@@ -146,7 +146,7 @@ def reactions(left, right):
 
 @pytest.mark.parametrize("rule", ["propagation", "gradient"])
 def test_reactions_of_a_frame_are_learned_at_finite_displacement(rule):
-    """Those of another frame, which are not wanted in vain."""
+    """Targets are the reactions of another frame, and so within reach."""
     energy = ml.FiniteBeam(segments=2)
     learn = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.1)}
     other = {"width": ml.Learn(bounds=(0.05, 0.3), initial=np.array([0.15, 0.08, 0.12]))}
@@ -222,7 +222,7 @@ force = [0.0, 0.0]
 
 
 def extensions(nodes, pairs):
-    """What moves of the nodes, taken one after the other, make of distances, and the distances."""
+    """Derivatives of distances with respect to the nodes, one by one, and the distances."""
     rows, lengths = np.zeros((len(pairs), *nodes.shape)), np.zeros(len(pairs))
     for k, (i, j) in enumerate(pairs):
         along = nodes[j] - nodes[i]

@@ -1,4 +1,4 @@
-"""What a task means in numbers: scales, matches, and what holds a network."""
+"""Tasks in numbers: scales, matches, and the constraints that hold a network."""
 
 import numpy as np
 import pytest

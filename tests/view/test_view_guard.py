@@ -1,4 +1,4 @@
-"""What strangers get of the live page: other sites, other processes, and the run's own words."""
+"""Access to the live page by other sites and other processes; markup in a run's own words."""
 
 import asyncio
 import contextlib
