@@ -22,25 +22,10 @@ from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
-    "crossbar",
-    "cubic",
-    "delaunay",
-    "fcc",
-    "from_file",
-    "from_networkx",
-    "generate",
-    "generators",
-    "honeycomb",
-    "kagome",
-    "keep_nodes",
-    "packing",
-    "protein",
-    "prune_to_coordination",
-    "square",
-    "to_text",
-    "triangular",
-    "trim_floppy",
-]
+    "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx", "generate", "generators",
+    "honeycomb", "kagome", "keep_nodes", "packing", "protein", "prune_to_coordination", "square",
+    "to_text", "triangular", "trim_floppy",
+]  # fmt: skip
 
 #: Generators by the name a task file gives them.
 generators = Registry(

@@ -42,11 +42,6 @@ def many(what: str, nodes: int) -> None:
         raise InputError(f"{what} is too large: at most {MOST} nodes are possible.")
 
 
-def seed_number(what: str, value: object) -> int:
-    """``value`` as a seed of a random generator, a whole number from 0, or an InputError."""
-    return integer(what, value, low=0)
-
-
 def _range(what: str, value: Any, low: float | None, high: float | None) -> None:
     if (low is None or value >= low) and (high is None or value <= high):
         return

@@ -53,7 +53,7 @@ def delaunay(
     low = FEWEST_PERIODIC[dim] if periodic else {2: 4, 3: 8}[dim]
     nodes = _check.integer("The number of nodes of a Delaunay network", nodes, low=low)
     _check.many(f"A Delaunay network of {nodes} nodes", nodes)
-    seed = _check.seed_number("The seed of a Delaunay network", seed)
+    seed = _check.integer("The seed of a Delaunay network", seed, 0)
     separation = _check.number("The separation of a Delaunay network", separation, 0, 0.85)
     rng = np.random.default_rng(seed)
     points, side = _points(nodes, dim, separation, rng, periodic)
@@ -112,7 +112,7 @@ def _finite(points: NDArray) -> Network:
 
 def _periodic(points: NDArray, side: float) -> Network:
     n, d = points.shape
-    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    steps = np.indices([3] * d).reshape(d, -1).T - 1
     # Circumspheres of the points are no wider than this, so farther images change nothing.
     margin = min(side, 4.0)
     images = (points[None] + side * steps[:, None]).reshape(-1, d)

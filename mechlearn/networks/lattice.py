@@ -10,6 +10,7 @@ that face.
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
@@ -22,53 +23,106 @@ from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.networks import _check
 
-ROOT3 = np.sqrt(3.0)
+ROOT2, ROOT3 = np.sqrt(2.0), np.sqrt(3.0)
 
 
 class UnitCell(NamedTuple):
-    """Lattice vectors and basis, in units of the shortest bond.
+    """Lattice vectors and basis, in units of the shortest bond, and cells along the axes.
 
     ``stagger`` shifts row ``j`` of cells back by ``j // 2``, so that an oblique lattice fills an
-    upright box.
+    upright box. ``diagonals`` are offered by lattices that have bonds to second neighbours.
     """
 
-    name: str
     vectors: ArrayLike
     basis: ArrayLike
+    size: tuple[int, ...]
     stagger: bool = False
+    diagonals: bool = False
 
 
-TRIANGULAR = UnitCell("triangular", [[1, 0], [0.5, ROOT3 / 2]], [[0, 0]], stagger=True)
-SQUARE = UnitCell("square", np.eye(2), [[0, 0]])
-HONEYCOMB = UnitCell("honeycomb", [[ROOT3, 0], [ROOT3 / 2, 1.5]], [[0, 0], [0, 1]], stagger=True)
-KAGOME = UnitCell("kagome", [[2, 0], [1, ROOT3]], [[0, 0], [1, 0], [0.5, ROOT3 / 2]], stagger=True)
-CUBIC = UnitCell("cubic", np.eye(3), [[0, 0, 0]])
-FCC = UnitCell(
-    "fcc",
-    np.eye(3) * np.sqrt(2),
-    np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / np.sqrt(2),
-)
-
-
-def _sized(lattice: Callable[..., Network]) -> Callable[..., Network]:
-    """Generator that also takes its counts one by one, as in ``triangular(8, 6)``."""
-
-    @functools.wraps(lattice)
-    def sized(*given: Any, **options: Any) -> Network:
-        counts = (given,) if given and isinstance(given[0], Integral) else given
-        return lattice(*counts, **options)
-
-    return sized
-
-
-@_sized
-def triangular(
-    size: Sequence[int] = (8, 8),
+def _lattice(
+    name: str,
+    unit: UnitCell,
+    size: Sequence[int],
     spacing: float = 1.0,
     disorder: float = 0.0,
     seed: int = 0,
     periodic: bool = False,
+    diagonals: bool = False,
 ) -> Network:
+    """Lattice of a unit cell repeated on a grid, with bonds of length 1, and of sqrt(2)."""
+    reach = [1, ROOT2] if diagonals else [1]
+    vectors, basis = np.array(unit.vectors, dtype=float), np.array(unit.basis, dtype=float)
+    d = len(vectors)
+    size = _size(name, size, d)
+    shown = f"A {name} lattice of {' x '.join(map(str, size))}"
+    _check.many(shown, math.prod(size) * len(basis))
+    spacing = _check.number(f"The spacing of a {name} lattice", spacing)
+    if spacing <= 0:
+        raise InputError(f"The spacing of a {name} lattice must be positive, not {spacing:g}.")
+    disorder = _check.number(f"The disorder of a {name} lattice", disorder, 0, 0.4)
+    seed = _check.integer(f"The seed of a {name} lattice", seed, 0)
+    grid = np.indices(size).reshape(d, -1).T
+    bonds = _bonds_of_cell(vectors, basis, reach)
+    edges, shifts = _grid_bonds(grid, size, bonds, len(basis), periodic, unit.stagger)
+    if not len(edges):
+        raise InputError(f"{shown} has no bonds.")
+    cells = grid.copy()
+    cell = np.array(size)[:, None] * vectors
+    if unit.stagger:
+        cells[:, 0] -= grid[:, 1] // 2
+        cell[1] -= (size[1] // 2) * vectors[0]
+    # Not by BLAS: the last digit of its products depends on the processor.
+    corners = (cells[:, :, None] * vectors).sum(axis=1)
+    nodes = (corners[:, None] + basis).reshape(-1, d)
+    used = np.unique(edges)
+    if len(used) < len(nodes):
+        # Corners of a thin lattice can be left without a bond.
+        edges = np.searchsorted(used, edges)
+        nodes = nodes[used]
+    sets = {} if periodic else _faces(nodes)
+    move = np.random.default_rng(seed).uniform(-1, 1, nodes.shape) * disorder
+    return Network(
+        nodes=(nodes + move) * spacing,
+        edges=edges,
+        cell=cell * spacing if periodic else None,
+        shifts=shifts if periodic else None,
+        node_sets=sets,
+    )
+
+
+def _generator(unit: UnitCell) -> Callable[[Callable[[], None]], Callable[..., Network]]:
+    """Decorator that makes the generator of a unit cell's lattices of a name and its docstring.
+
+    The arguments are those of :func:`_lattice`; counts also come one by one, as in
+    ``triangular(8, 6)``.
+    """
+    known = dict(inspect.signature(_lattice).parameters)
+    del known["name"], known["unit"]
+    known["size"] = known["size"].replace(default=unit.size)
+    if not unit.diagonals:
+        del known["diagonals"]
+
+    def decorate(named: Callable[[], None]) -> Callable[..., Network]:
+        signature = inspect.Signature([*known.values()], return_annotation=Network)
+
+        def lattice(*given: Any, **options: Any) -> Network:
+            counts = (given,) if given and isinstance(given[0], Integral) else given
+            bound = signature.bind(*counts, **options)
+            bound.apply_defaults()
+            return _lattice(named.__name__, unit, **bound.arguments)
+
+        functools.update_wrapper(lattice, named)
+        lattice.__signature__ = signature  # type: ignore[attr-defined]
+        lattice.__annotations__ = {name: key.annotation for name, key in known.items()}
+        del lattice.__wrapped__  # type: ignore[attr-defined]  # has no arguments
+        return lattice
+
+    return decorate
+
+
+@_generator(UnitCell([[1, 0], [0.5, ROOT3 / 2]], [[0, 0]], (8, 8), stagger=True))
+def triangular() -> None:
     """Triangular lattice, 6 bonds per bulk node: rigid, far above isostatic.
 
     Parameters
@@ -91,18 +145,10 @@ def triangular(
     InputError
         For arguments out of range.
     """
-    return _lattice(TRIANGULAR, size, spacing, disorder, seed, periodic)
 
 
-@_sized
-def square(
-    size: Sequence[int] = (8, 8),
-    spacing: float = 1.0,
-    disorder: float = 0.0,
-    seed: int = 0,
-    periodic: bool = False,
-    diagonals: bool = False,
-) -> Network:
+@_generator(UnitCell(np.eye(2), [[0, 0]], (8, 8), diagonals=True))
+def square() -> None:
     """Square lattice of ``nx`` by ``ny`` nodes, 4 bonds per bulk node: floppy (it shears freely).
 
     With ``diagonals=True`` both diagonals of every square are bonds as well (8 per bulk node,
@@ -120,17 +166,10 @@ def square(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(SQUARE, size, spacing, disorder, seed, periodic, diagonals)
 
 
-@_sized
-def honeycomb(
-    size: Sequence[int] = (6, 6),
-    spacing: float = 1.0,
-    disorder: float = 0.0,
-    seed: int = 0,
-    periodic: bool = False,
-) -> Network:
+@_generator(UnitCell([[ROOT3, 0], [ROOT3 / 2, 1.5]], [[0, 0], [0, 1]], (6, 6), stagger=True))
+def honeycomb() -> None:
     """Honeycomb of ``nx`` by ``ny`` cells of 2 nodes, 3 bonds per bulk node.
 
     Far below isostatic: springs alone leave it floppy, it is meant for beams and solid struts.
@@ -146,17 +185,12 @@ def honeycomb(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(HONEYCOMB, size, spacing, disorder, seed, periodic)
 
 
-@_sized
-def kagome(
-    size: Sequence[int] = (6, 6),
-    spacing: float = 1.0,
-    disorder: float = 0.0,
-    seed: int = 0,
-    periodic: bool = False,
-) -> Network:
+@_generator(
+    UnitCell([[2, 0], [1, ROOT3]], [[0, 0], [1, 0], [0.5, ROOT3 / 2]], (6, 6), stagger=True)
+)
+def kagome() -> None:
     """Kagome lattice of ``nx`` by ``ny`` cells of 3 nodes, 4 bonds per bulk node.
 
     Isostatic in the bulk, with as many zero modes as boundary bonds are missing; a perfect
@@ -173,18 +207,10 @@ def kagome(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(KAGOME, size, spacing, disorder, seed, periodic)
 
 
-@_sized
-def cubic(
-    size: Sequence[int] = (4, 4, 4),
-    spacing: float = 1.0,
-    disorder: float = 0.0,
-    seed: int = 0,
-    periodic: bool = False,
-    diagonals: bool = False,
-) -> Network:
+@_generator(UnitCell(np.eye(3), [[0, 0, 0]], (4, 4, 4), diagonals=True))
+def cubic() -> None:
     """Simple cubic lattice of ``nx`` by ``ny`` by ``nz`` nodes, 6 bonds per bulk node: floppy.
 
     With ``diagonals=True`` both diagonals of every cube face are bonds as well (18 per bulk node)
@@ -204,18 +230,17 @@ def cubic(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(CUBIC, size, spacing, disorder, seed, periodic, diagonals)
 
 
-@_sized
-def fcc(
-    size: Sequence[int] = (3, 3, 3),
-    spacing: float = 1.0,
-    disorder: float = 0.0,
-    seed: int = 0,
-    periodic: bool = False,
-    diagonals: bool = False,
-) -> Network:
+@_generator(
+    UnitCell(
+        np.eye(3) * ROOT2,
+        np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]) / ROOT2,
+        (3, 3, 3),
+        diagonals=True,
+    )
+)
+def fcc() -> None:
     """Face-centred cubic lattice of cubic cells of 4 nodes, 12 bonds per bulk node: rigid.
 
     ``diagonals=True`` adds the bonds to next-nearest neighbours along the cube's edges (18 per
@@ -236,57 +261,6 @@ def fcc(
     InputError
         For a parameter out of its range.
     """
-    return _lattice(FCC, size, spacing, disorder, seed, periodic, diagonals)
-
-
-def _lattice(
-    unit: UnitCell,
-    size: Sequence[int],
-    spacing: float,
-    disorder: float,
-    seed: int,
-    periodic: bool,
-    diagonals: bool = False,
-) -> Network:
-    """Lattice of a unit cell repeated on a grid, with bonds of length 1, and of sqrt(2)."""
-    reach = [1, np.sqrt(2)] if diagonals else [1]
-    name, stagger = unit.name, unit.stagger
-    vectors, basis = np.array(unit.vectors, dtype=float), np.array(unit.basis, dtype=float)
-    d = len(vectors)
-    size = _size(name, size, d)
-    _check.many(f"A {name} lattice of {' x '.join(map(str, size))}", math.prod(size) * len(basis))
-    spacing = _check.number(f"The spacing of a {name} lattice", spacing)
-    if spacing <= 0:
-        raise InputError(f"The spacing of a {name} lattice must be positive, not {spacing:g}.")
-    disorder = _check.number(f"The disorder of a {name} lattice", disorder, 0, 0.4)
-    seed = _check.seed_number(f"The seed of a {name} lattice", seed)
-    first, second, offset = _bonds_of_cell(vectors, basis, reach)
-    edges, shifts = _grid_bonds(size, first, second, offset, len(basis), periodic, stagger)
-    if not len(edges):
-        raise InputError(f"A {name} lattice of {' x '.join(map(str, size))} has no bonds.")
-    grid = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, d)
-    cells = grid.copy()
-    cell = np.array(size)[:, None] * vectors
-    if stagger:
-        cells[:, 0] -= grid[:, 1] // 2
-        cell[1] -= (size[1] // 2) * vectors[0]
-    # Not by BLAS: the last digit of its products depends on the processor.
-    corners = (cells[:, :, None] * vectors).sum(axis=1)
-    nodes = (corners[:, None] + basis).reshape(-1, d)
-    used = np.unique(edges)
-    if len(used) < len(nodes):
-        # Corners of a thin lattice can be left without a bond.
-        edges = np.searchsorted(used, edges)
-        nodes = nodes[used]
-    sets = {} if periodic else _faces(nodes)
-    move = np.random.default_rng(seed).uniform(-1, 1, nodes.shape) * disorder
-    return Network(
-        nodes=(nodes + move) * spacing,
-        edges=edges,
-        cell=cell * spacing if periodic else None,
-        shifts=shifts if periodic else None,
-        node_sets=sets,
-    )
 
 
 def _size(name: str, given: Any, d: int) -> tuple[int, ...]:
@@ -307,7 +281,7 @@ def _bonds_of_cell(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Bonds that start in one cell: sites, and the offset of the cell they end in."""
     d = len(vectors)
-    steps = np.stack(np.meshgrid(*[range(-2, 3)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    steps = np.indices([5] * d).reshape(d, -1).T - 2
     apart = basis[None, :, None] + steps @ vectors - basis[:, None, None]
     length = np.linalg.norm(apart, axis=-1)
     i, j, k = np.nonzero(np.isclose(length[..., None], reach, atol=1e-9).any(axis=-1))
@@ -318,21 +292,18 @@ def _bonds_of_cell(
 
 
 def _grid_bonds(
+    grid: NDArray,
     cells: Sequence[int],
-    first: NDArray,
-    second: NDArray,
-    offset: NDArray,
+    bonds: tuple[NDArray, NDArray, NDArray],
     b: int,
     periodic: bool,
     stagger: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All bonds of a grid of cells: pairs of node ids, and the shifts across the periodic cell."""
-    d = len(cells)
-    size = np.array(cells)
-    start = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, 1, d)
+    (first, second, offset), size, start = bonds, np.array(cells), grid[:, None]
     end = start + offset
     shift = np.zeros_like(end)
-    for axis in reversed(range(d)):
+    for axis in reversed(range(len(size))):
         if stagger and axis == 0:
             # In the grid, cell (i, j) of the lattice stands in column i + j // 2; rows that wrap
             # bring along the columns by which the periodic cell itself is set back.
@@ -348,12 +319,9 @@ def _grid_bonds(
 
 
 def _faces(nodes: NDArray) -> dict[str, NDArray[np.int64]]:
-    low, high = nodes.min(axis=0), nodes.max(axis=0)
-    names: tuple[tuple[str, str], ...] = (("left", "right"), ("bottom", "top"))
-    if nodes.shape[1] == 3:
-        names = (names[0], ("front", "back"), names[1])
+    names = [("left", "right"), ("front", "back"), ("bottom", "top")]
     sets = {}
-    for axis in range(nodes.shape[1]):
-        sets[names[axis][0]] = np.flatnonzero(nodes[:, axis] < low[axis] + 0.51)
-        sets[names[axis][1]] = np.flatnonzero(nodes[:, axis] > high[axis] - 0.51)
+    for x, (low, high) in zip(nodes.T, names if nodes.shape[1] == 3 else names[::2], strict=True):
+        sets[low] = np.flatnonzero(x < x.min() + 0.51)
+        sets[high] = np.flatnonzero(x > x.max() - 0.51)
     return sets

@@ -118,7 +118,7 @@ def packing(
     low = (FEWEST_PERIODIC if periodic else FEWEST_FINITE)[dim]
     nodes = _check.integer("The number of nodes of a packing", nodes, low=low)
     _check.many(f"A packing of {nodes} nodes", nodes)
-    seed = _check.seed_number("The seed of a packing", seed)
+    seed = _check.integer("The seed of a packing", seed, 0)
     if sum(dial is not None for dial in (pressure, coordination, excess)) > 1:
         raise InputError("A packing takes one of pressure, coordination and excess, not several.")
     if polydispersity is not None:

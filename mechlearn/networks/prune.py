@@ -67,7 +67,7 @@ def prune_to_coordination(
         reached; the message gives the range.
     """
     coordination = _check.number("The coordination to prune to", coordination)
-    seed = _check.seed_number("The seed of the pruning", seed)
+    seed = _check.integer("The seed of the pruning", seed, 0)
     keep = np.asarray(keep, dtype=np.int64).ravel()
     if len(keep) and (keep.min() < 0 or keep.max() >= network.n_edges):
         raise InputError(f"keep must list bonds from 0 to {network.n_edges - 1}.")
