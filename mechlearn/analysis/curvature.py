@@ -12,23 +12,17 @@ V. Balasubramanian, Phys. Rev. Lett. 134, 147402 (2025), https://arxiv.org/abs/2
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.analysis.modes import modes_of
-from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, linear_of, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError
-from mechlearn.learning.system import output_jacobian
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
+from mechlearn.learning.system import System, output_jacobian
 
 #: More learning parameters than this would need too large a dense matrix.
 LARGEST = 6000
@@ -37,7 +31,7 @@ STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Hessian(Result):
+class Hessian(Plotted):
     """Hessian of the cost (mean over examples, user's units) over the learning parameters.
 
     Attributes
@@ -67,15 +61,9 @@ class Hessian(Result):
         """The stiffest directions, one row each, (count, p)."""
         return np.linalg.eigh(self.matrix)[1][:, ::-1][:, :count].T
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the sizes of the eigenvalues in order."""
-        from mechlearn.plots.analysis import plot_hessian
-
-        return plot_hessian(self, ax)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Correspondence(Result):
+class Correspondence(Plotted):
     """Stiff modes of the cost against modes of the network.
 
     Attributes
@@ -95,15 +83,9 @@ class Correspondence(Result):
     shift: NDArray[np.float64]
     response: NDArray[np.float64]
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the overlap of network modes with the stiff modes of the cost."""
-        from mechlearn.plots.analysis import plot_correspondence
-
-        return plot_correspondence(self, ax)
-
 
 def hessian(
-    subject: "Run | System",
+    subject: Subject,
     *,
     method: Literal["full", "gauss_newton"] | None = None,
     scale: Literal["log", "linear"] | None = None,
@@ -170,7 +152,7 @@ def hessian(
 
 
 def correspondence(
-    subject: "Run | System", *, count: int = 5, modes: int | None = None, learned: bool = True
+    subject: Subject, *, count: int = 5, modes: int | None = None, learned: bool = True
 ) -> Correspondence:
     """Effect of the stiffest directions of the cost on the modes of the network.
 
@@ -215,11 +197,11 @@ def correspondence(
                           found.shares(np.array(raw)))  # fmt: skip
 
 
-def _is_log(s: "System", name: str, scale: str | None) -> bool:
+def _is_log(s: System, name: str, scale: str | None) -> bool:
     return (scale or s.energy.parameter(name).scale) == "log"
 
 
-def _steps(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
+def _steps(s: System, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
     """Rates of the parameters along a direction, per name (m,)."""
     out = {}
     for name in s.learns:
@@ -230,7 +212,7 @@ def _steps(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]
     return out
 
 
-def _moved(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
+def _moved(s: System, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
     """Learning parameters after a step, per name (m,)."""
     new = {}
     for name in s.learns:
@@ -242,12 +224,12 @@ def _moved(s: "System", h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]
     return new
 
 
-def _at_rest(s: "System", energy: BondEnergy) -> dict[str, NDArray]:
+def _at_rest(s: System, energy: BondEnergy) -> dict[str, NDArray]:
     rest = dict.fromkeys(energy.strains, np.zeros(s.network.n_edges))
     return {**s.parameters, **rest, "length": s.network.lengths}
 
 
-def _moduli_slope(s: "System", energy: BondEnergy, name: str) -> NDArray[np.float64]:
+def _moduli_slope(s: System, energy: BondEnergy, name: str) -> NDArray[np.float64]:
     """``dD/dL`` of every bond, (m, k, k)."""
     strains, at, m = energy.strains, _at_rest(s, energy), s.network.n_edges
     out = np.empty((m, len(strains), len(strains)))
@@ -256,7 +238,7 @@ def _moduli_slope(s: "System", energy: BondEnergy, name: str) -> NDArray[np.floa
     return out
 
 
-def _second(s: "System", slopes: NDArray) -> NDArray[np.float64]:
+def _second(s: System, slopes: NDArray) -> NDArray[np.float64]:
     """Sum over examples and outputs of the cost's slope times the output's second derivative."""
     what, m = "The full Hessian", s.network.n_edges
     energy, at = bonds_of(s, what), linear_of(s, what)

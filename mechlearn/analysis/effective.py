@@ -7,27 +7,21 @@ motions where all are equally soft. Training lowers it. M. Stern, A. J. Liu, V. 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, system_of
+from mechlearn.analysis.result import Plotted, Subject, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
 
 #: With all unit sources the response is a dense matrix; larger ones need random sources.
 LARGEST = 3000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dimension(Result):
+class Dimension(Plotted):
     """Singular values of the response to many sources.
 
     Attributes
@@ -47,15 +41,9 @@ class Dimension(Result):
         square = np.square(self.singular_values / max(self.singular_values.max(), 1e-300))
         return float(square.sum() ** 2 / np.square(square).sum())
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the singular values in order."""
-        from mechlearn.plots.analysis import plot_dimension
-
-        return plot_dimension(self, ax)
-
 
 def dimension(
-    subject: "Run | System",
+    subject: Subject,
     *,
     of: Literal["nodes", "bonds"] = "nodes",
     sources: int | Literal["all"] = "all",

@@ -15,20 +15,14 @@ the bond alone stops a motion, and without it the response is not defined.
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, ends_of, linear_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, ends_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.network import Network
-    from mechlearn.runs.run import Run
+from mechlearn.learning.system import System
+from mechlearn.network import Network
 
 #: Bonds whose removal leaves less than this part of their own constraint are holding the network.
 HOLDING = 1e-8
@@ -37,7 +31,7 @@ BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Susceptibility(Result):
+class Susceptibility(Plotted):
     """Exact slopes of the outputs by the logarithm of a parameter of the bonds.
 
     Attributes
@@ -53,7 +47,7 @@ class Susceptibility(Result):
         Nodes of the sources and of the targets.
     """
 
-    network: "Network"
+    network: Network
     name: str
     slopes: NDArray[np.float64]
     targets: list[str]
@@ -74,15 +68,9 @@ class Susceptibility(Result):
         """Participation ratio of the bonds, 1/m to 1."""
         return participation(self.importance)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the network, its bonds coloured by their importance."""
-        from mechlearn.plots.bonds import plot_bonds
-
-        return plot_bonds(self.network, self.importance, "susceptibility", ax, self.ends)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Removal(Result):
+class Removal(Plotted):
     """Outputs after removal of each bond.
 
     Attributes
@@ -99,7 +87,7 @@ class Removal(Result):
     targets : list of str
     """
 
-    network: "Network"
+    network: Network
     outputs: NDArray[np.float64]
     without: NDArray[np.float64]
     error: NDArray[np.float64]
@@ -118,15 +106,9 @@ class Removal(Result):
         size = np.sqrt(np.mean(self.change**2, axis=(1, 2)))
         return np.where(self.holding, np.inf, size)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the network, its bonds coloured by their importance; those that hold it in red."""
-        from mechlearn.plots.bonds import plot_bonds
-
-        return plot_bonds(self.network, self.importance, "change of the response", ax, self.ends)
-
 
 def susceptibility(
-    subject: "Run | System", name: str | None = None, *, learned: bool = True
+    subject: Subject, name: str | None = None, *, learned: bool = True
 ) -> Susceptibility:
     """The exact slope of every output by the logarithm of every bond's parameter.
 
@@ -144,7 +126,7 @@ def susceptibility(
     return Susceptibility(s.network, name, slopes, s.problem.output_names, ends_of(s))
 
 
-def removal(subject: "Run | System", *, learned: bool = True) -> Removal:
+def removal(subject: Subject, *, learned: bool = True) -> Removal:
     """Outputs after removal of each bond, by rank-one updates of one solution.
 
     Elements that are not linear are solved anew for every bond.
@@ -185,7 +167,7 @@ def participation(weights: NDArray) -> float:
     return float(total**2 / (len(square) * np.square(square).sum())) if total else 0.0
 
 
-def without_bonds(system: "System", what: str, sets: NDArray) -> NDArray[np.float64]:
+def without_bonds(system: System, what: str, sets: NDArray) -> NDArray[np.float64]:
     """Outputs without each of the ``sets`` of bonds, (sets, n), as (sets, examples, t).
 
     NaN where a motion costs nothing without them. ``what`` is found, for errors.
@@ -231,7 +213,7 @@ def without_bonds(system: "System", what: str, sets: NDArray) -> NDArray[np.floa
     return out
 
 
-def _anew(s: "System") -> NDArray[np.float64]:
+def _anew(s: System) -> NDArray[np.float64]:
     m = s.network.n_edges
     out = np.full((m, *s.problem.wanted.shape), np.nan)
     at = s.copy().equilibrium

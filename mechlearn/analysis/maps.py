@@ -1,24 +1,16 @@
 """Response maps: strains, tensions and energies of bonds under sources."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, ends_of, system_of
-from mechlearn.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.network import Network
-    from mechlearn.runs.run import Run
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, ends_of, system_of
+from mechlearn.network import Network
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ResponseMap(Result):
+class ResponseMap(Plotted):
     """Strains, tensions and energies of bonds in a state.
 
     Attributes
@@ -38,7 +30,7 @@ class ResponseMap(Result):
         Nodes of the sources and of the targets.
     """
 
-    network: "Network"
+    network: Network
     state: NDArray[np.float64]
     strain: NDArray[np.float64]
     tension: NDArray[np.float64]
@@ -46,17 +38,9 @@ class ResponseMap(Result):
     outputs: NDArray[np.float64]
     ends: dict[str, NDArray[np.int64]]
 
-    def plot(self, ax: "Axes | None" = None, what: str = "strain") -> "Axes":
-        """Draw the network, its bonds coloured by "strain", "tension" or "energy"."""
-        from mechlearn.plots.bonds import plot_bonds
-
-        if what not in ("strain", "tension", "energy"):
-            raise InputError(f"what = {what!r} must be 'strain', 'tension' or 'energy'.")
-        return plot_bonds(self.network, getattr(self, what), what, ax, self.ends)
-
 
 def response(
-    subject: "Run | System",
+    subject: Subject,
     source: str | None = None,
     *,
     example: int = 0,

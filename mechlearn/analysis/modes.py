@@ -9,23 +9,17 @@ training: Stern, Liu, Balasubramanian (2023), https://arxiv.org/abs/2306.12928.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, system_of
 from mechlearn.analysis.tangent import DENSE, Tangent, port_rows, tangent
 from mechlearn.energies.rigidity import ZERO
 from mechlearn.errors import InputError, SolveError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
 
 #: All modes of networks of more degrees of freedom than this are not found.
 LARGEST = 3000
@@ -34,7 +28,7 @@ SOFTEST = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Spectrum(Result):
+class Spectrum(Plotted):
     """Modes of a network, in ascending order of stiffness.
 
     Attributes
@@ -105,15 +99,9 @@ class Spectrum(Result):
         edges[0] = min(edges[0], omega.min())
         return edges, np.histogram(omega, edges, density=True)[0]
 
-    def plot(self, ax: "Axes | None" = None, bins: int = 20) -> "Axes":
-        """Draw the density of states; where only soft modes are known, their participation."""
-        from mechlearn.plots.analysis import plot_density, plot_participation
-
-        return plot_density(self, ax, bins) if self.complete else plot_participation(self, ax)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Overlap(Result):
+class Overlap(Plotted):
     """Overlap of a task with the modes.
 
     Attributes
@@ -136,19 +124,13 @@ class Overlap(Result):
     target: NDArray[np.float64]
     coupling: NDArray[np.float64]
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the cumulative shares of response, source and target in the modes."""
-        from mechlearn.plots.analysis import plot_overlap
-
-        return plot_overlap(self, ax)
-
 
 def spectrum(
-    subject: "Run | System", *, modes: int | None = None, example: int = 0, learned: bool = True
+    subject: Subject, *, modes: int | None = None, example: int = 0, learned: bool = True
 ) -> Spectrum:
     """The modes of a network: all of them, or the softest.
 
-    Dense for small networks, by shift and invert (SLEPc) for large ones.
+    Dense for small networks, by shift and invert (ARPACK) for large ones.
 
     Parameters
     ----------
@@ -195,7 +177,7 @@ def modes_of(t: Tangent, modes: int | None = None) -> Spectrum:
 
 
 def overlap(
-    subject: "Run | System", *, modes: int | None = None, example: int = 0, learned: bool = True
+    subject: Subject, *, modes: int | None = None, example: int = 0, learned: bool = True
 ) -> Overlap:
     """Overlap of the modes with the free response and the functionals of the ports.
 
@@ -215,8 +197,7 @@ def overlap(
         For bonds of several segments, solids, and an example that there is not.
     """
     s = system_of(subject, learned)
-    if bonds_of(s, "The task in the modes").segments > 1:
-        raise InputError("The task in the modes is found for bonds of one element, not segments.")
+    bonds_of(s, "The task in the modes", whole=True)
     t = tangent(s, example)
     found = modes_of(t, modes)
     keep = slice(found.zero_modes, None)
@@ -245,46 +226,17 @@ def overlap(
 
 
 def _softest(matrix: sparse.csr_array, count: int) -> tuple[NDArray, NDArray]:
-    """The smallest eigenvalues of a large symmetric matrix, and their vectors, by SLEPc."""
-    from mechlearn.fenics import PETSc
-
-    try:
-        from slepc4py import SLEPc
-    except ImportError:
-        raise InputError(
-            "Modes of large networks need SLEPc (slepc4py), which this PETSc comes without."
-        ) from None
-    n, index = matrix.shape[0], PETSc.IntType
-    csr = matrix.indptr.astype(index), matrix.indices.astype(index), matrix.data
-    mat = PETSc.Mat().createAIJWithArrays((n, n), csr, comm=PETSc.COMM_SELF)
-    solver = SLEPc.EPS().create(PETSc.COMM_SELF)
-    solver.setOperators(mat)
-    solver.setProblemType(SLEPc.EPS.ProblemType.HEP)
-    solver.setDimensions(count)
-    solver.setTolerances(1e-12, 500)
-    solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+    """The smallest eigenvalues of a large symmetric matrix, and their vectors, by ARPACK."""
     # Below zero, so that the shifted matrix is regular in spite of rigid motions.
     shift = -1e-4 * matrix.diagonal().mean()
-    solver.setTarget(shift)
-    transform = solver.getST()
-    transform.setType(SLEPc.ST.Type.SINVERT)
-    transform.setShift(shift)
-    ksp = transform.getKSP()
-    ksp.setType("preonly")
-    ksp.getPC().setType("cholesky")
-    ksp.getPC().setFactorSolverType("mumps")
-    start = mat.createVecRight()
-    start.array[:] = np.random.default_rng(0).standard_normal(n)
-    solver.setInitialSpace([start])
-    solver.solve()
-    found = solver.getConverged()
-    if found < count:
-        raise SolveError(f"Only {found} of {count} modes were found; ask for fewer.")
-    values, vectors = np.empty(count), np.empty((n, count))
-    vector = mat.createVecRight()
-    for k in range(count):
-        values[k] = solver.getEigenpair(k, vector).real
-        vectors[:, k] = vector.array
-    solver.destroy()
-    order = np.argsort(values)
-    return values[order], vectors[:, order]
+    factor = splu(
+        sparse.csc_array(matrix - shift * sparse.eye_array(len(matrix.indptr) - 1)),
+        permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.01, options={"SymmetricMode": True},
+    )  # fmt: skip
+    inverse = LinearOperator(matrix.shape, factor.solve, dtype=float)
+    start = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    try:
+        return eigsh(matrix, count, sigma=shift, v0=start, OPinv=inverse)
+    except ArpackNoConvergence as error:
+        found = len(error.eigenvalues)
+        raise SolveError(f"Only {found} of {count} modes were found; ask for fewer.") from None

@@ -1,21 +1,19 @@
 """Elastic moduli of a periodic network with relaxed nodes, to first order about rest."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.result import linear_of
-from mechlearn.energies import Element, Spring, element_for
+from mechlearn.energies import Element, element_for
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
+from mechlearn.learning.system import System
 from mechlearn.network import Network
+from mechlearn.runs.run import Run
 from mechlearn.schema import pick
 from mechlearn.tasks.task import Source, Target, Task
-
-if TYPE_CHECKING:
-    from mechlearn.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ class Moduli:
 
 
 def moduli(
-    network: "Network | Run", energy: Element | None = None, **parameters: ArrayLike
+    network: Network | Run, energy: Element | None = None, **parameters: ArrayLike
 ) -> Moduli:
     """Moduli of a periodic network, or of what a run has learned.
 
@@ -87,16 +85,13 @@ def moduli(
     SolveError
         For cells that are floppy.
     """
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
-
     if isinstance(network, Run):
         energy = energy or network.energy
         parameters = {**network.parameters, **parameters}
         network = network.network
     energy = element_for(network, energy)
-    if not energy.linear and energy.name == "finite_spring":
-        energy = Spring()
+    if small := vars(type(energy)).get("small"):
+        energy = small()
     if not energy.linear:
         raise InputError(
             f"Moduli are those of linear elements, not of a {energy.name}; for others strain the "

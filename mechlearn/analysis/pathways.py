@@ -11,7 +11,6 @@ share.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +18,19 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
 from mechlearn.analysis.importance import participation
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, system_of
 from mechlearn.analysis.tangent import port_rows, tangent
 from mechlearn.errors import InputError, listed
+from mechlearn.learning.system import System
+from mechlearn.network import Network
 from mechlearn.networks._check import integer
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.network import Network
-    from mechlearn.runs.run import Run
 
 #: A bond with a smaller share than this part of the largest is as long as one with it.
 LEAST = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pathway(Result):
+class Pathway(Plotted):
     """Coupling of a source and a target.
 
     Attributes
@@ -52,7 +46,7 @@ class Pathway(Result):
         Nodes of the source and of the target.
     """
 
-    network: "Network"
+    network: Network
     shares: NDArray[np.float64]
     source: NDArray[np.float64]
     target: NDArray[np.float64]
@@ -75,15 +69,9 @@ class Pathway(Result):
         """Participation ratio of the bonds in the coupling, 1/m to 1."""
         return participation(np.sqrt(np.abs(self.shares)))
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the network, its bonds coloured by their share, and the pathways."""
-        from mechlearn.plots.analysis import plot_pathway
-
-        return plot_pathway(self, ax)
-
 
 def pathway(
-    subject: "Run | System",
+    subject: Subject,
     source: str | None = None,
     target: str | None = None,
     *,
@@ -111,8 +99,7 @@ def pathway(
         For a source or target that there is not, and for bonds of several segments, and solids.
     """
     s = system_of(subject, learned)
-    if bonds_of(s, "A pathway").segments > 1:
-        raise InputError("A pathway is found for bonds of one element; this one has segments.")
+    bonds_of(s, "A pathway", whole=True)
     integer("count", count, low=1)
     t = tangent(s, example)
     ends = [_port(s, source, "source"), _port(s, target, "target")]
@@ -131,7 +118,7 @@ def pathway(
                    (one, other))  # fmt: skip
 
 
-def _port(s: "System", name: str | None, kind: str) -> int:
+def _port(s: System, name: str | None, kind: str) -> int:
     p = s.problem
     target = kind == "target"
     ports, numbers = (p.targets, p.answers) if target else (p.sources, p.drives)
@@ -149,7 +136,7 @@ def _port(s: "System", name: str | None, kind: str) -> int:
 
 
 def _ways(
-    network: "Network", share: NDArray, start: Iterable[int], stop: Iterable[int], count: int
+    network: Network, share: NDArray, start: Iterable[int], stop: Iterable[int], count: int
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """Shortest chains of bonds without common bonds."""
     n, (i, j) = network.n_nodes, network.edges.T

@@ -1,5 +1,6 @@
 """Results of analyses, and the systems that are analysed."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
+from mechlearn.equilibrium import LinearEquilibrium
 from mechlearn.errors import InputError
+from mechlearn.fenics import MPI
+from mechlearn.learning.system import System
+from mechlearn.runs.run import Run
 
 if TYPE_CHECKING:
-    from mechlearn.equilibrium import LinearEquilibrium
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
+    from matplotlib.axes import Axes
+
+#: Network with values of its parameters: trained, or not.
+type Subject = Run | System
 
 
 class Result:
@@ -26,6 +32,17 @@ class Result:
         return f"<{type(self).__name__}: {said}>"
 
 
+class Plotted(Result):
+    """Result with a plot: the function ``plot_...`` of :mod:`mechlearn.plots.analysis` for it."""
+
+    def plot(self, ax: "Axes | None" = None, **options: Any) -> "Axes":
+        """Draw it, into new axes where none are given, with options of its function."""
+        from mechlearn.plots import analysis
+
+        draw: Callable[..., Axes] = getattr(analysis, f"plot_{type(self).__name__.lower()}")
+        return draw(self, ax, **options)
+
+
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 6:
         return " x ".join(map(str, value.shape))
@@ -37,7 +54,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"({type(value).__name__})"
 
 
-def system_of(subject: "Run | System", learned: bool = True) -> "System":
+def system_of(subject: Subject, learned: bool = True) -> System:
     """The system to analyse, on one rank: of a run, the learned network or that before training.
 
     Raises
@@ -45,10 +62,6 @@ def system_of(subject: "Run | System", learned: bool = True) -> "System":
     InputError
         Where the subject is neither a run nor a system, or a system before its training.
     """
-    from mechlearn.fenics import MPI
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
-
     if isinstance(subject, Run):
         return subject.system(learned=learned, alone=True)
     if not isinstance(subject, System):
@@ -61,7 +74,7 @@ def system_of(subject: "Run | System", learned: bool = True) -> "System":
     return subject if subject.comm.size == 1 else subject.copy(comm=MPI.COMM_SELF)
 
 
-def ends_of(system: "System") -> dict[str, NDArray[np.int64]]:
+def ends_of(system: System) -> dict[str, NDArray[np.int64]]:
     """Nodes of the sources and of the targets, those of the cell left out, to mark in plots."""
     problem = system.problem
     ports = {"source": problem.drives, "target": problem.answers}
@@ -69,18 +82,21 @@ def ends_of(system: "System") -> dict[str, NDArray[np.int64]]:
     return {name: ids.astype(np.int64) for name, ids in nodes.items() if len(ids)}
 
 
-def bonds_of(system: "System", what: str) -> BondEnergy:
-    """The energy of a system of bonds; raises InputError about ``what`` for others."""
+def bonds_of(system: System, what: str, whole: bool = False) -> BondEnergy:
+    """The energy of a system of bonds; raises InputError about ``what`` for others.
+
+    For such as have segments, too, where only ``whole`` bonds will do.
+    """
     energy = system.energy
     if not isinstance(energy, BondEnergy):
         raise InputError(f"{what} is found for networks of bonds, not of a {energy.name}.")
+    if whole and energy.segments > 1:
+        raise InputError(f"{what} is found for bonds of one element; this one has segments.")
     return energy
 
 
-def linear_of(system: "System", what: str) -> "LinearEquilibrium":
+def linear_of(system: System, what: str) -> LinearEquilibrium:
     """The equilibrium of linear elements; raises InputError about ``what`` for others."""
-    from mechlearn.equilibrium import LinearEquilibrium
-
     if isinstance(at := system.equilibrium, LinearEquilibrium):
         return at
     raise InputError(f"{what} is found for linear elements; a {system.energy.name} is not linear.")

@@ -3,28 +3,22 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.importance import without_bonds
-from mechlearn.analysis.result import Result, bonds_of, linear_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
+from mechlearn.learning.system import System
 from mechlearn.networks._check import integer
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.runs.run import Run
 
 #: Strains of bonds that are lost together.
 LARGEST = 8000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Robustness(Result):
+class Robustness(Plotted):
     """Response samples at several levels of a perturbation.
 
     Attributes
@@ -61,15 +55,9 @@ class Robustness(Result):
         """Quantile of the error at every level, (l,)."""
         return np.quantile(self.errors, q, axis=1, method="inverted_cdf")
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the error against the level: median, and the range of the middle 80 %."""
-        from mechlearn.plots.analysis import plot_robustness
-
-        return plot_robustness(self, ax)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Curve(Result):
+class Curve(Plotted):
     """Response of a network to growing amplitudes of its sources.
 
     Attributes
@@ -95,15 +83,9 @@ class Curve(Result):
         size = np.where(ideal != 0, np.abs(ideal), np.nan)
         return np.abs(self.outputs - ideal) / size
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the outputs against the amplitude, beside a proportional response."""
-        from mechlearn.plots.analysis import plot_curve
-
-        return plot_curve(self, ax)
-
 
 def noise(
-    subject: "Run | System",
+    subject: Subject,
     levels: float | Sequence[float] = (0.01, 0.03, 0.1, 0.3),
     *,
     samples: int = 200,
@@ -146,7 +128,7 @@ def noise(
 
 
 def bond_loss(
-    subject: "Run | System",
+    subject: Subject,
     counts: ArrayLike = (1, 2, 4, 8),
     *,
     samples: int = 200,
@@ -190,11 +172,7 @@ def bond_loss(
 
 
 def amplitude(
-    subject: "Run | System",
-    amplitudes: ArrayLike | None = None,
-    *,
-    example: int = 0,
-    learned: bool = True,
+    subject: Subject, amplitudes: ArrayLike | None = None, *, example: int = 0, learned: bool = True
 ) -> Curve:
     """Response curve: outputs for growing amplitudes of the sources of one example.
 
@@ -246,7 +224,7 @@ def _levels(given: object, name: str, least: float) -> NDArray[np.float64]:
     return levels
 
 
-def _robustness(s: "System", levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
+def _robustness(s: System, levels: NDArray, level: str, raw: list[NDArray]) -> Robustness:
     outputs = np.array(raw)
     errors = np.full(outputs.shape[:2], np.inf)
     for where in zip(*np.nonzero(np.isfinite(outputs).all(axis=(2, 3))), strict=True):
@@ -256,7 +234,7 @@ def _robustness(s: "System", levels: NDArray, level: str, raw: list[NDArray]) ->
     return Robustness(levels, level, outputs, errors, wanted, s.problem.output_names)
 
 
-def _responses(s: "System", name: str, values: NDArray) -> NDArray[np.float64]:
+def _responses(s: System, name: str, values: NDArray) -> NDArray[np.float64]:
     """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
     out = np.full((len(values), *s.problem.wanted.shape), np.nan)
     at = s.copy().equilibrium

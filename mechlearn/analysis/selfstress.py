@@ -9,21 +9,14 @@ how local it is. D. M. Sussman, C. P. Goodrich, A. J. Liu, Soft Matter 12, 3982 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.analysis.result import Result, bonds_of, system_of
+from mechlearn.analysis.result import Plotted, Subject, bonds_of, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from mechlearn.learning.system import System
-    from mechlearn.network import Network
-    from mechlearn.runs.run import Run
+from mechlearn.network import Network
 
 #: More strains of bonds than this would need too large a dense matrix.
 LARGEST = 8000
@@ -32,7 +25,7 @@ ZERO = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SelfStress(Result):
+class SelfStress(Plotted):
     """The states of self-stress of a network.
 
     Attributes
@@ -43,7 +36,7 @@ class SelfStress(Result):
         ``k`` = 1); zero in bonds that are not there.
     """
 
-    network: "Network"
+    network: Network
     states: NDArray[np.float64]
 
     @property
@@ -71,14 +64,8 @@ class SelfStress(Result):
         """Self-stress nearest to a unit tension of a bond, (m, k)."""
         return np.einsum("sk,smj->mj", self.states[:, bond], self.states)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the network, its bonds coloured by their redundancy."""
-        from mechlearn.plots.bonds import plot_bonds
 
-        return plot_bonds(self.network, self.redundancy, "redundancy", ax)
-
-
-def self_stress(subject: "Run | System", *, example: int = 0, learned: bool = True) -> SelfStress:
+def self_stress(subject: Subject, *, example: int = 0, learned: bool = True) -> SelfStress:
     """States of self-stress of a network under its supports, sources released.
 
     Parameters
@@ -95,8 +82,7 @@ def self_stress(subject: "Run | System", *, example: int = 0, learned: bool = Tr
         For solids, for bonds of several segments, and for large networks.
     """
     s = system_of(subject, learned)
-    if bonds_of(s, "Self-stress").segments > 1:
-        raise InputError("Self-stress is found for bonds of one element; this one has segments.")
+    bonds_of(s, "Self-stress", whole=True)
     t = tangent(s, example)
     cells, k = t.moduli.shape[:2]
     if cells * k > LARGEST:

@@ -7,7 +7,6 @@ then those inside bonds), strains bond by bond.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,10 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import splu
 
 from mechlearn.analysis.result import Result, bonds_of
+from mechlearn.equilibrium.conditions import PortReader
 from mechlearn.errors import InputError, SolveError
-
-if TYPE_CHECKING:
-    from mechlearn.learning.system import System
+from mechlearn.fenics import MPI
+from mechlearn.learning.system import System
 
 #: Up to this many degrees of freedom matrices are dense.
 DENSE = 1500
@@ -119,7 +118,7 @@ class Tangent(Result):
         return out
 
 
-def tangent(system: "System", example: int = 0) -> Tangent:
+def tangent(system: System, example: int = 0) -> Tangent:
     """Linearisation of a system about a free state; about rest where it is linear.
 
     Parameters
@@ -133,9 +132,6 @@ def tangent(system: "System", example: int = 0) -> Tangent:
     InputError
         For solids, cells that deform, and an example that there is not.
     """
-    from mechlearn.equilibrium.conditions import PortReader
-    from mechlearn.fenics import MPI
-
     system.check_example(example)
     energy = bonds_of(system, "A stiffness matrix")
     network, problem = system.network, system.problem
@@ -207,10 +203,8 @@ def _motions(
     return np.linalg.qr(arm[:, None] * free_here)[0]
 
 
-def port_rows(system: "System", example: int = 0) -> NDArray[np.float64]:
+def port_rows(system: System, example: int = 0) -> NDArray[np.float64]:
     """First-order functionals of the ports about the state, (ports, n c); zero at supports."""
-    from mechlearn.equilibrium.conditions import PortReader
-
     reader = PortReader(system.equilibrium.model, system.problem)
     state = system.free.fields()[:, example]
     if system.energy.linear:

@@ -41,6 +41,8 @@ class FiniteSpring(Spring):
     name: ClassVar[str] = "finite_spring"
     plural: ClassVar[str] = "springs at finite displacement"
     linear: ClassVar[bool] = False
+    #: The linear law about an unstrained state; of this class alone, as subclasses are other laws.
+    small: ClassVar[type[Spring]] = Spring
 
     @override
     def strain(self, bond: Bond):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mechlearn.errors import InputError
 from mechlearn.plots.bonds import plot_bonds, projected
 from mechlearn.plots.style import (
     AFTER,
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
     from mechlearn.analysis.curvature import Correspondence, Hessian
     from mechlearn.analysis.effective import Dimension
+    from mechlearn.analysis.importance import Removal, Susceptibility
+    from mechlearn.analysis.maps import ResponseMap
     from mechlearn.analysis.modes import Overlap, Spectrum
     from mechlearn.analysis.pathways import Pathway
     from mechlearn.analysis.robustness import Curve, Robustness
+    from mechlearn.analysis.selfstress import SelfStress
 
 #: Where the largest value is less than this many times the smallest the axis stays linear.
 NARROW = 3.0
@@ -50,8 +54,10 @@ def _log_y(ax: "Axes", values: np.ndarray) -> None:
         log_ticks(ax.yaxis, *ax.get_ylim())
 
 
-def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) -> "Axes":
-    """Draw a density of states."""
+def plot_spectrum(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) -> "Axes":
+    """Draw the density of states; where only soft modes are known, their participation."""
+    if not found.complete:
+        return _plot_participation(found, ax)
     ax = styled_axes(ax, "frequency √λ", "density of states")
     edges, density = found.density(bins)
     ax.stairs(density, edges, color=AFTER, linewidth=2.2, fill=False)
@@ -60,7 +66,7 @@ def plot_density(found: "Spectrum", ax: "Axes | None" = None, bins: int = 20) ->
     return ax
 
 
-def plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
+def _plot_participation(found: "Spectrum", ax: "Axes | None" = None) -> "Axes":
     """Draw the participation ratios of modes against their frequencies."""
     ax = styled_axes(ax, "frequency √λ", "participation ratio")
     keep = slice(found.zero_modes, None)
@@ -168,6 +174,30 @@ def plot_curve(found: "Curve", ax: "Axes | None" = None) -> "Axes":
     handles = ax.get_legend_handles_labels()[0]
     legend(ax, [*handles[:-1][: len(COLOURS)], handles[-1]])
     return ax
+
+
+def plot_selfstress(found: "SelfStress", ax: "Axes | None" = None) -> "Axes":
+    """Draw a network, its bonds coloured by their redundancy."""
+    return plot_bonds(found.network, found.redundancy, "redundancy", ax)
+
+
+def plot_susceptibility(found: "Susceptibility", ax: "Axes | None" = None) -> "Axes":
+    """Draw a network, its bonds coloured by their importance."""
+    return plot_bonds(found.network, found.importance, "susceptibility", ax, found.ends)
+
+
+def plot_removal(found: "Removal", ax: "Axes | None" = None) -> "Axes":
+    """Draw a network, its bonds coloured by their importance; those that hold it in red."""
+    return plot_bonds(found.network, found.importance, "change of the response", ax, found.ends)
+
+
+def plot_responsemap(
+    found: "ResponseMap", ax: "Axes | None" = None, what: str = "strain"
+) -> "Axes":
+    """Draw a network, its bonds coloured by "strain", "tension" or "energy"."""
+    if what not in ("strain", "tension", "energy"):
+        raise InputError(f"what = {what!r} must be 'strain', 'tension' or 'energy'.")
+    return plot_bonds(found.network, getattr(found, what), what, ax, found.ends)
 
 
 def plot_pathway(found: "Pathway", ax: "Axes | None" = None) -> "Axes":
