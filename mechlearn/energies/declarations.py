@@ -179,6 +179,11 @@ def _evaluated[T](method: str, make: Callable[[], T]) -> T:
 
 
 def _linear(energy: BondEnergy, dim: int) -> None:
+    if energy.linear and energy.segments > 1:  # strains of a bond would be those of its chord
+        raise InputError(
+            f"segments = {energy.segments} must be 1, as it is linear; segments are for strains at "
+            "finite displacement."
+        )
     if not energy.linear or is_linear(energy):
         return
     rng, state = np.random.default_rng(0), _state(energy, dim)

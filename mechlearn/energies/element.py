@@ -252,7 +252,7 @@ class BondEnergy(Element):
 
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
-    #: Into how many elements a bond is divided.
+    #: Into how many elements a bond is divided; linear ones are not.
     segments: int = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

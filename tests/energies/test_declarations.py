@@ -85,6 +85,13 @@ def test_strains_at_finite_displacement_are_refused_as_linear():
         element(ml.FiniteSpring, linear=True)
 
 
+@pytest.mark.parametrize("base", [ml.Beam, ml.Spring])
+def test_linear_elements_are_not_divided(base):
+    """Energies by the strain of a whole bond would not be those of its elements."""
+    with pytest.raises(ml.InputError, match="element own: segments = 3 must be 1, as it is linear"):
+        element(base, segments=3)
+
+
 def test_laws_of_linear_springs_take_over_no_claim_of_them():
     assert element().linear
     assert element(energy=law(lambda e, k: k * e**2)).linear
