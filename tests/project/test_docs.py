@@ -19,6 +19,7 @@ import mechlearn as ml
 from mechlearn.cli import app
 from mechlearn.feasibility.check import check_setup
 from mechlearn.runs.config import read_setup
+from mechlearn.runs.training import train_setup
 
 TABLES = tables()
 
@@ -182,6 +183,16 @@ def test_the_task_files_of_a_page_are_valid(page, tmp_path, own_extensions):
             path = tmp_path / "task.toml"
             path.write_text(text)
             assert check_setup(read_setup(path), tmp_path)
+
+
+def test_the_part_of_the_page_is_learned_with_every_seed_that_it_names(tmp_path):
+    page = ROOT / "docs/howto/parts.md"
+    (text,) = (code for code in blocks(page, "toml") if "seed = 1\n" in code)
+    assert "Every seed from 0 to 7 learns it." in page.read_text(encoding="utf-8")
+    for seed in range(8):
+        path = tmp_path / "task.toml"
+        path.write_text(text.replace("seed = 1\n", f"seed = {seed}\n") + "steps = 60\n")
+        assert train_setup(read_setup(path), tmp_path).summary["converged"], seed
 
 
 def test_the_commands_of_all_pages_are_understood():
