@@ -153,7 +153,7 @@ def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:
     import pyvista as pv
 
     places = scene.wanted_of(mark)
-    if scene.flat and len(places):
+    if len(places):
         ring = pv.Disc(inner=1.55 * scene.mark, outer=1.85 * scene.mark, c_res=48)
         _add(plotter, _copies(ring, places), 2.5 * _layer(scene), color=mark.colour, lighting=False)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.network import Network
+from mechlearn.render.colours import CELL, GHOST, REMOVED, SOURCE, SUPPORT, TARGET
 from mechlearn.render.deformation import strained
 from mechlearn.render.geometry import (
     MARGIN,
@@ -256,7 +257,25 @@ class Scene:
         """Radius of the symbol of a mark."""
         if mark.cell:
             return 0.5 * self.mark
-        return (1.9 if self.flat and len(self.wanted_of(mark)) else 1.35) * self.mark
+        return (1.9 if len(self.wanted_of(mark)) else 1.35) * self.mark
+
+    def legend(self) -> list[tuple[str, str, str]]:
+        """Sign, words and colour of everything drawn beside the bonds."""
+        sources = [m for m in self.marks if m.is_source]
+        targets = [m for m in self.marks if not m.is_source]
+        # Those of the cell alone are seen by their arrows.
+        signs = ["►" if all(m.cell for m in marks) else "●" for marks in (sources, targets)]
+        entries = [
+            (sources, signs[0], "source", SOURCE),
+            (targets, signs[1], "target", TARGET),
+            (any(len(self.wanted_of(m)) for m in targets), "○", "wanted place", TARGET),
+            (any(len(self.wanted_edges(m)) for m in targets), "┅", "wanted side", TARGET),
+            (len(self.supports), "■", "support", SUPPORT),
+            (self.ghost, "━", "at rest", GHOST),
+            (len(self.dashes()), "┅", "removed", REMOVED),
+            (self.network.periodic, "━", "periodic cell", CELL),
+        ]
+        return [(sign, words, colour) for there, sign, words, colour in entries if there]
 
     def support_sizes(self) -> NDArray[np.float64]:
         """Half the side of every support's box, larger below another mark."""
@@ -264,7 +283,9 @@ class Scene:
         return self.mark * np.where(np.isin(self.supports, covered), 1.6, 0.85)
 
     def wanted_of(self, mark: Mark) -> NDArray[np.float64]:
-        """Wanted places of a target's nodes, shape (k, 3); empty where undefined."""
+        """Wanted places of a target's nodes, shape (k, 3); empty in space, and where undefined."""
+        if not self.flat:
+            return np.empty((0, 3))
         places = mark.wanted_places(self.network, self.nodes, self.factor, self.strain)
         return space(places) if len(places) else np.empty((0, 3))
 

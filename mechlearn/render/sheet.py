@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from mechlearn.io.writing import replaced_file
 from mechlearn.plots import INK, log_ticks, short_number
 from mechlearn.render.captions import percent
-from mechlearn.render.colours import CELL, GHOST, QUIET, REMOVED, SOURCE, SUPPORT, TARGET, Shades
+from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.geometry import Projection
-from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:
@@ -162,47 +161,20 @@ class Sheet:
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D
 
-        def dot(colour: str, text: str, marker: str = "o") -> Line2D:
-            size = self.points(17)
-            return Line2D([], [], color=colour, label=text, marker=marker, markersize=size, ls="")
-
-        def line(colour: str, text: str, style: Any = "-") -> Line2D:
-            width = 2.5 * self.unit
-            return Line2D([], [], color=colour, label=text, linewidth=width, linestyle=style)
-
-        def kind(colour: str, text: str, marks: list[Mark]) -> tuple[bool, Line2D]:
-            # Those of the cell alone are seen by their arrows.
-            only = all(m.cell for m in marks)
-            return bool(marks), dot(colour, text, ">" if only else "o")
-
-        entries = [
-            kind(SOURCE, "source", [m for m in scene.marks if m.is_source]),
-            kind(TARGET, "target", [m for m in scene.marks if not m.is_source]),
-            (
-                scene.flat and any(len(scene.wanted_of(m)) for m in scene.marks),
-                Line2D(
-                    [],
-                    [],
-                    color=TARGET,
-                    label="wanted place",
-                    marker="o",
-                    linestyle="",
-                    markersize=self.points(19),
-                    markerfacecolor="white",
-                    markeredgewidth=2 * self.unit,
-                ),
-            ),
-            (
-                any(len(scene.wanted_edges(m)) for m in scene.marks),
-                line(TARGET, "wanted side", (0, (2.2, 1.3))),
-            ),
-            (len(scene.supports), dot(SUPPORT, "support", "s")),
-            (scene.ghost, line(GHOST, "at rest")),
-            (len(scene.dashes()), line(REMOVED, "removed", (0, (2.2, 1.3)))),
-            (scene.network.periodic, line(CELL, "periodic cell")),
-        ]
+        dot: dict[str, Any] = {"linestyle": "", "markersize": self.points(17)}
+        ring = {"markerfacecolor": "white", "markeredgewidth": 2 * self.unit}
+        line = {"linewidth": 2.5 * self.unit}
+        looks: dict[str, dict[str, Any]] = {
+            "●": dot | {"marker": "o"},
+            "►": dot | {"marker": ">"},
+            "■": dot | {"marker": "s"},
+            "○": dot | ring | {"marker": "o", "markersize": self.points(19)},
+            "━": line,
+            "┅": line | {"linestyle": (0, (2.2, 1.3))},
+        }
+        entries = scene.legend()
         self.figure.legend(
-            handles=[entry for there, entry in entries if there],
+            handles=[Line2D([], [], color=c, label=w, **looks[s]) for s, w, c in entries],
             loc="upper left",
             frameon=False,
             borderpad=0,

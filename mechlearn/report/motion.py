@@ -49,7 +49,8 @@ def moving_picture(run: "Run") -> dict[str, Any]:
     moves = isinstance(run.energy.kinematics, Displacements)
     factor = _factor(run, [a.state for a in full]) if moves else 1.0
     shades = _strain_shades(run, full)
-    scene = _at_rest(run, marks(run.problem))
+    supports = held_nodes(run.problem)
+    scene = _at_rest(run, marks(run.problem), supports=supports, ghost=moves)
     return {
         "dim": network.dim,
         "moves": moves,
@@ -64,7 +65,7 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         "lengths": pack(network.lengths),
         **_pieces(run),
         "cell": pack(cell_of(network).edges()) if network.periodic else None,
-        "supports": held_nodes(run.problem).tolist(),
+        "supports": supports.tolist(),
         "amplitudes": amplitudes.tolist(),
         "examples": [
             {
@@ -76,6 +77,8 @@ def moving_picture(run: "Run") -> dict[str, Any]:
         ],
         "more": run.problem.n_examples - count,
         "colourings": [*_colourings(run), _of_strain(run, shades)],
+        # No places that are wanted: the viewer does not draw them.
+        "legend": [entry for entry in scene.legend() if entry[0] in "●►■━"],
         "colours": {"support": SUPPORT, "ghost": GHOST, "cell": CELL},
         "notes": list(dict.fromkeys(notes)),
     }
@@ -176,10 +179,10 @@ def _pieces(run: "Run") -> dict[str, str]:
     }
 
 
-def _at_rest(run: "Run", of: list[Mark]) -> Scene:
+def _at_rest(run: "Run", of: list[Mark], **more: Any) -> Scene:
     """Network at rest, for places and sizes."""
     network = run.network
-    return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of)
+    return Scene(network, network.nodes, np.zeros((1, 3), np.uint8), np.zeros(1), of, **more)
 
 
 def _terminals(run: "Run", example: int) -> list[dict[str, Any]]:

@@ -70,6 +70,8 @@ class InteractiveView:
         One or two nodes that are drawn as a target to be.
     factor : float
         By which displacements are amplified.
+    legend : list of (str, str, str)
+        Sign, words and colour of what is drawn beside the bonds.
     """
 
     def __init__(self, run: "Run", example: int = 0, size: tuple[int, int] = (1000, 800)) -> None:
@@ -185,6 +187,7 @@ class InteractiveView:
     def draw(self) -> None:
         """Draw the scene into the plotter; the camera stays."""
         plotter, scene = self.plotter, self.scene()
+        self.legend = scene.legend()
         plotter.suppress_rendering = True  # or it would draw once per part
         plotter.clear_actors()
         draw_bonds(plotter, scene)

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import webbrowser
+from functools import partial
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +15,6 @@ from mechlearn.parallel import size
 from mechlearn.render.captions import heading, percent
 from mechlearn.runs.run import Run
 from mechlearn.view.interactive import InteractiveView, check_example
-from mechlearn.view.layout import lay_out
 from mechlearn.view.live import LiveTraining, error_curve, shown_step
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from mechlearn.runs.training import Training
 
+#: Style of the page, and its panel: a template of Vue.
+FILES = ("style.css", "panel.html")
 #: Only this machine may look.
 HOST = "127.0.0.1"
 #: Seconds without a new choice after which the picture is drawn once more, finely.
@@ -63,6 +66,8 @@ class Page:
                 "step": view.step,
                 "amplitude": view.amplitude,
                 "colour": view.colour,
+                "colourings": view.colourings,
+                "saves": live.folder is not None,
                 "wanted": "0.1",
                 "choosing": False,
                 "answered": 0,
@@ -74,7 +79,33 @@ class Page:
         self._tell()
         for key in ("step", "amplitude", "colour"):
             state.change(key)(self._later(key))
-        self.layout = lay_out(self)
+        buttons = [(name, getattr(self, name)) for name in ("run", "choose", "aim", "reset")]
+        simple = ("one", "save") if state.saves else ("one",)
+        buttons += [(name, partial(self._act_soon, name)) for name in simple]
+        for name, action in buttons:
+            self.server.controller.trigger(name)(action)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Fill the page: the picture, and beside it the panel of controls and tables."""
+        from trame.ui.html import DivLayout
+        from trame.widgets import client, html, vtk
+
+        style, panel = (files("mechlearn.view").joinpath(f).read_text("utf-8") for f in FILES)
+        with DivLayout(self.server):
+            client.Style(style)
+            with html.Div(classes="page"):
+                with html.Div(classes="sight"):
+                    self.sight = vtk.VtkRemoteView(
+                        self.view.plotter.render_window,
+                        interactive_ratio=1,
+                        still_quality=92,
+                        interactor_events=("events", ["LeftButtonPress", "LeftButtonRelease"]),
+                        LeftButtonPress=(self.begin_click, "[utils.vtk.event($event)]"),
+                        LeftButtonRelease=(self.end_click, "[utils.vtk.event($event)]"),
+                    )
+                # Titles and names are texts of the state, never parts of what is compiled here.
+                html.Div(panel, classes="side")
 
     # -- what is chosen --------------------------------------------------------------------------
 
@@ -183,6 +214,7 @@ class Page:
         state.numbers = [] if picked is None else [list(r) for r in view.about_bond(picked)]
         colours = np.asarray(shades.map(np.linspace(0, 1, 9), bytes=True))[:, :3]
         stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours)
+        state.legend = view.legend
         state.bar = f"background: linear-gradient(90deg, {stops})"
         say = percent if view.moves and view.colour == "strain" else "{:.3g}".format
         state.low, state.high = say(shades.low), say(shades.high)
@@ -195,14 +227,6 @@ class Page:
         """Start the training, or pause it."""
         self.live.running = not self.live.running
         self._act_soon("run")
-
-    def one(self) -> None:
-        """Take one training step."""
-        self._act_soon("one")
-
-    def save(self) -> None:
-        """Save the run in view."""
-        self._act_soon("save")
 
     def choose(self) -> None:
         """Begin to choose nodes of a new target, or stop it."""
