@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mechlearn.analysis.result import Plotted, Subject, bonds_of, ends_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
+from mechlearn.fem.superposition import BondResponse
 from mechlearn.learning.system import System
 from mechlearn.network import Network
 
@@ -206,7 +207,8 @@ def without_bonds(system: System, what: str, sets: NDArray) -> NDArray[np.float6
         if at.prestressed:
             # Their own tension at rest goes with them.
             here = {name: values[lost.ravel()] for name, values in known.items()}
-            tension = energy.stresses(np.zeros(k), here).T.reshape(len(lost), n * k, 1)
+            tension = BondResponse(energy, here, np.zeros(k)).stresses()
+            tension = tension.T.reshape(len(lost), n * k, 1)
             carried = tension + factor @ (strain[..., ports:] + own @ tension)
             rest += (a.mT @ carried)[..., 0]
         out[start : start + step][good] = at.outputs_by(at.compliance + a.mT @ factor @ a, rest)

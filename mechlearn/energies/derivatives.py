@@ -6,13 +6,11 @@ differentiated by UFL, becomes arithmetic on the strains of all examples as one 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from mechlearn.errors import InputError
@@ -179,74 +177,6 @@ def along(
 
     names = ["amplitude", "length", *(p.name for p in energy.parameters)]
     return Pointwise(function, names, by)
-
-
-class AtRest:
-    """Derivatives of the energy of unstrained bonds, computed on first use.
-
-    Parameters
-    ----------
-    energy : BondEnergy
-    parameters : mapping of names to (bonds,) arrays
-        The length and all parameters; they may not be written to later.
-    changing : set of str
-        Those that have changed before: what follows from the others is worked out once.
-
-    Attributes
-    ----------
-    energy, parameters
-    """
-
-    def __init__(
-        self,
-        energy: "BondEnergy",
-        parameters: Mapping[str, NDArray],
-        changing: frozenset[str] = frozenset(),
-    ) -> None:
-        self.energy, self.parameters, self._changing = energy, parameters, changing
-        self._terms: dict[tuple[str, ...], Term] = {}
-
-    def changed(self, values: Mapping[str, NDArray]) -> "AtRest":
-        """Derivatives at other values of some parameters."""
-        known = values.keys() <= self._changing
-        changing = self._changing if known else self._changing | values.keys()
-        other = AtRest(self.energy, {**self.parameters, **values}, changing)
-        if known:
-            other._terms = self._terms
-        return other
-
-    def _term(self, by: tuple[str, ...]) -> Term:
-        fixed = {n: v for n, v in self.parameters.items() if n not in self._changing}
-        at = fixed | dict.fromkeys(self.energy.strains, 0.0)
-        term = self._terms[by] = self.energy.derivative(*by).given(at)
-        return term
-
-    def __call__(self, *by: str) -> NDArray | float:
-        """The energy of every bond, or its derivative by names, one after the other.
-
-        One number where it is the same for all bonds.
-        """
-        return (self._terms.get(by) or self._term(by))(self.parameters)
-
-    def vanishes(self, *by: str) -> bool:
-        """True if the energy, or its derivative, is zero for all bonds."""
-        known, function = self._terms.get(by) or self._term(by)
-        if function is not None:
-            return not np.any(self(*by))
-        return known == 0 if isinstance(known, float) else not known.size
-
-    @property
-    def is_stress_free(self) -> bool:
-        """True if no unstrained bond has tension or moment."""
-        return all([self.vanishes(name) for name in self.energy.strains])
-
-    def moduli(self) -> NDArray[np.float64]:
-        """Second derivatives of the energy by the strains, (bonds, k, k)."""
-        names = self.energy.strains
-        out = np.empty((len(self.parameters["length"]), len(names), len(names)))
-        for (j, first), (k, second) in product(enumerate(names), repeat=2):
-            out[:, j, k] = self(first, second)
-        return out
 
 
 # -- UFL in NumPy ------------------------------------------------------------------------------

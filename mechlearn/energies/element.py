@@ -353,27 +353,6 @@ class BondEnergy(Element):
         """
         return _pointwise(self, by)
 
-    def stresses(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
-        """Partners of the strains (tension, moment; current), (k, elements).
-
-        Of ``strains``, (k,) or (k, elements), ``at`` values of ``length`` and the parameters by
-        name, (elements,) each.
-        """
-        out = np.empty((len(self.strains), len(at["length"])))
-        at = {**at, **dict(zip(self.strains, strains, strict=True))}
-        for k, name in enumerate(self.strains):
-            out[k] = self.derivative(name)(**at)
-        return out
-
-    def moduli(self, strains: NDArray, at: Mapping[str, NDArray]) -> NDArray[np.float64]:
-        """Second derivatives, (elements, k, k), by ``strains`` ``at`` values as in stresses."""
-        names = self.strains
-        out = np.empty((len(at["length"]), len(names), len(names)))
-        at = {**at, **dict(zip(names, strains, strict=True))}
-        for j, k in np.ndindex(out.shape[1:]):
-            out[:, j, k] = self.derivative(names[j], names[k])(**at)
-        return out
-
 
 @cache
 def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":

@@ -99,6 +99,10 @@ class Equilibrium[S: EquilibriumState](ABC):
         self.consider(self.examples)
 
     @abstractmethod
+    def _attach(self) -> None:
+        """Set up what belongs to the model's present mesh."""
+
+    @abstractmethod
     def update(self, **parameters: ArrayLike) -> None:
         """Take over new parameters of the bonds (user's order)."""
 
@@ -106,13 +110,13 @@ class Equilibrium[S: EquilibriumState](ABC):
     def _settle(self, conditions: Conditions, key: str) -> S:
         """Equilibrium under the conditions of every example."""
 
-    @abstractmethod
     def _let_go(self, conditions: Conditions) -> S:
         """The unloaded state, under conditions that are those of one example."""
+        return self._settle(conditions, "")
 
-    @abstractmethod
     def _react(self, unloaded: S, conditions: Conditions, key: str) -> S:
         """Unloaded state under the conditions of every example."""
+        return self._settle(conditions, key)
 
     @abstractmethod
     def _rate(self, free: S, conditions: Conditions) -> Rate:
@@ -130,25 +134,28 @@ class Equilibrium[S: EquilibriumState](ABC):
         return free
 
     def forget(self) -> bool:
-        """Start the next states from rest, on a mesh made for the parameters as they are now.
-
-        Returns whether that can make any difference.
-        """
-        return False
+        """Start from rest, on a mesh made for the present parameters; True if that may differ."""
+        renewed = self.model.renew()
+        if renewed:
+            self._attach()
+        return renewed
 
     def keep(self) -> Any:
-        """Store the initial guesses of the next states, for :meth:`go_back`."""
-        return None
+        """Store the mesh and initial guesses of the next states, for :meth:`go_back`."""
+        return self.model.memory()
 
-    def go_back(self, kept: Any) -> None:  # noqa: B027 (most start from nothing)
-        """Restore the stored initial guesses."""
+    def go_back(self, kept: Any) -> None:
+        """Restore the stored mesh and guesses."""
+        if self.model.recall(kept):
+            self._attach()
 
     def memory(self, kept: Any = None) -> dict[str, NDArray]:
-        """Stored (or present) initial guesses as arrays, whole on every rank."""
-        return {}
+        """Stored (or present) guesses as arrays, whole on every rank."""
+        return dict(self.keep() if kept is None else kept)
 
-    def recall(self, memory: Mapping[str, NDArray]) -> None:  # noqa: B027 (most have none)
+    def recall(self, memory: Mapping[str, NDArray]) -> None:
         """Restore a :meth:`memory`."""
+        self.go_back(memory)
 
     def outputs(self, settled: EquilibriumState | Rate) -> NDArray[np.float64]:
         """Outputs of a state, or of a rate of it, shape (examples, t).
@@ -210,12 +217,11 @@ class Equilibrium[S: EquilibriumState](ABC):
 
     def _rate_with_reaction(self, free: S, conditions: Conditions) -> PhaseState:
         """Rates of the free state, and of the unloaded one that it is compared with."""
-        none = np.zeros(self.problem.n_examples)
-        rate = self._rate(free, conditions)
-        if self.unloaded is None:
-            return PhaseState(((1.0, rate),), none)
-        reaction = self.unloaded.reaction(free, rate)
-        return PhaseState(((1.0, rate), (1.0, self._rate(self.unloaded.settled, reaction))), none)
+        rates = [self._rate(free, conditions)]
+        if (there := self.unloaded) is not None:
+            rates.append(self._rate(there.settled, there.reaction(free, rates[0])))
+        parts = tuple((1.0, rate) for rate in rates)
+        return PhaseState(parts, np.zeros(self.problem.n_examples))
 
     def solve(self, phase: Phase, measured: NDArray | None = None) -> PhaseState:
         """The network in a phase; :meth:`free` must have been called since the last update.
@@ -229,7 +235,8 @@ class Equilibrium[S: EquilibriumState](ABC):
         outputs = self._free_outputs
         seen = outputs if measured is None else measured
         if phase.kind == "adjoint":
-            return self._rate_with_reaction(free, self._error_as_force(seen))
+            slopes = self.problem.slopes(seen)
+            return self._rate_with_reaction(free, self._against(slopes, self.problem.active))
         if phase.kind == "nudge":
             settled, offset = free, seen - outputs
             if phase.amount:
@@ -262,13 +269,7 @@ class Equilibrium[S: EquilibriumState](ABC):
     ) -> NDArray[np.float64]:
         """Weighted sum over phases of ``du_i/dL_i``, mean over the examples, (owned bonds,).
 
-        Parameters
-        ----------
-        name : str
-            Of the parameter.
-        states : sequence of PhaseState
-        weights : sequence of float
-            One per phase.
+        ``states`` and ``weights`` have one entry per phase; ``name`` is that of the parameter.
         """
         return weighted_sum(weights, [state.sensitivity(name).mean(axis=0) for state in states])
 
@@ -387,12 +388,10 @@ class Equilibrium[S: EquilibriumState](ABC):
         # Where a source gives what a target reads, nothing moves it.
         answers = p.held[:, p.targets] == p.through
         for unit in np.eye(len(p.targets)):
-            values = p.at_ports(np.where(p.through, unit, -unit) * self._gain, answers)
-            yield Conditions(self._constraints, values)
+            yield self._against(unit, answers)
 
-    def _error_as_force(self, outputs: NDArray) -> Conditions:
-        """Rates of the conditions for a nudge that grows at rate 1."""
-        p = self.problem
-        slopes = p.slopes(outputs) * self._gain
-        values = p.at_ports(np.where(p.through, slopes, -slopes), p.active)
+    def _against(self, slopes: NDArray, where: NDArray) -> Conditions:
+        """Rates of the conditions for a nudge of the outputs against slopes of a cost."""
+        p, slopes = self.problem, slopes * self._gain
+        values = p.at_ports(np.where(p.through, slopes, -slopes), where)
         return Conditions(self._constraints, values)

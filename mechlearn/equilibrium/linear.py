@@ -7,7 +7,7 @@ cost a handful of solves and a matrix product.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, override
 
@@ -46,8 +46,8 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         self._found = self._sized = False
         self._attach()
 
+    @override
     def _attach(self) -> None:
-        """Set up solvers for the model's mesh."""
         rows = PortReader(self.model, self._all).linearised()
         self._pulls = rows.T.toarray()
         self._pulls.flags.writeable = False
@@ -83,34 +83,11 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         self._at_rest = 2 * half[-1] if prestressed else None
         forced = half[:-1] if prestressed else half
         self.compliance = forced + forced.T
+        self.energy_at_rest = model.energy_at_rest()
         self.superposition = model.superpose(solution)
         self._stiffened: dict[ExampleGroup, Callable[[NDArray], NDArray]] = {}
         self._tied: dict[PortConstraints, PortConstraints] = {}
         self._found = True
-
-    @override
-    def forget(self) -> bool:
-        renewed = self.model.renew()
-        if renewed:
-            self._attach()
-        return renewed
-
-    @override
-    def keep(self) -> dict[str, NDArray]:
-        return self.model.memory()
-
-    @override
-    def go_back(self, kept: Mapping[str, NDArray]) -> None:
-        if self.model.recall(kept):
-            self._attach()
-
-    @override
-    def memory(self, kept: Mapping[str, NDArray] | None = None) -> dict[str, NDArray]:
-        return dict(self.keep() if kept is None else kept)
-
-    @override
-    def recall(self, memory: Mapping[str, NDArray]) -> None:
-        self.go_back(memory)
 
     @property
     def reading_at_rest(self) -> NDArray[np.float64]:
@@ -127,11 +104,11 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
     def mean_signal(
         self, name: str, states: Sequence[PhaseState], weights: Sequence[float]
     ) -> NDArray[np.float64]:
-        superposition, columns = self.superposition, self.columns.shape[1]
+        columns, known = self.columns.shape[1], self.superposition
         # Products of columns, which moments take, shall not outnumber what the states would.
-        if not superposition.by_moments or columns > len(states) * self.problem.n_examples:
+        if known is None or columns > len(states) * self.problem.n_examples:
             return super().mean_signal(name, states, weights)
-        return superposition.mean_sensitivity(
+        return known.mean_sensitivity(
             name, lambda order: weighted_sum(weights, [_moment(state, order) for state in states])
         )
 
@@ -219,17 +196,12 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         return LinearState(self, self.amounts(forces, 1.0), true, readings)
 
     @override
-    def _let_go(self, conditions: Conditions) -> "LinearState":
-        return self._settle(conditions, "")
-
-    @override
-    def _react(self, unloaded: "LinearState", conditions: Conditions, key: str) -> "LinearState":
-        return self._settle(conditions, key)
-
-    @override
-    def _rate(self, free: "LinearState", conditions: Conditions) -> "LinearRate":
+    def _rate(self, free: "LinearState", conditions: Conditions) -> Rate:
         forces, true, readings = self._carried(conditions, None)
-        return LinearRate(free, self.amounts(forces, 0.0), true, readings)
+        rates = self.amounts(forces, 0.0)
+        if self.superposition is None:
+            return Rate(free, rates @ self.columns.T, true, readings)
+        return LinearRate(free, rates, true, readings)
 
     def _carried(self, conditions: Conditions, at_rest: NDArray | None) -> tuple[NDArray, ...]:
         """Forces at the ports, with and without springs to ground, and readings.
@@ -316,28 +288,33 @@ class LinearState(EquilibriumState):
     def __init__(
         self, at: LinearEquilibrium, amounts: NDArray, forces: NDArray, readings: NDArray
     ) -> None:
-        self.model, self._columns, self._prestressed = at.model, at.columns, at.prestressed
-        self.forces, self.readings = forces, readings
+        super().__init__(at.model, forces, readings)
+        self._columns, self._prestressed = at.columns, at.prestressed
+        self._energy_at_rest = at.energy_at_rest
         self.superposition, self.amounts = at.superposition, amounts
 
     @override
     @cached_property
     def energies(self) -> NDArray[np.float64]:
         if self._prestressed:
-            return self.superposition.energies(self.amounts)
+            known = self.superposition
+            return known.energies(self.amounts) if known else super().energies
         # Half the work of the forces that brought it there, on top of what balanced self-stress
         # holds.
         work = 0.5 * np.vecdot(self.forces, self.readings)
-        at_rest = self.superposition.energy_at_rest
-        return work + at_rest if at_rest else work
+        return work + self._energy_at_rest if self._energy_at_rest else work
 
     @override
     def strains(self) -> NDArray[np.float64]:
-        return self.superposition.strains(self.amounts)
+        known = self.superposition
+        return known.strains(self.amounts) if known else super().strains()
 
     @override
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        return self.superposition.sensitivity(name, self.amounts, sense)
+        known = self.superposition
+        if known is None:
+            return super().sensitivity(name, sense)
+        return known.sensitivity(name, self.amounts, sense)
 
     def moment(self, order: int) -> NDArray[np.float64]:
         """Raw moment of the amplitudes; see :func:`mechlearn.fem.superposition.moment`."""
@@ -351,9 +328,7 @@ class LinearState(EquilibriumState):
 class LinearRate(Rate):
     """Rates of a linear network as rates of its amplitudes."""
 
-    def __init__(self, at: LinearState, rates: NDArray, forces: NDArray, readings: NDArray) -> None:
-        self._at, self._rates = at, rates
-        self.forces, self.readings = forces, readings
+    _at: LinearState
 
     @override
     def strains(self) -> NDArray[np.float64]:

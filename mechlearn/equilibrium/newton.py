@@ -5,9 +5,9 @@ held. Examples are solved one after the other, each from its last state: :mod:`.
 Newton steps that :mod:`.balance` finds, and where they fail it steps the load.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import override
 
 import numpy as np
@@ -19,11 +19,10 @@ from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
 from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.fem.model import Model
-from mechlearn.fem.superposition import Sense
 from mechlearn.tasks.problem import Problem
 
-#: The free states before the last ones, and what parameters were when stiffness was measured,
-#: among what is remembered.
+#: The key of the free states before the last ones, and the start of those of the magnitudes that
+#: parameters had when stiffness was measured.
 BEFORE, MEASURED = "free before", "measured/"
 #: What may be left in states, relative to how strongly they are nudged.
 LEFT = 3e-8
@@ -40,7 +39,6 @@ class _Kept:
     measured: dict[str, float]
     floppy: bool | None
     warm: dict[str, dict[int, Point]]
-    before: dict[int, Point]
 
 
 class NewtonEquilibrium(Equilibrium["NewtonState"]):
@@ -67,8 +65,8 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
     def _balance(self) -> Balance:
         return self._newton.balance
 
+    @override
     def _attach(self) -> None:
-        """Set up iterations for the model's mesh."""
         stiffness = self._balance.stiffness
         self._newton.balance = Balance(self.model, self._all, self.counts, stiffness)
         self._clear()
@@ -77,7 +75,6 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         """Reset all guesses to rest."""
         # The last state found of every phase and example, and the free states before those.
         self._warm: dict[str, dict[int, Point]] = {}
-        self._free_before: dict[int, Point] = {}
 
     @override
     def drive(self, values: NDArray) -> None:
@@ -88,10 +85,9 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
     def update(self, **parameters: ArrayLike) -> None:
         carried = self.model.set(**parameters)
         if carried is not None:
-            before = self._warm, self._free_before
+            before = self._warm
             self._attach()
-            self._warm = {k: self._carry(points, carried) for k, points in before[0].items()}
-            self._free_before = self._carry(before[1], carried)
+            self._warm = {key: self._carry(points, carried) for key, points in before.items()}
         self._balance.forget()
         self._measure(parameters)
         self._newton.left = LEFT * self._weakest()
@@ -136,26 +132,22 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
 
     @override
     def forget(self) -> bool:
+        super().forget()
         self._clear()
-        if self.model.renew():
-            self._attach()
         return True
 
     @override
     def keep(self) -> "_Kept":
         warm = {key: dict(points) for key, points in self._warm.items()}
-        before = dict(self._free_before)
         stiffness = self._balance.stiffness
-        return _Kept(self.model.memory(), stiffness, self._measured, self.floppy, warm, before)
+        return _Kept(self.model.memory(), stiffness, self._measured, self.floppy, warm)
 
     @override
     def go_back(self, kept: "_Kept") -> None:
-        if self.model.recall(kept.mesh):
-            self._attach()
+        super().go_back(kept.mesh)
         self._balance.stiffness, self.floppy = kept.stiffness, kept.floppy
         self._measured = kept.measured
         self._warm = {key: dict(points) for key, points in kept.warm.items()}
-        self._free_before = dict(kept.before)
         self._free = None
 
     @override
@@ -165,7 +157,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         out |= {MEASURED + name: np.array(value) for name, value in kept.measured.items()}
         if kept.floppy is not None:
             out["floppy"] = np.array(kept.floppy)
-        for key, points in {**kept.warm, BEFORE: kept.before}.items():
+        for key, points in kept.warm.items():
             if points:
                 out[f"{key}/examples"] = np.array(list(points))
                 out[f"{key}/u"] = self.model.pack(np.array([p.u for p in points.values()]).T)
@@ -188,7 +180,6 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
                 )
                 for k, e in enumerate(memory[f"{key}/examples"])
             }
-        before = warm.pop(BEFORE, {})
         floppy = bool(memory["floppy"]) if "floppy" in memory else None
         stiffness = float(memory["stiffness"])
         measured = {
@@ -196,7 +187,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
             for name, value in memory.items()
             if name.startswith(MEASURED)
         }
-        self.go_back(_Kept(self.model.memory(), stiffness, measured, floppy, warm, before))
+        self.go_back(_Kept(self.model.memory(), stiffness, measured, floppy, warm))
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonState":
@@ -208,7 +199,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         warm = self._warm.setdefault(key, {})
         if key == "free":
             loaded = {e: point for e, point in warm.items() if e != UNLOADED}
-            self._free_before.update(loaded)
+            self._warm.setdefault(BEFORE, {}).update(loaded)
         warm.update(zip(self.examples.tolist(), points, strict=True))
         return NewtonState(self.model, points)
 
@@ -217,7 +208,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         free, e = self._warm.setdefault("free", {}), UNLOADED
         point = find(self._newton, self._start("free", e), conditions.of(0), e)
         if e in free:
-            self._free_before[e] = free[e]
+            self._warm.setdefault(BEFORE, {})[e] = free[e]
         free[e] = point
         return NewtonState(self.model, [point])
 
@@ -230,7 +221,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         return NewtonState(self.model, [warm[e] for e in self.examples.tolist()])
 
     @override
-    def _rate(self, free: "NewtonState", conditions: Conditions) -> "NewtonRate":
+    def _rate(self, free: "NewtonState", conditions: Conditions) -> Rate:
         """Linearise the equilibrium about every state, or about the one that there is."""
         at = self._balance
         rates, forces, readings = [], [], []
@@ -244,7 +235,7 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
             forces.append(pushes)
             readings.append(state.read.slopes @ at.ports.raw(du))
         states = NewtonState(self.model, points)
-        return NewtonRate(states, rates, np.array(forces), np.array(readings))
+        return Rate(states, np.array(rates), np.array(forces), np.array(readings))
 
     def _start(self, key: str, e: int) -> Point:
         """Best initial guess: free state plus the last difference of the clamped state."""
@@ -256,9 +247,10 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
     def _beside(self, e: int, last: Point | None) -> Point:
         """Free state of an example plus the last difference of another state."""
         now = self._warm["free"][e]
-        if last is None or e not in self._free_before:
+        before = self._warm.get(BEFORE, {}).get(e)
+        if last is None or before is None:
             return now
-        u = now.u + (last.u - self._free_before[e].u)
+        u = now.u + (last.u - before.u)
         return Point(u, last.forces, self._balance.ports.read(u).values, last.energy)
 
 
@@ -266,55 +258,15 @@ class NewtonState(EquilibriumState):
     """States at finite displacement, one per example."""
 
     def __init__(self, model: Model, points: list[Point]) -> None:
-        self.model, self.points = model, points
-        self.forces = np.array([p.forces for p in points])
-        self.readings = np.array([p.readings for p in points])
+        forces = np.array([p.forces for p in points])
+        super().__init__(model, forces, np.array([p.readings for p in points]))
+        self.points = points
 
     @override
     @cached_property
     def energies(self) -> NDArray[np.float64]:
         return np.array([p.energy for p in self.points])
 
-    def each(self, evaluate: Callable, *given: Sequence) -> NDArray[np.float64]:
-        """Evaluations of the model at every state, with what is given for each."""
-        out = []
-        for point, *mine in zip(self.points, *given, strict=True):
-            self.model.put_state(point.u)
-            out.append(evaluate(*mine))
-        return np.array(out)
-
-    @override
-    def strains(self) -> NDArray[np.float64]:
-        return self.each(self.model.local_strains).swapaxes(0, 1)
-
-    @override
-    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        if sense is None:
-            return self.each(partial(self.model.local_sensitivity, name))
-        return self.model.bond_response(sense(self.strains(), "strain")).sensitivity(name)
-
     @override
     def fields(self) -> NDArray[np.float64]:
         return np.array([p.u for p in self.points]).T
-
-
-class NewtonRate(Rate):
-    """Rates of change of states at finite displacement, (owned dofs,) for every example."""
-
-    def __init__(
-        self, at: NewtonState, rates: list[NDArray], forces: NDArray, readings: NDArray
-    ) -> None:
-        self._at, self._rates = at, rates
-        self.forces, self.readings = forces, readings
-
-    @override
-    def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
-        at, model = self._at, self._at.model
-        if sense is None:
-            return at.each(partial(model.local_sensitivity_rate, name), self._rates)
-        response = model.bond_response(sense(at.strains(), "strain"))
-        return response.sensitivity_rate(name, sense(self.strains(), "rate"))
-
-    @override
-    def strains(self) -> NDArray[np.float64]:
-        return self._at.each(self._at.model.local_strain_rates, self._rates).swapaxes(0, 1)

@@ -1,8 +1,10 @@
 """States in equilibrium, their rates of change, phases that rules see, and the unloaded state."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +16,53 @@ from mechlearn.tasks.problem import Problem
 
 
 class EquilibriumState(ABC):
-    """The network in equilibrium, once per example.
+    """The network in equilibrium, once per example, evaluated one after the other.
 
     Attributes
     ----------
+    model : Model
     forces, readings : (examples, ports) arrays
         The force that the outside exerts at every port, and the port's value.
-    model : Model
     """
 
-    forces: NDArray[np.float64]
-    readings: NDArray[np.float64]
-    model: Model
+    def __init__(self, model: Model, forces: NDArray, readings: NDArray) -> None:
+        self.model, self.forces, self.readings = model, forces, readings
 
-    @property
     @abstractmethod
+    def fields(self) -> NDArray[np.float64]:
+        """The owned degrees of freedom of the state, shape (dofs, examples)."""
+
+    def states(self) -> NDArray[np.float64]:
+        """The state in the user's order, shape (examples, n, components), whole on every rank."""
+        return np.moveaxis(self.model.to_nodes(self.fields()), -1, 0)
+
+    def each(self, evaluate: Callable, *rates: NDArray) -> NDArray[np.float64]:
+        """Evaluations of the model at every state, or of rates (k, owned dofs) at one."""
+        fields, out = self.fields().T, []
+        if rates and len(fields) < len(rates[0]):
+            fields = np.broadcast_to(fields, rates[0].shape)
+        for field, *rate in zip(fields, *rates, strict=True):
+            self.model.put_state(field)
+            out.append(evaluate(*rate))
+        return np.array(out)
+
+    @cached_property
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
+        return self.each(self.model.total_energy)
 
-    @abstractmethod
+    def strains(self) -> NDArray[np.float64]:
+        """All strains of every owned bond in every example, (k, examples, owned bonds)."""
+        return self.each(self.model.local_strains).swapaxes(0, 1)
+
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed state, of every example and owned bond.
 
         With ``sense``, that of the strains that sensors report instead of the true ones.
         """
+        if sense is None:
+            return self.each(partial(self.model.local_sensitivity, name))
+        return self.model.bond_response(sense(self.strains(), "strain"))(name)
 
     def potential(
         self, loads: NDArray[np.float64] | None, reference_values: NDArray | None = None
@@ -52,38 +77,40 @@ class EquilibriumState(ABC):
         moved = self.readings if reference_values is None else self.readings - reference_values
         return self.energies - np.vecdot(loads, moved)
 
-    @abstractmethod
-    def strains(self) -> NDArray[np.float64]:
-        """All strains of every owned bond in every example, (k, examples, owned bonds)."""
 
-    def states(self) -> NDArray[np.float64]:
-        """The state in the user's order, shape (examples, n, components), whole on every rank."""
-        return np.moveaxis(self.model.to_nodes(self.fields()), -1, 0)
-
-    @abstractmethod
-    def fields(self) -> NDArray[np.float64]:
-        """The owned degrees of freedom of the state, shape (dofs, examples)."""
-
-
-class Rate(ABC):
+class Rate:
     """A rate of change of the state at an equilibrium, once per example.
 
-    ``forces`` and ``readings`` are those of the ports, (examples, ports).
+    Parameters
+    ----------
+    at : EquilibriumState
+    rates : (examples, owned dofs) array
+        Rates of the degrees of freedom, or of what the state is a combination of.
+    forces, readings : (examples, ports) arrays
+        Rates of those of the ports.
     """
 
-    forces: NDArray[np.float64]
-    readings: NDArray[np.float64]
+    _at: Any
 
-    @abstractmethod
+    def __init__(
+        self, at: EquilibriumState, rates: NDArray, forces: NDArray, readings: NDArray
+    ) -> None:
+        self._at, self._rates, self.forces, self.readings = at, rates, forces, readings
+
+    def strains(self) -> NDArray[np.float64]:
+        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
+        return self._at.each(self._at.model.local_strain_rates, self._rates).swapaxes(0, 1)
+
     def sensitivity(self, name: str, sense: Sense | None = None) -> NDArray[np.float64]:
         """Rate of change of ``du_i/dL_i``, of every example and owned bond.
 
         With ``sense``, that of the strains, and rates of strain, that sensors report.
         """
-
-    @abstractmethod
-    def strains(self) -> NDArray[np.float64]:
-        """Rates of all strains of every owned bond, (k, examples, owned bonds)."""
+        at, model = self._at, self._at.model
+        if sense is None:
+            return at.each(partial(model.local_sensitivity_rate, name), self._rates)
+        response = model.bond_response(sense(at.strains(), "strain"))
+        return response.rate(name, sense(self.strains(), "rate"))
 
 
 @dataclass(eq=False)

@@ -84,6 +84,11 @@ class BaseModel:
         form = self._energy_form
         return total(self.comm, fem.assemble_scalar(form, **self._given(form)))
 
+    def energy_at_rest(self) -> float:
+        """Elastic energy of the whole model at zero displacement."""
+        self.put_state(np.zeros(len(self.local_free)))
+        return self.total_energy()
+
     def local_force(self) -> NDArray[np.float64]:
         """``dU/du`` at the owned degrees of freedom, zero at supports."""
         b, n = self._vector, self._n_owned
@@ -128,6 +133,12 @@ class BaseModel:
     def recall(self, memory: Mapping[str, NDArray]) -> bool:
         """Restore the mesh of a :meth:`memory`; True if it differs from the present one."""
         return False
+
+    # -- what only bonds know ----------------------------------------------------------------------
+
+    def superpose(self, columns: NDArray) -> Any:
+        """Superposition of some states (owned dofs, columns), or None: of linear bonds only."""
+        return None
 
     # -- what only bodies know ---------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mechlearn.energies import BondEnergy
-from mechlearn.energies.derivatives import AtRest
 from mechlearn.errors import InputError
 from mechlearn.fem.assembly import (
     BaseModel,
@@ -26,7 +25,7 @@ from mechlearn.fem.assembly import (
 from mechlearn.fem.forms import BondForms, BorderForms
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.fem.mesh import BondMesh, Numbering
-from mechlearn.fem.superposition import BondResponse, BondSuperposition
+from mechlearn.fem.superposition import AtRest, BondResponse, BondSuperposition
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.solver import BorderedMatrix, BorderedSolver, DirectSolver
 from mechlearn.network import Network
@@ -172,9 +171,6 @@ class Model(Numbering, BaseModel):
     def _copied(self, names: Iterable[str]) -> dict[str, NDArray[np.float64]]:
         return {name: self._forms.values[name][self._mine].copy() for name in names}
 
-    def _values(self) -> dict[str, NDArray[np.float64]]:
-        return {name: values[self._mine] for name, values in self._forms.values.items()}
-
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """``d2U/du2`` at the state, with unit rows and columns at supports; always the same Mat.
 
@@ -189,7 +185,7 @@ class Model(Numbering, BaseModel):
         self._assembled.add(self._forms.stiffness, **self._given(self._forms.stiffness))
         if expected is not None:
             pull, form, border = self._forms.geometric
-            change = self._stresses(expected) - self._stresses(self._cell_strains())
+            change = self._at(expected).stresses() - self._at(self._cell_strains()).stresses()
             pull.x.array.reshape(-1, len(change))[: self._mesh.n_cells] = change.T
             self._assembled.add(form)
             if border:
@@ -238,9 +234,10 @@ class Model(Numbering, BaseModel):
         each = self._border.C.diagonal() / np.square(self.network.lengths).sum()
         return float(np.abs(each).mean()) if self.cell else 0.0
 
-    def _stresses(self, strains: NDArray) -> NDArray[np.float64]:
-        """Partners of the strains of owned cells, (k, cells)."""
-        return self.energy.stresses(strains, self._values())
+    def _at(self, strains: NDArray) -> BondResponse:
+        """Derivatives of the energies of owned cells at strains, (k, cells)."""
+        here = {name: values[self._mine] for name, values in self._forms.values.items()}
+        return BondResponse(self.energy, here, strains)
 
     @override
     def load_at_rest(self) -> NDArray[np.float64] | None:
@@ -285,7 +282,7 @@ class Model(Numbering, BaseModel):
         """Second derivatives of the energy by the strains at the state, (owned cells, k, k)."""
         if self.energy.linear:
             return self.unstrained().moduli()
-        return self.energy.moduli(self._cell_strains(), self._values())
+        return self._at(self._cell_strains()).moduli()
 
     def _operator(self, form: fem.Form) -> sparse.csr_array:
         """Strains by moves of the nodes, as a form of test and trial functions, and of the cell."""
@@ -298,8 +295,14 @@ class Model(Numbering, BaseModel):
             columns.append(self._mesh.per_cell(self._forms.strain_by_cell).T.ravel())
         return sparse.csr_array(sparse.hstack([of_nodes, np.array(columns).T]))
 
+    @override
+    def energy_at_rest(self) -> float:
+        each = self.unstrained()()
+        here = each.sum() if isinstance(each, np.ndarray) else each * self._mesh.n_cells
+        return float(total(self.comm, here))
+
+    @override
     def superpose(self, columns: NDArray) -> BondSuperposition:
-        """Superposition of some states (owned dofs, columns); linear elements only."""
         return BondSuperposition(self, columns)
 
     def local_strains(self) -> NDArray[np.float64]:
@@ -312,7 +315,7 @@ class Model(Numbering, BaseModel):
 
     def local_tensions(self) -> NDArray[np.float64]:
         """Partner of the first strain (tension, current) of every owned bond; mean of its cells."""
-        per_cell = self._stresses(self._cell_strains())[:1]
+        per_cell = self._at(self._cell_strains()).stresses()[:1]
         return self._mesh.over_bonds(per_cell)[0] / self.energy.segments
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
@@ -337,7 +340,7 @@ class Model(Numbering, BaseModel):
         return self._mesh.per_cell(self._forms.strain_rate)
 
     def bond_response(self, strains: NDArray) -> BondResponse:
-        """Energies and sensitivities of the owned bonds at given strains, (k, examples, bonds)."""
+        """Derivatives of the energies of owned bonds at given strains, (k, examples, bonds)."""
         if self.energy.segments > 1:
             raise InputError(
                 f"Errors of measurement need bonds with one element; those of this "

@@ -5,14 +5,14 @@ thousand examples are a matrix product, and energies arithmetic on its result.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies import BondEnergy
+from mechlearn.energies.derivatives import Term
 from mechlearn.parallel import total
 
 if TYPE_CHECKING:
@@ -24,39 +24,104 @@ if TYPE_CHECKING:
 Sense = Callable[[NDArray, str], NDArray]
 
 
-@dataclass(frozen=True, eq=False)
 class BondResponse:
-    """Strains of bonds of one element each, and what follows from them bond by bond.
+    """Derivatives of the energies of bonds of one element each, at given strains.
 
-    Attributes
+    Parameters
     ----------
     energy : BondEnergy
     parameters : mapping of names to (bonds,) arrays
         The length included.
-    strains : (k, examples, bonds) array
+    strains : (k,), (k, bonds) or (k, examples, bonds) array
         One row per strain of the element.
     """
 
-    energy: BondEnergy
-    parameters: Mapping[str, NDArray]
-    strains: NDArray[np.float64]
+    def __init__(
+        self, energy: BondEnergy, parameters: Mapping[str, NDArray], strains: NDArray
+    ) -> None:
+        self.energy, self.parameters = energy, parameters
+        self._at = {**parameters, **dict(zip(energy.strains, strains, strict=True))}
 
-    def energies(self) -> NDArray[np.float64]:
-        """Energy of every bond, (examples, bonds)."""
-        return self._at(self.energy.derivative())
+    def __call__(self, *by: str) -> Any:
+        """The energy of every bond, or its derivative by names, one after the other.
 
-    def sensitivity(self, name: str) -> NDArray[np.float64]:
-        """``du_i/dL_i`` at fixed strains, (examples, bonds)."""
-        return self._at(self.energy.derivative(name))
+        One number where it is the same for all bonds.
+        """
+        return self.energy.derivative(*by)(**self._at)
 
-    def sensitivity_rate(self, name: str, rates: NDArray) -> NDArray[np.float64]:
-        """Rate of :meth:`sensitivity` for ``rates`` of the strains, an array like them."""
-        by_strain = (self._at(self.energy.derivative(name, s)) for s in self.energy.strains)
-        return sum(slope * rate for slope, rate in zip(by_strain, rates, strict=True))
+    def rate(self, name: str, rates: NDArray) -> NDArray[np.float64]:
+        """Rate of the derivative by a parameter, for ``rates`` of the strains."""
+        strains = zip(self.energy.strains, rates, strict=True)
+        return sum(self(name, strain) * rate for strain, rate in strains)
 
-    def _at(self, function: Callable[..., NDArray]) -> NDArray[np.float64]:
-        return function(**dict(zip(self.energy.strains, self.strains, strict=True)),
-                        **self.parameters)  # fmt: skip
+    def stresses(self) -> NDArray[np.float64]:
+        """Partners of the strains (tension, moment; current), (k, bonds)."""
+        out = np.empty((len(self.energy.strains), len(self.parameters["length"])))
+        for row, strain in zip(out, self.energy.strains, strict=True):
+            row[:] = self(strain)
+        return out
+
+    def moduli(self) -> NDArray[np.float64]:
+        """Second derivatives of the energy by the strains, (bonds, k, k)."""
+        names = self.energy.strains
+        out = np.empty((len(self.parameters["length"]), len(names), len(names)))
+        for (j, first), (k, second) in product(enumerate(names), repeat=2):
+            out[:, j, k] = self(first, second)
+        return out
+
+
+class AtRest(BondResponse):
+    """Derivatives of the energies of unstrained bonds, compiled on first use.
+
+    Parameters
+    ----------
+    energy : BondEnergy
+    parameters : mapping of names to (bonds,) arrays
+        The length and all parameters; they may not be written to later.
+    changing : set of str
+        Those that have changed before: what follows from the others is worked out once.
+    """
+
+    def __init__(
+        self,
+        energy: BondEnergy,
+        parameters: Mapping[str, NDArray],
+        changing: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(energy, parameters, np.zeros(len(energy.strains)))
+        self._changing = changing
+        self._terms: dict[tuple[str, ...], Term] = {}
+
+    def changed(self, values: Mapping[str, NDArray]) -> "AtRest":
+        """Derivatives at other values of some parameters."""
+        known = values.keys() <= self._changing
+        changing = self._changing if known else self._changing | values.keys()
+        other = AtRest(self.energy, {**self.parameters, **values}, changing)
+        if known:
+            other._terms = self._terms
+        return other
+
+    def _term(self, by: tuple[str, ...]) -> Term:
+        fixed = {n: v for n, v in self.parameters.items() if n not in self._changing}
+        at = fixed | dict.fromkeys(self.energy.strains, 0.0)
+        term = self._terms[by] = self.energy.derivative(*by).given(at)
+        return term
+
+    @override
+    def __call__(self, *by: str) -> Any:
+        return (self._terms.get(by) or self._term(by))(self.parameters)
+
+    def vanishes(self, *by: str) -> bool:
+        """True if the energy, or its derivative, is zero for all bonds."""
+        known, function = self._terms.get(by) or self._term(by)
+        if function is not None:
+            return not np.any(self(*by))
+        return known == 0 if isinstance(known, float) else not known.size
+
+    @property
+    def is_stress_free(self) -> bool:
+        """True if no unstrained bond has tension or moment."""
+        return all([self.vanishes(name) for name in self.energy.strains])
 
 
 class BondSuperposition:
@@ -75,9 +140,6 @@ class BondSuperposition:
         Strains of the bonds in every column.
     """
 
-    #: Whether moments of the states are enough for the mean of sensitivities.
-    by_moments = True
-
     def __init__(self, model: "Model", columns: NDArray) -> None:
         self._energy, self._comm = model.energy, model.comm
         self._unstrained = model.unstrained()
@@ -91,15 +153,8 @@ class BondSuperposition:
 
     def energies(self, amounts: NDArray) -> NDArray[np.float64]:
         """Elastic energy of the whole network in every example."""
-        per_bond = self._bond_response(amounts).energies()
+        per_bond = self._bond_response(amounts)()
         return total(self._comm, per_bond.sum(axis=1))
-
-    @cached_property
-    def energy_at_rest(self) -> float:
-        """Elastic energy of the whole network at zero displacement."""
-        each = self._unstrained()
-        here = each.sum() if isinstance(each, np.ndarray) else each * self.columns.shape[2]
-        return float(total(self._comm, here))
 
     def mean_sensitivity(self, name: str, moment: Callable[[int], NDArray]) -> NDArray[np.float64]:
         """The mean of :meth:`sensitivity` over states of which only every :func:`moment` is known.
@@ -137,14 +192,14 @@ class BondSuperposition:
         self, name: str, amounts: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
         """``du_i/dL_i`` at fixed state, (examples, owned bonds)."""
-        return self._bond_response(amounts, sense).sensitivity(name)
+        return self._bond_response(amounts, sense)(name)
 
     def sensitivity_rate(
         self, name: str, amounts: NDArray, rates: NDArray, sense: Sense | None = None
     ) -> NDArray[np.float64]:
         """Rate of :meth:`sensitivity` for given rates of the amplitudes."""
         rate = _sensed(self.strains(rates), sense, "rate")
-        return self._bond_response(amounts, sense).sensitivity_rate(name, rate)
+        return self._bond_response(amounts, sense).rate(name, rate)
 
     def _bond_response(self, amounts: NDArray, sense: Sense | None = None) -> BondResponse:
         strains = _sensed(self.strains(amounts), sense, "strain")

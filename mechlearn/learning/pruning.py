@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mechlearn.energies import Element
 from mechlearn.errors import InputError, listed
+from mechlearn.fem.superposition import BondResponse
 from mechlearn.learning.base import Learner
 from mechlearn.learning.dofs import Learn
 from mechlearn.learning.rules import GreedyPruning
@@ -154,7 +155,7 @@ class _Response:
         # What a bond is worth when it is there, be it now or not.
         parameters = {name: model.get(name) for name in (p.name for p in energy.parameters)}
         parameters |= {energy.stiffness_parameter: whole, "length": model.network.lengths}
-        self.stiffness = energy.moduli(np.zeros(1), parameters)[:, 0, 0]
+        self.stiffness = BondResponse(energy, parameters, np.zeros(1)).moduli()[:, 0, 0]
         self.kept = kept.copy()
 
     def drifted(self) -> bool:

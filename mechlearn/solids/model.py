@@ -26,7 +26,6 @@ from mechlearn.solids.domain import Domain
 from mechlearn.solids.forms import SolidForms
 from mechlearn.solids.meshing import volumes
 from mechlearn.solids.struts import Struts, rounded_widths
-from mechlearn.solids.superposition import SolidSuperposition
 from mechlearn.solids.supports import Supports
 
 #: Largest cells over the width of a round strut: five to a turn.
@@ -274,10 +273,6 @@ class SolidModel(BaseModel):
         """Rigid motions of the owned dofs: near-nullspace for multigrid."""
         x = self.domain.places[: self._n_owned // self.places] - self.network.nodes.mean(axis=0)
         return [motion.ravel() for motion in translations(x) + spins(x)]
-
-    def superpose(self, columns: NDArray) -> SolidSuperposition:
-        """Superposition of some states (owned dofs, columns); linear solids only."""
-        return SolidSuperposition(self, columns)
 
     def local_strains(self) -> NDArray[np.float64]:
         """Change of the distance of every strut's joints, (1, m); to first order where linear."""

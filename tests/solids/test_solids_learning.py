@@ -75,6 +75,20 @@ def test_gradients_in_space_pass_the_taylor_test(name):
     check_taylor(Bench(tower(), SPREAD, Solid(order=1), name))
 
 
+def test_gradients_of_several_examples_are_those_of_each_from_the_one_unloaded_state():
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 5], strain=0.05, name="pinch")],
+        targets=[
+            ml.Target(nodes=[2, 6], strain=0.03, baseline="unloaded"),
+            ml.Target(nodes=[1, 6], strain=0.03, baseline="reference"),
+        ],
+        examples=[{"pinch": 0.05}, {"pinch": 0.02}],
+    )
+    both = ml.System(frame(), task, Solid(order=1, mesh_size=0.8), **START)
+    each = [both.copy(example=k).gradient("eigenstrain") for k in range(2)]
+    assert both.gradient("eigenstrain") == pytest.approx(np.mean(each, axis=0), rel=1e-9)
+
+
 def check_taylor(bench):
     size = 0.01 if bench.name == "eigenstrain" else bench.start.mean()
     rng = np.random.default_rng(0)
