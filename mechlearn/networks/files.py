@@ -7,16 +7,26 @@ The text format is the one public coupled-learning codes use::
     x y [z]         N rows of coordinates
     i j             NE rows of node ids from 0
 
-Files in counted blocks, of another code, are told by their first two lines: see
-:mod:`mechlearn.networks.blocks`.
-
 A comment ``# edge: stiffness rest_length`` names further columns of the bond rows, and
 ``# dimension: 3`` keeps a flat network in space.
+
+Files whose first two lines are single numbers are in counted blocks, as physical_learning of
+J. Andrejevic saves them, https://github.com/jandrejevic12/physical_learning::
+
+    d                               2 or 3
+    N
+    x y z                           N rows
+    M
+    i j stiffness length trainable  M rows, or only i j
+    S
+    i j length phase                S rows of sources; then as many lines of targets, or nothing
 """
 
 import logging
+import math
 import os
-from contextlib import suppress
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +37,6 @@ from mechlearn.errors import InputError, listed
 from mechlearn.io.text import with_texts
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
-from mechlearn.networks.blocks import in_blocks, read_blocks
 from mechlearn.networks.graphs import read_graphml
 from mechlearn.networks.meshes import SUFFIXES, read_network
 from mechlearn.networks.planar import DIMENSION, dimension_mark, reduced_dimension
@@ -39,6 +48,10 @@ TEXT = (".txt", ".net", ".dat", ".edges")
 PROTEIN = (".pdb", ".ent", ".cif")
 #: Options of :func:`protein`.
 OF_PROTEINS = ("cutoff", "chains", "decay", "backbone")
+#: Counted blocks and how many columns their rows have.
+BLOCKS = {"nodes": (3,), "bonds": (2, 5), "sources": (4,), "targets": (4,)}
+#: What columns of bonds mean there after their nodes.
+COLUMNS = ("stiffness", "rest_length", "trainable")
 TABLES = {".npz": read_npz, ".graphml": read_graphml, ".csv": read_csv}
 
 
@@ -161,11 +174,75 @@ def _digits(value: float) -> str:
 # -- text --------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Rows:
+    """Words of the lines of a text file that hold data, and the numbers of these lines."""
+
+    path: Path
+    words: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def fault(self, at: int, text: str) -> InputError:
+        """Error about a row."""
+        return InputError(f"{self.path}, line {self.lines[at]}: {text}")
+
+    def table(
+        self, first: int, count: int, what: str, widths: Collection[int], wanted: str
+    ) -> NDArray[np.float64]:
+        """Finite numbers of successive rows, which have as many columns each."""
+        rows = self.words[first : first + count]
+        for at, row in enumerate(rows, first):
+            if len(row) not in widths or len(row) != len(rows[0]):
+                raise self.fault(
+                    at,
+                    f"one of the {what} has {len(row)} columns, where {wanted} are expected, in "
+                    "every line as many.",
+                )
+            odd = next((word for word in row if not _is_finite(word)), None)
+            if odd is not None:
+                raise self.fault(
+                    at, f"the {what} are not all finite: '{odd[:40]}' is not a finite number."
+                )
+        return np.array(rows, dtype=float).reshape(count, len(rows[0]) if rows else min(widths))
+
+    def ends(self, first: int, table: NDArray, n: int) -> NDArray[np.int64]:
+        """Pairs of nodes in the first two columns of a table, of ``n`` nodes."""
+        ends = table[:, :2]
+        odd = np.flatnonzero(((ends != np.rint(ends)) | (ends < 0) | (ends >= n)).any(axis=1))
+        if len(odd):
+            at = first + odd[0]
+            raise self.fault(
+                at,
+                f"it joins {' and '.join(self.words[at][:2])}, but nodes are numbered from 0 to "
+                f"{n - 1}.",
+            )
+        return ends.astype(np.int64)
+
+    def count(self, at: int, what: str) -> int:
+        """Number of rows of the block that begins at a row."""
+        if at >= len(self.words):
+            raise InputError(f"{self.path} ends before the number of {what}.")
+        row, left = self.words[at], len(self.words) - at - 1
+        if len(row) != 1 or not row[0].isdecimal() or len(row[0]) > 18:
+            raise self.fault(
+                at, f"the number of {what} should stand here, not '{' '.join(row)[:60]}'."
+            )
+        if left < int(row[0]):
+            raise self.fault(at, f"{row[0]} {what} are announced, but {left} lines follow.")
+        return int(row[0])
+
+
+def _is_finite(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
+
+
 def _from_text(path: Path) -> Network:
     names: list[str] = []
     spatial = False
-    rows: list[list[str]] = []
-    numbers: list[int] = []
+    rows = _Rows(path)
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -176,93 +253,105 @@ def _from_text(path: Path) -> Network:
             names = comment.split(":", 1)[1].split()
         spatial |= not body.strip() and comment.split() == ["dimension:", "3"]
         if body.strip():
-            rows.append(body.replace(",", " ").split())
-            numbers.append(number)
-    if not rows:
+            rows.words.append(body.replace(",", " ").split())
+            rows.lines.append(number)
+    if not rows.words:
         raise InputError(f"{path} is empty; its first line must be 'N NE' or 'N NE L'.")
-    if in_blocks(rows):
-        return read_blocks(path, rows, numbers)
-    n, m, box = _header(path, rows[0], numbers[0])
+    if [len(row) for row in rows.words[:2]] == [1, 1] and rows.words[0][0] in ("2", "3"):
+        return _from_blocks(rows)
+    n, m, box = _header(rows)
     # Before any memory is taken: a header may claim anything.
-    if n + m + 1 != len(rows):
-        raise InputError(
-            f"{path}, line {numbers[0]}: announces {n} nodes and {m} bonds, so "
-            f"{n + m + 1} lines of data, but the file has {len(rows)}."
+    if n + m + 1 != len(rows.words):
+        raise rows.fault(
+            0,
+            f"announces {n} nodes and {m} bonds, so {n + m + 1} lines of data, but the file has "
+            f"{len(rows.words)}.",
         )
-    nodes = _table(path, rows[1 : n + 1], numbers[1:], "coordinates")
-    if nodes.shape[1] not in (2, 3):
-        raise InputError(
-            f"{path}, line {numbers[1]}: a node has 2 or 3 coordinates, not {nodes.shape[1]}."
-        )
-    bonds = _table(path, rows[n + 1 :], numbers[n + 1 :], "a bond")
-    if bonds.shape[1] < 2:
-        raise InputError(f"{path}, line {numbers[n + 1]}: a bond needs the ids of two nodes.")
-    odd = np.flatnonzero(
-        (bonds[:, :2] != np.rint(bonds[:, :2])).any(axis=1)
-        | (bonds[:, :2] < 0).any(axis=1)
-        | (bonds[:, :2] >= n).any(axis=1)
-    )
-    if len(odd):
-        raise InputError(
-            f"{path}, line {numbers[n + 1 + odd[0]]}: a bond joins nodes numbered "
-            f"from 0 to {n - 1}, not {' and '.join(rows[n + 1 + odd[0]][:2])}."
-        )
+    nodes = rows.table(1, n, "nodes", (2, 3), "2 or 3 coordinates")
+    bonds = rows.table(n + 1, m, "bonds", range(2, 2**31), "the ids of two nodes and numbers")
+    edges = rows.ends(n + 1, bonds, n)
     if names and len(names) != bonds.shape[1] - 2:
-        raise InputError(
-            f"{path}, line {numbers[n + 1]}: the comment '# edge:' names "
-            f"{len(names)} columns, but a bond has {bonds.shape[1] - 2} after its "
-            "nodes."
+        raise rows.fault(
+            n + 1,
+            f"the comment '# edge:' names {len(names)} columns, but a bond has "
+            f"{bonds.shape[1] - 2} after its nodes.",
         )
-    cell = None
-    if box:
-        d = nodes.shape[1]
-        if len(box) not in (1, d):
-            raise InputError(
-                f"{path}, line {numbers[0]}: the box of a {d}D network has 1 or {d} "
-                f"sides, not {len(box)}."
-            )
-        cell = np.eye(d) * box
+    d = nodes.shape[1]
+    if len(box) not in (0, 1, d):
+        raise rows.fault(0, f"the box of a {d}D network has 1 or {d} sides, not {len(box)}.")
     return Network(
         nodes,
-        bonds[:, :2].astype(np.int64),
-        cell=cell,
+        edges,
+        cell=np.eye(d) * box if box else None,
         node_data={DIMENSION: np.full(n, 3)} if spatial else {},
-        edge_data={k: bonds[:, 2 + c] for c, k in enumerate(names)},
+        edge_data=dict(zip(names, bonds[:, 2:].T, strict=False)),
     )
 
 
-def _header(path: Path, words: list[str], number: int) -> tuple[int, int, list[float]]:
+def _header(rows: _Rows) -> tuple[int, int, list[float]]:
+    words = rows.words[0]
     try:
         n, m = int(words[0]), int(words[1])
         box = [float(w) for w in words[2:]]
         if n < 2 or m < 1 or len(box) > 3 or not all(0 < b < np.inf for b in box):
             raise ValueError
     except (ValueError, IndexError):
-        raise InputError(
-            f"{path}, line {number}: the first line must be 'N NE' or 'N NE L' (numbers of nodes "
-            f"and bonds, sides of a periodic box), not '{' '.join(words)[:60]}'."
+        raise rows.fault(
+            0,
+            "the first line must be 'N NE' or 'N NE L' (numbers of nodes and bonds, sides of a "
+            f"periodic box), not '{' '.join(words)[:60]}'.",
         ) from None
     return n, m, box
 
 
-def _table(path: Path, rows: list[list[str]], numbers: list[int], what: str) -> NDArray[np.float64]:
-    width = len(rows[0])
-    for row, number in zip(rows, numbers, strict=False):
-        if len(row) != width:
-            raise InputError(
-                f"{path}, line {number}: {what} here has {len(row)} columns, above {width}."
-            )
-    table = None
-    with suppress(ValueError):
-        table = np.array(rows, dtype=float)
-    if table is not None and np.isfinite(table).all():
-        return table
-    for row, number in zip(rows, numbers, strict=False):
-        for word in row:
-            try:
-                good = np.isfinite(float(word))
-            except ValueError:
-                good = False
-            if not good:
-                raise InputError(f"{path}, line {number}: '{word[:40]}' is not a finite number.")
-    raise InputError(f"{path} holds numbers that cannot be read.")
+def _from_blocks(rows: _Rows) -> Network:
+    """Network of a file in counted blocks.
+
+    Nodes without bonds are left out, which a note says; the others keep their number as a label
+    then. Sources and targets become sets of nodes, bonds that do not learn the set ``frozen``.
+    """
+    path, tables, begins, at = rows.path, list[NDArray](), list[int](), 1
+    for what, widths in BLOCKS.items():
+        if at == len(rows.words) and len(tables) >= 2:
+            break
+        count, wanted = rows.count(at, what), " or ".join(map(str, widths))
+        tables.append(rows.table(at + 1, count, what, widths, wanted))
+        begins.append(at + 1)
+        at += 1 + count
+    if at < len(rows.words):
+        raise rows.fault(at, "there is more than the targets announced.")
+    nodes, bonds, *pairs = tables
+    n, dim = len(nodes), int(rows.words[0][0])
+    if dim == 2 and np.ptp(nodes[:, 2]):
+        raise rows.fault(0, "the dimension is 2, but z is not the same.")
+    edges, *ends = (rows.ends(*part, n) for part in zip(begins[1:], tables[1:], strict=True))
+    used = np.unique(edges)
+    new = np.full(n, -1)
+    new[used] = np.arange(len(used))
+    notes, sets = [], {}
+    if len(used) < n:
+        alone = np.setdiff1d(np.arange(n), used)
+        notes.append(f"{len(alone)} nodes without bonds are left out: {listed(alone)}")
+    for what, table in zip(("source", "target"), ends, strict=False):
+        for k, pair in enumerate(new[table], 1):
+            if (pair < 0).any():
+                raise InputError(f"{path}: {what} {k} is at a node without bonds.")
+            sets[f"{what} {k}"] = pair
+    if sets:
+        phases = [f"{int(p[3]):+d}" for table in pairs for p in table]
+        notes.append(
+            f"its sources and targets are the node sets {listed(sets)}; their phases, which are "
+            f"{listed(phases)}, belong into the task"
+        )
+    data = dict(zip(COLUMNS, bonds[:, 2:].T, strict=False))
+    learns = data.pop("trainable", np.ones(len(edges))) != 0
+    return Network(
+        nodes[used, :dim],
+        new[edges],
+        node_sets=sets,
+        edge_sets={} if learns.all() else {"frozen": np.flatnonzero(~learns)},
+        node_data={DIMENSION: np.full(len(used), dim)} if dim == 3 else {},
+        edge_data=data,
+        labels=[str(k) for k in used],
+        notes=tuple(notes),
+    )
