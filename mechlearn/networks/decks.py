@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -28,15 +30,8 @@ _SHELL_KINDS = {3: "triangle", 4: "quad", 6: "triangle", 8: "quad", 9: "quad"}
 #: Elements of one node, which make no bond.
 _POINTS = re.compile(r"(MASS|ROTARYI|SPRING1|DASHPOT1|HEATCAP|PC3D|PD3D)")
 #: Cards that change nodes or elements in ways not known here.
-_REFUSED = (
-    "NFILL",
-    "NCOPY",
-    "ELCOPY",
-    "NMAP",
-    "SYSTEM",
-    "SUBSTRUCTUREPATH",
-    "SYMMETRICMODELGENERATION",
-)
+_REFUSED = ("NFILL", "NCOPY", "ELCOPY", "NMAP", "SYSTEM", "SUBSTRUCTUREPATH",
+            "SYMMETRICMODELGENERATION")  # fmt: skip
 #: Nodes and elements that cards may generate.
 _MOST = 10_000_000
 #: The set of nodes that are a network's, where bonds are chains of elements between them.
@@ -45,16 +40,21 @@ NETWORK = "NETWORK"
 
 @dataclass
 class _Scope:
-    """Nodes, elements and sets of a part, an instance or the whole deck."""
+    """Nodes, elements and sets of both (NSET, ELSET) of a part, an instance or the whole deck."""
 
     nodes: dict[int, tuple[float, float, float]] = field(default_factory=dict)
     elements: dict[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
-    node_sets: dict[str, list[int]] = field(default_factory=dict)
-    element_sets: dict[str, list[int]] = field(default_factory=dict)
+    sets: dict[str, dict[str, list[int]]] = field(default_factory=lambda: {"NSET": {}, "ELSET": {}})
 
-    def add(self, sets: dict[str, list[int]], name: str, ids: list[int]) -> None:
+    def add(self, kind: str, name: str, ids: list[int]) -> None:
+        sets = self.sets[kind]
         known = next((n for n in sets if n.upper() == name.upper()), name)
         sets.setdefault(known, []).extend(ids)
+
+
+def _any_case[T](known: Mapping[str, T]) -> dict[str, T]:
+    """The same by names in capitals: decks do not tell letters apart by their case."""
+    return {name.upper(): value for name, value in known.items()}
 
 
 def read_deck(path: Path) -> Mesh:
@@ -88,90 +88,50 @@ class _Reader:
         self.generated = 0
 
     def take(self, card: Card) -> None:
-        name = card.name
+        name, given = card.name, card.given
         if name in _REFUSED:
             raise InputError(
                 f"{card.where}: *{name} changes nodes or elements in a way not known here; have "
                 "the pre-processor write them out."
             )
-        take = getattr(self, f"_{name.lower()}", None) if name.isalpha() else None
+        make, kind = {
+            "NODE": (self._nodes, "NSET"), "NGEN": (self._nodes_between, "NSET"),
+            "ELEMENT": (self._elements, "ELSET"), "ELGEN": (self._copies, "ELSET"),
+        }.get(name, (None, name))  # fmt: skip
         try:
-            if take and name in ("NODE", "ELEMENT", "NSET", "ELSET", "NGEN", "ELGEN", "PART",
-                                 "ENDPART", "INSTANCE", "ENDINSTANCE"):  # fmt: skip
-                take(card)
+            if make:
+                ids = make(card)
+                if given.get(kind):
+                    self.scope.add(kind, given[kind], ids)
+            elif name in ("NSET", "ELSET"):
+                scope = self.scope
+                if given.get("INSTANCE"):
+                    scope = _any_case(self.instances)[given["INSTANCE"].upper()]
+                scope.add(name, given[name], self._members(card, scope))
+            elif name == "PART":
+                self.scope = self.parts.setdefault(given["NAME"].upper(), _Scope())
+            elif name == "INSTANCE":
+                self.scope = self.instances[given["NAME"]] = self._instance(card)
+            elif name in ("ENDPART", "ENDINSTANCE"):
+                self.scope = self.whole
         except (ValueError, IndexError, ArithmeticError):
             raise InputError(f"{card.where}: the lines under *{name} cannot be read.") from None
         except KeyError as error:
             raise InputError(f"{card.where}: *{name} names {error}, which is not there.") from None
 
-    def _node(self, card: Card) -> None:
+    def _nodes(self, card: Card) -> list[int]:
         if card.given.get("SYSTEM", "R").upper() not in ("R", ""):
             raise InputError(f"{card.where}: nodes in cylinder or ball coordinates are not read.")
         ids = []
         for row in card.rows:
             number, place = int(row[0]), [float(x or 0) for x in row[1:4]]
             x, y, z = [*place, 0.0, 0.0, 0.0][:3]
-            if self.scope.nodes.get(number, (x, y, z)) != (x, y, z):
+            if self.scope.nodes.setdefault(number, (x, y, z)) != (x, y, z):
                 raise InputError(f"{card.where}: node {number} is there twice, at other places.")
-            self.scope.nodes[number] = (x, y, z)
             ids.append(number)
-        if card.given.get("NSET"):
-            self.scope.add(self.scope.node_sets, card.given["NSET"], ids)
-
-    def _element(self, card: Card) -> None:
-        kind = card.given["TYPE"].upper()
-        words = [int(w) for row in card.rows for w in row if w]
-        family, width = _family(kind)
-        if not family:
-            self.unknown[kind] += len(card.rows)
-            return
-        if len(words) % (width + 1):
-            raise InputError(f"{card.where}: elements {kind} have {width} nodes each.")
-        ids = []
-        for k in range(0, len(words), width + 1):
-            number, nodes = words[k], tuple(words[k + 1 : k + 1 + width])
-            if number in self.scope.elements:
-                raise InputError(f"{card.where}: element {number} is there twice.")
-            if family == "vertex":
-                self.points[kind] += 1
-            self.scope.elements[number] = (family, nodes)
-            ids.append(number)
-        if card.given.get("ELSET"):
-            self.scope.add(self.scope.element_sets, card.given["ELSET"], ids)
-
-    def _set(self, card: Card, key: str, known: dict[str, list[int]]) -> list[int]:
-        ids: list[int] = []
-        names = {n.upper(): members for n, members in known.items()}
-        for row in card.rows:
-            words = [w for w in row if w]
-            if "GENERATE" in card.given:
-                first, last, step = (*map(int, words), 1)[:3]
-                self._count(card, (last - first) // max(step, 1))
-                ids += range(first, last + 1, step)
-                continue
-            for word in words:
-                ids += [int(word)] if word.lstrip("+-").isdigit() else names[word.upper()]
         return ids
 
-    def _nset(self, card: Card) -> None:
-        self._put(card, "node_sets", "NSET")
-
-    def _elset(self, card: Card) -> None:
-        self._put(card, "element_sets", "ELSET")
-
-    def _put(self, card: Card, sets: str, key: str) -> None:
-        scope, start = self.scope, ""
-        if card.given.get("INSTANCE"):
-            start = card.given["INSTANCE"]
-            scope = {n.upper(): s for n, s in self.instances.items()}[start.upper()]
-        ids = self._set(card, key, getattr(scope, sets))
-        if key == "NSET" and card.given.get("ELSET"):
-            names = {n.upper(): m for n, m in scope.element_sets.items()}
-            for element in names[card.given["ELSET"].upper()]:
-                ids += scope.elements[element][1]
-        scope.add(getattr(scope, sets), card.given[key], ids)
-
-    def _ngen(self, card: Card) -> None:
+    def _nodes_between(self, card: Card) -> list[int]:
         if card.given.get("LINE") or card.given.get("SYSTEM", "R").upper() != "R":
             raise InputError(f"{card.where}: only nodes along straight lines are generated here.")
         ids: list[int] = []
@@ -184,10 +144,28 @@ class _Reader:
                 x, y, z = a + (b - a) * ((number - first) / (last - first))
                 self.scope.nodes.setdefault(number, (float(x), float(y), float(z)))
             ids += numbers
-        if card.given.get("NSET"):
-            self.scope.add(self.scope.node_sets, card.given["NSET"], ids)
+        return ids
 
-    def _elgen(self, card: Card) -> None:
+    def _elements(self, card: Card) -> list[int]:
+        kind = card.given["TYPE"].upper()
+        words = [int(w) for row in card.rows for w in row if w]
+        family, width = _family(kind)
+        if not family:
+            self.unknown[kind] += len(card.rows)
+            return []
+        if len(words) % (width + 1):
+            raise InputError(f"{card.where}: elements {kind} have {width} nodes each.")
+        ids = words[:: width + 1]
+        for k, number in enumerate(ids):
+            if number in self.scope.elements:
+                raise InputError(f"{card.where}: element {number} is there twice.")
+            start = k * (width + 1) + 1
+            self.scope.elements[number] = (family, tuple(words[start : start + width]))
+        if family == "vertex" and ids:
+            self.points[kind] += len(ids)
+        return ids
+
+    def _copies(self, card: Card) -> list[int]:
         made: list[int] = []
         for row in card.rows:
             words = [int(w) for w in row if w]
@@ -200,30 +178,38 @@ class _Reader:
                 found = [(e + k * by, tuple(i + k * up for i in own))
                          for k in range(n) for e, own in found]  # fmt: skip
             for number, own in found:
-                if self.scope.elements.get(number, (family, own)) != (family, own):
+                if self.scope.elements.setdefault(number, (family, own)) != (family, own):
                     raise InputError(f"{card.where}: element {number} is there twice.")
-                self.scope.elements[number] = (family, own)
                 made.append(number)
-        if card.given.get("ELSET"):
-            self.scope.add(self.scope.element_sets, card.given["ELSET"], made)
+        return made
+
+    def _members(self, card: Card, scope: _Scope) -> list[int]:
+        ids: list[int] = []
+        names = _any_case(scope.sets[card.name])
+        for row in card.rows:
+            words = [w for w in row if w]
+            if "GENERATE" in card.given:
+                first, last, step = (*map(int, words), 1)[:3]
+                self._count(card, (last - first) // max(step, 1))
+                ids += range(first, last + 1, step)
+                continue
+            for word in words:
+                ids += [int(word)] if word.lstrip("+-").isdigit() else names[word.upper()]
+        if card.name == "NSET" and card.given.get("ELSET"):
+            for element in _any_case(scope.sets["ELSET"])[card.given["ELSET"].upper()]:
+                ids += scope.elements[element][1]
+        return ids
 
     def _count(self, card: Card, n: int) -> None:
         self.generated += max(n, 0)
         if self.generated > _MOST:
             raise InputError(f"{card.where}: more than {_MOST} nodes or elements are generated.")
 
-    def _part(self, card: Card) -> None:
-        self.scope = self.parts.setdefault(card.given["NAME"].upper(), _Scope())
-
-    def _endpart(self, card: Card) -> None:
-        self.scope = self.whole
-
-    def _instance(self, card: Card) -> None:
+    def _instance(self, card: Card) -> _Scope:
         if card.given.get("LIBRARY"):
             raise InputError(f"{card.where}: instances of other results are not read.")
-        given = self.parts.get(card.given.get("PART", "").upper(), _Scope())
-        if card.given.get("PART") and card.given["PART"].upper() not in self.parts:
-            raise KeyError(card.given["PART"])
+        part = card.given.get("PART")
+        given = self.parts[part.upper()] if part else _Scope()
         numbers = [[float(w) for w in row if w] for row in card.rows]
         x = np.array(list(given.nodes.values())).reshape(-1, 3)
         if numbers:
@@ -231,15 +217,8 @@ class _Reader:
         if len(numbers) > 1:
             x = _turned(x, np.array(numbers[1]))
         places = [(float(a), float(b), float(c)) for a, b, c in x]
-        self.scope = _Scope(
-            dict(zip(given.nodes, places, strict=True)), dict(given.elements),
-            {n: list(m) for n, m in given.node_sets.items()},
-            {n: list(m) for n, m in given.element_sets.items()},
-        )  # fmt: skip
-        self.instances[card.given["NAME"]] = self.scope
-
-    def _endinstance(self, card: Card) -> None:
-        self.scope = self.whole
+        nodes = dict(zip(given.nodes, places, strict=True))
+        return _Scope(nodes, dict(given.elements), deepcopy(given.sets))
 
     def mesh(self) -> Mesh:
         """All scopes that are placed, as one mesh."""
@@ -312,8 +291,8 @@ def _placed(path: Path, scopes: dict[str, _Scope]) -> Mesh:
             rows = found.setdefault((family, len(nodes)), [])
             rows.append(([index[k] for k in nodes], element[number]))
         for sets, known, given, what in (
-            (point_sets, index, scope.node_sets, "node"),
-            (cell_sets, element, scope.element_sets, "element"),
+            (point_sets, index, scope.sets["NSET"], "node"),
+            (cell_sets, element, scope.sets["ELSET"], "element"),
         ):
             for label, members in given.items():
                 missing = [k for k in members if k not in known]

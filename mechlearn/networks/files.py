@@ -196,7 +196,7 @@ class _Rows:
                 raise self.fault(
                     at,
                     f"one of the {what} has {len(row)} columns, where {wanted} are expected, in "
-                    "every line as many.",
+                    f"every line as many as in the first ({len(rows[0])}).",
                 )
             odd = next((word for word in row if not _is_finite(word)), None)
             if odd is not None:
