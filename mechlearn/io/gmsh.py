@@ -1,6 +1,5 @@
 """gmsh files as plain arrays, read by gmsh in a process of its own."""
 
-import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-#: Memory that reading may take: at least, and for every byte of the file.
-LEAST, EACH = 3 * 2**30, 60
+from mechlearn.io.isolated import memory_limit
 
 
 def read_msh(path: str) -> dict[str, Any]:
@@ -22,8 +20,7 @@ def read_msh(path: str) -> dict[str, Any]:
     Exception
         Where gmsh finds an error, with its words.
     """
-    most = LEAST + EACH * Path(path).stat().st_size
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    memory_limit(path, 60)
     import gmsh
 
     # Alone: gmsh would run the options beside a mesh.

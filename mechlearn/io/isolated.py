@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mechlearn.errors import SolveError
+from mechlearn.errors import InputError, SolveError
 
 #: Variables by which launchers tell a process that it is one of several; the new one is alone.
 _LAUNCHERS = ("PMI", "MPI", "OMPI", "HYD", "SLURM_")
@@ -56,6 +57,36 @@ def call_isolated[T](function: Callable[..., T], *arguments: Any) -> T:
     if good:
         return answer
     raise answer
+
+
+def read_isolated(library: str, reader: Callable[..., Any], path: Path, *more: Any) -> Any:
+    """Result of a reader of meshes, which gets the path and the arguments after it.
+
+    Raises
+    ------
+    InputError
+        Where it cannot read the file.
+    ImportError
+        Where it lacks its library.
+    """
+    try:
+        return call_isolated(reader, str(path.resolve()), *more)
+    except ImportError:
+        raise
+    except Crash as error:
+        said = f"{library} failed, {error}"
+    except Exception as error:  # readers, NumPy and pickle fail in many ways on damaged files
+        said = " ".join(str(error).split()).rstrip(". ") or type(error).__name__
+    raise InputError(f"{path} cannot be read as a mesh: {said}.")
+
+
+def memory_limit(path: str, each: int) -> None:
+    """Limit the memory of the calling, isolated process that reads a file.
+
+    It may take 3 GiB, and ``each`` bytes for every byte of the file.
+    """
+    most = 3 * 2**30 + each * Path(path).stat().st_size
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 @contextmanager

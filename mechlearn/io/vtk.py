@@ -3,14 +3,12 @@
 Imported there alone: it loads VTK, and nothing of mechlearn but what is as light.
 """
 
-import resource
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-#: Memory that reading may take: at least, and for every byte of the file.
-LEAST, EACH = 3 * 2**30, 40
+from mechlearn.io.isolated import memory_limit
 
 
 def read_vtk(path: str, suffix: str) -> dict[str, Any]:
@@ -21,8 +19,7 @@ def read_vtk(path: str, suffix: str) -> dict[str, Any]:
     ValueError
         Where VTK finds an error, with its words.
     """
-    most = LEAST + EACH * Path(path).stat().st_size
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    memory_limit(path, 40)
     from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow
 
     said = vtkStringOutputWindow()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, failure
 from mechlearn.extensions import remedy
 from mechlearn.io.gmsh import read_msh
-from mechlearn.io.isolated import Crash, call_isolated
+from mechlearn.io.isolated import read_isolated
 from mechlearn.io.meshfile import read_mesh
 from mechlearn.networks.cells import FAMILIES, Block, Mesh
 from mechlearn.networks.meshio_vtk import from_meshio
@@ -20,7 +20,6 @@ NAMES = {
     "Point": "vertex", "Line": "line", "Triangle": "triangle", "Quadrilateral": "quad",
     "Tetrahedron": "tetra", "Hexahedron": "hexahedron", "Prism": "wedge", "Pyramid": "pyramid",
 }  # fmt: skip
-_DIMS = {"vertex": 0, "line": 1, "triangle": 2, "quad": 2}
 
 
 def read_gmsh(path: Path) -> Mesh:
@@ -52,9 +51,8 @@ def _version_2(path: Path) -> Mesh:
     groups = mesh.cell_data.get("gmsh:physical")
     if groups is not None:
         for b in mesh.blocks:
-            dim = _DIMS.get(b.kind, 3)
             for tag in np.unique(groups[b.ids]):
-                name = names.get((dim, int(tag))) or _unnamed(mesh, int(tag))
+                name = names.get((b.dim, int(tag))) or _unnamed(mesh, int(tag))
                 if name:
                     found = b.ids[groups[b.ids] == tag]
                     mesh.cell_sets[name] = np.union1d(mesh.cell_sets.get(name, found), found)
@@ -65,12 +63,9 @@ def _version_2(path: Path) -> Mesh:
 def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
     """Names of physical groups by dimension and number; unnamed groups are data only."""
     found = re.search(rb"\$PhysicalNames\s+\d+\s(.*?)\$EndPhysicalNames", content, re.DOTALL)
-    rows = (
-        re.findall(r'(\d+)\s+(\d+)\s+"([^"\n]*)"', found[1].decode("utf-8", "replace"))
-        if found
-        else []
-    )
-    return {(int(dim), int(tag)): name for dim, tag, name in rows}  # fmt: skip
+    text = found[1].decode("utf-8", "replace") if found else ""
+    rows = re.findall(r'(\d+)\s+(\d+)\s+"([^"\n]*)"', text)
+    return {(int(dim), int(tag)): name for dim, tag, name in rows}
 
 
 def _unnamed(mesh: Mesh, tag: int) -> str:
@@ -90,17 +85,12 @@ def _count(path: Path, mesh: Mesh) -> None:
 
 def _by_gmsh(path: Path) -> Mesh:
     try:
-        found = call_isolated(read_msh, str(path.resolve()))
-    except Crash as error:
-        raise InputError(f"{path} cannot be read as a mesh: gmsh failed, {error}.") from None
+        found = read_isolated("gmsh", read_msh, path)
     except ImportError as error:
         raise InputError(
             f"{path}: meshes of gmsh's version 4 need gmsh, which cannot be loaded ({error}): "
             f"{remedy('solids')}, or save version 2."
         ) from None
-    except Exception as error:  # gmsh raises but Exception
-        said = " ".join(str(error).split()).rstrip(". ")
-        raise InputError(f"{path} cannot be read as a mesh: {said}.") from None
     from meshio.gmsh.common import _gmsh_to_meshio_order, _gmsh_to_meshio_type
 
     if not found["elements"]:

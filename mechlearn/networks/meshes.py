@@ -14,6 +14,7 @@ from mechlearn.io.meshfile import read_mesh, take_sets
 from mechlearn.io.untrusted import check_vtk_xml, refuse_entities
 from mechlearn.network import BOX, Network
 from mechlearn.networks.cells import (
+    FAMILIES,
     Mesh,
     bonds_of,
     edge_sets,
@@ -59,9 +60,10 @@ def _read(path: Path) -> Network:
         pieces, cells = check_vtk_xml(path)
         if pieces == 1 and _by_meshio(path):
             # As mechlearn writes it, which is no work for a process of its own.
-            mesh = from_meshio(read_mesh(path))
-            if mesh.n_cells == cells:
-                return network_of(mesh)
+            read = read_mesh(path)
+            known = all(block.type.rstrip("0123456789") in FAMILIES for block in read.cells)
+            if known and sum(len(block.data) for block in read.cells) == cells:
+                return network_of(from_meshio(read))
     mesh = from_vtk(path, suffix)
     if suffix in (".obj", ".stl"):
         mesh = merge_points(mesh, "")

@@ -6,10 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
-from mechlearn.io.isolated import Crash, call_isolated
+from mechlearn.io.isolated import read_isolated
 from mechlearn.io.meshfile import set_field
 from mechlearn.io.vtk import read_vtk
 from mechlearn.networks.cells import Block, Mesh, point_ids
@@ -35,18 +33,8 @@ def from_meshio(read: Any) -> Mesh:
         n = len(block.data)
         ids = np.arange(start, start + n)
         start += n
-        kind = re.sub(r"\d+$", "", block.type)
-        curve = re.match(r"VTK_LAGRANGE_(\w+)", block.type)
-        if curve:
-            kind = {"CURVE": "line", "QUADRILATERAL": "quad", "TETRAHEDRON": "tetra"}.get(
-                curve[1], curve[1].lower()
-            )
-        if kind == "polyhedron":
-            pairs = [_face_edges(faces) for faces in block.data]
-            blocks += [
-                Block("pairs", np.array([p]), ids[[k]]) for k, p in enumerate(pairs) if len(p)
-            ]
-        elif n:
+        if n:
+            kind = re.sub(r"\d+$", "", block.type)
             blocks.append(Block(kind, point_ids(np.asarray(block.data)), ids))
     cell_sets, offsets = {}, np.cumsum([0, *(len(b.data) for b in read.cells)])
     for name, parts in read.cell_sets.items():
@@ -65,20 +53,9 @@ def from_meshio(read: Any) -> Mesh:
     )  # fmt: skip
 
 
-def _face_edges(faces: Any) -> NDArray[np.int64]:
-    ends = [np.stack([np.asarray(f), np.roll(f, -1)], axis=1) for f in faces]
-    return np.unique(np.sort(np.concatenate(ends), axis=1), axis=0).ravel().astype(np.int64)
-
-
 def from_vtk(path: Path, suffix: str) -> Mesh:
     """Mesh from a file that VTK reads, in a process of its own."""
-    try:
-        found = call_isolated(read_vtk, str(path.resolve()), suffix)
-    except Crash as error:
-        raise InputError(f"{path} cannot be read as a mesh: VTK failed, {error}.") from None
-    except Exception as error:  # VTK, NumPy and pickle fail in many ways on damaged files
-        said = " ".join(str(error).split()).rstrip(". ") or type(error).__name__
-        raise InputError(f"{path} cannot be read as a mesh: {said}.") from None
+    found = read_isolated("VTK", read_vtk, path, suffix)
     types, offsets, nodes = found["types"], found["offsets"], found["nodes"]
     widths = np.diff(offsets)
     blocks = []

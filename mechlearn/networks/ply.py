@@ -96,61 +96,53 @@ def _rows(
     kinds = [_TYPES[p[0]] if p[0] != "list" else "" for p in properties]
     if all(kinds):
         names = [p[-1] for p in properties]
-        return dict(zip(names, read.table(n, kinds), strict=True))
+        return dict(zip(names, read.columns(n, kinds), strict=True))
     out: dict[str, list] = {p[-1]: [] for p in properties}
     for _ in range(n):
-        for p in properties:
-            if p[0] == "list":
-                (length,) = read.numbers(_TYPES[p[1]], 1)
-                out[p[-1]].append(read.numbers(_TYPES[p[2]], int(length)))
+        for p, kind in zip(properties, kinds, strict=True):
+            if kind:
+                out[p[-1]].append(read.columns(1, [kind])[0][0])
             else:
-                out[p[-1]].append(read.numbers(_TYPES[p[0]], 1)[0])
-    return {p[-1]: out[p[-1]] if p[0] == "list" else np.array(out[p[-1]]) for p in properties}
-
-
-def _as(kind: str, values: list[float]) -> NDArray:
-    """Numbers cast to a type; raises ValueError or OverflowError if they do not fit."""
-    with np.errstate(over="ignore"):  # what is infinite then is refused as coordinates
-        return np.array(values if kind[0] == "f" else [int(v) for v in values], dtype=kind)
+                length = int(read.columns(1, [_TYPES[p[1]]])[0][0])
+                out[p[-1]].append(read.columns(length, [_TYPES[p[2]]])[0])
+    return {
+        p[-1]: np.array(out[p[-1]]) if k else out[p[-1]]
+        for p, k in zip(properties, kinds, strict=True)
+    }
 
 
 class _Words:
-    """Token stream of an ASCII file."""
+    """Rows of numbers in an ASCII file."""
 
     def __init__(self, body: bytes) -> None:
         self.words, self.at = body.split(), 0
 
-    def numbers(self, kind: str, n: int) -> NDArray:
-        found = self.words[self.at : self.at + n]
-        if n < 0 or len(found) < n:
+    def columns(self, n: int, kinds: list[str]) -> list[NDArray]:
+        """Columns of ``n`` rows; raises ValueError or OverflowError for numbers of another type."""
+        size = n * len(kinds)
+        found = self.words[self.at : self.at + size]
+        if n < 0 or len(found) < size:
             raise ValueError("it ends too early")
-        self.at += n
-        return _as(kind, [float(w) for w in found])
-
-    def table(self, n: int, kinds: list[str]) -> list[NDArray]:
-        rows = self.numbers("f8", n * len(kinds)).reshape(n, len(kinds))
-        return [_as(kind, column.tolist()) for column, kind in zip(rows.T, kinds, strict=True)]
+        self.at += size
+        rows = np.array([float(word) for word in found]).reshape(n, len(kinds))
+        with np.errstate(over="ignore"):  # what is infinite then is refused as coordinates
+            return [
+                np.array(column if kind[0] == "f" else [int(v) for v in column], dtype=kind)
+                for column, kind in zip(rows.T.tolist(), kinds, strict=True)
+            ]
 
 
 class _Bytes:
-    """Number stream of a binary file."""
+    """Rows of numbers in a binary file."""
 
     def __init__(self, body: bytes, order: str) -> None:
         self.body, self.order, self.at = body, order, 0
 
-    def numbers(self, kind: str, n: int) -> NDArray:
-        dtype = np.dtype(self.order + kind)
-        end = self.at + n * dtype.itemsize
-        if n < 0 or end > len(self.body):
-            raise ValueError("it ends too early")
-        found = np.frombuffer(self.body, dtype, n, self.at)
-        self.at = end
-        return found.astype(kind)
-
-    def table(self, n: int, kinds: list[str]) -> list[NDArray]:
+    def columns(self, n: int, kinds: list[str]) -> list[NDArray]:
+        """Columns of ``n`` rows."""
         dtype = np.dtype([(str(k), self.order + kind) for k, kind in enumerate(kinds)])
         end = self.at + n * dtype.itemsize
-        if end > len(self.body):
+        if n < 0 or end > len(self.body):
             raise ValueError("it ends too early")
         rows = np.frombuffer(self.body, dtype, n, self.at)
         self.at = end
