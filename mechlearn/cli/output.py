@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from mechlearn import parallel as ranks
 from mechlearn.errors import plain, printable
-from mechlearn.units import amount, percent
+from mechlearn.units import percent
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -82,6 +82,7 @@ def error_text(summary: Mapping[str, Any]) -> str:
 def source_table(rows: list[dict[str, Any]]) -> str:
     """Imposed values, conjugate forces, stiffness and work of sources; at most twenty rows."""
     from mechlearn.equilibrium.driving import known_of
+    from mechlearn.tasks.quantities import amount
 
     lines = []
     for row in rows[:20]:

@@ -13,8 +13,6 @@ from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.errors import SolveError
-from mechlearn.fem.macroscopic_strain import multiplicity
-from mechlearn.tasks.ports import Port
 from mechlearn.tasks.problem import Problem
 
 #: More numbers of sources than this, over all examples, are not summarised.
@@ -45,17 +43,13 @@ class Driven:
 def words_of(problem: Problem, name: str) -> tuple[str, str]:
     """Names of the displacement and the force of a source, such as strain and force."""
     port = next(p for p in problem.drives if p.terminal == name)
-    if port.cell is not None:
-        return "strain", "stress"
-    kinematics = problem.kinematics
-    across = kinematics.across if port.component is not None else kinematics.drop
-    return across, kinematics.through
+    return port.words(problem.kinematics)
 
 
 def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
     """Sources in the free state, which is that of the equilibrium's present parameters."""
     p = at.problem
-    units = np.array([_units(port, p) for port in p.drives]).reshape(-1, 2)
+    units = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
     zero, stretch = (0.0, np.ones(len(p.ports))) if at.unloaded is None else at.unloaded.ports
     across = (free.readings - zero)[:, p.sources] / stretch[p.sources] / units[:, 0]
     through = free.forces[:, p.sources] / units[:, 1]
@@ -70,15 +64,6 @@ def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
         with np.errstate(divide="ignore", invalid="ignore"):
             stiffness[:, k] = rate.forces[:, port] / rate.readings[:, port]
     return Driven(across, through, stiffness * np.abs(units[:, 0] / units[:, 1]))
-
-
-def _units(port: Port, problem: Problem) -> tuple[float, float]:
-    """Factors from readings to displacements and from port forces to forces of the user."""
-    if port.cell is not None:
-        volume = abs(float(np.linalg.det(problem.network.lattice_vectors)))
-        return 1.0, volume * multiplicity(port.cell)
-    sign = float(np.sign(port.unit))
-    return sign * (port.length if np.isfinite(port.length) else 1.0), sign
 
 
 def work_of(at: Equilibrium, free: EquilibriumState, largest: int = LARGEST) -> NDArray[np.float64]:

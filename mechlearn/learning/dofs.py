@@ -14,8 +14,8 @@ from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.schema import Table
-from mechlearn.tasks.ports import name_of
-from mechlearn.tasks.task import Finite, Id
+from mechlearn.tasks.quantities import Finite
+from mechlearn.tasks.task import Id
 
 if TYPE_CHECKING:
     from mechlearn.learning.system import System
@@ -348,7 +348,7 @@ def require_response(system: "System") -> None:
     hold = 'give the targets baseline = "reference" if the network is to hold a shape unpulled'
     if not p.task.sources:
         raise InputError(
-            f"{name_of(unloaded[0])} is measured from the network as it is with nothing "
+            f"{unloaded[0].full_name} is measured from the network as it is with nothing "
             f"pulled, and no source pulls: {hold}, or add a [[sources]] table."
         )
     pulled = (p.given != 0).any(axis=1)

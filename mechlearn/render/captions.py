@@ -16,9 +16,6 @@ from mechlearn.tasks.task import LIMITS
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
 
-#: What quantities are called, where not as in tasks.
-_QUANTITIES = {"poisson": "Poisson's ratio"}
-
 
 def heading(run: "Run") -> str:
     """Title of a run's pictures."""
@@ -60,7 +57,7 @@ def label(mark: Mark, reached: Any = None) -> str:
     elif mark.terminal.components:
         quantity += " " + ", ".join(mark.terminal.components)
     elif mark.cell:
-        quantity = f"{_QUANTITIES.get(quantity, quantity)} {', '.join(mark.cell)}"
+        quantity = f"{mark.terminal.kind.title} {', '.join(mark.cell)}"
     asked = "" if mark.is_source else "wanted: "
     bound = LIMITS.get(getattr(mark.terminal, "limit", None) or "", "")
     text = f"{name}\n{asked}{quantity} {bound}{text}"
@@ -104,6 +101,6 @@ def percent(value: float, signed: bool = False) -> str:
 
 
 def _amount(mark: Mark, values: NDArray) -> str:
-    strain = mark.terminal.quantity == "strain"
-    numbers = [percent(float(v), signed=True) if strain else short_number(float(v)) for v in values]
+    part = mark.terminal.kind.part
+    numbers = [percent(float(v), signed=True) if part else short_number(float(v)) for v in values]
     return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"

@@ -93,7 +93,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
                 axes.plot(100, wanted, "o", color=colour, clip_on=False, mfc="none", ms=12, mew=1.6)
         axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
         axes.ticklabel_format(axis="y", useOffset=False)
-        if {target.quantity for target in run.problem.task.targets} == {"strain"}:
+        if all(target.kind.part for target in run.problem.task.targets):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         name = escaped(columns[0][0]) if len(columns) == 1 else "targets"
         axes.set_title(f"{name} (ring: wanted)", color=INK)

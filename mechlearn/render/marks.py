@@ -108,7 +108,7 @@ class Mark:
         That is the axis along which the high side is drawn forward (1) or back (-1); the low side
         is drawn the other way. Shear draws at two pairs of sides.
         """
-        draws = self.terminal.quantity in ("strain", "stress", "poisson")
+        draws = not (self.terminal.kind.ratio and self.terminal.kind.through)
         if not (self.cell and self.active and draws) or getattr(self.terminal, "match", None):
             return []
         out = []
@@ -119,7 +119,7 @@ class Mark:
 
     def wanted_strain(self) -> dict[tuple[int, int], float]:
         """The components of the cell's strain that a target wants, by their axes."""
-        asks = self.terminal.quantity in ("strain", "poisson") and not self.is_source
+        asks = not self.terminal.kind.through and not self.is_source
         if not (self.cell and self.active and asks) or getattr(self.terminal, "match", None):
             return {}
         named = zip(self.cell, self.loads, strict=True)
@@ -133,8 +133,7 @@ class Mark:
         ``nodes`` are where they are drawn, ``factor`` times as far from rest as they move, and
         ``strain`` is that of the periodic cell as it is drawn.
         """
-        ready = self.active and self.moves and not self.share
-        ready = ready and self.terminal.quantity in ("strain", "displacement")
+        ready = self.active and self.moves and not self.share and not self.terminal.kind.through
         if self.is_source or self.cell or not ready or getattr(self.terminal, "match", None):
             return np.empty((0, network.dim))
         rest, places = network.nodes, dict[int, NDArray]()

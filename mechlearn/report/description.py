@@ -7,6 +7,7 @@ import numpy as np
 from mechlearn.errors import listed
 from mechlearn.network import Network
 from mechlearn.plots import in_words
+from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.task import Source, Support, Target, Terminal
 from mechlearn.units import percent, typeset
 
@@ -35,7 +36,7 @@ def amount(value: Any, quantity: str) -> str:
     """Value of a quantity; strains in per cent."""
     if isinstance(value, list):
         return ", ".join(amount(v, quantity) for v in value)
-    if quantity == "strain":
+    if quantities[quantity].part:
         return typeset(percent(value, signed=True))
     return number(value)
 
@@ -87,39 +88,31 @@ def _unsupported(run: "Run") -> str:
 
 
 def _source(source: Source, run: "Run") -> str:
-    q, start = source.quantity, f"Source “{source.name}”:"
-    varies = _varies(source, run)
+    kind, start = source.kind, f"Source “{source.name}”:"
+    varies, by = _varies(source, run), amount(source.value, source.quantity)
+    how = "as each example says" if varies else f"of {by}"
     if source.cell is not None:
-        how = "as each example says" if varies else f"of {amount(source.value, q)}"
-        return f"{start} a {q} {how} of {_component(source)}."
-    if q == "strain":
-        how = "" if varies else f" by {amount(source.value, q)}"
-        return f"{start} the distance of {_nodes(source.nodes, run)} changes{how}."
-    what = f"{q}{_along(source)}"
-    how = "as each example says" if varies else f"of {amount(source.value, q)}"
-    return f"{start} a {what} {how} {_place(source, run)}."
+        return f"{start} a {kind.title} {how} of {_component(source)}."
+    if kind.change_of:
+        how = "" if varies else f" by {by}"
+        return f"{start} the {kind.change_of} of {_nodes(source.nodes, run)} changes{how}."
+    return f"{start} a {kind.title}{_along(source)} {how} {_place(source, run)}."
 
 
 def _target(target: Target, run: "Run") -> str:
-    q, start = target.quantity, f"Target “{target.name}”:"
-    match = target.match
+    kind, start, match = target.kind, f"Target “{target.name}”:", target.match
+    what = kind.title.replace("'", "’")
     if not run.setup.task.cost.has_values:
-        return f"{start} the {q}{_along(target)} {_place(target, run)} stands for this class."
-    varies = _varies(target, run)
-    if target.cell is not None:
-        how = f"equal that of “{match}”" if match else amount(target.value, q)
-        how = "what each example says" if varies else how
-        word = {"poisson": "Poisson’s ratio"}.get(q, q)
-        return f"{start} the {word} of {_component(target)} shall then be {how}{_limit(target)}."
-    how = f"by {amount(target.value, q)}" if q == "strain" else f"be {amount(target.value, q)}"
-    if q == "strain":
-        how = f"as that of “{match}”" if match else "as each example says" if varies else how
-        how += _limit(target)
-        return f"{start} the distance of {_nodes(target.nodes, run)} shall then change {how}."
-    how = f"equal that of “{match}”" if match else "be what each example says" if varies else how
-    return (
-        f"{start} the {q}{_along(target)} {_place(target, run)} shall then {how}{_limit(target)}."
-    )
+        return f"{start} the {what}{_along(target)} {_place(target, run)} stands for this class."
+    varies, by = _varies(target, run), amount(target.value, target.quantity)
+    if kind.change_of and target.cell is None:
+        how = f"as that of “{match}”" if match else "as each example says" if varies else f"by {by}"
+        nodes = _nodes(target.nodes, run)
+        return f"{start} the {kind.change_of} of {nodes} shall then change {how}{_limit(target)}."
+    how = f"equal that of “{match}”" if match else "be what each example says" if varies else ""
+    where = f"{_along(target)} {_place(target, run)}"
+    where = where if target.cell is None else f" of {_component(target)}"
+    return f"{start} the {what}{where} shall then {how or f'be {by}'}{_limit(target)}."
 
 
 def _limit(target: Target) -> str:

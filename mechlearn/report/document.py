@@ -18,8 +18,9 @@ from mechlearn.report.figures import data_address, error_curve, histograms, setu
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
 from mechlearn.runs.config import to_toml
+from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
-from mechlearn.units import amount, typeset
+from mechlearn.units import typeset
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run

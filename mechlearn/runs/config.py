@@ -24,7 +24,8 @@ from mechlearn.network import Network
 from mechlearn.schema import Table, input_error
 from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.data import read_examples
-from mechlearn.tasks.task import Example, Finite, Id, Source, Support, Target, Task
+from mechlearn.tasks.quantities import Finite
+from mechlearn.tasks.task import Example, Id, Source, Support, Target, Task
 
 logger = logging.getLogger(__name__)
 #: The most bytes that a task file may have.

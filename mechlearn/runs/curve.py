@@ -99,14 +99,7 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
     data["output"] = (("factor", "target"), outputs)
     coords: dict[str, Any] = {"factor": factors, "target": run.history["target"].values}
     if several:
-        coords["component"] = [_label(p, at.problem.components) for p in at.problem.drives if
-                               p.terminal == name]  # fmt: skip
+        drives = (at.problem.drives[k] for k in mine)
+        coords["component"] = [port.place(at.problem.components) for port in drives]
     attrs = {"source": name, "across": across, "through": through, "ended": ended}
     return Curve(data, coords=coords, attrs=attrs)
-
-
-def _label(port: Any, components: tuple[str, ...]) -> str:
-    """Name of a number of a source among its others."""
-    if port.cell is not None:
-        return str(port.cell)
-    return f"{components[port.component]} of {port.names[0]}"

@@ -21,8 +21,9 @@ from mechlearn.learning import Learner
 from mechlearn.learning.dofs import LearningDof, Sigmoid, Softplus
 from mechlearn.learning.optimisers import oscillates
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import ABSOLUTE, LIMITS, RATIOS
-from mechlearn.units import amount, percent
+from mechlearn.tasks.quantities import amount
+from mechlearn.tasks.task import ABSOLUTE, LIMITS
+from mechlearn.units import percent
 
 #: Rows of a table that are printed.
 ROWS = 20
@@ -216,7 +217,7 @@ def target_table(
     names = [p.terminal for p in problem.answers]
     # What is over an imposed strain is none from the reference.
     shown = {
-        t.name: absolute if t.baseline == "unloaded" and t.quantity not in RATIOS else {}
+        t.name: absolute if t.baseline == "unloaded" and not t.kind.ratio else {}
         for t in problem.task.targets
     }
     several = problem.n_examples > 1

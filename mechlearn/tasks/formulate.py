@@ -7,26 +7,14 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from mechlearn.energies.kinematics import SPACE, Kinematics, left_free
-from mechlearn.errors import InputError, called, listed
+from mechlearn.errors import InputError, called
 from mechlearn.extensions import is_own
-from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.tasks.costs import check_cost
-from mechlearn.tasks.ports import (
-    Port,
-    at_sources,
-    check_cell,
-    components_of,
-    name_of,
-    place_of,
-    ports_of,
-    resolve,
-)
+from mechlearn.tasks.ports import Port, components_of, resolve
 from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.quantities import Place
 from mechlearn.tasks.task import Target, Task, Terminal, ids_of
-
-#: What sources and targets of the cell are about.
-OF_CELL = ("strain", "stress", "poisson", "modulus")
 
 
 def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Problem:
@@ -37,83 +25,42 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     InputError
         Where the task contradicts itself or the network; the message names the source or target.
     """
-    task = at_sources(task)
-    for terminal in (*task.sources, *task.targets):
-        words = kinematics.words if terminal.cell is None else OF_CELL
-        if terminal.quantity not in words:
-            what = "this network does not" if terminal.cell is None else "a cell does not"
-            raise InputError(
-                f"{name_of(terminal)} is about a {terminal.quantity}, which {what} know; it knows "
-                f"{listed(words)}."
-            )
-    cell = any(t.cell is not None for t in (*task.sources, *task.targets))
-    if cell:
-        check_cell(task, network, kinematics)
     task = resolve(task, network)
-    components = kinematics.components(network.dim)
     at = _Numbers(task, network, kinematics)
-    supported = _supported(task, components)
-    for port, terminal, dof, through in zip(
-        at.ports, at.terminals, at.dofs, at.through, strict=True
-    ):
-        measures_reaction = isinstance(terminal, Target) and through
-        if dof in supported and not measures_reaction:
-            raise InputError(
-                f"{name_of(terminal)} is about {place_of(port, components)}, which a support holds."
-            )
-    # The reaction of a support is read at a port, so the support becomes one.
-    supports_read = np.isin(at.dofs, supported) & (at.dofs >= 0)
-    supported = np.setdiff1d(supported, at.dofs[at.is_target & at.through])
+    supported, kept = _supported(task, at)
     given, there = _given(task, at)
     held, values = _imposed(at, given, there)
-    is_target = at.is_target
-    active = there[:, is_target]
-    wanted = np.where(active, given[:, is_target], 0.0)
-    if not active.any():
-        raise InputError("No example asks for any target.")
-    if not task.cost.has_values and any(t.match for t in task.targets):
-        raise InputError(f"A {task.cost.name} wants shares; no target can match another.")
-    if not task.cost.has_values and any(t.limit for t in task.targets):
-        raise InputError(f"A {task.cost.name} wants shares; no target can have a limit.")
-    units = np.array([p.unit for p in at.ports])
-    scale = _scale(at, np.where(there, given, 0.0))
-    unit, cost = units[is_target], task.cost
-    called(cost.check, f"cost {cost.name}: its check failed", wanted / unit, active)
-    if is_own(cost):
-        check_cost(cost, wanted / unit, active, scale / np.abs(unit))
+    sources, targets = np.flatnonzero(~at.is_target), np.flatnonzero(at.is_target)
+    scale = _scale(at, given)
+    wanted, active = given[:, targets], there[:, targets]
+    _check_cost(task, wanted, active, scale, at.units[targets])
     active.setflags(write=False)
-    # In units of the mean bond, in which movements and turns compare.
-    motions = kinematics.free_motions(network.nodes / network.lengths.mean(), network.periodic)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
-    kept = supports_read[at.first]
     # What is let go in the unloaded state does not hold the network.
-    gauge, grounded = _gauge(motions, supported, held & (kept | (not unloaded)), at, unloaded)
-    targets = [p for p, target in zip(at.ports, is_target, strict=True) if target]
+    gauge, grounded = _gauge(at, supported, held & (kept | (not unloaded)), unloaded)
     return Problem(
         network=network,
         task=task,
         kinematics=kinematics,
         ports=tuple(at.ports[k] for k in at.first),
-        drives=tuple(p for p, target in zip(at.ports, is_target, strict=True) if not target),
-        sources=at.port[~is_target],
-        loads=at.through[~is_target],
-        given=np.where(there, given, 0.0)[:, ~is_target],
-        acts=there[:, ~is_target],
-        answers=tuple(targets),
+        drives=tuple(at.ports[k] for k in sources),
+        sources=at.port[sources],
+        loads=at.through[sources],
+        given=given[:, sources],
+        acts=there[:, sources],
+        answers=tuple(at.ports[k] for k in targets),
         held=held,
         values=values,
-        targets=at.port[is_target],
+        targets=at.port[targets],
         wanted=wanted,
         active=active,
-        match=_match(at),
-        limit=np.array([_limit(p, t) for p, t in zip(at.ports, at.terminals, strict=True)])[
-            is_target
-        ],
-        through=at.through[is_target],
+        match=_match(at, targets),
+        limit=np.array([_limit(at.ports[k], at.terminals[k]) for k in targets]),
+        through=at.through[targets],
         scale=scale,
-        cell=cell,
-        supported=supported.astype(np.int64),
-        gauge=gauge.astype(np.int64),
+        cell=any(port.cell is not None for port in at.ports),
+        supported=supported,
+        gauge=gauge,
         relative=at.at_ports([_relative(t, unloaded) for t in at.terminals]),
         kept=kept,
         grounded=grounded,
@@ -129,6 +76,7 @@ class _Numbers:
         The source or target of every number, and its place and unit as that speaks of it. The unit
         is negative where it counts a difference the other way round than the port.
     through, is_target : (numbers,) bool arrays
+    units : (numbers,) array
     dofs, port : (numbers,) integer arrays
         Its degree of freedom, or -1, and which distinct port it is at.
     first : (ports,) integer array
@@ -140,24 +88,27 @@ class _Numbers:
     def __init__(self, task: Task, network: Network, kinematics: Kinematics) -> None:
         self.terminals: list[Terminal] = []
         self.ports: list[Port] = []
+        self.network, self.kinematics = network, kinematics
         self.components = kinematics.components(network.dim)
         places: dict[tuple, int] = {}
         first: list[int] = []
         port: list[int] = []
         for terminal in (*task.sources, *task.targets):
-            for there in ports_of(terminal, task, network, kinematics):
-                key = (frozenset(there.nodes), there.component, there.cell)
+            for there in terminal.kind.ports(Place(terminal, task, network, kinematics)):
+                key = (type(there), frozenset(there.nodes), there.component, there.cell)
+                first_there = self.ports[first[places[key]]] if key in places else there
+                (rows, vector), same = (p.rows(network, kinematics) for p in (there, first_there))
+                if not any(vector) and sorted(rows) != sorted(same[0]):
+                    there = replace(there, unit=-there.unit)
                 if key not in places:
                     places[key] = len(first)
                     first.append(len(port))
                 port.append(places[key])
                 self.terminals.append(terminal)
                 self.ports.append(there)
-                nodes = self.ports[first[places[key]]].nodes
-                if there.nodes != nodes and not len(kinematics.pair(network, *nodes)):
-                    self.ports[-1] = replace(there, unit=-there.unit)
         self.port, self.first = np.array(port, dtype=np.int64), np.array(first, dtype=np.int64)
-        self.through = np.array([_through(t, kinematics) for t in self.terminals])
+        self.units = np.array([p.unit for p in self.ports])
+        self.through = np.array([t.kind.through for t in self.terminals])
         self.is_target = np.array([isinstance(t, Target) for t in self.terminals])
         self.dofs = np.array([p.dof(len(self.components)) for p in self.ports], dtype=np.int64)
 
@@ -171,12 +122,7 @@ class _Numbers:
 
     def place(self, number: int) -> str:
         """Place of a number, as messages have it."""
-        return place_of(self.ports[number], self.components)
-
-
-def _through(terminal: Terminal, kinematics: Kinematics) -> bool:
-    """True for a terminal of a force, or of a quantity derived from one."""
-    return terminal.quantity in (kinematics.through, "stress", "modulus")
+        return self.ports[number].place(self.components)
 
 
 def _relative(terminal: Terminal, unloaded: bool) -> bool:
@@ -184,12 +130,43 @@ def _relative(terminal: Terminal, unloaded: bool) -> bool:
     return unloaded and getattr(terminal, "baseline", "unloaded") == "unloaded"
 
 
-def _supported(task: Task, known: tuple[str, ...]) -> NDArray[np.int64]:
-    dofs: list[int] = []
+def _supported(task: Task, at: _Numbers) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Degrees of freedom of supports, and a mask of the ports where their reaction is read.
+
+    There the support becomes a port.
+
+    Raises
+    ------
+    InputError
+        Where a source or target is about what a support holds.
+    """
+    known, dofs = at.components, set[int]()
     for number, support in enumerate(task.supports, 1):
         components = components_of(support.components, known, len(known), f"support {number}")
-        dofs += [len(known) * i + c for i in ids_of(support) for c in components]
-    return np.unique(np.array(dofs, dtype=np.int64))
+        dofs |= {len(known) * i + c for i in ids_of(support) for c in components}
+    reactions = at.is_target & at.through
+    there = np.isin(at.dofs, list(dofs))
+    for k in np.flatnonzero(there & ~reactions)[:1]:
+        raise InputError(
+            f"{at.terminals[k].full_name} is about {at.place(k)}, which a support holds."
+        )
+    return np.setdiff1d(list(dofs), at.dofs[reactions]).astype(np.int64), there[at.first]
+
+
+def _check_cost(
+    task: Task, wanted: NDArray, active: NDArray, scale: NDArray, units: NDArray
+) -> None:
+    """Raise InputError where the targets are not for the task's cost, or it is wrong."""
+    cost = task.cost
+    if not active.any():
+        raise InputError("No example asks for any target.")
+    if not cost.has_values and any(t.match for t in task.targets):
+        raise InputError(f"A {cost.name} wants shares; no target can match another.")
+    if not cost.has_values and any(t.limit for t in task.targets):
+        raise InputError(f"A {cost.name} wants shares; no target can have a limit.")
+    called(cost.check, f"cost {cost.name}: its check failed", wanted / units, active)
+    if is_own(cost):
+        check_cost(cost, wanted / units, active, scale / np.abs(units))
 
 
 def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
@@ -208,8 +185,7 @@ def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
         given = [example.get(name, terminal.value) for example in examples]
         there = np.array([value != "free" for value in given])
         block = np.ix_(there, where)
-        unit = np.array([at.ports[k].unit for k in where])
-        values[block] = _values(given, there, terminal, len(where)) * unit
+        values[block] = _values(given, there, terminal, len(where)) * at.units[where]
         on[block] = True
     return values, on
 
@@ -253,8 +229,8 @@ def _distinct(at: _Numbers, there: NDArray, numbers: NDArray, always: bool = Fal
             if always or both.any():
                 number = "" if always or both.all() else f"example {np.argmax(both) + 1}: "
                 raise InputError(
-                    f"{number}{name_of(at.terminals[second])} is the same as "
-                    f"{name_of(at.terminals[first])}: both are about {at.place(second)}."
+                    f"{number}{at.terminals[second].full_name} is the same as "
+                    f"{at.terminals[first].full_name}: both are about {at.place(second)}."
                 )
 
 
@@ -263,17 +239,17 @@ def _cannot_be_read(
 ) -> str:
     """Reason why a target cannot be learned, as a sentence."""
     example = int(np.argmax(wrong))
-    name, place, what = name_of(at.terminals[k]), at.place(k), at.terminals[k].quantity
+    name, place, what = at.terminals[k].full_name, at.place(k), at.terminals[k].quantity
     drives = [s for s in sources if there[example, s]]
     number = f"example {example + 1}: " if len(held) > 1 else ""
     if drives:
         return (
-            f"{number}{name} is the same as {name_of(at.terminals[drives[0]])}: both are about the "
-            f"{what} of {place}, which is given and not answered."
+            f"{number}{name} is the same as {at.terminals[drives[0]].full_name}: both are about "
+            f"the {what} of {place}, which is given and not answered."
         )
     if len(sources):
         return (
-            f"{number}{name} asks for the {what} of {name_of(at.terminals[sources[0]])}, which is "
+            f"{number}{name} asks for the {what} of {at.terminals[sources[0]].full_name}, which is "
             "free there."
         )
     return (
@@ -294,13 +270,7 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
             f"number{'s' if expected > 1 else ''}, not {len(numbers[wrong[0]])}."
         )
     values = np.array(numbers, dtype=float).reshape(-1, expected)
-    distance = terminal.quantity == "strain" and VOLUME not in terminal.cell_names
-    low = np.flatnonzero(distance & (values <= -1).any(axis=1))
-    if len(low):
-        raise InputError(
-            f"example {np.flatnonzero(there)[low[0]] + 1}: strain = {values[low[0]].min():g} of "
-            f"{terminal.name!r} would pull the nodes through one another; it must be above -1."
-        )
+    terminal.kind.check(values, terminal, np.flatnonzero(there) + 1)
     return np.tile(values, ports // expected)
 
 
@@ -310,28 +280,22 @@ def _limit(port: Port, terminal: Terminal) -> float:
     return float(((limit == "at_least") - (limit == "at_most")) * np.sign(port.unit))
 
 
-def _match(at: _Numbers) -> NDArray:
+def _match(at: _Numbers, targets: NDArray) -> NDArray:
     """Targets that shall match: two that name each other both approach their mean."""
-    columns = [
-        (terminal, port)
-        for terminal, port in zip(at.terminals, at.ports, strict=True)
-        if isinstance(terminal, Target)
-    ]
-    names = [terminal.name for terminal, _ in columns]
-    matrix = np.zeros((len(columns), len(columns)))
-    for a, (target, port) in enumerate(columns):
-        if target.match is None:
+    names = [at.terminals[k].name for k in targets]
+    matrix = np.zeros((len(targets), len(targets)))
+    for a, (k, target) in enumerate((k, at.terminals[k]) for k in targets):
+        if not isinstance(target, Target) or target.match is None:
             continue
         b = names.index(target.match)
-        other, other_port = columns[b]
+        other = at.terminals[targets[b]]
         if other.quantity != target.quantity or names.count(target.match) > 1:
-            what = "strains" if target.quantity == "strain" else f"single {target.quantity}s"
             raise InputError(
-                f"{name_of(target)} shall match {other.name!r}, which is about a {other.quantity}; "
-                f"only {what} can match."
+                f"{target.full_name} shall match {other.name!r}, which is about a "
+                f"{other.quantity}; only single numbers of one quantity can match."
             )
-        mutual = other.match == target.name
-        matrix[a, b] = (0.5 if mutual else 1.0) * port.unit / other_port.unit
+        mutual = getattr(other, "match", None) == target.name
+        matrix[a, b] = (0.5 if mutual else 1.0) * at.units[k] / at.units[targets[b]]
         if mutual:
             matrix[a, a] = 0.5
     return matrix
@@ -343,8 +307,7 @@ def _scale(at: _Numbers, everything: NDArray) -> NDArray:
     The size of what is wanted of the node (or pair) in the example; where that is zero, the largest
     of the target; where that is zero too, the largest of the kind anywhere.
     """
-    terminals, ports = at.terminals, at.ports
-    unit = np.abs([p.unit for p in ports])
+    terminals, ports, unit = at.terminals, at.ports, np.abs(at.units)
     largest: dict[str, float] = {}
     for k, terminal in enumerate(terminals):
         size = np.abs(everything[:, k]).max() / unit[k]
@@ -369,7 +332,7 @@ def _scale(at: _Numbers, everything: NDArray) -> NDArray:
 
 
 def _gauge(
-    motions: NDArray, supported: NDArray, held: NDArray, at: _Numbers, unloaded: bool
+    at: _Numbers, supported: NDArray, held: NDArray, unloaded: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Degrees of freedom to pin, and ports to ground, so that the network does not float.
 
@@ -377,6 +340,9 @@ def _gauge(
     sources displace, and those whose reaction is read, which may also be all that stops mechanisms.
     The rest is a gauge, which takes no force because what is left then balances itself.
     """
+    # In units of the mean bond, in which movements and turns compare.
+    places = at.network.nodes / at.network.lengths.mean()
+    motions = at.kinematics.free_motions(places, at.network.periodic)
     dofs = at.dofs[at.first]
     always = held.all(axis=0) & (dofs >= 0)
     grounded = np.flatnonzero(always)
@@ -389,9 +355,9 @@ def _gauge(
             when = " in every example" * (len(held) > 1)
             when = " when its sources let go" if unloaded else when
             raise InputError(
-                f"{name_of(at.terminals[number])} is about {at.place(number)}, but nothing holds "
+                f"{at.terminals[number].full_name} is about {at.place(number)}, but nothing holds "
                 f"the network as a whole{when}; add a [[supports]] table."
             )
     # Pivoted QR picks the degrees of freedom that stop the rigid motions most firmly.
     pivots = qr(floating.T, mode="r", pivoting=True)[1][: floating.shape[1]]
-    return pivots, grounded
+    return pivots.astype(np.int64), grounded

@@ -6,28 +6,38 @@ together with the force that is its partner. In every state of the network each 
 *held* at a value, and its force follows, or *loaded* with a force, and its value follows. Supports
 that never move are no ports; they are taken out of the equations altogether.
 
-:func:`resolve` finds the nodes that a task names by labels, sets and rough places, :func:`ports_of`
-the ports of each of its sources and targets.
+:func:`resolve` finds the nodes that a task names by labels, sets and rough places.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.attributes import node_ids
-from mechlearn.energies.kinematics import Displacements, Kinematics
+from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError, listed
-from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
+from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, multiplicity
 from mechlearn.network import Network, nearest_image
-from mechlearn.tasks.task import PLACES, Nodes, Source, Support, Task, Terminal, ids_of
+
+if TYPE_CHECKING:
+    from mechlearn.tasks.task import Nodes, Support, Task, Terminal
+
+#: Ways to say where a source or target is.
+PLACES = ("nodes", "near", "cell")
+#: Entries of a matrix: rows, columns and values.
+Entries = list[tuple[int, int, float]]
 
 
 @dataclass(frozen=True)
-class Port:
+class Port(ABC):
     """One scalar functional of the state: of a node, a pair of nodes, or the cell.
+
+    Its value is a linear functional of the state, a *raw row*, or the change of the length of a
+    vector of several.
 
     Attributes
     ----------
@@ -35,25 +45,25 @@ class Port:
         Name of the source or target.
     nodes : tuple of int
         One node, two of a pair, none of the cell.
-    component : int, optional
-        Which component of a node.
-    unit : float
-        The port's value, or force, over the user's quantity: a pair's distance for strains.
-    cell : str, optional
-        Which component of the cell's strain.
     names : tuple of str
         What the nodes are called; their ids where left out.
+    unit : float
+        The port's value, or force, over the user's quantity: a pair's distance for strains.
     length : float
         What its value is a strain of: a pair's distance, 1 of the cell; infinite where it is none.
+    component : int, optional
+        Which component of a node.
+    cell : str, optional
+        Which component of the cell's strain.
     """
 
     terminal: str
-    nodes: tuple[int, ...]
-    component: int | None
-    unit: float = 1.0
-    cell: str | None = None
+    nodes: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    unit: float = 1.0
     length: float = np.inf
+    component: int | None = None
+    cell: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.nodes):
@@ -61,67 +71,111 @@ class Port:
 
     def dof(self, width: int) -> int:
         """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""
-        return -1 if self.component is None else width * self.nodes[0] + self.component
+        return -1
+
+    @abstractmethod
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        """Entries of its raw rows, and the vector's components in the reference configuration.
+
+        These are zero where its value is a raw row. Columns are the degrees of freedom of the
+        nodes, then the components of the cell's strain.
+        """
+
+    @abstractmethod
+    def place(self, components: tuple[str, ...]) -> str:
+        """Place in messages; ``components`` are those of a node."""
+
+    def suffix(self, components: tuple[str, ...]) -> str:
+        """Part that tells it from others at its nodes, in names of outputs."""
+        return ""
+
+    def words(self, kinematics: Kinematics) -> tuple[str, str]:
+        """Words for its value and force where a source is there, such as strain and force."""
+        return kinematics.drop, kinematics.through
+
+    def factors(self, network: Network) -> tuple[float, float]:
+        """The port's value and force over what these words mean to the user."""
+        sign = float(np.sign(self.unit))
+        return sign * (self.length if np.isfinite(self.length) else 1.0), sign
 
 
-def ports_of(
-    terminal: Terminal, task: Task, network: Network, kinematics: Kinematics
-) -> list[Port]:
-    """The ports that a terminal is about, in the order of its numbers.
+class NodePort(Port):
+    """Component of a node's state."""
 
-    Raises
-    ------
-    InputError
-        Where its numbers, nodes and components do not go together.
-    """
-    if terminal.cell is not None:
-        return _cell_ports(terminal, task, network)
-    nodes, name = ids_of(terminal), name_of(terminal)
-    known = kinematics.components(network.dim)
-    single = not isinstance(terminal.value, list)
-    if not single and terminal.quantity == "strain":
-        raise InputError(f"{name}: the strain of a pair is one number, not a list.")
-    if single and (len(nodes) == 2 or len(known) > 1):
-        return [_pair(terminal, network, kinematics)]
-    if single and len(nodes) != 1:
-        raise InputError(
-            f"{name}: a {terminal.quantity} of one number needs one node, or a pair; write "
-            f"[{terminal.value}] for every one of the {len(nodes)} nodes."
-        )
-    places = len(known) - kinematics.rotations(network.dim)
-    components = components_of(terminal.components, known, places, name)
-    if not kinematics.turned and max(components) >= places:
-        raise InputError(
-            f"{name} is about a rotation; the joints of a solid can be held against turning by a "
-            "support, but are not turned, and their turns and moments are not read."
-        )
-    if np.size(terminal.value) != len(components):
-        raise InputError(
-            f"{name}: {terminal.quantity} has {np.size(terminal.value)} numbers where "
-            f"{len(components)} components need one each."
-        )
-    return [
-        Port(terminal.name, (i,), c, names=tuple(network.described([i])))
-        for i in nodes
-        for c in components
-    ]
+    component: int
+
+    @override
+    def dof(self, width: int) -> int:
+        return width * self.nodes[0] + self.component
+
+    @override
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        return [(0, self.dof(len(kinematics.components(network.dim))), 1.0)], [0.0]
+
+    @override
+    def place(self, components: tuple[str, ...]) -> str:
+        return f"{components[self.component]} of node {self.names[0]}"
+
+    @override
+    def suffix(self, components: tuple[str, ...]) -> str:
+        return f".{components[self.component]}" if len(components) > 1 else ""
+
+    @override
+    def words(self, kinematics: Kinematics) -> tuple[str, str]:
+        return kinematics.across, kinematics.through
 
 
-def _pair(terminal: Terminal, network: Network, kinematics: Kinematics) -> Port:
-    nodes, name = ids_of(terminal), name_of(terminal)
-    if len(nodes) != 2:
-        raise InputError(
-            f"{name}: a {terminal.quantity} of one number needs a pair of nodes, not {len(nodes)}."
-        )
-    if terminal.components is not None:
-        raise InputError(f"{name}: components go with a displacement, not with a pair.")
-    vector = kinematics.pair(network, *nodes)
-    if len(vector) and not np.any(vector):
-        raise InputError(f"{name}: nodes {listed(network.described(nodes))} lie on the same place.")
-    distance, names = float(np.linalg.norm(vector)), tuple(network.described(nodes))
-    if terminal.quantity != "strain":
-        return Port(terminal.name, tuple(nodes), None, names=names)
-    return Port(terminal.name, tuple(nodes), None, distance, names=names, length=distance)
+class PairPort(Port):
+    """Change of the distance of two nodes, or the difference of their potentials."""
+
+    @override
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        width, (a, b) = len(kinematics.components(network.dim)), self.nodes
+        vector = kinematics.pair(network, a, b)
+        if not len(vector):
+            return [(0, width * a, 1.0), (0, width * b, -1.0)], [0.0]
+        entries = [(c, width * b + c, 1.0) for c in range(len(vector))]
+        entries += [(c, width * a + c, -1.0) for c in range(len(vector))]
+        moved, last = affine_rows(vector), network.n_nodes * width
+        entries += [(c, last + k, moved[c, k]) for c, k in np.argwhere(moved).tolist()]
+        return entries, vector.tolist()
+
+    @override
+    def place(self, components: tuple[str, ...]) -> str:
+        return f"the pair of nodes {listed(self.names)}"
+
+
+class CellPort(Port):
+    """Component of the strain of a periodic cell."""
+
+    cell: str
+
+    @override
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        last = network.n_nodes * len(kinematics.components(network.dim))
+        weights = cell_functional(self.cell, network.dim)
+        return [(0, last + k, weights[k]) for k in np.flatnonzero(weights).tolist()], [0.0]
+
+    @override
+    def place(self, components: tuple[str, ...]) -> str:
+        return f"{self.cell} of the cell"
+
+    @override
+    def suffix(self, components: tuple[str, ...]) -> str:
+        return f".{self.cell}"
+
+    @override
+    def words(self, kinematics: Kinematics) -> tuple[str, str]:
+        return "strain", "stress"
+
+    @override
+    def factors(self, network: Network) -> tuple[float, float]:
+        return 1.0, volume(network) * multiplicity(self.cell)
+
+
+def volume(network: Network) -> float:
+    """Volume of the periodic cell."""
+    return abs(float(np.linalg.det(network.lattice_vectors)))
 
 
 def components_of(
@@ -142,113 +196,7 @@ def components_of(
     return [known.index(name) for name in names]
 
 
-def _cell_ports(terminal: Terminal, task: Task, network: Network) -> list[Port]:
-    names, many = terminal.cell_names, isinstance(terminal.value, list)
-    if np.size(terminal.value) != len(names) or many != isinstance(terminal.cell, list):
-        raise InputError(
-            f"{name_of(terminal)}: {terminal.quantity} = {terminal.value} needs one number for "
-            f"each of cell = {terminal.cell}."
-        )
-    volume = abs(float(np.linalg.det(network.lattice_vectors)))
-    ports = []
-    for name in names:
-        unit = 1.0
-        if terminal.quantity in ("stress", "modulus"):
-            unit = volume * multiplicity(name)
-        if terminal.quantity == "modulus":
-            unit *= multiplicity(name) * _imposed_strain(terminal, task, {name})[1]
-        if terminal.quantity == "poisson":
-            normal = {c for c in cell_components(network.dim) if multiplicity(c) == 1}
-            if name not in normal:
-                raise InputError(
-                    f"{name_of(terminal)}: poisson is of a normal strain, not {name!r}."
-                )
-            driven, strain = _imposed_strain(terminal, task, normal)
-            if driven == name:
-                raise InputError(
-                    f"{name_of(terminal)}: poisson is of a strain across the one that is imposed, "
-                    f"and {name!r} is imposed."
-                )
-            unit = -strain
-        ports.append(Port(terminal.name, (), None, unit, name, length=_length(name, network.dim)))
-    return ports
-
-
-def _length(name: str, dim: int) -> float:
-    """Reference length of a component of the cell's strain, for a cell of size 1."""
-    if name == VOLUME:
-        return float(dim)
-    return 1.0 if multiplicity(name) == 1 else np.inf
-
-
-def _imposed_strain(terminal: Terminal, task: Task, among: set[str]) -> tuple[str, float]:
-    """Strain component imposed by a source among some of a target."""
-    found: set[tuple[str, float]] = set()
-    for example in task.examples or [{}]:
-        if example.get(terminal.name) == "free":
-            continue
-        there = []
-        for source in task.sources:
-            value = example.get(source.name, source.value)
-            if source.quantity != "strain" or value == "free":
-                continue
-            strains = zip(source.cell_names, np.atleast_1d(value), strict=False)
-            there += [(str(c), float(v)) for c, v in strains if c in among]
-        found.update(there or [("", 0.0)])
-        if len(there) > 1:
-            break
-    if len(found) != 1 or not next(iter(found))[1]:
-        raise InputError(
-            f"{name_of(terminal)}: a {terminal.quantity} needs exactly one source that strains "
-            f"{' or '.join(sorted(among))} of the cell, by the same amount, not zero, wherever it "
-            "is asked for."
-        )
-    name, strain = found.pop()
-    return name, float(strain)
-
-
-def check_cell(task: Task, network: Network, kinematics: Kinematics) -> None:
-    """Raise InputError for a cell terminal without a deformable cell."""
-    if not network.periodic or not isinstance(kinematics, Displacements):
-        first = next(t for t in (*task.sources, *task.targets) if t.cell is not None)
-        what = "a finite one" if not network.periodic else "one of potentials"
-        raise InputError(
-            f"{name_of(first)} is about the cell of a periodic elastic network; this is {what}."
-        )
-    known = cell_components(network.dim)
-    for terminal in (*task.sources, *task.targets):
-        for name in terminal.cell_names:
-            if name not in (*known, VOLUME):
-                raise InputError(
-                    f"{name_of(terminal)}: cell = {name!r} is not known in {network.dim}D; known "
-                    f"are {listed([*known, VOLUME])}."
-                )
-        names = terminal.cell_names
-        if terminal.cell is not None and len(set(names)) < max(len(names), 1):
-            raise InputError(f"{name_of(terminal)}: cell names nothing, or a component twice.")
-        of_nodes = terminal.quantity == kinematics.across or isinstance(terminal.value, list)
-        if terminal.cell is None and of_nodes:
-            raise InputError(
-                f"{name_of(terminal)} is about a {terminal.quantity} of nodes, which in a cell "
-                "that deforms depends on where it is held; use the strain, or the force, of a pair."
-            )
-
-
-def name_of(terminal: Terminal) -> str:
-    """Name of a source or target in messages."""
-    return f"{'source' if isinstance(terminal, Source) else 'target'} {terminal.name!r}"
-
-
-def place_of(port: Port, components: tuple[str, ...]) -> str:
-    """Place of a port in messages; ``components`` are those of a node."""
-    if port.cell is not None:
-        return f"{port.cell} of the cell"
-    if port.component is None:
-        return f"the pair of nodes {listed(port.names)}"
-    return f"{components[port.component]} of node {port.names[0]}"
-
-
-def resolve(task: Task, network: Network) -> Task:
+def resolve(task: "Task", network: Network) -> "Task":
     """Task with explicit node ids everywhere.
 
     Raises
@@ -258,7 +206,7 @@ def resolve(task: Task, network: Network) -> Task:
     """
     task = at_sources(task)
     words = [f"support {k}" for k in range(1, len(task.supports) + 1)]
-    words += [name_of(t) for t in (*task.sources, *task.targets)]
+    words += [t.full_name for t in (*task.sources, *task.targets)]
     tables: list[Support | Terminal] = [*task.supports, *task.sources, *task.targets]
     explicit = [
         None if t.nodes is None else node_ids(t.nodes, network, what)
@@ -268,7 +216,7 @@ def resolve(task: Task, network: Network) -> Task:
     taken = {node for ids in explicit if ids is not None for node in ids}
     placed: list[Any] = []
     for table, ids, what in zip(tables, explicit, words, strict=True):
-        if isinstance(table, Terminal) and table.cell is not None:
+        if getattr(table, "cell", None) is not None:
             placed.append(table)
             continue
         if ids is None and (source := getattr(table, "source", None)) is not None:
@@ -285,7 +233,7 @@ def resolve(task: Task, network: Network) -> Task:
     )
 
 
-def at_sources(task: Task) -> Task:
+def at_sources(task: "Task") -> "Task":
     """Task in which targets that name a source have the places of that source."""
     places = {s.name: {n: getattr(s, n) for n in (*PLACES, "components")} for s in task.sources}
     targets = []
@@ -298,7 +246,7 @@ def at_sources(task: Task) -> Task:
     return task.model_copy(update={"targets": targets})
 
 
-def by_label(task: Task, network: Network) -> Task:
+def by_label(task: "Task", network: Network) -> "Task":
     """Resolved task with labels in place of ids that could be mistaken for labels."""
     if network.labels is None or not any(label.isdecimal() for label in network.labels):
         return task
@@ -312,11 +260,11 @@ def by_label(task: Task, network: Network) -> Task:
     return task.model_copy(update=parts)
 
 
-def _named(nodes: Nodes, network: Network) -> list[str]:
+def _named(nodes: "Nodes", network: Network) -> list[str]:
     return [n if isinstance(n, str) else network.label(n) for n in nodes]
 
 
-def _near(table: Support | Terminal, network: Network, taken: set[int], what: str) -> list[int]:
+def _near(table: "Support | Terminal", network: Network, taken: set[int], what: str) -> list[int]:
     """Free node, or pair of close unbonded nodes, nearest to a wanted place."""
     near = table.near or []
     if len(near) != network.dim:
@@ -327,9 +275,7 @@ def _near(table: Support | Terminal, network: Network, taken: set[int], what: st
         low = network.nodes.min(axis=0)
         place = low + np.asarray(near) * np.ptp(network.nodes, axis=0)
     free = np.setdiff1d(np.arange(network.n_nodes), sorted(taken))
-    pair = isinstance(table, Terminal) and (
-        table.strain is not None or isinstance(table.force, float)
-    )
+    pair = getattr(table, "of_pair", False)
     candidates = close_pairs(network, free) if pair else free[:, None]
     if len(candidates) == 0:
         raise InputError(f"{what}: no {'pair of nodes' if pair else 'node'} is left near {near}.")

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.energies.kinematics import Kinematics
-from mechlearn.fem.macroscopic_strain import affine_rows, cell_components, cell_functional
+from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.network import Network
 from mechlearn.tasks.costs import evaluate
 from mechlearn.tasks.ports import Port
-from mechlearn.tasks.task import RATIOS, Task
+from mechlearn.tasks.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +152,8 @@ class Problem:
         names = []
         for port in self.answers:
             nodes = {p.nodes for p in self.answers if p.terminal == port.terminal}
-            names.append(port.terminal + (f"[{port.names[0]}]" if len(nodes) > 1 else ""))
-            if port.component is not None and len(self.components) > 1:
-                names[-1] += f".{self.components[port.component]}"
-            if port.cell is not None:
-                names[-1] += f".{port.cell}"
+            where = f"[{port.names[0]}]" if len(nodes) > 1 else ""
+            names.append(port.terminal + where + port.suffix(self.components))
         return names
 
     @cached_property
@@ -180,7 +177,7 @@ class Problem:
         What is over the strain that is imposed, Poisson's ratios and moduli, is over as many times
         as much of it; at rest it is not defined, and nan.
         """
-        over = {t.name for t in self.task.targets if t.quantity in RATIOS}
+        over = {t.name for t in self.task.targets if t.kind.ratio}
         ratio = np.array([p.terminal in over for p in self.answers])
         return self.units * np.where(ratio, amplitude or np.nan, 1.0)
 
@@ -264,39 +261,16 @@ class Problem:
         spans : list of slices
             Which rows belong to each port.
         """
-        width, dim = len(self.components), self.network.dim
-        last = self.network.n_nodes * width
-        entries, reference, spans = [], [], []
-        row = 0
+        dim, last = self.network.dim, self.n_dofs
+        entries, reference, spans = list[tuple[int, int, float]](), list[float](), list[slice]()
         for port in self.ports:
-            if port.cell is not None:
-                weights = cell_functional(port.cell, dim)
-                entries += [(row, last + int(c), weights[c]) for c in np.flatnonzero(weights)]
-                reference.append(0.0)
-                spans.append(slice(row, row + 1))
-                row += 1
-                continue
-            if port.component is not None:
-                entries.append((row, width * port.nodes[0] + port.component, 1.0))
-                reference.append(0.0)
-                spans.append(slice(row, row + 1))
-                row += 1
-                continue
-            a, b = port.nodes
-            vector = self.kinematics.pair(self.network, a, b)
-            size = max(len(vector), 1)
-            for c in range(size):
-                sign = 1.0 if len(vector) else -1.0
-                entries += [(row + c, width * b + c, sign), (row + c, width * a + c, -sign)]
-            if self.cell:
-                moved = affine_rows(vector)
-                places = np.argwhere(moved).tolist()
-                entries += [(row + i, last + c, moved[i, c]) for i, c in places]
-            reference += list(vector) if len(vector) else [0.0]
-            spans.append(slice(row, row + size))
-            row += size
+            rows, vector = port.rows(self.network, self.kinematics)
+            first = len(reference)
+            entries += [(first + r, c, v) for r, c, v in rows if self.cell or c < last]
+            reference += vector
+            spans.append(slice(first, len(reference)))
         r, c, v = np.array(entries).T
-        shape = (row, last + (len(cell_components(dim)) if self.cell else 0))
+        shape = (len(reference), last + (len(cell_components(dim)) if self.cell else 0))
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
         return rows, np.array(reference), spans
 

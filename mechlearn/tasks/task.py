@@ -4,44 +4,33 @@ The classes here are the tables of a task file, key for key, and the arguments o
 once. They say *what* in the user's words; :mod:`mechlearn.tasks.problem` says it in numbers.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
-from mechlearn.network import LARGEST
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
+from mechlearn.tasks.ports import PLACES
+from mechlearn.tasks.quantities import Finite, Quantity, keyed, quantities
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
 #: What a source or target of the cell of a periodic network is about.
 CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume"]
-#: Words for what is imposed or asked for; which of them a network knows depends on its elements.
-Quantity = Literal[
-    "strain", "displacement", "force", "voltage", "current", "pressure", "flow", "charge",
-    "stress", "poisson", "modulus",
-]  # fmt: skip
-QUANTITIES = get_args(Quantity)
-#: Those that are over a strain that is imposed.
-RATIOS = ("poisson", "modulus")
 #: What a target that is measured from the unloaded network reads from the one that was given.
 ABSOLUTE = ("unpulled", "pulled")
 #: One value: a strain, or one number per component of a displacement or force.
 Value = float | list[float]
-#: Ways to say where a source or target is.
-PLACES = ("nodes", "near", "cell")
+#: Word for what is imposed or asked for; which of them a network knows depends on its elements.
+if TYPE_CHECKING:
+    Word = str
+else:
+    Word = Literal[tuple(quantities)]
 #: How limits of targets are written before their values.
 LIMITS = {"at_least": "≥ ", "at_most": "≤ "}
 
 
-def _squarable(value: float) -> float:
-    if abs(value) > LARGEST:
-        raise ValueError(f"{value:g} is beyond {LARGEST:g}, whose square is hardly a number")
-    return value
-
-
-Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 #: The id of a node or bond.
 Id = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 
@@ -86,8 +75,8 @@ class Support(Table):
         return self
 
 
-class Terminal(Table):
-    """Base of sources and targets: a place and a quantity.
+class _Place(Table):
+    """Place of a source or target.
 
     Parameters
     ----------
@@ -105,27 +94,6 @@ class Terminal(Table):
     components : list of "x", "y", "z", "rx", "ry", "rz", optional
         Which components a displacement or force lists; where left out all but rotations (a
         displacement of rz is an angle, a force on it a moment).
-    strain : float or list of float, optional
-        Change of a pair's distance over its reference distance; or of the cell, one number per
-        component (shear as in the tensor: half the change of the angle).
-    stress : float or list of float, optional
-        Of the cell, force over undeformed area; positive where it pulls.
-    displacement : list of float, optional
-        Displacement of a node, one number per component.
-    force : float or list of float, optional
-        Force on a node, one number per component; or one number for a pair, positive where it
-        pulls the nodes apart.
-    voltage : float or list of float, optional
-        Of one node; of the first node of a pair less that of the second; or, as a list of one
-        number, of every node.
-    current : float or list of float, optional
-        The same, of what flows in.
-    pressure : float or list of float, optional
-        As voltage, in channels.
-    flow : float or list of float, optional
-        As current, in channels.
-    charge : float or list of float, optional
-        As current, in capacitors.
     """
 
     name: str = ""
@@ -133,15 +101,20 @@ class Terminal(Table):
     near: list[Finite] | None = None
     cell: CellComponent | list[CellComponent] | None = None
     components: list[Component] | None = None
-    strain: Finite | list[Finite] | None = None
-    stress: Finite | list[Finite] | None = None
-    displacement: list[Finite] | None = None
-    force: Finite | list[Finite] | None = None
-    voltage: Finite | list[Finite] | None = None
-    current: Finite | list[Finite] | None = None
-    pressure: Finite | list[Finite] | None = None
-    flow: Finite | list[Finite] | None = None
-    charge: Finite | list[Finite] | None = None
+
+
+if TYPE_CHECKING:  # mypy does not see the keys
+
+    class _Imposed(_Place, extra="allow"):
+        pass
+else:
+    _Imposed = keyed(_Place, [q for q in quantities.values() if q.imposed])
+
+
+class Terminal(_Imposed):
+    """Base of sources and targets: a place and a quantity."""
+
+    side: ClassVar[str]
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -156,15 +129,35 @@ class Terminal(Table):
         return self.cell if isinstance(self.cell, list) else [self.cell] if self.cell else []
 
     @property
-    def quantities(self) -> list[str]:
+    def given(self) -> list[str]:
         """All quantities that have a value; exactly one is right."""
-        return [word for word in QUANTITIES if getattr(self, word, None) is not None]
+        return [word for word in quantities if getattr(self, word, None) is not None]
 
     @property
     def value(self) -> Value:
         """The value of that quantity."""
         value: Value = getattr(self, self.quantity)
         return value
+
+    @property
+    def kind(self) -> Quantity:
+        """Kind of that quantity."""
+        return quantities[self.quantity]
+
+    @property
+    def of_pair(self) -> bool:
+        """True if its place is a pair of nodes, as far as its value tells."""
+        return self.kind.pair and not isinstance(self.value, list)
+
+    @property
+    def ids(self) -> list[int]:
+        """Node ids, once its labels and places are resolved."""
+        return ids_of(self)
+
+    @property
+    def full_name(self) -> str:
+        """Name in messages, such as "source 'pull'"."""
+        return f"{self.side} {self.name!r}"
 
     if TYPE_CHECKING:
 
@@ -181,19 +174,28 @@ def ids_of(table: Support | Terminal) -> list[int]:
 class Source(Terminal):
     """Source: an imposed strain, displacement or voltage, or an applied force or current."""
 
+    side: ClassVar[str] = "source"
+
     @model_validator(mode="after")
     def _one_quantity(self) -> Self:
-        if len(self.quantities) != 1:
-            raise ValueError(f"a source needs exactly one of {', '.join(QUANTITIES[:-2])}")
+        if len(self.given) != 1:
+            known = [word for word, quantity in quantities.items() if quantity.imposed]
+            raise ValueError(f"a source needs exactly one of {', '.join(known)}")
         return self
 
     @property
     def quantity(self) -> str:
         """Name of the quantity, such as "strain"."""
-        return self.quantities[0]
+        return self.given[0]
 
 
-class Target(Terminal):
+if TYPE_CHECKING:
+    _Measured = Terminal
+else:
+    _Measured = keyed(Terminal, [q for q in quantities.values() if not q.imposed])
+
+
+class Target(_Measured):
     """Target: a wanted strain, displacement, voltage or reaction.
 
     Where a source imposes a displacement (strain, voltage, pressure), the target of a force
@@ -209,12 +211,6 @@ class Target(Terminal):
     quantity : "strain", "displacement" or another of these words, optional
         The word for what is read, where no value says it: of a target whose values are in the
         examples, given by value, or those of another one (match).
-    poisson : float or list of float, optional
-        Poisson's ratio: of a normal strain of the cell, less that strain over the one normal
-        strain that a source prescribes.
-    modulus : float or list of float, optional
-        Stress over strain of the component that a source strains: Young's modulus of xx, the
-        bulk modulus of volume; of xy over twice the strain, the shear modulus.
     match : str, optional
         Instead of a value: the target whose strain this one shall equal.
     limit : "at_least" or "at_most", optional
@@ -231,11 +227,10 @@ class Target(Terminal):
         or target of the kind.
     """
 
-    source: str | None = None
-    quantity: Quantity = None  # type: ignore[assignment]  # found after the rest
+    side: ClassVar[str] = "target"
 
-    poisson: Finite | list[Finite] | None = None
-    modulus: Finite | list[Finite] | None = None
+    source: str | None = None
+    quantity: Word = None  # type: ignore[assignment]  # found after the rest
     match: str | None = None
     limit: Literal["at_least", "at_most"] | None = None
     baseline: Literal["unloaded", "reference"] | None = None
@@ -248,18 +243,18 @@ class Target(Terminal):
         if not isinstance(data, dict) or "value" not in data or "quantity" not in data:
             return data
         word, rest = data["quantity"], {k: v for k, v in data.items() if k != "value"}
-        if word not in QUANTITIES or rest.get(word) is not None:
+        if word not in quantities or rest.get(word) is not None:
             return data
-        number = word == "displacement" and not isinstance(data["value"], list | tuple)
+        number = quantities[word].vector and not isinstance(data["value"], list | tuple)
         return rest | {word: [data["value"]] if number else data["value"]}
 
     @model_validator(mode="after")
     def _one_quantity(self) -> Self:
-        given = [*self.quantities, *(["match"] if self.match is not None else [])]
+        given = [*self.given, *(["match"] if self.match is not None else [])]
         if len(given) > 1 or not (given or self.quantity):
-            raise ValueError(f"a target needs exactly one of {', '.join(QUANTITIES)}, match")
+            raise ValueError(f"a target needs exactly one of {', '.join(quantities)}, match")
         word = self.quantity or ("strain" if self.match else given[0])
-        if self.quantities not in ([], [word]):
+        if self.given not in ([], [word]):
             raise ValueError(f"a target of quantity = {word!r} has no {given[0]}")
         object.__setattr__(self, "quantity", word)
         return self
@@ -345,7 +340,7 @@ class Task(Table):
                 f"target {name!r} reads at {target.source!r}, which is no source "
                 f"({', '.join(map(str, known)) or 'there is none'})"
             )
-        if target.quantities or target.match:
+        if target.given or target.match:
             return
         given = [e[name] for e in self.examples if e.get(name, "free") != "free"]
         if len(given) < sum(e.get(name) != "free" for e in self.examples) or not given:
@@ -354,6 +349,6 @@ class Task(Table):
                 "every one of the examples"
             )
         value: Any = given[0]
-        if target.quantity == "displacement" and not isinstance(value, list):
+        if target.kind.vector and not isinstance(value, list):
             value = [value]
         object.__setattr__(target, target.quantity, value)

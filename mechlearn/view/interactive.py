@@ -28,9 +28,10 @@ from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.tasks.ports import Port
+from mechlearn.tasks.ports import PairPort
+from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import Target
-from mechlearn.units import amount, typeset
+from mechlearn.units import typeset
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -303,7 +304,7 @@ class InteractiveView:
         """Marks of the task, and one for the nodes that are chosen."""
         if not self.chosen:
             return self._marks
-        port, none = Port("", tuple(self.chosen), None), np.zeros(1)
+        port, none = PairPort("", tuple(self.chosen)), np.zeros(1)
         target = Target(nodes=self.chosen, strain=0.0)
         return [*self._marks, Mark(target, (port,), none, False, self.moves, False, none)]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mechlearn.errors import InputError, brief, plain
+from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.task import Target, Task
 from mechlearn.view.interactive import InteractiveView
 
@@ -95,7 +96,9 @@ class LiveTraining:
             numbers = []
         if not numbers:
             raise InputError(f"{plain(brief(wanted))} should be a number, or one per component.")
-        value = numbers[0] if len(numbers) == 1 and self.quantity != "displacement" else numbers
+        value = (
+            numbers[0] if len(numbers) == 1 and not quantities[self.quantity].vector else numbers
+        )
         name = "-".join(view.run.network.named(view.chosen))
         target = Target(name=name, nodes=view.chosen, **{self.quantity: value})
         known = [s.name for s in task.sources] + [t.name for t in task.targets if not alone]

@@ -14,6 +14,7 @@ from mechlearn.extensions import load
 from mechlearn.parallel import size
 from mechlearn.render.captions import heading, percent
 from mechlearn.runs.run import Run
+from mechlearn.tasks.quantities import quantities
 from mechlearn.view.interactive import InteractiveView, check_example
 from mechlearn.view.live import LiveTraining, error_curve, shown_step
 
@@ -204,7 +205,7 @@ class Page:
         many = {1: "Node", 2: "Nodes"}.get(len(view.chosen))
         names = plain(listed(run.network.described(view.chosen)))
         state.chosen = f"{many} {names}" if many else "Click a node, or two that are a pair."
-        axes = f" ({', '.join('xyz'[: run.network.dim])})" * (live.quantity == "displacement")
+        axes = f" ({', '.join('xyz'[: run.network.dim])})" * quantities[live.quantity].vector
         state.quantity = f"{live.quantity}{axes}" if many else ""
         state.amplitude_text = f"{100 * view.amplitude:.0f} %"
         state.targets = [list(row) for row in view.targets()]

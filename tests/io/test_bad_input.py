@@ -210,7 +210,7 @@ CASES = {
         '[[targets]]\nname = "a"\nnodes = [18, 24]\nmatch = "b"\n'
         '[[targets]]\nname = "b"\nnodes = [3]\ndisplacement = [0.1, 0.0]\n'
         "[[supports]]\nnodes = [20, 21]\n",
-        r"only strains can match",
+        r"only single numbers of one quantity can match",
     ),
     "unknown energy": ("energy", '[energy]\nmodel = "sprong"\n', r"did you mean 'spring'"),
     "unknown energy key": ("energy", "[energy]\nstifness = 1.0\n", r"did you mean 'stiffness'"),
