@@ -56,14 +56,14 @@ class BaseModel:
     comm: MPI.Comm
     state: fem.Function
     local_free: NDArray[np.bool_]
-    _n_owned: int
+    n_owned: int
     _energy_form: fem.Form
     _force_form: fem.Form
     _vector: la.Vector
 
     def put_state(self, local: NDArray) -> None:
         """Set the state from owned degrees of freedom, and tell the neighbouring ranks."""
-        self.state.x.array[: self._n_owned] = local[: self._n_owned]
+        self.state.x.array[: self.n_owned] = local[: self.n_owned]
         self.state.x.scatter_forward()
 
     def _given(self, form: fem.Form) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class BaseModel:
 
     def local_force(self) -> NDArray[np.float64]:
         """``dU/du`` at the owned degrees of freedom, zero at supports."""
-        b, n = self._vector, self._n_owned
+        b, n = self._vector, self.n_owned
         force = b.array
         force[:] = 0
         fem.assemble_vector(force, self._force_form, **self._given(self._force_form))
@@ -105,7 +105,7 @@ class BaseModel:
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
         """Add springs to the ground, one per owned degree of freedom, to a stiffness matrix."""
         diagonal = matrix.createVecLeft()
-        diagonal.array[:] = springs[: self._n_owned]
+        diagonal.array[:] = springs[: self.n_owned]
         matrix.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
         diagonal.destroy()
 

@@ -23,10 +23,6 @@ class BondForms:
     ----------
     mesh : BondMesh
     energy : BondEnergy
-    places : int
-        How many numbers of a point's state are no rotations.
-    cell : int
-        How many components of the periodic cell's strain belong to the state; 0 where it is rigid.
 
     Attributes
     ----------
@@ -46,8 +42,11 @@ class BondForms:
         Of every cell: its energy, its strains.
     """
 
-    def __init__(self, mesh: BondMesh, energy: BondEnergy, places: int, cell: int) -> None:
-        self._mesh, self._element, self._places = mesh, energy, places
+    def __init__(self, mesh: BondMesh, energy: BondEnergy) -> None:
+        # A model is its own mesh, and would not be freed at once if its forms kept it.
+        self._domain, self._space, self._bond_of_cell = mesh.mesh, mesh.space, mesh.bond_of_cell
+        self._dim, self._places, self._turning = mesh.network.dim, mesh.places, mesh.turning
+        self._element, self.cell = energy, mesh.cell
         self._spaces: dict[tuple[int, ...], fem.FunctionSpace] = {}
         net, several = mesh.network, len(energy.strains)
         self._per_bond = self._space_of_cells()
@@ -61,14 +60,13 @@ class BondForms:
         direction = net.vectors / net.lengths[:, None]
         self._direction = self._of_bonds(direction)
         self._normals = tuple(self._of_bonds(n) for n in _normals(direction))
-        self.cell = cell
-        if cell:
-            of_cell = self._space_of_cells(cell)
+        if mesh.cell:
+            of_cell = self._space_of_cells(mesh.cell)
             self.cell_strain, self.cell_rate = fem.Function(of_cell), fem.Function(of_cell)
         self._dx = ufl.Measure("dx", domain=mesh.mesh, metadata={"quadrature_degree": 0})
         self._share = ufl.TestFunction(self._per_bond)
 
-        now = self._strains(self.state, self.cell_strain if cell else None)
+        now = self._strains(self.state, self.cell_strain if mesh.cell else None)
         named = dict(zip(energy.strains, now, strict=True))
         density = energy.energy(**named, length=self.length, **self.parameters)
         self._total = self._on_bonds(density)
@@ -86,14 +84,14 @@ class BondForms:
     def _space_of_cells(self, *shape: int) -> fem.FunctionSpace:
         if shape not in self._spaces:
             element = ("DG", 0, shape) if shape else ("DG", 0)
-            self._spaces[shape] = fem.functionspace(self._mesh.mesh, element)
+            self._spaces[shape] = fem.functionspace(self._domain, element)
         return self._spaces[shape]
 
     def _of_bonds(self, values: ArrayLike) -> fem.Function:
         """Numbers, or vectors, of the user's bonds as a function."""
         values = np.asarray(values, dtype=float)
         function = fem.Function(self._space_of_cells(*values.shape[1:]))
-        function.x.array[:] = values[self._mesh.bond_of_cell].ravel()
+        function.x.array[:] = values[self._bond_of_cell].ravel()
         return function
 
     def _on_bonds(self, density: Any) -> Any:
@@ -108,10 +106,10 @@ class BondForms:
         """Strains of a nodal motion, and of a cell strain."""
         # On intervals of length 1 the slope is the difference along the bond, wherever that is.
         jump, turn, rotation = w.dx(0), None, None
-        if self._places < self._mesh.width:
+        if self._turning:
             (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, w))
         if of_cell is not None:
-            jump = jump + ufl.dot(_tensor(of_cell, self._mesh.network.dim), self._vector)
+            jump = jump + ufl.dot(_tensor(of_cell, self._dim), self._vector)
         made = self._element.strain(
             Bond(
                 self._vector,
@@ -131,7 +129,7 @@ class BondForms:
     @cached_property
     def stiffness(self) -> fem.Form:
         """The second derivative of the energy by the state."""
-        motion = ufl.TrialFunction(self._mesh.space)
+        motion = ufl.TrialFunction(self._space)
         return compiled_form(ufl.derivative(self._force, self.state, motion))
 
     @cached_property
@@ -144,8 +142,8 @@ class BondForms:
         """Stresses and geometric stiffness."""
         pull = fem.Function(self.per_strain)
         work = ufl.replace(self._strain, {self._strain.arguments()[0]: pull})
-        force = ufl.derivative(work, self.state, ufl.TestFunction(self._mesh.space))
-        motion = ufl.TrialFunction(self._mesh.space)
+        force = ufl.derivative(work, self.state, ufl.TestFunction(self._space))
+        motion = ufl.TrialFunction(self._space)
         form = compiled_form(ufl.derivative(force, self.state, motion))
         if not self.cell:
             return pull, form, None
@@ -159,12 +157,12 @@ class BondForms:
     @cached_property
     def strain_of_motion(self) -> fem.Form:
         """Strains by motions from rest; of linear elements."""
-        return compiled_form(self._by_strain(self._strains(ufl.TrialFunction(self._mesh.space))))
+        return compiled_form(self._by_strain(self._strains(ufl.TrialFunction(self._space))))
 
     @cached_property
     def strain_by_motion(self) -> fem.Form:
         """The derivative of the strains by the state."""
-        motion = ufl.TrialFunction(self._mesh.space)
+        motion = ufl.TrialFunction(self._space)
         return compiled_form(ufl.derivative(self._strain, self.state, motion))
 
     @cached_property

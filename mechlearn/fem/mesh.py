@@ -6,6 +6,7 @@ image. So the mesh is a mere row of unit intervals, one for every cell, and whic
 is in the map of degrees of freedom alone, which is spread over ranks here.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from mechlearn.fem.macroscopic_strain import strain_tensors
+from mechlearn.energies.kinematics import Kinematics
+from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
 from mechlearn.fenics import MPI, basix_ufl, dolfinx, fem, mesh, ufl
 from mechlearn.linalg.solver import BorderedMatrix
 from mechlearn.network import Network
 
 
 class BondMesh:
-    """Line cells of bonds, equally divided, and the function space of states.
+    """Line cells of bonds, equally divided, the function space of states, and maps to and from it.
 
     *Points* are the network's nodes, then those inside bonds, bond by bond. A rank owns some points
     and the cells of the bonds that start at its nodes.
@@ -30,13 +32,26 @@ class BondMesh:
     network : Network
     segments : int
         Cells of a bond.
-    width : int
-        How many numbers a point's state has.
+    kinematics : Kinematics
+        What a point's state is.
+    held : iterable of int
+        Degrees of freedom ``width * node + component`` that never move.
     comm : MPI communicator
         Over which cells and points are spread.
+    cell : bool
+        Whether the cell of a periodic network deforms. Its strain is then the last few degrees of
+        freedom of the first rank.
 
     Attributes
     ----------
+    width : int
+        How many numbers a point's state has.
+    places : int
+        How many of them are no rotations.
+    turning : bool
+        Whether any is.
+    cell : int
+        How many components the cell's strain has as part of the state; 0 where the cell is rigid.
     cells, points : (cells, 2) integer and (points, d) arrays
         The two points of every cell, bond by bond, and where they are at rest; whole on every rank.
     mesh : dolfinx.mesh.Mesh
@@ -51,10 +66,24 @@ class BondMesh:
         The first cell of every bond that this rank owns, and the bond's number.
     dof_of_local : (owned dofs,) integer array
         Degrees of freedom ``width * point + component``.
+    local_free, local_turns : (owned dofs,) bool arrays
+        Which degrees of freedom no support holds, and which are rotations, or strains of the cell.
     """
 
-    def __init__(self, network: Network, segments: int, width: int, comm: MPI.Comm) -> None:
-        self.network, self.segments, self.width, self.comm = network, segments, width, comm
+    def __init__(
+        self,
+        network: Network,
+        segments: int,
+        kinematics: Kinematics,
+        held: Iterable[int],
+        comm: MPI.Comm,
+        cell: bool,
+    ) -> None:
+        self.network, self.segments, self.comm = network, segments, comm
+        self.cell = len(cell_components(network.dim)) if cell else 0
+        self.width = len(kinematics.components(network.dim))
+        self.places = self.width - kinematics.rotations(network.dim)
+        self.turning = self.places < self.width
         self.cells, self.points = _divided(network, segments)
         place, owner = _spread(network, comm.size)
         bonds = np.flatnonzero(owner[network.edges[:, 0]] == comm.rank)
@@ -63,6 +92,11 @@ class BondMesh:
         self._make_mesh((segments * bonds[:, None] + np.arange(segments)).ravel())
         inner = np.repeat(owner[network.edges[:, 0]], segments - 1)
         self._make_space(np.r_[place, network.n_nodes + np.arange(len(inner))], np.r_[owner, inner])
+        self.held = np.unique(np.fromiter(held, dtype=np.int64))
+        of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
+        self.local_free: NDArray[np.bool_] = np.r_[~np.isin(self.dof_of_local, self.held), of_cell]
+        self.local_turns = np.r_[self.dof_of_local % self.width >= self.places, of_cell]
+        self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
 
     def _make_mesh(self, mine: NDArray[np.int64]) -> None:
         comm, count = self.comm, len(mine)
@@ -110,9 +144,9 @@ class BondMesh:
         self.n_owned = d * int(end - start)
         self.dof_of_local = (d * order[start:end, None] + np.arange(d)).ravel()
 
-    def supports(self, held: NDArray[np.int64]) -> list[fem.DirichletBC]:
+    def supports(self) -> list[fem.DirichletBC]:
         """Dirichlet conditions at supports, one per component."""
-        d, conditions = self.width, []
+        d, held, conditions = self.width, self.held, list[fem.DirichletBC]()
         for c in range(d):
             blocks = self._block_of_node[held[held % d == c] // d]
             dofs = np.sort(blocks[blocks >= 0] * d + c).astype(np.int32)
@@ -131,27 +165,78 @@ class BondMesh:
             return local.take(self._place_of_bond, axis=-1, mode="clip")
         out = np.zeros((*local.shape[:-1], self.network.n_edges))
         out[..., self.owned_bonds] = local
-        return self._summed(out)
+        return self._over_ranks(out)
+
+    def to_local_bonds(self, values: NDArray) -> NDArray[np.float64]:
+        """Values of all bonds, shape (..., m), as those of owned bonds."""
+        return values[..., self.owned_bonds]
 
     def to_points(self, local: NDArray) -> NDArray[np.float64]:
         """Owned degrees of freedom, (dofs, ...), as (points, width, ...) on every rank."""
         out = np.zeros((len(self.points) * self.width, *local.shape[1:]))
         out[self.dof_of_local] = local[: self.n_owned]
-        return self._summed(out).reshape(len(self.points), self.width, *local.shape[1:])
+        return self._over_ranks(out).reshape(len(self.points), self.width, *local.shape[1:])
+
+    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
+        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank.
+
+        Nodes of a cell that deforms are taken along by it, about their centre.
+        """
+        out = self.to_points(local)[: self.network.n_nodes]
+        if self.cell:
+            x = self.network.nodes - self.network.nodes.mean(axis=0)
+            tensors = strain_tensors(self.cell_strain(local), self.network.dim)
+            out[:, : self.places] += np.einsum("ij...,nj->ni...", tensors, x)
+        return out
+
+    def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
+        """The components of the cell's strain in a state (owned dofs, ...), on every rank."""
+        return self._border.split(local)[1]
 
     def to_local(self, per_point: NDArray) -> NDArray[np.float64]:
         """A field in the order of points, shape (points, width), as owned degrees of freedom."""
         return per_point.reshape(-1)[self.dof_of_local]
 
+    def pack(self, local: NDArray) -> NDArray[np.float64]:
+        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it.
+
+        Where the cell deforms, all numbers of the points and then those of its strain.
+        """
+        points = self.to_points(local)
+        if not self.cell:
+            return points
+        return np.concatenate([points.reshape(-1, *local.shape[1:]), self.cell_strain(local)])
+
+    def unpack(self, whole: NDArray) -> NDArray[np.float64]:
+        """The owned degrees of freedom of a :meth:`pack`."""
+        if not self.cell:
+            return self.to_local(whole)
+        return self._border.join(self.to_local(whole[: -self.cell]), whole[-self.cell :])
+
+    def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
+        """Linear functionals of the nodes' degrees of freedom, restricted to those owned here.
+
+        Supports do not move, so their columns are dropped.
+        """
+        columns, nodes = functionals.tocsc(), self.network.n_nodes * self.width
+        of_nodes, of_cell = columns[:, :nodes], columns[:, nodes:]
+        of_nodes.resize(functionals.shape[0], len(self.points) * self.width)
+        mine = of_nodes[:, self.dof_of_local]
+        if self.cell and self.comm.rank == 0:
+            mine = sparse.hstack([mine, of_cell])
+        return sparse.csr_array(mine * self.local_free)
+
     def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
         """Rows of a block of columns, owned ones completed by ghosts."""
+        if self.comm.size == 1:
+            return columns
         swap = fem.Function(self.space).x
         out = np.empty((len(swap.array), columns.shape[1]))
         for k, column in enumerate(columns.T):
             swap.array[: self.n_owned] = column[: self.n_owned]
             swap.scatter_forward()
             out[:, k] = swap.array
-        return out
+        return np.vstack([out, self.cell_strain(columns)]) if self.cell else out
 
     def over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
         """Sums of cell values (k, cells) over every owned bond."""
@@ -161,7 +246,7 @@ class BondMesh:
         sums = np.zeros((len(per_cell), self.network.n_edges))
         for row, cells in zip(sums, per_cell, strict=True):
             np.add.at(row, self.bond_of_cell[: self.n_cells], cells)
-        return self._summed(sums)[:, self.owned_bonds]
+        return self._over_ranks(sums)[:, self.owned_bonds]
 
     def per_cell(self, form: fem.Form, **given: Any) -> NDArray[np.float64]:
         """A form with one or several numbers per cell, (k, owned cells).
@@ -188,99 +273,10 @@ class BondMesh:
         n_all = d * (blocks.size_local + blocks.num_ghosts)
         return sparse.csr_array((values, columns, rows), (len(rows) - 1, n_all))
 
-    def _summed(self, out: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _over_ranks(self, out: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.comm.size > 1:
             self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.SUM)
         return out
-
-
-class Numbering:
-    """Maps between the user's order and the distributed one, of the unknowns of a model of bonds.
-
-    Subclasses set the attributes, which are those of :class:`mechlearn.fem.model.Model`.
-    """
-
-    network: Network
-    comm: MPI.Comm
-    width: int
-    places: int
-    cell: int
-    points: NDArray[np.float64]
-    local_free: NDArray[np.bool_]
-    _mesh: BondMesh
-    _border: BorderedMatrix
-
-    def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
-        """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
-        return self._mesh.to_bonds(local)
-
-    def to_local_bonds(self, values: NDArray) -> NDArray[np.float64]:
-        """Values of all bonds, shape (..., m), as those of owned bonds."""
-        return values[..., self._mesh.owned_bonds]
-
-    def to_points(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom, (dofs, ...), as (points, width, ...) on every rank."""
-        return self._mesh.to_points(local)
-
-    def to_local(self, per_point: NDArray) -> NDArray[np.float64]:
-        """A field in the order of points, shape (points, width), as owned degrees of freedom."""
-        return self._mesh.to_local(per_point)
-
-    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank.
-
-        Nodes of a cell that deforms are taken along by it, about their centre.
-        """
-        out = self.to_points(local)[: self.network.n_nodes]
-        if self.cell:
-            x = self.network.nodes - self.network.nodes.mean(axis=0)
-            tensors = strain_tensors(self.cell_strain(local), self.network.dim)
-            out[:, : self.places] += np.einsum("ij...,nj->ni...", tensors, x)
-        return out
-
-    def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
-        """The components of the cell's strain in a state (owned dofs, ...), on every rank."""
-        return self._border.split(local)[1]
-
-    def cells_in_order(self) -> NDArray[np.int64]:
-        """Owned cells bond by bond in the user's order; on one rank."""
-        return self._mesh.cells_in_order()
-
-    def pack(self, local: NDArray) -> NDArray[np.float64]:
-        """A state (owned dofs, ...) whole on every rank, as :meth:`to_points` has it.
-
-        Where the cell deforms, all numbers of the points and then those of its strain.
-        """
-        points = self.to_points(local)
-        if not self.cell:
-            return points
-        return np.concatenate([points.reshape(-1, *local.shape[1:]), self.cell_strain(local)])
-
-    def unpack(self, whole: NDArray) -> NDArray[np.float64]:
-        """The owned degrees of freedom of a :meth:`pack`."""
-        if not self.cell:
-            return self.to_local(whole)
-        return self._border.join(self.to_local(whole[: -self.cell]), whole[-self.cell :])
-
-    def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
-        """Linear functionals of the nodes' degrees of freedom, restricted to those owned here.
-
-        Supports do not move, so their columns are dropped.
-        """
-        columns, nodes = functionals.tocsc(), self.network.n_nodes * self.width
-        of_nodes, of_cell = columns[:, :nodes], columns[:, nodes:]
-        of_nodes.resize(functionals.shape[0], len(self.points) * self.width)
-        mine = of_nodes[:, self._mesh.dof_of_local]
-        if self.cell and self.comm.rank == 0:
-            mine = sparse.hstack([mine, of_cell])
-        return sparse.csr_array(mine * self.local_free)
-
-    def with_ghosts(self, columns: NDArray) -> NDArray[np.float64]:
-        """Rows of a block of columns, owned ones completed by ghosts."""
-        if self.comm.size == 1:
-            return columns
-        out = self._mesh.with_ghosts(columns)
-        return np.vstack([out, self.cell_strain(columns)]) if self.cell else out
 
 
 def _divided(network: Network, segments: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

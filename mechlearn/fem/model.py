@@ -23,16 +23,15 @@ from mechlearn.fem.assembly import (
     SparseProduct,
 )
 from mechlearn.fem.forms import BondForms, BorderForms
-from mechlearn.fem.macroscopic_strain import cell_components
-from mechlearn.fem.mesh import BondMesh, Numbering
+from mechlearn.fem.mesh import BondMesh
 from mechlearn.fem.superposition import AtRest, BondResponse, BondSuperposition
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.linalg.solver import BorderedMatrix, BorderedSolver, DirectSolver
+from mechlearn.linalg.solver import BorderedSolver, DirectSolver
 from mechlearn.network import Network
 from mechlearn.parallel import total
 
 
-class Model(Numbering, BaseModel):
+class Model(BondMesh, BaseModel):
     """Energy, forces, stiffness and local sensitivities of a network.
 
     Parameters
@@ -57,22 +56,9 @@ class Model(Numbering, BaseModel):
     ----------
     state : dolfinx.fem.Function
         The state at which everything is evaluated: displacements, or potentials.
-    width : int
-        How many numbers a node's state has.
-    places : int
-        How many of them are no rotations.
-    turning : bool
-        Whether any is.
-    cell : int
-        How many components the cell's strain has as part of the state; 0 where the cell is rigid.
-    cells, points : (cells, 2) integer and (points, d) arrays
-        The two points of every cell, bond by bond, and where they are at rest; those of the network
-        first. Whole on every rank.
-    local_turns : (owned dofs,) bool array
-        Which degrees of freedom are rotations, or strains of the cell.
 
-    Bonds may be divided into several cells; see :class:`mechlearn.fem.mesh.BondMesh` for points,
-    and for who owns what.
+    Others are those of :class:`mechlearn.fem.mesh.BondMesh`, which says who owns what, and what the
+    points are where bonds are divided into several cells.
     """
 
     def __init__(
@@ -83,24 +69,12 @@ class Model(Numbering, BaseModel):
         comm: MPI.Comm = MPI.COMM_WORLD,
         cell: bool = False,
     ) -> None:
-        energy = energy.in_dimension(network.dim)
-        self.network, self.energy, self.comm = network, energy, comm
-        self.cell = len(cell_components(network.dim)) if cell else 0
-        self.held = np.unique(np.fromiter(held, dtype=np.int64))
-        kinematics = energy.kinematics
-        self.width = len(kinematics.components(network.dim))
-        self.places = self.width - kinematics.rotations(network.dim)
-        self.turning = self.places < self.width
-        self._mesh = on = BondMesh(network, energy.segments, self.width, comm)
-        self.cells, self.points, self._n_owned = on.cells, on.points, on.n_owned
-        self._forms = forms = BondForms(on, energy, self.places, self.cell)
-        self.state, self._vector = forms.state, la.vector(on.space.dofmap.index_map, self.width)
+        self.energy = energy = energy.in_dimension(network.dim)
+        super().__init__(network, energy.segments, energy.kinematics, held, comm, cell)
+        self._forms = forms = BondForms(self, energy)
+        self.state, self._vector = forms.state, la.vector(self.space.dofmap.index_map, self.width)
         self._energy_form, self._force_form = forms.energy, forms.force
-        self._supports, self._mine = on.supports(self.held), slice(on.n_cells)
-        of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
-        self.local_free = np.r_[~np.isin(on.dof_of_local, self.held), of_cell]
-        self.local_turns = np.r_[on.dof_of_local % self.width >= self.places, of_cell]
-        self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
+        self._supports, self._mine = self.supports(), slice(self.n_cells)
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._by_bonds = energy.linear and comm.size == 1
         if not self._by_bonds:
@@ -112,8 +86,8 @@ class Model(Numbering, BaseModel):
 
     @cached_property
     def _bond_stiffness(self) -> BondStiffness:
-        strains, free = len(self.energy.strains), self.local_free[: self._n_owned]
-        operator = self._mesh.operator(self._forms.strain_of_motion)
+        strains, free = len(self.energy.strains), self.local_free[: self.n_owned]
+        operator = self.operator(self._forms.strain_of_motion)
         return BondStiffness(operator, strains, free, self.width)
 
     @property
@@ -140,7 +114,7 @@ class Model(Numbering, BaseModel):
         for name, each in given.items():
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
-            each.take(self._mesh.bond_of_cell, out=of_cells, mode="clip")
+            each.take(self.bond_of_cell, out=of_cells, mode="clip")
         self._changed.update(parameters)
         self._packed.renew()
         return None
@@ -148,7 +122,7 @@ class Model(Numbering, BaseModel):
     def solver(self, *, definite: bool) -> DirectSolver | BorderedSolver:
         """Linear solver for the model."""
         # The sparse part of a matrix with a border is definite where the whole is.
-        turns = self.local_turns[: self._n_owned]
+        turns = self.local_turns[: self.n_owned]
         arm = (
             np.where(turns, self.network.lengths.mean(), 1.0) if self.width > self.places else None
         )
@@ -157,7 +131,7 @@ class Model(Numbering, BaseModel):
 
     def get(self, name: str) -> NDArray[np.float64]:
         """A parameter of the bonds in the user's order."""
-        return self.to_bonds(self._forms.values[name][self._mesh.first_cells])
+        return self.to_bonds(self._forms.values[name][self.first_cells])
 
     def unstrained(self) -> AtRest:
         """Derivatives of the owned cells' energies at rest, with the parameters as they are now."""
@@ -186,7 +160,7 @@ class Model(Numbering, BaseModel):
         if expected is not None:
             pull, form, border = self._forms.geometric
             change = self._at(expected).stresses() - self._at(self._cell_strains()).stresses()
-            pull.x.array.reshape(-1, len(change))[: self._mesh.n_cells] = change.T
+            pull.x.array.reshape(-1, len(change))[: self.n_cells] = change.T
             self._assembled.add(form)
             if border:
                 self._assemble_border(border, add=True)
@@ -194,8 +168,8 @@ class Model(Numbering, BaseModel):
 
     def _assemble_border(self, forms: BorderForms, *, add: bool = False) -> None:
         """Stiffness rows of the macroscopic strain, at the state."""
-        border, (columns, corner) = self._border, forms.assemble(self._mesh, self._vector)
-        columns *= self.local_free[: self._n_owned, None]
+        border, (columns, corner) = self._border, forms.assemble(self, self._vector)
+        columns *= self.local_free[: self.n_owned, None]
         corner = total(self.comm, corner)
         border.B = border.B + columns if add else columns
         border.C = border.C + corner if add else corner
@@ -218,7 +192,7 @@ class Model(Numbering, BaseModel):
         if not self.cell:
             return force
         return self._border.join(
-            force, total(self.comm, self._mesh.per_cell(self._forms.border.force).sum(axis=1))
+            force, total(self.comm, self.per_cell(self._forms.border.force).sum(axis=1))
         )
 
     @override
@@ -253,7 +227,7 @@ class Model(Numbering, BaseModel):
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
         """Add springs to the ground, at degrees of freedom in the user's order, to a matrix."""
-        mine = np.flatnonzero(np.isin(self._mesh.dof_of_local, list(dofs)))
+        mine = np.flatnonzero(np.isin(self.dof_of_local, list(dofs)))
         for dof in (mine + matrix.getOwnershipRange()[0]).astype(PETSc.IntType):
             matrix.setValues([dof], [dof], [stiffness], addv=PETSc.InsertMode.ADD_VALUES)
         matrix.assemble()
@@ -286,19 +260,19 @@ class Model(Numbering, BaseModel):
 
     def _operator(self, form: fem.Form) -> sparse.csr_array:
         """Strains by moves of the nodes, as a form of test and trial functions, and of the cell."""
-        of_nodes = self._mesh.operator(form)
+        of_nodes = self.operator(form)
         if not self.cell:
             return of_nodes
         rate, columns = self._forms.cell_rate.x.array.reshape(-1, self.cell), []
         for unit in np.eye(self.cell):
             rate[:] = unit
-            columns.append(self._mesh.per_cell(self._forms.strain_by_cell).T.ravel())
+            columns.append(self.per_cell(self._forms.strain_by_cell).T.ravel())
         return sparse.csr_array(sparse.hstack([of_nodes, np.array(columns).T]))
 
     @override
     def energy_at_rest(self) -> float:
         each = self.unstrained()()
-        here = each.sum() if isinstance(each, np.ndarray) else each * self._mesh.n_cells
+        here = each.sum() if isinstance(each, np.ndarray) else each * self.n_cells
         return float(total(self.comm, here))
 
     @override
@@ -316,7 +290,7 @@ class Model(Numbering, BaseModel):
     def local_tensions(self) -> NDArray[np.float64]:
         """Partner of the first strain (tension, current) of every owned bond; mean of its cells."""
         per_cell = self._at(self._cell_strains()).stresses()[:1]
-        return self._mesh.over_bonds(per_cell)[0] / self.energy.segments
+        return self.over_bonds(per_cell)[0] / self.energy.segments
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
         """``du_i/dL_i`` of every owned bond at the state, displacements kept fixed."""
@@ -329,7 +303,7 @@ class Model(Numbering, BaseModel):
 
     def local_strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         """Rates of :meth:`local_strains` for a ``rate`` of the state (owned dofs)."""
-        return self._mesh.over_bonds(self._strain_rates(rate))
+        return self.over_bonds(self._strain_rates(rate))
 
     def _cell_strains(self) -> NDArray[np.float64]:
         """Strains of owned cells at the state, (k, cells)."""
@@ -337,7 +311,7 @@ class Model(Numbering, BaseModel):
 
     def _strain_rates(self, rate: NDArray) -> NDArray[np.float64]:
         self._put_rate(rate)
-        return self._mesh.per_cell(self._forms.strain_rate)
+        return self.per_cell(self._forms.strain_rate)
 
     def bond_response(self, strains: NDArray) -> BondResponse:
         """Derivatives of the energies of owned bonds at given strains, (k, examples, bonds)."""
@@ -349,13 +323,13 @@ class Model(Numbering, BaseModel):
         return BondResponse(self.energy, self.unstrained().parameters, strains)
 
     def _put_rate(self, rate: NDArray) -> None:
-        self._forms.rate.x.array[: self._n_owned] = rate[: self._n_owned]
+        self._forms.rate.x.array[: self.n_owned] = rate[: self.n_owned]
         self._forms.rate.x.scatter_forward()
         if self.cell:
             self._forms.cell_rate.x.array.reshape(-1, self.cell)[:] = self.cell_strain(rate)
 
     def _summed(self, form: fem.Form) -> NDArray[np.float64]:
-        return self._mesh.over_bonds(self._per_cell(form))
+        return self.over_bonds(self._per_cell(form))
 
     def _per_cell(self, form: fem.Form) -> NDArray[np.float64]:
-        return self._mesh.per_cell(form, **self._given(form))
+        return self.per_cell(form, **self._given(form))

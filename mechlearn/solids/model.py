@@ -107,7 +107,7 @@ class SolidModel(BaseModel):
         self.meshes += 1
         struts = Struts(self.network, rounded_widths(width), self.energy.hinge)
         self.domain = Domain(struts, self.energy.mesh_size, self.energy.order, self.comm)
-        self._n_owned = self.domain.owned_blocks * self.places
+        self.n_owned = self.domain.owned_blocks * self.places
         self._forms = forms = SolidForms(self.domain, self.energy)
         self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
         self.matrix = fem.petsc.create_matrix(forms.stiffness)
@@ -116,7 +116,7 @@ class SolidModel(BaseModel):
         self._vector = la.vector(self.domain.space.dofmap.index_map, self.places)
         self.patches = self.domain.patches()
         self._supports = Supports(self.patches[self.held], self.comm)
-        self.local_free = np.ones(self._n_owned, dtype=bool)
+        self.local_free = np.ones(self.n_owned, dtype=bool)
         self.local_turns = ~self.local_free
         self._fill()
 
@@ -144,15 +144,13 @@ class SolidModel(BaseModel):
         if "width" in parameters and not self.domain.accepts(self._values["width"]):
             self.remeshed += 1
             old, carrier = self.domain, fem.Function(self.domain.space)
-            owned = self._n_owned
+            owned = self.n_owned
             self._build(self._values["width"])
 
             def carried(local: NDArray) -> NDArray[np.float64]:
                 carrier.x.array[:owned] = local
                 carrier.x.scatter_forward()
-                return self.obeyed(
-                    old.interpolate_to(carrier.x.array, self.domain)[: self._n_owned]
-                )
+                return self.obeyed(old.interpolate_to(carrier.x.array, self.domain)[: self.n_owned])
 
             return carried
         self._fill()
@@ -191,19 +189,19 @@ class SolidModel(BaseModel):
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
         """Displacements and turns of the nodes, (n, width, ...), of owned degrees of freedom."""
-        out = self.comm.allreduce(self.patches @ local[: self._n_owned], op=MPI.SUM)
+        out = self.comm.allreduce(self.patches @ local[: self.n_owned], op=MPI.SUM)
         out = out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
         out[:, self.places :] /= self._grown.reshape(-1, *[1] * (out.ndim - 1))
         return out
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
         """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank."""
-        return np.concatenate(self.comm.allgather(local[: self._n_owned]))
+        return np.concatenate(self.comm.allgather(local[: self.n_owned]))
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The part of :meth:`pack` that this rank owns."""
         first = self.domain.space.dofmap.index_map.local_range[0] * self.places
-        return whole[first : first + self._n_owned]
+        return whole[first : first + self.n_owned]
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
         """Functionals of nodal displacements as functionals of the owned dofs.
@@ -255,7 +253,7 @@ class SolidModel(BaseModel):
         whole = sparse.hstack(self.comm.allgather(own), format="csr")
         rows = sparse.csr_array(own.T @ whole)
         rows.sort_indices()
-        sizes = (self._n_owned, self.matrix.size[0])
+        sizes = (self.n_owned, self.matrix.size[0])
         csr = (rows.indptr.astype(PETSc.IntType), rows.indices.astype(PETSc.IntType), rows.data)
         out = PETSc.Mat().createAIJ((sizes, sizes), bsize=self.places, csr=csr, comm=self.comm)
         out.assemble()
@@ -271,12 +269,12 @@ class SolidModel(BaseModel):
 
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions of the owned dofs: near-nullspace for multigrid."""
-        x = self.domain.places[: self._n_owned // self.places] - self.network.nodes.mean(axis=0)
+        x = self.domain.places[: self.n_owned // self.places] - self.network.nodes.mean(axis=0)
         return [motion.ravel() for motion in translations(x) + spins(x)]
 
     def local_strains(self) -> NDArray[np.float64]:
         """Change of the distance of every strut's joints, (1, m); to first order where linear."""
-        u = self.to_nodes(self.state.x.array[: self._n_owned])[:, : self.places]
+        u = self.to_nodes(self.state.x.array[: self.n_owned])[:, : self.places]
         net = self.network
         change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
         if self.energy.linear:
@@ -322,7 +320,7 @@ class SolidModel(BaseModel):
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """Directional derivative of :meth:`local_sensitivity` along ``rate`` (owned dofs)."""
-        self._forms.rate.x.array[: self._n_owned] = rate
+        self._forms.rate.x.array[: self.n_owned] = rate
         self._forms.rate.x.scatter_forward()
         return self._to_struts(name, self._forms.sensitivity_rate(name))
 

@@ -34,7 +34,7 @@ def check(net, energy, cell=False):
                 np.testing.assert_array_equal(given["coeffs"][key], fresh[key])
                 alike += 1
         np.testing.assert_array_equal(
-            model.local_strains(), model._mesh.over_bonds(model._mesh.per_cell(forms.strain))
+            model.local_strains(), model.over_bonds(model.per_cell(forms.strain))
         )
     assert alike
 
@@ -79,7 +79,7 @@ def test_forms_are_compiled_once_and_keep_no_mesh(plane, torus, energy, monkeypa
         expected = fem.assemble_vector(fem.form(model._forms._force)).array
         np.testing.assert_array_equal(fem.assemble_vector(model._forms.force).array, expected)
         assert np.any(expected)
-        return weakref.ref(model._mesh.mesh)
+        return weakref.ref(model.mesh)
 
     check_force(plane)
     monkeypatch.setattr(fem, "compile_form", None)
