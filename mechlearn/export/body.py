@@ -1,15 +1,16 @@
 """Parts as closed triangulated surfaces by manifold3d: extruded in 2D, round struts in 3D."""
 
+from itertools import product
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.export.part import Part, lowest, silhouette
 from mechlearn.extensions import load
-from mechlearn.solids import facets
+from mechlearn.solids.kernels import Kernel, Manifolds
+from mechlearn.solids.struts import Rod
 
 if TYPE_CHECKING:
     from trimesh import Trimesh
@@ -38,11 +39,8 @@ def surface(part: Part) -> "Trimesh":
         Where the surface is not closed, or is of several bodies.
     """
     manifold, trimesh = optional("manifold3d"), optional("trimesh")
-    pieces, cuts = (_plane if part.dim == 2 else _space)(manifold, part)
-    body = manifold.Manifold.batch_boolean(pieces, manifold.OpType.Add)
-    if cuts:
-        body = manifold.Manifold.batch_boolean([body, *cuts], manifold.OpType.Subtract)
-    body = body.simplify(DETAIL)
+    kernel = Manifolds(manifold, SIDES)
+    body = kernel.union(*bodies(part, kernel)).simplify(DETAIL)
     mesh = _as_printed(trimesh, body.to_mesh64())
     check_closed(mesh)
     return mesh
@@ -81,95 +79,59 @@ def check_closed(mesh: "Trimesh") -> None:
         raise SolveError(f"The part is {bodies} bodies, not one; make struts wider (largest).")
 
 
-# -- in the plane ------------------------------------------------------------------------------
-
-
-def _plane(manifold: ModuleType, part: Part) -> tuple[list, list]:
-    """Solids to unite and to subtract."""
-    shape = silhouette(part)
-    rings = [shape.exterior, *shape.interiors]
-    contours = [np.asarray(ring.coords)[:-1, :2] for ring in rings]
-    section = manifold.CrossSection(contours, manifold.FillRule.EvenOdd)
-    body = manifold.Manifold.extrude(section, part.thickness)
-    if not part.options.base:
-        return [body], []
-    base, top = part.options.base, part.options.base + part.gap
-    low, high = np.array(shape.bounds).reshape(2, 2)
-    plate = manifold.Manifold.cube([*(high - low), base]).translate([*low, 0.0])
-    posts, holes = [], []
-    for (x, y), radius in zip(part.struts.network.nodes[part.supported], part.posts, strict=True):
-        post = manifold.Manifold.cylinder(top + part.thickness / 2, radius, -1, SIDES)
-        posts.append(post.translate([x, y, 0]))
-        if part.options.hole:
-            hole = manifold.Manifold.cylinder(
-                top + 2 * part.thickness, part.options.hole / 2, -1, SIDES
-            )
-            holes.append(hole.translate([x, y, -part.thickness / 2]))
-    return [body.translate([0, 0, top]), plate, *posts], holes
-
-
-# -- in space ----------------------------------------------------------------------------------
-
-
-def rods(part: Part) -> list[tuple[NDArray, NDArray]]:
+def rods(part: Part) -> list[Rod]:
     """Every strut as places along it and radii there, in mm; linear in between.
 
     A fillet is a cone from the joint, as wide as it, to the strut at that distance from the joint.
     """
     struts, fillet = part.struts, part.options.fillet
-    net = struts.network
-    stations = struts.stations
-    half = struts.profile(stations)[0] / 2
+    if not fillet:
+        return struts.rods
     out = []
-    for (i, j), length, width in zip(net.edges, net.lengths, struts.width, strict=True):
-        place, radius = stations * length, half * width
-        if fillet:
-            ends = [(0.0, struts.joint_radius[i]), (length, struts.joint_radius[j])]
-            reach = [r + fillet for _, r in ends]
-            if sum(reach) < length:
-                more = np.unique([*place, reach[0], length - reach[1]])
-                radius = np.interp(more, place, radius)
-                place = more
-                for (at, r), far in zip(ends, reach, strict=True):
-                    away = np.abs(place - at)
-                    foot = np.interp(abs(at - far), place, radius)
-                    cone = r + (foot - r) * away / far
-                    radius = np.where(away < far, np.maximum(radius, cone), radius)
+    joints = struts.joint_radius[struts.network.edges]
+    for (place, radius), radii in zip(struts.rods, joints, strict=True):
+        length, reach = place[-1], radii + fillet
+        if reach.sum() < length:
+            more = np.unique([*place, reach[0], length - reach[1]])
+            place, radius = more, np.interp(more, place, radius)
+            for at, r, far in zip((0.0, length), radii, reach, strict=True):
+                away = np.abs(place - at)
+                foot = np.interp(abs(at - far), place, radius)
+                cone = r + (foot - r) * away / far
+                radius = np.where(away < far, np.maximum(radius, cone), radius)
         out.append((place, radius))
     return out
 
 
-def _space(manifold: ModuleType, part: Part) -> tuple[list, list]:
-    make, net = manifold.Manifold, part.struts.network
-    starts, axes = net.nodes[net.edges[:, 0]], part.struts.axes
-    pieces = facets.balls(manifold, net.nodes, part.struts.joint_radius, SIDES)
-    pieces += facets.rods(manifold, starts, axes, rods(part), SIDES)
-    if not part.options.base:
-        return pieces, []
-    base, floor = part.options.base, lowest(part) - part.gap
-    low, high = plate_corners(part)
-    pieces.append(make.cube([*(high - low), base]).translate([*low, floor - base]))
-    for node, radius in zip(net.nodes[part.supported], part.posts, strict=True):
-        post = make.cylinder(node[2] - floor + base / 2, radius, -1, SIDES)
-        pieces.append(post.translate([node[0], node[1], floor - base / 2]))
-    holes = []
-    if part.options.hole:
-        for x, y in hole_places(part):
-            hole = make.cylinder(3 * base, part.options.hole / 2, -1, SIDES)
-            holes.append(hole.translate([x, y, floor - 2 * base]))
-    return pieces, holes
+def bodies(part: Part, kernel: Kernel) -> tuple[list, list]:
+    """Bodies of a geometry kernel to unite, and to subtract: sheet or struts, plate, posts, holes.
 
-
-def plate_corners(part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Corners of the base plate, beyond the part by twice its hole diameter."""
-    nodes, radius = part.struts.network.nodes[:, :2], part.struts.joint_radius[:, None]
-    margin = 2 * (part.options.hole or 0.0)
-    return (nodes - radius).min(axis=0) - margin, (nodes + radius).max(axis=0) + margin
-
-
-def hole_places(part: Part) -> list[tuple[float, float]]:
-    """Centres of the holes in the corners of the base plate."""
-    low, high = plate_corners(part)
-    hole = part.options.hole or 0.0
-    a, b = low + hole, high - hole
-    return [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]
+    In the plane every supported node has a hole; in space there are four in the corners of the
+    base plate, which reaches beyond the part by twice their diameter.
+    """
+    nodes, joints = part.struts.network.nodes, part.struts.joint_radius[:, None]
+    held = nodes[part.supported]
+    base, hole = part.options.base or 0.0, part.options.hole or 0.0
+    if part.dim == 2:
+        shape = silhouette(part)
+        floor, bottom = 0.0, base + part.gap if base else 0.0
+        tops, roof = np.full(len(held), bottom + part.thickness / 2), bottom + part.thickness
+        made = kernel.sheet(shape, bottom, part.thickness)
+        low, high = np.array(shape.bounds).reshape(2, 2)
+        drilled = held.tolist()
+    else:
+        floor = lowest(part) - part.gap - base
+        tops, roof = held[:, 2], floor + base
+        balls, struts = kernel.struts(part.struts, rods(part))
+        made = balls + struts
+        low = (nodes - joints).min(axis=0)[:2] - 2 * hole
+        high = (nodes + joints).max(axis=0)[:2] + 2 * hole
+        drilled = [*product(*zip(low + hole, high - hole, strict=True))]
+    if not base:
+        return made, []
+    made += kernel.box([*low, floor], [*high, floor + base])
+    for (x, y), top, radius in zip(held[:, :2], tops, part.posts, strict=True):
+        # Into plate and part, but no further: faces that coincide are hard to unite.
+        made += kernel.post(x, y, floor + base / 2, top, radius)
+    cuts = [kernel.post(x, y, floor - base, roof + base, hole / 2) for x, y in drilled if hole]
+    return made, [body for cut in cuts for body in cut]

@@ -13,6 +13,7 @@ from mechlearn.export.body import optional
 from mechlearn.export.options import Options
 from mechlearn.export.part import make_part, silhouette
 from mechlearn.io.writing import write_file
+from mechlearn.solids import outline
 
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
@@ -32,7 +33,7 @@ def write(run: "Run", path: Path, options: Options) -> str:
             raise InputError(
                 f"kerf = {options.kerf:g} mm is wider than a hole between struts; use a finer cut."
             )
-    rings = [np.asarray(ring.coords)[:-1, :2] for ring in (shape.exterior, *shape.interiors)]
+    rings = outline.rings(shape)
     drawing = {".dxf": _dxf, ".svg": _svg}[path.suffix.lower()](rings, plain(run.setup.title, 200))
     write_file(path, drawing.encode())
     sides = " x ".join(f"{side:.4g}" for side in np.ptp(rings[0], axis=0))

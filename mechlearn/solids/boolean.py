@@ -9,21 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
-from mechlearn.io.isolated import Crash, call_isolated, cpu_limit
+from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.solids.struts import Struts
 
-#: Dimensions and tags of bodies in gmsh.
-Bodies = list[tuple[int, int]]
 #: How often a union is tried, with bodies turned another way each time.
 TRIES = 5
-#: Seconds of the processor that a union may take: at least, and for every face of its bodies. A
-#: good one takes a quarter of that; a bad one may take hours.
-PATIENCE = (5.0, 0.1)
-#: How far out in a ball, over its radius, the rims of the rods that end in it may lie.
-INSIDE = 0.985
 
 
 def first_success[T](make: Callable[..., T], struts: Struts, *given: Any, tries: int = TRIES) -> T:
@@ -80,51 +72,3 @@ def sharpest_angle(struts: Struts) -> str:
         f"Bonds {min(a, b)} and {max(a, b)} meet at the smallest angle, {angle:.3g} degrees, at "
         f"node {node}: make struts thinner, or leave one of the two out."
     )
-
-
-def shortened_rod(
-    place: NDArray, radius: NDArray, first: float, last: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rod that ends inside its balls instead of at their centres, for robust intersections.
-
-    Rods of a joint then cross each other less, too; the union is the same.
-
-    Parameters
-    ----------
-    place, radius : arrays
-        Places along the rod, from the centre of one ball to that of the other, and radii there.
-    first, last : float
-        Radii of the balls.
-    """
-    ends = []
-    for ball, away in ((first, place), (last, place[-1] - place[::-1])):
-        thick = radius if away is place else radius[::-1]
-        x = np.linspace(0, min(ball, 0.4 * place[-1]), 101)
-        far = np.hypot(x, np.interp(x, away, thick))
-        ends.append(x[np.flatnonzero(far <= max(INSIDE * ball, far.min()))[-1]])
-    low, high = ends[0], place[-1] - ends[1]
-    kept = np.unique([low, *place[(place > low) & (place < high)], high])
-    return kept, np.interp(kept, place, radius)
-
-
-def rotate_bodies(
-    occ: Any, bodies: Bodies, centre: NDArray, axis: NDArray | None, attempt: int
-) -> None:
-    """Rotate bodies of revolution in gmsh about their axes: by random angles after attempt one.
-
-    As OpenCASCADE makes them, poles and seams of many lie in one plane: good for meshes, bad for
-    unions. ``axis`` is that through ``centre`` about which the bodies are round; None where any is.
-    """
-    if attempt:
-        rng = np.random.default_rng([attempt, *(tag for _, tag in bodies)])
-        about = rng.normal(size=3) if axis is None else axis
-        occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
-
-
-def union(occ: Any, first: Bodies, others: Bodies) -> Bodies:
-    """Boolean union of bodies; ends its process if it is slow, so to be called isolated."""
-    if not others:
-        return first
-    least, each = PATIENCE
-    with cpu_limit(least + each * len(occ.getEntities(2))):
-        return occ.fuse(first, others)[0]

@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import SolveError
 from mechlearn.network import Network
-from mechlearn.solids import facets
-from mechlearn.solids.boolean import (
-    check_volume,
-    first_success,
-    rotate_bodies,
-    shortened_rod,
-    union,
-)
+from mechlearn.solids import kernels
+from mechlearn.solids.boolean import check_volume, first_success
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.patches import CORNERS, FACES, patch_of
 from mechlearn.solids.struts import JOINT, Struts
@@ -156,7 +150,7 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     if net.dim == 2:
         points, cells, level = _meshed(_draw_plane, drawn, size)
     else:
-        made = _draw_space, drawn, size, facets.volume(drawn)
+        made = _draw_space, drawn, size, kernels.volume(drawn)
         points, cells, level = first_success(_meshed, drawn, *made)
     return SolidMesh(struts, unit * points, cells, level)
 
@@ -202,20 +196,14 @@ def _draw_plane(gmsh: ModuleType, struts: Struts, size: float) -> None:
         add.addPoint(x, y, 0.0, 2 * size * half)
         for (x, y), half in zip(rim.points, rim.half_width, strict=True)
     ]
-    loops = []
-    for loop in rim.loops:
-        corners = tags[loop]
-        following = corners[1:] + corners[:1]
-        lines = [add.addLine(a, b) for a, b in zip(corners, following, strict=True)]
-        loops.append(add.addCurveLoop(lines))
+    loops = [kernels.loop(add, tags[corners]) for corners in rim.loops]
     centres, patches = [], []
     for centre, radius, joint in zip(
         struts.network.nodes, struts.patch_radius, struts.joint_radius, strict=True
     ):
         wanted = 2 * size * joint / JOINT
         corners = [add.addPoint(*x, 0.0, wanted) for x in centre + radius * CORNERS[2]]
-        sides = [add.addLine(corners[a], corners[b]) for a, b in FACES[2]]
-        loops.append(add.addCurveLoop(sides))
+        loops.append(kernels.loop(add, corners))
         patches.append(add.addPlaneSurface(loops[-1:]))
         centres.append(add.addPoint(*centre, 0.0, wanted))
     add.addPlaneSurface(loops)
@@ -227,19 +215,8 @@ def _draw_plane(gmsh: ModuleType, struts: Struts, size: float) -> None:
 
 def _draw_space(gmsh: ModuleType, struts: Struts, size: float, wanted: float, attempt: int) -> None:
     net, occ = struts.network, gmsh.model.occ
-    balls, rods = [], []
-    for centre, radius in zip(net.nodes, struts.joint_radius, strict=True):
-        balls.append((3, occ.addSphere(*centre, radius)))
-        rotate_bodies(occ, balls[-1:], centre, None, attempt)
-    ends = struts.joint_radius[net.edges]
-    for (i, _), axis, length, width, radii in zip(
-        net.edges, struts.axes, net.lengths, struts.width, ends, strict=True
-    ):
-        place, radius = shortened_rod(np.array([0.0, length]), np.full(2, width / 2), *radii)
-        start, along = net.nodes[i] + place[0] * axis, (place[-1] - place[0]) * axis
-        rods.append((3, occ.addCylinder(*start, *along, radius[0])))
-        rotate_bodies(occ, rods[-1:], start, axis, attempt)
-    bodies = union(occ, balls, rods)
+    kernel = kernels.OpenCascade(occ, attempt, halves=False)
+    bodies = kernel.union(*kernel.struts(struts, struts.rods))
     check_volume(sum(occ.getMass(*body) for body in bodies), wanted, LOST)
     if len(bodies) != 1:
         raise SolveError(f"The solid is {len(bodies)} bodies, not one.")

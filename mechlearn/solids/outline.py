@@ -45,6 +45,11 @@ def optional(module: str) -> ModuleType:
     return load(module, "solids", "Solids need")
 
 
+def rings(shape: Any) -> list[NDArray[np.float64]]:
+    """Corners of a polygon of shapely: of its outer ring, then of those of its holes."""
+    return [np.asarray(ring.coords)[:-1, :2] for ring in (shape.exterior, *shape.interiors)]
+
+
 def strut_polygons(struts: Struts) -> NDArray:
     """One shapely polygon per strut, flat at its ends."""
     shapely = optional("shapely")
@@ -85,11 +90,7 @@ def outline(struts: Struts) -> Outline:
     InputError
         Where struts overlap that do not meet at a node.
     """
-    shapely = optional("shapely")
-    whole = silhouette(struts)
-    rings = [shapely.get_exterior_ring(whole)]
-    rings += [shapely.get_interior_ring(whole, k) for k in range(whole.interiors.__len__())]
-    corners = [_tidied(struts, shapely.get_coordinates(ring)[:-1]) for ring in rings]
+    corners = [_tidied(struts, ring) for ring in rings(silhouette(struts))]
     ends = np.cumsum([len(c) for c in corners])
     loops = [slice(end - len(c), end) for c, end in zip(corners, ends, strict=True)]
     points = np.vstack(corners)

@@ -21,6 +21,8 @@ from mechlearn.network import Network
 #: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
 #: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
 JOINT = 1.1
+#: Places along a rod, and its radii there.
+Rod = tuple[NDArray[np.float64], NDArray[np.float64]]
 #: How far from the node the corners of its patch lie, over the joint's radius: 0.42 of a strut's
 #: width, so that a clamp yields about as much as the joint is stiffer than the struts' axes say.
 PATCH = 0.765
@@ -131,6 +133,13 @@ class Struts:
             return np.array([0.0, 1.0])
         ramp = self.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
         return np.concatenate([[0.0], ramp, 1 - ramp[::-1], [1.0]])
+
+    @property
+    def rods(self) -> list[Rod]:
+        """Every strut as places along it and radii there, linear in between."""
+        place, half = self.stations, self.profile(self.stations)[0] / 2
+        each = zip(self.network.lengths, self.width, strict=True)
+        return [(place * length, half * width) for length, width in each]
 
     # -- points --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from mechlearn.io.isolated import Crash, call_isolated
 from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
-from mechlearn.solids import boolean, facets
+from mechlearn.solids import boolean, kernels
 from mechlearn.solids.contact import overlaps, rod_overlaps
 from mechlearn.solids.domain import SIDES, mesh_and_velocity
 from mechlearn.solids.materials import density
@@ -133,7 +133,7 @@ def test_no_strut_is_lost_in_space():
     struts = hard_to_unite()
     drawn, _ = mesh_and_velocity(struts, 1.0)
     assert set(drawn.strut) == set(range(struts.network.n_edges))
-    assert volumes(drawn.points, drawn.cells).sum() == pytest.approx(facets.volume(struts), 0.03)
+    assert volumes(drawn.points, drawn.cells).sum() == pytest.approx(kernels.volume(struts), 0.03)
 
 
 def test_the_volume_of_round_struts_is_right():
@@ -144,7 +144,7 @@ def test_the_volume_of_round_struts_is_right():
     inside = np.sqrt(ball**2 - r**2)  # from here on, the rod is all there is
     lens = np.pi * (ball**2 * inside - inside**3 / 3)  # of half a ball, up to there
     exact = np.pi * r**2 * (length - 2 * inside) + 2 * (2 / 3 * np.pi * ball**3 + lens)
-    assert facets.volume(struts) == pytest.approx(exact, rel=2e-4)
+    assert kernels.volume(struts) == pytest.approx(exact, rel=2e-4)
 
 
 def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
@@ -169,7 +169,7 @@ def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
         raise lost[0]
 
     monkeypatch.setattr(boolean, "call_isolated", always_loses)
-    monkeypatch.setattr(facets, "volume", lambda struts: 1.01 * volume)
+    monkeypatch.setattr(kernels, "volume", lambda struts: 1.01 * volume)
     volume = volumes(mesh.points, mesh.cells).sum()
     with pytest.raises(SolveError, match=r"lost some of the struts.*Bonds \d and \d meet at"):
         make_mesh(struts, 1.0)
