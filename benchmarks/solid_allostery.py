@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import mechlearn as ml
-from mechlearn.render.marks import marks
 from mechlearn.render.solid import draw_solid
 from mechlearn.runs.config import RuleTable, read_setup
 from mechlearn.runs.training import train_setup
@@ -21,12 +20,12 @@ TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"
 
 
 def solved(run: ml.Run, mesh_size: float):
-    """The model of a learned network on a mesh of that size, its free state, and what it reads."""
+    """The system of a learned network on a mesh of that size, its free state, and what it reads."""
     energy = dataclasses.replace(run.energy, mesh_size=mesh_size)
     system = ml.System(run.network, run.problem, energy, **run.learned)
     solver = system.equilibrium
     free = solver.free()
-    return system.model, free, float(solver.outputs(free)[0, 0] / run.problem.units[0])
+    return system, free, float(solver.outputs(free)[0, 0] / run.problem.units[0])
 
 
 def main(folder: Path | None) -> None:
@@ -37,7 +36,7 @@ def main(folder: Path | None) -> None:
         run = train_setup(setup)
         seconds = time.perf_counter() - began
         row = run.targets[0]
-        model, free, fine = solved(run, run.energy.mesh_size / 2)
+        system, free, fine = solved(run, run.energy.mesh_size / 2)
         print(
             f"{rule.name}: {run.network.n_edges} struts, ratio {row['initial'] / 0.05:+.4f} -> "
             f"{row['reached'] / 0.05:+.4f} (wanted {row['wanted'] / 0.05:+.2f}), relative error "
@@ -47,8 +46,10 @@ def main(folder: Path | None) -> None:
             flush=True,
         )
         if folder:
-            nodes = {mark.colour: mark.nodes for mark in marks(run.problem)}
-            draw_solid(model, free.fields()[:, 0], folder / f"{rule.name}.png", marks=nodes)
+            path = folder / f"{rule.name}.png"
+            draw_solid(
+                system.model, system.problem, free.fields()[:, 0], path, title=run.setup.title
+            )
 
 
 if __name__ == "__main__":

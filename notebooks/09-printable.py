@@ -52,10 +52,10 @@ print(table(found))
 
 
 # %%
-def drawing(model: object, state: np.ndarray) -> Image.Image:
+def drawing(*solid: object) -> Image.Image:
     """The solid in a state, coloured by its strain energy."""
     with tempfile.TemporaryDirectory() as folder:
-        picture = draw_solid(model, state, Path(folder) / "solid.png", width=700)
+        picture = draw_solid(*solid, Path(folder) / "solid.png", size=(960, 600))
         return Image.open(io.BytesIO(picture.read_bytes())).convert("RGB")
 
 

@@ -193,7 +193,7 @@ def verify(
         }
         found = verification.verify(loaded, made, **options)
         say(verification.table(found))
-        verification.write(found, output)
+        verification.write(found, output, loaded.setup.title)
         if tune:
             tuned = verification.tune(loaded, made, steps=steps, tolerance=tolerance, **options)
             on_first(lambda: tuned.save(within(output, "tuned"), overwrite=True))

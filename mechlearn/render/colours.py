@@ -11,6 +11,8 @@ QUIET = "#5B626D"
 SOURCE, TARGET, SUPPORT = "#E8590C", "#C2188B", INK
 BOND, GHOST, CELL, RIM = "#7D8590", "#BCC2CB", "#939AA5", "#4A5059"
 REMOVED = "#8A919C"
+#: Energies are shown over so many powers of ten.
+DECADES = 4.0
 
 
 def rgb(colour: str) -> NDArray[np.uint8]:

@@ -209,12 +209,9 @@ def state_fields(system: "System", answer: "Response") -> StateFields:
 
 
 def body(model: "SolidModel", field: NDArray) -> Body:
-    """The cells of a solid in a state (owned dofs) of its present parameters; on one rank."""
+    """The cells of a solid in a state (owned dofs) of its present parameters; on every rank."""
     moved = model.deformed(field)
     domain = model.domain
     rest = domain.points_at(model.get("width"))
-    strut = np.empty(len(domain.drawn.cells), dtype=np.int64)
-    owned = domain.owned_cells
-    strut[domain.cell[:owned]] = domain.strut_of_cells()[:owned]
     density = model.cell_energies() / model.cell_volumes()
-    return Body(rest, moved - rest, domain.drawn.cells, strut, density)
+    return Body(rest, moved - rest, domain.drawn.cells, domain.drawn.strut, density)

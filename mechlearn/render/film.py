@@ -168,7 +168,6 @@ def _images(
     points = np.concatenate([*ends, scenes[-1].points()])
     stage = None
     caption = ", ".join([*shown.scale_and_example, *shown.sizes_in_words])
-    caption = caption[:1].upper() + caption[1:]
     try:
         for k, (scene, said) in enumerate(zip(scenes, words, strict=True)):
             sheet = Sheet(size, heading(run), caption, column=900.0)

@@ -28,8 +28,7 @@ def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool
     """The learned network in its free state."""
     shown = RunView(run, example, look)
     (scene,) = shown.scenes
-    text = learned_caption(shown)
-    sheet = Sheet(size, heading(run), text[0].upper() + text[1:], vector=vector)
+    sheet = Sheet(size, heading(run), learned_caption(shown), vector=vector)
     sheet.explain(scene, shown.shades)
     reached = {t["name"]: t["reached"] for t in run.targets if t.get("example", 1) == example + 1}
     labelled_picture(sheet, scene, reached)

@@ -207,9 +207,8 @@ def draw_setup(
     parts = [sizes(network)] if title else []
     parts += ["before training", *which_example(problem, example - 1)]
     vector = path.suffix.lower() != ".png"
-    words = ", ".join(parts)
-    caption = words[0].upper() + words[1:]
-    sheet = Sheet(size, plain(title) or sizes(network), caption, vector=vector, letters=letters)
+    heading = plain(title) or sizes(network)
+    sheet = Sheet(size, heading, ", ".join(parts), vector=vector, letters=letters)
     sheet.explain(scene)
     labelled_picture(sheet, scene, {})
     return save(sheet.figure, path)

@@ -12,7 +12,7 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.plots import in_words
 from mechlearn.render.captions import percent, scale, which_example
-from mechlearn.render.colours import Shades
+from mechlearn.render.colours import DECADES, Shades
 from mechlearn.render.deformation import (
     RigidMotion,
     amplification,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Widths that are no quantity: all alike, and those of the struts themselves.
 EVEN, TRUE = "even", "true"
-#: Energies are shown over so many powers of ten.
-DECADES = 4.0
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class Sheet:
         left, right = 32 * self.unit, size[0] - 32 * self.unit
         self.fit(self.text(left, 40 * self.unit, title, 30, weight="bold"), right - left)
         low = size[1] - 32 * self.unit
+        caption = caption[:1].upper() + caption[1:]
         self.fit(self.text(left, low, caption, 20, QUIET), right - left)
 
     def at[T: (float, NDArray[np.float64])](self, x: T, y: T) -> tuple[T, T]:

@@ -24,6 +24,7 @@ from mechlearn.network import Network
 from mechlearn.parallel import on_first
 from mechlearn.runs.run import Run
 from mechlearn.solids.sizing import SizedStruts
+from mechlearn.tasks.problem import Problem
 from mechlearn.units import percent
 
 
@@ -46,8 +47,8 @@ class Verification:
     targets: list[dict[str, Any]]
     trouble: Mapping[str, str]
     warnings: Sequence[str] = field(default=())
-    #: The model and the state of the last solid that found an answer.
-    solid: tuple[Any, NDArray] | None = None
+    #: Model, problem and state of the last solid that found an answer.
+    solid: tuple[Any, Problem, NDArray] | None = None
 
     def ratios(self, model: str) -> list[float | None]:
         """Ratios of every model's readings to the learned ones, one per row."""
@@ -102,13 +103,13 @@ def verify(
     trouble, warnings, solid_state = {}, [], None
     for name, (energy, values) in models.items():
         try:
-            reached, said, model, state = _readings(run, made.network, energy, values)
+            reached, said, *solved = _readings(run, made.network, energy, values)
         except MechlearnError as error:
             trouble[name] = str(error)
             reached = [None] * len(rows)
         else:
             warnings += [f"{name}: {text}" for text in said]
-            solid_state = (model, state) if energy.continuum else None
+            solid_state = tuple(solved) if energy.continuum else None
         for row, value in zip(rows, reached, strict=True):
             row[name] = value
     return Verification(made, rows, trouble, warnings, solid_state)
@@ -169,17 +170,18 @@ def _beams(made: SizedStruts, hinge: Hinge | None, dim: int) -> tuple[dict, dict
 
 def _readings(
     run: Run, network: Network, energy: Element, values: Mapping[str, Any]
-) -> tuple[list[Any], list[str], Any, NDArray]:
-    """Rows of targets, warnings and state of a model."""
+) -> tuple[list[Any], list[str], Any, Problem, NDArray]:
+    """Readings of the targets, warnings, and model, problem and state of the solution."""
     from mechlearn.runs.summary import target_table
 
     system = System(network, run.setup.task, energy, **values)
     rows = target_table(system.problem, system.outputs, system.outputs)
     model, fields = system.model, system.free.fields()
-    return [row["reached"] for row in rows], model.warnings(fields), model, fields[:, 0]
+    said, state = model.warnings(fields), fields[:, 0]
+    return [row["reached"] for row in rows], said, model, system.problem, state
 
 
-def write(found: Verification, folder: Path) -> None:
+def write(found: Verification, folder: Path, title: str = "") -> None:
     """Write verify.csv, struts.vtu (the network with its widths), and the solid as verify.png.
 
     All ranks must call it; the first writes.
@@ -194,7 +196,7 @@ def write(found: Verification, folder: Path) -> None:
     if found.solid is not None:
         from mechlearn.render.solid import draw_solid
 
-        draw_solid(*found.solid, folder / "verify.png")
+        draw_solid(*found.solid, folder / "verify.png", title=title)
 
 
 def table(found: Verification) -> str:

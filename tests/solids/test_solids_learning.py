@@ -12,6 +12,7 @@ from mechlearn.errors import InputError
 from mechlearn.learning import RuleLearner
 from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.phase import ADJOINT
+from mechlearn.render.colours import SOURCE, TARGET, rgb
 from mechlearn.render.solid import draw_solid
 from mechlearn.runs.config import Setup
 
@@ -195,10 +196,16 @@ def test_a_solid_is_drawn(make, tmp_path):
     bench = Bench(make(), task, Solid(order=1), "width")
     bench.output(bench.start)
     state = bench.at.free().fields()[:, 0]
-    path = draw_solid(bench.learner.model, state, tmp_path / "solid.png", width=400,
-                      marks={"#d62728": [0, 1]})  # fmt: skip
+    learner = bench.learner
+    path = draw_solid(
+        learner.model, learner.problem, state, tmp_path / "solid.png", size=(400, 300)
+    )
     picture = imread(path)[..., :3]
-    assert picture.shape[1] == 400
+    assert picture.shape[:2] == (300, 400)
+    # Sources and targets are marked, and named in the legend.
+    for colour in (SOURCE, TARGET):
+        marked = np.abs(picture - rgb(colour) / 255).max(axis=2) < 0.02
+        assert marked.sum() > 10
     ink = (picture < 0.98).any(axis=2).mean()
     assert 0.03 < ink < 0.7
 
