@@ -122,6 +122,8 @@ def about(path: Path) -> Iterator[None]:
 
 #: Code of users fails in any way, and may call exit().
 FAILURES = (Exception, SystemExit)
+#: Folders of Python's files and of mechlearn's, in which no user's code is.
+LIBRARIES = {Path(os.__file__).parent, Path(__file__).parent}
 
 
 def called(function: Callable[..., Any], where: str, *args: Any, **options: Any) -> Any:
@@ -212,7 +214,8 @@ def _failed(where: str, error: BaseException, wanted: str = "") -> NoReturn:
     kind, text, place = type(error).__name__, failure(error), ""
     for frame, line in walk_tb(error.__traceback__):
         file = Path(frame.f_code.co_filename)
-        if Path(__file__).parent not in file.parents and "site-packages" not in file.parts:
+        library = LIBRARIES.intersection(file.parents) or "site-packages" in file.parts
+        if not (library or file.name.startswith("<frozen")):
             place = f", line {line} of {file.name}"
     said = kind if text == kind else f"{kind}: {text}"
     raise InputError(f"{where} ({said}{place}){wanted}.") from error

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mechlearn.errors import FAILURES, InputError, MechlearnError, failure, hint, listed
+from mechlearn.errors import InputError, MechlearnError, called, failure, hint, listed
 from mechlearn.schema import build, settings
 
 #: Registries by the module that holds them, in the order in which a kind is told.
@@ -291,16 +291,11 @@ def load_plugin(plugin: str) -> None:
         return
     before = sum(len(r.own) for r in registries())
     try:
-        if name == plugin and not Path(plugin).is_absolute():
-            importlib.import_module(plugin)
-        else:
-            _run(path)
+        is_module = name == plugin and not Path(plugin).is_absolute()
+        load, what = (importlib.import_module, plugin) if is_module else (_run, path)
+        called(load, "it cannot be loaded", what)
     except MechlearnError as error:
         raise type(error)(f"--plugin {plugin}: {error}") from error
-    except FAILURES as error:
-        raise InputError(
-            f"--plugin {plugin} cannot be loaded: {type(error).__name__}: {failure(error)}."
-        ) from error
     if sum(len(r.own) for r in registries()) == before:
         raise InputError(f"--plugin {plugin} registers nothing: decorate with @ml.register.")
     plugins.append(name)

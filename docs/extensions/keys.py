@@ -134,7 +134,7 @@ def _energies() -> Iterator[KeyTable]:
 
 def default_of(parameter: Any) -> str:
     """The default of a parameter in words, from what it gives on a network of known lengths."""
-    values = parameter.default(_Ruler())
+    values = getattr(parameter.default, "function", parameter.default)(_Ruler())
     if isinstance(values, _Length):
         return str(values)
     return f"``{values:g}``"

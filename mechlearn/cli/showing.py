@@ -100,8 +100,8 @@ def export(
 
     loaded = Run.load(run)
     given = options.given() if options else {}
-    on_first(lambda: say(write(loaded, out, **given)))
-    say(f"Written to {out}")
+    said = on_first(lambda: write(loaded, out, **given))
+    say(f"{said}\nWritten to {out}".lstrip())
 
 
 def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:

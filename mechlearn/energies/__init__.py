@@ -38,7 +38,8 @@ def element_for(network: Network, energy: Element | type[Element] | str | None =
     InputError
         Where it is none, or does not live in that dimension.
     """
-    given = _named(energy, "energy") if isinstance(energy, str) else [energy or Spring]
+    energy = Spring if energy is None else energy
+    given = _named(energy, "energy") if isinstance(energy, str) else [energy]
     made: list[Element] = [energies.make(each, "energy") for each in given]
     return reduce(add, made).in_dimension(network.dim)
 

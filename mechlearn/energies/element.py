@@ -6,9 +6,9 @@ costs. All else is derived from them: forces, stiffness matrices, local sensitiv
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from functools import cache, partial
+from functools import cache
 from math import isnan, nan
 from numbers import Real
 from types import MappingProxyType
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Bond, Kinematics
-from mechlearn.errors import InputError, called
+from mechlearn.errors import InputError, numbers_of
 
 #: Tension below this part of what doubles an element's length counts as none.
 SLACK = 1e-9
@@ -77,8 +77,7 @@ class Parameter:
             raise InputError(f"{where}: scale = {scale!r} must be {known}.")
         object.__setattr__(self, "scale", scale)
         if callable(value):
-            value = partial(called, value, f"{where}: its default cannot be computed")
-            return object.__setattr__(self, "default", value)
+            return object.__setattr__(self, "default", PerBond(value, where, self.positive))
         number = float(value) if isinstance(value, Real) else nan
         if isinstance(value, bool) or isnan(number):
             raise InputError(f"{where}: default = {value!r} must be a number, or a function.")
@@ -98,6 +97,25 @@ class Uniform:
     def __call__(self, network: "Network") -> float:
         """The number."""
         return self.value
+
+
+@dataclass(frozen=True)
+class PerBond:
+    """Default of a parameter that is a function of the network, checked when it is called."""
+
+    function: Callable[["Network"], Any]
+    where: str
+    positive: bool
+
+    def __call__(self, network: "Network") -> NDArray[np.float64]:
+        """The numbers, (m,)."""
+        m, what = network.n_edges, f"{self.where}: its default"
+        found = numbers_of(
+            lambda: np.broadcast_to(self.function(network), m), what, (), (m,), "bonds", False
+        )
+        if self.positive and not (found > 0).all():
+            raise InputError(f"{what} is {found.min():g} at a bond; it must be above 0.")
+        return found
 
 
 REST_LENGTH = Parameter(

@@ -1,6 +1,7 @@
 """Files of a run's folder: writing, reading and validation."""
 
 import json
+import logging
 import sys
 from contextlib import nullcontext
 from hashlib import file_digest, sha256
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.energies import Element
+from mechlearn.energies import BondEnergy, Element
 from mechlearn.errors import InputError, about, failure
+from mechlearn.extensions import is_own
 from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network
 from mechlearn.io.untrusted import check_hdf
 from mechlearn.io.writing import staged_files
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
 
     from mechlearn.runs.run import Run
 
+logger = logging.getLogger(__name__)
 #: The examples, where there are more of them than the task file should list.
 EXAMPLES, IN_TASK_FILE = "examples.csv", 50
 #: What the arrays of a history may take in memory, in bytes: a long one is large.
 HISTORY = 2**33
 #: In summary.json, of history.nc: on some damaged files HDF5 never returns.
 CHECKSUM = "history_sha256"
+#: In summary.json, of an element of users: an energy, by which its law is known again.
+LAW = "law_energy"
 
 
 def write_run(run: "Run", folder: Path) -> Path:
@@ -61,7 +66,7 @@ def write_run(run: "Run", folder: Path) -> Path:
             cell_data=run.learned,
             point_data=state_fields(fields, run.response),
         )
-        summary = {**run.summary, CHECKSUM: sha256(history).hexdigest()}
+        summary = {**run.summary, CHECKSUM: sha256(history).hexdigest(), **law(run)}
         text = json.dumps(summary, indent=2, allow_nan=False)
         (stage / "summary.json").write_bytes(f"{text}\n".encode())
     return folder
@@ -128,6 +133,28 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
         "folder": folder,
         "energy": energy,
     }
+
+
+def law(run: "Run") -> dict[str, float]:
+    """Energy of the learned network at random strains, of elements of users; empty for others."""
+    energy, lengths = run.energy, run.network.lengths
+    if not (isinstance(energy, BondEnergy) and any(map(is_own, energy.parts))):
+        return {}
+    rng, m = np.random.default_rng(0), len(lengths)
+    strains = {name: 0.1 * lengths * rng.uniform(-1, 1, m) for name in energy.strains}
+    with np.errstate(all="ignore"):
+        each = energy.derivative()(**run.parameters, **strains, length=lengths) * np.ones(m)
+    return {LAW: float(each[np.isfinite(each)].sum())}
+
+
+def compare_law(run: "Run") -> None:
+    """Note that an element of users is not what it was when the run was written."""
+    before, now = run.summary.get(LAW), law(run).get(LAW)
+    if None not in (before, now) and not np.isclose(before, now, rtol=1e-9, atol=0):
+        logger.warning(
+            "%s: %r has another energy, or other defaults, than when the run was written; "
+            "it is solved with those of now.", run.folder, run.energy.name
+        )  # fmt: skip
 
 
 def _moment(folder: Path) -> tuple[int, int] | None:
@@ -232,6 +259,7 @@ class _Summary(TypedDict):
     network: NotRequired[dict[str, Any]]
     solver: NotRequired[dict[str, str | float]]
     history_sha256: NotRequired[str]
+    law_energy: NotRequired[float]
 
 
 def _read_summary(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
-from mechlearn.runs.archive import read_run, write_run
+from mechlearn.runs.archive import compare_law, read_run, write_run
 from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.runs.folder import new_folder
 from mechlearn.runs.summary import Targets, target_table
@@ -378,4 +378,6 @@ class Run:
         InputError
             Where the folder holds no run, or a file of it is damaged; the message names the file.
         """
-        return cls(**read_run(Path(folder), energy))
+        run = cls(**read_run(Path(folder), energy))
+        compare_law(run)
+        return run

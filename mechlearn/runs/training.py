@@ -227,7 +227,7 @@ def train(
         For Ctrl-C, a KeyboardInterrupt; its ``run`` is what was learned until then.
     """
     if start is not None:
-        energy = energy or start.energy
+        energy = start.energy if energy is None else energy
         learn = start.setup.learn if learn is None else learn
         rule = start.setup.procedure if rule is None else rule
     options = {

@@ -251,7 +251,17 @@ def test_a_network_without_stiffness_at_rest_says_so(plane):
         ml.train(plane, task, energy=soft, steps=1)
 
 
-def test_a_default_that_fails_says_so(plane):
-    own = ml.Parameter("stiffness", lambda net: 1 / 0)
-    with pytest.raises(ml.InputError, match="parameter 'stiffness': its default cannot be comp"):
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [
+        (lambda net: 1 / 0, "cannot be computed .ZeroDivisionError: .*, line"),
+        (lambda net: np.ones(3), "cannot be computed .ValueError: .*; it must be .*: bonds"),
+        (lambda net: None, "is nan at"),
+        (lambda net: net.lengths * np.nan, r"is nan at \[0\] .bonds."),
+        (lambda net: -net.lengths, "is -.* at a bond; it must be above 0"),
+    ],
+)
+def test_a_default_that_is_none_says_so(plane, default, message):
+    own = ml.Parameter("stiffness", default)
+    with pytest.raises(ml.InputError, match=f"parameter 'stiffness': its default {message}"):
         own.default(plane)

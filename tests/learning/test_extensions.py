@@ -222,6 +222,7 @@ def test_names_and_classes_are_taken_for_objects(net, task, given, same):
     [
         ({"energy": "sprong"}, "energy = 'sprong' is not known; did you mean 'spring'"),
         ({"energy": 3}, "energy = 3 must be an element"),
+        ({"energy": []}, r"energy = \[\] must be an element"),
         ({"rule": "coupled_lerning"}, "did you mean 'coupled_learning'"),
         ({"learn": 3}, "learn = 3 must be an ml.Learn"),
         ({"learn": {"stiffness": (1, 2)}}, r"learn: stiffness = \(1, 2\) must be an ml.Learn"),

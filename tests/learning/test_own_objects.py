@@ -385,3 +385,18 @@ def test_the_suffix_of_a_format_has_no_case(run, tmp_path, own_extensions):
 def test_a_function_of_a_run_is_a_format_and_no_generator():
     with pytest.raises(ml.InputError, match="must be a function of run and path, as an export"):
         ml.register(lambda run, file: None)
+
+
+def test_a_law_that_is_not_what_it_was_is_said(net, task, tmp_path, caplog):
+    """A run is solved with the element of now; a note says where that has another energy."""
+
+    def law(quartic, stiff=1.0):
+        return ml.energy(lambda e, k=1.0, s=stiff: (k + s * quartic * e**2) * e**2, name="own")
+
+    ml.train(net, task, energy=law(2), steps=1).save(tmp_path / "run")
+    ml.Run.load(tmp_path / "run", energy=law(2))
+    assert not caplog.messages
+    for other in (law(3), law(2, stiff=2.0)):
+        caplog.clear()
+        ml.Run.load(tmp_path / "run", energy=other)
+        assert "'own' has another energy, or other defaults, than when" in caplog.text
