@@ -150,7 +150,7 @@ def law(run: "Run") -> dict[str, float]:
 def compare_law(run: "Run") -> None:
     """Note that an element of users is not what it was when the run was written."""
     before, now = run.summary.get(LAW), law(run).get(LAW)
-    if None not in (before, now) and not np.isclose(before, now, rtol=1e-9, atol=0):
+    if before and now and not np.isclose(before, now, rtol=1e-9, atol=0):
         logger.warning(
             "%s: %r has another energy, or other defaults, than when the run was written; "
             "it is solved with those of now.", run.folder, run.energy.name
