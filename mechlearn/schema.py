@@ -44,7 +44,7 @@ class _Sentences(ModelMetaclass):
 class Checked(ABCMeta):
     """Metaclass of dataclasses whose fields are checked by their types when they are made.
 
-    Only mechlearn's own: those of users may have fields of any type.
+    Only mechlearn's own fields: those of users may be of any type.
     """
 
     @property
@@ -53,10 +53,15 @@ class Checked(ABCMeta):
         return inspect.Signature(parameters)
 
     def __call__(cls, *args: Any, **data: Any) -> Any:
-        """Object, its fields checked."""
-        if not (is_dataclass(cls) and cls.__module__.startswith("mechlearn.")):
-            return super().__call__(*args, **data)
-        return build(cls, _named(cls, args, data), cls.__name__)
+        """Object, its fields checked; of a class of users those that are mechlearn's."""
+        ours = next(k for k in cls.__mro__ if k.__module__.startswith("mechlearn."))
+        if ours is cls and is_dataclass(cls):
+            return build(cls, _named(cls, args, data), cls.__name__)
+        made = super().__call__(*args, **data)
+        if is_dataclass(ours) and not inspect.isabstract(ours):
+            given = {f.name: getattr(made, f.name) for f in fields(ours) if f.init}
+            build(ours, given, cls.__name__)
+        return made
 
 
 def _named(kind: type, args: tuple[Any, ...], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from mechlearn.energies import Element, Resistor
 from mechlearn.errors import InputError, brief, listed, numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.learning.dofs import LearningDof
+from mechlearn.learning.optimisers import Seed
 from mechlearn.network import Network
-from mechlearn.networks._check import integer, number
 from mechlearn.schema import Table, checked
+from mechlearn.tasks.quantities import Part, Positive, Size
 from mechlearn.tasks.task import Id, Task
 
-_Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Part = Annotated[float, Field(ge=0, lt=1)]
+_Levels = Annotated[int, Field(ge=2, strict=True)]
 
 #: A step, and the number of the batch in it.
 Moment = tuple[int, int]
@@ -69,15 +69,15 @@ class Imperfections(Table):
         Bonds that are cut.
     """
 
-    noise: _Size = 0.0
-    bias: _Size = 0.0
-    read_noise: _Size = 0.0
-    drift: _Size = 0.0
-    update_noise: _Size = 0.0
-    quantum: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    levels: Annotated[int, Field(ge=2, strict=True)] | None = None
-    spread: _Part = 0.0
-    stuck: _Part = 0.0
+    noise: Size = 0.0
+    bias: Size = 0.0
+    read_noise: Size = 0.0
+    drift: Size = 0.0
+    update_noise: Size = 0.0
+    quantum: Positive | None = None
+    levels: _Levels | None = None
+    spread: Part = 0.0
+    stuck: Part = 0.0
     broken: list[Id] = Field(default_factory=list)
 
 
@@ -247,7 +247,10 @@ class Device:
         For fewer than two levels, and parts and noises that make no sense.
     """
 
-    @checked(network=Network, task=Task, material=Mapping)
+    @checked(
+        network=Network, task=Task, bounds=tuple[Size, Size], material=Mapping, levels=_Levels,
+        write_noise=Size, read_noise=Size, stuck=Part, seed=Seed,
+    )  # fmt: skip
     def __init__(
         self,
         network: Network,
@@ -264,17 +267,10 @@ class Device:
     ) -> None:
         from mechlearn.learning.system import System  # waits for DOLFINx until it is needed
 
-        if levels is not None:
-            integer("device: levels", levels, low=2)
-        if np.shape(bounds) != (2,):
-            raise InputError(f"device: bounds = {bounds!r} must be two numbers.")
-        low = number("device: the lower bound", bounds[0], low=0.0)
-        number("device: the upper bound", bounds[1], low=low)
-        for name, value in (("write_noise", write_noise), ("read_noise", read_noise)):
-            number(f"device: {name}", value, low=0.0)
-        if number("device: stuck", stuck, low=0.0, high=1.0) == 1:
-            raise InputError("device: stuck = 1 leaves no element that can be programmed.")
-        integer("device: seed", seed, low=0)
+        if bounds[0] > bounds[1]:
+            raise InputError(
+                f"Device: bounds = {list(bounds)} must be a smaller and a larger number."
+            )
         self.network, self.bounds, self.levels = network, bounds, levels
         self.write_noise, self.read_noise = write_noise, read_noise
         self.stuck, self.seed = stuck, seed

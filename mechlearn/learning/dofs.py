@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, overr
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
+from scipy import special
 
 from mechlearn.attributes import named_data, values_per_bond
 from mechlearn.energies import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.schema import Table
-from mechlearn.tasks.quantities import Finite
+from mechlearn.tasks.quantities import Finite, Part, Positive
 from mechlearn.tasks.task import Id
 
 if TYPE_CHECKING:
@@ -24,37 +25,40 @@ if TYPE_CHECKING:
 EDGE = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scale(ABC):
     """A coordinate ``x`` of values between bounds; all arrays have one entry per element.
 
     Attributes
     ----------
+    low, high : (m,) arrays
     steepness : float
         How many times faster than at 1 a saturating scale turns.
     """
 
+    low: NDArray[np.float64] | float
+    high: NDArray[np.float64] | float
     steepness: float = 1.0
     #: Adam's step of the coordinate where the user gives none, at a steepness of 1.
     adam_rate: ClassVar[float]
+    #: Bounds that no value reaches.
+    unreached: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def coordinate(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
         """The coordinate of values."""
 
     @abstractmethod
-    def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def values(self, x: NDArray) -> NDArray[np.float64]:
         """The values of a coordinate, not yet clipped to the bounds."""
 
-    def moved(
-        self, values: NDArray, step: NDArray, low: NDArray, high: NDArray
-    ) -> NDArray[np.float64]:
-        """The values after a step of their coordinate, not yet clipped to the bounds."""
-        return self.values(self.coordinate(values, low, high) + step, low, high)
-
     @abstractmethod
-    def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def slope(self, values: NDArray) -> NDArray[np.float64]:
         """Derivative of the value by the coordinate."""
+
+    def moved(self, values: NDArray, step: NDArray) -> NDArray[np.float64]:
+        """The values after a step of their coordinate, not yet clipped to the bounds."""
+        return self.values(self.coordinate(values) + step)
 
 
 class Linear(Scale):
@@ -63,15 +67,15 @@ class Linear(Scale):
     adam_rate = 0.005
 
     @override
-    def coordinate(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
         return values
 
     @override
-    def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def values(self, x: NDArray) -> NDArray[np.float64]:
         return x
 
     @override
-    def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def slope(self, values: NDArray) -> NDArray[np.float64]:
         return np.ones_like(values)
 
 
@@ -81,22 +85,20 @@ class Log(Scale):
     adam_rate = 0.1
 
     @override
-    def coordinate(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
         return np.log(values)
 
     @override
-    def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
+    def values(self, x: NDArray) -> NDArray[np.float64]:
         return np.exp(x)
 
     @override
-    def moved(
-        self, values: NDArray, step: NDArray, low: NDArray, high: NDArray
-    ) -> NDArray[np.float64]:
-        return values * np.exp(step)
+    def slope(self, values: NDArray) -> NDArray[np.float64]:
+        return values
 
     @override
-    def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        return values
+    def moved(self, values: NDArray, step: NDArray) -> NDArray[np.float64]:
+        return values * np.exp(step)
 
 
 class Sigmoid(Scale):
@@ -106,49 +108,49 @@ class Sigmoid(Scale):
     """
 
     adam_rate = 0.3
+    unreached = ("low", "high")
 
     @override
-    def coordinate(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        part = np.clip((values - low) / (high - low), EDGE, 1 - EDGE)
-        return np.log(part / (1 - part)) / self.steepness
+    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
+        return special.logit(np.clip(self._part(values), EDGE, 1 - EDGE)) / self.steepness
 
     @override
-    def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        with np.errstate(over="ignore"):
-            return low + (high - low) / (1 + np.exp(-self.steepness * x))
+    def values(self, x: NDArray) -> NDArray[np.float64]:
+        return self.low + (self.high - self.low) * special.expit(self.steepness * x)
 
     @override
-    def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        part = (values - low) / (high - low)
-        return self.steepness * (high - low) * part * (1 - part)
+    def slope(self, values: NDArray) -> NDArray[np.float64]:
+        part = self._part(values)
+        return self.steepness * (self.high - self.low) * part * (1 - part)
+
+    def _part(self, values: NDArray) -> NDArray[np.float64]:
+        return (values - self.low) / (self.high - self.low)
 
 
 class Softplus(Scale):
     """``low + log(1 + exp(steepness x)) / steepness``: never below, clipped at the upper bound."""
 
     adam_rate = 0.1
+    unreached = ("low",)
 
     @override
-    def coordinate(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        above = np.maximum(self.steepness * (values - low), EDGE)
+    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
+        above = np.maximum(self.steepness * (values - self.low), EDGE)
         return (above + np.log(-np.expm1(-above))) / self.steepness
 
     @override
-    def values(self, x: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        return low + np.logaddexp(0.0, self.steepness * x) / self.steepness
+    def values(self, x: NDArray) -> NDArray[np.float64]:
+        return self.low + np.logaddexp(0.0, self.steepness * x) / self.steepness
 
     @override
-    def slope(self, values: NDArray, low: NDArray, high: NDArray) -> NDArray[np.float64]:
-        return -np.expm1(-self.steepness * (values - low))
+    def slope(self, values: NDArray) -> NDArray[np.float64]:
+        return -np.expm1(-self.steepness * (values - self.low))
 
 
 #: Scales by the name that task files use.
 scales: dict[str, type[Scale]] = {
-    "log": Log,
-    "linear": Linear,
-    "sigmoid": Sigmoid,
-    "softplus": Softplus,
-}
+    "log": Log, "linear": Linear, "sigmoid": Sigmoid, "softplus": Softplus,
+}  # fmt: skip
 
 
 def _as_list(value: object) -> object:
@@ -185,13 +187,13 @@ class Learn(Table):
 
     bounds: tuple[Finite, Finite] | None = None
     initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = None
-    spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    spread: Part = 0.0
     relative: bool = False
     frozen: list[Id] | str = Field(default_factory=list)
     scale: Literal["log", "linear", "sigmoid", "softplus"] | None = None
-    steepness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    steepness: Positive = 1.0
     chain: bool = True
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    rate: Positive | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -258,12 +260,13 @@ class LearningDof:
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         self.name, self.rate = name, learn.rate
-        self.scale = scales[learn.scale or parameter.scale](learn.steepness)
         self._chain = learn.chain
         self.learns = learning_mask(learn.frozen, network, where)
         unit = network.lengths if learn.relative else np.ones(network.n_edges)
         self.low, self.high = (bound * unit for bound in self._bounds(learn, parameter, where))
-        if learn.bounds is None and learn.scale in ("sigmoid", "softplus"):
+        scale = scales[learn.scale or parameter.scale]
+        self.scale = scale(self.low, self.high, learn.steepness)
+        if learn.bounds is None and scale.unreached:
             raise InputError(f"{where}: scale = {learn.scale!r} needs bounds.")
         if learn.initial is None:
             initial = np.asarray(parameter.default(network) if start is None else start)
@@ -279,10 +282,8 @@ class LearningDof:
             )
         spread = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
         self.values = np.where(self.learns, np.clip(spread, self.low, self.high), spread)
-        ends = {"sigmoid": (self.low, self.high), "softplus": (self.low,)}.get(
-            learn.scale or "", ()
-        )
-        stuck = np.any([self.values == end for end in ends], axis=0) & self.learns
+        ends = [self.values == getattr(self, bound) for bound in scale.unreached]
+        stuck = np.any(ends, axis=0) & self.learns
         if np.any(stuck):
             raise InputError(
                 f"{where}: on the scale {learn.scale!r} no value reaches a bound, so none starts "
@@ -310,7 +311,7 @@ class LearningDof:
 
     def move(self, step: NDArray) -> None:
         """Step on the scale of the dof, clipped to the bounds."""
-        moved = self.scale.moved(self.values, step, self.low, self.high)
+        moved = self.scale.moved(self.values, step)
         inside = np.maximum(moved, self.low)
         np.minimum(inside, self.high, out=inside)
         self.values = inside if self._all_learn else np.where(self.learns, inside, self.values)
@@ -318,7 +319,7 @@ class LearningDof:
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
         """Derivative by the value converted to one by the scale's coordinate."""
         if self._chain:
-            signal = signal * self.scale.slope(self.values, self.low, self.high)
+            signal = signal * self.scale.slope(self.values)
         return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 

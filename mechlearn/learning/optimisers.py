@@ -7,18 +7,21 @@ stays local.
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Annotated, Any, ClassVar, Literal, override
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from mechlearn.errors import InputError, called, numbers_of
 from mechlearn.extensions import Registry, fresh, is_own, name_of, table_of
 from mechlearn.learning.dofs import LearningDof, Linear
 from mechlearn.schema import Checked, Table
+from mechlearn.tasks.quantities import Part, Positive
 
+#: A seed of everything random.
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 #: Failed steps are taken again at half their size, down to this part of it.
 MIN_STEP_SCALE = 2.0**-10
 #: After so many steps without failure their size is doubled again, up to its limit.
@@ -93,11 +96,7 @@ class Momentum(Optimiser):
     """
 
     name = "momentum"
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check(0 <= self.momentum < 1, "momentum", self.momentum, "from 0 to below 1")
+    momentum: Part = 0.9
 
     @override
     def __call__(self, signal: NDArray) -> NDArray[np.float64]:
@@ -133,14 +132,8 @@ class Adam(Optimiser):
     EPS = 1e-6
     name = "adam"
     sensitive: ClassVar[bool] = True
-    betas: tuple[float, float] = (0.5, 0.95)
-    eps: FiniteFloat | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        both = np.shape(self.betas) == (2,) and all(0 <= b < 1 for b in self.betas)
-        _check(both, "betas", self.betas, "two numbers from 0 to below 1")
-        _check(self.eps is None or self.eps > 0, "eps", self.eps, "above 0")
+    betas: tuple[Part, Part] = (0.5, 0.95)
+    eps: Positive | None = None
 
     @override
     def rate_of(self, dof: LearningDof, rate: float | None) -> float:
@@ -218,8 +211,8 @@ class Train(Table):
     """
 
     steps: Annotated[int, Field(ge=0, strict=True)] = 2000
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
+    tolerance: Positive = 1e-3
+    seed: Seed = 0
     optimiser: Annotated[
         Any,
         BeforeValidator(lambda given: given if isinstance(given, str | Mapping) else
@@ -228,7 +221,7 @@ class Train(Table):
                         table_of(given)),
     ] = "adam"  # fmt: skip
     batch: Annotated[int, Field(ge=1, strict=True)] | None = None
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    rate: Positive | None = None
     keep: Literal["best", "last"] = "best"
 
 
@@ -251,11 +244,6 @@ def make_optimiser(train: Train, dof: LearningDof) -> Optimiser:
         raise InputError(f"{where} = {rate!r} must be a finite number above 0.")
     made.rate = called(made.rate_of, f"{where} cannot be found", dof, rate)
     return made
-
-
-def _check(right: bool, name: str, value: object, what: str) -> None:
-    if not right:
-        raise InputError(f"train.optimiser: {name} = {value} must be {what}.")
 
 
 @dataclass(frozen=True)
@@ -304,7 +292,7 @@ class StepScale:
 
     def as_array(self) -> NDArray[np.float64]:
         """All four numbers, for a checkpoint."""
-        return np.array([self.factor, self.limit, self.good, self.judged], dtype=float)
+        return np.array(astuple(self), dtype=float)
 
     @classmethod
     def from_array(cls, numbers: NDArray) -> "StepScale":

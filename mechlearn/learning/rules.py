@@ -9,13 +9,14 @@ method ``signal``. Any object with ``phases`` and one of the two is a rule.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, override
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, override
 
 import numpy as np
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
-from mechlearn.errors import InputError, numbers_of
+from mechlearn.errors import numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.phase import ADJOINT, Phase, weighted_sum
 from mechlearn.schema import Checked, call_of
@@ -89,11 +90,7 @@ class Contrastive(Rule):
     variant: Variant = "positive"
     normalise: bool = True
     response: Response = "proportional"
-    dead_zone: FiniteFloat = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.dead_zone >= 0:
-            raise InputError(f"rule: dead_zone = {self.dead_zone} must not be below 0.")
+    dead_zone: Annotated[FiniteFloat, Ge(0)] = 0.0
 
     @property
     @abstractmethod
@@ -161,12 +158,7 @@ class CoupledLearning(Contrastive):
 
     name: ClassVar[str] = "coupled_learning"
     kind: ClassVar[Literal["clamp", "nudge"]] = "clamp"
-    eta: float = 1e-2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.eta <= 1:
-            raise InputError(f"rule: eta = {self.eta} must be above 0 and at most 1.")
+    eta: Annotated[float, Gt(0), Le(1)] = 1e-2
 
     @property
     @override
@@ -225,12 +217,7 @@ class EquilibriumPropagation(Contrastive):
 
     name: ClassVar[str] = "equilibrium_propagation"
     kind: ClassVar[Literal["clamp", "nudge"]] = "nudge"
-    beta: FiniteFloat = 1e-3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.beta > 0:
-            raise InputError(f"rule: beta = {self.beta} must be above 0.")
+    beta: Annotated[FiniteFloat, Gt(0)] = 1e-3
 
     @property
     @override
@@ -276,11 +263,7 @@ class DirectedAging(Rule):
 
     name: ClassVar[str] = "directed_aging"
     weights = (1.0,)
-    clamp: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.clamp <= 1:
-            raise InputError(f"rule: clamp = {self.clamp} must lie between 0 and 1.")
+    clamp: Annotated[float, Ge(0), Le(1)] = 1.0
 
     @property
     @override

@@ -67,7 +67,7 @@ class SearchLearner(Learner):
         trial = self._search.ask()
         parts = np.split(trial.value, np.cumsum([d.learns.sum() for d in self.dofs])[:-1])
         for dof, x in zip(self.dofs, parts, strict=True):
-            before = dof.scale.coordinate(dof.values, dof.low, dof.high)[dof.learns]
+            before = dof.scale.coordinate(dof.values)[dof.learns]
             step = np.zeros(len(dof.values))
             step[dof.learns] = x - before
             self.elements.apply_step(dof, step, (self.updates, 0))
@@ -104,6 +104,6 @@ class SearchLearner(Learner):
 
 def _range(dof: LearningDof) -> tuple[NDArray, NDArray, NDArray]:
     """Coordinates and bounds of the bonds that learn."""
-    at = [dof.scale.coordinate(v, dof.low, dof.high) for v in (dof.values, dof.low, dof.high)]
+    at = [dof.scale.coordinate(v) for v in (dof.values, dof.low, dof.high)]
     now, low, high = (x[dof.learns] for x in at)
     return now, low, high

@@ -18,7 +18,7 @@ from mechlearn.equilibrium.driving import source_table
 from mechlearn.errors import SolveError, plain
 from mechlearn.io.tables import aligned
 from mechlearn.learning import Learner
-from mechlearn.learning.dofs import LearningDof, Sigmoid, Softplus
+from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.optimisers import oscillates
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.quantities import amount
@@ -331,7 +331,7 @@ def at_bounds(learner: Learner) -> dict[str, dict[str, int]]:
 
 def _ends(dof: LearningDof) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     # Only saturating scales stop short of a bound.
-    near = AT * (dof.high - dof.low) if isinstance(dof.scale, Sigmoid | Softplus) else 0.0
+    near = AT * (dof.high - dof.low) if dof.scale.unreached else 0.0
     return dof.learns & (dof.values <= dof.low + near), dof.learns & (dof.values >= dof.high - near)
 
 

@@ -35,6 +35,10 @@ def _squarable(value: float) -> float:
     return value
 
 
+#: Numbers above 0, numbers that are not below 0, and parts of a whole.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(ge=0, lt=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 
 

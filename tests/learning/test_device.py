@@ -120,9 +120,9 @@ def test_training_on_the_device_makes_up_for_what_the_model_does_not_know():
 
 
 def test_bad_devices_are_refused():
-    with pytest.raises(InputError, match="levels must be at least 2"):
+    with pytest.raises(InputError, match="levels = 1: it should be greater than or equal to 2"):
         device(levels=1)
-    with pytest.raises(InputError, match="stuck = 1 leaves no element"):
+    with pytest.raises(InputError, match=r"stuck = 1\.0: it should be less than 1"):
         device(stuck=1.0)
     with pytest.raises(InputError, match="programmed with a conductance"):
         device().outputs({"width": CONDUCTANCE})

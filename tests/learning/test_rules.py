@@ -238,11 +238,11 @@ def test_sign_and_dead_zone():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CoupledLearning(eta=0.0), "eta = 0.0 must be above 0"),
+        (lambda: CoupledLearning(eta=0.0), "eta = 0.0: it should be greater than 0"),
         (lambda: CoupledLearning(variant="up"), "variant = 'up': it should be 'positive'"),
-        (lambda: EquilibriumPropagation(beta=-1.0), "beta = -1.0 must be above 0"),
-        (lambda: DirectedAging(clamp=2.0), "between 0 and 1"),
-        (lambda: CoupledLearning(dead_zone=-1.0), "must not be below 0"),
+        (lambda: EquilibriumPropagation(beta=-1.0), "beta = -1.0: it should be greater than 0"),
+        (lambda: DirectedAging(clamp=2.0), "clamp = 2.0: it should be less than or equal to 1"),
+        (lambda: CoupledLearning(dead_zone=-1.0), "dead_zone = -1.0: it should be greater than"),
     ],
 )
 def test_rules_refuse_nonsense(make, message):
