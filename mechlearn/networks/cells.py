@@ -1,7 +1,7 @@
 """Conversion of mesh cells to bonds: lines, edges of other cells, sets of both."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,30 +146,29 @@ def _edges(
     block: Block, corners: NDArray[np.bool_]
 ) -> list[tuple[NDArray, NDArray, NDArray, NDArray]]:
     """Pairs, cells, places within the cell, and whether they are lines."""
-    nodes, width = block.nodes, block.nodes.shape[1]
-    if block.kind in FAMILIES:
-        first, edges = FAMILIES[block.kind]
-        paths = [[nodes[:, a], nodes[:, b]] for a, b in edges]
-        if block.kind == "line":
-            paths = [[nodes[:, 0], *nodes.T[2:], nodes[:, 1]]]
-        elif width in QUADRATIC.get(block.kind, ()):
-            paths = [[p[0], nodes[:, first + k], p[1]] for k, p in enumerate(paths)]
-    elif block.kind == "polyline":
-        paths = [[nodes[:, k], nodes[:, k + 1]] for k in range(width - 1)]
-    elif block.kind == "polygon":
-        paths = [[nodes[:, k - 1], nodes[:, k]] for k in range(width)]
-    elif block.kind == "strip":
-        paths = [[nodes[:, k], nodes[:, k + 1]] for k in range(width - 1)]
-        paths += [[nodes[:, k], nodes[:, k + 2]] for k in range(width - 2)]
-    else:
-        paths = [[nodes[:, k], nodes[:, k + 1]] for k in range(0, width, 2)]
     out = []
-    for place, path in enumerate(paths):
-        ends = _split(np.stack(path, axis=1), corners)
-        for k, (rows, pair) in enumerate(ends):
+    for place, path in enumerate(_paths(block.kind, block.nodes.shape[1])):
+        for k, (rows, pair) in enumerate(_split(block.nodes[:, path], corners)):
             line = np.full(len(rows), block.dim == 1)
             out.append((pair, block.ids[rows], np.full(len(rows), 1000 * place + k), line))
     return out
+
+
+def _paths(kind: str, width: int) -> Sequence[tuple[int, ...]]:
+    """Places of the nodes along every edge of a cell of ``width`` nodes."""
+    if kind == "line":
+        return [(0, *range(2, width), 1)]
+    if kind in FAMILIES:
+        first, edges = FAMILIES[kind]
+        middle = width in QUADRATIC.get(kind, ())
+        return [(a, first + k, b) if middle else (a, b) for k, (a, b) in enumerate(edges)]
+    steps = [(k, k + 1) for k in range(width - 1)]
+    return {
+        "polyline": steps,
+        "polygon": [(k - 1, k) for k in range(width)],
+        "strip": [*steps, *((k, k + 2) for k in range(width - 2))],
+        "pairs": steps[::2],
+    }[kind]
 
 
 def _split(path: NDArray[np.int64], corners: NDArray[np.bool_]) -> list[tuple[NDArray, NDArray]]:

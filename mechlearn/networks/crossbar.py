@@ -36,32 +36,25 @@ def crossbar(rows: int = 8, columns: int = 4, wires: bool = False) -> Network:
         raise InputError(f"A crossbar needs at least one row and column, not {rows} by {columns}.")
     _check.many(f"A crossbar of {rows} by {columns}", rows * columns)
     i, j = np.divmod(np.arange(rows * columns), columns)
-    ends = [
+    nodes = [
         np.stack([np.full(rows, -1.0), -np.arange(rows)], axis=1),
         np.stack([np.arange(columns) + ASIDE, np.full(columns, -rows - ASIDE)], axis=1),
     ]
     sets = {"rows": np.arange(rows), "columns": rows + np.arange(columns)}
-    if not wires:
-        devices = np.stack([i, rows + j], axis=1)
-        return Network(
-            np.vstack(ends), devices, node_sets=sets, edge_sets={"devices": np.arange(len(devices))}
-        )
-    crossings = np.stack([j, -i], axis=1).astype(float)
-    nodes = np.vstack([*ends, crossings, crossings + np.array([ASIDE, -ASIDE])])
-    on_row = rows + columns + np.arange(rows * columns).reshape(rows, columns)
-    on_column = on_row + rows * columns
-    along_rows = np.hstack([np.arange(rows)[:, None], on_row])
-    along_columns = np.vstack([on_column, sets["columns"]])
-    devices = np.stack([on_row.ravel(), on_column.ravel()], axis=1)
-    edges = [
-        devices,
-        np.stack([along_rows[:, :-1].ravel(), along_rows[:, 1:].ravel()], axis=1),
-        np.stack([along_columns[:-1].ravel(), along_columns[1:].ravel()], axis=1),
-    ]
-    count = len(devices)
-    return Network(
-        nodes,
-        np.vstack(edges),
-        node_sets=sets,
-        edge_sets={"devices": np.arange(count), "wires": np.arange(count, 3 * count)},
-    )
+    edges = [np.stack([i, rows + j], axis=1)]
+    if wires:
+        crossings = np.stack([j, -i], axis=1).astype(float)
+        nodes += [crossings, crossings + np.array([ASIDE, -ASIDE])]
+        on_row = rows + columns + np.arange(rows * columns).reshape(rows, columns)
+        on_column = on_row + rows * columns
+        along_rows = np.hstack([np.arange(rows)[:, None], on_row])
+        along_columns = np.vstack([on_column, sets["columns"]])
+        edges = [
+            np.stack([on_row.ravel(), on_column.ravel()], axis=1),
+            np.stack([along_rows[:, :-1].ravel(), along_rows[:, 1:].ravel()], axis=1),
+            np.stack([along_columns[:-1].ravel(), along_columns[1:].ravel()], axis=1),
+        ]
+    bonds = np.arange(sum(map(len, edges)))
+    parts = {"devices": bonds[: rows * columns]}
+    parts |= {"wires": bonds[rows * columns :]} if wires else {}
+    return Network(np.vstack(nodes), np.vstack(edges), node_sets=sets, edge_sets=parts)

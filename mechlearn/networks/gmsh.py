@@ -46,16 +46,12 @@ def read_gmsh(path: Path) -> Mesh:
 
 def _version_2(path: Path) -> Mesh:
     read = read_mesh(path)
-    mesh = from_meshio(read)
-    mesh.cell_sets, names = {}, _physical_names(path.read_bytes())
-    groups = mesh.cell_data.get("gmsh:physical")
-    if groups is not None:
-        for b in mesh.blocks:
-            for tag in np.unique(groups[b.ids]):
-                name = names.get((b.dim, int(tag))) or _unnamed(mesh, int(tag))
-                if name:
-                    found = b.ids[groups[b.ids] == tag]
-                    mesh.cell_sets[name] = np.union1d(mesh.cell_sets.get(name, found), found)
+    mesh, names = from_meshio(read), _physical_names(path.read_bytes())
+    groups = mesh.cell_data.get("gmsh:physical", np.zeros(mesh.n_cells))
+    _name_groups(mesh, [
+        (names.get((b.dim, int(tag)), ""), int(tag), b.ids[groups[b.ids] == tag])
+        for b in mesh.blocks for tag in np.unique(groups[b.ids])
+    ])  # fmt: skip
     _count(path, mesh)
     return mesh
 
@@ -68,9 +64,17 @@ def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
     return {(int(dim), int(tag)): name for dim, tag, name in rows}
 
 
-def _unnamed(mesh: Mesh, tag: int) -> str:
-    """Name for a group without one, where its number would otherwise be lost."""
-    return f"physical_{tag}" if tag and any(b.dim > 1 for b in mesh.blocks) else ""
+def _name_groups(mesh: Mesh, groups: list[tuple[str, int, NDArray]]) -> None:
+    """Make sets of groups of cells, given by name, number and cells.
+
+    Groups without a name get one where their number would otherwise be lost.
+    """
+    lost = any(b.dim > 1 for b in mesh.blocks)
+    sets: dict[str, list[NDArray]] = {}
+    for name, tag, ids in groups:
+        if name := name or (f"physical_{tag}" if tag and lost else ""):
+            sets.setdefault(name, []).append(ids)
+    mesh.cell_sets = {name: np.unique(np.concatenate(parts)) for name, parts in sets.items()}
 
 
 def _count(path: Path, mesh: Mesh) -> None:
@@ -97,9 +101,8 @@ def _by_gmsh(path: Path) -> Mesh:
         raise InputError(f"{path} cannot be read as a mesh: it has no elements.")
     tags, points = found["tags"], found["points"]
     place = dict(zip(tags.tolist(), range(len(tags)), strict=True))
-    blocks, elements = [], found["elements"]
-    every = np.sort(np.concatenate([e["tags"] for e in elements] or [np.zeros(0, np.int64)]))
-    sets: dict[str, list[NDArray]] = {}
+    blocks, groups, elements = [], [], found["elements"]
+    every = np.sort(np.concatenate([e["tags"] for e in elements]))
     data = {name: np.zeros(len(every)) for name in ("gmsh:physical", "gmsh:geometrical")}
     for e in elements:
         kind = NAMES.get(e["name"].split()[0], e["name"])
@@ -110,16 +113,13 @@ def _by_gmsh(path: Path) -> Mesh:
         ids = np.searchsorted(every, e["tags"])
         blocks.append(Block(kind, nodes, ids))
         data["gmsh:geometrical"][ids] = e["entity"]
-        for tag, _ in e["groups"]:
+        for tag, name in e["groups"]:
             data["gmsh:physical"][ids] = tag
+            groups.append((name, tag, ids))
     if not data["gmsh:physical"].any():
         del data["gmsh:physical"]
     mesh = Mesh(points, blocks, {}, data, notes=found["notes"])
-    for e in elements:
-        for tag, name in e["groups"]:
-            if name := name or _unnamed(mesh, tag):
-                sets.setdefault(name, []).append(np.searchsorted(every, e["tags"]))
-    mesh.cell_sets = {name: np.unique(np.concatenate(parts)) for name, parts in sets.items()}
+    _name_groups(mesh, groups)
     _views(mesh, found["views"], tags, every)
     return mesh
 
@@ -134,13 +134,12 @@ def _views(mesh: Mesh, views: list[dict[str, Any]], tags: NDArray, every: NDArra
             continue
         values = np.full((len(own), view["values"].shape[1]), np.nan)
         values[np.searchsorted(own, view["tags"][known])] = view["values"][known]
-        if view["kind"] == "ElementData" and np.count_nonzero(known) < len(own):
+        of, data = ("points", mesh.point_data) if own is tags else ("cells", mesh.cell_data)
+        partial = int(np.count_nonzero(known)) < len(own)
+        if partial and own is every:  # data of bonds may lack other cells
             missing = {b.kind for b in mesh.blocks if np.isnan(values[b.ids]).any()}
-            if missing & {"line", "triangle"} and not missing <= {"vertex"}:
-                mesh.notes.append(f"{view['name']!r} is not there for all cells, and is left out")
-                continue
-        elif np.count_nonzero(known) < len(own):
-            mesh.notes.append(f"{view['name']!r} is not there for all points, and is left out")
+            partial = bool(missing & {"line", "triangle"})
+        if partial:
+            mesh.notes.append(f"{view['name']!r} is not there for all {of}, and is left out")
             continue
-        values = values[:, 0] if values.shape[1] == 1 else values
-        (mesh.point_data if own is tags else mesh.cell_data)[view["name"]] = values
+        data[view["name"]] = values[:, 0] if values.shape[1] == 1 else values

@@ -33,6 +33,10 @@ GROUND = 1e-12
 SHARE = 1e-4
 #: Up to this many degrees of freedom a ball is solved as a dense matrix.
 DENSE_LIMIT = 1500
+#: Options of SuperLU for symmetric, positive definite matrices.
+SYMMETRIC = {
+    "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}
+}  # fmt: skip
 
 
 @one_thread()
@@ -158,12 +162,7 @@ def _factors(c: sparse.csr_array) -> Any:
     if (stiffness.diagonal() <= 0).any():
         return None
     try:
-        factors = splu(
-            stiffness,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
+        factors = splu(stiffness, **SYMMETRIC)
     except RuntimeError:
         return None
     pivots = factors.U.diagonal()
@@ -279,11 +278,6 @@ def _answer(rows: NDArray[np.float64] | sparse.csr_array, pull: NDArray) -> tupl
         motion = np.linalg.solve(stiffness, pull)
     else:
         stiffness = rows.T @ rows + GROUND * sparse.eye_array(rows.shape[1])
-        motion = splu(
-            stiffness.tocsc(),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        ).solve(pull)
+        motion = splu(stiffness.tocsc(), **SYMMETRIC).solve(pull)
     extension = float(pull @ motion)
     return extension, GROUND * float(motion @ motion) / extension
