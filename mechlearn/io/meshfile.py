@@ -167,7 +167,7 @@ def _point_fields(network: Network) -> dict[str, NDArray]:
         **text_fields(network.node_data, network.labels),
         "node": np.arange(network.n_nodes),
         "dimension": np.full(network.n_nodes, network.dim),
-        **_set_fields("node", network.node_sets, network.n_nodes),
+        **set_fields("node", network.node_sets, network.n_nodes),
     }
     if network.periodic:
         for k, vector in enumerate(_three(network.lattice_vectors), 1):
@@ -177,12 +177,13 @@ def _point_fields(network: Network) -> dict[str, NDArray]:
 
 def _line_fields(network: Network) -> dict[str, NDArray]:
     shift = {} if network.shifts is None else {"shift": _three(network.shifts)}
-    sets = _set_fields("edge", network.edge_sets, network.n_edges)
+    sets = set_fields("edge", network.edge_sets, network.n_edges)
     texts = text_fields(network.edge_data)
     return _storable(network.edge_data) | texts | sets | shift
 
 
-def _set_fields(kind: str, sets: Mapping[str, NDArray], n: int) -> dict[str, NDArray]:
+def set_fields(kind: str, sets: Mapping[str, NDArray], n: int) -> dict[str, NDArray[np.int64]]:
+    """0/1 fields of sets of the ``n`` nodes or edges."""
     return {
         set_field(kind, name): np.isin(np.arange(n), ids).astype(int) for name, ids in sets.items()
     }

@@ -22,10 +22,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, failure
 
 #: Bytes that the arrays of a file may take in memory together: tens of millions of points.
 LARGEST = 2**30
+
+
+def content(path: Path) -> bytes:
+    """Bytes of a file; raises InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {failure(error)}.") from None
 
 
 # -- XML -------------------------------------------------------------------------------------------
@@ -293,17 +301,10 @@ class _Text(_Counted, io.TextIOWrapper):  # type: ignore[misc]
     """Text file with an end that raises."""
 
 
-class _Console:
-    """Replacement for meshio's console that records warnings."""
+def _console(**options: Any) -> Any:
+    from rich.console import Console
 
-    def __init__(self, **options: Any) -> None:
-        self._options = options
-
-    def print(self, *words: Any, **options: Any) -> None:
-        if _said.get() is None:
-            from rich.console import Console
-
-            Console(**self._options).print(*words, **options)
+    return Console(quiet=_said.get() is not None, **options)
 
 
 def _print(*words: Any, **options: Any) -> None:
@@ -344,7 +345,7 @@ def _teach() -> None:
     from meshio.vtk import _main as vtk
 
     with _teaching:
-        _common.Console = _Console
+        _common.Console = _console
         _helpers.print = _print
         for module in (_files, _tetgen, gmsh, vtk):
             module.open = _open

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mechlearn.errors import InputError, failure
+from mechlearn.errors import InputError
+from mechlearn.io.untrusted import content
 
 #: Files that may be included.
 _FILES = 100
@@ -28,12 +29,8 @@ def cards(path: Path, folder: Path, met: list[Path]) -> Iterator[Card]:
     InputError
         For what is no deck, and included files that are not there or lie outside the folder.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", "replace")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {failure(error)}.") from None
     card: Card | None = None
-    lines = iter(enumerate(text.splitlines(), 1))
+    lines = iter(enumerate(_lines(path), 1))
     for number, line in lines:
         if line.startswith("**") or not line.strip():
             continue
@@ -59,6 +56,10 @@ def cards(path: Path, folder: Path, met: list[Path]) -> Iterator[Card]:
         yield from _with_others(card, folder, met)
 
 
+def _lines(path: Path) -> list[str]:
+    return content(path).decode("utf-8-sig", "replace").splitlines()
+
+
 def _with_others(card: Card, folder: Path, met: list[Path]) -> Iterator[Card]:
     """A card, or those of the file that it includes, or with the rows of the file it names."""
     name = card.given.get("INPUT")
@@ -76,7 +77,6 @@ def _with_others(card: Card, folder: Path, met: list[Path]) -> Iterator[Card]:
     if card.name == "INCLUDE":
         yield from cards(other, folder, met)
         return
-    lines = other.read_bytes().decode("utf-8-sig", "replace").splitlines()
-    card.rows = [[w.strip() for w in line.split(",")] for line in lines
+    card.rows = [[w.strip() for w in line.split(",")] for line in _lines(other)
                  if line.strip() and not line.startswith("*")]  # fmt: skip
     yield card

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, listed
-from mechlearn.io.meshfile import set_field, take_sets
+from mechlearn.io.meshfile import set_field, set_fields, take_sets
 from mechlearn.network import Network
 from mechlearn.networks.planar import dimension_mark
 
@@ -46,13 +46,8 @@ def columns_of(
                     f"The data {name!r} would hide what a table calls {taken[0]!r}; rename them."
                 )
             columns |= parts
-    for kind, columns, sets in (
-        ("node", of_nodes, network.node_sets),
-        ("edge", of_edges, network.edge_sets),
-    ):
-        n = network.n_nodes if kind == "node" else network.n_edges
-        for name, ids in sets.items():
-            columns[set_field(kind, name)] = np.isin(np.arange(n), ids).astype(int)
+    of_nodes |= set_fields("node", network.node_sets, network.n_nodes)
+    of_edges |= set_fields("edge", network.edge_sets, network.n_edges)
     return of_nodes, of_edges
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, failure
+from mechlearn.errors import InputError
 from mechlearn.extensions import remedy
 from mechlearn.io.gmsh import read_msh
 from mechlearn.io.isolated import read_isolated
 from mechlearn.io.meshfile import read_mesh
+from mechlearn.io.untrusted import content
 from mechlearn.networks.cells import FAMILIES, Block, Mesh
 from mechlearn.networks.meshio_vtk import from_meshio
 
@@ -30,35 +31,36 @@ def read_gmsh(path: Path) -> Mesh:
     InputError
         Where it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(200)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {failure(error)}.") from None
-    version = re.match(rb"\s*\$MeshFormat\s+(\d+)", head)
+    file = content(path)
+    version = re.match(rb"\s*\$MeshFormat\s+(\d+)", file[:200])
     if version is None:
         raise InputError(
             f"{path} cannot be read as a mesh: it does not begin with $MeshFormat, as files of "
             "gmsh do since its version 2."
         )
-    return _version_2(path) if int(version[1]) < 4 else _by_gmsh(path)
+    return _version_2(path, file) if int(version[1]) < 4 else _by_gmsh(path)
 
 
-def _version_2(path: Path) -> Mesh:
+def _version_2(path: Path, file: bytes) -> Mesh:
     read = read_mesh(path)
-    mesh, names = from_meshio(read), _physical_names(path.read_bytes())
+    mesh, names = from_meshio(read), _physical_names(file)
     groups = mesh.cell_data.get("gmsh:physical", np.zeros(mesh.n_cells))
     _name_groups(mesh, [
         (names.get((b.dim, int(tag)), ""), int(tag), b.ids[groups[b.ids] == tag])
         for b in mesh.blocks for tag in np.unique(groups[b.ids])
     ])  # fmt: skip
-    _count(path, mesh)
+    announced = re.search(rb"\$Elements\s+(\d+)\s", file)
+    if announced and int(announced[1]) != mesh.n_cells:
+        raise InputError(
+            f"{path} announces {int(announced[1])} elements, but {mesh.n_cells} could be read "
+            f"({mesh.counts()})."
+        )
     return mesh
 
 
-def _physical_names(content: bytes) -> dict[tuple[int, int], str]:
+def _physical_names(file: bytes) -> dict[tuple[int, int], str]:
     """Names of physical groups by dimension and number; unnamed groups are data only."""
-    found = re.search(rb"\$PhysicalNames\s+\d+\s(.*?)\$EndPhysicalNames", content, re.DOTALL)
+    found = re.search(rb"\$PhysicalNames\s+\d+\s(.*?)\$EndPhysicalNames", file, re.DOTALL)
     text = found[1].decode("utf-8", "replace") if found else ""
     rows = re.findall(r'(\d+)\s+(\d+)\s+"([^"\n]*)"', text)
     return {(int(dim), int(tag)): name for dim, tag, name in rows}
@@ -75,16 +77,6 @@ def _name_groups(mesh: Mesh, groups: list[tuple[str, int, NDArray]]) -> None:
         if name := name or (f"physical_{tag}" if tag and lost else ""):
             sets.setdefault(name, []).append(ids)
     mesh.cell_sets = {name: np.unique(np.concatenate(parts)) for name, parts in sets.items()}
-
-
-def _count(path: Path, mesh: Mesh) -> None:
-    """Raise InputError for a file with fewer elements than its header announces."""
-    said = re.search(rb"\$Elements\s+(\d+)\s", path.read_bytes())
-    if said and int(said[1]) != mesh.n_cells:
-        raise InputError(
-            f"{path} announces {int(said[1])} elements, but {mesh.n_cells} could be read "
-            f"({mesh.counts()})."
-        )
 
 
 def _by_gmsh(path: Path) -> Mesh:

@@ -6,7 +6,7 @@ lattice vectors data ``cell_1``, ``cell_2``, ... of the graph, the shift of a bo
 """
 
 import warnings
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,9 +107,6 @@ def _counted(path: Path, graph: "networkx.Graph") -> tuple[list[str], list[tuple
             raise InputError(f"{path} has a {kind}, which a network of bonds cannot have.")
     nodes = [node.get("id", "") for node in kinds["node"]]
     pairs = [(edge.get("source", ""), edge.get("target", "")) for edge in kinds["edge"]]
-    twice = next((name for name, count in Counter(nodes).items() if count > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: two nodes have the id {twice!r}; every node needs its own.")
     unknown = [n for pair in pairs for n in pair if n not in set(nodes)]
     if unknown:
         raise InputError(f"{path}: an edge joins {unknown[0]!r}, which is no node of the file.")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import InputError, failure
+from mechlearn.errors import InputError
+from mechlearn.io.untrusted import content
 from mechlearn.networks.cells import Block, Mesh
 
 _TYPES = {
@@ -27,11 +28,7 @@ def read_ply(path: Path) -> Mesh:
         For what is no PLY, or has elements that are neither vertices, edges nor faces.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {failure(error)}.") from None
-    try:
-        tables = _tables(content)
+        tables = _tables(content(path))
     except (ValueError, IndexError, KeyError, OverflowError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a mesh: {said or 'it is damaged'}.") from None
@@ -67,9 +64,9 @@ def read_ply(path: Path) -> Mesh:
     return Mesh(points, blocks, point_data, cell_data, notes=notes)
 
 
-def _tables(content: bytes) -> dict[str, dict[str, NDArray | list[NDArray]]]:
+def _tables(file: bytes) -> dict[str, dict[str, NDArray | list[NDArray]]]:
     """Properties of every element type by name; lists are lists of arrays."""
-    head, found, body = content.partition(b"end_header")
+    head, found, body = file.partition(b"end_header")
     lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
     if not found or lines[:1] != [["ply"]]:
         raise ValueError("it is no PLY")

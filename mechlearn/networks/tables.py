@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError, failure, listed
 from mechlearn.io.meshfile import set_field
-from mechlearn.io.untrusted import read_arrays
+from mechlearn.io.untrusted import content, read_arrays
 from mechlearn.io.writing import write_file
 from mechlearn.network import Network
 from mechlearn.networks.columns import (
@@ -214,11 +214,11 @@ def _values(texts: list[str]) -> NDArray:
 
 def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Comments ``# name: text`` and columns of a table, as texts."""
+    raw = content(path)
     try:
-        raw = path.read_bytes()
         wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
         text = raw.decode("utf-16" if wide else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read: {failure(error)}.") from None
     lines, comments = _without_comments(text)
     apart = ","

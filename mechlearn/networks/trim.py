@@ -80,13 +80,16 @@ def trim_floppy(network: Network) -> Network:
     InputError
         When nothing rigid is left.
     """
-    d = network.dim
+    d, stay = network.dim, np.ones(network.n_nodes, dtype=bool)
     while True:
-        keep = largest_piece(network.edges, core(network.edges, network.n_nodes, d))
+        edges, n = network.edges, network.n_nodes
+        keep = largest_piece(edges, stay)
+        keep = largest_piece(edges, keep & core(edges[keep[edges].all(axis=1)], n, d))
         if np.count_nonzero(keep) <= d:
             raise InputError("No rigid part is left of the network once its floppy nodes are gone.")
         if not keep.all():
             network = keep_nodes(network, keep)
+            stay = np.ones(network.n_nodes, dtype=bool)
             continue
         modes = rigidity(network).floppy_modes
         if not len(modes):
@@ -98,15 +101,10 @@ def trim_floppy(network: Network) -> Network:
         # Several at once where many modes are free, but never two that share a bond: taking one
         # away often frees or settles the other.
         count = max(1, len(modes) // 4)
-        taken = np.zeros(network.n_nodes, dtype=bool)
-        beside = np.zeros(network.n_nodes, dtype=bool)
+        taken, beside = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         links = network.neighbours()
         for node in order[: 4 * count]:
             if not beside[node] and taken.sum() < count and motion[node] > 0.5 * motion[order[0]]:
                 taken[node] = beside[node] = True
                 beside[links.indices[links.indptr[node] : links.indptr[node + 1]]] = True
-        keep = largest_piece(network.edges, core(network.edges, network.n_nodes, d) & ~taken)
-        keep = keep & core(network.edges[keep[network.edges].all(axis=1)], network.n_nodes, d)
-        if np.count_nonzero(keep) <= d:
-            raise InputError("No rigid part is left of the network once its floppy nodes are gone.")
-        network = keep_nodes(network, largest_piece(network.edges, keep))
+        stay = ~taken
