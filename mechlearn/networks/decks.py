@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.attributes import renumbered
 from mechlearn.errors import InputError, listed
 from mechlearn.networks.cards import Card, cards
 from mechlearn.networks.cells import Block, Mesh
@@ -317,39 +318,26 @@ def _chains(mesh: Mesh) -> Mesh:
     whose names begin with ``SET_`` are the network's.
     """
     name = next((n for n in mesh.point_sets if n.upper() == NETWORK), None)
-    if name is None or any(b.kind != "line" for b in mesh.blocks):
+    if name is None or {b.kind for b in mesh.blocks} != {"line"}:
         return mesh
     last = np.zeros(len(mesh.points), dtype=bool)
     last[mesh.point_sets[name]] = True
-    lines = {int(k): row[:2] for b in mesh.blocks for k, row in zip(b.ids, b.nodes, strict=True)}
-    pairs: list[list[int]] = []
-    chain_of: dict[int, int] = {}
-    open_at: dict[int, int] = {}
-    for k in sorted(lines):
-        i, j = map(int, lines[k])
-        if last[i]:
-            chain_of[k] = len(pairs)
-            pairs.append([i, j])
-        elif i in open_at:
-            chain_of[k] = open_at.pop(i)
-            pairs[chain_of[k]][1] = j
-        else:
-            return mesh  # some other deck with a set of that name
-        if not last[j]:
-            open_at[j] = chain_of[k]
-    if open_at:
+    order = np.argsort(np.concatenate([b.ids for b in mesh.blocks]))
+    i, j = np.concatenate([b.nodes[:, :2] for b in mesh.blocks])[order].T
+    # Each line begins at such a node, or where the line before it ends.
+    begins, ends = last[i], last[j]
+    if not begins[0] or not np.array_equal(np.append(begins[1:], True), ends):
+        return mesh  # some other deck with a set of that name
+    if (i[1:] != j[:-1])[~ends[:-1]].any():
         return mesh
-    ends = Block("line", np.array(pairs), np.arange(len(pairs)))
-    place = np.cumsum(last) - 1
-    points = {n: place[ids[last[ids]]] for n, ids in mesh.point_sets.items() if n != name}
-    cells = {
-        n: np.unique([chain_of[int(k)] for k in ids if int(k) in chain_of])
-        for n, ids in mesh.cell_sets.items()
-    }
+    chain, place = np.cumsum(begins) - 1, np.cumsum(last) - 1
+    points = renumbered(mesh.point_sets, np.flatnonzero(last), len(last))
     return Mesh(
         mesh.points[last],
-        [Block("line", place[ends.nodes], ends.ids)],
-        point_sets={n.removeprefix("SET_"): ids for n, ids in points.items() if len(ids)},
-        cell_sets={n.removeprefix("SET_"): ids for n, ids in cells.items()},
+        [Block("line", place[np.stack([i[begins], j[ends]], axis=1)], np.arange(chain[-1] + 1))],
+        point_sets={
+            n.removeprefix("SET_"): ids for n, ids in points.items() if n != name and len(ids)
+        },
+        cell_sets={n.removeprefix("SET_"): chain[ids] for n, ids in mesh.cell_sets.items()},
         notes=mesh.notes,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.attributes import renumbered
 from mechlearn.errors import InputError, first_line
 from mechlearn.io.meshfile import read_mesh, take_sets
 from mechlearn.io.untrusted import check_vtk_xml, refuse_entities
@@ -93,8 +94,6 @@ def network_of(mesh: Mesh) -> Network:
     if not periodic:
         kept = without_repeats(mesh, every, cells.get("gmsh:geometrical"))
     used = np.unique(kept.pairs)
-    new = np.full(len(mesh.points), -1)
-    new[used] = np.arange(len(used))
     _say_unused(mesh, used)
     edge_data = _edge_data(mesh, cells, kept.cells, bool(kept.lines.all()))
     node_data = {name: values[used] for name, values in points.items() if len(values)}
@@ -109,10 +108,14 @@ def network_of(mesh: Mesh) -> Network:
     # The ids that mechlearn writes say nothing that the order does not.
     if np.array_equal(node_data.get("node", []), np.arange(len(nodes))):
         del node_data["node"]
-    sets = _kept_sets(mesh, new)
+    given = node_sets(mesh)
+    sets = renumbered(given, used, len(mesh.points))
+    for name in [name for name, ids in sets.items() if len(given[name]) > len(ids) == 0]:
+        mesh.notes.append(f"none of the points of the set {name!r} is a node")
+        del sets[name]
     return Network(
         nodes=nodes,
-        edges=new[kept.pairs],
+        edges=np.searchsorted(used, kept.pairs),
         cell=cell,
         shifts=shifts,
         node_sets=sets | take_sets("node", node_data),
@@ -151,18 +154,6 @@ def _edge_data(
     if len(np.unique(data.get("gmsh:geometrical", np.arange(2)))) == 1:
         del data["gmsh:geometrical"]
     return data
-
-
-def _kept_sets(mesh: Mesh, new: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Point sets as sets of nodes; notes name those that lost points."""
-    out = {}
-    for name, ids in node_sets(mesh).items():
-        kept = new[np.unique(ids)]
-        out[name] = kept[kept >= 0]
-        if len(ids) and not len(out[name]):
-            mesh.notes.append(f"none of the points of the set {name!r} is a node")
-            del out[name]
-    return out
 
 
 def _cell(
