@@ -101,14 +101,14 @@ def best_within_bounds(
     rank, done, wider = seen.rank(space.disturbed(rng)), 0, None
     try:
         for number in range(starts):
-            seen.descend(space.start() if number == 0 else space.random(rng))
+            seen.descend(space.start if number == 0 else space.random(rng))
             done += 1
             if seen.least_error <= tolerance:
                 break
         if seen.least_error > tolerance and seen.best is not None:
             # The largest relative error is smallest elsewhere than the cost.
             seen.descend(seen.best, scaled=True)
-            if any((*space.at_low(seen.best).values(), *space.at_high(seen.best).values())):
+            if any(any(side.values()) for side in space.at_bounds(seen.best)):
                 more = _Objective(at, _Space(dofs, WIDER), seen.deadline)
                 more.descend(seen.best)
                 if more.best is not None:
@@ -118,14 +118,15 @@ def best_within_bounds(
         pass
     if seen.best is None:
         raise SolveError("No equilibrium was found at any start of the search.")
+    at_low, at_high = space.at_bounds(seen.best)
     return Search(
         cost=seen.least_cost,
         relative=relative_error(problem, seen.outputs) if problem.task.cost.has_values else np.nan,
         error=seen.least_error,
         outputs=seen.outputs / problem.units,
         parameters=space.parameters(seen.best),
-        at_low=space.at_low(seen.best),
-        at_high=space.at_high(seen.best),
+        at_low=at_low,
+        at_high=at_high,
         rank=rank,
         wider=wider,
         starts=max(done, 1),
@@ -139,23 +140,30 @@ class _TimeUp(Exception):
 
 
 class _Space:
-    """Learning parameters as one vector, positive ones by their logarithms."""
+    """Learning parameters as one vector, positive ones by their logarithms.
+
+    Bounded on every side, ``wider`` times as far as they are.
+    """
 
     def __init__(self, dofs: list[LearningDof], wider: float = 1.0) -> None:
-        self.dofs, self._wider = dofs, wider > 1
-        self._log = [bool((dof.low > 0).all()) for dof in dofs]
-        ends = [_ends(dof, log) for dof, log in zip(dofs, self._log, strict=True)]
-        low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
-        log = np.repeat(self._log, [int(dof.learns.sum()) for dof in dofs])
-        more = np.where(log, np.log(wider), (high - low) * (wider - 1) / 2)
+        self.dofs, sizes = dofs, [int(dof.learns.sum()) for dof in dofs]
+        self._cuts = np.cumsum(sizes)[:-1]
+        self._log = np.repeat([bool((dof.low > 0).all()) for dof in dofs], sizes)
+        values, low, high = (
+            np.concatenate([side[dof.learns] for dof, side in zip(dofs, sides, strict=True)])
+            for sides in zip(*((d.values, d.low, d.high) for d in dofs), strict=True)
+        )
+        # A logarithm taken back may miss its bound by a rounding error.
+        self._limits = (low, high) if wider == 1 else (-np.inf, np.inf)
+        size = np.where(values != 0, np.abs(values), 1.0)
+        high = np.where(np.isinf(high), size * UNBOUNDED, high)
+        low = np.where(np.isinf(low), -size * UNBOUNDED, low)
+        none = self._log & (low <= np.finfo(float).tiny)
+        low = np.where(none, size / UNBOUNDED, low)
+        start, low, high = (np.log(x, where=self._log, out=x.copy()) for x in (values, low, high))
+        more = np.where(self._log, np.log(wider), (high - low) * (wider - 1) / 2)
         self.low, self.high = low - more, high + more
-
-    def start(self) -> NDArray[np.float64]:
-        x = [
-            np.log(dof.values[dof.learns]) if log else dof.values[dof.learns]
-            for dof, log in zip(self.dofs, self._log, strict=True)
-        ]
-        return self.inside(np.concatenate(x))
+        self.start = self.inside(start)
 
     def random(self, rng: np.random.Generator) -> NDArray[np.float64]:
         return self.inside(rng.uniform(self.low, self.high))
@@ -163,54 +171,34 @@ class _Space:
     def disturbed(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Slightly perturbed start, to break symmetries."""
         move = np.minimum(0.1 * (self.high - self.low), 0.3) * rng.uniform(-1, 1, len(self.low))
-        return self.inside(self.start() + move)
+        return self.inside(self.start + move)
 
     def inside(self, x: NDArray) -> NDArray[np.float64]:
         edge = 1e-6 * (self.high - self.low)
         return np.clip(x, self.low + edge, self.high - edge)
 
+    def _values(self, x: NDArray) -> NDArray[np.float64]:
+        return np.clip(np.exp(x, where=self._log, out=x.copy()), *self._limits)
+
     def parameters(self, x: NDArray) -> dict[str, NDArray[np.float64]]:
-        out, at = {}, 0
-        for dof, log in zip(self.dofs, self._log, strict=True):
-            values, n = dof.values.copy(), int(dof.learns.sum())
-            part = np.exp(x[at : at + n]) if log else x[at : at + n]
-            if not self._wider:  # a logarithm taken back may miss its bound by a rounding error
-                part = np.clip(part, dof.low[dof.learns], dof.high[dof.learns])
-            values[dof.learns] = part
-            out[dof.name], at = values, at + n
+        out = {dof.name: dof.values.copy() for dof in self.dofs}
+        for dof, part in zip(self.dofs, np.split(self._values(x), self._cuts), strict=True):
+            out[dof.name][dof.learns] = part
         return out
 
     def slopes(self, x: NDArray, by_name: Mapping[str, NDArray]) -> NDArray[np.float64]:
         """Derivatives by the parameters, (..., m) per name, as ones by the vector."""
-        values, parts = self.parameters(x), []
-        for dof, log in zip(self.dofs, self._log, strict=True):
-            rate = values[dof.name][dof.learns] if log else 1.0
-            parts.append(by_name[dof.name][..., dof.learns] * rate)
-        return np.concatenate(parts, axis=-1)
+        parts = [by_name[dof.name][..., dof.learns] for dof in self.dofs]
+        return np.concatenate(parts, axis=-1) * np.where(self._log, self._values(x), 1.0)
 
-    def at_low(self, x: NDArray) -> dict[str, int]:
-        """Number of bonds at their lower bound, per parameter."""
-        return self._count(x - self.low < AT_BOUND * (self.high - self.low))
-
-    def at_high(self, x: NDArray) -> dict[str, int]:
-        """Number of bonds at their upper bound, per parameter."""
-        return self._count(self.high - x < AT_BOUND * (self.high - self.low))
-
-    def _count(self, near: NDArray) -> dict[str, int]:
-        sizes = [int(dof.learns.sum()) for dof in self.dofs]
-        parts = np.split(near, np.cumsum(sizes)[:-1])
-        return {d.name: int(part.sum()) for d, part in zip(self.dofs, parts, strict=True)}
-
-
-def _ends(dof: LearningDof, log: bool) -> tuple[NDArray, NDArray]:
-    """Bounds of a parameter on its coordinate; wide ones where it has none."""
-    at = dof.learns
-    start = np.where(dof.values != 0, np.abs(dof.values), 1.0)[at]
-    low, high = dof.low[at], dof.high[at]
-    high = np.where(np.isinf(high), start * UNBOUNDED, high)
-    if not log:
-        return np.where(np.isinf(low), -start * UNBOUNDED, low), high
-    return np.log(np.where(low <= np.finfo(float).tiny, start / UNBOUNDED, low)), np.log(high)
+    def at_bounds(self, x: NDArray) -> list[dict[str, int]]:
+        """Numbers of bonds at their lower and at their upper bounds, per parameter."""
+        edge = AT_BOUND * (self.high - self.low)
+        names = [dof.name for dof in self.dofs]
+        return [
+            {n: int(part.sum()) for n, part in zip(names, np.split(near, self._cuts), strict=True)}
+            for near in (x - self.low < edge, self.high - x < edge)
+        ]
 
 
 class _Objective:
