@@ -11,6 +11,7 @@ of the cost go with soft modes of the network: M. Stern, M. Guzman, F. Martins, 
 V. Balasubramanian, Phys. Rev. Lett. 134, 147402 (2025), https://arxiv.org/abs/2406.09689.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -183,14 +184,17 @@ def correspondence(
     strains = strains.reshape(cells, k, -1)
     lambdas, raw = np.zeros((len(directions), len(values))), list[NDArray]()
     at = s.copy().equilibrium
+    before = {name: s.parameters[name] for name in s.learns}
+    none = dict.fromkeys(before, np.zeros(s.network.n_edges))
+    now = np.concatenate([before[name][learns] for name, learns in s.learns.items()])
     for c, w in enumerate(directions):
-        parts = _steps(s, h, w)
-        for name, step in parts.items():
+        for name, step in _placed(h, w * np.where(h.logarithmic, now, 1.0), none).items():
             slope = _moduli_slope(s, energy, name) * step[:, None, None]
             lambdas[c] += np.einsum("mka,mkl,mla->a", strains, slope, strains)
         ends = []
-        for sign in (-1, 1):
-            at.update(**_moved(s, h, sign * STEP * w))
+        for step in (-STEP * w, STEP * w):
+            moved = np.where(h.logarithmic, now * np.exp(step), now + step)
+            at.update(**_placed(h, moved, before))
             ends.append(at.free().states())
         raw.append((ends[1] - ends[0]).reshape(s.problem.n_examples, -1) / arm)
     return Correspondence(h.eigenvalues[: len(directions)], values, lambdas / values,
@@ -201,27 +205,13 @@ def _is_log(s: System, name: str, scale: str | None) -> bool:
     return (scale or s.energy.parameter(name).scale) == "log"
 
 
-def _steps(s: System, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
-    """Rates of the parameters along a direction, per name (m,)."""
-    out = {}
-    for name in s.learns:
+def _placed(h: Hessian, rows: NDArray, on: Mapping[str, NDArray]) -> dict[str, NDArray[np.float64]]:
+    """Values of the rows of a Hessian at their bonds, ``on`` those of all bonds, per name (m,)."""
+    out = {name: values.copy() for name, values in on.items()}
+    for name, values in out.items():
         mine = h.names == name
-        out[name] = np.zeros(s.network.n_edges)
-        values = s.parameters[name][h.bonds[mine]]
-        out[name][h.bonds[mine]] = w[mine] * np.where(h.logarithmic[mine], values, 1.0)
+        values[h.bonds[mine]] = rows[mine]
     return out
-
-
-def _moved(s: System, h: Hessian, w: NDArray) -> dict[str, NDArray[np.float64]]:
-    """Learning parameters after a step, per name (m,)."""
-    new = {}
-    for name in s.learns:
-        mine = h.names == name
-        values = s.parameters[name].copy()
-        old = values[h.bonds[mine]]
-        values[h.bonds[mine]] = np.where(h.logarithmic[mine], old * np.exp(w[mine]), old + w[mine])
-        new[name] = values
-    return new
 
 
 def _at_rest(s: System, energy: BondEnergy) -> dict[str, NDArray]:

@@ -4,10 +4,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from mechlearn.errors import InputError
+from mechlearn.schema import Checked
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(metaclass=Checked):
     """Options of exports; nonsense raises InputError.
 
     Parameters
@@ -90,8 +91,6 @@ class Options:
                 raise InputError(f"{name} = {getattr(self, name)} must not be below zero.")
         if self.unit is not None and self.size is not None:
             raise InputError("Give unit or size, not both: one follows from the other.")
-        if self.bfactor not in ("importance", "change"):
-            raise InputError(f"bfactor = {self.bfactor!r} must be 'importance' or 'change'.")
         if not -1 < self.poisson < 0.5:
             raise InputError(f"poisson = {self.poisson} must lie between -1 and 0.5.")
 
