@@ -13,6 +13,7 @@ PNAS 114, 2520 (2017), https://doi.org/10.1073/pnas.1612139114. Where ``1 - D_i 
 the bond alone stops a motion, and without it the response is not defined.
 """
 
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -148,7 +149,9 @@ def removal(subject: Subject, *, learned: bool = True) -> Removal:
     if energy.linear:
         raw = without_bonds(s, what, np.arange(s.network.n_edges)[:, None])
     elif energy.removal and energy.segments == 1:
-        raw = _anew(s)
+        whole = {name: s.parameters[name] for name in energy.removal}
+        left = ~np.eye(s.network.n_edges, dtype=bool)
+        raw = responses(s, ({n: np.where(k, v, 0.0) for n, v in whole.items()} for k in left))
     else:
         raise InputError(f"The response without a bond is not found for a {energy.name}.")
     units = s.problem.units
@@ -215,15 +218,17 @@ def without_bonds(system: System, what: str, sets: NDArray) -> NDArray[np.float6
     return out
 
 
-def _anew(s: System) -> NDArray[np.float64]:
-    m = s.network.n_edges
-    out = np.full((m, *s.problem.wanted.shape), np.nan)
-    at = s.copy().equilibrium
-    whole = {name: s.parameters[name] for name in s.energy.removal}
-    for bond in range(m):
+def responses(system: System, sets: Iterable[Mapping[str, NDArray]]) -> NDArray[np.float64]:
+    """Outputs at many values of parameters, solved anew for each, (sets, examples, t).
+
+    NaN where there is no equilibrium.
+    """
+    out, at = [], system.copy().equilibrium
+    for values in sets:
+        found = np.full(system.problem.wanted.shape, np.nan)
         at.forget()
         with suppress(SolveError):
-            left = np.arange(m) != bond
-            at.update(**{name: np.where(left, values, 0.0) for name, values in whole.items()})
-            out[bond] = at.outputs(at.free())
-    return out
+            at.update(**values)
+            found[:] = at.outputs(at.free())
+        out.append(found)
+    return np.array(out)

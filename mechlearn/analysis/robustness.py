@@ -1,13 +1,12 @@
 """Robustness of the response to noise, loss of bonds and other amplitudes."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.analysis.importance import without_bonds
+from mechlearn.analysis.importance import responses, without_bonds
 from mechlearn.analysis.result import Plotted, Subject, bonds_of, linear_of, system_of
 from mechlearn.errors import InputError, SolveError
 from mechlearn.learning.system import System
@@ -123,7 +122,7 @@ def noise(
     outputs = []
     for level in amounts:
         factor = np.exp(level * xi) if positive else 1 + level * xi
-        outputs.append(_responses(s, name, s.parameters[name] * factor))
+        outputs.append(responses(s, ({name: row} for row in s.parameters[name] * factor)))
     return _robustness(s, amounts, f"relative noise of the {name.replace('_', ' ')}", outputs)
 
 
@@ -232,15 +231,3 @@ def _robustness(s: System, levels: NDArray, level: str, raw: list[NDArray]) -> R
     wanted = np.where(s.problem.active, s.problem.wanted, np.nan) / s.problem.units
     outputs = outputs / s.problem.units
     return Robustness(levels, level, outputs, errors, wanted, s.problem.output_names)
-
-
-def _responses(s: System, name: str, values: NDArray) -> NDArray[np.float64]:
-    """Outputs at many values of a parameter, (samples, m), as (samples, examples, t)."""
-    out = np.full((len(values), *s.problem.wanted.shape), np.nan)
-    at = s.copy().equilibrium
-    for sample, row in zip(out, values, strict=True):
-        at.forget()
-        with suppress(SolveError):
-            at.update(**{name: row})
-            sample[:] = at.outputs(at.free())
-    return out

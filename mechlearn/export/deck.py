@@ -13,6 +13,7 @@ equation.
 Everything is in the units of the network.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
+from scipy import sparse
 
 from mechlearn import __version__
 from mechlearn.energies import Element, Section, Solid, energies
@@ -205,14 +207,18 @@ def _equation(terms: list[tuple[int, int, float]]) -> Iterator[str]:
 
 def _ties(mesh: Mesh) -> list[list[tuple[int, int, float]]]:
     """Terms ``(node, dof, weight)`` of support equations; the first term is unique to each."""
-    used = np.bincount(mesh.ties.indices, minlength=mesh.ties.shape[1])
-    out = []
-    for k in range(mesh.ties.shape[0]):
-        row = mesh.ties[[k]].tocoo()
-        columns, weights = row.coords[1], row.data
-        order = np.argsort((used[columns] > 1) | (weights != 1.0), kind="stable")
-        terms = zip(columns[order].tolist(), weights[order].tolist(), strict=True)
-        out.append([(c // 6 + 1, c % 6 + 1, w) for c, w in terms])
+    rows = _terms(mesh.ties)
+    used = Counter(term[:2] for terms in rows for term in terms)
+    return [sorted(terms, key=lambda t: used[t[:2]] > 1 or t[2] != 1.0) for terms in rows]
+
+
+def _terms(rows: sparse.csr_array) -> list[list[tuple[int, int, float]]]:
+    """Terms ``(node, dof, weight)`` of functionals, those that are zero to rounding left out."""
+    out: list[list[tuple[int, int, float]]] = [[] for _ in range(rows.shape[0])]
+    found = rows.tocoo()
+    for k, c, weight in zip(*found.coords, found.data, strict=True):
+        if abs(weight) > 1e-14:
+            out[k].append((int(c) // 6 + 1, int(c) % 6 + 1, float(weight)))
     return out
 
 
@@ -231,15 +237,8 @@ def _tied(mesh: Mesh, problem: Problem) -> list[tuple[bool, list[tuple[int, int,
     moved = problem.held.any(axis=0)
     taken = {(int(k) + 1, int(c)) for k, c in mesh.held}
     taken |= {terms[0][:2] for terms in _ties(mesh)}
-    rows, out = [], []
-    for k in range(len(problem.ports)):
-        row = mesh.ports[[k]].tocoo()
-        terms = [
-            (int(c) // 6 + 1, int(c) % 6 + 1, float(w))
-            for c, w in zip(row.coords[1], row.data, strict=True)
-            if abs(w) > 1e-14
-        ]
-        rows.append(terms)
+    rows, out = _terms(mesh.ports), []
+    for k, terms in enumerate(rows):
         if moved[k] and len(terms) == 1 and terms[0][2] == 1.0:
             taken.add(terms[0][:2])
     for k, terms in enumerate(rows):

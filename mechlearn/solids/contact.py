@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from mechlearn.solids.outline import optional
+from mechlearn.solids.outline import crossings, optional
 
 if TYPE_CHECKING:
     from mechlearn.solids.model import SolidModel
@@ -27,13 +27,8 @@ def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int
     strut : (f,) integer array
         The strut of every edge.
     """
-    shapely = optional("shapely")
-    lines = shapely.linestrings(points[facets])
-    a, b = shapely.STRtree(lines).query(lines, predicate="intersects")
-    apart = (facets[a][:, :, None] != facets[b][:, None, :]).all(axis=(1, 2))
-    crossing = apart & (a < b)
-    pairs = np.sort(np.stack([strut[a], strut[b]], axis=1)[crossing], axis=1)
-    return np.unique(pairs, axis=0)
+    lines = optional("shapely").linestrings(points[facets])
+    return np.unique(np.sort(strut[crossings(lines, facets)], axis=1), axis=0)
 
 
 def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:

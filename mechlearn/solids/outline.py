@@ -119,14 +119,17 @@ def _tidied(struts: Struts, corners: NDArray) -> NDArray[np.float64]:
     return corners
 
 
+def crossings(shapes: NDArray, ends: NDArray) -> NDArray[np.int64]:
+    """Pairs of geometries of shapely that intersect and share none of their ``ends``, (k, 2)."""
+    a, b = optional("shapely").STRtree(shapes).query(shapes, predicate="intersects")
+    meet = (ends[a][:, :, None] == ends[b][:, None, :]).any(axis=(1, 2))
+    return np.stack([a, b], axis=1)[(a < b) & ~meet]
+
+
 def _check_apart(struts: Struts, bodies: NDArray) -> None:
-    shapely = optional("shapely")
-    a, b = shapely.STRtree(bodies).query(bodies, predicate="intersects")
-    edges = struts.network.edges
-    meet = (edges[a][:, :, None] == edges[b][:, None, :]).any(axis=(1, 2))
-    bad = np.flatnonzero((a < b) & ~meet)
+    bad = crossings(bodies, struts.network.edges)
     if len(bad):
-        pairs = listed([f"{i}-{j}" for i, j in zip(a[bad], b[bad], strict=True)], limit=5)
+        pairs = listed([f"{i}-{j}" for i, j in bad], limit=5)
         raise InputError(
             f"Struts {pairs} overlap without meeting at a node: solids need a plane network "
             "without crossings, and widths that leave gaps."

@@ -12,14 +12,13 @@ joint, about its node, and takes its cells along.
 """
 
 from collections import Counter
-from itertools import combinations
 from math import factorial, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 if TYPE_CHECKING:
     from mechlearn.solids.struts import Struts
@@ -36,12 +35,8 @@ CORNERS = {
 #: Corners of its faces.
 FACES = {
     2: np.array([(k, (k + 1) % 6) for k in range(6)]),
-    3: np.array([
-        three for three in combinations(range(12), 3)
-        if all(np.isclose(np.linalg.norm(_ICOSAHEDRON[a] - _ICOSAHEDRON[b]), 2)
-               for a, b in combinations(three, 2))
-    ]),
-}  # fmt: skip
+    3: np.array(sorted(map(sorted, ConvexHull(_ICOSAHEDRON).simplices.tolist()))),
+}
 #: Volume of a patch of radius 1, and the mean of the squared distance from an axis through it.
 VOLUME = {2: 1.5 * 3**0.5, 3: 10 / 3 * _GOLDEN**2 * 2 / (1 + _GOLDEN**2) ** 1.5}
 GYRATION = {2: 5 / 12, 3: 0.4 * _GOLDEN**2 / (1 + _GOLDEN**2)}
