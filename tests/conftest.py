@@ -87,9 +87,12 @@ def stiffnesses():
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A real browser without a window; tests that need one are skipped where there is none."""
+    """A real browser without a window; tests that need one are skipped where there is none.
+
+    It ends with its module: a page that moves, or whose server is gone, keeps a processor busy.
+    """
     from selenium import webdriver
 
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]

@@ -542,6 +542,7 @@ def test_runs_of_frames_are_saved_and_read_back(tmp_path, given):
 @pytest.mark.parametrize("given", [{"periodic": "true"}, FINITE], ids=["torus", "finite"])
 def test_two_ranks_find_what_one_does(tmp_path, given):
     task = task_file(tmp_path, **given)
+    task.write_text(task.read_text().replace("steps = 100", "steps = 10"))
     said = command_on_ranks(2, "train", task, "-o", tmp_path / "two", "--quiet")
     assert said.returncode == 0, said.stderr
     one, two = ml.train_file(task), ml.Run.load(tmp_path / "two")

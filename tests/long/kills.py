@@ -4,7 +4,7 @@
 between the start of the process and the time that a whole training takes, so that kills fall into
 set-up, steps, checkpoints and the writing of the run. Exits with 1
 where one run differs or is corrupt.
-Processes are forks of one that has imported everything; ``--fresh`` starts them anew.
+Processes are forks of a server that has imported everything; ``--fresh`` starts them anew.
 """
 
 import argparse
@@ -83,6 +83,9 @@ TASKS = {
     "search": _task("spring", 800, '[rule]\nname = "gradient_free"\nmethod = "cma"\n'),
 }
 
+#: Modules that a training imports when it needs them, and a server of forks at once.
+LATER = ("dask.array", "distributed", "h5netcdf", "meshio", "xarray.backends.api")
+
 
 def command(task: Path, folder: Path) -> list[str]:
     """A command that trains a task, or goes on with it, with a checkpoint every few steps."""
@@ -99,9 +102,9 @@ def _run(task: Path, folder: Path, fork: bool, wait: float | None) -> tuple[int 
     errors = folder.with_suffix(".err")
     with errors.open("w") as file:
         if fork:
-            child = multiprocessing.get_context("fork").Process(
-                target=_train, args=(_arguments(task, folder), file.fileno())
-            )
+            server = multiprocessing.get_context("forkserver")
+            server.set_forkserver_preload(["__main__", __name__, *LATER])
+            child = server.Process(target=_train, args=(_arguments(task, folder), str(errors)))
             child.start()
             child.join(wait)
             code = child.exitcode
@@ -121,8 +124,8 @@ def _run(task: Path, folder: Path, fork: bool, wait: float | None) -> tuple[int 
     return code, errors.read_text().strip()
 
 
-def _train(arguments: list[str], errors: int) -> None:
-    os.dup2(errors, 2)
+def _train(arguments: list[str], errors: str) -> None:
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_APPEND), 2)
     main_of_mechlearn(arguments)
 
 

@@ -1,9 +1,6 @@
 """Run folders: what others read from them must be enough to repeat every number."""
 
 import json
-import signal
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 
@@ -281,25 +278,6 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_happened(model, more, tmp_
     assert whole.summary["steps"] > 10
     for name in ("error", "cost", "stiffness"):
         assert np.array_equal(parts.history[name].values, whole.history[name].values)
-
-
-def test_interrupt_saves_and_says_how_to_go_on(tmp_path):
-    task = tmp_path / "long.toml"
-    text = SMALL.format(periodic="false", model="spring").replace("0.05\n", "0.9\n")
-    task.write_text(text.replace("steps = 200", "steps = 1000000\ntolerance = 1e-15"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mechlearn", "train", task, "-o", tmp_path / "run"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if "step 0" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "--resume" in err.splitlines()[-1]
-    assert (tmp_path / "run" / "checkpoint.npz").is_file()
 
 
 def test_resume_refuses_another_task_and_damage(runs, tmp_path, capsys):

@@ -153,12 +153,12 @@ def test_as_many_workers_as_asked_for(client):
     assert len(client.nthreads()) == 2
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
-def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number, workers):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number):
     """Ctrl-C reaches the workers too; they must leave the last word to the command."""
     out = tmp_path / "sweep"
     vary = ["--vary", "train.seed=0:1000", "--vary", "train.tolerance=1e-300"]
-    vary += ["--workers", str(workers)]
+    vary += ["--workers", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "mechlearn", "sweep", str(task), "-o", str(out), *vary],
         stderr=subprocess.PIPE,
@@ -214,17 +214,26 @@ steps = 2
 """
 
 
-@pytest.fixture
-def given(tmp_path):
-    """A task with a network, examples and a start in files of their own."""
-    (tmp_path / "net.csv").write_text(EDGES)
-    (tmp_path / "net.nodes.csv").write_text(PLACES.format("1,1"))
-    (tmp_path / "examples.csv").write_text("in,out\n0.1,0.04\n0.05,0.02\n")
-    path = tmp_path / "task.toml"
+SEEDS = {"train.seed": [1, 2]}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep whose task has a network, examples and a start in files of their own."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "net.csv").write_text(EDGES)
+    (folder / "net.nodes.csv").write_text(PLACES.format("1,1"))
+    (folder / "examples.csv").write_text("in,out\n0.1,0.04\n0.05,0.02\n")
+    path = folder / "task.toml"
     path.write_text(GIVEN.replace('start = "first"', ""))
-    ml.train_file(path).save(tmp_path / "first")
+    ml.train_file(path).save(folder / "first")
     path.write_text(GIVEN)
-    return path
+    with pytest.MonkeyPatch.context() as patch:
+        work_inline(patch)
+        rows = sweep(read_setup(path), folder / "out", SEEDS, folder=folder)
+        assert [row["trouble"] for row in rows] == ["", ""]
+        assert sweep(read_setup(path), folder / "out", SEEDS, folder=folder) == rows
+    return folder
 
 
 def edit(name, old, new):
@@ -257,9 +266,8 @@ CHANGES = {
 }
 
 
-@pytest.fixture
-def inline(monkeypatch):
-    """Members are trained here, one after the other: starting workers takes seconds."""
+def work_inline(patch):
+    """Train members here, one after the other: starting workers takes seconds."""
 
     class Done:
         def __init__(self, value):
@@ -273,20 +281,23 @@ def inline(monkeypatch):
     def here(*_):
         yield Client()
 
-    monkeypatch.setattr("mechlearn.studies.sweep._cluster", here)
-    monkeypatch.setattr("distributed.as_completed", iter)
+    patch.setattr("mechlearn.studies.sweep._cluster", here)
+    patch.setattr("distributed.as_completed", iter)
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Members are trained here."""
+    work_inline(monkeypatch)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_sweep_of_anything_else_is_refused(given, tmp_path, inline, change):
+def test_a_sweep_of_anything_else_is_refused(swept, tmp_path, inline, change):
     """Whatever decides what a training comes to, in the task or in a file that it names."""
-    vary = {"train.seed": [1, 2]}
-    rows = sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path)
-    assert [row["trouble"] for row in rows] == ["", ""]
-    assert sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path) == rows
-    CHANGES[change](tmp_path)
+    folder = shutil.copytree(swept, tmp_path / "copy")
+    CHANGES[change](folder)
     with pytest.raises(InputError, match=rf"holds a run of another sweep \({change}"):
-        sweep(read_setup(given), tmp_path / "out", vary, folder=tmp_path)
+        sweep(read_setup(folder / "task.toml"), folder / "out", SEEDS, folder=folder)
 
 
 @pytest.mark.parametrize(
