@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import signal
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -138,6 +139,43 @@ def unions(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boolean, "call_isolated", once)
         yield
+
+
+def train_inline(patch):
+    """Members of sweeps are trained here, one after the other: starting workers takes seconds."""
+
+    class Done:
+        def __init__(self, value):
+            self.result = lambda: value
+
+    class Client:
+        def submit(self, function, *arguments, pure):
+            return Done(function(*arguments))
+
+    @contextmanager
+    def here(*_):
+        yield Client()
+
+    patch.setattr("mechlearn.studies.sweep._cluster", here)
+    patch.setattr("distributed.as_completed", iter)
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Sweeps in this process, without Dask."""
+    train_inline(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a scheduler of Dask whose one worker is a thread of this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://", host="127.0.0.1",
+        dashboard_address="127.0.0.1:0", silence_logs=50,
+    ) as cluster:  # fmt: skip
+        yield cluster.scheduler_address
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_examples_of_a_device(examples):
         ml.Device(NET, 3, bounds=(0.1, 10.0))
 
 
-def test_paths_of_a_sweep_may_be_texts(tmp_path):
+def test_paths_of_a_sweep_may_be_texts(tmp_path, inline):
     setup = Setup(
         network={"generator": "triangular", "size": [4, 4]},
         learn={"stiffness": {}},
@@ -79,7 +79,7 @@ def test_paths_of_a_sweep_may_be_texts(tmp_path):
         targets=TASK.targets,
         train={"steps": 1},
     )
-    rows = sweep(setup, str(tmp_path / "out"), {"train.seed": [0]}, workers=1)
+    rows = sweep(setup, str(tmp_path / "out"), {"train.seed": [0]})
     assert rows[0]["trouble"] == ""
     with pytest.raises(ml.InputError, match=r"^sweep: vary = 3: it should be a valid dictionary"):
         sweep(setup, tmp_path, 3)

@@ -21,7 +21,7 @@ SHORTER = [
     (r"--seeds \d+", ""),
     (r"^mechlearn compare [^-]*-o \S+", r"\g<0> --seeds 1 --rules GD"),
     (r"--workers \d+", ""),
-    (r"^mechlearn sweep .*", r"\g<0> --scheduler {cluster}"),
+    (r"^mechlearn sweep .*", r"\g<0> --scheduler {scheduler}"),
     (r"^mechlearn verify .*", r"\g<0> --order 1 --mesh-size 4 --steps 1"),
 ]
 
@@ -53,18 +53,6 @@ def run(command):
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    """Address of a scheduler with one worker, which all sweeps share."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    ) as cluster:  # fmt: skip
-        yield cluster.scheduler_address
-
-
-@pytest.fixture(scope="module")
 def done():
     """Commands that ran, each with the task it ran on: what other pages repeat is not run again."""
     return set()
@@ -74,7 +62,7 @@ def done():
     "page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_the_commands_of_a_page_run_as_written(
-    page, tmp_path, monkeypatch, capsys, own_extensions, cluster, done
+    page, tmp_path, monkeypatch, capsys, own_extensions, scheduler, done
 ):
     monkeypatch.chdir(tmp_path)
     for frames in ("PULL", "STEPS"):
@@ -82,7 +70,7 @@ def test_the_commands_of_a_page_run_as_written(
     for folder in ("tasks", "meshes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     small = tmp_path / "tasks" / "allostery.toml"
-    small.write_text(small.read_text().replace("nodes = 128", "nodes = 32"))
+    small.write_text(small.read_text().replace("nodes = 128", "nodes = 20"))
     whole = [text for text in blocks(page, "toml") if "[[targets]]" in text and "[network]" in text]
     task = whole[0] if whole else small.read_text()
     (tmp_path / "mine.toml").write_text(task)
@@ -98,7 +86,7 @@ def test_the_commands_of_a_page_run_as_written(
             continue
         done.add((command, task))
         for pattern, shorter in SHORTER:
-            command = re.sub(pattern, shorter.replace("{cluster}", cluster), command)
+            command = re.sub(pattern, shorter.replace("{scheduler}", scheduler), command)
         code = run(command)
         said = capsys.readouterr()
         # A check ends with 1 where a task is out of reach.

@@ -61,9 +61,9 @@ def test_a_bar_follows_a_training_on_a_terminal(task, tmp_path):
     assert "(wanted 1e-03)" in shown
 
 
-def test_a_bar_counts_the_members_of_a_sweep_on_a_terminal(task, tmp_path):
-    arguments = ["--vary", "train.seed=1,2,3", "-o", str(tmp_path / "sweep"), "--workers", "1"]
-    said, shown = on_terminal("sweep", str(task), *arguments)
+def test_a_bar_counts_the_members_of_a_sweep_on_a_terminal(task, tmp_path, scheduler):
+    arguments = ["--vary", "train.seed=1,2,3", "-o", str(tmp_path / "sweep")]
+    said, shown = on_terminal("sweep", str(task), *arguments, "--scheduler", scheduler)
     assert "3/3" in shown
     assert "3/3" not in said
 

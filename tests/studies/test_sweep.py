@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
+from conftest import train_inline
 
 import mechlearn as ml
 from mechlearn.cli import main
@@ -229,7 +229,7 @@ def swept(tmp_path_factory):
     ml.train_file(path).save(folder / "first")
     path.write_text(GIVEN)
     with pytest.MonkeyPatch.context() as patch:
-        work_inline(patch)
+        train_inline(patch)
         rows = sweep(read_setup(path), folder / "out", SEEDS, folder=folder)
         assert [row["trouble"] for row in rows] == ["", ""]
         assert sweep(read_setup(path), folder / "out", SEEDS, folder=folder) == rows
@@ -264,31 +264,6 @@ CHANGES = {
     "examples": edit("examples.csv", "0.05", "0.06"),
     "contents.start": another_start,
 }
-
-
-def work_inline(patch):
-    """Train members here, one after the other: starting workers takes seconds."""
-
-    class Done:
-        def __init__(self, value):
-            self.result = lambda: value
-
-    class Client:
-        def submit(self, function, *arguments, pure):
-            return Done(function(*arguments))
-
-    @contextmanager
-    def here(*_):
-        yield Client()
-
-    patch.setattr("mechlearn.studies.sweep._cluster", here)
-    patch.setattr("distributed.as_completed", iter)
-
-
-@pytest.fixture
-def inline(monkeypatch):
-    """Members are trained here."""
-    work_inline(monkeypatch)
 
 
 @pytest.mark.parametrize("change", CHANGES)
