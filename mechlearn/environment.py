@@ -9,16 +9,11 @@ from mechlearn.errors import InputError
 
 def prepare() -> None:
     """Check the preconditions of DOLFINx; raises InputError where they do not hold."""
-    _check_folder()
-    cache_folder()
-
-
-def _check_folder() -> None:
-    """Raise InputError where the working directory no longer exists."""
     try:
         os.getcwd()
     except FileNotFoundError:
         raise InputError("The folder this was started in is gone; cd to one that exists.") from None
+    cache_folder()
 
 
 def cache_folder() -> Path:

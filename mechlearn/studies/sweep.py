@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import tomllib
@@ -38,7 +39,7 @@ from mechlearn.runs.checkpoint import (
 from mechlearn.runs.config import Setup
 from mechlearn.runs.folder import locked, new_folder, within
 from mechlearn.runs.run import Run
-from mechlearn.schema import checked, input_error
+from mechlearn.schema import checked, input_error, key_path
 
 #: More members than this are surely a mistake.
 MOST = 100_000
@@ -89,10 +90,11 @@ def members(setup: Setup, vary: Mapping[str, Sequence[Any]]) -> list[Member]:
             data = _replaced(data, _path(key), value, key)
         try:
             member = Setup.model_validate(data)
+            _ = member.procedure, member.task
         except ValidationError as error:
             raise input_error(error, Setup, f"sweep: member {number}") from None
-        with _about_member(number):
-            _ = member.procedure, member.task
+        except InputError as error:
+            raise InputError(f"sweep: member {number}: {error}") from None
         out.append(Member(f"{number:0{len(str(count))}d}", varied, member))
     return out
 
@@ -196,15 +198,10 @@ def _values(text: str) -> list[Any]:
 
 def _path(key: str) -> list[str | int]:
     """The parts of a key: names, and places in lists from 0."""
-    path: list[str | int] = []
-    for part in key.split("."):
-        name, bracket, rest = part.partition("[")
-        path.append(name)
-        if bracket:
-            number = rest.rstrip("]")
-            if not rest.endswith("]") or not number.isdigit() or int(number) < 1:
-                raise InputError(f"sweep: {key} must be a key such as targets[1].strain.")
-            path.append(int(number) - 1)
+    parts = re.findall(r"([^.\[\]]+)|\[([1-9]\d*)\]", key)
+    path = [int(number) - 1 if number else name for name, number in parts]
+    if key_path(path) != key:
+        raise InputError(f"sweep: {key} must be a key such as targets[1].strain.")
     return path
 
 
@@ -361,14 +358,6 @@ def _interruptible() -> AbstractContextManager[None]:
         raise KeyboardInterrupt(number)
 
     return handling(ENDING, stop)
-
-
-@contextmanager
-def _about_member(number: int) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"sweep: member {number}: {error}") from None
 
 
 def _as_completed(futures: Mapping[Any, Member]) -> Iterator[tuple[Any, dict[str, Any]]]:

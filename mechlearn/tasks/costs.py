@@ -8,9 +8,10 @@ in ``costs``.
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, override
+from typing import Annotated, ClassVar, Literal, override
 
 import numpy as np
+from annotated_types import Gt
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
@@ -105,11 +106,7 @@ class CrossEntropy(Cost):
     name: ClassVar[str] = "cross_entropy"
     has_values: ClassVar[bool] = False
     of: Literal["shares", "softmax"] = "shares"
-    temperature: FiniteFloat = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise InputError(f"cost: temperature = {self.temperature} must be above 0.")
+    temperature: Annotated[FiniteFloat, Gt(0)] = 1.0
 
     @override
     def check(self, wanted: NDArray, active: NDArray) -> None:

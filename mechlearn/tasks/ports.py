@@ -204,10 +204,9 @@ def resolve(task: "Task", network: Network) -> "Task":
     InputError
         For ids out of range, unknown labels and sets, and places where no node or pair is left.
     """
-    task = at_sources(task)
+    tables: list[Support | Terminal] = [*task.supports, *task.sources, *task.targets]
     words = [f"support {k}" for k in range(1, len(task.supports) + 1)]
     words += [t.full_name for t in (*task.sources, *task.targets)]
-    tables: list[Support | Terminal] = [*task.supports, *task.sources, *task.targets]
     explicit = [
         None if t.nodes is None else node_ids(t.nodes, network, what)
         for t, what in zip(tables, words, strict=True)
@@ -216,34 +215,19 @@ def resolve(task: "Task", network: Network) -> "Task":
     taken = {node for ids in explicit if ids is not None for node in ids}
     placed: list[Any] = []
     for table, ids, what in zip(tables, explicit, words, strict=True):
-        if getattr(table, "cell", None) is not None:
-            placed.append(table)
-            continue
-        if ids is None and (source := getattr(table, "source", None)) is not None:
-            at = next(k for k, t in enumerate(task.sources) if t.name == source)
-            ids = placed[len(task.supports) + at].nodes
-        elif ids is None:
-            ids = _near(table, network, taken, what)
-            taken.update(ids)
-        placed.append(table.model_copy(update={"nodes": ids, "near": None}))
+        if (source := getattr(table, "source", None)) is not None:
+            at = next(t for t in placed if getattr(t, "name", None) == source)
+            place = {"nodes": at.nodes, "cell": at.cell, "source": None}
+            place["components"] = table.components or at.components
+        elif getattr(table, "cell", None) is not None:
+            place = {}
+        else:
+            place = {"nodes": ids or _near(table, network, taken, what), "near": None}
+            taken.update(place["nodes"])
+        placed.append(table.model_copy(update=place))
     held, driven = len(task.supports), len(task.supports) + len(task.sources)
-    targets = [t.model_copy(update={"source": None}) for t in placed[driven:]]
-    return task.model_copy(
-        update={"supports": placed[:held], "sources": placed[held:driven], "targets": targets}
-    )
-
-
-def at_sources(task: "Task") -> "Task":
-    """Task in which targets that name a source have the places of that source."""
-    places = {s.name: {n: getattr(s, n) for n in (*PLACES, "components")} for s in task.sources}
-    targets = []
-    for target in task.targets:
-        if target.source is not None:
-            place = dict(places[target.source])
-            place["components"] = target.components or place["components"]
-            target = target.model_copy(update=place)
-        targets.append(target)
-    return task.model_copy(update={"targets": targets})
+    parts = {"supports": placed[:held], "sources": placed[held:driven], "targets": placed[driven:]}
+    return task.model_copy(update=parts)
 
 
 def by_label(task: "Task", network: Network) -> "Task":

@@ -220,7 +220,11 @@ CASES = {
         r"did you mean 'coupled_learning'",
     ),
     "unknown rule key": ("rule", "[rule]\netta = 0.1\n", r"did you mean 'eta'"),
-    "eta too large": ("rule", "[rule]\neta = 2.0\n", r"eta = 2\.0.*at most 1"),
+    "eta too large": (
+        "rule",
+        "[rule]\neta = 2.0\n",
+        r"rule: eta = 2\.0: it should be less than or equal to 1",
+    ),
     "unknown variant": ("rule", '[rule]\nvariant = "postive"\n', r"positive"),
     "unknown example name": ("train", "[[examples]]\nput = 0.1\n", r"example 1 names 'put'"),
     "optimiser of no name": (
