@@ -150,20 +150,17 @@ class Frames(Displacements):
 
     @override
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """Relative rotations of ends, and displacements relative to the rotated chord."""
+        """Displacements and rotations of second ends relative to how the first ends turn."""
         n, m, d = network.n_nodes, network.n_edges, network.dim
-        width, r = len(self.components(d)), self.rotations(d)
-        one = sparse.csr_array((np.ones(m), (np.arange(m), network.edges[:, 0])), shape=(m, n))
-        two = sparse.csr_array((np.ones(m), (np.arange(m), network.edges[:, 1])), shape=(m, n))
-        rows = [sparse.kron(two - one, np.eye(width)[d + k][None]) for k in range(r)]
-        for c in range(d):
-            row = sparse.kron(two - one, np.eye(width)[c][None])
-            for k in range(r):
-                arm = _turned(np.eye(r)[k], network.vectors)[:, c]
-                about = np.eye(width)[d + k][None]
-                row = row - sparse.kron(sparse.diags_array(arm / 2) @ (one + two), about)
-            rows.append(row)
-        return sparse.csr_array(sparse.vstack(rows))
+        r, rows = self.rotations(d), np.arange(m + 1)
+        first, second = (
+            sparse.kron(sparse.csr_array((np.ones(m), ends, rows), (m, n)), np.eye(d + r))
+            for ends in network.edges.T
+        )
+        arms = np.tile(np.eye(d + r), (m, 1, 1))
+        arms[:, :d, d:] = np.stack([_turned(a, network.vectors) for a in np.eye(r)], axis=-1)
+        carried = sparse.bsr_array((arms, rows[:-1], rows))
+        return sparse.csr_array(second - carried @ first)
 
 
 class Bodies(Frames):

@@ -13,7 +13,6 @@ from typing import Any, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from scipy.linalg import lapack
 
 from mechlearn.equilibrium.base import Equilibrium
@@ -123,10 +122,13 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         InputError
             On several ranks.
         """
-        operator, k = self._ordered_strains(), len(self.model.energy.strains)
-        if bonds is not None:
-            operator = operator[(k * np.asarray(bonds)[:, None] + np.arange(k)).ravel()]
-        return operator @ self._solver.solve(self._as_loads(operator))
+        self._require_update()
+        if self.model.comm.size > 1:
+            raise InputError("The compliance between bonds is found on one rank only.")
+        k, cells = len(self.model.energy.strains), self.model.cells_in_order()
+        cells = cells if bonds is None else cells[np.asarray(bonds)]
+        operator = self.model.strain_operator[(k * cells[:, None] + np.arange(k)).ravel()]
+        return operator @ self._solver.solve(operator.T.toarray() * self.model.local_free[:, None])
 
     def outputs_by(self, compliance: NDArray, at_rest: NDArray) -> NDArray[np.float64]:
         """Outputs for another compliance matrix of the ports.
@@ -162,18 +164,6 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         """Raise SolveError unless the present parameters were taken over."""
         if not self._found:
             raise RuntimeError("Call update() before; if that failed, with other parameters.")
-
-    def _ordered_strains(self) -> sparse.csr_array:
-        """The strain operator with its rows in the user's order of bonds."""
-        self._require_update()
-        if self.model.comm.size > 1:
-            raise InputError("The compliance between bonds is found on one rank only.")
-        k = len(self.model.energy.strains)
-        rows = k * self.model.cells_in_order()[:, None] + np.arange(k)
-        return self.model.strain_operator[rows.ravel()]
-
-    def _as_loads(self, strains: sparse.csr_array) -> NDArray[np.float64]:
-        return strains.T.toarray() * self.model.local_free[:, None]
 
     def _check(self, reading: NDArray, worst: float) -> None:
         """Check a solution for signs of a singular matrix."""

@@ -187,9 +187,11 @@ class Unloaded[S: EquilibriumState]:
     linear: bool
 
     @staticmethod
-    def conditions(problem: Problem) -> Conditions:
-        """Conditions with supports only."""
-        return _let_go(problem, np.zeros((1, len(problem.ports))))
+    def conditions(problem: Problem, values: NDArray | None = None) -> Conditions:
+        """Conditions with supports only, and forces of some ``values``, (examples, ports)."""
+        values = np.zeros((1, len(problem.ports))) if values is None else values
+        held = np.tile(problem.kept, (len(values), 1))
+        return Conditions(PortConstraints.rigid(held), values)
 
     @cached_property
     def _length(self) -> NDArray[np.float64]:
@@ -245,9 +247,4 @@ class Unloaded[S: EquilibriumState]:
             forces, readings = forces - free.forces, readings - free.readings
         strain = (free.readings - self._reading) / (self._length + self._reading)
         pushes = np.where(self.problem.kept, readings, (1 + strain) * forces)
-        return _let_go(self.problem, -pushes * self.problem.relative)
-
-
-def _let_go(problem: Problem, values: NDArray) -> Conditions:
-    held = np.tile(problem.kept, (len(values), 1))
-    return Conditions(PortConstraints.rigid(held), values)
+        return self.conditions(self.problem, -pushes * self.problem.relative)

@@ -21,7 +21,7 @@ from mechlearn.linalg.factorisation import (
     has_zero_pivot,
     singular,
 )
-from mechlearn.linalg.petsc_raw import stored_values
+from mechlearn.linalg.petsc_kernels import stored_values
 
 
 @cache

@@ -10,7 +10,7 @@ from mechlearn.energies import Resistor, Spring
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
-from mechlearn.linalg import petsc_raw
+from mechlearn.linalg import petsc_kernels as kernels
 from mechlearn.linalg import solver as selection
 from mechlearn.linalg.cholmod import CholmodFactor
 from mechlearn.linalg.factorisation import Inertia
@@ -285,12 +285,12 @@ def test_a_node_that_hangs_on_one_bond_of_stiffness_one_is_no_support():
 
 
 def test_what_ctypes_finds_in_petsc_is_what_petsc4py_finds():
-    assert petsc_raw.trusted()
+    assert kernels.trusted()
 
 
 def substitutes(monkeypatch):
-    monkeypatch.setattr(petsc_raw, "trusted", lambda: False)
-    monkeypatch.setattr(petsc_raw, "_call", lambda name, *given: pytest.fail(f"{name} was called"))
+    monkeypatch.setattr(kernels, "trusted", lambda: False)
+    monkeypatch.setattr(kernels, "_call", lambda name, *given: pytest.fail(f"{name} was called"))
 
 
 @pytest.mark.parametrize("definite", [True, False])
@@ -312,18 +312,18 @@ def test_petsc4py_alone_serves_as_well(dim, nodes, definite, cholmod, monkeypatc
 
 @pytest.mark.parametrize("fault", [AttributeError, PETSc.Error])
 def test_a_petsc_without_a_function_is_not_trusted(fault, monkeypatch):
-    call = petsc_raw._call
+    call = kernels._call
 
     def lacking(name, *given):
         if name == "MatSeqAIJGetArray":
             raise fault
         call(name, *given)
 
-    monkeypatch.setattr(petsc_raw, "_call", lacking)
-    assert not petsc_raw.trusted.__wrapped__()
+    monkeypatch.setattr(kernels, "_call", lacking)
+    assert not kernels.trusted.__wrapped__()
 
 
 def test_a_petsc_that_stores_blocks_otherwise_is_not_trusted(monkeypatch):
-    view = petsc_raw._view
-    monkeypatch.setattr(petsc_raw, "_view", lambda *given: view(*given)[::-1])
-    assert not petsc_raw.trusted.__wrapped__()
+    view = kernels._view
+    monkeypatch.setattr(kernels, "_view", lambda *given: view(*given)[::-1])
+    assert not kernels.trusted.__wrapped__()
