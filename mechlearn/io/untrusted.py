@@ -275,30 +275,25 @@ _said: ContextVar[list[str] | None] = ContextVar("said", default=None)
 _teaching = Lock()
 
 
-class _Counted:
-    """Mix-in of files: repeated reads at the end raise an error."""
+class _File(io.BufferedReader):
+    """Binary file whose end raises where it is read again and again; also under a text file."""
 
     _empty = 0
 
-    def readline(self, size: int | None = -1) -> Any:
-        return self._count(super().readline(-1 if size is None else size))  # type: ignore[misc]
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._count(super().readline(-1 if size is None else size))
 
-    def read(self, size: int | None = -1) -> Any:
-        return self._count(super().read(-1 if size is None else size))  # type: ignore[misc]
+    def read(self, size: int | None = -1) -> bytes:
+        return self._count(super().read(size))
 
-    def _count(self, found: Any) -> Any:
+    def read1(self, size: int = -1) -> bytes:
+        return self._count(super().read1(size))
+
+    def _count(self, found: bytes) -> bytes:
         self._empty = 0 if found else self._empty + 1
         if self._empty > PATIENCE:
             raise EOFError("it ends too early")
         return found
-
-
-class _Bytes(_Counted, io.BufferedReader):  # type: ignore[misc]
-    """Binary file with an end that raises."""
-
-
-class _Text(_Counted, io.TextIOWrapper):  # type: ignore[misc]
-    """Text file with an end that raises."""
 
 
 def _console(**options: Any) -> Any:
@@ -318,8 +313,8 @@ def _print(*words: Any, **options: Any) -> None:
 def _open(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
     if _said.get() is None or set(mode) & set("wax+"):
         return open(path, mode, *more, **options)
-    file = _Bytes(io.FileIO(path))
-    return file if "b" in mode else _Text(file, encoding="utf-8")
+    file = _File(io.FileIO(path))
+    return file if "b" in mode else io.TextIOWrapper(file, encoding="utf-8")
 
 
 def _tagged(read_nodes: Callable[..., tuple]) -> Callable[..., tuple]:

@@ -34,12 +34,9 @@ def read_vtk(path: str, suffix: str) -> dict[str, Any]:
         lines = [line.replace(path, Path(path).name) for line in lines if line]
         raise ValueError(next(iter(lines), "it is damaged"))
     if found is None or not found.IsA("vtkDataSet"):
-        raise ValueError("it holds no mesh" if found is None else f"it holds a {_kind(found)}")
+        kind = "no mesh" if found is None else f"a {found.GetClassName().removeprefix('vtk')}"
+        raise ValueError(f"it holds {kind}")
     return _arrays(found)
-
-
-def _kind(found: Any) -> str:
-    return found.GetClassName().removeprefix("vtk")
 
 
 def _reader(suffix: str) -> Any:

@@ -1,8 +1,8 @@
 """Conversion of mesh cells to bonds: lines, edges of other cells, sets of both."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +73,7 @@ class Mesh:
 
     def counts(self) -> str:
         """Kinds of cells and how many there are, for messages."""
-        found = Counter[str]()
-        for b in self.blocks:
-            found[kind_name(b)] += len(b.nodes)
-        return listed([f"{n} {kind}" for kind, n in found.items()]) if found else "no cells"
+        return counted([(kind_name(b), len(b.nodes)) for b in self.blocks]) or "no cells"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +83,14 @@ class Bonds:
     pairs: NDArray[np.int64]
     cells: NDArray[np.int64]
     lines: NDArray[np.bool_]
+
+
+def counted(kinds: Iterable[tuple[str, int]]) -> str:
+    """Sums of numbers by kind, in words."""
+    found = Counter[str]()
+    for kind, n in kinds:
+        found[kind] += n
+    return listed([f"{n} {kind}" for kind, n in found.items()]) if found else ""
 
 
 def kind_name(block: Block) -> str:
@@ -126,10 +131,10 @@ def bonds_of(mesh: Mesh) -> Bonds:
 
 def _refuse_unknown(mesh: Mesh) -> None:
     known = {*FAMILIES, "vertex", "polyline", "polygon", "strip", "pairs"}
-    unknown = Counter[str]()
+    unknown: list[tuple[str, int]] = []
     for b in mesh.blocks:
         if b.kind not in known or b.nodes.shape[1] < FAMILIES.get(b.kind, (1,))[0]:
-            unknown[kind_name(b)] += len(b.nodes)
+            unknown.append((kind_name(b), len(b.nodes)))
         elif b.nodes.size and not (0 <= b.nodes.min() and b.nodes.max() < len(mesh.points)):
             raise InputError(
                 f"A cell names point {b.nodes.max() if b.nodes.min() >= 0 else b.nodes.min()}, but "
@@ -137,7 +142,7 @@ def _refuse_unknown(mesh: Mesh) -> None:
             )
     if unknown:
         raise InputError(
-            f"It holds {listed([f'{n} {kind}' for kind, n in unknown.items()])}, whose edges are "
+            f"It holds {counted(unknown)}, whose edges are "
             f"not known here (all it holds: {mesh.counts()}); take them out, or make lines of them."
         )
 
@@ -184,20 +189,14 @@ def _split(path: NDArray[np.int64], corners: NDArray[np.bool_]) -> list[tuple[ND
 
 
 def _say_what_is_left_out(mesh: Mesh, corners: NDArray[np.bool_]) -> None:
-    wide = Counter[str]()
-    for b in mesh.blocks:
-        if b.kind in FAMILIES and b.nodes.shape[1] > FAMILIES[b.kind][0]:
-            wide[kind_name(b)] += len(b.nodes)
-    if wide:
-        kinds = listed([f"{n} {kind}" for kind, n in wide.items()])
-        more = np.unique(
-            np.concatenate([b.nodes[:, FAMILIES[b.kind][0] :].ravel() for b in mesh.blocks
-                            if b.kind in FAMILIES])
-        )  # fmt: skip
-        gone = np.count_nonzero(~corners[more])
+    middle = [(b, b.nodes[:, FAMILIES[b.kind][0] :]) for b in mesh.blocks if b.kind in FAMILIES]
+    middle = [(b, nodes) for b, nodes in middle if nodes.size]
+    if middle:
+        kinds = counted([(kind_name(b), len(nodes)) for b, nodes in middle])
+        more = np.unique(np.concatenate([nodes.ravel() for _, nodes in middle]))
         mesh.notes.append(
-            f"of {kinds} the edges between corners are bonds; {gone} nodes between the corners are "
-            "left out"
+            f"of {kinds} the edges between corners are bonds; {np.count_nonzero(~corners[more])} "
+            "nodes between the corners are left out"
         )
 
 
@@ -312,15 +311,13 @@ def merge_points(mesh: Mesh, pieces: str) -> Mesh:
     mesh.notes.append(
         f"{len(mesh.points) - len(kept)} points at the places of others{pieces} are joined to them"
     )
-    return Mesh(
-        mesh.points[kept],
-        [Block(b.kind, new[b.nodes], b.ids) for b in mesh.blocks],
-        data,
-        mesh.cell_data,
-        {name: np.unique(new[ids]) for name, ids in mesh.point_sets.items()},
-        mesh.cell_sets,
-        None if mesh.labels is None else [mesh.labels[k] for k in kept],
-        mesh.notes,
+    return replace(
+        mesh,
+        points=mesh.points[kept],
+        blocks=[Block(b.kind, new[b.nodes], b.ids) for b in mesh.blocks],
+        point_data=data,
+        point_sets={name: np.unique(new[ids]) for name, ids in mesh.point_sets.items()},
+        labels=None if mesh.labels is None else [mesh.labels[k] for k in kept],
     )
 
 

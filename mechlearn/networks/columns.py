@@ -290,12 +290,8 @@ def _numbers(
 
 def _missing(what: str, columns: Mapping[str, NDArray]) -> list[str]:
     """Sentences about missing values."""
-    gaps = {
-        name: int(np.isnan(values).sum()) if values.dtype.kind == "f" else 0
-        for name, values in columns.items()
-    }
     return [
-        f"{gap} of {len(columns[name])} {what} have no {name}, which is nan there"
-        for name, gap in gaps.items()
-        if gap
+        f"{gap} of {len(values)} {what} have no {name}, which is nan there"
+        for name, values in columns.items()
+        if values.dtype.kind == "f" and (gap := np.count_nonzero(np.isnan(values)))
     ]

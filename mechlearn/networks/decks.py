@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.attributes import renumbered
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError
 from mechlearn.networks.cards import Card, cards
-from mechlearn.networks.cells import Block, Mesh
+from mechlearn.networks.cells import Block, Mesh, counted
 
 #: Elements with two nodes, and with three in a row, that join what they are between.
 _LINES = re.compile(
@@ -224,10 +224,9 @@ class _Reader:
     def mesh(self) -> Mesh:
         """All scopes that are placed, as one mesh."""
         if self.unknown:
-            kinds = listed([f"{n} {kind}" for kind, n in self.unknown.items()])
             raise InputError(
-                f"{self.path}: the elements {kinds} are none whose edges are known here; take them "
-                "out, or replace them by trusses or beams."
+                f"{self.path}: the elements {counted(self.unknown.items())} are none whose edges "
+                "are known here; take them out, or replace them by trusses or beams."
             )
         scopes = {"": self.whole, **self.instances}
         if not self.instances and self.parts:  # a part alone, as some pre-processors write it
@@ -236,7 +235,7 @@ class _Reader:
             raise InputError(f"{self.path} cannot be read as a mesh: it has no nodes (*NODE).")
         mesh = _placed(self.path, {n: s for n, s in scopes.items() if s.nodes or s.elements})
         if self.points:
-            kinds = listed([f"{n} {kind}" for kind, n in self.points.items()])
+            kinds = counted(self.points.items())
             mesh.notes.append(f"elements of one node ({kinds}) are left out")
         return _chains(mesh)
 

@@ -97,21 +97,21 @@ def _counted(path: Path, graph: "networkx.Graph") -> tuple[list[str], list[tuple
     networkx reads the first graph of a file, makes one of nodes that have an id in common, and a
     node of every name that an edge mentions.
     """
-    from defusedxml.ElementTree import iterparse
+    from defusedxml.ElementTree import parse
 
-    kinds: dict[str, list[Any]] = defaultdict(list)
-    for _, element in iterparse(path):
-        kinds[element.tag.rpartition("}")[2]].append(element)
+    file = parse(path)
     for kind in ("hyperedge", "port"):
-        if kinds[kind]:
+        if file.find(f".//{{*}}{kind}") is not None:
             raise InputError(f"{path} has a {kind}, which a network of bonds cannot have.")
-    nodes = [node.get("id", "") for node in kinds["node"]]
-    pairs = [(edge.get("source", ""), edge.get("target", "")) for edge in kinds["edge"]]
-    unknown = [n for pair in pairs for n in pair if n not in set(nodes)]
+    nodes = [node.get("id", "") for node in file.iterfind(".//{*}node")]
+    edges = file.iterfind(".//{*}edge")
+    pairs = [(edge.get("source", ""), edge.get("target", "")) for edge in edges]
+    known = set(nodes)
+    unknown = [n for pair in pairs for n in pair if n not in known]
     if unknown:
         raise InputError(f"{path}: an edge joins {unknown[0]!r}, which is no node of the file.")
-    if set(nodes) != set(graph) or len(pairs) != graph.number_of_edges():
-        graphs = len(kinds["graph"])
+    if known != set(graph) or len(pairs) != graph.number_of_edges():
+        graphs = len(file.findall(".//{*}graph"))
         raise InputError(
             f"{path} holds {len(nodes)} nodes and {len(pairs)} edges in {graphs} graphs, of which "
             f"{len(graph)} and {graph.number_of_edges()} are in the first; one graph is read, "

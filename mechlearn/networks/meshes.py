@@ -62,14 +62,16 @@ def _read(path: Path) -> Network:
         if pieces == 1 and _by_meshio(path):
             # As mechlearn writes it, which is no work for a process of its own.
             read = read_mesh(path)
-            known = all(block.type.rstrip("0123456789") in FAMILIES for block in read.cells)
-            if known and sum(len(block.data) for block in read.cells) == cells:
+            kinds = {block.type.rstrip("0123456789") for block in read.cells}
+            if (
+                kinds <= {*FAMILIES, "vertex"}
+                and sum(len(block.data) for block in read.cells) == cells
+            ):
                 return network_of(from_meshio(read))
     mesh = from_vtk(path, suffix)
-    if suffix in (".obj", ".stl"):
-        mesh = merge_points(mesh, "")
-    elif pieces > 1:
-        mesh = merge_points(mesh, f", on the borders of its {pieces} pieces,")
+    if suffix in (".obj", ".stl") or pieces > 1:
+        borders = f", on the borders of its {pieces} pieces," if pieces > 1 else ""
+        mesh = merge_points(mesh, borders)
     return network_of(mesh)
 
 

@@ -1,6 +1,7 @@
 """Meshes read by meshio and VTK, with all their cells."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,15 +29,12 @@ TURNED = {8: [0, 1, 3, 2], 11: [0, 1, 3, 2, 4, 5, 7, 6]}
 
 def from_meshio(read: Any) -> Mesh:
     """Mesh from an object of meshio."""
-    blocks, start = [], 0
-    for block in read.cells:
-        n = len(block.data)
-        ids = np.arange(start, start + n)
-        start += n
-        if n:
-            kind = re.sub(r"\d+$", "", block.type)
-            blocks.append(Block(kind, point_ids(np.asarray(block.data)), ids))
     cell_sets, offsets = {}, np.cumsum([0, *(len(b.data) for b in read.cells)])
+    blocks = [
+        Block(re.sub(r"\d+$", "", block.type), point_ids(block.data), np.arange(*ids))
+        for block, ids in zip(read.cells, pairwise(offsets), strict=True)
+        if len(block.data)
+    ]
     for name, parts in read.cell_sets.items():
         if name != "gmsh:bounding_entities":
             found = [np.asarray(p, np.int64) + o for p, o in zip(parts, offsets, strict=False)

@@ -51,10 +51,12 @@ def write_npz(path: Path, network: Network, nodes: Mapping, edges: Mapping) -> N
         arrays |= {"cell": network.cell, "shifts": network.shifts}
     if network.labels is not None:
         arrays["labels"] = np.array(network.labels)
-    for kind, data in (("node", {**network.node_data, **nodes, **dimension_mark(network)}),
-                       ("edge", {**network.edge_data, **edges})):  # fmt: skip
+    of_nodes = {**network.node_data, **nodes, **dimension_mark(network)}
+    of_edges = {**network.edge_data, **edges}
+    for kind, data, sets in (
+        ("node", of_nodes, network.node_sets), ("edge", of_edges, network.edge_sets)
+    ):  # fmt: skip
         arrays |= {f"{kind}:{k}": np.asarray(v) for k, v in data.items()}
-    for kind, sets in (("node", network.node_sets), ("edge", network.edge_sets)):
         arrays |= {set_field(kind, k): v for k, v in sets.items()}
     for name, values in arrays.items():
         if values.dtype.hasobject:

@@ -461,6 +461,18 @@ def mixed(draw):
     return points, cells, set(pairs), whole
 
 
+def test_polyhedra_and_curves_of_meshio_are_read_by_vtk(tmp_path):
+    points = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 1]])
+    faces = [[0, 1, 2, 3], [0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]
+    pyramid = [("polyhedron5", [[np.array(face) for face in faces]])]
+    meshio.Mesh(points, pyramid).write(tmp_path / "a.vtu")
+    sides = {tuple(sorted((f[k - 1], f[k]))) for f in faces for k in range(len(f))}
+    assert bonds(from_file(tmp_path / "a.vtu")) == sides
+    cells = [("VTK_LAGRANGE_TRIANGLE", np.array([[0, 1, 4]])), ("line", np.array([[1, 2], [2, 3]]))]
+    meshio.Mesh(points, cells).write(tmp_path / "b.vtu")
+    assert bonds(from_file(tmp_path / "b.vtu")) == {(0, 1), (1, 4), (0, 4), (1, 2), (2, 3)}
+
+
 @pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".msh", ".xdmf", ".med", ".inp"])
 @given(mixed().filter(lambda m: m[3]))
 @settings(max_examples=8, deadline=None, derandomize=True)
