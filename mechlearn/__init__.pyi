@@ -4,12 +4,15 @@
 
 from mechlearn import analysis as analysis, networks as networks
 from mechlearn.analysis.moduli import Moduli as Moduli, moduli as moduli
-from mechlearn.energies import (
-    Bar as Bar, Beam as Beam, Bond as Bond,
-    BondEnergy as BondEnergy, Capacitor as Capacitor, Channel as Channel,
-    FiniteBeam as FiniteBeam, FiniteSpring as FiniteSpring, Hinge as Hinge,
-    Parameter as Parameter, Resistor as Resistor, Section as Section, Solid as Solid,
-    Spring as Spring,
+from mechlearn.energies.beam import (
+    Bar as Bar, Beam as Beam, FiniteBeam as FiniteBeam, Section as Section,
+)
+from mechlearn.energies.element import BondEnergy as BondEnergy, Parameter as Parameter
+from mechlearn.energies.kinematics import Bond as Bond
+from mechlearn.energies.solid import Hinge as Hinge, Solid as Solid
+from mechlearn.energies.spring import (
+    Capacitor as Capacitor, Channel as Channel, FiniteSpring as FiniteSpring,
+    Resistor as Resistor, Spring as Spring,
 )
 from mechlearn.energies.laws import energy as energy
 from mechlearn.energies.rigidity import rigidity as rigidity

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError, listed
 
 if TYPE_CHECKING:
-    from mechlearn.energies import Parameter
+    from mechlearn.energies.element import Parameter
     from mechlearn.network import Network
 
 

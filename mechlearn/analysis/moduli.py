@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.analysis.result import linear_of
-from mechlearn.energies import Element, element_for
+from mechlearn.energies import element_for
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components
 from mechlearn.learning.system import System

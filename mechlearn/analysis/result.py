@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import BondEnergy
+from mechlearn.energies.element import BondEnergy
 from mechlearn.equilibrium import LinearEquilibrium
 from mechlearn.errors import InputError
 from mechlearn.fenics import MPI

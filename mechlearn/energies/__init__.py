@@ -5,10 +5,9 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from mechlearn.energies.beam import Bar, Beam, FiniteBeam, Section
-from mechlearn.energies.element import BondEnergy, Element, Parameter
-from mechlearn.energies.kinematics import Bond
-from mechlearn.energies.solid import Hinge, Solid
+from mechlearn.energies.beam import Bar, Beam, FiniteBeam
+from mechlearn.energies.element import Element
+from mechlearn.energies.solid import Solid
 from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
 from mechlearn.errors import InputError, hint
 from mechlearn.extensions import Registry
@@ -67,25 +66,3 @@ def element_of(table: Mapping[str, Any], dim: int) -> Element:
 def _named(names: str, where: str) -> list[Any]:
     """Elements, or classes, of names joined by ``+``."""
     return [energies.pick(name.strip(), where) for name in names.split("+")]
-
-
-__all__ = [
-    "Bar",
-    "Beam",
-    "Bond",
-    "BondEnergy",
-    "Capacitor",
-    "Channel",
-    "Element",
-    "FiniteBeam",
-    "FiniteSpring",
-    "Hinge",
-    "Parameter",
-    "Resistor",
-    "Section",
-    "Solid",
-    "Spring",
-    "element_for",
-    "element_of",
-    "energies",
-]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network

@@ -24,8 +24,11 @@ import numpy as np
 from scipy import sparse
 
 from mechlearn import __version__
-from mechlearn.energies import Element, Section, Solid, energies
+from mechlearn.energies import energies
+from mechlearn.energies.beam import Section
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
+from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid, sticks
 from mechlearn.export.options import Options

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import qr
 
-from mechlearn.energies import Section
+from mechlearn.energies.beam import Section
 from mechlearn.network import Network
 from mechlearn.tasks.problem import Problem
 

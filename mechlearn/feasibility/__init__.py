@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, element_for
+from mechlearn.energies import element_for
+from mechlearn.energies.element import Element
 from mechlearn.feasibility.lower_bounds import (
     LowerBound,
     independent_answers,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import Bond, BondEnergy
+from mechlearn.energies.element import BondEnergy
+from mechlearn.energies.kinematics import Bond
 from mechlearn.fem.assembly import compiled_form
 from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
 from mechlearn.fem.mesh import BondMesh

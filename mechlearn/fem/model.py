@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from mechlearn.energies import BondEnergy
+from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError
 from mechlearn.fem.assembly import (
     BaseModel,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import BondEnergy
 from mechlearn.energies.derivatives import Term
+from mechlearn.energies.element import BondEnergy
 from mechlearn.parallel import total
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.extensions import fresh, give_back, kept_by
 from mechlearn.learning.device import Hardware, ImperfectElements, Imperfections, readings

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from mechlearn.energies import Element, Resistor
+from mechlearn.energies.element import Element
+from mechlearn.energies.spring import Resistor
 from mechlearn.errors import InputError, brief, listed, numbers_of
 from mechlearn.extensions import Registry, name_of
 from mechlearn.learning.dofs import LearningDof

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scipy import special
 
 from mechlearn.attributes import named_data, values_per_bond
-from mechlearn.energies import Element, Parameter
+from mechlearn.energies.element import Element, Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.schema import Table

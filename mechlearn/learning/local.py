@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError, SolveError, called, listed
 from mechlearn.extensions import name_of
 from mechlearn.fem.superposition import Sense

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.superposition import BondResponse
 from mechlearn.learning.base import Learner

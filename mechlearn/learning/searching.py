@@ -6,7 +6,7 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError, SolveError
 from mechlearn.extensions import load
 from mechlearn.learning.base import Learner

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, element_for
+from mechlearn.energies import element_for
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import (
@@ -262,9 +263,9 @@ class System:
             Counted from 0.
         """
         settled, dim = settled or self.free, self.network.dim
-        field, cell = settled.fields()[:, example], np.zeros((dim, dim))
-        if self.problem.cell:
-            cell = strain_tensors(self.model.cell_strain(field), dim)
+        field = settled.fields()[:, example]
+        rigid = not self.problem.cell
+        cell = np.zeros((dim, dim)) if rigid else strain_tensors(self.model.cell_strain(field), dim)
         return Response(
             settled.states()[example],
             self.equilibrium.outputs(settled)[example] / self.problem.units_at(self.factor),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.network import Network
 from mechlearn.tasks.ports import Port
 from mechlearn.tasks.problem import Problem

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from mechlearn.energies import BondEnergy, Element
+from mechlearn.energies.element import BondEnergy, Element
 from mechlearn.errors import InputError, about, failure
 from mechlearn.extensions import is_own
 from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_network

@@ -12,8 +12,8 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 
 from mechlearn import networks
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, element_of, energies
-from mechlearn.energies.element import PLUS
+from mechlearn.energies import element_of, energies
+from mechlearn.energies.element import PLUS, Element
 from mechlearn.errors import InputError
 from mechlearn.extensions import load_packages, name_of, needed, registries, table_of
 from mechlearn.learning.device import Imperfections

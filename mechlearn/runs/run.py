@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.attributes import fixed, fixed_array
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors

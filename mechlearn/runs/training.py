@@ -10,7 +10,8 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from mechlearn.attributes import values_per_bond
-from mechlearn.energies import Element, element_for
+from mechlearn.energies import element_for
+from mechlearn.energies.element import Element
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.learning.device import Imperfections, devices

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.dofs import Learn
 from mechlearn.network import Network

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Element
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.energies.rigidity import rigidity
 from mechlearn.errors import InputError

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies import Bar, Beam, Element, Solid
-from mechlearn.energies.solid import Hinge, Material
+from mechlearn.energies.beam import Bar, Beam
+from mechlearn.energies.element import Element
+from mechlearn.energies.solid import Hinge, Material, Solid
 from mechlearn.errors import InputError, MechlearnError, plain
 from mechlearn.io.meshfile import write_network
 from mechlearn.io.tables import aligned, write_csv

@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from mechlearn.energies import Hinge, Solid
+from mechlearn.energies.solid import Hinge, Solid
 from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.fenics import MPI, fem, ufl
 from mechlearn.io.isolated import Crash, call_isolated
