@@ -263,9 +263,9 @@ class System:
             Counted from 0.
         """
         settled, dim = settled or self.free, self.network.dim
-        field = settled.fields()[:, example]
-        rigid = not self.problem.cell
-        cell = np.zeros((dim, dim)) if rigid else strain_tensors(self.model.cell_strain(field), dim)
+        field, cell = settled.fields()[:, example], np.zeros((dim, dim))
+        if self.problem.cell:
+            cell = strain_tensors(self.model.cell_strain(field), dim)
         return Response(
             settled.states()[example],
             self.equilibrium.outputs(settled)[example] / self.problem.units_at(self.factor),
@@ -313,9 +313,8 @@ class System:
         rate times the signal.
         """
         name = self.parameter(parameter)
-        states = (self.solve(phase) for phase in rule.phases)
-        sensitivities = [self.model.to_bonds(state.sensitivity(name)) for state in states]
-        return signals(rule, sensitivities).mean(axis=0)
+        states = (self.solve(phase).sensitivity(name) for phase in rule.phases)
+        return signals(rule, [self.model.to_bonds(state) for state in states]).mean(axis=0)
 
     def contrast(self, rule: Rule) -> float:
         """Energy (with the cost where that nudges) of a ``rule``'s last state less the first's.
