@@ -11,14 +11,10 @@ from mechlearn.plots.distributions import (
     plot_spectrum,
     stiffness_spectrum,
 )
-from mechlearn.plots.style import INK, in_words, log_ticks, short_number, spans_decades
 from mechlearn.plots.training import plot_bands, plot_error, plot_learning, plot_nudges
 
 __all__ = [
-    "INK",
     "confusion",
-    "in_words",
-    "log_ticks",
     "pick_dof",
     "plot_bands",
     "plot_confusion",
@@ -27,7 +23,5 @@ __all__ = [
     "plot_learning",
     "plot_nudges",
     "plot_spectrum",
-    "short_number",
-    "spans_decades",
     "stiffness_spectrum",
 ]

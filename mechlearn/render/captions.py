@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mechlearn import units
 from mechlearn.errors import plain
 from mechlearn.network import Network
-from mechlearn.plots import short_number
+from mechlearn.plots.style import short_number
 from mechlearn.render.marks import Mark, marks
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import LIMITS

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.plots import INK, spans_decades
+from mechlearn.plots.style import INK, short_number, spans_decades
+from mechlearn.units import percent, typeset
 
 #: Grey words.
 QUIET = "#5B626D"
@@ -84,6 +85,15 @@ class Shades:
     def colours(self, values: NDArray) -> NDArray[np.uint8]:
         """One colour per bond, as (m, 3) bytes."""
         return np.asarray(self.map(self.norm(values), bytes=True))[:, :3]
+
+    def ramp(self, count: int) -> NDArray[np.uint8]:
+        """Colours from low to high, (count, 3) bytes."""
+        return np.asarray(self.map(np.linspace(0, 1, count), bytes=True))[:, :3]
+
+    def number(self, value: float, digits: int = 3) -> str:
+        """A value as it is written beside the colours: a strain in per cent."""
+        strain = self.title.startswith("strain")
+        return typeset(percent(round(value, 9))) if strain else short_number(value, digits)
 
     def widths(self, values: NDArray) -> NDArray[np.float64]:
         """From 0, thinnest, to 1, thickest."""

@@ -268,9 +268,7 @@ def _lines(ends: NDArray, colours: NDArray | None = None) -> "pyvista.PolyData":
     """Lines without thickness; ``colours`` per end."""
     import pyvista as pv
 
-    n = len(ends)
-    cells = np.column_stack([np.full(n, 2), np.arange(2 * n).reshape(-1, 2)])
-    mesh = pv.PolyData(ends.reshape(-1, 3), lines=cells.ravel())
+    mesh = pv.line_segments_from_points(ends.reshape(-1, 3))
     if colours is not None:
         mesh["colour"] = colours.reshape(-1, 3).astype(np.uint8)
     return mesh

@@ -5,6 +5,7 @@ Every frame is a sheet with the network at the left, and a curve at the right th
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,8 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.extensions import load
 from mechlearn.io.writing import replaced_file
-from mechlearn.plots import INK, plot_error
-from mechlearn.plots.style import escaped
+from mechlearn.plots import plot_error
+from mechlearn.plots.style import INK, escaped
 from mechlearn.render.captions import heading, percent, readings
 from mechlearn.render.fields import loaded_states, recorded_states
 from mechlearn.render.offscreen import Stage
@@ -166,33 +167,26 @@ def _images(
     run, scenes = shown.run, shown.scenes
     ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
     points = np.concatenate([*ends, scenes[-1].points()])
-    stage = None
     caption = ", ".join([*shown.scale_and_example, *shown.sizes_in_words])
-    try:
+    sheet = Sheet(size, heading(run), caption, column=900.0)
+    unit, w = sheet.unit, size[0]
+    room = round(sheet.width), round(sheet.height - 45 * unit)
+    projection = scenes[0].projection(room, points=points)
+    left = sheet.width + 330 * unit
+    place = (left, sheet.top + 0.18 * sheet.height, w - left - 40 * unit, 0.6 * sheet.height)
+    with closing(Stage(room)) as stage:
         for k, (scene, said) in enumerate(zip(scenes, words, strict=True)):
             sheet = Sheet(size, heading(run), caption, column=900.0)
-            if stage is None:
-                room = round(sheet.width), round(sheet.height - 45 * sheet.unit)
-                projection = scenes[0].projection(room, points=points)
-                stage = Stage(room).__enter__()
-            line = sheet.text(32 * sheet.unit, sheet.top + 16 * sheet.unit, said, 24)
-            sheet.fit(line, size[0] - 64 * sheet.unit)
-            corner = 0, round(sheet.top + 45 * sheet.unit)
+            line = sheet.text(32 * unit, sheet.top + 16 * unit, said, 24)
+            sheet.fit(line, w - 64 * unit)
+            corner = 0, round(sheet.top + 45 * unit)
             sheet.picture(stage.picture(scene, projection), (*corner, *room))
-            sheet.explain(scene, shown.shades, below=45 * sheet.unit)
+            sheet.explain(scene, shown.shades, below=45 * unit)
             sheet.scale_bar(projection)
-            w, h = size
-            left = sheet.width + 330 * sheet.unit
-            start = sheet.at(left, sheet.top + 0.78 * sheet.height)
-            axes = sheet.figure.add_axes(
-                (*start, (w - left - 40 * sheet.unit) / w, 0.6 * sheet.height / h)
-            )
+            axes = sheet.frame(place)
             curve(axes, k)
             _set_words(axes, sheet.points(19))
             yield sheet.pixels()
-    finally:
-        if stage is not None:
-            stage.__exit__(None, None, None)
 
 
 def _set_words(axes: "Axes", size: float) -> None:

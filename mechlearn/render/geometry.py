@@ -1,7 +1,7 @@
 """Line segments of bonds, outline of the periodic cell, and projection onto a picture."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -172,6 +172,20 @@ class Projection:
     centre: NDArray[np.float64]
     scale: float
     size: tuple[int, int]
+
+    @classmethod
+    def of(cls, plotter: "pyvista.Plotter", size: tuple[int, int]) -> Self:
+        """Projection of a plotter's camera onto a picture of some size."""
+        camera = plotter.camera
+        out = -np.array(camera.direction)
+        up = np.array(camera.up) - np.dot(camera.up, out) * out
+        up /= np.linalg.norm(up)
+        centre = np.array(camera.focal_point)
+        return cls(np.cross(up, out), up, out, centre, camera.parallel_scale, size)
+
+    def depths(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Distances behind the plane of the centre."""
+        return -(space(points) - self.centre) @ self.out
 
     def pixels(self, points: ArrayLike) -> NDArray[np.float64]:
         """Pixel coordinates from the top left corner, shape (..., 2)."""

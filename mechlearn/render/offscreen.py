@@ -2,9 +2,9 @@
 
 import os
 import sys
+from contextlib import closing
 from ctypes.util import find_library
-from types import ModuleType, TracebackType
-from typing import Self
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mechlearn.render.scene import Scene
 
 
 class Stage:
-    """Reusable off-screen plotter for scenes of one size; a context manager.
+    """Reusable off-screen plotter for scenes of one size.
 
     Parameters
     ----------
@@ -32,15 +32,8 @@ class Stage:
         self._plotter.background_color = "white"
         self._plotter.disable_anti_aliasing()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give back what the plotter holds."""
         self._plotter.close()
 
     def picture(self, scene: Scene, projection: Projection) -> NDArray[np.uint8]:
@@ -70,7 +63,7 @@ class Stage:
 
 def picture(scene: Scene, projection: Projection) -> NDArray[np.uint8]:
     """A scene as (h, w, 3) bytes."""
-    with Stage(projection.size) as stage:
+    with closing(Stage(projection.size)) as stage:
         return stage.picture(scene, projection)
 
 

@@ -5,6 +5,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from html import escape
+from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ import numpy as np
 
 from mechlearn.extensions import load
 from mechlearn.io.writing import write_file
-from mechlearn.plots import INK, short_number
-from mechlearn.render.captions import heading, label, percent
+from mechlearn.plots.style import INK
+from mechlearn.render.captions import heading, label
 from mechlearn.render.colours import QUIET
 from mechlearn.render.labels import LABELS
 from mechlearn.render.run_view import Look, RunView, learned_caption
@@ -42,53 +43,36 @@ def write_page(run: "Run", path: Path, *, example: int, look: Look, size: tuple[
     finally:
         made.close()
     # The viewer empties what it draws into: the page, unless there is a place for it.
-    text = text.replace("<body>", f"<body>{legend(shown)}<div class=content></div>", 1)
+    text = text.replace("<body>", f"<body>{legend(shown)}", 1)
     write_file(path, text.encode())
     return path
 
 
 def legend(shown: RunView) -> str:
     """HTML overlay with title, colour bar, names of sources and targets, and caption."""
+    from jinja2 import Environment
+
     shades, (scene,) = shown.shades, shown.scenes
-    colours = np.asarray(shades.map(np.linspace(1, 0, 33), bytes=True))[:, :3]
-    ramp = ", ".join("rgb({}, {}, {})".format(*c) for c in colours.tolist())
     middle = np.sqrt(shades.low * shades.high) if shades.log else (shades.low + shades.high) / 2
-    amount = percent if shades.title.startswith("strain") else short_number
-    ticks = "".join(f"<span>{amount(float(v))}</span>" for v in (shades.high, middle, shades.low))
-    reached = {
-        t["name"]: t["reached"]
-        for t in shown.run.targets
-        if t.get("example", 1) == shown.example + 1
-    }
-    names = "".join(
-        f'<p style="color:{mark.colour}">{_lines(label(mark, reached.get(mark.terminal.name)))}</p>'
-        for mark in scene.marks[:LABELS]
-    )
     caption = learned_caption(shown)
+    template = files("mechlearn.render").joinpath("legend.html").read_text("utf-8")
     return (
-        f"{_STYLE}<div class=legend><h1>{escape(heading(shown.run))}</h1>"
-        f"<b>{_lines(shades.title)}</b>"
-        f'<div class=bar><i style="background:linear-gradient({ramp})"></i><div>{ticks}</div></div>'
-        f"{names}</div><div class=caption>{escape(caption[0].upper() + caption[1:])}</div>"
+        Environment(autoescape=True, trim_blocks=True)
+        .from_string(template)
+        .render(
+            ink=INK,
+            quiet=QUIET,
+            heading=heading(shown.run),
+            title=shades.title,
+            ramp=", ".join("rgb({}, {}, {})".format(*c) for c in shades.ramp(33)[::-1].tolist()),
+            ticks=[shades.number(float(v)) for v in (shades.high, middle, shades.low)],
+            names=[
+                (mark.colour, label(mark, shown.reached.get(mark.terminal.name)))
+                for mark in scene.marks[:LABELS]
+            ],
+            caption=caption[0].upper() + caption[1:],
+        )
     )
-
-
-def _lines(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
-
-
-_STYLE = f"""<style>
-.legend, .caption {{ position: fixed; z-index: 9; left: 16px; pointer-events: none;
-  color: {INK}; font: 14px/1.35 system-ui, "DejaVu Sans", sans-serif; }}
-.legend {{ top: 12px; }}
-.legend h1 {{ font-size: 20px; margin: 0 0 14px; }}
-.legend .bar {{ display: flex; height: 190px; margin: 6px 0 16px; }}
-.legend .bar i {{ width: 18px; margin-right: 7px; }}
-.legend .bar div {{ display: flex; flex-direction: column; justify-content: space-between; }}
-.legend p {{ margin: 0 0 9px; }}
-.content {{ position: fixed; inset: 0; }}
-.caption {{ bottom: 12px; color: {QUIET}; }}
-</style>"""
 
 
 @dataclass(frozen=True)

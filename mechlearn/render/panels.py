@@ -30,8 +30,7 @@ def network_sheet(run: "Run", example: int, look: Look, size: Size, vector: bool
     (scene,) = shown.scenes
     sheet = Sheet(size, heading(run), learned_caption(shown), vector=vector)
     sheet.explain(scene, shown.shades)
-    reached = {t["name"]: t["reached"] for t in run.targets if t.get("example", 1) == example + 1}
-    labelled_picture(sheet, scene, reached)
+    labelled_picture(sheet, scene, shown.reached)
     return sheet
 
 

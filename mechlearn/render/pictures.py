@@ -11,8 +11,8 @@ import numpy as np
 
 from mechlearn.errors import InputError, plain
 from mechlearn.network import Network
-from mechlearn.plots import INK, plot_error
-from mechlearn.plots.style import escaped
+from mechlearn.plots import plot_error
+from mechlearn.plots.style import INK, escaped
 from mechlearn.render.captions import heading, sizes, which_example
 from mechlearn.render.colours import BOND, rgb
 from mechlearn.render.marks import held_nodes, marks

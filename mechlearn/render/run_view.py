@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
-from mechlearn.plots import in_words
+from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, scale, which_example
 from mechlearn.render.colours import DECADES, Shades
 from mechlearn.render.deformation import (
@@ -143,6 +143,12 @@ class RunView:
         """Amplification, and number of the example, in words."""
         how = [scale(self.factor)] if self.deforms else []
         return [*how, *which_example(self.run.problem, self.example)]
+
+    @property
+    def reached(self) -> dict[str, Any]:
+        """Readings of the learned network's targets in the example, by name."""
+        mine = [t for t in self.run.targets if t.get("example", 1) == self.example + 1]
+        return {t["name"]: t["reached"] for t in mine}
 
     @property
     def sizes_in_words(self) -> list[str]:

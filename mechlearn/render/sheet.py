@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.io.writing import replaced_file
-from mechlearn.plots import INK, log_ticks, short_number
-from mechlearn.render.captions import percent
+from mechlearn.plots.style import INK, log_ticks
 from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.geometry import Projection
 from mechlearn.render.scene import Scene
@@ -101,7 +100,7 @@ class Sheet:
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
-    def frame(self, place: Place) -> "Axes":
+    def frame(self, place: tuple[float, float, float, float]) -> "Axes":
         """Axes in a place."""
         left, top, w, h = place
         corner = self.at(left, top + h)
@@ -149,15 +148,13 @@ class Sheet:
         )
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=self.points(18), length=5 * self.unit, colors=INK)
-        if shades.title.startswith("strain"):
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: percent(round(v, 9))))
-        elif shades.log:
+        if shades.log:
             log_ticks(axes.yaxis, shades.low, shades.high)
         else:  # no common factor at the end of the bar, where the title is
             # So many digits that numbers a hundredth of the bar apart are told apart.
             part = (shades.high - shades.low) / max(abs(shades.low), abs(shades.high)) / 100
             digits = max(3, int(np.ceil(-np.log10(part))))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: short_number(v, digits)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: shades.number(v, digits)))
 
     def _legend(self, top: float, scene: Scene) -> None:
         from matplotlib.lines import Line2D

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mechlearn.plots import INK
+from mechlearn.plots.style import INK
 from mechlearn.render.colours import QUIET, Shades
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.geometry import MARGIN

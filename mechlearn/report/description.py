@@ -6,7 +6,7 @@ import numpy as np
 
 from mechlearn.errors import listed
 from mechlearn.network import Network
-from mechlearn.plots import in_words
+from mechlearn.plots.style import in_words
 from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.task import Source, Support, Target, Terminal
 from mechlearn.units import percent, typeset

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mechlearn.plots import in_words, plot_dofs, plot_error
+from mechlearn.plots import plot_dofs, plot_error
+from mechlearn.plots.style import in_words
 from mechlearn.render import draw_setup
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.states import Response
 from mechlearn.errors import SolveError
 from mechlearn.learning.system import System
-from mechlearn.plots import in_words
+from mechlearn.plots.style import in_words
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
 from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
 from mechlearn.render.geometry import cell_of, space
@@ -248,12 +248,11 @@ def _of_strain(run: "Run", shades: Shades) -> dict[str, Any]:
 
 
 def _table(shades: Shades) -> dict[str, Any]:
-    colours = np.asarray(shades.map(np.linspace(0, 1, 64), bytes=True))[:, :3]
     return {
         "name": shades.title,
         "low": float(shades.low),
         "high": float(shades.high),
         "log": bool(shades.log),
         "diverging": shades.diverging,
-        "colours": pack(colours, "u1"),
+        "colours": pack(shades.ramp(64), "u1"),
     }

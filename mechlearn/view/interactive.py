@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.equilibrium.states import Response
-from mechlearn.errors import InputError, listed, plain
-from mechlearn.plots import in_words
+from mechlearn.errors import listed, plain
+from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades, rgb
 from mechlearn.render.deformation import (
@@ -23,7 +23,7 @@ from mechlearn.render.deformation import (
 )
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.fields import Body, body
-from mechlearn.render.geometry import space
+from mechlearn.render.geometry import Projection, space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.scene import Scene
@@ -208,7 +208,7 @@ class InteractiveView:
         self.scene().projection(tuple(self.plotter.window_size)).aim(self.plotter)
         self.plotter.camera_set = True
 
-    def pick(self, x: float, y: float, size: tuple[float, float]) -> int | None:
+    def pick(self, x: float, y: float, size: tuple[int, int]) -> int | None:
         """Pick the bond at a place of a picture of that size, from its top left; or none.
 
         Of several bonds within a few pixels the nearest to the viewer counts.
@@ -227,7 +227,7 @@ class InteractiveView:
             self.picked = int(pieces.bond[near[rank.argmin()]])
         return self.picked
 
-    def choose(self, x: float, y: float, size: tuple[float, float]) -> list[int]:
+    def choose(self, x: float, y: float, size: tuple[int, int]) -> list[int]:
         """Choose the node at a place of a picture, as :meth:`pick` a bond; a third one begins anew.
 
         One that is chosen already is no more.
@@ -355,23 +355,8 @@ class InteractiveView:
         return out
 
     def _projected(
-        self, points: ArrayLike, size: tuple[float, float]
+        self, points: ArrayLike, size: tuple[int, int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Pixels from the top left of a picture of that size, and the distance from the viewer."""
-        camera = self.plotter.camera
-        out = -np.array(camera.direction)
-        up = np.array(camera.up) - np.dot(camera.up, out) * out
-        up /= np.linalg.norm(up)
-        right = np.cross(up, out)
-        v = np.asarray(points) - np.array(camera.focal_point)
-        unit = size[1] / 2 / camera.parallel_scale
-        x, y = size[0] / 2 + unit * (v @ right), size[1] / 2 - unit * (v @ up)
-        return np.stack([x, y], axis=-1), -(v @ out)
-
-
-def check_example(run: "Run", example: int) -> None:
-    """Raise InputError for an example, counted from 1, that a run does not have."""
-    if not 1 <= example <= run.problem.n_examples:
-        raise InputError(
-            f"example = {example} is not one of the run's: 1 to {run.problem.n_examples}."
-        )
+        seen = Projection.of(self.plotter, size)
+        return seen.pixels(points), seen.depths(points)

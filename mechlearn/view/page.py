@@ -13,9 +13,11 @@ from mechlearn.errors import InputError, MechlearnError, listed, plain
 from mechlearn.extensions import load
 from mechlearn.parallel import size
 from mechlearn.render.captions import heading, percent
+from mechlearn.render.pictures import check_options
+from mechlearn.render.run_view import Look
 from mechlearn.runs.run import Run
 from mechlearn.tasks.quantities import quantities
-from mechlearn.view.interactive import InteractiveView, check_example
+from mechlearn.view.interactive import InteractiveView
 from mechlearn.view.live import LiveTraining, error_curve, shown_step
 
 if TYPE_CHECKING:
@@ -213,12 +215,10 @@ class Page:
         picked = view.picked
         state.bond = "" if picked is None else f"Bond {picked}"
         state.numbers = [] if picked is None else [list(r) for r in view.about_bond(picked)]
-        colours = np.asarray(shades.map(np.linspace(0, 1, 9), bytes=True))[:, :3]
-        stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in colours)
+        stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in shades.ramp(9))
         state.legend = view.legend
         state.bar = f"background: linear-gradient(90deg, {stops})"
-        say = percent if view.moves and view.colour == "strain" else "{:.3g}".format
-        state.low, state.high = say(shades.low), say(shades.high)
+        state.low, state.high = (shades.number(end) for end in (shades.low, shades.high))
         scale = "to scale" if view.factor == 1 else f"amplified ×{view.factor:g}"
         state.scale = f"Deformation {scale}." if view.moves else ""
 
@@ -293,7 +293,7 @@ def serve(
         raise InputError("view runs on one rank; it answers one person.")
     training = None if isinstance(shown, Run) else shown
     run = shown if isinstance(shown, Run) else shown.pause()
-    check_example(run, example)
+    check_options(run, example, Look())
     _check_trame()
     from mechlearn.view.guard import Guard
 

@@ -286,7 +286,8 @@ def live(browser, address):
     browser.get(address)
     drawn = "const i = document.querySelector('.sight img'); return Boolean(i && i.naturalWidth)"
     WebDriverWait(browser, 20).until(lambda b: b.execute_script(drawn))
-    return browser
+    yield browser
+    browser.get("about:blank")  # while its server is there: the page complains of one that is gone
 
 
 # Moves a slider, and waits until what it led to has arrived.

@@ -313,8 +313,6 @@ def test_in_a_browser_the_error_curve_grows_beside_the_slider_until_a_pause(serv
             lambda b: b.find_element("id", "run").text == said, f"no {said}"
         )
 
-    browser.get("about:blank")
-    browser.get_log("browser")  # of pages that outlived their server
     browser.get(served[0])
     WebDriverWait(browser, 60).until(lambda b: b.find_elements("css selector", ".sight img"))
     if browser.find_element("id", "run").text == "Train":
