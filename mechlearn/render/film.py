@@ -19,7 +19,7 @@ from mechlearn.extensions import load
 from mechlearn.io.writing import replaced_file
 from mechlearn.plots import plot_error
 from mechlearn.plots.style import INK, escaped
-from mechlearn.render.captions import heading, percent, readings
+from mechlearn.render.captions import heading, label, percent, readings
 from mechlearn.render.fields import loaded_states, recorded_states
 from mechlearn.render.offscreen import Stage
 from mechlearn.render.run_view import Look, RunView
@@ -36,6 +36,8 @@ Images = Iterator[NDArray[np.uint8]]
 PULL, PULL_OF_SOLIDS, STEPS = 24, 8, 60
 #: An answer that changes by less than this part of itself is drawn as one that is steady.
 STEADY = 0.2
+#: So many sources are named.
+NAMED = 3
 #: Frames per second, and how many of them an end is held for.
 RATE, HOLD = 15, 12
 #: Colours of the answers (Okabe and Ito's, safe for the colour-blind).
@@ -89,7 +91,7 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
                 100 * amplitudes[: k + 1], reads[: k + 1, read], color=colour, linewidth=2.4,
                 label=escaped(name),
             )  # fmt: skip
-            axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, markersize=7)
+            axes.plot(100 * amplitudes[k], reads[k, read], "o", color=colour, ms=7, clip_on=False)
             if wanted is not None:
                 axes.plot(100, wanted, "o", color=colour, clip_on=False, mfc="none", ms=12, mew=1.6)
         axes.set(xlabel="load in %", xlim=(0, 100), ylim=_room(*axes.get_ylim()))
@@ -167,7 +169,9 @@ def _images(
     run, scenes = shown.run, shown.scenes
     ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
     points = np.concatenate([*ends, scenes[-1].points()])
-    caption = ", ".join([*shown.scale_and_example, *shown.sizes_in_words])
+    loads = [label(m).replace("\n", " ") for m in scenes[0].marks if m.is_source and m.active]
+    full = [f"full load: {', '.join(loads)}"] if len(loads) <= NAMED else []
+    caption = "; ".join([*full, *shown.scale_and_example, *shown.sizes_in_words])
     sheet = Sheet(size, heading(run), caption, column=900.0)
     unit, w = sheet.unit, size[0]
     room = round(sheet.width), round(sheet.height - 45 * unit)
