@@ -96,7 +96,10 @@ def checked[F: Callable[..., Any]](**types: Any) -> Callable[[F], F]:
 
         @wraps(function)
         def call(*args: Any, **options: Any) -> Any:
-            given = signature.bind(*args, **options).arguments
+            try:
+                given = signature.bind(*args, **options).arguments
+            except TypeError:
+                return function(*args, **options)  # Python's own error, which suggests a name
             try:
                 right = model.model_validate({name: given[name] for name in types if name in given})
             except ValidationError as error:

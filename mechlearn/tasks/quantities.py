@@ -374,7 +374,9 @@ def keyed(base: type[Table], kinds: Iterable[Quantity]) -> Any:
         about.append(textwrap.fill(meaning, 96, initial_indent=TAB, subsequent_indent=TAB))
         fields[kind.key] = (typed | None, None)
     doc = f"{base.__name__}.{KEYS}" + "\n".join(about)
-    return create_model(base.__name__, __base__=base, __doc__=doc, **fields)
+    return create_model(
+        base.__name__, __base__=base, __module__=base.__module__, __doc__=doc, **fields
+    )
 
 
 def amount(value: Any, key: str, digits: int = 6) -> str:
