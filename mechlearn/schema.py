@@ -97,17 +97,17 @@ def checked[F: Callable[..., Any]](**types: Any) -> Callable[[F], F]:
         @wraps(function)
         def call(*args: Any, **options: Any) -> Any:
             try:
-                given = signature.bind(*args, **options).arguments
+                bound = signature.bind(*args, **options)
             except TypeError:
                 return function(*args, **options)  # Python's own error, which suggests a name
+            given = bound.arguments
             try:
                 right = model.model_validate({name: given[name] for name in types if name in given})
             except ValidationError as error:
                 where = function.__qualname__.removesuffix(".__init__")
                 raise input_error(error, model, where) from None
-            return function(
-                **given | {name: getattr(right, name) for name in right.model_fields_set}
-            )
+            given.update((name, getattr(right, name)) for name in right.model_fields_set)
+            return function(*bound.args, **bound.kwargs)
 
         return cast("F", call)
 

@@ -20,6 +20,7 @@ from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import SPACE, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
+from mechlearn.schema import checked
 
 #: Up to this many unknowns the modes come from a dense factorisation.
 DENSE_LIMIT = 600
@@ -79,6 +80,7 @@ class Rigidity:
         return text + (f"; floppy nodes {listed(self.floppy_names)}" if self.floppy else "")
 
 
+@checked(network=Network)
 def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SPACE) -> Rigidity:
     """Count the zero modes and states of self-stress of a network.
 

@@ -27,9 +27,11 @@ from mechlearn.feasibility.verdict import Feasibility
 from mechlearn.learning.dofs import Learn, LearningDof, require_response
 from mechlearn.learning.system import System
 from mechlearn.network import Network
+from mechlearn.schema import checked
 from mechlearn.tasks.task import Task
 
 
+@checked(network=Network, task=Task)
 def feasible(
     network: Network,
     task: Task,

@@ -35,6 +35,7 @@ from mechlearn.fenics import MPI
 from mechlearn.learning.rules import Rule, signals
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
+from mechlearn.schema import checked
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
@@ -78,6 +79,7 @@ class System:
         Load factor of the present states.
     """
 
+    @checked(network=Network)
     def __init__(
         self,
         network: Network,

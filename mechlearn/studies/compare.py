@@ -29,7 +29,7 @@ from mechlearn.phase import ADJOINT
 from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
-from mechlearn.schema import pick
+from mechlearn.schema import checked, pick
 
 #: Spread of the initial values where the task has none and several starts are wanted.
 SPREAD = 0.1
@@ -80,6 +80,7 @@ class RuleResult:
     began: bool = True
 
 
+@checked(setup=Setup, folder=Path, watch=Callable)
 def compare(
     setup: Setup,
     folder: Path = Path(),

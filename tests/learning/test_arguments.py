@@ -35,6 +35,18 @@ def test_arguments_of_train(given, message):
         ml.train(**{"network": NET, "task": TASK, **given})
 
 
+@pytest.mark.parametrize("call", [ml.System, ml.feasible, ml.rigidity, ml.compare])
+def test_arguments_that_are_no_network_or_set_up(call):
+    name = "setup" if call is ml.compare else "network"
+    with pytest.raises(ml.InputError, match=f"{name} = 3: it should be .*instance of"):
+        call(*[3, TASK][: 2 if call in (ml.System, ml.feasible) else 1])
+
+
+def test_a_name_that_is_no_argument_is_an_error_of_python():
+    with pytest.raises(TypeError, match=r"^train\(\) got an unexpected .*mean 'optimiser'"):
+        ml.train(NET, TASK, optimizer="adam")
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
