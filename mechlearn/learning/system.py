@@ -349,12 +349,10 @@ class System:
 
     def _checked(self, parameters: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
         """Values of parameters, (m,) each; those that vanish in absent bonds may be zero."""
-        removal = self.energy.removal
+        net, energy = self.network, self.energy
         return {
-            name: values_per_bond(
-                value, self.network, name, self.energy.parameter(name), name in removal
-            )
-            for name, value in parameters.items()
+            name: values_per_bond(v, net, name, energy.parameter(name), name in energy.removal)
+            for name, v in parameters.items()
         }
 
     def _posed(self, task: Task) -> Problem:
