@@ -250,17 +250,14 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> NDAr
     with archive.open(entry) as file:
         major = npy.read_magic(file)[0]
         read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
+        shape, _, dtype = read(file)
         if dtype.kind not in KINDS or dtype.hasobject:
             raise InputError(f"{path}: {entry.filename} holds {dtype}, which is not read.")
         count = math.prod(shape)
         if count * dtype.itemsize != entry.file_size - file.tell():
             raise InputError(f"{path}: {entry.filename} is not as large as it claims.")
-        data = file.read()
-    if dtype.itemsize == 0:
-        return np.zeros(shape, dtype)
-    values = np.frombuffer(bytearray(data), dtype)
-    return values.reshape(shape, order="F" if fortran else "C")
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
 
 
 # -- meshio's readers ------------------------------------------------------------------------------

@@ -118,10 +118,7 @@ def collect_columns(rows: Sequence[Mapping[str, Any]], texts: set[str]) -> dict[
         if all(isinstance(v, bool | np.bool_) for v in values):
             out[str(name)] = np.array(values)
         elif all(isinstance(v, int | float | np.number) for v in there):
-            whole = len(there) == len(rows)
-            out[str(name)] = np.array(
-                values if whole else [np.nan if v is None else v for v in values]
-            )
+            out[str(name)] = np.array([np.nan if v is None else v for v in values])
         else:
             words = ["" if v is None else str(v) for v in values]
             out[str(name)] = np.array(words) if name in texts else typed(words)

@@ -264,10 +264,7 @@ def fcc() -> None:
 
 
 def _size(name: str, given: Any, d: int) -> tuple[int, ...]:
-    try:
-        size = tuple(given)
-    except TypeError:
-        size = (given,)
+    size = tuple(given) if np.iterable(given) else (given,)
     if len(size) != d:
         axes = ", ".join(("nx", "ny", "nz")[:d])
         raise InputError(

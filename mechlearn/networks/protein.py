@@ -134,9 +134,7 @@ def _chosen(path: Path, residues: list[Residue], chains: Sequence[str] | str) ->
 
 def _along(residues: list[Residue], place: NDArray, edges: NDArray) -> NDArray[np.bool_]:
     """Mask of the bonds between neighbours along a chain."""
-    if not len(edges):
-        return np.zeros(0, dtype=bool)
-    same = np.array([a.part == b.part for a, b in pairwise(residues)])
+    same = np.array([a.part == b.part for a, b in pairwise(residues)], dtype=bool)
     i, j = edges.T
     near = np.linalg.norm(place[j] - place[i], axis=1) <= ALONG
     return (j == i + 1) & same[np.minimum(i, len(same) - 1)] & near

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mechlearn.errors import InputError, listed
 
@@ -244,13 +244,9 @@ def _said_of_lost(names: list[str], notes: list[str]) -> None:
 
 def _one_per_place(path: Path, atoms: list[Residue], notes: list[str]) -> list[Residue]:
     """The alternate of highest occupancy of every residue, in the order of the file."""
-
-    def spot(atom: Residue) -> Any:
-        return atom.part, atom.author_chain, atom.number, atom.insertion
-
-    groups: dict[Any, list[Residue]] = {}
+    groups: dict[tuple[int, str, str], list[Residue]] = {}
     for atom in atoms:
-        groups.setdefault(spot(atom), []).append(atom)
+        groups.setdefault((atom.part, atom.author_chain, atom.own), []).append(atom)
     chosen, several = [], []
     for group in groups.values():
         best = max(group, key=lambda a: a.occupancy)

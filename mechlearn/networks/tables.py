@@ -177,13 +177,8 @@ def read_csv(path: Path) -> Network:
     name = _likely(path, of_nodes, ends) if name is None else name
     ids = None if name is None else node_names(list(map(_meant, of_nodes.pop(name))), notes)
     texts = text_names(notes)
-    node_columns, edge_columns = (
-        {
-            name: np.array(list(map(_meant, texts_of))) if name in texts else _values(texts_of)
-            for name, texts_of in columns.items()
-        }
-        for columns in (of_nodes, of_edges)
-    )
+    node_columns = {name: _values(column, name in texts) for name, column in of_nodes.items()}
+    edge_columns = {name: _values(column, name in texts) for name, column in of_edges.items()}
     if "" in edge_columns:
         if not np.array_equal(edge_columns.pop(""), np.arange(len(ends))):
             raise InputError(f"{path}: a column has no name.")
@@ -209,9 +204,9 @@ def _likely(
     return None
 
 
-def _values(texts: list[str]) -> NDArray:
-    values = typed(texts, comma=True)
-    return np.array([_meant(text) for text in texts]) if values.dtype.kind == "U" else values
+def _values(column: list[str], as_text: bool) -> NDArray:
+    values = typed(column, comma=True)
+    return np.array(list(map(_meant, column))) if as_text or values.dtype.kind == "U" else values
 
 
 def _columns_of(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
