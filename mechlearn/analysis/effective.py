@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.importance import participation
 from mechlearn.analysis.result import Plotted, Subject, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
@@ -38,8 +39,7 @@ class Dimension(Plotted):
     @property
     def effective(self) -> float:
         """``(sum sigma^2)^2 / sum sigma^4``."""
-        square = np.square(self.singular_values / max(self.singular_values.max(), 1e-300))
-        return float(square.sum() ** 2 / np.square(square).sum())
+        return float(len(self.singular_values) * participation(self.singular_values))
 
 
 def dimension(

@@ -68,7 +68,7 @@ class Susceptibility(Plotted):
     @property
     def participation(self) -> float:
         """Participation ratio of the bonds, 1/m to 1."""
-        return participation(self.importance)
+        return float(participation(self.importance))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,12 +163,12 @@ def removal(subject: Subject, *, learned: bool = True) -> Removal:
     return Removal(s.network, s.outputs, raw / units, errors, holding, names, ends_of(s))
 
 
-def participation(weights: NDArray) -> float:
-    """Participation ratio ``(sum w^2)^2 / (n sum w^4)`` of a vector, 1/n to 1."""
-    square = np.square(np.asarray(weights, dtype=float))
-    square = square / max(square.max(initial=0.0), 1e-300)
-    total = square.sum()
-    return float(total**2 / (len(square) * np.square(square).sum())) if total else 0.0
+def participation(weights: NDArray) -> NDArray[np.float64]:
+    """Participation ratio ``(sum w^2)^2 / (n sum w^4)`` along the last axis, 1/n to 1."""
+    square = np.square(weights)
+    square = square / np.maximum(square.max(axis=-1, keepdims=True, initial=0.0), 1e-300)
+    fourth = square.shape[-1] * np.square(square).sum(axis=-1)
+    return square.sum(axis=-1) ** 2 / np.maximum(fourth, 1e-300)
 
 
 def without_bonds(system: System, what: str, sets: NDArray) -> NDArray[np.float64]:

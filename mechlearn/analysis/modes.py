@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
+from mechlearn.analysis.importance import participation
 from mechlearn.analysis.result import Plotted, Subject, bonds_of, system_of
 from mechlearn.analysis.tangent import DENSE, Tangent, port_rows, tangent
 from mechlearn.energies.rigidity import ZERO
@@ -57,8 +58,7 @@ class Spectrum(Plotted):
     @property
     def participation(self) -> NDArray[np.float64]:
         """Participation ratio of every mode, (k,)."""
-        square = np.square(self.modes).sum(axis=2)
-        return square.sum(axis=1) ** 2 / (square.shape[1] * np.square(square).sum(axis=1))
+        return participation(np.linalg.norm(self.modes, axis=2))
 
     @property
     def gap(self) -> float:

@@ -67,7 +67,7 @@ class Pathway(Plotted):
     @property
     def participation(self) -> float:
         """Participation ratio of the bonds in the coupling, 1/m to 1."""
-        return participation(np.sqrt(np.abs(self.shares)))
+        return float(participation(np.sqrt(np.abs(self.shares))))
 
 
 def pathway(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.analysis.importance import participation
 from mechlearn.analysis.result import Plotted, Subject, bonds_of, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.errors import InputError
@@ -56,9 +57,7 @@ class SelfStress(Plotted):
         projector = flat.T @ flat
         m, k = self.states.shape[1:]
         square = np.square(projector).reshape(m, k, m, k).sum(axis=(1, 3))
-        total, fourth = square.sum(axis=1), np.square(square).sum(axis=1)
-        there = self.redundancy > ZERO
-        return np.where(there, total**2 / np.where(there, m * fourth, 1.0), np.nan)
+        return np.where(self.redundancy > ZERO, participation(np.sqrt(square)), np.nan)
 
     def about(self, bond: int) -> NDArray[np.float64]:
         """Self-stress nearest to a unit tension of a bond, (m, k)."""

@@ -22,8 +22,6 @@ from mechlearn.learning.system import System
 
 #: Up to this many degrees of freedom matrices are dense.
 DENSE = 1500
-#: Columns that are solved for at a time.
-BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,12 +69,6 @@ class Tangent(Result):
         out[:, self.free] = columns.T
         return out.reshape(-1, *self.size)[:, : self.nodes]
 
-    def rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
-        """Linear functionals of the nodes' degrees of freedom as rows on what is free, (r, f)."""
-        columns = sparse.csc_array(functionals)
-        columns.resize(functionals.shape[0], self.size[0] * self.size[1])
-        return sparse.csr_array(columns[:, self.free])
-
     @cached_property
     def _gauged(self) -> tuple[NDArray[np.bool_], Callable[[NDArray], NDArray[np.float64]]]:
         """Factorisation with one degree of freedom pinned per zero mode."""
@@ -107,15 +99,6 @@ class Tangent(Result):
     def _balanced(self, columns: NDArray) -> NDArray[np.float64]:
         """Loads without components along zero modes of the whole network."""
         return columns - self.motions @ (self.motions.T @ columns)
-
-    def compliance(self) -> NDArray[np.float64]:
-        """Strains of all cells by unit stresses of all, ``B K^-1 B^T``, (cells k, cells k)."""
-        rows = self.strains.shape[0]
-        out = np.empty((rows, rows))
-        for start in range(0, rows, BLOCK):
-            some = self.strains[start : start + BLOCK].T.toarray()
-            out[:, start : start + BLOCK] = self.strains @ self.solve(some)
-        return out
 
 
 def tangent(system: System, example: int = 0) -> Tangent:

@@ -234,18 +234,10 @@ def _draw_space(gmsh: ModuleType, struts: Struts, size: float, wanted: float, at
 
 
 def _polyhedron(occ: Any, centre: NDArray, radius: float) -> tuple[int, int]:
-    corners = [occ.addPoint(*x) for x in centre + radius * CORNERS[3]]
-    sides: dict[frozenset[int], int] = {}
-    faces = []
-    for face in FACES[3]:
-        lines = []
-        for a, b in zip(face, np.roll(face, -1), strict=True):
-            key = frozenset((int(a), int(b)))
-            if key not in sides:
-                sides[key] = occ.addLine(corners[a], corners[b])
-            lines.append(sides[key])
-        faces.append(occ.addPlaneSurface([occ.addCurveLoop(lines)]))
-    return 3, occ.addVolume([occ.addSurfaceLoop(faces)])
+    corners = np.array([occ.addPoint(*x) for x in centre + radius * CORNERS[3]])
+    loops = [kernels.loop(occ, face) for face in corners[FACES[3]].tolist()]
+    faces = [occ.addPlaneSurface([edges]) for edges in loops]
+    return 3, occ.addVolume([occ.addSurfaceLoop(faces, sewing=True)])
 
 
 def _arrays(gmsh: ModuleType, d: int) -> Arrays:

@@ -384,6 +384,7 @@ def test_refusals_say_what_would_be_right(flat, deep, torus, tmp_path):
     assert "means nothing to .dxf" in refusal(flat, tmp_path / "a.dxf", base=3.0)
     assert "no option" in refusal(flat, tmp_path / "a.stl", thikness=3.0)
     assert "above zero" in refusal(flat, tmp_path / "a.stl", unit=-1.0)
+    assert "'bar', 'beam' or 'solid'" in refusal(flat, tmp_path / "a.inp", model="rod")
     assert "not both" in refusal(flat, tmp_path / "a.stl", unit=1.0, size=1.0)
     assert "hinge" in refusal(flat, tmp_path / "a.stl", hinge=(2.0, 0.1))
     task = ml.Task(
