@@ -75,19 +75,16 @@ def _lattice(
     # Not by BLAS: the last digit of its products depends on the processor.
     corners = (cells[:, :, None] * vectors).sum(axis=1)
     nodes = (corners[:, None] + basis).reshape(-1, d)
+    # Corners of a thin lattice can be left without a bond.
     used = np.unique(edges)
-    if len(used) < len(nodes):
-        # Corners of a thin lattice can be left without a bond.
-        edges = np.searchsorted(used, edges)
-        nodes = nodes[used]
-    sets = {} if periodic else _faces(nodes)
+    edges, nodes = np.searchsorted(used, edges), nodes[used]
     move = np.random.default_rng(seed).uniform(-1, 1, nodes.shape) * disorder
     return Network(
         nodes=(nodes + move) * spacing,
         edges=edges,
         cell=cell * spacing if periodic else None,
         shifts=shifts if periodic else None,
-        node_sets=sets,
+        node_sets={} if periodic else _faces(nodes),
     )
 
 
