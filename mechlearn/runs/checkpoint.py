@@ -266,8 +266,7 @@ class Checkpoints:
             raise Damaged(f"{path} is damaged: its arrays are not those that were saved.")
         setup, shape = str(state.pop("setup")), str(state.pop("network"))
         del state["format"]
-        if setup != _fixed(self._setup):
-            what = differences(setup, _fixed(self._setup))
+        if what := differences(setup, _fixed(self._setup)):
             raise InputError(
                 f"{path} belongs to another task ({what}): only {' and '.join(MAY_CHANGE)} may "
                 "change between a training and its resumption."
@@ -288,7 +287,7 @@ def _fixed(setup: Setup) -> str:
 
 
 def differences(then: str, now: str) -> str:
-    """Keys in which two set-ups differ, in words."""
+    """Keys in which two set-ups differ, in words; empty where only their order does."""
     try:
         old, new = (dict(_leaves(json.loads(text))) for text in (then, now))
     except (ValueError, RecursionError):

@@ -293,10 +293,10 @@ def _finished(output: Path, planned: Sequence[Member], made: _Records) -> dict[s
             there = (folder / RECORD).read_text(encoding="utf-8")
         except (OSError, ValueError):
             there = ""
-        if there != record:
+        if what := differences(there, record):
             raise InputError(
-                f"{folder} holds a run of another sweep ({differences(there, record)}); choose "
-                "another folder, or the same task and values."
+                f"{folder} holds a run of another sweep ({what}); choose another folder, or the "
+                "same task and values."
             )
         rows[member.name] = {**member.varied, **_results(run.summary)}
     return rows

@@ -14,6 +14,7 @@ import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
+from mechlearn.runs.checkpoint import differences
 from mechlearn.runs.config import read_setup
 
 SMALL = """
@@ -280,6 +281,13 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_happened(model, more, tmp_
         assert np.array_equal(parts.history[name].values, whole.history[name].values)
 
 
+def test_a_task_whose_keys_stand_in_another_order_is_the_same():
+    """Parameters of rules and networks, and tables of what learns, are kept in their order."""
+    one, other = '{"rule": {"a": 1, "b": null}, "learn": {}}', '{"learn": {}, "rule": {"a": 1}}'
+    assert differences(one, other) == ""
+    assert differences(one, other.replace("1", "2")) == "rule.a was 1 and is 2"
+
+
 def test_resume_refuses_another_task_and_damage(runs, tmp_path, capsys):
     folder = runs()
     task = tmp_path / "other.toml"
@@ -288,7 +296,9 @@ def test_resume_refuses_another_task_and_damage(runs, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", str(task), "-o", str(folder), "--resume", "--quiet"])
     assert stop.value.code == 2
-    assert "belongs to another task" in capsys.readouterr().err
+    assert "belongs to another task (sources[1].strain was 0.1 and is 0.2)" in (
+        capsys.readouterr().err
+    )
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.npz").write_bytes(b"PK rubbish")
     with pytest.raises(SystemExit) as stop:
