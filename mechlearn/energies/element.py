@@ -134,13 +134,14 @@ class ElementType(ABCMeta):
     def __add__(cls, other: Any) -> "Element":
         return cls() + other
 
+    def __radd__(cls, other: Any) -> "Element":
+        return other + cls()
+
 
 class Element(metaclass=ElementType):
     """Element between two nodes: a bond, or a solid strut.
 
-    The fields of a subclass that is a dataclass are its settings: keys of ``[energy]`` that are one
-    value for the whole network, and no parameters of its elements. ``a + b`` is the element of
-    both between the same nodes.
+    Fields of a dataclass are its settings, keys of ``[energy]``; ``a + b`` is the sum of both.
     """
 
     name: ClassVar[str]
@@ -172,6 +173,9 @@ class Element(metaclass=ElementType):
         from mechlearn.energies.laws import added
 
         return added(self, other)
+
+    def __radd__(self, other: Any) -> "Element":
+        return self if other == 0 else NotImplemented  # as sum() begins
 
     @property
     def parts(self) -> "tuple[Element, ...]":
@@ -258,11 +262,10 @@ class Element(metaclass=ElementType):
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; raises InputError, naming those there are."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        names = " or ".join(p.name for p in self.parameters)
-        raise InputError(f"A {self.name} has no parameter {name!r}; it has {names}.")
+        known = {p.name: p for p in self.parameters}
+        if name in known:
+            return known[name]
+        raise InputError(f"A {self.name} has no parameter {name!r}; it has {' or '.join(known)}.")
 
 
 class BondEnergy(Element):

@@ -47,6 +47,13 @@ def outputs(net, task, element, **values):
     return ml.System(net, task, element, **values).outputs
 
 
+def test_a_list_of_elements_is_summed(net):
+    parts = [ml.FiniteSpring(), ml.energy(morse, name="morse")]
+    assert sum(parts).name == (parts[0] + parts[1]).name
+    assert sum(parts[1:]).name == "morse"
+    assert sum([ml.Spring]).name == "spring"
+
+
 def test_a_law_has_the_forces_of_its_class(net, task):
     class Morse(ml.FiniteSpring):
         name = "morse"
