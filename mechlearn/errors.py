@@ -172,7 +172,7 @@ def numbers_of(
         Where it fails, or returns anything else.
     """
     try:
-        found = _real(function(*args))
+        found = real_numbers(function(*args))
     except MechlearnError:
         raise
     except FAILURES as error:
@@ -189,7 +189,7 @@ def numbers_of(
     return found
 
 
-def _real(found: Any) -> NDArray[np.float64]:
+def real_numbers(found: Any) -> NDArray[np.float64]:
     """Numbers as an array; raises TypeError or ValueError for others."""
     if found is None:
         raise TypeError("it returns None")

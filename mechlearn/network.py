@@ -21,7 +21,7 @@ from mechlearn.attributes import (
     frozen,
     renumbered,
 )
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, listed, real_numbers
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
 SHORTEST_BOND = 1e-12
@@ -293,16 +293,9 @@ def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
     return a
 
 
-def _real(values: ArrayLike) -> NDArray[np.float64]:
-    given = np.asanyarray(values)
-    if given.dtype.kind == "c":
-        raise TypeError
-    return np.asarray(np.ma.filled(given.astype(float), np.nan))
-
-
 def _coordinates(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
     try:
-        x = _real(nodes)
+        x = real_numbers(nodes)
     except (TypeError, ValueError):
         raise InputError("The nodes of a network must be numbers, one row per node.") from None
     if x.ndim != 2 or x.shape[1] not in (2, 3):
@@ -327,7 +320,7 @@ def _periodicity(
             raise InputError("A network with shifts of its bonds needs the periodic cell as well.")
         return None, None
     try:
-        rows = _real(cell)
+        rows = real_numbers(cell)
     except (TypeError, ValueError):
         rows = np.zeros(0)
     if rows.shape != (d, d) or not (np.abs(rows) <= LARGEST).all() or _flat(rows):

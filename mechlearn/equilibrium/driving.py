@@ -161,21 +161,15 @@ def source_table(
         work = work_of(at, free, largest)
     except SolveError:
         work = np.full(p.given.shape, np.nan)
+
+    def columns(name: str) -> dict[str, NDArray]:
+        across, through = words_of(p, name)
+        return {across: found.across, through: found.through, "stiffness": found.stiffness}
+
     rows = []
-    for e in range(p.n_examples):
-        for source in p.task.sources:
-            name = str(source.name)
-            mine = [k for k, d in enumerate(p.drives) if d.terminal == name and p.acts[e, k]]
-            if not mine:
-                continue
-            row: dict[str, Any] = {"name": name} | ({"example": e + 1} if p.n_examples > 1 else {})
-            across, through = words_of(p, name)
-            columns = {across: found.across, through: found.through, "stiffness": found.stiffness}
-            for key, values in columns.items():
-                numbers = [_number(values[e, k]) for k in mine]
-                row[key] = numbers[0] if len(numbers) == 1 else numbers
-            row["work"] = _number(work[e, mine].sum())
-            rows.append(row)
+    for row, example, mine in p.rows(p.drives, p.acts, columns):
+        row["work"] = float(work[example, mine].sum())
+        rows.append({key: _known(value) for key, value in row.items()})
     return rows
 
 
@@ -185,5 +179,8 @@ def known_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in said.items() if None not in (v if isinstance(v, list) else [v])}
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _known(value: Any) -> Any:
+    """The same, with None for numbers that are not known."""
+    if isinstance(value, list):
+        return [_known(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -90,16 +90,15 @@ def curve(run: "Run", source: str | None = None, *, samples: int = 21, example: 
     factors, moved, force, stiffness, f, x, energy, outputs = map(np.array, zip(*rows, strict=True))
     work = work_along(factors, f, x).sum(axis=1) if len(factors) > 1 else np.zeros(1)
     across, through = words_of(at.problem, name)
-    several = len(mine) > 1
-    dims: Any = ("factor", "component") if several else "factor"
     columns = {across: moved, through: force, "stiffness": stiffness}
-    data: dict[str, Any] = {n: (dims, v if several else v[:, 0]) for n, v in columns.items()}
-    data["work"] = ("factor", work)
-    data["energy"] = ("factor", energy)
+    data: dict[str, Any] = {n: (("factor", "component"), v) for n, v in columns.items()}
+    data |= {"work": ("factor", work), "energy": ("factor", energy)}
     data["output"] = (("factor", "target"), outputs)
-    coords: dict[str, Any] = {"factor": factors, "target": run.history["target"].values}
-    if several:
-        drives = (at.problem.drives[k] for k in mine)
-        coords["component"] = [port.place(at.problem.components) for port in drives]
+    coords = {
+        "factor": factors,
+        "target": run.history["target"].values,
+        "component": [at.problem.drives[k].place(at.problem.components) for k in mine],
+    }
     attrs = {"source": name, "across": across, "through": through, "ended": ended}
-    return Curve(data, coords=coords, attrs=attrs)
+    curves = Curve(data, coords=coords, attrs=attrs)
+    return curves if len(mine) > 1 else curves.isel(component=0, drop=True)

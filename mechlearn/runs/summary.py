@@ -208,35 +208,27 @@ def target_table(
     All arrays are in the user's units, (examples, t). What targets read from the reference,
     ``absolute``, is said of those that are measured from the unloaded state.
     """
-    rows = []
-    units = problem.units
-    wanted = problem.goals(reached * units) / units
+    units, rows = problem.units, []
     error = problem.relative_errors(reached * units)
-    quantities = {t.name: t.quantity for t in problem.task.targets}
-    limits = {t.name: t.limit for t in problem.task.targets}
-    names = [p.terminal for p in problem.answers]
-    # What is over an imposed strain is none from the reference.
-    shown = {
-        t.name: absolute if t.baseline == "unloaded" and not t.kind.ratio else {}
-        for t in problem.task.targets
+    targets = {t.name: t for t in problem.task.targets}
+    read = {
+        "wanted": problem.goals(reached * units) / units,
+        "initial": initial,
+        "reached": reached,
     }
-    several = problem.n_examples > 1
-    for e in range(problem.n_examples):
-        for name in dict.fromkeys(names):
-            mine = [k for k, n in enumerate(names) if n == name and problem.active[e, k]]
-            if not mine:
-                continue
-            row: dict[str, Any] = {"name": name, "quantity": quantities[name]}
-            if limits[name]:
-                row["limit"] = limits[name]
-            if several:
-                row["example"] = e + 1
-            columns = {"wanted": wanted, "initial": initial, "reached": reached, **shown[name]}
-            for key, values in columns.items():
-                numbers = [float(values[e, k]) for k in mine]
-                row[key] = numbers[0] if len(numbers) == 1 else numbers
-            row["relative_error"] = float(error[e, mine].max())
-            rows.append(row)
+
+    def columns(name: str) -> dict[str, NDArray]:
+        """Readings, with those from the reference but of what is over an imposed strain."""
+        unloaded = targets[name].baseline == "unloaded" and not targets[name].kind.ratio
+        return read | (dict(absolute) if unloaded else {})
+
+    for row, example, mine in problem.rows(problem.answers, problem.active, columns):
+        target = targets[row["name"]]
+        row["quantity"] = target.quantity
+        if target.limit:
+            row["limit"] = target.limit
+        row["relative_error"] = float(error[example, mine].max())
+        rows.append(row)
     return rows
 
 

@@ -24,7 +24,7 @@ from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, multi
 from mechlearn.network import Network, nearest_image
 
 if TYPE_CHECKING:
-    from mechlearn.tasks.task import Nodes, Support, Task, Terminal
+    from mechlearn.tasks.task import Support, Task, Terminal
 
 #: Ways to say where a source or target is.
 PLACES = ("nodes", "near", "cell")
@@ -234,18 +234,16 @@ def by_label(task: "Task", network: Network) -> "Task":
     """Resolved task with labels in place of ids that could be mistaken for labels."""
     if network.labels is None or not any(label.isdecimal() for label in network.labels):
         return task
-    parts = {
-        part: [
-            t if t.nodes is None else t.model_copy(update={"nodes": _named(t.nodes, network)})
-            for t in getattr(task, part)
-        ]
-        for part in ("supports", "sources", "targets")
-    }
-    return task.model_copy(update=parts)
 
+    def named(table: Any) -> Any:
+        """Table whose nodes are labels, where it has nodes."""
+        if table.nodes is None:
+            return table
+        labels = [n if isinstance(n, str) else network.label(n) for n in table.nodes]
+        return table.model_copy(update={"nodes": labels})
 
-def _named(nodes: "Nodes", network: Network) -> list[str]:
-    return [n if isinstance(n, str) else network.label(n) for n in nodes]
+    parts = ("supports", "sources", "targets")
+    return task.model_copy(update={p: list(map(named, getattr(task, p))) for p in parts})
 
 
 def _near(table: "Support | Terminal", network: Network, taken: set[int], what: str) -> list[int]:

@@ -1,7 +1,9 @@
 """Problem: a task in numbers, with ports, their values in every example, and wanted outputs."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +113,41 @@ class Problem:
         t = self.targets
         together = len(t) > 0 and np.array_equal(t, np.arange(t[0], t[0] + len(t)))
         return slice(int(t[0]), int(t[-1]) + 1) if together else t
+
+    def rows(
+        self,
+        numbers: Sequence[Port],
+        active: NDArray,
+        columns: Callable[[str], Mapping[str, NDArray]],
+    ) -> Iterator[tuple[dict[str, Any], int, list[int]]]:
+        """Rows of a table, one per example and source or target that is ``active`` in it.
+
+        Parameters
+        ----------
+        numbers : sequence of k ports
+            Those of the sources or targets, number by number.
+        active : (examples, k) bool array
+        columns : function of a name to (examples, k) arrays by the name of the column
+
+        Yields
+        ------
+        row : dict
+            The name, the ``example`` (from 1) where there are several, and the columns.
+        example, places
+            The example from 0, and which of the numbers are the row's.
+        """
+        for e in range(self.n_examples):
+            for name in dict.fromkeys(port.terminal for port in numbers):
+                mine = [k for k, p in enumerate(numbers) if p.terminal == name and active[e, k]]
+                if not mine:
+                    continue
+                row: dict[str, Any] = {"name": name}
+                if self.n_examples > 1:
+                    row["example"] = e + 1
+                for key, values in columns(name).items():
+                    found = [float(values[e, k]) for k in mine]
+                    row[key] = found[0] if len(found) == 1 else found
+                yield row, e, mine
 
     def at_ports(self, values: NDArray, active: NDArray) -> NDArray[np.float64]:
         """Numbers of targets (examples, t) at their ports, where active, (examples, ports)."""
