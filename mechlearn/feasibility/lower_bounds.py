@@ -171,13 +171,9 @@ def _nearest(
     # B is one block both ways, of the larger of its two units.
     back, forth = min(1.0, b * r / (a * s)), min(1.0, a * s / (b * r))
 
-    def parts(x: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        return x[: n * n].reshape(n, n), x[n * n : n * n + n * m].reshape(m, n), x[
-            n * n + n * m :
-        ].reshape(m, m)  # fmt: skip
-
     def answers(x: NDArray) -> NDArray[np.float64]:
-        low, cross, stiff = parts(x)
+        low, cross, stiff = np.split(x, [n * n, n * n + n * m])
+        low, cross, stiff = low.reshape(n, n), cross.reshape(m, n), stiff.reshape(m, m)
         across = load @ (low @ low.T) - back * moved @ cross
         through = moved @ (stiff @ stiff.T) + forth * load @ cross.T
         return across @ (c / r).T + through @ (v / s).T
@@ -185,12 +181,13 @@ def _nearest(
     wanted = p.wanted / p.units / size
 
     def missing(x: NDArray) -> NDArray:
-        return np.where(p.active, answers(x) - wanted, 0.0).ravel()
+        return np.where(p.active, answers(x) - wanted, 0.0)
 
     starts = np.random.default_rng(0).standard_normal((3, n * n + n * m + m * m))
-    found = [least_squares(missing, x, xtol=1e-15, ftol=1e-15, gtol=1e-15) for x in starts]
+    tight = dict.fromkeys(("xtol", "ftol", "gtol"), 1e-15)
+    found = [least_squares(lambda x: missing(x).ravel(), x, **tight) for x in starts]
     x = min(found, key=lambda f: f.cost).x
-    lacking = np.where(p.active, answers(x) - wanted, 0.0)
+    lacking = missing(x)
     # The slopes by A and S must be positive semidefinite there, and that by B zero.
     on_c, on_v = lacking @ (c / r), lacking @ (v / s)
     slopes = load.T @ on_c, moved.T @ on_v

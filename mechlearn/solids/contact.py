@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mechlearn.errors import listed
 from mechlearn.solids.outline import crossings, optional
 
 if TYPE_CHECKING:
@@ -45,10 +46,9 @@ def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
             nodes = model.network.nodes + model.to_nodes(state)[:, :3]
             pairs = rod_overlaps(nodes, model.network.edges, model.get("width"))
         if len(pairs):
-            some = ", ".join(f"{a}-{b}" for a, b in pairs[:5])
-            more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
+            some = listed([f"{a}-{b}" for a, b in pairs], limit=5)
             out.append(
-                f"Struts overlap in the deformed state of example {number} (struts {some}{more}): "
+                f"Struts overlap in the deformed state of example {number} (struts {some}): "
                 "contact is not modelled, so the answer does not hold there."
             )
     return out
