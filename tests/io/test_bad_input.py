@@ -1,5 +1,6 @@
 """Broken input: one line with the file, the key and what would be right, and exit code 2."""
 
+import io
 import os
 import re
 import subprocess
@@ -389,17 +390,21 @@ def test_real_process_prints_one_line_and_no_traceback(tmp_path):
 
 
 @pytest.mark.parametrize("coding", ["utf-8", "ascii"])
-def test_names_that_no_coding_has(coding, tmp_path):
+def test_names_that_no_coding_has(coding, tmp_path, monkeypatch):
     """A folder whose name is no Unicode, and a title that the terminal cannot show."""
     path = task_file(tmp_path, "network", f'title = "\u00e9\u2264"\n{GOOD["network"]}')
     folder = bytes(tmp_path) + b"/run\xff"
-    command = [sys.executable, "-m", "mechlearn", "train", path, "-o", folder]
-    result = subprocess.run(
-        command, capture_output=True, timeout=60, env=os.environ | {"PYTHONIOENCODING": coding}
-    )
-    assert result.returncode == 0, result.stderr
-    assert b"Traceback" not in result.stderr
-    assert b"run\\udcff" in result.stdout
+    streams = {name: io.TextIOWrapper(io.BytesIO(), coding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(path), "-o", os.fsdecode(folder)])
+    for stream in streams.values():
+        stream.flush()
+    said = {name: stream.buffer.getvalue() for name, stream in streams.items()}
+    assert stop.value.code in (0, None), said
+    assert b"Traceback" not in said["stderr"]
+    assert b"run\\udcff" in said["stdout"]
     assert os.path.exists(folder + b"/summary.json")
 
 
