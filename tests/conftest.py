@@ -29,11 +29,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
-#: Files of tests that take more than ten seconds.
+#: Files of tests that take more than ten seconds, the longest first.
 LONGEST = (
-    "test_notebooks.py", "test_commands.py", "test_docs.py", "test_export.py", "test_solids.py",
-    "test_lasting.py", "test_sweep.py", "test_solids_learning.py", "test_solid_supports.py",
-    "test_view.py", "test_view_live.py", "test_baseline.py", "test_pictures.py",
+    "test_notebooks.py", "test_commands.py", "test_export.py", "test_sweep.py", "test_lasting.py",
+    "test_solids.py", "test_docs.py", "test_solid_supports.py", "test_solids_learning.py",
+    "test_view_live.py", "test_small_cells.py", "test_beams.py", "test_pictures.py",
+    "test_faults.py", "test_view.py", "test_baseline.py", "test_units.py", "test_finite.py",
+    "test_meshes.py", "test_fuzz.py",
 )  # fmt: skip
 
 
