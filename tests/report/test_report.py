@@ -2,12 +2,10 @@
 
 import base64
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from ranks import command_on_ranks
+from ranks import command_on_ranks, run_command
 
 from mechlearn.energies import FiniteSpring, Resistor
 from mechlearn.errors import InputError
@@ -323,8 +321,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page(browser, page):
 
 
 def test_the_command_names_a_run_that_is_missing(tmp_path):
-    command = [sys.executable, "-m", "mechlearn", "report", tmp_path / "none"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_command(["report", str(tmp_path / "none")])
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "none" in done.stderr
