@@ -154,14 +154,6 @@ def rigid_motion(
     return RigidMotion(centre, drift, np.tensordot(amounts, spins, 1), True)
 
 
-def without_rigid_motion(
-    network: Network, problem: Problem, displacements: NDArray, linear: bool = True
-) -> NDArray:
-    """Displacements without the rigid motion of a floating network."""
-    motion = rigid_motion(network, problem, displacements, linear)
-    return motion.relative(network.nodes, displacements)
-
-
 def pieces(network: Network) -> int:
     """Number of pieces of every bent strut; even, or 1 where there are many struts.
 

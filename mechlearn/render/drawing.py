@@ -141,11 +141,13 @@ def _draw_solid(plotter: "pyvista.Plotter", scene: Scene, solid: Solid) -> None:
     kind = pv.CellType.TRIANGLE if flat else pv.CellType.TETRA
     grid = pv.UnstructuredGrid({kind: solid.cells}, space(solid.points))
     # Means at the points: what moves of low degree store jumps from cell to cell.
-    grid["colour"] = solid.smooth()
+    grid.cell_data["colour"] = solid.colours.astype(float)
+    smooth = grid.cell_data_to_point_data()
+    smooth["colour"] = np.rint(smooth["colour"]).astype(np.uint8)
     if flat:
         rim = _lines(space(solid.points[solid.rim()]), None)
         plotter.add_mesh(rim, color=RIM, line_width=2, lighting=False)
-    _add(plotter, grid.extract_surface(algorithm="dataset_surface"), 0.0, **_surface(scene))
+    _add(plotter, smooth.extract_surface(algorithm="dataset_surface"), 0.0, **_surface(scene))
 
 
 def _draw_wanted(plotter: "pyvista.Plotter", scene: Scene, mark: Mark) -> None:

@@ -1,6 +1,6 @@
 """Views of a run: deformed states, with quantities that colour and size the bonds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,60 @@ def _words(run: "Run") -> tuple[str, str]:
     return kinematics.drop, kinematics.through
 
 
-class RunView:
+class StateView:
+    """Displacements and strains of a run's states as they are drawn, in one example.
+
+    Attributes
+    ----------
+    run : Run
+    example : int
+        Counted from 0.
+    moves : bool
+        Whether nodes move; else they have potentials.
+    factor : float
+        By which displacements are amplified.
+    """
+
+    factor = 1.0
+
+    def __init__(self, run: "Run", example: int) -> None:
+        self.run, self.example = run, example
+        self.moves = isinstance(run.energy.kinematics, Displacements)
+
+    def rigid_motion(self, state: NDArray) -> RigidMotion:
+        """Rigid motion that is subtracted from a state."""
+        return rigid_motion(self.run.network, self.run.problem, state, self.run.energy.linear)
+
+    def displacements(self, state: NDArray) -> NDArray[np.float64]:
+        """Displacements of the nodes, (n, d), not amplified; zero where they have potentials."""
+        rest = self.run.network.nodes
+        if not self.moves:
+            return np.zeros_like(rest)
+        return self.rigid_motion(state).relative(rest, state[:, : rest.shape[1]])
+
+    def amplification(self, states: Iterable[NDArray]) -> float:
+        """Factor by which the displacements of some states are best shown."""
+        run, seen = self.run, [self.displacements(u) for u in states]
+        linear = run.energy.linear
+        return amplification(run.network, run.problem, seen, linear) if self.moves else 1.0
+
+    def strains(self, state: NDArray, cell: NDArray | None = None) -> NDArray[np.float64]:
+        """Strains of all bonds in a state, or potential drops."""
+        return bond_strains(self.run.network, state, self.run.energy.linear, cell)
+
+    def strain_shades(self, strains: Sequence[NDArray]) -> Shades:
+        """Colours of strains or potential drops."""
+        drop = self.run.energy.kinematics.drop
+        title = drop if self.moves else f"{drop} drop"
+        return Shades(np.concatenate(strains), title, diverging=self.moves)
+
+    def solid(self, state: NDArray, body: Body, colours: NDArray) -> DrawnSolid:
+        """The body of solid struts in a state, with the colours of its cells."""
+        moves = self.factor * self.rigid_motion(state).relative(body.rest, body.moves)
+        return DrawnSolid(body.rest + moves, body.cells, colours)
+
+
+class RunView(StateView):
     """States of a run in one example, with the same amplification and the same colours.
 
     Parameters
@@ -128,15 +181,17 @@ class RunView:
         moving: bool = True,
     ) -> None:
         look.check(run)
-        self.run, self.example, self.look = run, example, look
+        super().__init__(run, example)
+        self.look = look
         self.states = [RunStates(run, example)()] if states is None else states
-        self.deforms = moving and isinstance(run.energy.kinematics, Displacements)
+        self.deforms = moving and self.moves
         self.nodal = [s.nodal for s in self.states]
         colour = look.colour or _usual(run)
         self.removed = [_removed(run, s) for s in self.states]
         self._values, self.shades = self._quantity(colour)
         self._widths = self._thickness(colour)
-        self.factor = self._factor() if self.deforms else 1.0
+        if self.deforms:
+            self.factor = look.amplify or self.amplification(self.nodal)
 
     @property
     def scale_and_example(self) -> list[str]:
@@ -165,26 +220,9 @@ class RunView:
 
     # -- states --------------------------------------------------------------------------------
 
-    @cached_property
-    def _rigid_motions(self) -> list[RigidMotion]:
-        run = self.run
-        return [rigid_motion(run.network, run.problem, u, run.energy.linear) for u in self.nodal]
-
-    def _moves(self, k: int) -> NDArray[np.float64]:
-        """Shown displacements of the nodes, not amplified."""
-        net = self.run.network
-        if not self.deforms:
-            return np.zeros_like(net.nodes)
-        return self._rigid_motions[k].relative(net.nodes, self.nodal[k][:, : net.dim])
-
-    def _factor(self) -> float:
-        run = self.run
-        seen = [self._moves(k) for k in range(len(self.states))]
-        return self.look.amplify or amplification(run.network, run.problem, seen, run.energy.linear)
-
     def _scene(self, k: int) -> Scene:
         run, net, values = self.run, self.run.network, self._values[k]
-        moves = self.factor * self._moves(k)
+        moves = self.factor * self.displacements(self.nodal[k]) * self.deforms
         body = self.states[k].fields.body if run.energy.continuum else None
         colours = np.zeros((net.n_edges, 3), np.uint8)
         if body is None:
@@ -218,17 +256,19 @@ class RunView:
         bends = run.energy.kinematics.rotations(net.dim) and not run.energy.continuum
         if not self.deforms or not bends:
             return None
-        turns = self.factor * self._rigid_motions[k].relative_rotations(self.nodal[k][:, net.dim :])
+        turns = self.factor * self.rigid_motion(self.nodal[k]).relative_rotations(
+            self.nodal[k][:, net.dim :]
+        )
         parts = shares(run.energy, net.lengths, self.states[k].parameters)
         return bent(net, moves, turns, parts, run.energy.linear, self._cell_strain(k))
 
     def _solid(self, k: int, body: Body) -> DrawnSolid:
-        points = body.rest
-        if self.deforms:
-            points = points + self.factor * self._rigid_motions[k].relative(body.rest, body.moves)
         values = self._values[k]
         per_cell = values if len(values) == len(body.cells) else values[body.strut]
-        return DrawnSolid(points, body.cells, self.shades.colours(per_cell))
+        colours = self.shades.colours(per_cell)
+        if not self.deforms:
+            return DrawnSolid(body.rest, body.cells, colours)
+        return self.solid(self.nodal[k], body, colours)
 
     # -- quantities ----------------------------------------------------------------------------
 
@@ -241,16 +281,14 @@ class RunView:
     def _quantity(self, name: str) -> tuple[list[NDArray], Shades]:
         """A quantity in every state, per bond (or per cell of a solid), and colours for all."""
         run, (drop, through) = self.run, _words(self.run)
-        moves = isinstance(run.energy.kinematics, Displacements)
         if name == "change":
             return self._change()
         if name == drop:
             values = [self._strain(k) for k in range(len(self.states))]
-            title = name if moves else f"{drop} drop"
-            return values, Shades(self._left(values), title, diverging=moves)
+            return values, self.strain_shades([self._left(values)])
         if name == through:
             values = [t for s in self.states if (t := s.fields.tension) is not None]
-            return values, Shades(self._left(values), name, diverging=moves)
+            return values, Shades(self._left(values), name, diverging=self.moves)
         if name == "energy":
             fields = [s.fields for s in self.states]
             values = [f.energy if f.body is None else f.body.density for f in fields]
@@ -266,7 +304,7 @@ class RunView:
     def _strain(self, k: int) -> NDArray[np.float64]:
         if self.run.problem.cell:
             return self.states[k].fields.strain
-        return bond_strains(self.run.network, self.nodal[k], self.run.energy.linear)
+        return self.strains(self.nodal[k])
 
     def _change(self) -> tuple[list[NDArray], Shades]:
         """Learned over initial first parameter, or their difference where not positive."""

@@ -43,15 +43,6 @@ class Solid:
     cells: NDArray[np.int64]
     colours: NDArray[np.uint8]
 
-    def smooth(self) -> NDArray[np.uint8]:
-        """Colours of the points, (p, 3): the means of those of the cells around."""
-        k = self.cells.shape[1]
-        shares = np.repeat(self.colours, k, axis=0).astype(float)
-        corners = self.cells.ravel()
-        count = np.bincount(corners, minlength=len(self.points))
-        sums = [np.bincount(corners, c, minlength=len(self.points)) for c in shares.T]
-        return np.rint(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]).astype(np.uint8)
-
     def rim(self) -> NDArray[np.int64]:
         """The edges of triangles that belong to one of them only, (r, 2)."""
         edges = np.sort(self.cells[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.states import Response
 from mechlearn.errors import SolveError
 from mechlearn.learning.system import System
 from mechlearn.plots.style import in_words
 from mechlearn.render.colours import CELL, GHOST, SUPPORT, Shades
-from mechlearn.render.deformation import amplification, bond_strains, without_rigid_motion
 from mechlearn.render.geometry import cell_of, space
 from mechlearn.render.marks import Mark, held_nodes, marks
+from mechlearn.render.run_view import StateView
 from mechlearn.render.scene import Scene
 
 if TYPE_CHECKING:
@@ -46,15 +45,14 @@ def moving_picture(run: "Run") -> dict[str, Any]:
             both[name] = _actuated(system, parameters, amplitudes, notes, f"{name} training")
         found.append(both)
     full = [path[-1] for both in found for path in both.values() if path is not None]
-    moves = isinstance(run.energy.kinematics, Displacements)
-    factor = _factor(run, [a.state for a in full]) if moves else 1.0
-    shades = _strain_shades(run, full)
+    view = StateView(run, 0)
+    strains = [view.strains(a.state, a.cell) for a in full]
     supports = held_nodes(run.problem)
-    scene = _at_rest(run, marks(run.problem), supports=supports, ghost=moves)
+    scene = _at_rest(run, marks(run.problem), supports=supports, ghost=view.moves)
     return {
         "dim": network.dim,
-        "moves": moves,
-        "factor": factor,
+        "moves": view.moves,
+        "factor": float(view.amplification([a.state for a in full])),
         "extent": scene.extent,
         "thick": scene.thick,
         "mark": scene.mark,
@@ -71,12 +69,12 @@ def moving_picture(run: "Run") -> dict[str, Any]:
             {
                 "title": f"example {e + 1}",
                 "marks": _terminals(run, e),
-                **{name: _states(run, path) for name, path in both.items()},
+                **{name: _states(view, path) for name, path in both.items()},
             }
             for e, both in enumerate(found)
         ],
         "more": run.problem.n_examples - count,
-        "colourings": [*_colourings(run), _of_strain(run, shades)],
+        "colourings": [*_colourings(run), _of_strain(view.strain_shades(strains or [np.zeros(1)]))],
         # No places that are wanted: the viewer does not draw them.
         "legend": [entry for entry in scene.legend() if entry[0] in "●►■━"],
         "colours": {"support": SUPPORT, "ghost": GHOST, "cell": CELL},
@@ -124,31 +122,13 @@ def _actuated(
     return out + [out[-1]] * (len(amplitudes) - len(out))
 
 
-def _displacements(run: "Run", state: NDArray) -> NDArray[np.float64]:
-    """Displacements from rest, (n, 3)."""
-    if not isinstance(run.energy.kinematics, Displacements):
-        return np.zeros((run.network.n_nodes, 3))
-    u = state[:, : run.network.dim]
-    return space(without_rigid_motion(run.network, run.problem, u, run.energy.linear))
-
-
-def _factor(run: "Run", states: list[NDArray]) -> float:
-    network, linear = run.network, run.energy.linear
-    seen = [_displacements(run, u)[:, : network.dim] for u in states]
-    return float(amplification(network, run.problem, seen, linear))
-
-
-def _strains(run: "Run", answer: Response) -> NDArray[np.float64]:
-    return bond_strains(run.network, answer.state, run.energy.linear, answer.cell)
-
-
-def _states(run: "Run", path: list[Response] | None) -> dict[str, str] | None:
+def _states(view: StateView, path: list[Response] | None) -> dict[str, str] | None:
     if path is None:
         return None
     return {
-        "moved": pack(np.array([_displacements(run, a.state) for a in path])),
-        "strains": pack(np.array([_strains(run, a) for a in path])),
-        **({"stretch": pack(np.array([_stretch(a) for a in path]))} if run.problem.cell else {}),
+        "moved": pack(space([view.displacements(a.state) for a in path])),
+        "strains": pack(np.array([view.strains(a.state, a.cell) for a in path])),
+        **({"stretch": pack(np.array(list(map(_stretch, path))))} if view.run.problem.cell else {}),
     }
 
 
@@ -233,14 +213,7 @@ def _colourings(run: "Run") -> list[dict[str, Any]]:
     return values + changes
 
 
-def _strain_shades(run: "Run", answers: list[Response]) -> Shades:
-    values = [_strains(run, a) for a in answers]
-    moves = isinstance(run.energy.kinematics, Displacements)
-    name = "strain" if moves else f"{run.energy.kinematics.drop} drop"
-    return Shades(np.concatenate(values) if values else np.zeros(1), name, diverging=moves)
-
-
-def _of_strain(run: "Run", shades: Shades) -> dict[str, Any]:
+def _of_strain(shades: Shades) -> dict[str, Any]:
     """Colouring by the strains of the states."""
     if not shades.diverging:  # from no drop at all, whatever decades they span
         shades.low, shades.log = 0.0, False

@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies.kinematics import Displacements
 from mechlearn.equilibrium.driving import LARGEST, known_of, source_table
 from mechlearn.equilibrium.states import Response
 from mechlearn.errors import listed, plain
 from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, signed
 from mechlearn.render.colours import Shades, rgb
-from mechlearn.render.deformation import (
-    amplification,
-    bond_strains,
-    rigid_motion,
-    without_rigid_motion,
-)
 from mechlearn.render.drawing import draw_bonds, draw_marks
 from mechlearn.render.fields import Body, body
 from mechlearn.render.geometry import Projection, space
 from mechlearn.render.marks import Mark, held_nodes, marks
 from mechlearn.render.offscreen import load_pyvista
+from mechlearn.render.run_view import StateView
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
 from mechlearn.tasks.ports import PairPort
@@ -44,7 +38,7 @@ SAMPLES = 4
 QUICK = 1000
 
 
-class InteractiveView:
+class InteractiveView(StateView):
     """Run at a chosen recorded step and load, solved and drawn.
 
     Parameters
@@ -76,13 +70,13 @@ class InteractiveView:
     """
 
     def __init__(self, run: "Run", example: int = 0, size: tuple[int, int] = (1000, 800)) -> None:
-        self.example, self.amplitude, self.colour = example, 1.0, ""
+        super().__init__(run, example)
+        self.amplitude, self.colour = 1.0, ""
         self.picked: int | None = None
         self.chosen: list[int] = []
         self._quick = False
         self._body: tuple[Response | None, Body | None] = None, None
         self._driven: tuple[Response | None, int, list] = None, 0, []
-        self.moves = isinstance(run.energy.kinematics, Displacements)
         self.show(run)
         self.plotter = load_pyvista().Plotter(off_screen=True, window_size=size)
         self.plotter.background_color = "white"
@@ -114,7 +108,7 @@ class InteractiveView:
         self._first, self.answer = ends
         self.run, self.system, self.step = run, system, len(run.recorded_steps) - 1
         self.parameters, self.amplitude, self.chosen = run.recorded(-1), 1.0, []
-        self.factor = self._amplified(ends) if self.moves else 1.0
+        self.factor = self.amplification([a.state for a in ends])
         self._shades = self._make_shades(ends)
         self.colour = self.colour or self.colourings[0]
         self._marks = marks(run.problem, self.example)
@@ -157,18 +151,14 @@ class InteractiveView:
         """Values that colour the bonds, (m,)."""
         if self.colour not in self._changes:
             dof = self._dofs.get(self.colour)
-            return self.strains() if dof is None else np.asarray(self.parameters[dof])
+            return self._now() if dof is None else np.asarray(self.parameters[dof])
         dof = self._changes[self.colour]
         now, initial = np.asarray(self.parameters[dof]), np.asarray(self.run.initial[dof])
         return now / initial if self.shades.log else now - initial
 
-    def strains(self) -> NDArray[np.float64]:
+    def _now(self) -> NDArray[np.float64]:
         """Strains of all bonds, or potential drops."""
-        return self._strains(self.answer)
-
-    def _strains(self, answer: Response) -> NDArray[np.float64]:
-        linear = self.run.energy.linear
-        return bond_strains(self.run.network, answer.state, linear, answer.cell)
+        return self.strains(self.answer.state, self.answer.cell)
 
     def scene(self) -> Scene:
         """Scene of the present state."""
@@ -260,7 +250,7 @@ class InteractiveView:
                 (in_words(name), f"{now:.4g}"),
                 ("at first, at last", f"{initial:.4g}, {learned:.4g}"),
             ]
-        strain = self.strains()[bond]
+        strain = self._now()[bond]
         out.append(
             ("strain", percent(strain, signed=True)) if self.moves else ("drop", f"{strain:.4g}")
         )
@@ -308,13 +298,6 @@ class InteractiveView:
         target = Target(nodes=self.chosen, strain=0.0)
         return [*self._marks, Mark(target, (port,), none, False, self.moves, False, none)]
 
-    def _seen(self, state: NDArray) -> NDArray[np.float64]:
-        network = self.run.network
-        if not self.moves:
-            return np.zeros_like(network.nodes)
-        u = state[:, : network.dim]
-        return without_rigid_motion(network, self.run.problem, u, self.run.energy.linear)
-
     def _solid(self, colours: NDArray) -> DrawnSolid | None:
         """The deformed body of solid struts, each in its colour."""
         run, answer = self.run, self.answer
@@ -324,18 +307,10 @@ class InteractiveView:
         if shape is None or self._body[0] is not answer:
             shape = body(self.system.model, answer.field)
             self._body = answer, shape
-        u = answer.state[:, : run.network.dim]
-        at = rigid_motion(run.network, run.problem, u, run.energy.linear)
-        points = shape.rest + self.factor * at.relative(shape.rest, shape.moves)
-        return DrawnSolid(points, shape.cells, colours[shape.strut])
+        return self.solid(answer.state, shape, colours[shape.strut])
 
     def _places(self) -> NDArray[np.float64]:
-        return self.run.network.nodes + self.factor * self._seen(self.answer.state)
-
-    def _amplified(self, answers: list[Response]) -> float:
-        run = self.run
-        seen = [self._seen(a.state) for a in answers]
-        return float(amplification(run.network, run.problem, seen, run.energy.linear))
+        return self.run.network.nodes + self.factor * self.displacements(self.answer.state)
 
     def _make_shades(self, answers: list[Response]) -> dict[str, Shades]:
         """Colour scales by name, equal at all steps and loads."""
@@ -349,10 +324,8 @@ class InteractiveView:
             ratio = bool(min(initial.min(), all_steps.min()) > 0)
             changed = np.asarray(all_steps[-1] / initial if ratio else all_steps[-1] - initial)
             out[title] = Shades(changed, title, diverging=True, log=ratio)
-        strains = [self._strains(a) for a in answers]
-        name = "strain" if self.moves else f"{run.energy.kinematics.drop} drop"
-        out[name] = Shades(np.concatenate(strains), name, diverging=self.moves)
-        return out
+        shades = self.strain_shades([self.strains(a.state, a.cell) for a in answers])
+        return out | {shades.title: shades}
 
     def _projected(
         self, points: ArrayLike, size: tuple[int, int]

@@ -218,13 +218,11 @@ def test_before_training_nothing_has_changed(run):
     assert len(after) > 10
 
 
-def test_solids_have_rims_and_smooth_colours():
+def test_solids_have_rims():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     cells = np.array([[0, 1, 2], [0, 2, 3]])
     solid = Solid(points, cells, np.array([[0, 0, 0], [200, 100, 50]], dtype=np.uint8))
     np.testing.assert_array_equal(solid.rim(), [[0, 1], [0, 3], [1, 2], [2, 3]])
-    means = [[100, 50, 25], [0, 0, 0], [100, 50, 25], [200, 100, 50]]
-    np.testing.assert_array_equal(solid.smooth(), means)
 
 
 def test_a_scene_of_the_whole_has_no_halves(torus):
