@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, override
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field, FiniteFloat, create_model
 
 from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
@@ -36,9 +37,9 @@ def _squarable(value: float) -> float:
 
 
 #: Numbers above 0, numbers that are not below 0, and parts of a whole.
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Part = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[FiniteFloat, Gt(0)]
+Size = Annotated[FiniteFloat, Ge(0)]
+Part = Annotated[float, Ge(0), Lt(1)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 
 
