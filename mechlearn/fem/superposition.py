@@ -5,6 +5,7 @@ thousand examples are a matrix product, and energies arithmetic on its result.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, override
 
@@ -39,8 +40,12 @@ class BondResponse:
     def __init__(
         self, energy: BondEnergy, parameters: Mapping[str, NDArray], strains: NDArray
     ) -> None:
-        self.energy, self.parameters = energy, parameters
-        self._at = {**parameters, **dict(zip(energy.strains, strains, strict=True))}
+        self.energy, self.parameters, self._given = energy, parameters, strains
+
+    @cached_property
+    def _at(self) -> dict[str, NDArray]:
+        strains = zip(self.energy.strains, self._given, strict=True)
+        return {**self.parameters, **dict(strains)}
 
     def __call__(self, *by: str) -> Any:
         """The energy of every bond, or its derivative by names, one after the other.
@@ -88,7 +93,8 @@ class AtRest(BondResponse):
         parameters: Mapping[str, NDArray],
         changing: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(energy, parameters, np.zeros(len(energy.strains)))
+        # All values are known by name, strains as zeros.
+        self.energy, self.parameters = energy, parameters
         self._changing = changing
         self._terms: dict[tuple[str, ...], Term] = {}
 

@@ -188,14 +188,13 @@ class Learner(ABC):
             self._kept = self.position()
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is checked
-                    outputs, contrast = self._observe(tolerance)
+                    self._observe(tolerance)
             except SolveError as error:
                 if before is None:
                     raise
                 self._go_back(before, error)
                 before = None
                 continue
-            self.history.note(self.problem, outputs, contrast, self.parameters)
             self._noted = self._kept
             if self._best is None or self.history.error[-1] < self.history.error[self.best]:
                 self._best = self._kept
@@ -227,8 +226,7 @@ class Learner(ABC):
         self.updates, self.step_scale = self._noted.updates, self._noted.step_scale
         self._put(self._noted)
         self.history.cut(self.updates)
-        outputs, contrast = self._observe(tolerance)
-        self.history.note(self.problem, outputs, contrast, self.parameters)
+        self._observe(tolerance)
         self.interrupted = True
         return True
 
@@ -247,13 +245,16 @@ class Learner(ABC):
         self._put(kept)
         self.equilibrium.update(**self._parameters())
 
-    def _observe(self, tolerance: float) -> tuple[NDArray, NDArray]:
-        """Outputs and contrasts of the network as it is now."""
+    def _observe(self, tolerance: float) -> None:
+        """Note outputs, their error and contrasts of the network as it is now."""
         self._moment = (self.updates, 0)
         outputs = self.outputs(self.settle())
-        if self.problem.error(outputs) <= tolerance and self.device is None:
+        error = self.problem.error(outputs)
+        if error <= tolerance and self.device is None:
             outputs = self.outputs(self.settle_from_rest())
-        return outputs, self._evaluate_phases(outputs)
+            error = self.problem.error(outputs)
+        contrast = self._evaluate_phases(outputs)
+        self.history.note(self.problem, outputs, error, contrast, self.parameters)
 
     def position(self) -> Position:
         """Position at the start of the next step."""

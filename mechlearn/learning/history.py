@@ -46,13 +46,14 @@ class History:
         self,
         problem: Problem,
         outputs: NDArray,
+        error: float,
         contrast: NDArray,
         parameters: Mapping[str, NDArray],
     ) -> None:
-        """Append a step: outputs and contrasts of every example, and parameters."""
+        """Append a step: outputs and contrasts of every example, their error, and parameters."""
         step = len(self.error)
         self.outputs.append(outputs / problem.units)
-        self.error.append(problem.error(outputs))
+        self.error.append(error)
         self.cost.append(float(problem.costs(outputs).mean()))
         self.contrast.append(float(contrast.mean()))
         if step % self._every == 0:
