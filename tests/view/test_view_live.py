@@ -275,7 +275,10 @@ def test_through_the_socket_a_task_is_trained_saved_and_given_a_new_target(serve
     assert same(Run.load(folder), train_file(folder / "task.toml"))
 
 
-def test_through_the_socket_a_training_is_paused_and_others_are_answered_while_it_runs(served):
+@pytest.fixture(scope="module")
+def endless(served):
+    """The page while it trains for a target that it never reaches."""
+
     async def talking(client, _):
         visitor = Visitor(client)
         await visitor.press('id="choose"')
@@ -288,6 +291,14 @@ def test_through_the_socket_a_training_is_paused_and_others_are_answered_while_i
         await client.call("trame.state.update", [{"key": "wanted", "value": "5"}])
         await visitor.press('id="also"', False)
         await visitor.until(lambda s: s["running"] and steps(s["step_text"]) > 3)
+
+    talk(served[0], talking)
+    return served[0]
+
+
+def test_through_the_socket_a_training_is_paused_and_others_are_answered_while_it_runs(endless):
+    async def talking(client, _):
+        visitor = Visitor(client)
         await client.call("trame.state.update", [{"key": "step", "value": 0}])
         await visitor.until(lambda s: s["step_text"].startswith("0 of"))
         await visitor.press('id="run"')
@@ -297,10 +308,10 @@ def test_through_the_socket_a_training_is_paused_and_others_are_answered_while_i
         await visitor.press('id="run"')
         await visitor.until(lambda s: steps(s["step_text"]) > steps(state["step_text"]))
 
-    talk(served[0], talking)
+    talk(endless, talking)
 
 
-def test_in_a_browser_the_error_curve_grows_beside_the_slider_until_a_pause(served, browser):
+def test_in_a_browser_the_error_curve_grows_beside_the_slider_until_a_pause(endless, browser):
     from selenium.webdriver.support.ui import WebDriverWait
 
     def last():
@@ -313,7 +324,7 @@ def test_in_a_browser_the_error_curve_grows_beside_the_slider_until_a_pause(serv
             lambda b: b.find_element("id", "run").text == said, f"no {said}"
         )
 
-    browser.get(served[0])
+    browser.get(endless)
     WebDriverWait(browser, 60).until(lambda b: b.find_elements("css selector", ".sight img"))
     if browser.find_element("id", "run").text == "Train":
         press("Train")
