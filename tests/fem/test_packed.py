@@ -60,7 +60,7 @@ def test_those_of_a_cell_that_deforms(torus):
         (2, delaunay(nodes=60, seed=2), FiniteSpring),
         (2, delaunay(nodes=40, dim=3, seed=2), Beam),
         # One rank has no bond.
-        (3, Network([[0, 0], [1, 0], [0.5, 0.9]], [[0, 1], [1, 2]]), FiniteSpring),
+        (4, Network([[0, 0], [1, 0], [0.5, 0.9]], [[0, 1], [1, 2], [2, 0]]), FiniteSpring),
     ],
     ids=["plane", "space", "one without a bond"],
 )

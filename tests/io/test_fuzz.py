@@ -1,4 +1,4 @@
-"""A hundred broken inputs on every run of the tests; ``tests/long/fuzz.py`` has the others."""
+"""Some hundred broken inputs on every run of the tests; ``tests/long/fuzz.py`` has the others."""
 
 import gc
 import random
@@ -10,7 +10,7 @@ import pytest
 import rightinput
 import tomli_w
 
-INPUTS, SEED = 100, 2
+INPUTS, SEED = 160, 2
 
 
 @pytest.fixture(scope="module")

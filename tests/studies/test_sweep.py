@@ -153,12 +153,12 @@ def test_as_many_workers_as_asked_for(client):
     assert len(client.nthreads()) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number):
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)])
+def test_a_stopped_sweep_says_so_in_one_line_and_goes_on(task, tmp_path, number, workers):
     """Ctrl-C reaches the workers too; they must leave the last word to the command."""
     out = tmp_path / "sweep"
     vary = ["--vary", "train.seed=0:1000", "--vary", "train.tolerance=1e-300"]
-    vary += ["--workers", "1"]
+    vary += ["--workers", str(workers)]
     process = subprocess.Popen(
         [sys.executable, "-m", "mechlearn", "sweep", str(task), "-o", str(out), *vary],
         stderr=subprocess.PIPE,
