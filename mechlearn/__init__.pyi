@@ -7,7 +7,8 @@ from mechlearn.analysis.moduli import Moduli as Moduli, moduli as moduli
 from mechlearn.energies.beam import (
     Bar as Bar, Beam as Beam, FiniteBeam as FiniteBeam, Section as Section,
 )
-from mechlearn.energies.element import BondEnergy as BondEnergy, Parameter as Parameter
+from mechlearn.energies.element import BondEnergy as BondEnergy
+from mechlearn.energies.parameters import Parameter as Parameter
 from mechlearn.energies.kinematics import Bond as Bond
 from mechlearn.energies.solid import Hinge as Hinge, Solid as Solid
 from mechlearn.energies.spring import (
@@ -15,6 +16,7 @@ from mechlearn.energies.spring import (
     Resistor as Resistor, Spring as Spring,
 )
 from mechlearn.energies.laws import energy as energy
+from mechlearn.energies.tuples import Angle as Angle, Area as Area, Crease as Crease
 from mechlearn.energies.rigidity import rigidity as rigidity
 from mechlearn.errors import (
     InputError as InputError, MechlearnError as MechlearnError, SolveError as SolveError,
@@ -42,6 +44,7 @@ from mechlearn.runs.checkpoint import Interrupted as Interrupted
 from mechlearn.runs.run import Run as Run
 from mechlearn.runs.training import train as train, train_file as train_file
 from mechlearn.studies.compare import compare as compare
+from mechlearn.studies.path import path as path
 from mechlearn.studies.sequence import (
     Cut as Cut, sequence as sequence, Stages as Stages, together as together,
 )

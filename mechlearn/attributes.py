@@ -2,17 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.errors import InputError, listed
+from mechlearn.errors import InputError, listed, real_numbers
 
 if TYPE_CHECKING:
-    from mechlearn.energies.element import Parameter
+    from mechlearn.energies.parameters import Parameter
     from mechlearn.network import Network
+
+
+#: Coordinates, and what tasks ask for, are no larger: their squares must be numbers.
+LARGEST = 1e100
+
+
+def checked_nodes(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
+    """Coordinates of nodes, (n, d); raises InputError for other numbers, and fewer nodes."""
+    try:
+        x = real_numbers(nodes)
+    except (TypeError, ValueError):
+        raise InputError("The nodes of a network must be numbers, one row per node.") from None
+    if x.ndim != 2 or x.shape[1] not in (2, 3):
+        raise InputError(f"The nodes of a network must have shape (n, 2) or (n, 3), not {x.shape}.")
+    if len(x) < fewest:
+        raise InputError(f"A network needs {fewest} nodes or more; this one has {len(x)}.")
+    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(bad):
+        raise InputError(f"The coordinates of node {listed(bad)} are not finite numbers.")
+    bad = np.flatnonzero((np.abs(x) > LARGEST).any(axis=1))
+    if len(bad):
+        raise InputError(f"The coordinates of node {listed(bad)} are beyond {LARGEST:g}.")
+    return x
 
 
 def checked_bonds(edges: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -88,6 +112,45 @@ def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | No
     return None if texts == tuple(map(str, range(n))) else texts
 
 
+#: Nodes of an element in each table of node tuples; those of polygons differ.
+TUPLES = {"triples": 3, "quadruples": 4, "polygons": None}
+
+
+def checked_tuples(tables: Mapping[str, Any], n: int) -> Mapping[str, NDArray[np.int64]]:
+    """Node tuples by the name of their table, (t, k) each; ``n`` nodes.
+
+    Rows of polygons with fewer nodes end with -1.
+
+    Raises
+    ------
+    InputError
+        For other tables, and rows that are not so many different nodes.
+    """
+    out = {}
+    for name, rows in tables.items():
+        if name not in TUPLES:
+            raise InputError(f"Node tuples are {listed(TUPLES)}, not {name!r}.")
+        k = TUPLES[name]
+        ragged = k is None and not isinstance(rows, np.ndarray)
+        table = np.array(list(zip_longest(*rows, fillvalue=-1))).T if ragged else np.asarray(rows)
+        if not table.size:
+            table = np.empty((0, k or 3), dtype=np.int64)
+        if table.ndim != 2 or table.shape[1] < (k or 3) or table.dtype.kind not in "iu":
+            raise InputError(f"{name} must be rows of {k or 'three or more'} node ids.")
+        ids = np.sort(table, axis=1)
+        given = ids >= 0
+        bad = (ids >= n).any(axis=1) | (given.sum(axis=1) < (k or 3))
+        bad |= ((np.diff(ids, axis=1) == 0) & given[:, 1:]).any(axis=1)
+        if bad.any() or (k and table.shape[1] != k):
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{name}: row {row}, {table[row].tolist()}, must be {k or 'three or more'} "
+                f"different nodes, 0 to {n - 1}."
+            )
+        out[name] = frozen(table.astype(np.int64))
+    return MappingProxyType(out)
+
+
 def renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
     """Sets restricted to the ``n`` nodes or edges ``kept``, renumbered in that order."""
     new = np.full(n, -1)
@@ -105,7 +168,7 @@ def frozen(a: NDArray) -> NDArray:
 def values_per_bond(
     given: object, network: "Network", where: str, parameter: "Parameter", allow_zero: bool = False
 ) -> NDArray[np.float64]:
-    """Values of a parameter from one number, one number per bond, or the name of edge data.
+    """Values of a parameter from one number, one per bond (node tuple), or the name of edge data.
 
     With ``allow_zero``, one that must be above 0 may be 0 at bonds that are absent.
 
@@ -125,11 +188,10 @@ def values_per_bond(
         raise InputError(
             f"{where} must be a number, one per bond, or the name of edge data."
         ) from None
-    if values.ndim > 1 or (values.ndim == 1 and len(values) != network.n_edges):
-        raise InputError(
-            f"{where} lists {len(values)} numbers; the network has {network.n_edges} bonds."
-        )
-    values = np.broadcast_to(values, network.n_edges)
+    count, those = network.count(parameter.table), parameter.elements
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != count):
+        raise InputError(f"{where} lists {len(values)} numbers; the network has {count} {those}.")
+    values = np.broadcast_to(values, count)
     low = values < 0 if allow_zero else values <= 0
     wrong = ~np.isfinite(values) | (parameter.positive & low)
     if wrong.any():  # a default may be infinite, as of rigid joints
@@ -137,7 +199,7 @@ def values_per_bond(
     if wrong.any():
         b = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{where} is {values[b]:g} at bond {b}; it must be "
+            f"{where} is {values[b]:g} at {those.removesuffix('s')} {b}; it must be "
             f"{'above 0' if parameter.positive else 'a finite number'}."
         )
     return values

@@ -14,10 +14,13 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from mechlearn.attributes import (
+    LARGEST,
     checked_bonds,
     checked_data,
     checked_labels,
+    checked_nodes,
     checked_sets,
+    checked_tuples,
     frozen,
     renumbered,
 )
@@ -25,8 +28,6 @@ from mechlearn.errors import InputError, listed, real_numbers
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
 SHORTEST_BOND = 1e-12
-#: Coordinates, and what tasks ask for, are no larger: their squares must be numbers.
-LARGEST = 1e100
 #: No bond crosses a periodic cell more often.
 BOX = 2**31
 
@@ -52,6 +53,10 @@ class Network:
     labels : sequence of str, optional
         What the nodes are called, such as "A:52A", each another text. Tasks can name nodes so, and
         messages do. Labels that only count from 0 are dropped.
+    tuples : mapping of "triples", "quadruples" or "polygons" to node ids, optional
+        Rows of nodes of elements such as angles: (t, 3), (t, 4), or lists of three and more.
+    tuple_shifts : mapping of the same names to (t, k, d) integer arrays, optional
+        Images of these nodes in a periodic network; each the nearest to the one before if left out.
     notes : sequence of str, optional
         What the reader of its file chose or left out, in sentences.
 
@@ -72,9 +77,11 @@ class Network:
     edge_data: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     labels: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
+    tuples: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    tuple_shifts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        nodes = _coordinates(self.nodes, 2 if self.cell is None else 1)
+        nodes = checked_nodes(self.nodes, 2 if self.cell is None else 1)
         put = object.__setattr__
         put(self, "labels", checked_labels(self.labels, len(nodes)))
         edges = checked_bonds(self.edges, len(nodes))
@@ -89,6 +96,8 @@ class Network:
         put(self, "edge_data", checked_data(self.edge_data, len(edges), "edge"))
         put(self, "notes", tuple(map(str, self.notes)))
         _check_bonds(self)
+        put(self, "tuples", checked_tuples(self.tuples, len(nodes)))
+        put(self, "tuple_shifts", self._shifted())
 
     def __reduce__(self) -> tuple[Any, ...]:  # networks travel between processes
         values = (getattr(self, f.name) for f in fields(self))
@@ -105,6 +114,10 @@ class Network:
     def n_edges(self) -> int:
         """Number of bonds."""
         return len(self.edges)
+
+    def count(self, table: str) -> int:
+        """Number of elements of a ``table``: "edges", or a name of node tuples."""
+        return self.n_edges if table == "edges" else len(self.tuples.get(table, ()))
 
     @property
     def dim(self) -> int:
@@ -173,6 +186,24 @@ class Network:
         """Vectors from nodes ``a`` to nodes ``b``, to the nearest image in a periodic network."""
         v = self.nodes[np.asarray(b)] - self.nodes[np.asarray(a)]
         return v if self.cell is None else v + nearest_image(v, self.cell) @ self.cell
+
+    def tuple_places(self, table: str) -> NDArray[np.float64]:
+        """Reference positions of the nodes of a ``table`` of tuples, side by side, (t, k, d)."""
+        places = self.nodes[self.tuples[table]]
+        return places if self.cell is None else places + self.tuple_shifts[table] @ self.cell
+
+    def _shifted(self) -> Mapping[str, NDArray[np.int64]]:
+        """Images of the nodes of all tuples; none of a finite network."""
+        out: dict[str, NDArray[np.int64]] = {}
+        for name, rows in self.tuples.items() if self.cell is not None else ():
+            given = self.tuple_shifts.get(name)
+            if given is None:
+                steps = nearest_image(np.diff(self.nodes[rows], axis=1), self.lattice_vectors)
+                given = np.cumsum(np.insert(steps, 0, 0, axis=1), axis=1)
+            if np.shape(given) != (*rows.shape, self.dim):
+                raise InputError(f"The shifts of {name} must have shape {(*rows.shape, self.dim)}.")
+            out[name] = frozen(np.asarray(given, dtype=np.int64))
+        return out
 
     def compatibility(self) -> sparse.csr_array:
         """The sparse matrix that takes displacements to extensions of bonds, shape (m, n d).
@@ -291,24 +322,6 @@ def _adjacency(edges: NDArray, n: int) -> sparse.csr_array:
     a = sparse.csr_array((np.ones(len(both)), tuple(both.T)), shape=(n, n))
     a.data[:] = 1
     return a
-
-
-def _coordinates(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
-    try:
-        x = real_numbers(nodes)
-    except (TypeError, ValueError):
-        raise InputError("The nodes of a network must be numbers, one row per node.") from None
-    if x.ndim != 2 or x.shape[1] not in (2, 3):
-        raise InputError(f"The nodes of a network must have shape (n, 2) or (n, 3), not {x.shape}.")
-    if len(x) < fewest:
-        raise InputError(f"A network needs {fewest} nodes or more; this one has {len(x)}.")
-    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(bad):
-        raise InputError(f"The coordinates of node {listed(bad)} are not finite numbers.")
-    bad = np.flatnonzero((np.abs(x) > LARGEST).any(axis=1))
-    if len(bad):
-        raise InputError(f"The coordinates of node {listed(bad)} are beyond {LARGEST:g}.")
-    return x
 
 
 def _periodicity(

@@ -29,7 +29,7 @@ from mechlearn.tasks.costs import costs
 NO_KEYS = ("file", "path", "rate")
 PLAIN = {int: "whole number", float: "number", bool: "``true`` or ``false``", str: "text"}
 PLURAL = {word: f"{word}s" for word in ("whole number", "number", "text", "table", "list")}
-NUMBER = {1: "one", 2: "two", 3: "three"}
+NUMBER = {1: "one", 2: "two", 3: "three", 4: "four"}
 #: Limits that stand for "fits the machine", and are not worth a reader's time.
 MACHINE = 2**31
 

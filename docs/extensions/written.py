@@ -56,7 +56,9 @@ MODULES = {
         "mechlearn.studies.verify": ("tune", "table", "write"),
     }),
     "extending": ("Extending", "Base classes of elements, rules, costs and learners.", {
-        "mechlearn.energies.element": ("Element", "BondEnergy", "Parameter"),
+        "mechlearn.energies.element": ("Element", "BondEnergy"),
+        "mechlearn.energies.tuples": ("TupleEnergy",),
+        "mechlearn.studies.path": ("EquilibriumPath", "follow"),
         "mechlearn.solids.materials": ("density",),
         "mechlearn.energies.kinematics": (
             "Kinematics", "Displacements", "Frames", "Bodies", "Potentials",

@@ -22,8 +22,9 @@ from mechlearn.analysis.modes import modes_of
 from mechlearn.analysis.result import Plotted, Subject, bonds_of, linear_of, system_of
 from mechlearn.analysis.tangent import tangent
 from mechlearn.energies.element import BondEnergy
+from mechlearn.equilibrium.states import output_jacobian
 from mechlearn.errors import InputError
-from mechlearn.learning.system import System, output_jacobian
+from mechlearn.learning.system import System
 
 #: More learning parameters than this would need too large a dense matrix.
 LARGEST = 6000

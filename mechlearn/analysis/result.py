@@ -92,6 +92,8 @@ def bonds_of(system: System, what: str, whole: bool = False) -> BondEnergy:
         raise InputError(f"{what} is found for networks of bonds, not of a {energy.name}.")
     if whole and energy.segments > 1:
         raise InputError(f"{what} is found for bonds of one element; this one has segments.")
+    if energy.tuples:
+        raise InputError(f"{what} is found for bonds alone, without {energy.tuples[0].plural}.")
     return energy
 
 

@@ -1,4 +1,4 @@
-"""The command line: check, train, evaluate, compare, sweep, verify, render, report, view, export.
+"""The command line: check, train, evaluate, studies of trainings, pictures, exports.
 
 A user's mistake is one line on stderr and exit code 2; a failed solve is one line and exit code 1.
 Heavy imports wait until a command needs them.
@@ -22,7 +22,7 @@ from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
 from mechlearn.cli.output import fail, show_notes
 from mechlearn.cli.showing import export, render, report, view
-from mechlearn.cli.studies import compare, sweep, verify
+from mechlearn.cli.studies import compare, path, sweep, verify
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.extensions import load_plugin
 
@@ -58,7 +58,8 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for command in (check, train, evaluate, compare, sweep, verify, render, export, report, view):
+COMMANDS = (check, train, evaluate, compare, sweep, path, verify, render, export, report, view)
+for command in COMMANDS:
     app.command(with_plugins(command))
 app.register_install_completion_command(help="Complete commands and options in this shell.")
 

@@ -1,8 +1,8 @@
-"""Commands of studies: compare, sweep, verify."""
+"""Commands of studies: compare, sweep, path, verify."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -114,6 +114,64 @@ def _warn_of(failed: list[str]) -> None:
         warn(text)
     if failed:
         sys.exit(1)
+
+
+def path(
+    run: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    source: str | None = None,
+    to: Annotated[list[float] | None, Parameter(negative="")] = None,
+    steps: int | None = None,
+    control: Literal["arc", "force", "displacement"] | None = None,
+    branch: Switch = False,
+    overwrite: Switch = False,
+) -> None:
+    """Follow the equilibria of a network along its load, over limit points.
+
+    Writes path.csv (factor,
+    displacement and force of every source, targets, energy, stable), summary.json with the limit
+    points, and path.png. Options that are left out are those of the task's table [path].
+
+    Parameters
+    ----------
+    run
+        The folder of a run, or a task file (TOML): its network before training.
+    output
+        The folder to write; it must be new or empty.
+    source
+        The source whose values --to are.
+    to
+        Its value at the end; several times for values that are reached one after the other.
+    steps
+        How many steps the way there would take at the rate of its beginning.
+    control
+        By arc length the path is followed over limit points, with its unstable parts; else by slow
+        loading with forces or displacements, from one stable state to the next.
+    branch
+        At the first bifurcation, leave along the path that branches off there.
+    overwrite
+        Write over what is there.
+    """
+    from mechlearn.runs.folder import new_folder
+    from mechlearn.studies.path import follow, system_of, write
+
+    given: dict[str, Any] = {"source": source, "to": to, "steps": steps, "control": control}
+    chosen = {k: v for k, v in given.items() if v is not None} | (
+        {"branch": True} if branch else {}
+    )
+    system, options = system_of(run)
+    on_first(lambda: new_folder(output, overwrite))
+    with about(run):
+        found = follow(system, **options | chosen)
+    on_first(lambda: write(found, output))
+    critical = len(found.limit_points), len(found.bifurcations)
+    text = f"{len(found.point)} points; limit points: {critical[0]}, bifurcations: {critical[1]}"
+    for row in found.limit_points:
+        say("limit     " + ", ".join(f"{k} {v:.10g}" for k, v in row.items()))
+    if found.attrs["ended"]:
+        warn(found.attrs["ended"])
+    say(f"{text}\nWritten to {output}/")
 
 
 def verify(

@@ -1,14 +1,15 @@
 """Element energies: springs, beams, solids, scalar conductors."""
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import add
 from typing import Any
 
 from mechlearn.energies.beam import Bar, Beam, FiniteBeam
+from mechlearn.energies.catalogue import LAWS
 from mechlearn.energies.element import Element
+from mechlearn.energies.laws import added
 from mechlearn.energies.solid import Solid
 from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
+from mechlearn.energies.tuples import Angle, Area, Crease
 from mechlearn.errors import InputError, hint
 from mechlearn.extensions import Registry
 from mechlearn.network import Network
@@ -19,7 +20,21 @@ energies = Registry(
     "element",
     Element,
     "an element: an ml.BondEnergy, or ml.energy of a function",
-    (Spring, FiniteSpring, Bar, Beam, FiniteBeam, Solid, Resistor, Channel, Capacitor),
+    (
+        Spring,
+        FiniteSpring,
+        Bar,
+        Beam,
+        FiniteBeam,
+        Solid,
+        Resistor,
+        Channel,
+        Capacitor,
+        Angle,
+        Crease,
+        Area,
+        *LAWS,
+    ),
 )
 
 
@@ -40,7 +55,10 @@ def element_for(network: Network, energy: Element | type[Element] | str | None =
     energy = Spring if energy is None else energy
     given = _named(energy, "energy") if isinstance(energy, str) else [energy]
     made: list[Element] = [energies.make(each, "energy") for each in given]
-    return reduce(add, made).in_dimension(network.dim)
+    element = _sum(made).in_dimension(network.dim)
+    for kind in element.tuples:
+        kind.require(network)
+    return element
 
 
 def element_of(table: Mapping[str, Any], dim: int) -> Element:
@@ -55,12 +73,16 @@ def element_of(table: Mapping[str, Any], dim: int) -> Element:
     for kind in _named(table["model"], "energy: model"):
         settings = {k: v for k, v in table.items() if k in kind.setting_names()}
         made.append(build(kind, settings, "energy"))
-    element: Element = reduce(add, made).in_dimension(dim)
+    element = _sum(made).in_dimension(dim)
     known = ["model", *(p.name for p in element.parameters), *element.setting_names()]
     for key in table:
         if key not in known:
             raise InputError(f"energy: {key} is not a known key; {hint(key, known)}")
     return element
+
+
+def _sum(made: list[Element]) -> Element:
+    return made[0] if len(made) == 1 else added(*made)
 
 
 def _named(names: str, where: str) -> list[Any]:

@@ -15,8 +15,9 @@ from typing import Annotated, Any, ClassVar, override
 from annotated_types import Ge, Le
 from pydantic import Strict
 
-from mechlearn.energies.element import REST_LENGTH, BondEnergy, Parameter
+from mechlearn.energies.element import BondEnergy
 from mechlearn.energies.kinematics import FRAME, SPACE, Bond, Kinematics
+from mechlearn.energies.parameters import REST_LENGTH, Parameter
 
 MODULUS = Parameter("modulus", about="Young's modulus, force per area.")
 WIDTH = Parameter(

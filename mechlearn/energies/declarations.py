@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mechlearn.energies.beam import Section
 from mechlearn.energies.derivatives import Pointwise, strains_of
-from mechlearn.energies.element import BondEnergy, Parameter
+from mechlearn.energies.element import BondEnergy
 from mechlearn.energies.kinematics import Kinematics
+from mechlearn.energies.parameters import Parameter
 from mechlearn.errors import InputError, called, listed
 
 #: Names that files, records of trainings and functions of states have for something else.
@@ -22,7 +23,7 @@ RESERVED = (
 #: Relative size of what is no rounding.
 VISIBLE = 1e-9
 #: Sets of random values that energies are evaluated at, and strains for each.
-DRAWS, STRAINS = 8, 6
+DRAWS, STRAINS = 32, 6
 
 
 @cache
@@ -37,7 +38,7 @@ def is_linear(energy: BondEnergy) -> bool:
 @cache
 def removal(energy: BondEnergy) -> tuple[str, ...]:
     """The fewest parameters without which the energy vanishes at any strain."""
-    names = [p.name for p in energy.parameters]
+    names = [p.name for p in energy.bond_parameters]
     gone: list[str] = []
     for name in sorted(names, key=energy.stiffness_parameter.__ne__):
         if np.isfinite(_without(energy, [*gone, name])).all():
@@ -61,8 +62,10 @@ def _without(energy: BondEnergy, gone: list[str]) -> NDArray[np.float64]:
 
 
 def _random(energy: BondEnergy, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    names = (*energy.strains, "length", *(p.name for p in energy.parameters))
-    return {name: rng.uniform(0.5, 2.0, DRAWS) for name in names}
+    names = (*energy.strains, "length", *(p.name for p in energy.bond_parameters))
+    at = {name: rng.uniform(0.5, 2.0, DRAWS) for name in names}
+    sign = np.resize([1.0, -0.4], DRAWS)  # a law may know tension or compression alone
+    return at | {name: at[name] * sign for name in energy.strains}
 
 
 def _state(energy: BondEnergy, dim: int) -> list[str]:
@@ -139,7 +142,7 @@ def _names(energy: BondEnergy, dim: int) -> None:
         value = getattr(energy, name, None)
         if not good(value):
             raise InputError(f"{name} = {value!r} must be {about}.")
-    names = [p.name for p in energy.parameters]
+    names = [p.name for p in energy.bond_parameters]
     taken = [*RESERVED, *energy.strains, *energy.setting_names()]
     twice = [name for name in names if name in taken or names.count(name) > 1]
     if twice:
@@ -255,7 +258,7 @@ def _differ(one: NDArray, other: NDArray, sizes: NDArray) -> bool:
 
 def _removal(energy: BondEnergy, dim: int) -> None:
     names = list(energy.removal)
-    unknown = set(names) - {p.name for p in energy.parameters}
+    unknown = set(names) - {p.name for p in energy.bond_parameters}
     if unknown or (names and _without(energy, names).any()):
         raise InputError(
             f"removal = {tuple(names)} must be parameters without which its energy is 0."

@@ -175,7 +175,7 @@ def along(
         named = dict(zip(energy.strains, strains, strict=True))
         return energy.energy(**named, length=length, **parameters)
 
-    names = ["amplitude", "length", *(p.name for p in energy.parameters)]
+    names = ["amplitude", "length", *(p.name for p in energy.bond_parameters)]
     return Pointwise(function, names, by)
 
 

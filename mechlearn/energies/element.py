@@ -6,11 +6,9 @@ costs. All else is derived from them: forces, stiffness matrices, local sensitiv
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
 from functools import cache
-from math import isnan, nan
-from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, override
 
@@ -18,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Bond, Kinematics
-from mechlearn.errors import InputError, numbers_of
+from mechlearn.energies.parameters import Parameter
+from mechlearn.errors import InputError
 
 #: Tension below this part of what doubles an element's length counts as none.
 SLACK = 1e-9
@@ -30,98 +29,6 @@ if TYPE_CHECKING:
     from mechlearn.energies.derivatives import Pointwise
     from mechlearn.network import Network
     from mechlearn.tasks.problem import Problem
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One number that every element carries and that may learn.
-
-    Parameters
-    ----------
-    name : str
-        As in task files and in ``learned.vtu``.
-    default : number, or callable
-        The value where the user gives none; or a function from a network to one or to (m,).
-    positive : bool
-        Whether only values above zero make sense.
-    scale : "log" or "linear"
-        Scale on which a step of the learner is taken unless the user says otherwise; "log" of
-        positive ones if left out.
-    about : str
-        Its meaning and unit, in one sentence for the reference of task files.
-    shared : bool
-        Whether it is the bond's, the same for all elements of a sum.
-
-    Raises
-    ------
-    InputError
-        For declarations that contradict each other, or are of another kind.
-    """
-
-    name: str
-    default: Any = 1.0
-    positive: bool = True
-    scale: str = ""
-    about: str = ""
-    shared: bool = False
-
-    def __post_init__(self) -> None:
-        where, value = f"parameter {self.name!r}", self.default
-        if not (isinstance(self.name, str) and self.name.isidentifier()):
-            raise InputError(f"{where}: its name must be a word of letters, digits and _.")
-        if not isinstance(self.about, str):
-            raise InputError(f"{where}: about = {self.about!r} must be a text, its meaning.")
-        scale = self.scale or ("log" if self.positive else "linear")
-        if scale not in ("linear", "log") or (scale == "log" and not self.positive):
-            known = "linear or log" if self.positive else "linear, as it may be zero or negative"
-            raise InputError(f"{where}: scale = {scale!r} must be {known}.")
-        object.__setattr__(self, "scale", scale)
-        if callable(value):
-            return object.__setattr__(self, "default", PerBond(value, where, self.positive))
-        number = float(value) if isinstance(value, Real) else nan
-        if isinstance(value, bool) or isnan(number):
-            raise InputError(f"{where}: default = {value!r} must be a number, or a function.")
-        if self.positive and not number > 0:
-            raise InputError(
-                f"{where}: default = {value!r} is not above 0; give positive=False, or another."
-            )
-        object.__setattr__(self, "default", Uniform(number))
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Default of a parameter that is one number for all elements."""
-
-    value: float
-
-    def __call__(self, network: "Network") -> float:
-        """The number."""
-        return self.value
-
-
-@dataclass(frozen=True)
-class PerBond:
-    """Default of a parameter that is a function of the network, checked when it is called."""
-
-    function: Callable[["Network"], Any]
-    where: str
-    positive: bool
-
-    def __call__(self, network: "Network") -> NDArray[np.float64]:
-        """The numbers, (m,)."""
-        m, what = network.n_edges, f"{self.where}: its default"
-        found = numbers_of(
-            lambda: np.broadcast_to(self.function(network), m), what, (), (m,), "bonds", False
-        )
-        if self.positive and not (found > 0).all():
-            raise InputError(f"{what} is {found.min():g} at a bond; it must be above 0.")
-        return found
-
-
-REST_LENGTH = Parameter(
-    "rest_length", lambda net: net.lengths, scale="linear", shared=True,
-    about="Length at which it pulls at nothing.",
-)  # fmt: skip
 
 
 class ElementType(ABCMeta):
@@ -155,6 +62,10 @@ class Element(metaclass=ElementType):
     #: The dimension of space it is written for, None for any; and its forms in others.
     dimension: ClassVar[int | None] = None
     forms: ClassVar[Mapping[int, "type[Element]"]] = MappingProxyType({})
+    #: Table of the network that has one row per element: "edges", or a name of node tuples.
+    table: ClassVar[str] = "edges"
+    #: Elements on node tuples that act beside it.
+    tuples: tuple[Any, ...] = ()
     #: Whether elements are bodies with a mesh of their own instead of bonds.
     continuum: ClassVar[bool] = False
     #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.
@@ -260,6 +171,10 @@ class Element(metaclass=ElementType):
         values: dict[str, Any] = asdict(self) if is_dataclass(self) else {}
         return {name: value for name, value in values.items() if value is not None}
 
+    def of_bonds(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of parameters of bonds, without those of elements on node tuples."""
+        return {name: v for name, v in values.items() if self.parameter(name).table == "edges"}
+
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; raises InputError, naming those there are."""
         known = {p.name: p for p in self.parameters}
@@ -291,6 +206,11 @@ class BondEnergy(Element):
         from mechlearn.energies.declarations import is_linear
 
         return is_linear(self)
+
+    @property
+    def bond_parameters(self) -> tuple[Parameter, ...]:
+        """Parameters of the bonds, without those of elements beside them."""
+        return tuple(p for p in self.parameters if p.table == "edges")
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
@@ -381,7 +301,7 @@ def _pointwise(energy: BondEnergy, by: tuple[str, ...]) -> "Pointwise":
         Pointwise,  # waits for UFL only when numbers are wanted
     )
 
-    names = [*energy.strains, "length", *(p.name for p in energy.parameters)]
+    names = [*energy.strains, "length", *(p.name for p in energy.bond_parameters)]
     return Pointwise(energy.energy, names, by)
 
 

@@ -5,7 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, override
 
-from mechlearn.energies.element import PLUS, BondEnergy, Element, Parameter
+from numpy.typing import NDArray
+
+from mechlearn.energies.element import PLUS, BondEnergy, Element
+from mechlearn.energies.parameters import Parameter
+from mechlearn.energies.tuples import TupleEnergy
 from mechlearn.errors import InputError, failure, listed
 
 
@@ -14,6 +18,7 @@ def energy(
     *,
     of: type[BondEnergy] | str = "finite_spring",
     name: str | None = None,
+    plural: str | None = None,
 ) -> Any:
     """Element of a law that is one expression.
 
@@ -33,6 +38,8 @@ def energy(
         ``of=ml.Spring``, a voltage for ``of=ml.Resistor``.
     name : str, optional
         The name in task files; that of a function by ``def``, or after ``of``, if left out.
+    plural : str, optional
+        Several of them in words; from the name if left out.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def energy(
         For other arguments, and expressions that are not in UFL.
     """
     if function is None:
-        return lambda law: energy(law, of=of, name=name)
+        return lambda law: energy(law, of=of, name=name, plural=plural)
     base = _strained(of)
     label = function.__name__ if callable(function) and hasattr(function, "__name__") else "law"
     given = name or (label if label.isidentifier() else f"{base.name}_law")
@@ -81,16 +88,18 @@ def energy(
         "__module__": function.__module__ or "__main__",
         "__qualname__": given,
     }
-    made: Any = type(base)(given, (base,), members)
+    made: Any = type(base)(given, (base,), members | ({"plural": plural} if plural else {}))
     made()  # refuses what is no law
     return made
 
 
 def _strained(of: Any) -> Any:
     """Class of bonds of a name, class or object."""
-    from mechlearn.energies import energies
+    kind = of
+    if isinstance(of, str):
+        from mechlearn.energies import energies
 
-    kind = energies.pick(of, "energy: of") if isinstance(of, str) else of
+        kind = energies.pick(of, "energy: of")
     kind = kind if isinstance(kind, type) else type(kind)
     if not issubclass(kind, BondEnergy):
         raise InputError(f"energy: of = {of!r} must be an element of bonds, such as ml.Spring.")
@@ -121,10 +130,11 @@ class Sum(BondEnergy):
         For parts whose states, segments or parameters do not go together.
     """
 
-    elements: tuple[BondEnergy, ...]
+    elements: tuple[Element, ...]
 
     def __post_init__(self) -> None:
-        first, parts = self.elements[0], self.elements
+        parts = self._bonds
+        first = parts[0]
         wide = max((p.kinematics for p in parts), key=lambda k: len(k.components(2)))
         parameters: dict[str, Parameter] = {}
         for part in parts:
@@ -138,7 +148,10 @@ class Sum(BondEnergy):
                     f"{self._label}: bonds are divided into {first.segments} and {part.segments} "
                     "elements; a sum needs the same number, such as segments = 1."
                 )
-            for parameter in part.parameters:
+        for each in self.elements:
+            if not wide.includes(each.kinematics):
+                raise InputError(f"{self._label}: {each.plural} need nodes that move.")
+            for parameter in each.parameters:
                 name = parameter.name
                 if name in parameters and not (parameter.shared and parameters[name] == parameter):
                     raise InputError(
@@ -146,14 +159,18 @@ class Sum(BondEnergy):
                         "another name, as in ml.energy(lambda e, other=1.0: ...)."
                     )
                 parameters[name] = parameter
+        others = tuple(each for each in self.elements if isinstance(each, TupleEnergy))
         strains = dict.fromkeys(name for names in self._names for name in names)
         vars(self).update(
             name=self._label,
-            plural=" in parallel with ".join(part.plural for part in parts),
+            plural=" with ".join(
+                [" in parallel with ".join(p.plural for p in parts), *(o.plural for o in others)]
+            ),
+            tuples=others,
             kinematics=wide,
             parameters=tuple(parameters.values()),
             stiffness_parameter=first.stiffness_parameter,
-            dimension=next((p.dimension for p in parts if p.dimension), None),
+            dimension=next((p.dimension for p in self.elements if p.dimension), None),
             rigid_joints=any(p.rigid_joints for p in parts),
             strains=tuple(strains),
             segments=first.segments,
@@ -165,6 +182,10 @@ class Sum(BondEnergy):
         return self.elements
 
     @property
+    def _bonds(self) -> tuple[BondEnergy, ...]:
+        return tuple(part for part in self.elements if isinstance(part, BondEnergy))
+
+    @property
     def _label(self) -> str:
         return PLUS.join(part.name for part in self.elements)
 
@@ -172,10 +193,10 @@ class Sum(BondEnergy):
     def _names(self) -> list[tuple[str, ...]]:
         """Names of the strains of every part in the sum."""
         names: list[tuple[str, ...]] = []
-        for k, part in enumerate(self.elements):
+        for k, part in enumerate(self._bonds):
             same = (
                 own
-                for other, own in zip(self.elements[:k], names, strict=True)
+                for other, own in zip(self._bonds[:k], names, strict=True)
                 if type(other).strain is type(part).strain and other.settings == part.settings
             )
             taken = {name for own in names for name in own}
@@ -195,7 +216,7 @@ class Sum(BondEnergy):
     @override
     def strain(self, bond):
         made: dict[str, Any] = {}
-        for part, names in zip(self.elements, self._names, strict=True):
+        for part, names in zip(self._bonds, self._names, strict=True):
             strains = part.strain(bond)
             strains = strains if isinstance(strains, tuple) else (strains,)
             made |= dict(zip(names, strains, strict=True))
@@ -204,11 +225,31 @@ class Sum(BondEnergy):
     @override
     def energy(self, **values):
         total = 0
-        for part, names in zip(self.elements, self._names, strict=True):
+        for part, names in zip(self._bonds, self._names, strict=True):
             own = {name: values[name] for name in ("length", *(p.name for p in part.parameters))}
             own |= {name: values[known] for name, known in zip(part.strains, names, strict=True)}
             total += part.energy(**own)
         return total
+
+    @override
+    def section(self, values):
+        return self._bonds[0].section(values) if len(self._bonds) == 1 else None
+
+    @override
+    def prestresses(self, values, name=None):
+        return self._any("prestresses", values, name)
+
+    @override
+    def stiffens(self, values, name):
+        return self._any("stiffens", values, name)
+
+    def _any(self, method: str, values: Mapping[str, NDArray], name: str | None) -> bool:
+        """Answer of the bonds together, or any of the others, of what they have."""
+        asked = [p for p in self.tuples if name in (None, *(q.name for q in p.parameters))]
+        if any(getattr(part, method)(values, name) for part in asked):
+            return True
+        mine = name is None or name in {p.name for p in self.bond_parameters}
+        return mine and getattr(super(), method)(values, name)
 
     @override
     def cautions(self, network, values):
@@ -228,8 +269,13 @@ def added(*elements: Any) -> Element:
     """Sum of elements or classes of them; raises InputError where they cannot be added."""
     made = [element() if isinstance(element, type) else element for element in elements]
     for element in made:
-        if not isinstance(element, BondEnergy):
+        if not isinstance(element, BondEnergy | TupleEnergy):
             what = element.plural if isinstance(element, Element) else repr(element)
             raise InputError(f"A sum is of elements that are bonds, which {what} are not.")
     parts = tuple(part for element in made for part in element.parts)
+    if all(part.table != "edges" for part in parts):
+        raise InputError(
+            f"energy: {parts[0].plural} act beside bonds; add some, as in model = "
+            f"'finite_spring + {parts[0].name}'."
+        )
     return parts[0] if len(parts) == 1 else Sum(parts)

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import SPACE, Kinematics
+from mechlearn.energies.tuples import TupleEnergy
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.schema import checked
@@ -81,7 +82,12 @@ class Rigidity:
 
 
 @checked(network=Network)
-def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SPACE) -> Rigidity:
+def rigidity(
+    network: Network,
+    held: ArrayLike = (),
+    kinematics: Kinematics = SPACE,
+    tuples: Sequence[TupleEnergy] = (),
+) -> Rigidity:
     """Count the zero modes and states of self-stress of a network.
 
     Parameters
@@ -92,6 +98,8 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
         number of components of a node's state.
     kinematics : Kinematics
         What a node's state is; ``d`` displacements unless given.
+    tuples : sequence of TupleEnergy
+        Elements on node tuples that resist, too.
 
     Returns
     -------
@@ -103,6 +111,13 @@ def rigidity(network: Network, held: ArrayLike = (), kinematics: Kinematics = SP
     cell = None if network.cell is None else network.cell / mean
     network = replace(network, nodes=network.nodes / mean, cell=cell)
     c = kinematics.compatibility(network)
+    if tuples:
+        width, places = len(kinematics.components(network.dim)), np.arange(network.dim)
+        moves = (width * np.arange(network.n_nodes)[:, None] + places).ravel()
+        spread = sparse.eye_array(c.shape[1], format="csr")[moves]
+        c = sparse.csr_array(
+            sparse.vstack([c, *(t.compatibility(network) @ spread for t in tuples)])
+        )
     motions = kinematics.free_motions(network.nodes, network.periodic)
     free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
     c = c[:, free]
@@ -145,7 +160,7 @@ def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> R
     """
     if network.n_nodes > LARGE or energy.rigid_joints:
         return None
-    counts = rigidity(network, supported, energy.kinematics)
+    counts = rigidity(network, supported, energy.kinematics, energy.tuples)
     if counts.floppy and energy.linear:
         raise InputError(
             f"The network is floppy: {len(counts.floppy_modes)} of its motions cost no energy, and "

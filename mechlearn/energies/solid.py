@@ -8,8 +8,9 @@ from annotated_types import Gt, Le, Lt
 from pydantic import ConfigDict
 
 from mechlearn.energies.beam import Section
-from mechlearn.energies.element import Element, Parameter
+from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import BODY, Kinematics
+from mechlearn.energies.parameters import Parameter
 from mechlearn.errors import InputError
 
 #: A change of the eigenstrain that shows, and stress over modulus that does not.

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, override
 
-from mechlearn.energies.element import REST_LENGTH, BondEnergy, Parameter
+from mechlearn.energies.element import BondEnergy
 from mechlearn.energies.kinematics import CHARGE, PRESSURE, SPACE, VOLTAGE, Bond, Kinematics
+from mechlearn.energies.parameters import REST_LENGTH, Parameter
 
 
 @dataclass(frozen=True)

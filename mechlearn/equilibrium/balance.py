@@ -170,8 +170,10 @@ class Balance:
         check_size(self.model, self.problem, stiffness)
         self.stiffness = stiffness
 
-    def evaluate(self, u: NDArray, f: NDArray, imposed: Imposed) -> Residual:
-        """Residual at displacements ``u`` and forces ``f`` at the ports.
+    def evaluate(
+        self, u: NDArray, f: NDArray, imposed: Imposed, dead: NDArray | float = 0.0
+    ) -> Residual:
+        """Residual at displacements ``u``, forces ``f`` at the ports, and dead loads (dofs,).
 
         Raises
         ------
@@ -180,7 +182,7 @@ class Balance:
         """
         self.model.put_state(u)
         read = self.ports.read(u)
-        force = self.model.local_force() - self._rows @ (read.slopes.T @ f)
+        force = self.model.local_force() - self._rows @ (read.slopes.T @ f) - dead
         h = imposed.ports
         gap = (imposed.values - read.values - imposed.compliance * f)[h]
         unbalanced = self.largest(force / self.arm) / (self.stiffness * self.length)
@@ -212,6 +214,10 @@ class Balance:
             shift = 10 * shift if shift else self._first_shift * self.stiffness
             self.counts.shifts += 1
         raise NotConverged("no direction leads downhill")
+
+    def linearised(self, state: Residual) -> KKTSystem:
+        """KKT system of a state, whether that is stable or not; raises SolveError if singular."""
+        return self.condense(self._factorise(state, None, 0.0)[0], state)
 
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float

@@ -49,10 +49,10 @@ def words_of(problem: Problem, name: str) -> tuple[str, str]:
 def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
     """Sources in the free state, which is that of the equilibrium's present parameters."""
     p = at.problem
-    units = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
+    scales = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
     zero, stretch = (0.0, np.ones(len(p.ports))) if at.unloaded is None else at.unloaded.ports
-    across = (free.readings - zero)[:, p.sources] / stretch[p.sources] / units[:, 0]
-    through = free.forces[:, p.sources] / units[:, 1]
+    across = (free.readings - zero)[:, p.sources] / stretch[p.sources] / scales[:, 0]
+    through = free.forces[:, p.sources] / scales[:, 1]
     stiffness = np.full(across.shape, np.nan)
     for k, port in enumerate(p.sources):
         values = np.zeros(p.values.shape)
@@ -63,7 +63,7 @@ def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
             continue
         with np.errstate(divide="ignore", invalid="ignore"):
             stiffness[:, k] = rate.forces[:, port] / rate.readings[:, port]
-    return Driven(across, through, stiffness * np.abs(units[:, 0] / units[:, 1]))
+    return Driven(across, through, stiffness * np.abs(scales[:, 0] / scales[:, 1]))
 
 
 def work_of(at: Equilibrium, free: EquilibriumState, largest: int = LARGEST) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ held. Examples are solved one after the other, each from its last state: :mod:`.
 Newton steps that :mod:`.balance` finds, and where they fail it steps the load.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import override
@@ -17,6 +17,7 @@ from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
+from mechlearn.equilibrium.path import Follower, Load, Move, PathPoint
 from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.fem.model import Model
 from mechlearn.tasks.problem import Problem
@@ -191,11 +192,11 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonState":
-        rest = self._warm.get("free", {}).get(UNLOADED)
-        points = [
-            find(self._newton, self._start(key, e), conditions.of(k), e, rest)
-            for k, e in enumerate(self.examples)
-        ]
+        rest, points = self._warm.get("free", {}).get(UNLOADED), list[Point]()
+        for k, e in enumerate(self.examples):
+            follows = key == "free" and k > 0 and self.problem.after[k]
+            start = points[-1] if follows else self._start(key, e)
+            points.append(find(self._newton, start, conditions.of(k), e, rest))
         warm = self._warm.setdefault(key, {})
         if key == "free":
             loaded = {e: point for e, point in warm.items() if e != UNLOADED}
@@ -236,6 +237,31 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
             readings.append(state.read.slopes @ at.ports.raw(du))
         states = NewtonState(self.model, points)
         return Rate(states, np.array(rates), np.array(forces), np.array(readings))
+
+    def path(self, values: NDArray, factor: float) -> tuple[Follower, PathPoint]:
+        """Continuation of the first example's free state along its load.
+
+        Parameters
+        ----------
+        values : (examples, ports) array
+            The whole load, as for :meth:`drive`.
+        factor : float
+            The part of it that acts now.
+        """
+        if self._free is None:
+            raise RuntimeError("Call free() before path().")
+        nothing = np.zeros(values.shape)
+        if self.unloaded is not None:
+            values, nothing = self.unloaded.imposed(values), self.unloaded.imposed(nothing)
+        self._balance.select_example(int(self.examples[0]))
+        imposed = Conditions(self._constraints, values).of(0)
+        follower, point = Follower(self._balance, Load(imposed, nothing[0])), self._free.points[0]
+        return follower, follower.begin(Move(point.u, point.forces, factor))
+
+    def along(self, points: Sequence[PathPoint]) -> "NewtonState":
+        """States of the points of a path, as if of examples."""
+        found = [Point(p.at.u, p.at.forces, p.readings, p.energy) for p in points]
+        return NewtonState(self.model, found)
 
     def _start(self, key: str, e: int) -> Point:
         """Best initial guess: free state plus the last difference of the clamped state."""

@@ -1,7 +1,7 @@
 """States in equilibrium, their rates of change, phases that rules see, and the unloaded state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -248,3 +248,22 @@ class Unloaded[S: EquilibriumState]:
         strain = (free.readings - self._reading) / (self._length + self._reading)
         pushes = np.where(self.problem.kept, readings, (1 + strain) * forces)
         return self.conditions(self.problem, -pushes * self.problem.relative)
+
+
+def output_jacobian(
+    at: Any, free: EquilibriumState, names: Iterable[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Derivatives of the outputs by parameters of the bonds, per name (examples, t, m), exact.
+
+    By the adjoint state of every output: the network under a unit force there (a unit move, where
+    the output is a force). ``do/dk = -e e_adj`` of a spring, local to it; one solve per output
+    gives the derivatives by all bonds. Outputs are those of :meth:`Equilibrium.outputs`.
+    S. Li, X. Mao, Nat. Commun. 15, 10528 (2024), https://doi.org/10.1038/s41467-024-54849-z.
+    """
+    rates = at.adjoints(free)
+    return {
+        name: np.stack(
+            [at.model.to_elements(name, rate.sensitivity(name)) for rate in rates], axis=1
+        )
+        for name in names
+    }

@@ -70,6 +70,10 @@ _KNOWN = {
 }
 
 
+#: Modules of formats that keep networks as data.
+DATA = ("network", "structure")
+
+
 def _writes(thing: Any) -> bool:
     """True for a function of a run, which has to take a path, too, and nothing else."""
     if not inspect.isfunction(thing) or "run" not in inspect.signature(thing).parameters:
@@ -125,6 +129,9 @@ def export(run: "Run", path: str | Path, **options: Any) -> str:
             if name not in takes:
                 said = f"{suffix} takes {', '.join(takes)}" if takes else "none does"
                 raise InputError(f"{name} means nothing to {suffix} files; {said}.")
+        if isinstance(form, Format) and run.energy.tuples and form.module not in DATA:
+            what = run.energy.tuples[0].plural
+            raise InputError(f"{what} have no counterpart in {suffix} files; export .vtu or .npz.")
         if not isinstance(form, Format):
             with replaced_file(path) as place:
                 said = called(form, f"the format {suffix} failed", run=run, path=place)

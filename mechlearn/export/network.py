@@ -16,9 +16,10 @@ TABLES = {".npz": write_npz, ".graphml": write_graphml, ".csv": write_csv}
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the network in the order of its nodes and bonds; see :mod:`mechlearn.export`."""
+    learned = run.energy.of_bonds(run.learned)
     states = state_fields(run.energy.kinematics.fields(run.network.dim), run.response)
     if path.suffix.lower() in TABLES:
-        TABLES[path.suffix.lower()](path, run.network, states, run.learned)
+        TABLES[path.suffix.lower()](path, run.network, states, learned)
     else:
-        write_network(path, run.network, cell_data=run.learned, point_data=states)
+        write_network(path, run.network, cell_data=learned, point_data=states)
     return f"{run.network.n_nodes} nodes and {run.network.n_edges} bonds."

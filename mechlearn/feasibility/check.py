@@ -14,6 +14,7 @@ from mechlearn.network import Network
 from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
+from mechlearn.studies.path import check as check_path
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Target, Terminal, ids_of
 
@@ -41,13 +42,15 @@ def check_setup(
         with np.errstate(over="ignore", invalid="ignore"):  # as in a training
             learner.moves()
     for dof in learner.dofs:
-        dof.learns &= learner.elements.intact
+        if dof.table == "edges":
+            dof.learns &= learner.elements.intact
         dof.values = learner.parameters[dof.name]
     kind = "periodic" if network.periodic else "finite"
     lines = [
         *([plain(setup.title)] if setup.title else []),
         f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
-        f"coordination {network.coordination:.3f}",
+        f"coordination {network.coordination:.3f}"
+        + "".join(f", {len(rows)} {name}" for name, rows in network.tuples.items()),
         f"element   {energy.name}; learns {listed(setup.learn)} by {name_of(rule)}",
     ]
     if start:
@@ -71,6 +74,8 @@ def check_setup(
     if problem.n_examples > 1:
         batch = f", in batches of {setup.train.batch}" if setup.train.batch else ""
         lines.append(f"examples  {problem.n_examples}{batch}")
+    if "path" in setup.model_fields_set:
+        lines.append(f"path      {check_path(learner.system, setup.path.model_dump())}")
     if not problem.task.cost.has_values:
         lines.append(f"cost      {problem.task.cost.name}: targets want shares")
     if setup.imperfections != Imperfections():

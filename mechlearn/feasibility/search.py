@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from mechlearn.analysis.result import Result
 from mechlearn.equilibrium import Equilibrium
+from mechlearn.equilibrium.states import output_jacobian
 from mechlearn.errors import InputError, SolveError
 from mechlearn.feasibility.lower_bounds import RANK, relative_error
 from mechlearn.fenics import MPI
 from mechlearn.learning.dofs import LearningDof
-from mechlearn.learning.system import System, output_jacobian
+from mechlearn.learning.system import System
 from mechlearn.phase import ADJOINT
 
 #: A bound is where a value ends that is nearer to it than this part of the range.
@@ -290,6 +291,6 @@ class _Objective:
         adjoint = self.at.solve(ADJOINT)
         names = (dof.name for dof in self.space.dofs)
         means = {n: self.at.mean_signal(n, [adjoint], (1.0,)) for n in names}
-        by_name = {n: self.at.model.to_bonds(mean) for n, mean in means.items()}
+        by_name = {n: self.at.model.to_elements(n, mean) for n, mean in means.items()}
         cost = float(self.problem.costs(outputs).mean())
         return cost / unit, self.space.slopes(x, by_name) / unit

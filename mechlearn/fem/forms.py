@@ -53,7 +53,7 @@ class BondForms:
         self._per_bond = self._space_of_cells()
         self.per_strain = self._space_of_cells(several) if several > 1 else self._per_bond
         self.state, self.rate = fem.Function(mesh.space), fem.Function(mesh.space)
-        self.parameters = {p.name: fem.Function(self._per_bond) for p in energy.parameters}
+        self.parameters = {p.name: fem.Function(self._per_bond) for p in energy.bond_parameters}
         self.length = self._of_bonds(net.lengths / energy.segments)
         functions = {"length": self.length, **self.parameters}
         self.values = {name: function.x.array for name, function in functions.items()}

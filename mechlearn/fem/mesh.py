@@ -6,7 +6,7 @@ image. So the mesh is a mere row of unit intervals, one for every cell, and whic
 is in the map of degrees of freedom alone, which is spread over ranks here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class BondMesh:
     cell : bool
         Whether the cell of a periodic network deforms. Its strain is then the last few degrees of
         freedom of the first rank.
+    tables : sequence of str
+        Of node tuples whose elements there are.
 
     Attributes
     ----------
@@ -78,6 +80,7 @@ class BondMesh:
         held: Iterable[int],
         comm: MPI.Comm,
         cell: bool,
+        tables: Sequence[str] = (),
     ) -> None:
         self.network, self.segments, self.comm = network, segments, comm
         self.cell = len(cell_components(network.dim)) if cell else 0
@@ -91,6 +94,9 @@ class BondMesh:
         bonds = bonds[np.argsort(place[network.edges[bonds, 0]], kind="stable")]
         self._make_mesh((segments * bonds[:, None] + np.arange(segments)).ravel())
         inner = np.repeat(owner[network.edges[:, 0]], segments - 1)
+        self._tuples = {
+            name: np.flatnonzero(owner[network.tuples[name][:, 0]] == comm.rank) for name in tables
+        }
         self._make_space(np.r_[place, network.n_nodes + np.arange(len(inner))], np.r_[owner, inner])
         self.held = np.unique(np.fromiter(held, dtype=np.int64))
         of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
@@ -122,7 +128,9 @@ class BondMesh:
         order = np.lexsort((place, owner))
         number = np.argsort(order)
         start, end = np.searchsorted(owner[order], [comm.rank, comm.rank + 1])
-        joined = number[self.cells[self._number]]
+        tuples = (self.network.tuples[name][mine] for name, mine in self._tuples.items())
+        nodes = [self.cells[self._number].ravel(), *(rows[rows >= 0] for rows in tuples)]
+        joined = number[np.concatenate(nodes)]
         others = np.unique(joined[(joined < start) | (joined >= end)])
         blocks = dolfinx.common.IndexMap(
             comm, int(end - start), others, owner[order[others]].astype(np.int32), 0
@@ -153,6 +161,14 @@ class BondMesh:
             space = self.space.sub(c) if d > 1 else self.space
             conditions.append(fem.dirichletbc(0.0, dofs, space))
         return conditions
+
+    def tuples_owned(self, table: str) -> NDArray[np.int64]:
+        """Rows of a table of node tuples that this rank owns: those whose first node it owns."""
+        return self._tuples[table]
+
+    def dofs_of_nodes(self, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Local degrees of freedom of nodes of owned bonds and tuples, shape (..., width)."""
+        return self._block_of_node[nodes][..., None] * self.width + np.arange(self.width)
 
     def cells_in_order(self) -> NDArray[np.int64]:
         """Owned cells bond by bond in the user's order; on one rank."""

@@ -15,16 +15,12 @@ from scipy import sparse
 
 from mechlearn.energies.element import BondEnergy
 from mechlearn.errors import InputError
-from mechlearn.fem.assembly import (
-    BaseModel,
-    BondStiffness,
-    FormMatrix,
-    PackedCoefficients,
-    SparseProduct,
-)
+from mechlearn.fem.assembly import BaseModel, PackedCoefficients
 from mechlearn.fem.forms import BondForms, BorderForms
+from mechlearn.fem.matrices import BondStiffness, FormMatrix, SparseProduct
 from mechlearn.fem.mesh import BondMesh
 from mechlearn.fem.superposition import AtRest, BondResponse, BondSuperposition
+from mechlearn.fem.tuples import TupleElements
 from mechlearn.fenics import MPI, PETSc, fem, la
 from mechlearn.linalg.solver import BorderedSolver, DirectSolver
 from mechlearn.network import Network
@@ -70,19 +66,27 @@ class Model(BondMesh, BaseModel):
         cell: bool = False,
     ) -> None:
         self.energy = energy = energy.in_dimension(network.dim)
-        super().__init__(network, energy.segments, energy.kinematics, held, comm, cell)
+        tables = list(dict.fromkeys(kind.table for kind in energy.tuples))
+        super().__init__(network, energy.segments, energy.kinematics, held, comm, cell, tables)
         self._forms = forms = BondForms(self, energy)
+        self._elements = [TupleElements(kind, self) for kind in energy.tuples]
         self.state, self._vector = forms.state, la.vector(self.space.dofmap.index_map, self.width)
         self._energy_form, self._force_form = forms.energy, forms.force
         self._supports, self._mine = self.supports(), slice(self.n_cells)
         # On one rank, linear bonds need no pass over the mesh for their stiffness.
         self._by_bonds = energy.linear and comm.size == 1
         if not self._by_bonds:
-            self._assembled = FormMatrix(forms.stiffness, self._supports, comm, self.width)
+            joined = [nodes for elements in self._elements for nodes in elements.nodes]
+            self._assembled = FormMatrix(forms.stiffness, self._supports, comm, self.width, joined)
         self._rest: AtRest | None = None
         self._changed: set[str] = set()
         self._packed = PackedCoefficients(forms.force, self.state)
-        self.set(**{p.name: p.default(network) for p in energy.parameters})
+        self.set(**{p.name: p.default(network) for p in energy.bond_parameters})
+
+    @cached_property
+    def _carriers(self) -> dict[str, TupleElements]:
+        """Elements on node tuples by the names of their parameters."""
+        return {name: elements for elements in self._elements for name in elements.values}
 
     @cached_property
     def _bond_stiffness(self) -> BondStiffness:
@@ -103,19 +107,24 @@ class Model(BondMesh, BaseModel):
         InputError
             For an unknown parameter, or another number of values.
         """
-        m, given = self.network.n_edges, {}
+        given = {}
         for name, values in parameters.items():
-            self.energy.parameter(name)
+            parameter = self.energy.parameter(name)
             given[name] = each = np.asarray(values, dtype=float)
+            m = self.network.count(parameter.table)
             if each.shape not in ((), (m,)):
                 raise InputError(
-                    f"{name}: an array {each.shape} is not one number for each of {m} bonds."
+                    f"{name}: an array {each.shape} is not one number for each of {m} "
+                    f"{parameter.elements}."
                 )
+        for name in given.keys() & self._carriers.keys():
+            self._carriers[name].set(**{name: given.pop(name)})
+        m = self.network.n_edges
         for name, each in given.items():
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
             each.take(self.bond_of_cell, out=of_cells, mode="clip")
-        self._changed.update(parameters)
+        self._changed.update(given)
         self._packed.renew()
         return None
 
@@ -130,8 +139,16 @@ class Model(BondMesh, BaseModel):
         return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct
 
     def get(self, name: str) -> NDArray[np.float64]:
-        """A parameter of the bonds in the user's order."""
+        """A parameter of the bonds, or node tuples, in the user's order."""
+        if name in self._carriers:
+            return self._carriers[name].values[name].copy()
         return self.to_bonds(self._forms.values[name][self.first_cells])
+
+    @override
+    def to_elements(self, name: str, local: NDArray) -> NDArray[np.float64]:
+        """Values of the owned elements with a parameter, (..., owned), of all on every rank."""
+        carrier = self._carriers.get(name)
+        return self.to_bonds(local) if carrier is None else carrier.to_all(local)
 
     def unstrained(self) -> AtRest:
         """Derivatives of the owned cells' energies at rest, with the parameters as they are now."""
@@ -164,11 +181,34 @@ class Model(BondMesh, BaseModel):
             self._assembled.add(form)
             if border:
                 self._assemble_border(border, add=True)
+        for elements in self._elements:
+            entries, columns, corner = elements.stiffness(len(self.state.x.array))
+            self._assembled.add_entries(entries, self._everywhere_free)
+            if self.cell:
+                self._add_border(self._reversed(columns), corner, add=True)
         return self._assembled.finish()
+
+    @cached_property
+    def _everywhere_free(self) -> NDArray[np.bool_]:
+        """Mask of local degrees of freedom, ghosts included, that no support holds."""
+        free = self.local_free[:, None].astype(float)
+        return self.with_ghosts(free)[: len(self.state.x.array), 0] > 0
+
+    def _reversed(self, columns: NDArray) -> NDArray[np.float64]:
+        """Columns (local dofs, k), those of ghosts added to their owners', (owned dofs, k)."""
+        out = np.empty((self.n_owned, columns.shape[1]))
+        for k, column in enumerate(columns.T):
+            self._vector.array[:] = column
+            self._vector.scatter_reverse(la.InsertMode.add)
+            out[:, k] = self._vector.array[: self.n_owned]
+        return out
 
     def _assemble_border(self, forms: BorderForms, *, add: bool = False) -> None:
         """Stiffness rows of the macroscopic strain, at the state."""
-        border, (columns, corner) = self._border, forms.assemble(self, self._vector)
+        self._add_border(*forms.assemble(self, self._vector), add=add)
+
+    def _add_border(self, columns: NDArray, corner: NDArray, *, add: bool) -> None:
+        border = self._border
         columns *= self.local_free[: self.n_owned, None]
         corner = total(self.comm, corner)
         border.B = border.B + columns if add else columns
@@ -185,15 +225,27 @@ class Model(BondMesh, BaseModel):
         if self.cell:
             self._packed.renew()
             self._forms.cell_strain.x.array.reshape(-1, self.cell)[:] = self.cell_strain(local)
+        for elements in self._elements:
+            elements.put_state(self.state.x.array, self.cell_strain(local))
+
+    @override
+    def total_energy(self) -> float:
+        tuples = sum(elements.energies().sum() for elements in self._elements)
+        return super().total_energy() + (total(self.comm, tuples) if self._elements else 0.0)
 
     @override
     def local_force(self) -> NDArray[np.float64]:
-        force = super().local_force()
+        force, by_cell = super().local_force(), np.zeros(self.cell)
+        if self._elements:
+            self._vector.array[:] = 0
+            for elements in self._elements:
+                by_cell += elements.add_forces(self._vector.array)
+            self._vector.scatter_reverse(la.InsertMode.add)
+            force = force + self.obeyed(self._vector.array[: self.n_owned])
         if not self.cell:
             return force
-        return self._border.join(
-            force, total(self.comm, self.per_cell(self._forms.border.force).sum(axis=1))
-        )
+        by_cell += self.per_cell(self._forms.border.force).sum(axis=1)
+        return self._border.join(force, total(self.comm, by_cell))
 
     @override
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
@@ -293,12 +345,17 @@ class Model(BondMesh, BaseModel):
         return self.over_bonds(per_cell)[0] / self.energy.segments
 
     def local_sensitivity(self, name: str) -> NDArray[np.float64]:
-        """``du_i/dL_i`` of every owned bond at the state, displacements kept fixed."""
+        """``du_i/dL_i`` of every owned bond (node tuple) at the state, displacements kept fixed."""
+        if name in self._carriers:
+            return self._carriers[name].sensitivities(name)
         return self._summed(self._forms.sensitivity(name))[0]
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """Rate of :meth:`local_sensitivity` for a ``rate`` of the state (owned dofs)."""
         self._put_rate(rate)
+        if name in self._carriers:
+            whole = self._forms.rate.x.array
+            return self._carriers[name].sensitivity_rates(name, whole, self.cell_strain(rate))
         return self._summed(self._forms.sensitivity_rate(name))[0]
 
     def local_strain_rates(self, rate: NDArray) -> NDArray[np.float64]:

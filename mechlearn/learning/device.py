@@ -29,7 +29,7 @@ from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.optimisers import Seed
 from mechlearn.network import Network
 from mechlearn.schema import Table, checked
-from mechlearn.tasks.quantities import Part, Positive, Size
+from mechlearn.tasks.keys import Part, Positive, Size
 from mechlearn.tasks.task import Id, Task
 
 _Levels = Annotated[int, Field(ge=2, strict=True)]
@@ -129,7 +129,7 @@ class ImperfectElements:
     def apply_initial(self, dof: LearningDof) -> None:
         """Freeze stuck elements, and round initial values to those elements can have."""
         if self.given.stuck:
-            dof.learns &= self._random("stuck").random(self._m) >= self.given.stuck
+            dof.learns &= self._random("stuck").random(len(dof.values)) >= self.given.stuck
         dof.values = np.where(dof.learns, self._representable(dof, dof.values), dof.values)
 
     def actual_values(
@@ -143,7 +143,7 @@ class ImperfectElements:
         for name, aimed in values.items():
             out[name] = aimed
             if self.given.spread:
-                error = self._random("spread", name).standard_normal(self._m)
+                error = self._random("spread", name).standard_normal(len(aimed))
                 out[name] = aimed * np.maximum(1 + self.given.spread * error, 0.01)
             if self.any_broken and name in removal:
                 out[name] = np.where(self.intact, out[name], 0.0)
@@ -157,14 +157,14 @@ class ImperfectElements:
             return
         random = self._random("change", dof.name, moment)
         if g.update_noise:
-            step = step * (1 + g.update_noise * random.standard_normal(self._m))
+            step = step * (1 + g.update_noise * random.standard_normal(len(step)))
         dof.move(step)
         moved = dof.values
         if g.quantum:
             moved = before + g.quantum * np.rint((moved - before) / g.quantum)
         moved = self._representable(dof, moved)
         if g.drift and moment[1] <= 1:  # once per step, in its first batch
-            moved = moved * (1 + g.drift * random.standard_normal(self._m))
+            moved = moved * (1 + g.drift * random.standard_normal(len(moved)))
         inside = np.clip(moved, dof.low, dof.high)
         dof.values = np.where(dof.learns, inside, before)
 

@@ -11,11 +11,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from scipy import special
 
 from mechlearn.attributes import named_data, values_per_bond
-from mechlearn.energies.element import Element, Parameter
+from mechlearn.energies.element import Element
+from mechlearn.energies.parameters import Parameter
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
 from mechlearn.schema import Table
-from mechlearn.tasks.quantities import Finite, Part, Positive
+from mechlearn.tasks.keys import Finite, Part, Positive
 from mechlearn.tasks.task import Id
 
 if TYPE_CHECKING:
@@ -243,6 +244,8 @@ class LearningDof:
     values, low, high : (m,) arrays
     scale : Scale
         The coordinate on which steps are taken.
+    table : str
+        Whose elements have it: "edges", or a name of node tuples.
     """
 
     def __init__(
@@ -261,18 +264,21 @@ class LearningDof:
             raise InputError(f"{where}: {error}") from None
         self.name, self.rate = name, learn.rate
         self._chain = learn.chain
-        self.learns = learning_mask(learn.frozen, network, where)
-        unit = network.lengths if learn.relative else np.ones(network.n_edges)
+        self.table, count = parameter.table, network.count(parameter.table)
+        if learn.relative and parameter.table != "edges":
+            raise InputError(f"{where}: relative is about the lengths of bonds; leave it out.")
+        self.learns = learning_mask(learn.frozen, network, where, parameter)
+        unit = network.lengths if learn.relative else np.ones(count)
         self.low, self.high = (bound * unit for bound in self._bounds(learn, parameter, where))
         scale = scales[learn.scale or parameter.scale]
         self.scale = scale(self.low, self.high, learn.steepness)
         if learn.bounds is None and scale.unreached:
             raise InputError(f"{where}: scale = {learn.scale!r} needs bounds.")
         if learn.initial is None:
-            initial = np.asarray(parameter.default(network) if start is None else start)
+            initial = parameter.values(network) if start is None else np.asarray(start)
         else:
             initial = values_per_bond(learn.initial, network, f"{where}.initial", parameter) * unit
-        initial = np.broadcast_to(initial, network.n_edges).astype(float)
+        initial = np.broadcast_to(initial, count).astype(float)
         bad = np.flatnonzero(self.learns & ((initial < self.low) | (initial > self.high)))
         if len(bad):
             b = bad[0]
@@ -280,7 +286,7 @@ class LearningDof:
                 f"{where}: the initial value of bond {listed(bad)} ({initial[b]:.4g}) lies "
                 f"outside the bounds ({self.low[b]:.4g} to {self.high[b]:.4g})."
             )
-        spread = initial * (1 + learn.spread * rng.uniform(-1, 1, network.n_edges))
+        spread = initial * (1 + learn.spread * rng.uniform(-1, 1, count))
         self.values = np.where(self.learns, np.clip(spread, self.low, self.high), spread)
         ends = [self.values == getattr(self, bound) for bound in scale.unreached]
         stuck = np.any(ends, axis=0) & self.learns
@@ -323,19 +329,22 @@ class LearningDof:
         return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 
-def learning_mask(frozen: list[int] | str, network: Network, where: str) -> NDArray[np.bool_]:
-    """Mask of the bonds that learn, (m,); ``frozen`` are ids, or the name of an edge set."""
+def learning_mask(
+    frozen: list[int] | str, network: Network, where: str, parameter: Parameter
+) -> NDArray[np.bool_]:
+    """Mask of the elements that learn; ``frozen`` are ids, or the name of an edge set."""
+    count, those = network.count(parameter.table), parameter.elements
     if isinstance(frozen, str):
         ids = named_data(network.edge_sets, frozen, f"{where}: frozen", "edge set")
     else:
         ids = np.asarray(frozen, dtype=int)
-    bad = ids[ids >= network.n_edges]
+    bad = ids[ids >= count]
     if len(bad):
         raise InputError(
-            f"{where}: frozen names bond {listed(bad)}; the network has bonds 0 to "
-            f"{network.n_edges - 1}."
+            f"{where}: frozen names {those.removesuffix('s')} {listed(bad)}; the network has "
+            f"{those} 0 to {count - 1}."
         )
-    learns = np.ones(network.n_edges, dtype=bool)
+    learns = np.ones(count, dtype=bool)
     learns[ids] = False
     return learns
 

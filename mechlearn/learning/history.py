@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies.element import Element
 from mechlearn.learning.optimisers import StepScale
 from mechlearn.tasks.problem import Problem
 
@@ -104,7 +105,9 @@ class History:
             del getattr(self, name)[steps:]
         self.snapshots = [s for s in self.snapshots if s[0] < steps]
 
-    def dataset(self, problem: Problem, parameters: Mapping[str, NDArray]) -> "xarray.Dataset":
+    def dataset(
+        self, problem: Problem, parameters: Mapping[str, NDArray], energy: Element
+    ) -> "xarray.Dataset":
         """Labelled arrays; the parameters as they are now become the last snapshot."""
         import xarray
 
@@ -118,7 +121,7 @@ class History:
         }
         for name in parameters:
             values = np.array([values[name] for _, values in snapshots])
-            data[name] = (("snapshot", "bond"), values)
+            data[name] = (("snapshot", energy.parameter(name).dimension), values)
         return xarray.Dataset(
             data,
             coords={

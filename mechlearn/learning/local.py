@@ -103,9 +103,9 @@ class RuleLearner(Learner):
         """Signals of the elements, mean over examples, in bond order."""
         if self._weights is not None and not self.elements.noisy_strains:
             signal = self.equilibrium.mean_signal(name, self._states, self._weights)
-            return self.model.to_bonds(signal)
+            return self.model.to_elements(name, signal)
         parts = [
-            self.model.to_bonds(state.sensitivity(name, self._sense(k)))
+            self.model.to_elements(name, state.sensitivity(name, self._sense(k)))
             for k, state in enumerate(self._states)
         ]
         return signals(self.rule, parts).mean(axis=0)
@@ -117,7 +117,7 @@ class RuleLearner(Learner):
         differences of sensitivities.
         """
         parts = [np.abs(s.sensitivity(name)).mean(axis=0) for s in self._states]
-        first, *others = (self.model.to_bonds(each) for each in parts)
+        first, *others = (self.model.to_elements(name, each) for each in parts)
         size = sum(others, first)
         gain = max(map(abs, self._weights)) if self._weights else getattr(self.rule, "gain", 1.0)
         return UNITS * np.finfo(float).eps * gain * (size + size.mean())

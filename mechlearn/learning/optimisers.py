@@ -18,7 +18,7 @@ from mechlearn.errors import InputError, called, numbers_of
 from mechlearn.extensions import Registry, fresh, is_own, name_of, table_of
 from mechlearn.learning.dofs import LearningDof, Linear
 from mechlearn.schema import Checked, Table
-from mechlearn.tasks.quantities import Part, Positive
+from mechlearn.tasks.keys import Part, Positive
 
 #: A seed of everything random.
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]

@@ -24,11 +24,12 @@ from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import (
     Equilibrium,
     EquilibriumState,
+    LimitEquilibrium,
     LinearEquilibrium,
     NewtonEquilibrium,
     PhaseState,
 )
-from mechlearn.equilibrium.states import Response
+from mechlearn.equilibrium.states import Response, output_jacobian
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI
@@ -99,7 +100,10 @@ class System:
         names = names or (energy.stiffness_parameter,)
         masks = names if isinstance(names, Mapping) and learns else {}
         every = np.ones(network.n_edges, dtype=bool)
-        self.learns = {energy.parameter(name).name: masks.get(name, every) for name in names}
+        self.learns = {
+            p.name: masks.get(p.name, np.ones(network.count(p.table), dtype=bool))
+            for p in map(energy.parameter, names)
+        }
         self.problem = task if isinstance(task, Problem) else self._posed(task)
         self._whole = every.copy()
         self._whole[list(cut)] = False
@@ -119,9 +123,13 @@ class System:
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters by name, (m,) each, in bond order."""
-        values = {p.name: p.default(self.network) for p in self.energy.parameters} | self._given
-        m = self.network.n_edges
-        return {name: np.broadcast_to(v, m).astype(float) for name, v in values.items()}
+        network, given = self.network, self._given
+        return {
+            p.name: np.broadcast_to(given[p.name], network.count(p.table)).astype(float)
+            if p.name in given
+            else p.values(network)
+            for p in self.energy.parameters
+        }
 
     def set(self, **parameters: ArrayLike) -> Self:
         """Change ``parameters``, by name, those left out staying as they are; returns itself.
@@ -178,7 +186,11 @@ class System:
     @cached_property
     def solver(self) -> Equilibrium:
         """The solver, for loops that update it themselves."""
-        kind = LinearEquilibrium if self.energy.linear else NewtonEquilibrium
+        kind: Any = LinearEquilibrium if self.energy.linear else NewtonEquilibrium
+        if self.problem.limit_points:
+            if self.energy.linear:
+                raise InputError(f"A {self.energy.name} has no limit points; its path is straight.")
+            kind = LimitEquilibrium
         solver = kind(self.model, self.problem)
         if self.rigidity and not self.rigidity.floppy:
             solver.floppy = False
@@ -305,8 +317,9 @@ class System:
 
     def gradient(self, parameter: str | None = None) -> NDArray[np.float64]:
         """Derivative of :attr:`cost` by every bond's ``parameter``, exact, (m,)."""
-        rates = self.solve(ADJOINT).sensitivity(self.parameter(parameter))
-        return self.model.to_bonds(rates.mean(axis=0))
+        name = self.parameter(parameter)
+        rates = self.solve(ADJOINT).sensitivity(name)
+        return self.model.to_elements(name, rates.mean(axis=0))
 
     def signal(self, rule: Rule, parameter: str | None = None) -> NDArray[np.float64]:
         """Signal of a ``rule`` at every bond, mean over the examples, (m,).
@@ -316,7 +329,8 @@ class System:
         """
         name = self.parameter(parameter)
         states = (self.solve(phase).sensitivity(name) for phase in rule.phases)
-        return signals(rule, [self.model.to_bonds(state) for state in states]).mean(axis=0)
+        parts = [self.model.to_elements(name, state) for state in states]
+        return signals(rule, parts).mean(axis=0)
 
     def contrast(self, rule: Rule) -> float:
         """Energy (with the cost where that nudges) of a ``rule``'s last state less the first's.
@@ -381,20 +395,3 @@ class System:
 
     def _read(self) -> NDArray[np.float64]:
         return self.equilibrium.outputs(self.free)
-
-
-def output_jacobian(
-    at: Equilibrium, free: EquilibriumState, names: Iterable[str]
-) -> dict[str, NDArray[np.float64]]:
-    """Derivatives of the outputs by parameters of the bonds, per name (examples, t, m), exact.
-
-    By the adjoint state of every output: the network under a unit force there (a unit move, where
-    the output is a force). ``do/dk = -e e_adj`` of a spring, local to it; one solve per output
-    gives the derivatives by all bonds. Outputs are those of :meth:`Equilibrium.outputs`.
-    S. Li, X. Mao, Nat. Commun. 15, 10528 (2024), https://doi.org/10.1038/s41467-024-54849-z.
-    """
-    rates = at.adjoints(free)
-    return {
-        name: np.stack([at.model.to_bonds(rate.sensitivity(name)) for rate in rates], axis=1)
-        for name in names
-    }

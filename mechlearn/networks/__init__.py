@@ -11,11 +11,13 @@ from mechlearn.errors import InputError, called, hint
 from mechlearn.extensions import Registry
 from mechlearn.network import Network
 from mechlearn.networks._check import fits, in_words
+from mechlearn.networks.angles import with_angles
 from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
 from mechlearn.networks.graphs import from_networkx
 from mechlearn.networks.lattice import cubic, fcc, honeycomb, kagome, square, triangular
+from mechlearn.networks.origami import hinges, miura
 from mechlearn.networks.packing import packing
 from mechlearn.networks.protein import protein
 from mechlearn.networks.prune import prune_to_coordination
@@ -23,8 +25,8 @@ from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
     "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx", "generate", "generators",
-    "honeycomb", "kagome", "keep_nodes", "packing", "protein", "prune_to_coordination", "square",
-    "to_text", "triangular", "trim_floppy",
+    "hinges", "honeycomb", "kagome", "keep_nodes", "miura", "packing", "protein",
+    "prune_to_coordination", "square", "to_text", "triangular", "trim_floppy", "with_angles",
 ]  # fmt: skip
 
 #: Generators by the name a task file gives them.
@@ -32,7 +34,7 @@ generators = Registry(
     "generator",
     inspect.isfunction,
     "a generator: a function that returns an ml.Network",
-    (packing, delaunay, triangular, square, honeycomb, kagome, cubic, fcc, crossbar),
+    (packing, delaunay, triangular, square, honeycomb, kagome, cubic, fcc, crossbar, miura),
 )
 
 

@@ -178,6 +178,8 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
         numbers = problem.drives if source else problem.answers
         mine = [k for k, p in enumerate(numbers) if p.terminal == terminal.name]
         ports = tuple(numbers[k] for k in mine)
+        if not any(port.nodes or port.cell for port in ports):
+            continue  # it is about a whole path
         if source:
             loads = problem.given[example, mine]
             imposed = problem.acts[example, mine] & ~problem.loads[mine]

@@ -48,7 +48,11 @@ def write_run(run: "Run", folder: Path) -> Path:
     InputError
         Where a file of it cannot be written, or another process has the folder.
     """
-    network = run.setup.network.model_validate({"file": "network.vtu"})
+    tuples = {name: rows.tolist() for name, rows in run.network.tuples.items()}
+    images = {name: shifts.tolist() for name, shifts in run.network.tuple_shifts.items()}
+    network = run.setup.network.model_validate(
+        {"file": "network.vtu", **tuples, **({"tuple_shifts": images} if images else {})}
+    )
     resolved = run.setup.model_copy(update={"network": network, "plugins": run.setup.origins()})
     many = len(run.setup.examples) > IN_TASK_FILE
     with locked(folder), staged_files(folder, last="summary.json") as stage:
@@ -63,7 +67,7 @@ def write_run(run: "Run", folder: Path) -> Path:
         write_network(
             stage / "learned.vtu",
             run.network,
-            cell_data=run.learned,
+            cell_data=run.energy.of_bonds(run.learned),
             point_data=state_fields(fields, run.response),
         )
         summary = {**run.summary, CHECKSUM: sha256(history).hexdigest(), **law(run)}
@@ -121,7 +125,8 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
             raise InputError(
                 "it is damaged: it is not the file that summary.json was written with."
             )
-        history = _read_history(folder / "history.nc", list(setup.learn), network.n_edges)
+        history = _read_history(folder / "history.nc", list(setup.learn), network, energy)
+    learned |= {n: history[n].isel(snapshot=-1).values for n in setup.learn if n not in learned}
     return {
         "setup": setup,
         "network": network,
@@ -187,22 +192,29 @@ def _read_learned(
     """The learned parameters and the response in learned.vtu."""
     points, lines = read_fields(path, network)
     learned = {}
-    for name in setup.learn:
+    for name in (n for n in setup.learn if energy.parameter(n).table == "edges"):
         if name not in lines:
             raise InputError(f"the bonds have no {name}, which task.toml says has learned.")
-        learned[name] = _per_bond(name, lines[name], network.n_edges)
+        learned[name] = _per_element(name, lines[name], network, energy)
     examples = max(1, len(setup.examples))
     return learned, states_of(energy.kinematics.fields(network.dim), points, examples)
 
 
-def _per_bond(name: str, values: ArrayLike, bonds: int) -> NDArray[np.float64]:
-    values = np.asarray(values)
-    if values.shape != (bonds,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
-        raise InputError(f"its {name} should be {bonds} finite numbers, one per bond.")
+def _per_element(
+    name: str, values: ArrayLike, network: Network, energy: Element
+) -> NDArray[np.float64]:
+    values, parameter = np.asarray(values), energy.parameter(name)
+    count = network.count(parameter.table)
+    if values.shape != (count,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise InputError(
+            f"its {name} should be {count} finite numbers, one per {parameter.dimension}."
+        )
     return values
 
 
-def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
+def _read_history(
+    path: Path, names: list[str], network: Network, energy: Element
+) -> "xarray.Dataset":
     """Training history of a run, validated."""
     import h5py
     import xarray
@@ -215,7 +227,9 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
     except Exception as error:  # HDF5, h5netcdf and xarray fail in many ways on a damaged file
         raise InputError(f"{path} is damaged: {failure(error)}.") from None
     dims: dict[str, tuple[str, ...]] = dict.fromkeys(("error", "cost", "contrast"), ("step",))
-    dims |= {"output": ("step", "example", "target")} | dict.fromkeys(names, ("snapshot", "bond"))
+    dims |= {"output": ("step", "example", "target")} | {
+        n: ("snapshot", energy.parameter(n).dimension) for n in names
+    }
     for name, wanted in dims.items():
         if name not in history.data_vars:
             raise InputError(f"{path} is damaged: it holds no {name}.")
@@ -223,7 +237,8 @@ def _read_history(path: Path, names: list[str], bonds: int) -> "xarray.Dataset":
         if values.dims != wanted or not values.size or values.dtype.kind not in "fiu":
             raise InputError(f"{path} is damaged: its {name} should be numbers by {wanted}.")
     for name in names:
-        _per_bond(name, history[name].values[0], bonds)
+        for k in (0, -1):
+            _per_element(name, history[name].values[k], network, energy)
     return history
 
 

@@ -3,110 +3,44 @@
 import logging
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from mechlearn import networks
-from mechlearn.attributes import values_per_bond
+from mechlearn.attributes import TUPLES, values_per_bond
 from mechlearn.energies import element_of, energies
+from mechlearn.energies.catalogue import LAW, LAWS
 from mechlearn.energies.element import PLUS, Element
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.extensions import load_packages, name_of, needed, registries, table_of
 from mechlearn.learning.device import Imperfections
 from mechlearn.learning.dofs import Learn
 from mechlearn.learning.optimisers import Train
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
+from mechlearn.runs.tables import CostTable, EnergyTable, NetworkTable, RuleTable
 from mechlearn.schema import Table, input_error
 from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.data import read_examples
-from mechlearn.tasks.quantities import Finite
-from mechlearn.tasks.task import Example, Id, Source, Support, Target, Task
+from mechlearn.tasks.path import PathTable
+from mechlearn.tasks.task import Example, Source, Support, Target, Task
 
 logger = logging.getLogger(__name__)
 #: The most bytes that a task file may have.
 LARGEST = 2**27
 #: Keys of a protein network that say how stiff its bonds are.
-LAWS = ("decay", "backbone")
+STIFFNESS_LAWS = ("decay", "backbone")
 #: The most parts that a key may have, and a key with more of them.
 DEEPEST = 20
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 DEEP = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*+\.[ \t]*+){{{DEEPEST}}}{_PART}")
 #: The tables of a task file that are those of a task.
 TASK_TABLES = ("supports", "sources", "targets", "examples")
-
-
-class NetworkTable(Table, extra="allow"):
-    """Network: a generator, a file, or nodes and edges.
-
-    Further keys are parameters of the generator or of the reader.
-
-    Parameters
-    ----------
-    generator : str, optional
-        Name of a generator, such as packing.
-    file : str, optional
-        A file, relative to the task file.
-    points : list of coordinates, optional
-        Coordinates of every node.
-    edges : list of pairs of node ids, optional
-        The two nodes of every bond.
-    """
-
-    generator: str | None = None
-    file: str | None = None
-    points: list[list[Finite]] | None = None
-    edges: list[tuple[Id, Id]] | None = None
-
-
-class EnergyTable(Table, extra="allow"):
-    """Element model. Further keys are its settings and constant parameters.
-
-    Parameters
-    ----------
-    model : str, optional
-        The element's energy, such as spring; or several joined by +, whose energies add up.
-    """
-
-    model: str = "spring"
-
-    @property
-    def models(self) -> list[str]:
-        """Names of the elements that add up."""
-        return self.model.split(PLUS)
-
-    @field_validator("model")
-    @classmethod
-    def _joined(cls, model: str) -> str:
-        return PLUS.join(name.strip() for name in model.split("+"))
-
-
-class RuleTable(Table, extra="allow"):
-    """Learning rule. Further keys are its parameters.
-
-    Parameters
-    ----------
-    name : str, optional
-        The learning rule.
-    """
-
-    name: str = "coupled_learning"
-
-
-class CostTable(Table, extra="allow"):
-    """Cost function. Further keys are its parameters.
-
-    Parameters
-    ----------
-    name : str, optional
-        The cost: squared_error or cross_entropy.
-    """
-
-    name: str = "squared_error"
 
 
 class Setup(Table):
@@ -142,6 +76,8 @@ class Setup(Table):
         How far its elements are from ideal.
     train : Train, optional
         How long, how exactly, and in what steps.
+    path : PathTable, optional
+        Along which load its equilibria are followed.
     plugins : mapping of str to str, optional
         Names that are not mechlearn's own, and the plugin or module that each comes from; for
         people, as nothing is loaded from there.
@@ -160,6 +96,7 @@ class Setup(Table):
     rule: RuleTable = Field(default_factory=RuleTable)
     imperfections: Imperfections = Field(default_factory=Imperfections)
     train: Train = Field(default_factory=Train)
+    path: PathTable = Field(default_factory=PathTable)
     plugins: dict[str, str] = Field(default_factory=dict)
     #: Objects behind the names: cost and rule, where they were given as such.
     _made: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -169,7 +106,7 @@ class Setup(Table):
     def _stiffness_of_the_network(cls, data: Any) -> Any:
         """Initial stiffness of springs by the network's law, where it is given one."""
         data = _summed(data)
-        laws = [k for k in LAWS if _entry(_entry(data, "network"), k) is not None]
+        laws = [k for k in STIFFNESS_LAWS if _entry(_entry(data, "network"), k) is not None]
         if not laws or not all(isinstance(data.get(k, {}), dict) for k in ("learn", "energy")):
             return data
         energy, learn = data.get("energy", {}), data.get("learn", {})
@@ -205,6 +142,16 @@ class Setup(Table):
 
     def build_network(self, folder: Path = Path()) -> Network:
         """The network; files are relative to ``folder``."""
+        network, table = self._bonds(folder), self.network
+        tuples = {name: rows for name in TUPLES if (rows := getattr(table, name))}
+        if table.angles and "triples" in tuples:
+            raise InputError("network: triples and angles both say where angles are; give one.")
+        if tuples or table.tuple_shifts:
+            shifts = {name: np.array(rows) for name, rows in table.tuple_shifts.items()}
+            network = replace(network, tuples=tuples, tuple_shifts=shifts)
+        return networks.with_angles(network) if table.angles else network
+
+    def _bonds(self, folder: Path) -> Network:
         table, parameters = self.network, dict(self.network.model_extra or {})
         ways = [k for k in ("generator", "file", "points") if getattr(table, k) is not None]
         if len(ways) != 1:
@@ -366,11 +313,24 @@ def _keys(table: Table) -> dict[str, Any]:
     return {**table.model_dump(), **(table.model_extra or {})}
 
 
+def _law(table: dict[str, Any]) -> dict[str, Any]:
+    """Table of an energy with the name of its law as the model."""
+    if table.get("model") != "law":
+        return table
+    known = [law.name.removesuffix(LAW) for law in LAWS]
+    if table.get("law") not in known:
+        raise ValueError(f"energy: law = {table.get('law')!r} is none of {listed(known)}")
+    return {k: v for k, v in table.items() if k != "law"} | {"model": table["law"] + LAW}
+
+
 def _summed(data: Any) -> Any:
-    """Task file with one table of several ``[[energy]]``, whose elements add up."""
+    """Task file with one table of several ``[[energy]]``, whose elements add up, laws by name."""
     tables = _entry(data, "energy")
+    if isinstance(tables, dict):
+        data = data | {"energy": _law(tables)}
     if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
         return data
+    tables = [_law(table) for table in tables]
     keys = [key for table in tables for key in table if key != "model"]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mechlearn.learning.system import System
     from mechlearn.runs.curve import Curve
+    from mechlearn.studies.path import EquilibriumPath
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,9 +142,8 @@ class Run:
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters of the learned network's elements by name, in bond order."""
-        m, known = self.network.n_edges, self.energy.parameters
-        values = {p.name: p.default(self.network) for p in known} | self._given()
-        out = {name: np.array(np.broadcast_to(v, m), dtype=float) for name, v in values.items()}
+        known, given = self.energy.parameters, self._given()
+        out = {p.name: np.array(given.get(p.name, p.values(self.network)), float) for p in known}
         out[known[0].name][self.setup.imperfections.broken] = 0.0
         return out
 
@@ -182,7 +182,7 @@ class Run:
         from mechlearn.learning.system import System
 
         learns = {
-            name: learning_mask(table.frozen, self.network, name)
+            name: learning_mask(table.frozen, self.network, name, self.energy.parameter(name))
             for name, table in self.setup.learn.items()
         }
         values = self._given() | ({} if learned else dict(self.initial))
@@ -271,6 +271,23 @@ class Run:
         from mechlearn.runs.curve import curve
 
         return curve(self, source, **options)
+
+    def path(self, **options: Any) -> "EquilibriumPath":
+        """Equilibria along the load, over limit points, with what was learned.
+
+        Parameters
+        ----------
+        **options
+            Of :func:`mechlearn.studies.path.follow`; those of the table ``[path]`` if left out.
+
+        Returns
+        -------
+        EquilibriumPath
+            An :class:`xarray.Dataset` with ``limit_points`` and a method ``plot``.
+        """
+        from mechlearn.studies.path import follow
+
+        return follow(self.system(), **self.setup.path.model_dump() | options)
 
     def _given(self) -> dict[str, Any]:
         """Values of the parameters that the set-up gives, or that were learned."""

@@ -106,7 +106,7 @@ class Training:
         """
         setup, learner = self.setup, self.learner
         problem = learner.problem
-        history = learner.history.dataset(problem, learner.parameters)
+        history = learner.history.dataset(problem, learner.parameters, learner.energy)
         reported, free, outputs, warnings = result_of(learner, setup.train.keep)
         warnings += learner.network.notes
         warnings += cautions(learner, reported, outputs, setup.train.tolerance)

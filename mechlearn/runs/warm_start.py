@@ -61,11 +61,13 @@ def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Set
     whole[[b for b in broken if b < len(whole)]] = False
     learn, material = dict(setup.learn), dict(setup.energy.model_extra or {})
     for name in shared:
-        default = np.broadcast_to(energy.parameter(name).default(network), network.n_edges)
-        # Nothing can be said of a bond that is cut; what it is set to does not matter.
-        values = np.where(whole, run.learned[name], default)
+        parameter, values = energy.parameter(name), run.learned[name]
+        if parameter.table == "edges":
+            # Nothing can be said of a bond that is cut; what it is set to does not matter.
+            values = np.where(whole, values, parameter.values(network))
         if name in learn:
-            learn[name] = _from(learn[name], values, whole, network)
+            there = whole if parameter.table == "edges" else np.ones(len(values), dtype=bool)
+            learn[name] = _from(learn[name], values, there, network)
         elif name not in material:
             material[name] = values.tolist()
     return setup.model_copy(

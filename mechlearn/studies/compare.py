@@ -174,7 +174,9 @@ def signal(learner: Learner, rule: Rule) -> NDArray[np.float64]:
     states = [learner.equilibrium.solve(phase) for phase in rule.phases]
     parts = []
     for dof in learner.dofs:
-        sensitivities = [learner.model.to_bonds(state.sensitivity(dof.name)) for state in states]
+        sensitivities = [
+            learner.model.to_elements(dof.name, state.sensitivity(dof.name)) for state in states
+        ]
         parts.append(np.where(dof.learns, signals(rule, sensitivities).mean(axis=0), 0.0))
     return np.concatenate(parts)
 

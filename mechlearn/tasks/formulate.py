@@ -11,6 +11,7 @@ from mechlearn.errors import InputError, called
 from mechlearn.extensions import is_own
 from mechlearn.network import Network
 from mechlearn.tasks.costs import check_cost
+from mechlearn.tasks.curves import AFTER
 from mechlearn.tasks.ports import Port, components_of, resolve
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.quantities import Place
@@ -61,6 +62,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         cell=any(port.cell is not None for port in at.ports),
         supported=supported,
         gauge=gauge,
+        after=np.array([AFTER in example for example in task.examples or [{}]]),
         relative=at.at_ports([_relative(t, unloaded) for t in at.terminals]),
         kept=kept,
         grounded=grounded,

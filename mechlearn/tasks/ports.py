@@ -173,6 +173,18 @@ class CellPort(Port):
         return 1.0, volume(network) * multiplicity(self.cell)
 
 
+class LimitPort(Port):
+    """Load of a source at a limit point of its path, which is no functional of one state."""
+
+    @override
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        return [], [0.0]
+
+    @override
+    def place(self, components: tuple[str, ...]) -> str:
+        return f"limit point {self.component} of the path"
+
+
 def volume(network: Network) -> float:
     """Volume of the periodic cell."""
     return abs(float(np.linalg.det(network.lattice_vectors)))

@@ -62,6 +62,8 @@ class Problem:
     supported, gauge : (k,) integer arrays
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
+    after : (examples,) bool array
+        Which examples are reached from the state of the one before.
     relative : (ports,) bool array
         Which ports are driven and read from the *unloaded* state on, in which sources let go.
     kept : (ports,) bool array
@@ -93,13 +95,14 @@ class Problem:
     cell: bool
     supported: NDArray[np.int64]
     gauge: NDArray[np.int64]
+    after: NDArray[np.bool_]
     relative: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     grounded: NDArray[np.int64]
 
     def take(self, examples: NDArray[np.int64]) -> "Problem":
         """The same problem with only some of its examples."""
-        fields = ("held", "values", "given", "acts", "wanted", "active", "scale")
+        fields = ("held", "values", "given", "acts", "wanted", "active", "scale", "after")
         return replace(self, **{name: getattr(self, name)[examples] for name in fields})
 
     @property
@@ -310,6 +313,11 @@ class Problem:
         shape = (len(reference), last + (len(cell_components(dim)) if self.cell else 0))
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
         return rows, np.array(reference), spans
+
+    @property
+    def limit_points(self) -> list[int]:
+        """Numbers of the limit points of the path that the targets are about; else none."""
+        return [k for t in self.task.targets if (k := t.kind.limit_point) is not None]
 
     @property
     def n_dofs(self) -> int:

@@ -5,42 +5,28 @@ forces it is about, their units, and its words. A new one is a class, and an ent
 ``quantities``; tables, problems, summaries, plots and reports ask it.
 """
 
-import textwrap
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, override
+from typing import TYPE_CHECKING, Any, NamedTuple, override
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, FiniteFloat, create_model
 
 from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
-from mechlearn.network import LARGEST, Network
-from mechlearn.schema import KEYS, Table
-from mechlearn.tasks.ports import CellPort, NodePort, PairPort, Port, components_of, volume
+from mechlearn.network import Network
+from mechlearn.tasks.ports import (
+    CellPort,
+    LimitPort,
+    NodePort,
+    PairPort,
+    Port,
+    components_of,
+    volume,
+)
 from mechlearn.units import percent
 
 if TYPE_CHECKING:
     from mechlearn.tasks.task import Task, Terminal
-
-
-#: Indentation in docstrings.
-TAB = "    "
-
-
-def _squarable(value: float) -> float:
-    if abs(value) > LARGEST:
-        raise ValueError(f"{value:g} is beyond {LARGEST:g}, whose square is hardly a number")
-    return value
-
-
-#: Numbers above 0, numbers that are not below 0, and parts of a whole.
-Positive = Annotated[FiniteFloat, Gt(0)]
-Size = Annotated[FiniteFloat, Ge(0)]
-Part = Annotated[float, Ge(0), Lt(1)]
-Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 
 
 class Place(NamedTuple):
@@ -80,6 +66,8 @@ class Quantity:
     of_cell = False
     #: Whether it is over a strain that a source imposes.
     ratio = False
+    #: Number of the limit point on a path that it is about; None of what states are about.
+    limit_point: int | None = None
     #: Whether it is a part of something, which reads in per cent.
     part = False
 
@@ -321,6 +309,39 @@ class Modulus(Stress):
         return super().unit_of_cell(component, at) * strain
 
 
+class Peak(Quantity):
+    """Load of a source at the first maximum of its path: the force at which it snaps.
+
+    Counted along the force that the source applies.
+    """
+
+    title, imposed = "peak load", False
+    #: Number of the limit point along the path.
+    limit_point = 0
+
+    @override
+    def ports(self, at: Place) -> list[Port]:
+        terminal, name = at.terminal, at.terminal.full_name
+        if any(target.kind.limit_point is None for target in at.task.targets):
+            raise InputError(f"{name}: a {self.key} is learned with no other kind of target.")
+        if len(at.task.examples) > 1:
+            raise InputError(f"{name}: a {self.key} is of one path; leave examples out.")
+        where = [s for s in at.task.sources if (s.ids, s.cell) == (terminal.ids, terminal.cell)]
+        if not where or not all(source.kind.through for source in at.task.sources):
+            raise InputError(
+                f"{name}: a {self.key} is of the force of a source: name it as source = ..., and "
+                "let it apply a force, up to which the path is followed in steps."
+            )
+        return [LimitPort(terminal.name, component=self.limit_point)]
+
+
+class Valley(Peak):
+    """Load of a source at the first minimum of its path after the peak."""
+
+    title = "valley load"
+    limit_point = 1
+
+
 def _length(component: str, dim: int) -> float:
     """Reference length of a component of the cell's strain, for a cell of size 1."""
     if component == VOLUME:
@@ -360,24 +381,9 @@ quantities: dict[str, Quantity] = {
     kind.key: kind()
     for kind in (
         Strain, Displacement, Force, Voltage, Current, Pressure, Flow, Charge, Stress, Poisson,
-        Modulus,
+        Modulus, Peak, Valley,
     )
 }  # fmt: skip
-
-
-def keyed(base: type[Table], kinds: Iterable[Quantity]) -> Any:
-    """Table with a key of its own for every quantity of those ``kinds``."""
-    about, fields = list[str](), dict[str, Any]()
-    for kind in kinds:
-        typed, more = (list[Finite], "") if kind.vector else (Finite | list[Finite], "float or ")
-        meaning = " ".join((kind.__doc__ or "").split())
-        about.append(f"{kind.key} : {more}list of float, optional")
-        about.append(textwrap.fill(meaning, 96, initial_indent=TAB, subsequent_indent=TAB))
-        fields[kind.key] = (typed | None, None)
-    doc = f"{base.__name__}.{KEYS}" + "\n".join(about)
-    return create_model(
-        base.__name__, __base__=base, __module__=base.__module__, __doc__=doc, **fields
-    )
 
 
 def amount(value: Any, key: str, digits: int = 6) -> str:

@@ -11,8 +11,10 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
+from mechlearn.tasks.curves import AFTER, as_examples, read_curve
+from mechlearn.tasks.keys import Finite, keyed
 from mechlearn.tasks.ports import PLACES
-from mechlearn.tasks.quantities import Finite, Quantity, keyed, quantities
+from mechlearn.tasks.quantities import Quantity, quantities
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
@@ -211,6 +213,9 @@ class Target(_Measured):
     quantity : "strain", "displacement" or another of these words, optional
         The word for what is read, where no value says it: of a target whose values are in the
         examples, given by value, or those of another one (match).
+    curve : list of pairs of numbers, or str, optional
+        Instead of a value: wanted forces (currents) at values that its source imposes, one after
+        the other, each state reached from the one before; or a CSV file of two such columns.
     match : str, optional
         Instead of a value: the target whose strain this one shall equal.
     limit : "at_least" or "at_most", optional
@@ -231,6 +236,7 @@ class Target(_Measured):
 
     source: str | None = None
     quantity: Word = None  # type: ignore[assignment]  # found after the rest
+    curve: Annotated[list[tuple[Finite, Finite]] | None, BeforeValidator(read_curve)] = None
     match: str | None = None
     limit: Literal["at_least", "at_most"] | None = None
     baseline: Literal["unloaded", "reference"] | None = None
@@ -251,6 +257,9 @@ class Target(_Measured):
     @model_validator(mode="after")
     def _one_quantity(self) -> Self:
         given = [*self.given, *(["match"] if self.match is not None else [])]
+        if self.curve is not None and not (given or self.quantity):
+            object.__setattr__(self, "quantity", "force")  # until its source is known
+            return self
         if len(given) > 1 or not (given or self.quantity):
             raise ValueError(f"a target needs exactly one of {', '.join(quantities)}, match")
         word = self.quantity or ("strain" if self.match else given[0])
@@ -266,7 +275,7 @@ class Target(_Measured):
 
 
 #: One situation to learn: values by the name of a source or target; "free" switches one off.
-Example = dict[str, Finite | list[Finite] | Literal["free"]]
+Example = dict[str, Finite | list[Finite] | Literal["free", "previous"]]
 
 
 class Task(Table):
@@ -284,7 +293,8 @@ class Task(Table):
     targets : list of Target (at least one)
         What it is asked to do.
     examples : list of mappings, optional
-        Several situations, each with values by name.
+        Several situations, each with values by name. With ``after = "previous"`` one is reached
+        from the state of the one before, by slow loading, and not from rest.
     cost : Cost, its class or name, optional
         What is to be lowered at the targets.
     """
@@ -303,6 +313,15 @@ class Task(Table):
         return task_html(self)
 
     @model_validator(mode="after")
+    def _curves(self) -> Self:
+        """Examples of the targets that are curves, one per point, each after the one before."""
+        if any(t.curve is not None for t in self.targets):
+            targets, examples = as_examples(self)
+            object.__setattr__(self, "targets", targets)
+            object.__setattr__(self, "examples", examples)
+        return self
+
+    @model_validator(mode="after")
     def _names(self) -> Self:
         named: list[str] = []
         for kind, terminals in (("source", self.sources), ("target", self.targets)):
@@ -312,6 +331,8 @@ class Task(Table):
                         terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
                     )
                 named.append(terminal.name)
+        if AFTER in named:
+            raise ValueError(f"{AFTER!r} is a key of examples, and no name of a source or target")
         twice = {n for n in named if named.count(n) > 1}
         if twice:
             raise ValueError(f"two sources or targets have the name {min(twice)!r}")
@@ -324,8 +345,14 @@ class Task(Table):
         for target in self.targets:
             self._fill(target)
         for number, example in enumerate(self.examples, 1):
-            for name in example:
-                if name not in named:
+            if (after := example.get(AFTER)) not in (None, "previous") or (after and number == 1):
+                raise ValueError(
+                    f'example {number}: after = {after!r} must be "previous", and there must be one'
+                )
+            for name, value in example.items():
+                if value == "previous" and name != AFTER:
+                    raise ValueError(f'example {number}: {name} = "previous" is no value')
+                if name not in (*named, AFTER):
                     raise ValueError(
                         f"example {number} names {name!r}, which is no source or target "
                         f"({', '.join(named)})"

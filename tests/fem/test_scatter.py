@@ -7,7 +7,7 @@ from scipy import sparse
 
 import mechlearn as ml
 from mechlearn.energies import Beam, Resistor
-from mechlearn.fem.assembly import BondStiffness
+from mechlearn.fem.matrices import BondStiffness
 from mechlearn.fem.model import Model
 from mechlearn.fenics import MPI
 from mechlearn.learning import RuleLearner

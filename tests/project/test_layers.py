@@ -24,8 +24,9 @@ FACADES = {
     "mechlearn.feasibility.check": {"render"},
     "mechlearn.network": {"networks", "render"},
     "mechlearn.runs.curve": {"plots"},
-    "mechlearn.runs.run": {"export", "plots", "render"},
+    "mechlearn.runs.run": {"export", "plots", "render", "studies"},
     "mechlearn.studies.comparison": {"plots"},
+    "mechlearn.studies.path": {"plots"},
     "mechlearn.studies.verify": {"render"},
     "mechlearn.tasks.task": {"render"},
 }

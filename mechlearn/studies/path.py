@@ -1,0 +1,389 @@
+"""Equilibrium paths of networks: states along the load, stable or not, and critical points."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray
+from numpy.typing import ArrayLike, NDArray
+
+from mechlearn.energies.element import Element
+from mechlearn.equilibrium.driving import words_of
+from mechlearn.equilibrium.newton import NewtonEquilibrium
+from mechlearn.equilibrium.path import PathPoint
+from mechlearn.errors import InputError, SolveError, about, listed
+from mechlearn.io.tables import csv_table
+from mechlearn.io.writing import replaced_file, write_file
+from mechlearn.learning.system import System
+from mechlearn.network import Network
+from mechlearn.runs.config import read_setup
+from mechlearn.runs.training import make_learner
+from mechlearn.runs.warm_start import with_start
+from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Ways to go along a path.
+Control = Literal["arc", "force", "displacement"]
+#: Columns of a path that belong to no source or target.
+FIXED = ("factor", "energy", "stable")
+
+
+class EquilibriumPath(xarray.Dataset):
+    """Equilibria along a ``point`` dimension, in the order of the path.
+
+    Variables: ``factor`` of the load; of every source its displacement (strain, voltage) under its
+    name, and its force (current) as ``NAME.force``; of every target its reading; ``energy``;
+    ``stable``, 1 where the state is a minimum under the conditions of the path; ``kind``, "limit"
+    or "bifurcation" at critical points; ``states``, (point, node, component). A source of several
+    numbers is measured along the direction of its load, and has each of them as ``NAME.x`` and
+    ``NAME.force.x``, too. ``attrs["ended"]`` says why the path ended early.
+    """
+
+    __slots__ = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the numbers of a point, as in path.csv."""
+        names = [str(n) for n, v in self.data_vars.items() if v.dims == ("point",) and n != "kind"]
+        middle = [n for n in names if n not in FIXED]
+        return ["factor", *middle, "energy", "stable"]
+
+    def rows(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Points as dicts of their columns; only those of a ``kind`` where given."""
+        mine = [k for k, v in enumerate(self["kind"].values) if kind is None or v == kind]
+        values = {name: self[name].values[mine].tolist() for name in self.columns}
+        return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+    @property
+    def limit_points(self) -> list[dict[str, Any]]:
+        """Points at which the load has an extremum: factor, energy, and all other columns."""
+        return [{k: v for k, v in row.items() if k != "stable"} for row in self.rows("limit")]
+
+    @property
+    def bifurcations(self) -> list[dict[str, Any]]:
+        """Points at which other paths branch off, as :attr:`limit_points`."""
+        return [{k: v for k, v in row.items() if k != "stable"} for row in self.rows("bifurcation")]
+
+    def plot(self, source: str | None = None, ax: "Axes | None" = None) -> "Axes":  # type: ignore[override]
+        """Draw force against displacement of a source, unstable parts dashed; returns the Axes.
+
+        Parameters
+        ----------
+        source : str, optional
+            Its name; the path's own where left out.
+        ax : matplotlib Axes, optional
+            Drawn into; a new figure where left out.
+        """
+        from mechlearn.plots.style import new_axes
+
+        ax, name = new_axes() if ax is None else ax, source or self.attrs["source"]
+        x, y = self[name].values, self[f"{name}.force"].values
+        stable = self["stable"].values == 1
+        lines = ax.plot(x, np.where(stable, y, np.nan), label="stable")
+        if not stable.all():
+            # A part that is unstable reaches to the points beside it.
+            beside = ~stable | np.r_[~stable[1:], False] | np.r_[False, ~stable[:-1]]
+            ax.plot(x, np.where(beside, y, np.nan), "--", color=lines[0].get_color(),
+                    label="unstable", zorder=1)  # fmt: skip
+        for kind, marker in (("limit", "o"), ("bifurcation", "s")):
+            at = self["kind"].values == kind
+            if at.any():
+                ax.plot(x[at], y[at], marker, color="black", label=f"{kind} point"
+                        if kind == "limit" else kind)  # fmt: skip
+        ax.set_xlabel(f"{self.attrs['across']} of {name}")
+        ax.set_ylabel(self.attrs["through"])
+        ax.legend(frameon=False)
+        return ax
+
+    def to_csv(self) -> bytes:
+        """The columns as a CSV table."""
+        return csv_table(self.columns, self.rows())
+
+
+def path(
+    network: Network,
+    task: Task,
+    energy: Element | None = None,
+    *,
+    source: str | None = None,
+    to: ArrayLike | None = None,
+    steps: int = 50,
+    control: Control = "arc",
+    branch: bool = False,
+    **parameters: Any,
+) -> EquilibriumPath:
+    """Equilibria of a network as the load of its sources goes along a schedule.
+
+    Parameters
+    ----------
+    network, task, energy
+        The energy must be one of finite displacements.
+    source, to, steps, control, branch
+        As in :func:`mechlearn.studies.path.follow`.
+    **parameters : number, (m,) array, or name of edge data
+        Values of the bonds' parameters.
+
+    Raises
+    ------
+    InputError
+        For linear elements, and for a source that there is not.
+    SolveError
+        Where rest is no equilibrium.
+    """
+    at = System(network, task, energy, check=False, **parameters)
+    return follow(at, source=source, to=to, steps=steps, control=control, branch=branch)
+
+
+def follow(
+    at: System,
+    *,
+    source: str | None = None,
+    to: ArrayLike | None = None,
+    steps: int = 50,
+    control: Control = "arc",
+    branch: bool = False,
+    example: int = 0,
+) -> EquilibriumPath:
+    """Equilibria of a system as its load goes along a schedule.
+
+    Parameters
+    ----------
+    at : System
+    source : str, optional
+        Whose values ``to`` are, the first where left out; the others grow in proportion.
+    to : float or sequence, optional
+        The source's value at the end, or several that are reached one after the other: numbers of
+        a source of one number, lists of the others. Its own value in the task where left out.
+    steps : int
+        How many steps the way to the first of them would take at the rate of its beginning.
+    control : {"arc", "force", "displacement"}
+        Arc length: the path as a curve, over limit points, with its unstable parts. Else stable
+        states only, as by slow loading with forces or displacements: where one vanishes, the state
+        jumps to the next.
+    branch : bool
+        At the first bifurcation, leave the path along the one that branches off there.
+    example : int
+        Counted from 0.
+
+    Raises
+    ------
+    InputError
+        For linear elements, and for a source, value or example that there is not.
+    SolveError
+        Where there is no equilibrium at rest.
+    """
+    at = at.copy(example=example)
+    if at.problem.limit_points:  # of which the path is not that to them
+        vars(at)["solver"] = NewtonEquilibrium(at.model, at.problem)
+    at.problem, name, factors = _schedule(at, source, to, steps, control)
+    points, ended = _points(at, factors, steps, control, branch)
+    return _table(at, points, name, ended)
+
+
+def check(at: System, options: Mapping[str, Any]) -> str:
+    """A path in words; raises InputError for ``options`` of :func:`follow` that make no sense."""
+    chosen = {k: options[k] for k in ("source", "to", "steps", "control")}
+    _, name, factors = _schedule(at, **chosen)
+    ways = ", then ".join(f"{factor:g}" for factor in factors)
+    return f"along {name!r}, by {options['control']}, to load factor {ways}"
+
+
+def _schedule(
+    at: System, source: str | None, to: ArrayLike | None, steps: int, control: Control
+) -> tuple[Problem, str, list[float]]:
+    """The problem under a path's control, the name of its source, and load factors to reach."""
+    if at.energy.linear:
+        raise InputError(
+            f"A {at.energy.name} answers in proportion to its load: its path is a straight line. "
+            "Take elements of finite displacements, such as finite_spring or finite_beam."
+        )
+    if control not in ("arc", "force", "displacement"):
+        raise InputError(f"control = {control!r} is none of arc, force and displacement.")
+    if isinstance(steps, bool) or int(steps) != steps or steps < 1:
+        raise InputError(f"steps = {steps} must be a whole number of at least 1.")
+    name, numbers = _driven(at.problem, source)
+    problem, by_force = at.problem, bool(at.problem.loads[numbers[0]])
+    if control not in ("arc", "force" if by_force else "displacement"):
+        problem = _controlled(problem, numbers, to)
+    return problem, name, _factors(problem, numbers, to)
+
+
+def _points(
+    at: System, factors: Sequence[float], steps: int, control: Control, branch: bool
+) -> tuple[list[PathPoint], str]:
+    """Points of a path, and why it ended early."""
+    at.load(0.0)
+    follower, start = _solver(at).path(at.problem.values, 0.0)
+    points, first = [start], abs(factors[0] or 1.0)
+    try:
+        for to in factors:
+            here = points[-1]
+            if control == "arc":
+                here = follower.begin(here.at, increasing=to > here.at.factor)
+                length = first / steps / abs(start.rate.factor)
+                points += follower.follow(here, to, length, branch)
+                continue
+            count = max(1, round(steps * abs(to - here.at.factor) / first))
+            for factor in np.linspace(here.at.factor, to, count + 1)[1:]:
+                at.load(float(factor))
+                points.append(_solver(at).path(at.problem.values, at.factor)[1])
+    except SolveError as error:
+        return points, str(error)
+    return points, ""
+
+
+def _solver(at: System) -> NewtonEquilibrium:
+    solver = at.equilibrium
+    assert isinstance(solver, NewtonEquilibrium)
+    return solver
+
+
+def _driven(problem: Problem, source: str | None) -> tuple[str, list[int]]:
+    """Name of the source that is meant, and its numbers among those of all sources."""
+    known = list(dict.fromkeys(port.terminal for port in problem.drives))
+    if not known:
+        raise InputError("A path needs a source, and the task has none.")
+    if source is not None and source not in known:
+        raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
+    name = source or known[0]
+    return name, [k for k, port in enumerate(problem.drives) if port.terminal == name]
+
+
+def _controlled(problem: Problem, numbers: list[int], to: ArrayLike | None) -> Problem:
+    """The problem with a source that imposes a displacement instead of a force, or vice versa."""
+    name, loads = problem.drives[numbers[0]].terminal, problem.loads.copy()
+    if to is None:
+        raise InputError(f"control: say up to what value (to) {name!r} is driven.")
+    loads[numbers] ^= True
+    by_force, ports = bool(loads[numbers[0]]), problem.sources[numbers]
+    first = _values(problem, numbers, to)[0]
+    held, values, given = problem.held.copy(), problem.values.copy(), problem.given.copy()
+    held[:, ports] = not by_force
+    values[:, ports] = given[:, numbers] = first * _units(problem, numbers, by_force)
+    grounded = np.setdiff1d(problem.grounded, ports) if by_force else problem.grounded
+    return replace(problem, loads=loads, held=held, values=values, given=given, grounded=grounded)
+
+
+def _units(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np.float64]:
+    factors = [problem.drives[k].factors(problem.network) for k in numbers]
+    return np.array([each[int(by_force)] for each in factors])
+
+
+def _values(problem: Problem, numbers: list[int], to: ArrayLike) -> NDArray[np.float64]:
+    """Values of a source that are reached one after the other, (values, numbers)."""
+    try:
+        wanted = np.asarray(to, dtype=float).reshape(-1, len(numbers))
+    except (TypeError, ValueError):
+        wanted = np.empty((0, 0))
+    if not (wanted.size and np.isfinite(wanted).all()):
+        name = problem.drives[numbers[0]].terminal
+        raise InputError(
+            f"to = {to!r} must be the value of {name!r} at the end, {len(numbers)} "
+            f"number{'s' * (len(numbers) > 1)}, or a list of such."
+        )
+    return wanted
+
+
+def _factors(problem: Problem, numbers: list[int], to: ArrayLike | None) -> list[float]:
+    """Load factors at which a source has given values."""
+    if to is None:
+        return [1.0]
+    wanted, name = _values(problem, numbers, to), problem.drives[numbers[0]].terminal
+    value = problem.given[0, numbers] / _units(problem, numbers, bool(problem.loads[numbers[0]]))
+    if not value.any():
+        raise InputError(f"{name!r} is 0 in the task, and no multiple of that is {to}.")
+    factors = wanted @ value / (value @ value)
+    if np.abs(wanted - np.outer(factors, value)).max() > 1e-9 * np.abs(wanted).max():
+        raise InputError(f"to = {to} must be multiples of the value of {name!r}, {value.tolist()}.")
+    return factors.tolist()
+
+
+def _table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> EquilibriumPath:
+    """Points as a table in the user's units."""
+    p, equilibrium = at.problem, _solver(at)
+    unloaded = equilibrium.unloaded
+    zero, stretch = (0.0, np.ones(len(p.ports))) if unloaded is None else unloaded.ports
+    scales = np.array([port.factors(p.network) for port in p.drives])
+    readings = (np.array([point.readings for point in points]) - zero)[:, p.sources]
+    across = readings / stretch[p.sources] / scales[:, 0]
+    through = np.array([point.at.forces for point in points])[:, p.sources] / scales[:, 1]
+    factor = np.array([point.at.factor for point in points])
+    data: dict[str, Any] = {"factor": ("point", factor)}
+    for source in dict.fromkeys(port.terminal for port in p.drives):
+        mine = _driven(p, source)[1]
+        u, f = across[:, mine], through[:, mine]
+        if len(mine) > 1:
+            along = p.given[0, mine] / np.linalg.norm(p.given[0, mine])
+            data[source], data[f"{source}.force"] = ("point", u @ along), ("point", f @ along)
+            for k, number in enumerate(mine):
+                label = p.drives[number].suffix(p.components).lstrip(".")
+                data[f"{source}.{label}"] = ("point", u[:, k])
+                data[f"{source}.force.{label}"] = ("point", f[:, k])
+        else:
+            data[source], data[f"{source}.force"] = ("point", u[:, 0]), ("point", f[:, 0])
+    settled = equilibrium.along(points)
+    outputs = equilibrium.outputs(settled)
+    names = [port.terminal for port in p.answers]
+    for k, (terminal, full) in enumerate(zip(names, p.output_names, strict=True)):
+        if p.limit_points:
+            break
+        target = terminal if names.count(terminal) == 1 else full
+        data[target if target not in data else f"{target} (target)"] = (
+            "point",
+            outputs[:, k] / p.units[k],
+        )
+    data["energy"] = ("point", [point.energy for point in points])
+    data["stable"] = ("point", [int(point.unstable == 0) for point in points])
+    data["kind"] = ("point", [point.kind for point in points])
+    data["states"] = (("point", "node", "component"), settled.states())
+    words = words_of(p, name)
+    attrs = {"source": name, "across": words[0], "through": words[1], "ended": ended}
+    return EquilibriumPath(data, coords={"component": list(p.components)}, attrs=attrs)
+
+
+def system_of(place: FilePath) -> tuple[System, dict[str, Any]]:
+    """System of a task file before training, or of a run, and the options of its table ``path``.
+
+    Raises
+    ------
+    InputError
+        For a file or folder that makes no sense.
+    """
+    from mechlearn.runs.run import Run
+
+    if place.is_dir():
+        run = Run.load(place)
+        return run.system(), run.setup.path.model_dump()
+    setup = with_start(read_setup(place), place.parent)
+    with about(place):
+        network = setup.build_network(place.parent)
+        learner = make_learner(setup, network, setup.element(network.dim))
+    parameters: dict[str, Any] = learner.parameters
+    return learner.system.copy(**parameters), setup.path.model_dump()
+
+
+def write(found: EquilibriumPath, folder: FilePath) -> None:
+    """Write path.csv, summary.json and path.png into a folder."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    write_file(folder / "path.csv", found.to_csv())
+    summary = {
+        "source": found.attrs["source"],
+        "points": len(found.point),
+        "ended": found.attrs["ended"],
+        "limit_points": found.limit_points,
+        "bifurcations": found.bifurcations,
+    }
+    write_file(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    found.plot(ax=figure.subplots())
+    with replaced_file(folder / "path.png") as place:
+        figure.savefig(place, dpi=150)

@@ -1,0 +1,100 @@
+"""Laws of bonds: slopes by every constant, and states against programmes that share no code."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import mechlearn as ml
+from mechlearn.energies.catalogue import LAWS, Bistable, Cable, Contact, Cubic, Morse, Piecewise
+
+SOFT, SOFTNESS = ml.energy(lambda e, soft=1.0: soft * e**2 / 2, name="soft"), 1e-3
+LINE = ml.Network([[0, 0], [1, 0]], [[0, 1]])
+
+
+def stretched(law, x, **constants):
+    """Force that holds a bond stretched by ``x``, its energy and derivatives by its constants."""
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0]), ml.Support(nodes=[1], components=["y"])],
+        sources=[ml.Source(name="end", nodes=1, components=["x"], displacement=[x])],
+        targets=[ml.Target(name="force", source="end", quantity="force", force=[0.0])],
+    )
+    # A soft spring beside it, for contacts, which resist nothing at first.
+    at = ml.System(LINE, task, SOFT + law, soft=SOFTNESS, **constants)
+    slopes = {n: float(at.jacobian(n)[0, 0, 0]) for n in constants}
+    return float(at.outputs[0, 0]) - SOFTNESS * x, slopes
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("x", [-0.3, 0.27])
+def test_forces_of_a_law_have_its_slopes_by_every_constant(law, x):
+    names = [p.name for p in law.parameters]
+    at = {name: 0.9 - 0.07 * k for k, name in enumerate(names)} | {"rest_length": 0.97}
+    _, slopes = stretched(law, x, **at)
+    for name in names:
+        h = 1e-6
+        up, down = (stretched(law, x, **at | {name: at[name] + s})[0] for s in (h, -h))
+        np.testing.assert_allclose(slopes[name], (up - down) / (2 * h), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("law", "constants", "x", "force"),
+    [
+        (Cubic, {"stiffness": 2.0, "quadratic": -1.0, "cubic": 3.0}, 0.2, 0.4 - 0.04 + 0.024),
+        (Cable, {"cable_stiffness": 2.0}, -0.2, 0.0),
+        (Cable, {"cable_stiffness": 2.0}, 0.2, 0.4),
+        (Contact, {"contact_stiffness": 2.0, "gap": 0.1}, -0.05, 0.0),
+        (Contact, {"contact_stiffness": 2.0, "gap": 0.1}, -0.3, -0.4),
+        (Piecewise, {"stiffness": 2.0, "knee": 0.1, "beyond": -0.5}, 0.3, 0.2 - 0.1),
+        (Piecewise, {"stiffness": 2.0, "knee": -0.1, "beyond": 5.0}, -0.3, -0.2 - 1.0),
+        (Bistable, {"barrier": 3.0, "snap": 0.5}, 0.5, 0.0),
+        (Morse, {"depth": 2.0, "decay": 0.3}, 0.3, 2 * 2 / 0.3 * np.exp(-1) * (1 - np.exp(-1))),
+    ],
+)
+def test_forces_of_laws(law, constants, x, force):
+    np.testing.assert_allclose(stretched(law, x, **constants)[0], force, atol=1e-12)
+
+
+def test_a_bistable_spring_has_two_lengths_at_rest_and_a_barrier():
+    law = Bistable().derivative()
+    at = {"length": 1.0, "rest_length": 1.0, "barrier": 3.0, "snap": 0.4}
+    wells = [float(law(strain=x, **at)) for x in (0.0, 0.2, 0.4)]
+    np.testing.assert_allclose(wells, [0.0, 3.0, 0.0], atol=1e-14)
+
+
+def test_a_net_of_cables_is_the_solution_of_its_convex_programme():
+    """Least energy in displacements and stretches ``s >= 0``, ``s >= r - l``, by SLSQP."""
+    net = ml.networks.triangular((4, 3))
+    top, node, load = net.node_sets["top"], 1, np.array([0.02, -0.1])
+    stiffness = np.linspace(1.0, 2.0, net.n_edges)
+    task = ml.Task(
+        supports=[ml.Support(nodes=top.tolist())],
+        sources=[ml.Source(name="load", nodes=node, force=load.tolist())],
+        targets=[ml.Target(name="out", nodes=node, displacement=[0.0, 0.0])],
+    )
+    at = ml.System(net, task, Cable, cable_stiffness=stiffness)
+    free = np.setdiff1d(np.arange(net.n_nodes), top)
+    size, lengths, (i, j) = 2 * len(free), net.lengths, net.edges.T
+
+    def stretch(x):
+        u = np.zeros((net.n_nodes, 2))
+        u[free] = x[:size].reshape(-1, 2)
+        return u, np.linalg.norm(net.vectors + u[j] - u[i], axis=1) - lengths
+
+    def energy(x):
+        u, _ = stretch(x)
+        return stiffness @ x[size:] ** 2 / 2 - load @ u[node]
+
+    found = minimize(
+        energy, np.zeros(size + net.n_edges), method="SLSQP",
+        bounds=[(None, None)] * size + [(0, None)] * net.n_edges,
+        constraints={"type": "ineq", "fun": lambda x: x[size:] - stretch(x)[1]},
+        options={"maxiter": 500, "ftol": 1e-14},
+    )  # fmt: skip
+    assert found.success
+    forces = stiffness * found.x[size:]
+    assert (forces > 1e-4).any()
+    assert (forces < 1e-8).any()
+    np.testing.assert_allclose(at.outputs[0], stretch(found.x)[0][node], atol=1e-5)
+    model = at.model
+    at.free.states()
+    np.testing.assert_allclose(model.to_bonds(model.local_tensions()), forces, atol=1e-5)
