@@ -216,8 +216,8 @@ class Balance:
         raise NotConverged("no direction leads downhill")
 
     def linearised(self, state: Residual) -> KKTSystem:
-        """KKT system of a state, whether that is stable or not; raises SolveError if singular."""
-        return self.condense(self._factorise(state, None, 0.0)[0], state)
+        """KKT system of any state, critical ones too; raises SolveError if ``K`` is singular."""
+        return self.condense(self._factorise(state, None, 0.0)[0], state, critical=True)
 
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float
@@ -239,11 +239,12 @@ class Balance:
         tangent = Tangent(mine.solver, state.u, X, (A + A.T) / 2, ground, inertia, raw)
         return tangent, solution[:, -1]
 
-    def condense(self, tangent: Tangent, state: Residual) -> KKTSystem:
+    def condense(self, tangent: Tangent, state: Residual, critical: bool = False) -> KKTSystem:
         """KKT system of a tangent under the conditions at a state."""
         read = state.read
         curvature = self.ports.curvature(read.vectors, state.forces)
-        return KKTSystem(tangent, state.imposed, read.slopes, curvature, self.problem.grounded)
+        grounded = self.problem.grounded
+        return KKTSystem(tangent, state.imposed, read.slopes, curvature, grounded, critical)
 
     def stable(self, tangent: Tangent, state: Residual) -> KKTSystem | None:
         """KKT system as of :meth:`condense`; None where it is singular, or leads to no minimum."""

@@ -89,6 +89,9 @@ class KKTSystem:
         ``H``.
     grounded : integer array
         Ports with springs to the ground.
+    critical : bool
+        Whether the constraints may leave it singular, as at a limit point: its inverse is then
+        huge along the critical mode, which is the direction of the path there.
 
     Attributes
     ----------
@@ -108,6 +111,7 @@ class KKTSystem:
         jacobian: NDArray,
         curvature: NDArray,
         grounded: NDArray,
+        critical: bool = False,
     ) -> None:
         self.tangent, self._imposed, self._jacobian = tangent, imposed, jacobian
         # The ground is there also where a port is not held now: its force follows its move.
@@ -135,9 +139,12 @@ class KKTSystem:
             raise SolveError("The stiffness is not a finite number.", "not finite")
         eigenvalues, vectors = np.linalg.eigh(kkt)
         magnitudes = np.abs(eigenvalues)
-        if tangent.inertia.zero or magnitudes.min() <= SINGULAR * magnitudes.max():
+        least = SINGULAR * magnitudes.max()
+        if tangent.inertia.zero or (magnitudes.min() <= least and not critical):
             raise SolveError("The stiffness is singular under the constraints.", "singular")
         negative = tangent.inertia.negative + np.count_nonzero(eigenvalues < 0)
+        if critical:
+            eigenvalues = np.copysign(np.maximum(magnitudes, least), eigenvalues)
         self.unstable = int(negative - r - imposed.n_attracting)
         vectors *= scale[:, None]
         self._inverse = vectors / eigenvalues @ vectors.T

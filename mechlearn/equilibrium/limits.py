@@ -7,19 +7,24 @@ under displacement control there is, and the path goes along the mode there. So 
 compare are the states on both sides of the limit point, whose difference tends to the mode.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import override
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.equilibrium.balance import NotConverged
+from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.newton import NewtonEquilibrium, NewtonState
-from mechlearn.equilibrium.path import Follower, PathPoint
+from mechlearn.equilibrium.path import Follower
 from mechlearn.equilibrium.states import PhaseState, Rate
 from mechlearn.errors import SolveError
 from mechlearn.phase import Phase
 
 #: Part of the source's force in the first arc step, and multiple of it at which a path ends.
 FIRST, FARTHEST = 0.05, 10.0
+#: Relative change of a parameter from which the whole path is followed anew.
+DRIFT = 0.05
 #: Largest arc step to a state beside a limit point, in bond lengths.
 BESIDE = 0.1
 
@@ -30,6 +35,19 @@ class LimitEquilibrium(NewtonEquilibrium):
     _follower: Follower
     _limits: list[PathPoint]
     _works: NDArray[np.float64]
+    # Points of the last path, and the parameters when all of them were found.
+    _known: Sequence[PathPoint] = ()
+    _then: dict[str, NDArray[np.float64]]
+
+    @override
+    def _clear(self) -> None:
+        super()._clear()
+        self._known = ()
+
+    @override
+    def drive(self, values: NDArray) -> None:
+        super().drive(values)
+        self._known = ()
 
     @override
     def free(self) -> NewtonState:
@@ -46,14 +64,36 @@ class LimitEquilibrium(NewtonEquilibrium):
         return rest
 
     def _found(self, start: PathPoint) -> list[PathPoint]:
-        """The limit points that targets are about."""
-        numbers, found = self.problem.limit_points, list[PathPoint]()
+        """The limit points that targets are about, near those of the last path if they are."""
+        now = {p.name: self.model.get(p.name) for p in self.model.energy.parameters}
+        if self._known:
+            moved = [np.abs(now[name] - then).max() / np.abs(then).max(initial=1e-300)
+                     for name, then in self._then.items()]  # fmt: skip
+            every = max(moved) > DRIFT
+            try:
+                self._known = self._follower.trace(start, self._known, every)
+                self._then = now if every else self._then
+                return self._limits_of(self._known)
+            except (NotConverged, SolveError):
+                pass
+        known = list[PathPoint]()
         length = FIRST / abs(start.rate.factor)
+        found = self._limits_of(self._follower.follow(start, FARTHEST, length), known)
+        self._known, self._then = [start, *known], now
+        return found
+
+    def _limits_of(
+        self, path: Iterable[PathPoint], seen: list[PathPoint] | None = None
+    ) -> list[PathPoint]:
+        """The limit points that targets are about, on a path whose points are noted in ``seen``."""
+        numbers, found = self.problem.limit_points, list[PathPoint]()
         try:
-            for point in self._follower.follow(start, FARTHEST, length):
+            for point in path:
+                if seen is not None:
+                    seen.append(point)
                 if point.kind == "limit":
                     found.append(point)
-                if len(found) > max(numbers):
+                elif len(found) > max(numbers):
                     return [found[k] for k in numbers]
         except SolveError as error:
             raise SolveError(f"{_missing(found)}: {error}", "no equilibrium") from None
@@ -88,7 +128,7 @@ class LimitEquilibrium(NewtonEquilibrium):
         if not arc:
             return self.along([limit])
         arc = float(np.clip(arc, -BESIDE, BESIDE))
-        return self.along([self._follower.step(limit, arc, straight=False)[0]])
+        return self.along([self._follower.step(limit, arc)[0]])
 
     def _mode(self, k: int, slope: float) -> Rate:
         """Rate along the mode of a limit point, for which its sensitivities are a cost's slopes."""

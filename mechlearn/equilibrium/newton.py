@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
+from mechlearn.equilibrium.corrector import Load, Move, PathPoint
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
-from mechlearn.equilibrium.path import Follower, Load, Move, PathPoint
+from mechlearn.equilibrium.path import Follower
 from mechlearn.equilibrium.states import EquilibriumState, Rate
 from mechlearn.fem.model import Model
 from mechlearn.tasks.problem import Problem

@@ -11,9 +11,9 @@ import xarray
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies.element import Element
+from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.driving import words_of
 from mechlearn.equilibrium.newton import NewtonEquilibrium
-from mechlearn.equilibrium.path import PathPoint
 from mechlearn.errors import InputError, SolveError, about, listed
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file

@@ -85,6 +85,20 @@ def test_the_error_of_the_local_contrast_falls_with_the_square_of_the_nudge():
     assert 1.95 < np.log10(errors[0] / errors[1]) < 2.05
 
 
+def test_limit_points_near_the_last_ones_are_those_of_the_whole_path():
+    at = system()
+    solver, start = at.equilibrium, at.outputs
+    for k, kh in ((9.1, 7.5), (9.1, 7.3), (10.5, 8.0)):
+        solver.update(stiffness=k, angle_stiffness=kh)
+        free = solver.free()
+        found, slopes = solver.outputs(free), solver.adjoints(free)
+        cold = system(k, kh)
+        np.testing.assert_allclose(found, cold.outputs, rtol=1e-11)
+        for slope, wanted in zip(slopes, cold.jacobian("stiffness")[0], strict=True):
+            np.testing.assert_allclose(slope.sensitivity("stiffness")[0], wanted, rtol=1e-10)
+    assert np.abs(found - start).max() > 0.5
+
+
 @pytest.mark.parametrize(
     "rule", [ml.GradientDescent(), ml.CoupledLearning(eta=1e-3, variant="centred")]
 )

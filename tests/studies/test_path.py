@@ -237,3 +237,23 @@ def test_ranks_find_one_path():
 def path_of_stack():
     found = ml.path(STACK, stack(force=[-9.0]), ml.FiniteSpring(), steps=10, stiffness=[K, K, TOP])
     return found["push"].values
+
+
+def test_limit_points_under_imposed_displacements_are_passed():
+    """At each the constrained stiffness is singular to rounding, though that of the net is not."""
+    net = ml.networks.delaunay(nodes=36, seed=1)
+    low, height = np.flatnonzero(net.nodes[:, 1] < 1), np.ptp(net.nodes[:, 1])
+    task = ml.Task(
+        supports=[ml.Support(nodes=low.tolist())],
+        sources=[ml.Source(name="push", nodes=int(np.argmax(net.nodes[:, 1])), components=["y"],
+                           displacement=[-0.3 * height])],
+        targets=[ml.Target(nodes=[0, 1], strain=0.1)],
+    )  # fmt: skip
+    found = ml.path(net, task, ml.FiniteSpring(), steps=100)
+    factor, kind = found["factor"].values, found["kind"].values
+    regular, limits = factor[kind == ""], factor[kind == "limit"]
+    turns = np.flatnonzero(np.diff(np.sign(np.diff(regular))))
+    assert len(limits) == len(turns) == 3
+    np.testing.assert_allclose(limits, regular[turns + 1], atol=1e-3)
+    work = np.trapezoid(found["push.force"], found["push"])
+    assert work == pytest.approx(float(found["energy"][-1]), rel=1e-3)

@@ -1,0 +1,297 @@
+"""Points of an equilibrium path: predictor, bordered corrector, tangent, stability, mode.
+
+A path is a curve of equilibria ``R(z, t) = 0`` under a load factor ``t``, with ``z`` the state and
+the forces at held ports. A point is found on the plane through a prediction and across a tangent,
+so that the load may go back. H. B. Keller, in: Applications of Bifurcation Theory (1977), p. 359;
+M. A. Crisfield, Comput. Struct. 13, 55 (1981), https://doi.org/10.1016/0045-7949(81)90108-5.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.equilibrium.balance import Balance, NotConverged, Residual
+from mechlearn.equilibrium.conditions import Imposed
+from mechlearn.equilibrium.kkt import KKTSystem
+from mechlearn.errors import SolveError
+
+#: Residual and last move (bond lengths) of an equilibrium, and iterations that it may take.
+TOLERANCE, LAST_MOVE, ITERATIONS = 1e-12, 1e-7, 15
+#: A chord iteration leaves at most that part of the residual; else the stiffness is made anew.
+CHORD = 0.2
+#: Least cosine between the tangents of neighbours.
+STRAIGHT = 0.9
+#: Largest departure of a cubic prediction from the tangent, in steps.
+BENT = 0.5
+#: Inverse iterations for a critical mode.
+INVERSE = 8
+#: Arc lengths to states whose stiffness stands for one that is singular to rounding.
+ASIDE = (0.0, 1e-9, -1e-9, 1e-7, -1e-7)
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """Conditions along a path: ``start + factor * (imposed.values - start)``.
+
+    Attributes
+    ----------
+    imposed : Imposed
+        Ports that are held, and the values at factor 1.
+    start : (ports,) array
+        The values at factor 0.
+    """
+
+    imposed: Imposed
+    start: NDArray[np.float64]
+
+    @property
+    def change(self) -> NDArray[np.float64]:
+        """Rates of the values by the factor, (ports,)."""
+        return self.imposed.values - self.start
+
+    def at(self, factor: float) -> Imposed:
+        """The conditions at a load factor."""
+        return replace(self.imposed, values=self.start + factor * self.change)
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """Change of displacements (owned dofs), of forces at the ports, and of the load factor."""
+
+    u: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    factor: float
+
+    def __mul__(self, length: float) -> "Move":
+        return Move(self.u * length, self.forces * length, self.factor * length)
+
+    def __add__(self, other: "Move") -> "Move":
+        return Move(self.u + other.u, self.forces + other.forces, self.factor + other.factor)
+
+    def __sub__(self, other: "Move") -> "Move":
+        return Move(self.u - other.u, self.forces - other.forces, self.factor - other.factor)
+
+
+@dataclass(frozen=True, eq=False)
+class PathPoint:
+    """One equilibrium of a path.
+
+    Attributes
+    ----------
+    at : Move
+        Displacements, forces and load factor, from rest.
+    rate : Move
+        Unit tangent of the path.
+    readings : (ports,) array
+    energy : float
+    unstable : int
+        Number of unstable modes under the conditions of the path.
+    kind : str
+        "limit", "bifurcation", or empty.
+    """
+
+    at: Move
+    rate: Move
+    readings: NDArray[np.float64]
+    energy: float
+    unstable: int
+    kind: str = ""
+
+    @property
+    def rises(self) -> bool:
+        """True where the load grows along the path."""
+        return self.rate.factor > 0
+
+
+class Corrector:
+    """Equilibria near predictions, in the plane across a direction of the path.
+
+    Parameters
+    ----------
+    balance : Balance
+        With its scale of forces measured.
+    load : Load
+    """
+
+    def __init__(self, balance: Balance, load: Load) -> None:
+        self.balance, self.load = balance, load
+        self._weight = (balance.arm / balance.length) ** 2
+        self._held = load.imposed.ports
+        # The last system, which is the only one that can be solved with, and its rates by the load.
+        self._kkt: KKTSystem
+        self._made = False
+        self._by_load: Move
+        self._dead: NDArray[np.float64] | float = 0.0
+
+    # -- equilibria --------------------------------------------------------------------------------
+
+    def begin(self, at: Move, increasing: bool = True) -> PathPoint:
+        """The point at a known equilibrium, its tangent in the sense of a growing factor or not."""
+        state = self._evaluate(at)
+        return self._completed(
+            at, state, Move(0 * at.u, 0 * at.forces, 1.0 if increasing else -1.0)
+        )
+
+    def step(
+        self,
+        start: PathPoint,
+        length: float,
+        other: PathPoint | None = None,
+        across: Move | None = None,
+    ) -> tuple[PathPoint, int]:
+        """The point at an arc length from another, and how many iterations it took.
+
+        Parameters
+        ----------
+        start : PathPoint
+        length : float
+            Along its tangent; below 0 backwards.
+        other : PathPoint, optional
+            One more point of the path, for a cubic prediction.
+        across : Move, optional
+            The direction along which the length is measured instead of the tangent.
+
+        Raises
+        ------
+        NotConverged
+            Where there is none.
+        """
+        along = start.rate * np.sign(length) if across is None else across
+        across = start.rate if across is None else across
+        predicted = self._predicted(start, length, other, across)
+        found, state, count = self._corrected(predicted, across)
+        return self._completed(found, state, along), count
+
+    def near(self, old: PathPoint, shift: Move) -> PathPoint:
+        """The point on the plane across the tangent of one of a path with other parameters.
+
+        It is expected at ``old`` and a ``shift``.
+
+        Raises
+        ------
+        NotConverged
+            Where there is none, or the path has turned.
+        """
+        self._made = False
+        across = shift - old.rate * self._inner(shift, old.rate)
+        found, state, _ = self._corrected(old.at + across, old.rate)
+        point = self._completed(found, state, old.rate)
+        self.check_straight(old, point)
+        return point
+
+    def check_straight(self, a: PathPoint, b: PathPoint) -> None:
+        """Raise NotConverged where the path turns too much between two points."""
+        if self._inner(a.rate, b.rate) < STRAIGHT:
+            raise NotConverged("the path turns too sharply")
+
+    def _predicted(
+        self, start: PathPoint, length: float, other: PathPoint | None, across: Move
+    ) -> Move:
+        """Point at an arc length on the tangent, or on the cubic with another point's tangent."""
+        tangent = start.rate * (1 / self._inner(across, start.rate))
+        line = start.at + tangent * length
+        if other is None:
+            return line
+        between = other.at - start.at
+        far, turn = self._inner(across, between), self._inner(across, other.rate)
+        if not far or turn < STRAIGHT / 2:
+            return line
+        t = length / far
+        bent = (between - tangent * far) * (t * t * (3 - 2 * t))
+        bent = bent + (other.rate * (1 / turn) - tangent) * (far * t * t * (t - 1))
+        return line + bent if self._inner(bent, bent) < (BENT * length) ** 2 else line
+
+    def _corrected(self, predicted: Move, across: Move) -> tuple[Move, Residual, int]:
+        """Equilibrium on the plane through a prediction, across a direction; iterations, too."""
+        at, last, moved = predicted, np.inf, np.inf
+        for count in range(ITERATIONS):
+            state = self._evaluate(at)
+            if state.norm < TOLERANCE and moved < LAST_MOVE:
+                return at, state, count
+            if not self._made or state.norm > CHORD * last:
+                self._factorise(at, state, across)
+            last = state.norm
+            rest, by_load = self._to_balance(state.force, state.gap), self._by_load
+            off = at - predicted + rest
+            change = rest + by_load * (-self._inner(across, off) / self._inner(across, by_load))
+            moved = self.balance.largest(change.u * self.balance.arm) / self.balance.length
+            at = at + change
+            if not np.isfinite(moved) or moved > 1e3:
+                break
+        raise NotConverged("no equilibrium nearby")
+
+    def _completed(self, at: Move, state: Residual, along: Move) -> PathPoint:
+        """Tangent and stability of an equilibrium."""
+        self._factorise(at, state, along)
+        rate = self._by_load * (1 / np.sqrt(self._inner(self._by_load, self._by_load)))
+        if self._inner(rate, along) < 0:
+            rate = rate * -1.0
+        at = Move(at.u, state.forces, at.factor)
+        return PathPoint(at, rate, state.read.values, state.energy, self._kkt.unstable)
+
+    def _evaluate(self, at: Move) -> Residual:
+        imposed = self.load.at(at.factor)
+        forces = np.where(imposed.held, at.forces, imposed.values)
+        return self.balance.evaluate(at.u, forces, imposed, self._dead)
+
+    def _factorise(self, at: Move, state: Residual, along: Move) -> None:
+        """Factorise the stiffness, or one a little ``along`` where it is singular to rounding."""
+        for aside in ASIDE:
+            try:
+                state = self._evaluate(at + along * aside) if aside else state
+                self._kkt, self._made = self.balance.linearised(state), True
+            except (NotConverged, SolveError):
+                continue
+            self._by_load = Move(*self._kkt.rate(self.load.change), 1.0)
+            return
+        raise NotConverged("the stiffness is singular", "singular")
+
+    def _to_balance(self, force: NDArray, gap: NDArray) -> Move:
+        """Newton (or chord) step at a constant load factor for residuals of forces and values."""
+        forces = np.zeros(len(self.load.start))
+        du, forces[self._held] = self._kkt.solve(force, gap)
+        return Move(du, forces, 0.0)
+
+    def _inner(self, a: Move, b: Move) -> float:
+        """Product of two moves, in units of bond length and of the whole load."""
+        return self.balance.total(float((a.u * self._weight) @ b.u)) + a.factor * b.factor
+
+    # -- critical modes ----------------------------------------------------------------------------
+
+    def lowest(self, point: PathPoint) -> tuple[float, Move]:
+        """Eigenvalue of the stiffness next to zero, relative to its mean, and its mode.
+
+        Under the conditions of the path; of unit length, by inverse iteration.
+        """
+        at = self.balance
+        state = self._evaluate(point.at)
+        self._factorise(point.at, state, point.rate)
+        rng = np.random.default_rng(0)
+        whole = at.model.pack(state.force).shape
+        mode = at.model.obeyed(at.model.unpack(rng.standard_normal(whole)))
+        move, value = Move(mode, 0 * state.forces, 0.0), 0.0
+        for _ in range(INVERSE):
+            move = move * (1 / np.sqrt(self._inner(move, move)))
+            mass = move.u * at.arm**2
+            new = self._to_balance(-mass, np.zeros(len(self._held)))
+            value = 1 / (self._inner(move, new) * at.stiffness)
+            move = new
+        return value, move * (1 / np.sqrt(self._inner(move, move)))
+
+    def slopes(self, limit: PathPoint, name: str) -> NDArray[np.float64]:
+        """Derivatives of a limit point's load factor by a parameter of the bonds, (m,), exact.
+
+        With ``m`` the critical mode and ``p`` the rate of the load, ``(d2u_i/dL_i ds . m) /
+        (p . m)``: the mode is the adjoint state, and each is local to its bond.
+        """
+        mode, at = self.lowest(limit)[1], self.balance
+        work = self.work(limit, mode)
+        at.model.put_state(limit.at.u)
+        return at.model.to_elements(name, at.model.local_sensitivity_rate(name, mode.u) / work)
+
+    def work(self, point: PathPoint, move: Move | None = None) -> float:
+        """Work of the whole load in a move from a point, along the path unless given."""
+        at, imposed, move = self.balance, self.load.imposed, move or point.rate
+        moved = self._evaluate(point.at).read.slopes @ at.ports.raw(move.u)
+        return float(np.where(imposed.held, -move.forces, moved) @ self.load.change)
