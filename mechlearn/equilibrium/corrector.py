@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from mechlearn.equilibrium.balance import Balance, NotConverged, Residual
 from mechlearn.equilibrium.conditions import Imposed
@@ -24,8 +25,6 @@ CHORD = 0.2
 STRAIGHT = 0.9
 #: Largest departure of a cubic prediction from the tangent, in steps.
 BENT = 0.5
-#: Inverse iterations for a critical mode.
-INVERSE = 8
 #: Arc lengths to states whose stiffness stands for one that is singular to rounding.
 ASIDE = (0.0, 1e-9, -1e-9, 1e-7, -1e-7)
 
@@ -259,39 +258,55 @@ class Corrector:
 
     # -- critical modes ----------------------------------------------------------------------------
 
-    def lowest(self, point: PathPoint) -> tuple[float, Move]:
+    def lowest(self, point: PathPoint, sign: int = 0) -> tuple[float, Move]:
         """Eigenvalue of the stiffness next to zero, relative to its mean, and its mode.
 
-        Under the conditions of the path; of unit length, by inverse iteration.
+        Under the conditions of the path; of unit length, by Lanczos' method for the inverse.
+
+        Parameters
+        ----------
+        point : PathPoint
+        sign : int, optional
+            Of the eigenvalue; 0 for any.
+
+        Raises
+        ------
+        NotConverged
+            Where it is not found.
         """
-        at = self.balance
-        state = self._evaluate(point.at)
+        at, state = self.balance, self._evaluate(point.at)
         self._factorise(point.at, state, point.rate)
-        rng = np.random.default_rng(0)
-        whole = at.model.pack(state.force).shape
-        mode = at.model.obeyed(at.model.unpack(rng.standard_normal(whole)))
-        move, value = Move(mode, 0 * state.forces, 0.0), 0.0
-        for _ in range(INVERSE):
-            move = move * (1 / np.sqrt(self._inner(move, move)))
-            mass = move.u * at.arm**2
-            new = self._to_balance(-mass, np.zeros(len(self._held)))
-            value = 1 / (self._inner(move, new) * at.stiffness)
-            move = new
-        return value, move * (1 / np.sqrt(self._inner(move, move)))
+        model, nothing = at.model, np.zeros(len(state.gap))
+        whole = model.pack(at.arm)
+
+        def flexibility(mode: NDArray) -> NDArray[np.float64]:
+            force = -model.unpack(mode.reshape(whole.shape)) * at.arm
+            return model.pack(self._to_balance(model.obeyed(force), nothing).u * at.arm).ravel()
+
+        start = np.random.default_rng(0).standard_normal(whole.size)
+        operator = LinearOperator((whole.size,) * 2, flexibility, dtype=float)
+        try:
+            [value], vectors = eigsh(operator, 1, which=("LM", "LA", "SA")[sign], v0=start)
+        except ArpackNoConvergence as error:
+            raise NotConverged("the critical mode was not found") from error
+        vectors *= np.sign(start @ vectors)
+        mode = Move(model.unpack(vectors.reshape(whole.shape)) / at.arm, 0 * state.forces, 0.0)
+        return 1 / (value * at.stiffness), mode * (1 / np.sqrt(self._inner(mode, mode)))
 
     def slopes(self, limit: PathPoint, name: str) -> NDArray[np.float64]:
         """Derivatives of a limit point's load factor by a parameter of the bonds, (m,), exact.
 
-        With ``m`` the critical mode and ``p`` the rate of the load, ``(d2u_i/dL_i ds . m) /
-        (p . m)``: the mode is the adjoint state, and each is local to its bond.
+        With ``m`` the critical mode, along which the path goes there, and ``p`` the rate of the
+        load, ``(d2u_i/dL_i ds . m) / (p . m)``: the mode is the adjoint state, and each is local
+        to its bond.
         """
-        mode, at = self.lowest(limit)[1], self.balance
-        work = self.work(limit, mode)
-        at.model.put_state(limit.at.u)
-        return at.model.to_elements(name, at.model.local_sensitivity_rate(name, mode.u) / work)
+        mode, model = limit.rate, self.balance.model
+        work = self.work(limit)
+        model.put_state(limit.at.u)
+        return model.to_elements(name, model.local_sensitivity_rate(name, mode.u) / work)
 
-    def work(self, point: PathPoint, move: Move | None = None) -> float:
-        """Work of the whole load in a move from a point, along the path unless given."""
-        at, imposed, move = self.balance, self.load.imposed, move or point.rate
-        moved = self._evaluate(point.at).read.slopes @ at.ports.raw(move.u)
-        return float(np.where(imposed.held, -move.forces, moved) @ self.load.change)
+    def work(self, point: PathPoint) -> float:
+        """Work of the whole load in a unit move along the path from a point."""
+        at, imposed, rate = self.balance, self.load.imposed, point.rate
+        moved = self._evaluate(point.at).read.slopes @ at.ports.raw(rate.u)
+        return float(np.where(imposed.held, -rate.forces, moved) @ self.load.change)

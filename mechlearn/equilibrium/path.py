@@ -15,6 +15,8 @@ LONGER, SHORTER, SMALLEST, LARGEST = 1.5, 0.4, 1e-8, 2.0
 EASY = 6
 #: Rate of the load by the arc length at which no limit point is near.
 SAFE = 0.3
+#: Arc length within which several critical points are one.
+COINCIDENT = 1e-7
 #: Move along the mode by which a branch is looked for, and how many of it away it is taken for
 #: found; steps until then, at most.
 OFFSET, AWAY, SEARCH = 1e-2, 5.0, 200
@@ -57,12 +59,14 @@ class Follower(Corrector):
                     new = self._locate(here, new, lambda p: p.at.factor - to)
                     new = replace(new, at=replace(new.at, factor=to))
                 for critical in self._critical(here, new):
+                    self._made = False
                     yield critical
                     if branch and critical.kind == "bifurcation":
                         branch = ends = along = False
                         new = self.branch(here, critical, length)
                         break
             except NotConverged:
+                self._made = False
                 step *= SHORTER
                 if step < SMALLEST * length:
                     raise SolveError(
@@ -121,15 +125,28 @@ class Follower(Corrector):
 
     def _critical(self, a: PathPoint, b: PathPoint) -> Iterator[PathPoint]:
         """Limit points and bifurcations between two neighbours, in their order."""
-        limit = a.rate.factor * b.rate.factor < 0
-        found = []
-        if limit:
-            at = self._locate(a, b, lambda p: p.rate.factor)
-            found.append(replace(at, kind="limit", unstable=max(a.unstable, b.unstable)))
-        if abs(b.unstable - a.unstable) != limit:
-            at = self._locate(a, b, lambda p: self.lowest(p)[0])
-            found.append(replace(at, kind="bifurcation", unstable=max(a.unstable, b.unstable)))
-        yield from sorted(found, key=lambda p: self._inner(a.rate, p.at - a.at))
+        limit, change = a.rises != b.rises, b.unstable - a.unstable
+        if abs(change) == limit:
+            if limit:
+                at = self._locate(a, b, lambda p: p.rate.factor)
+                yield replace(at, kind="limit", unstable=max(a.unstable, b.unstable))
+            return
+        fewest = min(a.unstable, b.unstable)
+
+        def eigenvalue(point: PathPoint) -> float:
+            return self.lowest(point, 1 if point.unstable == fewest else -1)[0]
+
+        length = self._inner(a.rate, b.at - a.at)
+        if abs(change) == 1 and not limit:
+            at = self._locate(a, b, eigenvalue)
+        elif length > COINCIDENT:
+            middle, _ = self.step(a, length / 2, b)
+            yield from self._critical(a, middle)
+            yield from self._critical(middle, b)
+            return
+        else:
+            at = a
+        yield replace(at, kind="bifurcation", unstable=max(a.unstable, b.unstable))
 
     def _locate(self, a: PathPoint, b: PathPoint, value: Callable[[PathPoint], float]) -> PathPoint:
         """Point between two neighbours at which a value changes its sign."""
