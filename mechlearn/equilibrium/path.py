@@ -56,7 +56,7 @@ class Follower(Corrector):
                 self.check_straight(here, new)
                 along, ends = True, (here.at.factor - to) * (new.at.factor - to) <= 0
                 if ends:
-                    new = self._locate(here, new, lambda p: p.at.factor - to)
+                    new = self.between(here, new, lambda p: p.at.factor - to)
                     new = replace(new, at=replace(new.at, factor=to))
                 for critical in self._critical(here, new):
                     self._made = False
@@ -119,7 +119,7 @@ class Follower(Corrector):
             sides = [p for p in (out[k - 1], out[k + 1]) if not p.kind]
             other = next(p for p in sides if p.rises != out[k].rises)
             a, b = (other, out[k]) if other is out[k - 1] else (out[k], other)
-            at = self._locate(a, b, lambda p: p.rate.factor)
+            at = self.between(a, b, lambda p: p.rate.factor)
             out[k] = replace(at, kind="limit", unstable=max(p.unstable for p in sides))
         return out
 
@@ -128,7 +128,7 @@ class Follower(Corrector):
         limit, change = a.rises != b.rises, b.unstable - a.unstable
         if abs(change) == limit:
             if limit:
-                at = self._locate(a, b, lambda p: p.rate.factor)
+                at = self.between(a, b, lambda p: p.rate.factor)
                 yield replace(at, kind="limit", unstable=max(a.unstable, b.unstable))
             return
         fewest = min(a.unstable, b.unstable)
@@ -138,7 +138,7 @@ class Follower(Corrector):
 
         length = self._inner(a.rate, b.at - a.at)
         if abs(change) == 1 and not limit:
-            at = self._locate(a, b, eigenvalue)
+            at = self.between(a, b, eigenvalue)
         elif length > COINCIDENT:
             middle, _ = self.step(a, length / 2, b)
             yield from self._critical(a, middle)
@@ -148,8 +148,14 @@ class Follower(Corrector):
             at = a
         yield replace(at, kind="bifurcation", unstable=max(a.unstable, b.unstable))
 
-    def _locate(self, a: PathPoint, b: PathPoint, value: Callable[[PathPoint], float]) -> PathPoint:
-        """Point between two neighbours at which a value changes its sign."""
+    def between(self, a: PathPoint, b: PathPoint, value: Callable[[PathPoint], float]) -> PathPoint:
+        """Point between two neighbours of a path at which a value changes its sign.
+
+        Raises
+        ------
+        NotConverged
+            Where steps between them lead elsewhere.
+        """
         length = self._inner(a.rate, b.at - a.at)
         points, values = {0.0: a, length: b}, {0.0: value(a), length: value(b)}
 

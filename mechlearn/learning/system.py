@@ -24,9 +24,9 @@ from mechlearn.energies.rigidity import check_rigidity
 from mechlearn.equilibrium import (
     Equilibrium,
     EquilibriumState,
-    LimitEquilibrium,
     LinearEquilibrium,
     NewtonEquilibrium,
+    PathEquilibrium,
     PhaseState,
 )
 from mechlearn.equilibrium.states import Response, output_jacobian
@@ -187,10 +187,12 @@ class System:
     def solver(self) -> Equilibrium:
         """The solver, for loops that update it themselves."""
         kind: Any = LinearEquilibrium if self.energy.linear else NewtonEquilibrium
-        if self.problem.limit_points:
+        if self.problem.on_path:
             if self.energy.linear:
-                raise InputError(f"A {self.energy.name} has no limit points; its path is straight.")
-            kind = LimitEquilibrium
+                raise InputError(
+                    f"The path of a {self.energy.name} is straight, without limit points."
+                )
+            kind = PathEquilibrium
         solver = kind(self.model, self.problem)
         if self.rigidity and not self.rigidity.floppy:
             solver.floppy = False

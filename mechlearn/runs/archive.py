@@ -38,6 +38,8 @@ HISTORY = 2**33
 CHECKSUM = "history_sha256"
 #: In summary.json, of an element of users: an energy, by which its law is known again.
 LAW = "law_energy"
+#: In history.nc, what learned of node tuples, by its name after this.
+LEARNED = "learned_"
 
 
 def write_run(run: "Run", folder: Path) -> Path:
@@ -61,7 +63,7 @@ def write_run(run: "Run", folder: Path) -> Path:
             write_examples(stage / EXAMPLES, run.setup.examples)
         task = to_toml(resolved, EXAMPLES if many else None)
         (stage / "task.toml").write_bytes(task.encode())
-        history = _netcdf(run.history)
+        history = _netcdf(run.history.assign(_of_tuples(run)))
         (stage / "history.nc").write_bytes(history)
         fields = run.energy.kinematics.fields(run.network.dim)
         write_network(
@@ -126,7 +128,11 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
                 "it is damaged: it is not the file that summary.json was written with."
             )
         history = _read_history(folder / "history.nc", list(setup.learn), network, energy)
-    learned |= {n: history[n].isel(snapshot=-1).values for n in setup.learn if n not in learned}
+        for name in (n for n in setup.learn if n not in learned):
+            if (kept := LEARNED + name) not in history:
+                raise InputError(f"it holds no {kept}, which task.toml says has learned.")
+            learned[name] = _per_element(name, history[kept].values, network, energy)
+            history = history.drop_vars(kept)
     return {
         "setup": setup,
         "network": network,
@@ -137,6 +143,16 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
         "summary": summary,
         "folder": folder,
         "energy": energy,
+    }
+
+
+def _of_tuples(run: "Run") -> dict[str, tuple[str, NDArray[np.float64]]]:
+    """Learned parameters of node tuples, which learned.vtu has no cells for, for history.nc."""
+    parameters = {name: run.energy.parameter(name) for name in run.learned}
+    return {
+        LEARNED + name: (p.dimension, run.learned[name])
+        for name, p in parameters.items()
+        if p.table != "edges"
     }
 
 

@@ -179,7 +179,7 @@ def follow(
         Where there is no equilibrium at rest.
     """
     at = at.copy(example=example)
-    if at.problem.limit_points:  # of which the path is not that to them
+    if at.problem.on_path:  # of which the path is not that to them
         vars(at)["solver"] = NewtonEquilibrium(at.model, at.problem)
     at.problem, name, factors = _schedule(at, source, to, steps, control)
     points, ended = _points(at, factors, steps, control, branch)
@@ -331,7 +331,7 @@ def _table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Eq
     outputs = equilibrium.outputs(settled)
     names = [port.terminal for port in p.answers]
     for k, (terminal, full) in enumerate(zip(names, p.output_names, strict=True)):
-        if p.limit_points:
+        if p.on_path:
             break
         target = terminal if names.count(terminal) == 1 else full
         data[target if target not in data else f"{target} (target)"] = (

@@ -14,7 +14,7 @@ from mechlearn.tasks.costs import check_cost
 from mechlearn.tasks.curves import AFTER
 from mechlearn.tasks.ports import Port, components_of, resolve
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.quantities import Place
+from mechlearn.tasks.quantity import Place
 from mechlearn.tasks.task import Target, Task, Terminal, ids_of
 
 
@@ -97,7 +97,7 @@ class _Numbers:
         port: list[int] = []
         for terminal in (*task.sources, *task.targets):
             for there in terminal.kind.ports(Place(terminal, task, network, kinematics)):
-                key = (type(there), frozenset(there.nodes), there.component, there.cell)
+                key = there.key
                 first_there = self.ports[first[places[key]]] if key in places else there
                 (rows, vector), same = (p.rows(network, kinematics) for p in (there, first_there))
                 if not any(vector) and sorted(rows) != sorted(same[0]):

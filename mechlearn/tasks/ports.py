@@ -69,6 +69,11 @@ class Port(ABC):
         if len(self.names) != len(self.nodes):
             object.__setattr__(self, "names", tuple(map(str, self.nodes)))
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal of ports that are the same."""
+        return type(self), frozenset(self.nodes), self.component, self.cell
+
     def dof(self, width: int) -> int:
         """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""
         return -1
@@ -173,8 +178,25 @@ class CellPort(Port):
         return 1.0, volume(network) * multiplicity(self.cell)
 
 
-class LimitPort(Port):
-    """Load of a source at a limit point of its path, which is no functional of one state."""
+@dataclass(frozen=True)
+class PathPort(Port):
+    """Number measured on the path of a source, which is no functional of one state.
+
+    Attributes
+    ----------
+    quantity, source : str
+    at : tuple of float
+        Where on the path.
+    """
+
+    quantity: str = ""
+    source: str = ""
+    at: tuple[float, ...] = ()
+
+    @property
+    @override
+    def key(self) -> tuple[Any, ...]:
+        return self.quantity, self.source, self.at
 
     @override
     def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
@@ -182,7 +204,12 @@ class LimitPort(Port):
 
     @override
     def place(self, components: tuple[str, ...]) -> str:
-        return f"limit point {self.component} of the path"
+        where = f" at {listed(f'{u:g}' for u in self.at)}" if self.at else ""
+        return f"the path of {self.source!r}{where}"
+
+    @override
+    def suffix(self, components: tuple[str, ...]) -> str:
+        return f"[{self.at[0]:g}]" if self.at else ""
 
 
 def volume(network: Network) -> float:

@@ -315,9 +315,9 @@ class Problem:
         return rows, np.array(reference), spans
 
     @property
-    def limit_points(self) -> list[int]:
-        """Numbers of the limit points of the path that the targets are about; else none."""
-        return [k for t in self.task.targets if (k := t.kind.limit_point) is not None]
+    def on_path(self) -> bool:
+        """True if the targets are about the path of a source rather than about states."""
+        return any(target.kind.on_path for target in self.task.targets)
 
     @property
     def n_dofs(self) -> int:

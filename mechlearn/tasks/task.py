@@ -14,7 +14,8 @@ from mechlearn.tasks.costs import Cost, SquaredError, costs
 from mechlearn.tasks.curves import AFTER, as_examples, read_curve
 from mechlearn.tasks.keys import Finite, keyed
 from mechlearn.tasks.ports import PLACES
-from mechlearn.tasks.quantities import Quantity, quantities
+from mechlearn.tasks.quantities import quantities
+from mechlearn.tasks.quantity import Quantity
 
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
@@ -216,6 +217,10 @@ class Target(_Measured):
     curve : list of pairs of numbers, or str, optional
         Instead of a value: wanted forces (currents) at values that its source imposes, one after
         the other, each state reached from the one before; or a CSV file of two such columns.
+    at : float, optional
+        Displacement of the source at which a stiffness is wanted.
+    between : two floats, optional
+        Displacements of the source between which a plateau, or work, is wanted.
     match : str, optional
         Instead of a value: the target whose strain this one shall equal.
     limit : "at_least" or "at_most", optional
@@ -237,6 +242,8 @@ class Target(_Measured):
     source: str | None = None
     quantity: Word = None  # type: ignore[assignment]  # found after the rest
     curve: Annotated[list[tuple[Finite, Finite]] | None, BeforeValidator(read_curve)] = None
+    at: Finite | None = None
+    between: tuple[Finite, Finite] | None = None
     match: str | None = None
     limit: Literal["at_least", "at_most"] | None = None
     baseline: Literal["unloaded", "reference"] | None = None

@@ -116,10 +116,11 @@ def test_both_limit_loads_are_learned_to_the_only_solution(rule):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sources": [{"name": "push", "nodes": 1, "components": ["y"], "displacement": [1.0]}]},
-         "a peak is of the force of a source"),
+        ({"sources": [{"name": "push", "nodes": 1, "components": ["y"], "displacement": [1.0]},
+                      {"name": "more", "nodes": 1, "components": ["x"], "force": [1.0]}]},
+         "let all sources apply forces, or have this one alone"),
         ({"targets": [{"source": "push", "peak": 1.0}, {"nodes": [0, 1], "strain": 0.1}]},
-         "a peak is learned with no other kind of target"),
+         "a peak load is learned with no target of one state, such as target"),
     ],
 )  # fmt: skip
 def test_peaks_that_cannot_be_learned_are_refused(change, message):
@@ -136,7 +137,7 @@ def test_a_path_without_a_peak_is_told():
 
 
 def test_linear_springs_have_no_peak():
-    with pytest.raises(ml.InputError, match="A spring has no limit points; its path is straight"):
+    with pytest.raises(ml.InputError, match="path of a spring is straight, without limit"):
         ml.System(TOGGLE, task(), "spring", check=False).outputs  # noqa: B018
 
 

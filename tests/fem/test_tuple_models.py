@@ -86,8 +86,10 @@ def test_ranks_find_one_state_and_one_gradient(name):
 def test_a_run_with_angles_is_trained_saved_and_loaded(tmp_path):
     net, task, model = CASES["angles"]
     learn = {"stiffness": ml.Learn(bounds=(0.1, 10)), "angle_stiffness": ml.Learn(bounds=(0.1, 10))}
-    run = ml.train(net, task, energy=model, learn=learn, steps=3)
+    run = ml.train(net, task, energy=model, learn=learn, steps=4, rate=5.0)
     assert run.history["angle_stiffness"].dims == ("snapshot", "triple")
+    # The best step is kept, which is not the last of the history.
+    assert np.any(run.learned["angle_stiffness"] != run.history["angle_stiffness"].values[-1])
     run.save(tmp_path)
     again = ml.Run.load(tmp_path)
     np.testing.assert_array_equal(again.network.tuples["triples"], net.tuples["triples"])

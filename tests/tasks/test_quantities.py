@@ -10,7 +10,8 @@ from mechlearn.tasks.quantities import quantities
 MEAN = '''
 import numpy as np
 from mechlearn.tasks.ports import Port
-from mechlearn.tasks.quantities import Quantity, quantities
+from mechlearn.tasks.quantities import quantities
+from mechlearn.tasks.quantity import Quantity
 
 class MeanPort(Port):
     def rows(self, network, kinematics):

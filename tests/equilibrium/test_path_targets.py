@@ -1,0 +1,166 @@
+"""Targets on the path of a toggle: values by its closed form, slopes, and local contrasts."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from test_limit_loads import MODEL, TOGGLE, B, H, force, limits
+
+import mechlearn as ml
+
+K, KH = 9.0, 7.5
+DISPLACED, LOADED = {"displacement": [6.5]}, {"force": [9.0]}
+
+
+def task(source, **target):
+    return ml.Task(
+        supports=[ml.Support(nodes=[0, 2])],
+        sources=[ml.Source(name="push", nodes=1, components=["y"], **source)],
+        targets=[ml.Target(name="target", source="push", **target)],
+    )
+
+
+def system(source, target, k=K, kh=KH, **given):
+    given = {"stiffness": k, "angle_stiffness": kh} | given
+    return ml.System(TOGGLE, task(source, **target), MODEL, **given)
+
+
+def work(a, b, k=K, kh=KH):
+    return quad(force, a, b, args=(k, kh), epsabs=1e-12)[0]
+
+
+def absorbed(k, kh):
+    """Work of a force that snaps at the peak, and at the valley back where that is above zero."""
+    (u1, f1), (u2, f2) = limits(k, kh)
+    landed = brentq(lambda u: force(u, k, kh) - f1, u2, 9.0)
+    up = f1 * (landed - u1) - work(u1, landed, k, kh)
+    if f2 > 0:
+        back = brentq(lambda u: force(u, k, kh) - f2, 0.0, u1)
+        return up + work(back, u2, k, kh) - f2 * (u2 - back)
+    return up + work(0.0, brentq(lambda u: force(u, k, kh), u2, landed), k, kh)
+
+
+VALUES = [
+    (DISPLACED, {"stiffness": 3.0, "at": 3.0}, -2.625),
+    (LOADED, {"stiffness": 3.0, "at": 3.0}, -2.625),
+    (DISPLACED, {"work": 5.0, "between": [0.5, 3.0]}, work(0.5, 3.0)),
+    (LOADED, {"work": 5.0, "between": [0.0, 3.0]}, work(0.0, 3.0)),
+    (DISPLACED, {"plateau": 5.0, "between": [1.0, 4.0]},
+     [force(u, K, KH) for u in np.linspace(1.0, 4.0, 9)]),
+    (DISPLACED, {"peak": 8.0}, limits(K, KH)[0][1]),
+    (DISPLACED, {"valley": 8.0}, limits(K, KH)[1][1]),
+    (LOADED, {"absorbed": 3.0}, absorbed(K, KH)),
+    (DISPLACED, {"absorbed": 3.0}, 0.0),
+    (DISPLACED, {"states": 1}, 1.0),
+    (DISPLACED, {"states": 2}, 2 - (limits(K, KH)[1][1] / limits(K, KH)[0][1] + 0.05) / 1.05),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "target", "value"), VALUES)
+def test_numbers_on_the_path_are_those_of_the_closed_form(source, target, value):
+    np.testing.assert_allclose(system(source, target).outputs[0], value, rtol=1e-8, atol=1e-8)
+
+
+def test_what_stays_snapped_keeps_energy_and_counts_as_a_state():
+    kh = 4.0
+    found = system(LOADED | {"force": [12.0]}, {"absorbed": 1.0}, kh=kh).outputs[0]
+    np.testing.assert_allclose(found, absorbed(K, kh), rtol=1e-8)
+    assert system(DISPLACED, {"states": 2}, kh=kh).outputs[0] == 2
+
+
+SLOPES = [case[:2] for case in VALUES[:8:2]] + [
+    (LOADED, {"absorbed": 3.0}), (DISPLACED, {"states": 2}),
+    ({"displacement": [-1.0]}, {"stiffness": 3.0, "at": -0.5}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "target"), SLOPES)
+def test_slopes_are_exact(source, target):
+    h = 1e-4
+    for name, values in (("stiffness", np.array([K, K + 1])), ("angle_stiffness", np.array([KH]))):
+        moved = np.eye(len(values))[0] * h
+        up, down = (
+            system(source, target, **{name: values + s * moved}).outputs[0] for s in (1, -1)
+        )
+        exact = system(source, target, **{name: values}).jacobian(name)[0, :, 0]
+        np.testing.assert_allclose(exact, (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("baseline", ["unloaded", "reference"])
+@pytest.mark.parametrize(
+    "target",
+    [{"stiffness": 3.0, "at": 1.0}, {"work": 5.0, "between": [0.5, 3.0]},
+     {"plateau": 5.0, "between": [1.0, 2.0]}, {"peak": 5.0}],
+)  # fmt: skip
+def test_slopes_by_rest_lengths_are_exact_from_rest_and_from_the_reference(target, baseline):
+    h, name = 1e-4, "rest_length"
+    values = 1.02 * TOGGLE.lengths
+
+    def at(values):
+        return system(DISPLACED, target | {"baseline": baseline}, **{name: values})
+
+    moved = np.array([h, 0.0])
+    exact = at(values).jacobian(name)[0, :, 0]
+    slope = (at(values + moved).outputs[0] - at(values - moved).outputs[0]) / (2 * h)
+    np.testing.assert_allclose(exact, slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "nudge"),
+    [(LOADED, {"absorbed": 3.0}, 1e-3), (DISPLACED, {"states": 2}, 1e-1),
+     (DISPLACED, {"plateau": 5.0, "between": [1.0, 4.0]}, 1e-2)],
+)  # fmt: skip
+def test_the_local_contrast_tends_to_the_slope_with_the_square_of_the_nudge(source, target, nudge):
+    at = system(source, target)
+    exact, errors = at.gradient("angle_stiffness"), []
+    for eta in (nudge, nudge / 10):
+        rule = ml.CoupledLearning(eta=eta, variant="centred")
+        errors.append(np.abs(at.signal(rule, "angle_stiffness") / exact - 1).max())
+    assert 1.9 < np.log10(errors[0] / errors[1]) < 2.1
+
+
+def test_the_contrast_of_three_states_is_near_the_slope_of_a_stiffness():
+    at = system(DISPLACED, {"stiffness": 3.0, "at": 3.0})
+    rule = ml.CoupledLearning(eta=1e-4, variant="centred")
+    np.testing.assert_allclose(at.signal(rule, "stiffness"), at.gradient("stiffness"), rtol=6e-3)
+
+
+@pytest.mark.parametrize("rule", [ml.GradientDescent(), ml.CoupledLearning(eta=1e-3)])
+def test_a_toggle_learns_to_be_bistable(rule):
+    """The valley of a monostable toggle is learned down below zero; 0.5826 is where it is zero."""
+    run = ml.train(
+        TOGGLE, task(DISPLACED, states=2), energy=MODEL, rule=rule, tolerance=1e-6, steps=200,
+        rate=0.05, learn={"angle_stiffness": ml.Learn(initial=KH, bounds=(0.1, 100))},
+        material={"stiffness": K},
+    )  # fmt: skip
+    assert run.converged
+    assert run.learned["angle_stiffness"][0] / K < 0.58260365
+    assert limits(K, run.learned["angle_stiffness"][0])[1][1] < -0.04
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (DISPLACED, {"stiffness": 3.0}, r"a stiffness needs at = \.\.\."),
+        (DISPLACED, {"stiffness": 3.0, "between": [0.0, 1.0], "at": 1.0}, "has no key between"),
+        (DISPLACED, {"peak": 3.0, "at": 1.0}, "a peak load has no key at"),
+        (DISPLACED, {"states": 1.5}, "states = 1.5 must be 1, 2"),
+        ({"force": [1.0, 1.0], "components": ["x", "y"]}, {"work": 1.0, "between": [0.0, 1.0]},
+         "a work is of one number of its source"),
+    ],
+)  # fmt: skip
+def test_targets_that_make_no_sense_are_refused(source, target, message):
+    sources = [{"name": "push", "nodes": 1, "components": ["y"]} | source]
+    given = ml.Task(supports=[{"nodes": [0, 2]}], sources=sources,
+                    targets=[{"name": "target", "source": "push"} | target])  # fmt: skip
+    with pytest.raises(ml.InputError, match=message):
+        ml.System(TOGGLE, given, MODEL)
+
+
+def test_a_point_that_the_path_does_not_reach_is_told():
+    with pytest.raises(ml.SolveError, match="has no maximum of the load up to a displacement of 1"):
+        system({"displacement": [1.0]}, {"peak": 3.0}).outputs  # noqa: B018
+    apart = ml.Network([[0.0, -H], [B, 0.0], [2 * B, -H]], [[0, 1], [1, 2]])
+    given = task(DISPLACED, states=2)
+    with pytest.raises(ml.InputError, match="no minimum on its path"):
+        ml.System(apart, given, "finite_spring").outputs  # noqa: B018
