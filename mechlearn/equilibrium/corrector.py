@@ -221,7 +221,10 @@ class Corrector:
         raise NotConverged("no equilibrium nearby")
 
     def _completed(self, at: Move, state: Residual, along: Move) -> PathPoint:
-        """Tangent and stability of an equilibrium."""
+        """Tangent and stability of an equilibrium; NotConverged where cells are inverted."""
+        self.balance.model.put_state(at.u)
+        if self.balance.model.inverted():
+            raise NotConverged("cells turn inside out", "inverted")
         self._factorise(at, state, along)
         rate = self._by_load * (1 / np.sqrt(self._inner(self._by_load, self._by_load)))
         if self._inner(rate, along) < 0:

@@ -65,14 +65,14 @@ class Follower(Corrector):
                         branch = ends = along = False
                         new = self.branch(here, critical, length)
                         break
-            except NotConverged:
+            except NotConverged as failure:
                 self._made = False
                 step *= SHORTER
                 if step < SMALLEST * length:
                     raise SolveError(
-                        f"The path was lost at load factor {here.at.factor:.6g}: no equilibrium "
-                        "was found beyond.",
-                        "no equilibrium",
+                        f"The path ends at load factor {here.at.factor:.6g}: no equilibrium was "
+                        f"found beyond ({failure}).",
+                        failure.fault,
                     ) from None
                 continue
             yield new

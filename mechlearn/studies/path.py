@@ -227,7 +227,7 @@ def _points(
             if control == "arc":
                 here = follower.begin(here.at, increasing=to > here.at.factor)
                 length = first / steps / abs(start.rate.factor)
-                points += follower.follow(here, to, length, branch)
+                points += follower.follow(here, to, length, branch, max(1000, 100 * steps))
                 continue
             count = max(1, round(steps * abs(to - here.at.factor) / first))
             for factor in np.linspace(here.at.factor, to, count + 1)[1:]:
