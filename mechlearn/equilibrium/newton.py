@@ -28,6 +28,8 @@ from mechlearn.tasks.problem import Problem
 BEFORE, MEASURED = "free before", "measured/"
 #: What may be left in states, relative to how strongly they are nudged.
 LEFT = 3e-8
+#: Largest move of a source along a curve in a clamped state, in bond lengths.
+BESIDE = 0.1
 #: Stiffness, the unit of forces, is measured anew where a parameter changes by such a factor.
 OTHER = 10.0
 
@@ -190,6 +192,36 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
             if name.startswith(MEASURED)
         }
         self.go_back(_Kept(self.model.memory(), stiffness, measured, floppy, warm))
+
+    @override
+    def _clamped(self, sign: float, moved: NDArray, missed: NDArray) -> Conditions:
+        """As of any equilibrium; along a curve, sources move to where they take the wanted force.
+
+        Under that force there may be no stable state, or another one. They move by the force over
+        the stiffness that they meet, in the sense of a positive one, and not far.
+        """
+        p = self.problem
+        if sign > 0 or not p.after.any():
+            return super()._clamped(sign, moved, missed)
+        assert self._free is not None
+        there, stiffness = p.held[:, p.targets] & p.active & p.through, np.ones(moved.shape)
+        for k, port in enumerate(p.targets):
+            unit = np.zeros(p.held.shape)
+            unit[:, port] = 1.0
+            rate = self._rate(self._free, Conditions(self._constraints, unit))
+            stiffness[:, k] = np.where(there[:, k], np.abs(rate.forces[:, port]), 1.0)
+        farthest = BESIDE * self._balance.length / self._balance.port_arm[p.targets]
+        with np.errstate(divide="ignore"):
+            change = (moved - self._free_outputs) / stiffness
+        change = np.clip(change, -farthest, farthest)
+        conditions = Conditions(self._constraints, self._sources.values + p.at_ports(change, there))
+        conditions.loads = p.at_ports(self._reached(moved), there)
+        return conditions
+
+    @property
+    @override
+    def released_floats(self) -> bool:
+        return super().released_floats and not self._all.after.any()
 
     @override
     def _settle(self, conditions: Conditions, key: str) -> "NewtonState":

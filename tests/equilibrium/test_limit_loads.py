@@ -141,7 +141,11 @@ def test_linear_springs_have_no_peak():
         ml.System(TOGGLE, task(), "spring", check=False).outputs  # noqa: B018
 
 
-def test_a_curve_is_read_and_learned_point_by_point_past_its_peak(tmp_path):
+@pytest.mark.parametrize(
+    "rule",
+    [ml.EquilibriumPropagation(variant="centred"), ml.CoupledLearning(eta=0.1), "gradient_descent"],
+)
+def test_a_curve_is_read_and_learned_point_by_point_past_its_peak(tmp_path, rule):
     u = np.linspace(0.25, 6.0, 24)
     wanted = np.column_stack([u, force(u, 11.5, 7.9)])
     (tmp_path / "curve.csv").write_text(
@@ -156,7 +160,7 @@ def test_a_curve_is_read_and_learned_point_by_point_past_its_peak(tmp_path):
     at = ml.System(TOGGLE, curve, MODEL, stiffness=9.0, angle_stiffness=7.5)
     np.testing.assert_allclose(at.outputs[:, 0], force(u, 9.0, 7.5), atol=1e-9)
     run = ml.train(
-        TOGGLE, curve, energy=MODEL, rule=ml.EquilibriumPropagation(variant="centred"), steps=60,
+        TOGGLE, curve, energy=MODEL, rule=rule, steps=60,
         learn={"stiffness": ml.Learn(initial=9.0, bounds=(1, 100)),
                "angle_stiffness": ml.Learn(initial=7.5, bounds=(1, 100))},
         tolerance=1e-2,
@@ -164,3 +168,40 @@ def test_a_curve_is_read_and_learned_point_by_point_past_its_peak(tmp_path):
     assert run.converged
     with pytest.raises(ml.InputError, match="the points of a curve are the examples"):
         ml.Task(**given, targets=[ml.Target(source="push", curve=wanted)], examples=[{}, {}])
+
+
+def released(u, **wanted):
+    """Push by ``u``, let go, and read where the apex stays."""
+    return ml.Task(
+        supports=[ml.Support(nodes=[0, 2])],
+        sources=[ml.Source(name="push", nodes=1, components=["y"], displacement=[u])],
+        targets=[ml.Target(name="stays", nodes=1, components=["y"], displacement=[5.0])],
+        examples=[
+            {"push": [u], "stays": "free"},
+            {"push": "free", "after": "previous", "stays": [5.0]},
+        ],
+    )
+
+
+def test_what_is_let_go_beyond_its_snap_stays_in_the_second_state():
+    given = {"stiffness": 9.0, "angle_stiffness": 4.0}
+    second = brentq(lambda u: force(u, 9.0, 4.0), limits(9.0, 4.0)[1][0], 9.0)
+    at = ml.System(TOGGLE, released(6.5), MODEL, **given)
+    np.testing.assert_allclose(at.outputs[1, 0], second, rtol=1e-9)
+    back = ml.System(TOGGLE, released(2.5), MODEL, **given)
+    np.testing.assert_allclose(back.outputs[1, 0], 0.0, atol=1e-9)
+    h = 1e-4
+    up, down = (brentq(force, 4.0, 9.0, args=(9.0, kh), xtol=1e-14) for kh in (4.0 + h, 4.0 - h))
+    exact = at.jacobian("angle_stiffness")[1, 0, 0]
+    np.testing.assert_allclose(exact, (up - down) / (2 * h), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [ml.CoupledLearning(eta=0.1), "equilibrium_propagation"])
+def test_the_state_after_a_snap_is_learned(rule):
+    run = ml.train(
+        TOGGLE, released(6.5), energy=MODEL, rule=rule, steps=200, tolerance=1e-4, rate=0.02,
+        material={"stiffness": 9.0},
+        learn={"angle_stiffness": ml.Learn(initial=4.0, bounds=(1, 5))},
+    )  # fmt: skip
+    assert run.converged
+    np.testing.assert_allclose(force(5.0, 9.0, run.learned["angle_stiffness"][0]), 0, atol=1e-2)
