@@ -137,10 +137,13 @@ def tangent(system: System, example: int = 0) -> Tangent:
         bend = ports.curvature(ports.read(state).vectors, forces)
         stiffness = sparse.csr_array(stiffness - ports.rows.T @ sparse.csr_array(bend) @ ports.rows)
     c = model.width
+    if model.internal:  # which follow the nodes
+        size = c * network.n_nodes
     # All points as nodes, where the state has them: the network turns about where it is now.
     points = model.points + model.to_points(state)[:, : network.dim] * (not energy.linear)
-    user = model.to_points(np.arange(size, dtype=float)).reshape(-1).astype(np.int64)
-    number = np.arange(size)
+    points = points[: size // c]
+    user = model.to_points(np.arange(len(state), dtype=float)).reshape(-1).astype(np.int64)
+    number, user = np.arange(size), user[:size]
     is_free = ~np.isin(number, problem.supported)
     order, free = user[is_free], number[is_free]
     stiffness = stiffness[order][:, order]
@@ -149,13 +152,20 @@ def tangent(system: System, example: int = 0) -> Tangent:
     mean = network.lengths.mean()
     arm = np.where(np.arange(size) % c >= model.places, 1 / mean, 1.0)
     motions = energy.kinematics.free_motions(points / mean, network.periodic)
-    k = len(energy.strains)
-    which = (k * cells[:, None] + np.arange(k)).ravel()
-    strains = model.tangent_operator()[which][:, order]
+    k, n = len(energy.strains), len(energy.strains) - model.internal
+    which = (k * cells[:, None] + np.arange(n)).ravel()
+    strains = sparse.csr_array(model.tangent_operator()[which][:, order])
+    moduli = model.tangent_moduli()[cells]
+    if model.internal:
+        across = moduli[:, :n, n:]
+        yielding = across @ np.linalg.solve(moduli[:, n:, n:], across.transpose(0, 2, 1))
+        each = sparse.bsr_array((yielding, np.arange(len(cells)), np.arange(len(cells) + 1)))
+        stiffness = stiffness - strains.T @ each @ strains
+        moduli = moduli[:, :n, :n] - yielding
     return Tangent(
         stiffness=sparse.csr_array((stiffness + stiffness.T) / 2),
-        strains=sparse.csr_array(strains),
-        moduli=model.tangent_moduli()[cells],
+        strains=strains,
+        moduli=moduli,
         free=free,
         arm=arm[free],
         motions=_motions(stiffness, motions, arm, free),

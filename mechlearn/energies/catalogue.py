@@ -1,4 +1,4 @@
-"""Laws of bonds at any displacement: cubic, cables, contacts, piecewise, bistable, Morse.
+"""Laws of bonds at any displacement: cubic, cables, contacts, piecewise, bistable, Morse, Bezier.
 
 Each is an energy of ``x``, the length less the rest length, in one expression; all constants learn.
 ``[energy] model = "law"`` with ``law = "cubic"`` is the same as ``model = "cubic_law"``.
@@ -6,6 +6,7 @@ Each is an energy of ``x``, the length less the rest length, in one expression; 
 
 from typing import Any
 
+from mechlearn.energies.bezier import Bezier
 from mechlearn.energies.laws import energy
 from mechlearn.energies.parameters import REST_LENGTH, Parameter
 from mechlearn.energies.spring import FiniteSpring
@@ -106,7 +107,7 @@ def morse(
 
 #: End of the names of laws as models, after those that ``law`` takes.
 LAW = "_law"
-Cubic, Cable, Contact, Piecewise, Bistable, Morse = LAWS = tuple(
+Cubic, Cable, Contact, Piecewise, Bistable, Morse = OF_LENGTH = tuple(
     energy(law, of=FiniteSpring, name=f"{law.__name__}{LAW}", plural=plural)
     for law, plural in (
         (cubic, "springs with a cubic law"),
@@ -117,3 +118,5 @@ Cubic, Cable, Contact, Piecewise, Bistable, Morse = LAWS = tuple(
         (morse, "Morse bonds"),
     )
 )
+#: All laws.
+LAWS = (*OF_LENGTH, Bezier)

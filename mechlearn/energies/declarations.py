@@ -29,6 +29,8 @@ DRAWS, STRAINS = 32, 6
 @cache
 def is_linear(energy: BondEnergy) -> bool:
     """True if strains are linear in the state and the energy quadratic in them, by their form."""
+    if energy.internal:
+        return False  # Newton's method finds them
     dim = energy.dimension or 2
     state = _state(energy, dim)
     straight = all(strain.degree(*state) <= 1 for strain in _strains(energy, dim))
@@ -37,7 +39,12 @@ def is_linear(energy: BondEnergy) -> bool:
 
 @cache
 def removal(energy: BondEnergy) -> tuple[str, ...]:
-    """The fewest parameters without which the energy vanishes at any strain."""
+    """The fewest parameters without which the energy vanishes at any strain.
+
+    None with internal unknowns, which nothing would hold then.
+    """
+    if energy.internal:
+        return ()
     names = [p.name for p in energy.bond_parameters]
     gone: list[str] = []
     for name in sorted(names, key=energy.stiffness_parameter.__ne__):

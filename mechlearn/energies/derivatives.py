@@ -132,7 +132,10 @@ class Pointwise:
 def strains_of(
     energy: "BondEnergy", length: Any, motion: Sequence[Sequence[Any]]
 ) -> tuple[Any, ...]:
-    """Strains in UFL of a bond of some length, from (jump, turn, rotation) as in :func:`along`."""
+    """Strains in UFL of a bond of some length, from (jump, turn, rotation) as in :func:`along`.
+
+    Internal unknowns are zero.
+    """
     from mechlearn.energies.kinematics import Bond
 
     def packed(values: Sequence[Any]) -> Any:
@@ -141,9 +144,9 @@ def strains_of(
     jump, turn, rotation = map(packed, motion)
     axes = [packed([float(x) for x in row]) for row in np.eye(max(2, len(motion[0])))]
     normals = tuple(axes[1:])
-    bond = Bond(length * axes[0], axes[0], normals, length, jump, turn, rotation, ufl.dot)
-    made = energy.strain(bond)
-    return made if isinstance(made, tuple) else (made,)
+    internal = (ufl.as_ufl(0.0),) * len(energy.internal)
+    bond = Bond(length * axes[0], axes[0], normals, length, jump, turn, rotation, ufl.dot, internal)
+    return energy.strains_of(bond)
 
 
 def along(

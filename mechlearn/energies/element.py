@@ -9,6 +9,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, override
 
@@ -139,6 +140,14 @@ class Element(metaclass=ElementType):
         """Warnings about the element at given values of its parameters."""
         return []
 
+    def completed(self, values: Mapping[str, Any]) -> dict[str, NDArray]:
+        """Values of parameters that follow from those of others."""
+        return {}
+
+    def refusal(self, values: Mapping[str, Any]) -> str:
+        """Sentence on values of the parameters that no such element has; empty for others."""
+        return ""
+
     @abstractmethod
     def model(
         self, network: "Network", problem: "Problem", parameters: Mapping[str, Any], comm: Any
@@ -186,8 +195,11 @@ class Element(metaclass=ElementType):
 class BondEnergy(Element):
     """Energy of one bond as a UFL expression."""
 
-    #: Names of the strains, as :meth:`energy` takes them. The first is the change of length.
+    #: Names of the strains, as :meth:`energy` takes them. The first is the change of length; the
+    #: last ones are the ``internal`` unknowns, if there are any.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
+    #: Names of unknowns of the bond itself, 0 at rest, for which the energy is stationary.
+    internal: ClassVar[tuple[str, ...]] = ()
     #: Into how many elements a bond is divided; linear ones are not.
     segments: int = 1
 
@@ -214,7 +226,15 @@ class BondEnergy(Element):
 
     @abstractmethod
     def strain(self, bond: Bond) -> Any:
-        """Strain of a ``bond`` as a scalar UFL expression, or a tuple of those in ``strains``."""
+        """Strain of a ``bond`` as a scalar UFL expression, or a tuple of those in ``strains``.
+
+        Internal unknowns are left out.
+        """
+
+    def strains_of(self, bond: Bond) -> tuple[Any, ...]:
+        """All ``strains`` of a ``bond``, internal unknowns included."""
+        made = self.strain(bond)
+        return (*(made if isinstance(made, tuple) else (made,)), *bond.internal)
 
     @abstractmethod
     def energy(self, *args: Any, **kwargs: Any) -> Any:
@@ -261,6 +281,12 @@ class BondEnergy(Element):
 
     @override
     def axial_stiffness(self, values):
+        if self.internal:  # which follow the change of length
+            names = (self.strains[0], *self.internal)
+            moduli = np.empty((*np.shape(values["length"]), len(names), len(names)))
+            for (j, one), (k, two) in product(enumerate(names), repeat=2):
+                moduli[..., j, k] = self._unstrained(values, one, two)
+            return 1 / np.linalg.inv(moduli)[..., 0, 0]
         dim, parts = self.dimension or 2, self.segments
         turns = [0.0] * self.kinematics.rotations(dim)
         jump = np.eye(len(self.kinematics.components(dim)) - len(turns))[0].tolist()

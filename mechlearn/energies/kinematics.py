@@ -27,7 +27,7 @@ class Bond:
     of ``direction``; two in 3D, right-handed after it). ``jump`` is the displacement, or the
     potential, at the second node minus that at the first. Where nodes turn, ``turn`` is the same
     of their rotation, and ``rotation`` its mean over the bond: numbers in 2D, vectors in 3D.
-    ``dot`` is the inner product of two vectors.
+    ``dot`` is the inner product of two vectors. ``internal`` are the bond's internal unknowns.
     """
 
     vector: Any
@@ -38,6 +38,7 @@ class Bond:
     turn: Any
     rotation: Any
     dot: Callable[[Any, Any], Any]
+    internal: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

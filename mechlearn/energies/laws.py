@@ -1,7 +1,7 @@
 """Laws of one expression, and sums of elements."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, override
 
@@ -19,6 +19,7 @@ def energy(
     of: type[BondEnergy] | str = "finite_spring",
     name: str | None = None,
     plural: str | None = None,
+    internal: str | Sequence[str] = (),
 ) -> Any:
     """Element of a law that is one expression.
 
@@ -40,6 +41,10 @@ def energy(
         The name in task files; that of a function by ``def``, or after ``of``, if left out.
     plural : str, optional
         Several of them in words; from the name if left out.
+    internal : str or sequence of str
+        Arguments, after the strains, that are unknowns of the bond itself, for which its energy is
+        stationary: ``ml.energy(lambda e, h, k=1.0: k * (e - h)**2 / 2 + W(h), internal="h")`` is a
+        spring in series with what has the energy ``W``. They are 0 at rest.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def energy(
         For other arguments, and expressions that are not in UFL.
     """
     if function is None:
-        return lambda law: energy(law, of=of, name=name, plural=plural)
+        return lambda law: energy(law, of=of, name=name, plural=plural, internal=internal)
     base = _strained(of)
     label = function.__name__ if callable(function) and hasattr(function, "__name__") else "law"
     given = name or (label if label.isidentifier() else f"{base.name}_law")
@@ -60,14 +65,21 @@ def energy(
     except (TypeError, ValueError) as error:
         raise InputError(f"energy: {function!r} must be a function: {failure(error)}.") from None
     free = [a.name for a in arguments if a.default is a.empty]
-    n = len(base.strains)
+    internal = (internal,) if isinstance(internal, str) else tuple(internal)
+    known = (*base.strains, *internal)
+    n = len(known)
     sized = free[n:] == ["length"]
+    if tuple(free[n - len(internal) : n]) != internal:
+        raise InputError(
+            f"energy: internal = {internal!r} must be arguments of {given} without a default, "
+            f"after the {listed(base.strains)} of {base.plural}."
+        )
     if len(free) != n + sized or any(
         a.kind in (a.VAR_POSITIONAL, a.VAR_KEYWORD) for a in arguments
     ):
         raise InputError(
             f"energy: {given} takes {listed(free)} without a default; that must be the "
-            f"{listed(base.strains)} of {base.plural}, then length if it needs that. "
+            f"{listed(known)} of {base.plural}, then length if it needs that. "
             "Constants have a default, as in k=1.0."
         )
     constants = tuple(_constant(a.name, a.default) for a in arguments if a.default is not a.empty)
@@ -75,13 +87,15 @@ def energy(
         raise InputError(f"energy: {given} has no constants, arguments with a default, to learn.")
 
     def expression(self: BondEnergy, **values: Any) -> Any:
-        strains = [values.pop(strain) for strain in base.strains]
+        strains = [values.pop(strain) for strain in known]
         length = values.pop("length")
         return function(*strains, *[length] * sized, **values)
 
     members = {
         "name": given,
         "parameters": constants,
+        "strains": known,
+        "internal": (*base.internal, *internal),
         "energy": expression,
         "section": Element.section,  # that of the other's parameters
         "__doc__": inspect.getdoc(function) or f"{given}: a law of {base.plural}.",
@@ -161,6 +175,11 @@ class Sum(BondEnergy):
                 parameters[name] = parameter
         others = tuple(each for each in self.elements if isinstance(each, TupleEnergy))
         strains = dict.fromkeys(name for names in self._names for name in names)
+        internal = tuple(
+            name
+            for part, names in zip(parts, self._names, strict=True)
+            for name in names[len(names) - len(part.internal) :]
+        )
         vars(self).update(
             name=self._label,
             plural=" with ".join(
@@ -172,7 +191,8 @@ class Sum(BondEnergy):
             stiffness_parameter=first.stiffness_parameter,
             dimension=next((p.dimension for p in self.elements if p.dimension), None),
             rigid_joints=any(p.rigid_joints for p in parts),
-            strains=tuple(strains),
+            strains=(*(name for name in strains if name not in internal), *internal),
+            internal=internal,
             segments=first.segments,
         )
 
@@ -194,14 +214,16 @@ class Sum(BondEnergy):
         """Names of the strains of every part in the sum."""
         names: list[tuple[str, ...]] = []
         for k, part in enumerate(self._bonds):
+            n = len(part.strains) - len(part.internal)
             same = (
-                own
+                own[:n]
                 for other, own in zip(self._bonds[:k], names, strict=True)
                 if type(other).strain is type(part).strain and other.settings == part.settings
             )
             taken = {name for own in names for name in own}
             suffix = f"_{k + 1}" if taken.intersection(part.strains) else ""
-            names.append(next(same, tuple(name + suffix for name in part.strains)))
+            fresh = tuple(name + suffix for name in part.strains)
+            names.append(next(same, fresh[:n]) + fresh[n:])
         return names
 
     @property
@@ -219,7 +241,7 @@ class Sum(BondEnergy):
         for part, names in zip(self._bonds, self._names, strict=True):
             strains = part.strain(bond)
             strains = strains if isinstance(strains, tuple) else (strains,)
-            made |= dict(zip(names, strains, strict=True))
+            made |= dict(zip(names, strains, strict=False))
         return tuple(made.values())
 
     @override
@@ -254,6 +276,14 @@ class Sum(BondEnergy):
     @override
     def cautions(self, network, values):
         return [text for part in self.elements for text in part.cautions(network, values)]
+
+    @override
+    def completed(self, values):
+        return {n: v for part in self.elements for n, v in part.completed(values).items()}
+
+    @override
+    def refusal(self, values):
+        return next(filter(None, (part.refusal(values) for part in self.elements)), "")
 
     @override
     def setting_names(self) -> list[str]:

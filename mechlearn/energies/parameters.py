@@ -61,9 +61,10 @@ class Parameter:
         """One of its elements in words."""
         return self.elements.removesuffix("s")
 
-    def values(self, network: "Network") -> NDArray[np.float64]:
-        """Its defaults for the elements of a ``network``, one each."""
-        return np.broadcast_to(self.default(network), network.count(self.table)).astype(float)
+    def values(self, network: "Network", given: Any = None) -> NDArray[np.float64]:
+        """Values, the defaults unless ``given``, for the elements of a ``network``, one each."""
+        each = self.default(network) if given is None else given
+        return np.broadcast_to(each, network.count(self.table)).astype(float)
 
     def __post_init__(self) -> None:
         where, value = f"parameter {self.name!r}", self.default

@@ -20,6 +20,7 @@ from mechlearn.equilibrium.corrector import Load, Move, PathPoint
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
 from mechlearn.equilibrium.path import Follower
 from mechlearn.equilibrium.states import EquilibriumState, Rate
+from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.tasks.problem import Problem
 
@@ -88,6 +89,10 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
     @override
     def update(self, **parameters: ArrayLike) -> None:
         carried = self.model.set(**parameters)
+        if self.model.energy.internal:
+            known = {p.name: self.model.get(p.name) for p in self.model.energy.parameters}
+            if refusal := self.model.energy.refusal(known):
+                raise SolveError(f"A learning step was too large: {refusal}", "no equilibrium")
         if carried is not None:
             before = self._warm
             self._attach()

@@ -47,6 +47,7 @@ class BondForms:
         # A model is its own mesh, and would not be freed at once if its forms kept it.
         self._domain, self._space, self._bond_of_cell = mesh.mesh, mesh.space, mesh.bond_of_cell
         self._dim, self._places, self._turning = mesh.network.dim, mesh.places, mesh.turning
+        self._internal = range(mesh.internal)
         self._element, self.cell = energy, mesh.cell
         self._spaces: dict[tuple[int, ...], fem.FunctionSpace] = {}
         net, several = mesh.network, len(energy.strains)
@@ -107,11 +108,13 @@ class BondForms:
         """Strains of a nodal motion, and of a cell strain."""
         # On intervals of length 1 the slope is the difference along the bond, wherever that is.
         jump, turn, rotation = w.dx(0), None, None
+        # Of quadratic functions, too, whose values in the middle are the internal unknowns.
+        ends = w + jump.dx(0) / 8 if self._internal else w
         if self._turning:
-            (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, w))
+            (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, ends))
         if of_cell is not None:
             jump = jump + ufl.dot(_tensor(of_cell, self._dim), self._vector)
-        made = self._element.strain(
+        return self._element.strains_of(
             Bond(
                 self._vector,
                 self._direction,
@@ -121,9 +124,9 @@ class BondForms:
                 turn,
                 rotation,
                 ufl.dot,
+                tuple(w[c] if w.ufl_shape else w for c in self._internal),
             )
         )
-        return made if isinstance(made, tuple) else (made,)
 
     # -- derivatives ---------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from mechlearn.energies.kinematics import Kinematics
+from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
 from mechlearn.fenics import MPI, basix_ufl, dolfinx, fem, mesh, ufl
 from mechlearn.linalg.solver import BorderedMatrix
@@ -25,7 +26,8 @@ class BondMesh:
     """Line cells of bonds, equally divided, the function space of states, and maps to and from it.
 
     *Points* are the network's nodes, then those inside bonds, bond by bond. A rank owns some points
-    and the cells of the bonds that start at its nodes.
+    and the cells of the bonds that start at its nodes. Internal unknowns of a bond are the state of
+    a point in its middle, on quadratic cells.
 
     Parameters
     ----------
@@ -43,6 +45,13 @@ class BondMesh:
         freedom of the first rank.
     tables : sequence of str
         Of node tuples whose elements there are.
+    internal : int
+        Internal unknowns of a bond, which has one cell then; as many as components at most.
+
+    Raises
+    ------
+    InputError
+        For more of them.
 
     Attributes
     ----------
@@ -55,7 +64,8 @@ class BondMesh:
     cell : int
         How many components the cell's strain has as part of the state; 0 where the cell is rigid.
     cells, points : (cells, 2) integer and (points, d) arrays
-        The two points of every cell, bond by bond, and where they are at rest; whole on every rank.
+        The points of every cell, bond by bond, its ends first, and where they are at rest; whole on
+        every rank.
     mesh : dolfinx.mesh.Mesh
         A row of intervals of length 1, which say nothing of where the bonds are.
     space : dolfinx.fem.FunctionSpace
@@ -69,7 +79,8 @@ class BondMesh:
     dof_of_local : (owned dofs,) integer array
         Degrees of freedom ``width * point + component``.
     local_free, local_turns : (owned dofs,) bool arrays
-        Which degrees of freedom no support holds, and which are rotations, or strains of the cell.
+        Which degrees of freedom no support holds, and which are rotations, strains of the cell or
+        internal unknowns.
     """
 
     def __init__(
@@ -81,27 +92,42 @@ class BondMesh:
         comm: MPI.Comm,
         cell: bool,
         tables: Sequence[str] = (),
+        internal: int = 0,
     ) -> None:
         self.network, self.segments, self.comm = network, segments, comm
+        self.internal = internal
         self.cell = len(cell_components(network.dim)) if cell else 0
         self.width = len(kinematics.components(network.dim))
         self.places = self.width - kinematics.rotations(network.dim)
         self.turning = self.places < self.width
-        self.cells, self.points = _divided(network, segments)
+        if internal > self.width or (internal and segments > 1):
+            raise InputError(
+                f"energy: its bonds have {internal} internal unknowns and {segments} segments; "
+                f"there may be {self.width} unknowns, in bonds of one segment."
+            )
+        self.cells, self.points = _divided(network, segments + (internal > 0))
+        if internal:
+            self.cells = self.cells.reshape(-1, 4)[:, [0, 3, 1]]
         place, owner = _spread(network, comm.size)
         bonds = np.flatnonzero(owner[network.edges[:, 0]] == comm.rank)
         # Neighbours in memory are neighbours in the network.
         bonds = bonds[np.argsort(place[network.edges[bonds, 0]], kind="stable")]
         self._make_mesh((segments * bonds[:, None] + np.arange(segments)).ravel())
-        inner = np.repeat(owner[network.edges[:, 0]], segments - 1)
+        inner = np.repeat(owner[network.edges[:, 0]], segments - 1 + (internal > 0))
         self._tuples = {
             name: np.flatnonzero(owner[network.tuples[name][:, 0]] == comm.rank) for name in tables
         }
         self._make_space(np.r_[place, network.n_nodes + np.arange(len(inner))], np.r_[owner, inner])
-        self.held = np.unique(np.fromiter(held, dtype=np.int64))
+        middles = np.arange(network.n_nodes, len(self.points)) if internal else np.arange(0)
+        unused = self.width * middles[:, None] + np.arange(internal, self.width)
+        self.held = np.unique(np.r_[np.fromiter(held, dtype=np.int64), unused.ravel()])
         of_cell = np.ones(self.cell if comm.rank == 0 else 0, dtype=bool)
         self.local_free: NDArray[np.bool_] = np.r_[~np.isin(self.dof_of_local, self.held), of_cell]
-        self.local_turns = np.r_[self.dof_of_local % self.width >= self.places, of_cell]
+        point, component = np.divmod(self.dof_of_local, self.width)
+        self.local_turns = np.r_[
+            np.where(np.isin(point, middles), component < internal, component >= self.places),
+            of_cell,
+        ]
         self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
 
     def _make_mesh(self, mine: NDArray[np.int64]) -> None:
@@ -140,7 +166,7 @@ class BondMesh:
         self._block_of_node[points] = np.arange(len(points))
         of_cells = self._block_of_node[self.cells[self._number]].astype(np.int32)
         shape = (d,) if d > 1 else ()
-        element = basix_ufl.element("Lagrange", "interval", 1, shape=shape)
+        element = basix_ufl.element("Lagrange", "interval", 2 if self.internal else 1, shape=shape)
         plain = fem.functionspace(self.mesh, element)
         joints = dolfinx.cpp.fem.DofMap(
             plain.dofmap.dof_layout, blocks, d, dolfinx.graph.adjacencylist(of_cells)._cpp_object, d

@@ -46,7 +46,7 @@ class Model(BondMesh, BaseModel):
     Raises
     ------
     InputError
-        For an energy of another dimension.
+        For an energy of another dimension, or with too many internal unknowns.
 
     Attributes
     ----------
@@ -67,7 +67,8 @@ class Model(BondMesh, BaseModel):
     ) -> None:
         self.energy = energy = energy.in_dimension(network.dim)
         tables = list(dict.fromkeys(kind.table for kind in energy.tuples))
-        super().__init__(network, energy.segments, energy.kinematics, held, comm, cell, tables)
+        kind, internal = energy.kinematics, len(energy.internal)
+        super().__init__(network, energy.segments, kind, held, comm, cell, tables, internal)
         self._forms = forms = BondForms(self, energy)
         self._elements = [TupleElements(kind, self) for kind in energy.tuples]
         self.state, self._vector = forms.state, la.vector(self.space.dofmap.index_map, self.width)
@@ -124,6 +125,9 @@ class Model(BondMesh, BaseModel):
             each, of_cells = each if each.ndim else np.full(m, each), self._forms.values[name]
             # Every number is in range; other modes than "clip" make a copy first.
             each.take(self.bond_of_cell, out=of_cells, mode="clip")
+        for name, each in self.energy.completed(self._forms.values).items():
+            self._forms.values[name][:] = each
+            given[name] = each
         self._changed.update(given)
         self._packed.renew()
         return None
@@ -133,7 +137,9 @@ class Model(BondMesh, BaseModel):
         # The sparse part of a matrix with a border is definite where the whole is.
         turns = self.local_turns[: self.n_owned]
         arm = (
-            np.where(turns, self.network.lengths.mean(), 1.0) if self.width > self.places else None
+            np.where(turns, self.network.lengths.mean(), 1.0)
+            if self.turning or self.internal
+            else None
         )
         direct = DirectSolver(self.matrix, definite=definite, free=self.local_free, arm=arm)
         return BorderedSolver(direct, self._border, definite=definite) if self.cell else direct

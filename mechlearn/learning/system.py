@@ -112,6 +112,8 @@ class System:
                 raise InputError(f"A {energy.name} cannot be cut: no parameter makes it vanish.")
             values = self.parameters
             self._given |= {n: np.where(self._whole, values[n], 0.0) for n in energy.removal}
+        if refusal := energy.refusal(self.parameters):
+            raise InputError(f"energy: {refusal}")
         self.rigidity = self._count() if check else None
         self.factor = 1.0
         self._free: EquilibriumState | None = None
@@ -123,13 +125,9 @@ class System:
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters by name, (m,) each, in bond order."""
-        network, given = self.network, self._given
-        return {
-            p.name: np.broadcast_to(given[p.name], network.count(p.table)).astype(float)
-            if p.name in given
-            else p.values(network)
-            for p in self.energy.parameters
-        }
+        given, known = self._given, self.energy.parameters
+        values = {p.name: p.values(self.network, given.get(p.name)) for p in known}
+        return values | self.energy.completed(values)
 
     def set(self, **parameters: ArrayLike) -> Self:
         """Change ``parameters``, by name, those left out staying as they are; returns itself.
