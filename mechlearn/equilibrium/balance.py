@@ -215,14 +215,44 @@ class Balance:
             self.counts.shifts += 1
         raise NotConverged("no direction leads downhill")
 
-    def linearised(self, state: Residual) -> KKTSystem:
-        """KKT system of any state, critical ones too; raises SolveError if ``K`` is singular."""
-        return self.condense(self._factorise(state, None, 0.0)[0], state, critical=True)
+    def linearised(self, state: Residual, acting: NDArray[np.bool_]) -> KKTSystem:
+        """KKT system of any state, critical ones too.
+
+        Parameters
+        ----------
+        state : Residual
+        acting : (ports,) bool array
+            Ports that may bear forces.
+
+        Raises
+        ------
+        SolveError
+            Where ``K`` is singular.
+        """
+        rows = self.ports.rows_of(acting)
+        tangent = self._factorised(state, None, 0.0, self._columns[:, rows], rows)[0]
+        return self.condense(tangent, state, rows, critical=True)
 
     def _factorise(
         self, state: Residual, expected: NDArray | None, shift: float
     ) -> tuple[Tangent, NDArray]:
         """Factorise the stiffness; also returns displacements by the unbalanced forces."""
+        columns = np.column_stack([self._columns, -state.force])
+        tangent, (du,) = self._factorised(state, expected, shift, columns)
+        return tangent, du
+
+    def _factorised(
+        self,
+        state: Residual,
+        expected: NDArray | None,
+        shift: float,
+        columns: NDArray,
+        rows: NDArray | slice = slice(None),
+    ) -> tuple[Tangent, NDArray]:
+        """Tangent for the first of some ``columns``, which are raw ``rows``.
+
+        Also returns solutions for the others, (others, dofs).
+        """
         mine = self._last = self._mine
         mine.tangent = None
         if mine.solver is None:
@@ -233,18 +263,29 @@ class Balance:
         if shift:
             self.model.shift(matrix, shift * self.arm**2)
         mine.solver.factor()
-        solution = mine.solver.solve(np.column_stack([self._columns, -state.force]))
-        X, raw, inertia = solution[:, :-1], self.ports.raw, mine.solver.inertia()
+        solution = mine.solver.solve(columns)
+        count = self._columns[:1, rows].shape[1]
+        X, inertia = solution[:, :count], mine.solver.inertia()
+
+        def raw(local: NDArray) -> NDArray[np.float64]:
+            return self.ports.raw(local)[rows]
+
         A = raw(X)
         tangent = Tangent(mine.solver, state.u, X, (A + A.T) / 2, ground, inertia, raw)
-        return tangent, solution[:, -1]
+        return tangent, solution[:, count:].T
 
-    def condense(self, tangent: Tangent, state: Residual, critical: bool = False) -> KKTSystem:
-        """KKT system of a tangent under the conditions at a state."""
-        read = state.read
-        curvature = self.ports.curvature(read.vectors, state.forces)
+    def condense(
+        self,
+        tangent: Tangent,
+        state: Residual,
+        rows: NDArray | slice = slice(None),
+        critical: bool = False,
+    ) -> KKTSystem:
+        """KKT system of a tangent, of the same raw ``rows``, under the conditions at a state."""
+        slopes = state.read.slopes[:, rows]
+        curvature = self.ports.curvature(state.read.vectors, state.forces)[rows][:, rows]
         grounded = self.problem.grounded
-        return KKTSystem(tangent, state.imposed, read.slopes, curvature, grounded, critical)
+        return KKTSystem(tangent, state.imposed, slopes, curvature, grounded, critical)
 
     def stable(self, tangent: Tangent, state: Residual) -> KKTSystem | None:
         """KKT system as of :meth:`condense`; None where it is singular, or leads to no minimum."""

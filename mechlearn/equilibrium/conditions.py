@@ -208,6 +208,10 @@ class PortReader:
         """Values of the raw rows of owned degrees of freedom, shape (dofs,) or (dofs, k)."""
         return total(self._comm, self.rows @ local)
 
+    def rows_of(self, ports: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Numbers of the raw rows of some ports, given as a mask."""
+        return np.flatnonzero(ports[self._port])
+
     def read(self, local: NDArray) -> Reading:
         """Readings of a state, from owned degrees of freedom."""
         moves = self.raw(local)

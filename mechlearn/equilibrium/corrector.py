@@ -6,6 +6,7 @@ so that the load may go back. H. B. Keller, in: Applications of Bifurcation Theo
 M. A. Crisfield, Comput. Struct. 13, 55 (1981), https://doi.org/10.1016/0045-7949(81)90108-5.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,10 @@ from mechlearn.errors import SolveError
 TOLERANCE, LAST_MOVE, ITERATIONS = 1e-12, 1e-7, 15
 #: A chord iteration leaves at most that part of the residual; else the stiffness is made anew.
 CHORD = 0.2
+#: A stiffness this near, in bond lengths, is that of a point that need not be exact.
+NEAR = 1e-3
+#: Rate of the load by the arc length at which no limit point is near.
+SAFE = 0.3
 #: Least cosine between the tangents of neighbours.
 STRAIGHT = 0.9
 #: Largest departure of a cubic prediction from the tangent, in steps.
@@ -116,6 +121,8 @@ class Corrector:
     def __init__(self, balance: Balance, load: Load) -> None:
         self.balance, self.load = balance, load
         self._weight = (balance.arm / balance.length) ** 2
+        self._acting = load.imposed.held | (load.imposed.values != 0) | (load.start != 0)
+        self._acting[balance.problem.grounded] = True
         self._held = load.imposed.ports
         # The last system, which is the only one that can be solved with, and its rates by the load.
         self._kkt: KKTSystem
@@ -138,6 +145,7 @@ class Corrector:
         length: float,
         other: PathPoint | None = None,
         across: Move | None = None,
+        exact: bool = True,
     ) -> tuple[PathPoint, int]:
         """The point at an arc length from another, and how many iterations it took.
 
@@ -150,6 +158,9 @@ class Corrector:
             One more point of the path, for a cubic prediction.
         across : Move, optional
             The direction along which the length is measured instead of the tangent.
+        exact : bool
+            Whether tangent and stability are those of the point; else, of one that is as good as
+            there, unless a limit point is near.
 
         Raises
         ------
@@ -159,8 +170,9 @@ class Corrector:
         along = start.rate * np.sign(length) if across is None else across
         across = start.rate if across is None else across
         predicted = self._predicted(start, length, other, across)
+        self._made &= exact
         found, state, count = self._corrected(predicted, across)
-        return self._completed(found, state, along), count
+        return self._completed(found, state, along, exact), count
 
     def near(self, old: PathPoint, shift: Move) -> PathPoint:
         """The point on the plane across the tangent of one of a path with other parameters.
@@ -204,33 +216,40 @@ class Corrector:
     def _corrected(self, predicted: Move, across: Move) -> tuple[Move, Residual, int]:
         """Equilibrium on the plane through a prediction, across a direction; iterations, too."""
         at, last, moved = predicted, np.inf, np.inf
+        self._near = np.inf
         for count in range(ITERATIONS):
             state = self._evaluate(at)
             if state.norm < TOLERANCE and moved < LAST_MOVE:
                 return at, state, count
             if not self._made or state.norm > CHORD * last:
                 self._factorise(at, state, across)
+                self._near = 0.0
             last = state.norm
             rest, by_load = self._to_balance(state.force, state.gap), self._by_load
             off = at - predicted + rest
             change = rest + by_load * (-self._inner(across, off) / self._inner(across, by_load))
             moved = self.balance.largest(change.u * self.balance.arm) / self.balance.length
-            at = at + change
+            at, self._near = at + change, self._near + moved
             if not np.isfinite(moved) or moved > 1e3:
                 break
         raise NotConverged("no equilibrium nearby")
 
-    def _completed(self, at: Move, state: Residual, along: Move) -> PathPoint:
+    def _completed(self, at: Move, state: Residual, along: Move, exact: bool = True) -> PathPoint:
         """Tangent and stability of an equilibrium; NotConverged where cells are inverted."""
         self.balance.model.put_state(at.u)
         if self.balance.model.inverted():
             raise NotConverged("cells turn inside out", "inverted")
-        self._factorise(at, state, along)
-        rate = self._by_load * (1 / np.sqrt(self._inner(self._by_load, self._by_load)))
+        if exact or self._near > NEAR or self._steep() > 1 / SAFE:
+            self._factorise(at, state, along)
+        rate = self._by_load * (1 / self._steep())
         if self._inner(rate, along) < 0:
             rate = rate * -1.0
         at = Move(at.u, state.forces, at.factor)
         return PathPoint(at, rate, state.read.values, state.energy, self._kkt.unstable)
+
+    def _steep(self) -> float:
+        """Arc length per load factor."""
+        return math.sqrt(self._inner(self._by_load, self._by_load))
 
     def _evaluate(self, at: Move) -> Residual:
         imposed = self.load.at(at.factor)
@@ -242,7 +261,7 @@ class Corrector:
         for aside in ASIDE:
             try:
                 state = self._evaluate(at + along * aside) if aside else state
-                self._kkt, self._made = self.balance.linearised(state), True
+                self._kkt, self._made = self.balance.linearised(state, self._acting), True
             except (NotConverged, SolveError):
                 continue
             self._by_load = Move(*self._kkt.rate(self.load.change), 1.0)

@@ -6,15 +6,13 @@ from dataclasses import replace
 from scipy.optimize import brentq
 
 from mechlearn.equilibrium.balance import NotConverged
-from mechlearn.equilibrium.corrector import Corrector, Move, PathPoint
+from mechlearn.equilibrium.corrector import SAFE, Corrector, Move, PathPoint
 from mechlearn.errors import SolveError
 
 #: Factors on the arc step after an easy point and after a failure; its range, in first steps.
 LONGER, SHORTER, SMALLEST, LARGEST = 1.5, 0.4, 1e-8, 2.0
 #: Iterations of an easy point.
 EASY = 6
-#: Rate of the load by the arc length at which no limit point is near.
-SAFE = 0.3
 #: Arc length within which several critical points are one.
 COINCIDENT = 1e-7
 #: Move along the mode by which a branch is looked for, and how many of it away it is taken for
@@ -23,7 +21,15 @@ OFFSET, AWAY, SEARCH = 1e-2, 5.0, 200
 
 
 class Follower(Corrector):
-    """Continuation of an equilibrium along the arc length of its path."""
+    """Continuation of an equilibrium along the arc length of its path.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether tangents of all points are exact, at a second factorisation each.
+    """
+
+    exact = True
 
     def follow(
         self, start: PathPoint, to: float, length: float, branch: bool = False, most: int = 10_000
@@ -52,7 +58,7 @@ class Follower(Corrector):
             if here.at.factor == to:
                 return
             try:
-                new, count = self.step(here, step, before)
+                new, count = self.step(here, step, before, exact=self.exact)
                 self.check_straight(here, new)
                 along, ends = True, (here.at.factor - to) * (new.at.factor - to) <= 0
                 if ends:

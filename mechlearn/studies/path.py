@@ -220,6 +220,7 @@ def _points(
     """Points of a path, and why it ended early."""
     at.load(0.0)
     follower, start = _solver(at).path(at.problem.values, 0.0)
+    follower.exact = False
     points, first = [start], abs(factors[0] or 1.0)
     try:
         for to in factors:
