@@ -48,6 +48,7 @@ from mechlearn.studies.path import path as path
 from mechlearn.studies.sequence import (
     Cut as Cut, sequence as sequence, Stages as Stages, together as together,
 )
+from mechlearn.studies.states import states as states
 from mechlearn.studies.sweep import sweep as sweep
 from mechlearn.studies.verify import verify as verify
 from mechlearn.tasks import data as data

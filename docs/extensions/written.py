@@ -59,6 +59,8 @@ MODULES = {
         "mechlearn.energies.element": ("Element", "BondEnergy"),
         "mechlearn.energies.tuples": ("TupleEnergy",),
         "mechlearn.studies.path": ("EquilibriumPath", "follow"),
+        "mechlearn.studies.landscape": ("States",),
+        "mechlearn.studies.states": ("find",),
         "mechlearn.solids.materials": ("density",),
         "mechlearn.energies.kinematics": (
             "Kinematics", "Displacements", "Frames", "Bodies", "Potentials",

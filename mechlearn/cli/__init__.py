@@ -22,7 +22,7 @@ from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
 from mechlearn.cli.output import fail, show_notes
 from mechlearn.cli.showing import export, render, report, view
-from mechlearn.cli.studies import compare, path, sweep, verify
+from mechlearn.cli.studies import compare, path, states, sweep, verify
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.extensions import load_plugin
 
@@ -58,7 +58,9 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-COMMANDS = (check, train, evaluate, compare, sweep, path, verify, render, export, report, view)
+COMMANDS = (
+    check, train, evaluate, compare, sweep, path, states, verify, render, export, report, view
+)  # fmt: skip
 for command in COMMANDS:
     app.command(with_plugins(command))
 app.register_install_completion_command(help="Complete commands and options in this shell.")

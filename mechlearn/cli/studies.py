@@ -1,4 +1,4 @@
-"""Commands of studies: compare, sweep, path, verify."""
+"""Commands of studies: compare, sweep, path, states, verify."""
 
 import sys
 from pathlib import Path
@@ -172,6 +172,81 @@ def path(
     if found.attrs["ended"]:
         warn(found.attrs["ended"])
     say(f"{text}\nWritten to {output}/")
+
+
+def states(
+    run: Path,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    factor: float | None = None,
+    search: Annotated[
+        list[Literal["path", "deflation", "random"]] | None, Parameter(negative="")
+    ] = None,
+    starts: int = 32,
+    amplitude: float = 1.0,
+    seed: int = 0,
+    barriers: int = 100,
+    protocol: Literal["force", "displacement"] | None = None,
+    source: str | None = None,
+    to: Annotated[list[float] | None, Parameter(negative="")] = None,
+    overwrite: Switch = False,
+) -> None:
+    """Find the stable states of a network, and the barriers between them.
+
+    Writes states.csv (energy, displacement and force of every source, targets, how many random
+    starts found it), summary.json with the barriers and transitions, landscape.png and states.png.
+
+    Parameters
+    ----------
+    run
+        The folder of a run, or a task file (TOML): its network before training.
+    output
+        The folder to write; it must be new or empty.
+    factor
+        On the load under which states are looked for; at rest, with all sources released, if left
+        out.
+    search
+        States that the path of the load passes at rest, Newton's method deflated at known states,
+        or minimisation from random displacements; may be given several times, all if left out.
+    starts
+        Random starts.
+    amplitude
+        Of their displacements: 1 is up to half a mean bond length at every node, and, smoothly,
+        half the extent of the network.
+    seed
+        Of all random numbers.
+    barriers
+        Pairs of neighbouring states, at most, between which saddle points are looked for.
+    protocol
+        Also find which state follows which as the force, or displacement, of a source goes up and
+        down slowly.
+    source
+        Of the path and the protocol; the first if left out.
+    to
+        The values between which it goes, given twice; plus and minus its own if left out.
+    overwrite
+        Write over what is there.
+    """
+    from mechlearn.runs.folder import new_folder
+    from mechlearn.studies.landscape import write
+    from mechlearn.studies.path import system_of
+    from mechlearn.studies.states import WAYS, find
+
+    system, _ = system_of(run)
+    on_first(lambda: new_folder(output, overwrite))
+    with about(run):
+        found = find(
+            system, factor=factor, search=search or WAYS, starts=starts, amplitude=amplitude,
+            seed=seed, barriers=barriers, protocol=protocol, source=source, to=to,
+        )  # fmt: skip
+    on_first(lambda: write(found, system.network, output))
+    for k, row in enumerate(found.rows()):
+        say(f"state {k:<4}" + ", ".join(f"{name} {value:.6g}" for name, value in row.items()))
+    if found.attrs["pairs_left"]:
+        warn(f"{found.attrs['pairs_left']} pairs of neighbours were left out; see --barriers.")
+    numbers = f"{len(found.rows())}; barriers: {len(found.barriers)}"
+    more = f", transitions: {len(found.transitions)}" if protocol else ""
+    say(f"Stable states: {numbers}{more}\nWritten to {output}/")
 
 
 def verify(

@@ -6,6 +6,7 @@ J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 19.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -196,20 +197,27 @@ class Balance:
         self.model.put_state(u)
         return self.model.total_energy()
 
-    def newton_step(self, state: Residual, expected: NDArray | None = None) -> NewtonStep:
+    def newton_step(
+        self,
+        state: Residual,
+        expected: NDArray | None = None,
+        accepts: Callable[[KKTSystem], bool] = lambda kkt: not kkt.unstable,
+    ) -> NewtonStep:
         """Newton step towards a minimum, with an inertia correction where the state is unstable.
 
-        ``expected`` are strains for :meth:`Model.assemble_stiffness`.
+        ``expected`` are strains for :meth:`Model.assemble_stiffness`; ``accepts`` says of a system
+        whether its inertia is that of the point to be reached.
         """
         shift = 0.0
         for _ in range(60):
             try:
                 tangent, du = self._factorise(state, expected, shift)
-                kkt = self.stable(tangent, state)
+                kkt = self.condense(tangent, state)
+                fits = accepts(kkt)
             except SolveError:
-                kkt = None
-            if kkt:
-                self._mine.tangent = None if shift else tangent
+                fits = False
+            if fits:
+                self._mine.tangent = None if shift or kkt.unstable else tangent
                 return NewtonStep(*kkt.step(du, state.gap), shift, kkt)
             shift = 10 * shift if shift else self._first_shift * self.stiffness
             self.counts.shifts += 1

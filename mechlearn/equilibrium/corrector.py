@@ -188,12 +188,18 @@ class Corrector:
         across = shift - old.rate * self._inner(shift, old.rate)
         found, state, _ = self._corrected(old.at + across, old.rate)
         point = self._completed(found, state, old.rate)
-        self.check_straight(old, point)
+        self.check_straight(old, point, chord=False)
         return point
 
-    def check_straight(self, a: PathPoint, b: PathPoint) -> None:
-        """Raise NotConverged where the path turns too much between two points."""
-        if self._inner(a.rate, b.rate) < STRAIGHT:
+    def check_straight(self, a: PathPoint, b: PathPoint, chord: bool = True) -> None:
+        """Raise NotConverged where the path turns too much between two points.
+
+        Beyond a loop there may be a parallel branch: the ``chord`` must go along the path, too.
+        """
+        between = b.at - a.at
+        size = np.sqrt(self._inner(between, between)) if chord else 0.0
+        aside = abs(self._inner(a.rate, between)) < STRAIGHT * size
+        if aside or self._inner(a.rate, b.rate) < STRAIGHT:
             raise NotConverged("the path turns too sharply")
 
     def _predicted(

@@ -38,8 +38,8 @@ LAST_STEP, LAST_STEP_OF_FRAMES = 1e-4, 1e-7
 LAST_CHORD = 1e-3
 #: A residual that is only rounding, and by how much less a step leaves that is worth it.
 ROUNDING, WORTH = 1e-17, 0.3
-#: Newton iterations before the load is stepped instead.
-ITERATIONS = 40
+#: Newton iterations before the load is stepped instead, and the longest step in bond lengths.
+ITERATIONS, STRIDE = 40, 0.5
 #: Newton iterations of frames that may make things worse before they get better, and by how much
 #: (radians) they may turn a node altogether.
 BOLD_ITERATIONS, BOLD_TURN = 40, 1.0
@@ -74,10 +74,16 @@ class Iteration:
         Whether states are to be confirmed even where they are reached from others.
     left : float
         Residual before the last step of a state, which rules may compare with others.
+    iterations : int
+        Steps of a monotone iteration, at most.
+    stride : float
+        The longest of them, in mean bond lengths.
     """
 
-    def __init__(self, balance: Balance) -> None:
-        self.balance = balance
+    def __init__(
+        self, balance: Balance, iterations: int = ITERATIONS, stride: float = STRIDE
+    ) -> None:
+        self.balance, self.iterations, self.stride = balance, iterations, stride
         self.floppy: bool | None = None
         self.verify_stability, self.left = False, TOLERANCE
 
@@ -155,7 +161,7 @@ class Iteration:
         at = self.balance
         state, moved, kkt = self._begin(start, imposed), np.inf, None
         kicks = 0
-        for _ in range(ITERATIONS):
+        for _ in range(self.iterations):
             if self._done(state, moved):
                 return self._found(state, kkt)
             # Without a regular step even what floats is balanced, and what is hardly pushed.
@@ -177,7 +183,7 @@ class Iteration:
             state, moved = self._advance(state, step)
             if not step.shift:
                 state, moved = self._finish(state, kkt, moved)
-        raise NotConverged(f"residual {state.norm:.1e} after {ITERATIONS} iterations")
+        raise NotConverged(f"residual {state.norm:.1e} after {self.iterations} iterations")
 
     def _nearby(self, start: Point, imposed: Imposed) -> Point | None:
         """Stable equilibrium by the factorisation of a nearby state, if there is one.
@@ -267,7 +273,7 @@ class Iteration:
         h = imposed.ports
         du, df = step.du, step.df
         longest = at.largest(du * at.arm)
-        t = min(1.0, 0.5 * at.length / longest) if longest else 1.0
+        t = min(1.0, self.stride * at.length / longest) if longest else 1.0
         weight = 2 * np.abs(f[h] + df).max(initial=0.0)
         for _ in range(25):
             trial_u = state.u + t * du

@@ -13,13 +13,14 @@ from typing import override
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts
+from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts, NotConverged
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.conditions import Conditions
 from mechlearn.equilibrium.corrector import Load, Move, PathPoint
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
+from mechlearn.equilibrium.landscape import Landscape
 from mechlearn.equilibrium.path import Follower
-from mechlearn.equilibrium.states import EquilibriumState, Rate
+from mechlearn.equilibrium.states import EquilibriumState, Rate, Unloaded
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.tasks.problem import Problem
@@ -285,6 +286,11 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
             The whole load, as for :meth:`drive`.
         factor : float
             The part of it that acts now.
+
+        Raises
+        ------
+        SolveError
+            Where the stiffness is singular.
         """
         if self._free is None:
             raise RuntimeError("Call free() before path().")
@@ -294,7 +300,20 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         self._balance.select_example(int(self.examples[0]))
         imposed = Conditions(self._constraints, values).of(0)
         follower, point = Follower(self._balance, Load(imposed, nothing[0])), self._free.points[0]
-        return follower, follower.begin(Move(point.u, point.forces, factor))
+        try:
+            return follower, follower.begin(Move(point.u, point.forces, factor))
+        except NotConverged as failure:
+            raise SolveError(f"The path has no beginning: {failure} there.", "singular") from None
+
+    def landscape(self, released: bool) -> Landscape:
+        """Stationary states under the first example's load, or with its sources released."""
+        if self._free is None:
+            raise RuntimeError("Call free() before landscape().")
+        imposed, start = self._sources.of(0), self._free.points[0]
+        if released:
+            imposed, start = Unloaded.conditions(self.problem).of(0), at_rest(self._balance)
+        self._balance.select_example(UNLOADED if released else int(self.examples[0]))
+        return Landscape(self._balance, imposed, start)
 
     def along(self, points: Sequence[PathPoint]) -> "NewtonState":
         """States of the points of a path, as if of examples."""

@@ -70,7 +70,7 @@ def plot_bonds(
     part = np.where(known, np.abs(values) / size, np.isinf(values) * 0.6)
     width = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * part
     nodes, vectors = projected(network, marked)
-    lines, bond = _segments(network, nodes, vectors)
+    lines, bond = line_segments(network, nodes, vectors)
     colours = LinearSegmentedColormap.from_list("bonds", TWO_SIGNS if signed else ONE_SIGN)
     chosen_colours = (np.isnan(values), NOTHING), (known, None), (np.isinf(values), INFINITE)
     for chosen, colour in chosen_colours:
@@ -115,7 +115,7 @@ def projected(
     return network.nodes @ axes, network.vectors @ axes
 
 
-def _segments(
+def line_segments(
     network: "Network", nodes: NDArray, v: NDArray
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Line segments in the plane and their bonds; periodic bonds are two half segments."""

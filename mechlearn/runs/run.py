@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mechlearn.learning.system import System
     from mechlearn.runs.curve import Curve
+    from mechlearn.studies.landscape import States
     from mechlearn.studies.path import EquilibriumPath
 
 
@@ -260,13 +261,7 @@ class Run:
         ----------
         source : str, optional
             Its name; the first one where left out.
-        **options
-            Those of :func:`mechlearn.runs.curve.curve`: ``samples`` and ``example``.
-
-        Returns
-        -------
-        Curve
-            An :class:`xarray.Dataset` with a method ``plot``.
+        **options : those of :func:`mechlearn.runs.curve.curve`, ``samples`` and ``example``
         """
         from mechlearn.runs.curve import curve
 
@@ -277,17 +272,22 @@ class Run:
 
         Parameters
         ----------
-        **options
-            Of :func:`mechlearn.studies.path.follow`; those of the table ``[path]`` if left out.
-
-        Returns
-        -------
-        EquilibriumPath
-            An :class:`xarray.Dataset` with ``limit_points`` and a method ``plot``.
+        **options : those of :func:`mechlearn.studies.path.follow`, or else of the table ``[path]``
         """
         from mechlearn.studies.path import follow
 
         return follow(self.system(), **self.setup.path.model_dump() | options)
+
+    def states(self, **options: Any) -> "States":
+        """Stable states with what was learned, barriers between them, and transitions.
+
+        Parameters
+        ----------
+        **options : those of :func:`mechlearn.studies.states.find`
+        """
+        from mechlearn.studies.states import find
+
+        return find(self.system(), **options)
 
     def _given(self) -> dict[str, Any]:
         """Values of the parameters that the set-up gives, or that were learned."""
@@ -322,8 +322,7 @@ class Run:
         ----------
         what : str
             Which picture.
-        **options
-            Those of :func:`mechlearn.render.picture`, which says what there is.
+        **options : those of :func:`mechlearn.render.picture`, which says what there is
         """
         from mechlearn.render import picture
 

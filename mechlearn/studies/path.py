@@ -179,22 +179,21 @@ def follow(
         Where there is no equilibrium at rest.
     """
     at = at.copy(example=example)
-    if at.problem.on_path:  # of which the path is not that to them
-        vars(at)["solver"] = NewtonEquilibrium(at.model, at.problem)
-    at.problem, name, factors = _schedule(at, source, to, steps, control)
+    problem, name, factors = schedule(at, source, to, steps, control)
+    at = solved_directly(at, problem)
     points, ended = _points(at, factors, steps, control, branch)
-    return _table(at, points, name, ended)
+    return table(at, points, name, ended)
 
 
 def check(at: System, options: Mapping[str, Any]) -> str:
     """A path in words; raises InputError for ``options`` of :func:`follow` that make no sense."""
     chosen = {k: options[k] for k in ("source", "to", "steps", "control")}
-    _, name, factors = _schedule(at, **chosen)
+    _, name, factors = schedule(at, **chosen)
     ways = ", then ".join(f"{factor:g}" for factor in factors)
     return f"along {name!r}, by {options['control']}, to load factor {ways}"
 
 
-def _schedule(
+def schedule(
     at: System, source: str | None, to: ArrayLike | None, steps: int, control: Control
 ) -> tuple[Problem, str, list[float]]:
     """The problem under a path's control, the name of its source, and load factors to reach."""
@@ -219,7 +218,7 @@ def _points(
 ) -> tuple[list[PathPoint], str]:
     """Points of a path, and why it ended early."""
     at.load(0.0)
-    follower, start = _solver(at).path(at.problem.values, 0.0)
+    follower, start = solver_of(at).path(at.problem.values, 0.0)
     follower.exact = False
     points, first = [start], abs(factors[0] or 1.0)
     try:
@@ -233,13 +232,23 @@ def _points(
             count = max(1, round(steps * abs(to - here.at.factor) / first))
             for factor in np.linspace(here.at.factor, to, count + 1)[1:]:
                 at.load(float(factor))
-                points.append(_solver(at).path(at.problem.values, at.factor)[1])
+                points.append(solver_of(at).path(at.problem.values, at.factor)[1])
     except SolveError as error:
         return points, str(error)
     return points, ""
 
 
-def _solver(at: System) -> NewtonEquilibrium:
+def solved_directly(at: System, problem: Problem) -> System:
+    """The system under a problem, solved for the states of its load."""
+    at = at.copy()
+    at.problem = problem
+    if problem.on_path:  # of which the states are not those of targets
+        vars(at)["solver"] = NewtonEquilibrium(at.model, problem)
+    return at
+
+
+def solver_of(at: System) -> NewtonEquilibrium:
+    """Solver of a system of finite displacements."""
     solver = at.equilibrium
     assert isinstance(solver, NewtonEquilibrium)
     return solver
@@ -305,12 +314,12 @@ def _factors(problem: Problem, numbers: list[int], to: ArrayLike | None) -> list
     return factors.tolist()
 
 
-def _table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> EquilibriumPath:
+def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> EquilibriumPath:
     """Points as a table in the user's units."""
-    p, equilibrium = at.problem, _solver(at)
+    p, equilibrium = at.problem, solver_of(at)
     unloaded = equilibrium.unloaded
     zero, stretch = (0.0, np.ones(len(p.ports))) if unloaded is None else unloaded.ports
-    scales = np.array([port.factors(p.network) for port in p.drives])
+    scales = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
     readings = (np.array([point.readings for point in points]) - zero)[:, p.sources]
     across = readings / stretch[p.sources] / scales[:, 0]
     through = np.array([point.at.forces for point in points])[:, p.sources] / scales[:, 1]
@@ -343,7 +352,7 @@ def _table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Eq
     data["stable"] = ("point", [int(point.unstable == 0) for point in points])
     data["kind"] = ("point", [point.kind for point in points])
     data["states"] = (("point", "node", "component"), settled.states())
-    words = words_of(p, name)
+    words = words_of(p, name) if name else ("", "")
     attrs = {"source": name, "across": words[0], "through": words[1], "ended": ended}
     return EquilibriumPath(data, coords={"component": list(p.components)}, attrs=attrs)
 

@@ -27,6 +27,7 @@ FACADES = {
     "mechlearn.runs.run": {"export", "plots", "render", "studies"},
     "mechlearn.studies.comparison": {"plots"},
     "mechlearn.studies.path": {"plots"},
+    "mechlearn.studies.landscape": {"plots"},
     "mechlearn.studies.verify": {"render"},
     "mechlearn.tasks.task": {"render"},
 }
