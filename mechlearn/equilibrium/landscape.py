@@ -75,6 +75,8 @@ class Landscape:
 
     def __init__(self, balance: Balance, imposed: Imposed, start: Point) -> None:
         self.balance, self.imposed, self.start = balance, imposed, start
+        self._acting = imposed.held | (imposed.values != 0)
+        self._acting[balance.problem.grounded] = True
         self._newton = Iteration(balance, STEPS, STRIDE)
         self._newton.floppy = False
         self.copies = Copies(balance, imposed)
@@ -126,7 +128,7 @@ class Landscape:
         try:
             for _ in range(DEFLATED):
                 state = self.evaluate(u, forces)
-                du, df = self.balance.linearised(state).solve(state.force, state.gap)
+                du, df = self.balance.linearised(state, self._acting).solve(state.force, state.gap)
                 size = self.balance.largest(du * self.balance.arm)
                 if state.norm < TOLERANCE and size < LAST_STEP * self.length:
                     return self.stationary(state)
@@ -233,7 +235,7 @@ class Landscape:
     def stationary(self, state: Residual) -> Stationary:
         """A balanced state with its index; raises NotConverged where that is not defined."""
         try:
-            index = self.balance.linearised(state).unstable
+            index = self.balance.linearised(state, self._acting).unstable
         except SolveError:
             raise NotConverged("a part moves there without resistance", "singular") from None
         point = Point(state.u, state.forces, state.read.values, state.energy)
