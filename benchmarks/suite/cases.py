@@ -17,7 +17,7 @@ import mechlearn as ml
 from mechlearn.energies import Beam, FiniteBeam
 
 from . import baselines
-from .setups import Ours, allostery, data_set, solid
+from .setups import Ours, PathPoints, allostery, data_set, solid
 from .timing import Action, side_by_side
 
 HERE = Path(__file__).resolve().parent.parent
@@ -123,6 +123,14 @@ def finite(quick: bool) -> Iterator[Row]:
             "finite spring step 2D, factorisations per state", size,
             counts.iterations / counts.solves,
         )  # fmt: skip
+
+
+def path(quick: bool) -> Iterator[Row]:
+    """A point of an equilibrium path of springs, against the least that linear algebra asks for."""
+    for size in (41, 1_000, 10_000)[: 2 if quick else None]:
+        ours = PathPoints(size)
+        times = side_by_side(ours, Action(ours.floor))
+        yield Row("path point 2D", size, times[0], "floor", times[1])
 
 
 def solids(quick: bool) -> Iterator[Row]:
@@ -237,7 +245,7 @@ def _run(command: list[str]) -> str:
 cases: dict[str, Callable[[bool], Iterator[Row]]] = {
     case.__name__: case
     for case in (
-        linear, beams, peers, finite, solids, data_sets, memory, ranks, sweeps, commands,
+        linear, beams, peers, finite, path, solids, data_sets, memory, ranks, sweeps, commands,
     )
 }  # fmt: skip
 

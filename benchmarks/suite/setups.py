@@ -41,6 +41,40 @@ def allostery(
     return RuleLearner(net, task, energy, learn, rule or ml.CoupledLearning(eta=0.01))
 
 
+class PathPoints:
+    """Points of the path of a Delaunay network of springs, pressed from above at one node."""
+
+    def __init__(self, nodes: int) -> None:
+        net = ml.networks.delaunay(nodes=nodes, seed=1)
+        height = net.nodes[:, 1]
+        low = np.flatnonzero(height < np.quantile(height, 0.1))
+        task = ml.Task(
+            supports=[ml.Support(nodes=low.tolist())],
+            sources=[ml.Source(nodes=int(height.argmax()), components=["y"], displacement=[-1.0])],
+            targets=[ml.Target(nodes=pairs(net, 1)[0], strain=0.1)],
+        )
+        self._system = ml.System(net, task, ml.FiniteSpring()).load(0.0)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again at rest."""
+        at = self._system.load(0.0)
+        follower, start = at.equilibrium.path(at.problem.values, 0.0)
+        follower.exact = False
+        self._points = follower.follow(start, 1.0, 1 / 60 / abs(start.rate.factor))
+
+    def step(self) -> None:
+        """Find the next point."""
+        next(self._points)
+
+    def floor(self) -> None:
+        """One assembly, one factorisation, and a solve for the load."""
+        balance = self._system.equilibrium._balance
+        balance.model.assemble_stiffness()
+        balance._mine.solver.factor()
+        balance._mine.solver.solve(balance._columns[:, :1])
+
+
 def data_set(nodes: int, inputs: int, outputs: int, examples: int) -> RuleLearner:
     """A linear network that learns a random linear map from many examples."""
     net = ml.networks.delaunay(nodes=nodes, seed=1)

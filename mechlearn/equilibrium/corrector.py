@@ -24,7 +24,7 @@ TOLERANCE, LAST_MOVE, ITERATIONS = 1e-12, 1e-7, 15
 CHORD = 0.2
 #: A stiffness this near, in bond lengths, is that of a point that need not be exact.
 NEAR = 1e-3
-#: Rate of the load by the arc length at which no limit point is near.
+#: Rate of the load by the arc length, over that at the start, at which no limit point is near.
 SAFE = 0.3
 #: Least cosine between the tangents of neighbours.
 STRAIGHT = 0.9
@@ -121,6 +121,7 @@ class Corrector:
     def __init__(self, balance: Balance, load: Load) -> None:
         self.balance, self.load = balance, load
         self._weight = (balance.arm / balance.length) ** 2
+        self._usual = 0.0  # arc length per load factor at the start
         self._acting = load.imposed.held | (load.imposed.values != 0) | (load.start != 0)
         self._acting[balance.problem.grounded] = True
         self._held = load.imposed.ports
@@ -135,9 +136,11 @@ class Corrector:
     def begin(self, at: Move, increasing: bool = True) -> PathPoint:
         """The point at a known equilibrium, its tangent in the sense of a growing factor or not."""
         state = self._evaluate(at)
-        return self._completed(
+        point = self._completed(
             at, state, Move(0 * at.u, 0 * at.forces, 1.0 if increasing else -1.0)
         )
+        self._usual = self._usual or self._steep()
+        return point
 
     def step(
         self,
@@ -245,7 +248,7 @@ class Corrector:
         self.balance.model.put_state(at.u)
         if self.balance.model.inverted():
             raise NotConverged("cells turn inside out", "inverted")
-        if exact or self._near > NEAR or self._steep() > 1 / SAFE:
+        if exact or self._near > NEAR or self._steep() > self._usual / SAFE:
             self._factorise(at, state, along)
         rate = self._by_load * (1 / self._steep())
         if self._inner(rate, along) < 0:

@@ -111,9 +111,10 @@ class Follower(Corrector):
             Where the paths have other limit points, as far as the points show.
         """
         out, before, here = [start], known[0], start
+        least = SAFE * abs(start.rate.factor)
         for k, old in enumerate(known[1:], 1):
             beside = any(p.kind == "limit" for p in known[k - 1 : k + 2])
-            if old.kind == "bifurcation" or not (every or beside or abs(old.rate.factor) < SAFE):
+            if old.kind == "bifurcation" or not (every or beside or abs(old.rate.factor) < least):
                 out.append(old)
                 continue
             new = self.near(old, here.at - before.at)
