@@ -132,15 +132,15 @@ class KKTSystem:
         # A congruence keeps the inertia, and makes it show where compliances are large.
         size = np.sqrt(np.abs(np.diag(A)))
         size[size == 0] = 1.0
-        bound = np.abs(J * size).max(axis=1)
+        bound = np.abs(J * size).max(axis=1, initial=0.0)
         scale = np.concatenate([size, 1 / size, 1 / np.where(bound, bound, 1.0)])
         kkt *= scale[:, None] * scale
         if not np.isfinite(kkt).all():
             raise SolveError("The stiffness is not a finite number.", "not finite")
         eigenvalues, vectors = np.linalg.eigh(kkt)
         magnitudes = np.abs(eigenvalues)
-        least = SINGULAR * magnitudes.max()
-        if tangent.inertia.zero or (magnitudes.min() <= least and not critical):
+        least = SINGULAR * magnitudes.max(initial=0.0)
+        if tangent.inertia.zero or (magnitudes.min(initial=np.inf) <= least and not critical):
             raise SolveError("The stiffness is singular under the constraints.", "singular")
         negative = tangent.inertia.negative + np.count_nonzero(eigenvalues < 0)
         if critical:
