@@ -58,6 +58,8 @@ class Element(metaclass=ElementType):
     #: What a node's state is: a displacement, a potential.
     kinematics: ClassVar[Kinematics]
     parameters: ClassVar[tuple[Parameter, ...]]
+    #: Names of unknowns of the bond itself, 0 at rest, for which the energy is stationary.
+    internal: ClassVar[tuple[str, ...]] = ()
     #: Name of the parameter that learns unless others are named; the first if left out.
     stiffness_parameter: ClassVar[str]
     #: The dimension of space it is written for, None for any; and its forms in others.
@@ -198,8 +200,6 @@ class BondEnergy(Element):
     #: Names of the strains, as :meth:`energy` takes them. The first is the change of length; the
     #: last ones are the ``internal`` unknowns, if there are any.
     strains: ClassVar[tuple[str, ...]] = ("strain",)
-    #: Names of unknowns of the bond itself, 0 at rest, for which the energy is stationary.
-    internal: ClassVar[tuple[str, ...]] = ()
     #: Into how many elements a bond is divided; linear ones are not.
     segments: int = 1
 
