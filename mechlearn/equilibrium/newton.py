@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.equilibrium.balance import UNLOADED, Balance, Counts, NotConverged
 from mechlearn.equilibrium.base import Equilibrium
-from mechlearn.equilibrium.conditions import Conditions
+from mechlearn.equilibrium.conditions import Conditions, Imposed
 from mechlearn.equilibrium.corrector import Load, Move, PathPoint
 from mechlearn.equilibrium.iteration import Iteration, Point, at_rest, find
 from mechlearn.equilibrium.landscape import Landscape
@@ -233,9 +233,11 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
     def _settle(self, conditions: Conditions, key: str) -> "NewtonState":
         rest, points = self._warm.get("free", {}).get(UNLOADED), list[Point]()
         for k, e in enumerate(self.examples):
-            follows = key == "free" and k > 0 and self.problem.after[k]
-            start = points[-1] if follows else self._start(key, e)
-            points.append(find(self._newton, start, conditions.of(k), e, rest))
+            if key == "free" and k > 0 and self.problem.after[k]:
+                start = self._onward(points[-1], conditions.of(k))
+                points.append(find(self._newton, start, conditions.of(k), e, points[-1]))
+                continue
+            points.append(find(self._newton, self._start(key, e), conditions.of(k), e, rest))
         warm = self._warm.setdefault(key, {})
         if key == "free":
             loaded = {e: point for e, point in warm.items() if e != UNLOADED}
@@ -326,6 +328,23 @@ class NewtonEquilibrium(Equilibrium["NewtonState"]):
         if key == "free" or e not in free:
             return last.get(e) or free.get(UNLOADED) or at_rest(self._balance)
         return self._beside(e, last.get(e))
+
+    def _onward(self, before: Point, imposed: Imposed) -> Point:
+        """Guess of a state that is reached from the one found last, ``before``, along its tangent.
+
+        Not from how it went on at other parameters: that state may be none that is reached now.
+        """
+        at = self._balance
+        if (tangent := at.nearby(before.u)) is None:
+            return before
+        forces = np.where(imposed.held, before.forces, imposed.values)
+        state = at.evaluate(before.u, forces, imposed)
+        if (kkt := at.stable(tangent, state)) is None:
+            return before
+        du, df = kkt.solve(state.force, state.gap)
+        u = before.u + du
+        forces[imposed.ports] += df
+        return Point(u, forces, at.ports.read(u).values, before.energy)
 
     def _beside(self, e: int, last: Point | None) -> Point:
         """Free state of an example plus the last difference of another state."""

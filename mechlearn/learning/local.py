@@ -31,6 +31,11 @@ class RuleLearner(Learner):
 
     @override
     def _begin(self) -> None:
+        if self.options.batch and self.problem.after.any():
+            raise InputError(
+                f"train: batch = {self.options.batch} takes examples in random order, and some are "
+                'after = "previous", reached from the one before them; leave batch out.'
+            )
         self._states: list[PhaseState] = []
         self._phases: tuple[Phase, ...] = tuple(self.rule.phases)
         weights = getattr(self.rule, "weights", None)

@@ -34,6 +34,7 @@ from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import Rule, signals
+from mechlearn.learning.untrained import in_units_of_untrained
 from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.schema import checked
@@ -379,6 +380,8 @@ class System:
             for t in task.targets
         ]
         task = task.model_copy(update={"targets": targets})
+        if any(t.of_untrained for t in targets):
+            task = in_units_of_untrained(pose(task, self.network, self.energy.kinematics), self)
         return pose(task, self.network, self.energy.kinematics)
 
     def _count(self) -> Any:

@@ -84,7 +84,7 @@ def _lattice(
         edges=edges,
         cell=cell * spacing if periodic else None,
         shifts=shifts if periodic else None,
-        node_sets={} if periodic else _faces(nodes),
+        node_sets={} if periodic else faces(nodes, 0.51),
     )
 
 
@@ -312,10 +312,11 @@ def _grid_bonds(
     return np.stack([i[inside], j[inside]], axis=1), shift[inside]
 
 
-def _faces(nodes: NDArray) -> dict[str, NDArray[np.int64]]:
+def faces(nodes: NDArray, depth: float) -> dict[str, NDArray[np.int64]]:
+    """Node sets of the faces of a network: nodes less than a ``depth`` from the outermost."""
     names = [("left", "right"), ("front", "back"), ("bottom", "top")]
     sets = {}
     for x, (low, high) in zip(nodes.T, names if nodes.shape[1] == 3 else names[::2], strict=True):
-        sets[low] = np.flatnonzero(x < x.min() + 0.51)
-        sets[high] = np.flatnonzero(x > x.max() - 0.51)
+        sets[low] = np.flatnonzero(x < x.min() + depth)
+        sets[high] = np.flatnonzero(x > x.max() - depth)
     return sets

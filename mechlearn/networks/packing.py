@@ -17,6 +17,7 @@ from mechlearn.errors import InputError, MechlearnError, SolveError
 from mechlearn.linalg.threads import one_thread
 from mechlearn.network import Network
 from mechlearn.networks import _check
+from mechlearn.networks.lattice import faces
 from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.spheres import Spheres, largest_ball, quench, random_spheres, relax
 from mechlearn.networks.trim import core, keep_nodes, largest_piece, trim_floppy
@@ -103,8 +104,9 @@ def packing(
     Returns
     -------
     Network
-        With ``node_data["radius"]``. Rigid, and when given by pressure and periodic in force
-        balance under the contact forces ``(1 - r/s)/s``.
+        With ``node_data["radius"]`` and, when finite, node sets "left", "right", ..., "top": nodes
+        less than a mean diameter from the outermost, which plates hold. Rigid, and when given by
+        pressure and periodic in force balance under the contact forces ``(1 - r/s)/s``.
 
     Raises
     ------
@@ -327,6 +329,7 @@ def _finite(
                     nodes=network.nodes / unit,
                     edges=network.edges,
                     node_data={"radius": network.node_data["radius"] / unit},
+                    node_sets=faces(network.nodes / unit, 1.0),
                 )
         tried.add(size)
         size += nodes - found

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mechlearn.energies.element import Element
 from mechlearn.network import Network
-from mechlearn.tasks.ports import Port
+from mechlearn.tasks.ports import PairPort, Port
 from mechlearn.tasks.problem import Problem
 
 #: Deformations of this strain, or of this part of the network's extent, are visible to scale.
@@ -44,7 +44,7 @@ def amplification(
     strain = motion = 0.0
     for u in fields:
         stretches = [np.abs(bond_strains(network, u, linear)).max()]
-        pairs = [p for p in problem.ports if len(p.nodes) == 2]
+        pairs = [p for p in problem.ports if isinstance(p, PairPort)]
         stretches += [abs(reading(network, p, u, linear)) for p in pairs]
         strain = max(strain, *stretches)
         motion = max(motion, np.linalg.norm(u, axis=1).max() / extent)
@@ -79,7 +79,8 @@ def strained(network: Network, strain: NDArray) -> Network:
 def reading(network: Network, port: Port, displacements: NDArray, linear: bool = True) -> float:
     """Reading of a port in the user's quantity: a strain, or a component of a displacement."""
     if port.component is not None:
-        return float(displacements[port.nodes[0], port.component])
+        moved = float(displacements[port.nodes[0], port.component])
+        return port.sign * moved / port.extent
     a, b = port.nodes
     if displacements.shape[1] == 1:
         return float(displacements[a, 0] - displacements[b, 0])

@@ -9,7 +9,7 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.fem.macroscopic_strain import VOLUME
 from mechlearn.network import Network
 from mechlearn.render.colours import SOURCE, TARGET
-from mechlearn.tasks.ports import Port
+from mechlearn.tasks.ports import PairPort, Port
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Source, Target, Terminal, ids_of
 
@@ -65,7 +65,7 @@ class Mark:
     @property
     def pairs(self) -> list[tuple[int, ...]]:
         """Pairs of nodes whose distance is prescribed or read."""
-        return [p.nodes for p in self.ports if len(p.nodes) == 2]
+        return [p.nodes for p in self.ports if isinstance(p, PairPort)]
 
     @property
     def _points_somewhere(self) -> bool:
@@ -85,7 +85,8 @@ class Mark:
         vectors: dict[int, NDArray] = {}
         for port, value in zip(self.ports, self.values, strict=True):
             if self._points_somewhere and port.component is not None and port.component < dim:
-                vectors.setdefault(port.nodes[0], np.zeros(dim))[port.component] = value
+                for node in port.nodes:
+                    vectors.setdefault(node, np.zeros(dim))[port.component] = port.sign * value
         return {n: v / size for n, v in vectors.items() if (size := np.linalg.norm(v))}
 
     def arrows(
@@ -139,8 +140,10 @@ class Mark:
         rest, places = network.nodes, dict[int, NDArray]()
         for port, value in zip(self.ports, self.values, strict=True):
             if port.component is not None and port.component < network.dim:
-                place = places.setdefault(port.nodes[0], nodes[port.nodes[0]].copy())
-                place[port.component] = rest[port.nodes[0], port.component] + factor * value
+                way = port.sign * value * port.extent
+                for node in port.nodes:
+                    place = places.setdefault(node, nodes[node].copy())
+                    place[port.component] = rest[node, port.component] + factor * way
             elif port.component is None:
                 a, b = port.nodes
                 line = apart(network, nodes, a, b, strain)

@@ -277,10 +277,18 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
         ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
-    named = data.get("examples"), _entry(data.get("network"), "file")
+    targets = data.get("targets")
+    curves = (
+        [t for t in targets if isinstance(_entry(t, "curve"), str)]
+        if isinstance(targets, list)
+        else []
+    )
+    named = data.get("examples"), _entry(data.get("network"), "file"), *(t["curve"] for t in curves)
     for name in named if closed else ():
         if isinstance(name, str) and (path.parent / name).resolve().parent != path.parent.resolve():
             raise InputError(f"{path}: {name!r} lies outside the run, and is not read.")
+    for target in curves:
+        target["curve"] = str(path.parent / target["curve"])
     if isinstance(data.get("examples"), str):
         try:
             data["examples"] = read_examples(path.parent / data["examples"])
@@ -316,6 +324,8 @@ def _keys(table: Table) -> dict[str, Any]:
 def _law(table: dict[str, Any]) -> dict[str, Any]:
     """Table of an energy with the name of its law as the model."""
     if table.get("model") != "law":
+        if table.get("law") is not None:
+            raise ValueError('energy: law goes with model = "law"')
         return table
     known = [law.name.removesuffix(LAW) for law in LAWS]
     if table.get("law") not in known:

@@ -55,9 +55,12 @@ class EnergyTable(Table, extra="allow"):
     ----------
     model : str, optional
         The element's energy, such as spring; or several joined by +, whose energies add up.
+    law : str, optional
+        The law of bonds that are of ``model = "law"``, such as cubic.
     """
 
     model: str = "spring"
+    law: str | None = None
 
     @property
     def models(self) -> list[str]:

@@ -146,7 +146,7 @@ def follow(
     steps: int = 50,
     control: Control = "arc",
     branch: bool = False,
-    example: int = 0,
+    example: int | None = None,
 ) -> EquilibriumPath:
     """Equilibria of a system as its load goes along a schedule.
 
@@ -166,8 +166,8 @@ def follow(
         jumps to the next.
     branch : bool
         At the first bifurcation, leave the path along the one that branches off there.
-    example : int
-        Counted from 0.
+    example : int, optional
+        Counted from 0; the first one in which the source's value is not 0 where left out.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def follow(
     SolveError
         Where there is no equilibrium at rest.
     """
-    at = at.copy(example=example)
+    at = at.copy(example=at.problem.example_of(source) if example is None else example)
     problem, name, factors = schedule(at, source, to, steps, control)
     at = solved_directly(at, problem)
     points, ended = _points(at, factors, steps, control, branch)
@@ -186,6 +186,7 @@ def follow(
 def check(at: System, options: Mapping[str, Any]) -> str:
     """A path in words; raises InputError for ``options`` of :func:`follow` that make no sense."""
     chosen = {k: options[k] for k in ("source", "to", "steps", "control")}
+    at = at.copy(example=at.problem.example_of(options["source"]))
     _, name, factors = schedule(at, **chosen)
     ways = ", then ".join(f"{factor:g}" for factor in factors)
     return f"along {name!r}, by {options['control']}, to load factor {ways}"

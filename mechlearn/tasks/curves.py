@@ -1,5 +1,6 @@
 """Curves that are wanted: pairs of what a source imposes and what that should take."""
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +29,20 @@ def read_curve(given: Any) -> Any:
         return given.tolist()
     if not isinstance(given, str | Path):
         return given
+    if Path(given).exists() and not Path(given).is_file():  # a device may never end
+        raise ValueError(f"{given} is no file")
+    rows: list[list[float]] = []
     try:
-        with Path(given).open(encoding="utf-8-sig") as file:
-            head = file.readline()
-        named = any(part.strip()[:1].isalpha() for part in head.split(","))
-        rows = np.loadtxt(given, delimiter=",", skiprows=int(named), ndmin=2, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{given} cannot be read as two columns of numbers: {failure(error)}"
-        ) from None
-    if rows.shape[1] != 2:
-        raise ValueError(f"{given} has {rows.shape[1]} columns; a curve has two")
-    return rows.tolist()
+        with Path(given).open(newline="", encoding="utf-8-sig") as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                if not "".join(row).strip() or (number == 1 and row[0].strip()[:1].isalpha()):
+                    continue
+                if len(row) != 2:
+                    raise ValueError(f"line {number} has {len(row)} columns; a curve has two")
+                rows.append([float(cell) for cell in row])
+    except (OSError, ValueError, csv.Error) as error:
+        raise ValueError(f"{given} cannot be read as a curve: {failure(error)}") from None
+    return rows
 
 
 def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
@@ -56,12 +59,14 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
     first, sources = next(iter(curves.values())), {s.name: s for s in task.sources}
     if task.examples:
         raise ValueError("the points of a curve are the examples; leave examples out")
-    at = [u for u, _ in first.curve or ()]
+    at = _abscissae(first)
     for target in curves.values():
         if target.source not in sources:
             raise ValueError("a curve is of the force at a source; name it as source = ...")
-        if target.source != first.source or [u for u, _ in target.curve or ()] != at:
+        if target.source != first.source or _abscissae(target) != at:
             raise ValueError("curves of one task are at the same values of one source")
+        if (target.of_untrained is None) != (first.of_untrained is None):
+            raise ValueError("curves of one task are all of them of_untrained, or none is")
     source = sources[first.source or ""]
     if source.kind.through or np.size(source.value) != 1:
         raise ValueError(
@@ -69,17 +74,45 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
             "component, whose values the curve gives"
         )
     several, word = isinstance(source.value, list), PARTNERS[source.quantity]
+    if first.of_untrained is not None:
+        at = [u * float(np.squeeze(source.value)) for u in at]
     examples: list[Example] = [{source.name: [u] if several else u} for u in at]
     for example in examples[1:]:
         example[AFTER] = "previous"
     targets = []
     for target in task.targets:
         if target.curve is not None:
-            name, points = target.name or word, target.curve
-            for example, (_, f) in zip(examples, points, strict=True):
+            name, forces = target.name or word, _ordinates(target)
+            for example, f in zip(examples, forces, strict=True):
                 example[name] = [f] if several else f
-            value = [points[0][1]] if several else points[0][1]
-            change = {"name": name, "curve": None, "quantity": word, word: value}
+            value = [forces[0]] if several else forces[0]
+            change = {"name": name, "curve": None, "points": None, "quantity": word, word: value}
             target = target.model_copy(update=change)
         targets.append(target)
     return targets, examples
+
+
+def _abscissae(target: "Target") -> list[float]:
+    """Values of the source at the points of a curve, or at as many as are wanted between them.
+
+    Raises
+    ------
+    ValueError
+        For points between values that go up and down.
+    """
+    given = [u for u, _ in target.curve or ()]
+    if target.points is None:
+        return given
+    ways = np.sign(np.diff(given))
+    if len(given) < 2 or not (ways == ways[0]).all() or not ways[0]:
+        raise ValueError("points of a curve are between two values or more, in their order")
+    return np.linspace(given[0], given[-1], target.points).tolist()
+
+
+def _ordinates(target: "Target") -> list[float]:
+    """Forces there, between the points of the curve along straight lines."""
+    u, f = np.array(target.curve).T
+    if target.points is None:
+        return f.tolist()
+    order = np.argsort(u)
+    return np.interp(_abscissae(target), u[order], f[order]).tolist()

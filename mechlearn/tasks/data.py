@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn import extensions
 from mechlearn.errors import InputError, listed
 from mechlearn.io.writing import replaced_file
+from mechlearn.tasks.curves import AFTER
 
 #: Data sets of scikit-learn that come with it, by name.
 BUNDLED = ("iris", "digits", "wine", "breast_cancer")
@@ -221,7 +222,8 @@ def read_examples(path: Path) -> list[dict[str, Any]]:
     """Examples from a CSV file: a column per source or target, a row per example.
 
     The first row has their names; one of several numbers has columns ``name[1]``, ``name[2]``, ...
-    An empty cell leaves the value written with the source or target, "free" switches it off.
+    An empty cell leaves the value written with the source or target, "free" switches it off. In a
+    column ``after`` is "previous", or nothing.
 
     Parameters
     ----------
@@ -294,7 +296,8 @@ def _example(head: list[str], row: list[str], where: str) -> dict[str, Any]:
         if part:
             several.setdefault(part[1], {})[int(part[2])] = _number(cell, where, name)
         else:
-            out[name] = "free" if cell == "free" else _number(cell, where, name)
+            word = cell == "free" or name == AFTER
+            out[name] = cell if word else _number(cell, where, name)
     for name, numbers in several.items():
         if name in out or sorted(numbers) != list(range(1, len(numbers) + 1)):
             raise InputError(f"{where}: {name} needs columns {name}[1], {name}[2], ..., filled.")

@@ -12,6 +12,7 @@ from mechlearn.extensions import is_own
 from mechlearn.network import Network
 from mechlearn.tasks.costs import check_cost
 from mechlearn.tasks.curves import AFTER
+from mechlearn.tasks.groups import GroupPort, ties_of
 from mechlearn.tasks.ports import Port, components_of, resolve
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.quantity import Place
@@ -39,11 +40,18 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
     # What is let go in the unloaded state does not hold the network.
     gauge, grounded = _gauge(at, supported, held & (kept | (not unloaded)), unloaded)
+    names = [t.full_name for t in at.terminals]
+    ties = ties_of(
+        [at.ports[k] for k in at.first], [names[k] for k in at.first], supported, at.components
+    )
+    held = np.pad(held, ((0, 0), (0, len(ties))), constant_values=True)
+    values = np.pad(values, ((0, 0), (0, len(ties))))
+    kept = np.pad(kept, (0, len(ties)), constant_values=True)
     return Problem(
         network=network,
         task=task,
         kinematics=kinematics,
-        ports=tuple(at.ports[k] for k in at.first),
+        ports=(*(at.ports[k] for k in at.first), *ties),
         drives=tuple(at.ports[k] for k in sources),
         sources=at.port[sources],
         loads=at.through[sources],
@@ -63,7 +71,9 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         supported=supported,
         gauge=gauge,
         after=np.array([AFTER in example for example in task.examples or [{}]]),
-        relative=at.at_ports([_relative(t, unloaded) for t in at.terminals]),
+        relative=np.pad(
+            at.at_ports([_relative(t, unloaded) for t in at.terminals]), (0, len(ties))
+        ),
         kept=kept,
         grounded=grounded,
     )
@@ -352,8 +362,8 @@ def _gauge(
     if floating.shape[1] == 0:
         return np.empty(0, int), grounded
     for port, dof in enumerate(dofs):
-        if dof >= 0 and not always[port]:
-            number = at.first[port]
+        number = at.first[port]
+        if dof >= 0 and (not always[port] or isinstance(at.ports[number], GroupPort)):
             when = " in every example" * (len(held) > 1)
             when = " when its sources let go" if unloaded else when
             raise InputError(

@@ -64,6 +64,8 @@ class Port(ABC):
     length: float = np.inf
     component: int | None = None
     cell: str | None = None
+    #: -1 where its value counts against the axis of its component.
+    sign = 1.0
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.nodes):
@@ -101,7 +103,12 @@ class Port(ABC):
     def factors(self, network: Network) -> tuple[float, float]:
         """The port's value and force over what these words mean to the user."""
         sign = float(np.sign(self.unit))
-        return sign * (self.length if np.isfinite(self.length) else 1.0), sign
+        return sign * self.extent, sign
+
+    @property
+    def extent(self) -> float:
+        """Length that its value is a strain of; 1 where it is none."""
+        return self.length if np.isfinite(self.length) else 1.0
 
 
 class NodePort(Port):
@@ -258,6 +265,7 @@ def resolve(task: "Task", network: Network) -> "Task":
             at = next(t for t in placed if getattr(t, "name", None) == source)
             place = {"nodes": at.nodes, "cell": at.cell, "source": None}
             place["components"] = table.components or at.components
+            place["together"] = at.together
         elif getattr(table, "cell", None) is not None:
             place = {}
         else:

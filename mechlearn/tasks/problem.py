@@ -159,6 +159,11 @@ class Problem:
         np.add.at(out.T, self.targets, numbers.T)
         return out
 
+    def example_of(self, source: str | None) -> int:
+        """First example in which a source, any unless named, has a value that is not 0; else 0."""
+        mine = [source in (None, port.terminal) for port in self.drives]
+        return int(np.argmax((self.given[:, mine] != 0).any(axis=1)))
+
     @property
     def n_examples(self) -> int:
         """Number of examples."""

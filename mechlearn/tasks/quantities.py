@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Strain(Quantity):
     """Change of a pair's distance over its reference distance.
 
-    Or of the cell, one number per component (shear as in the tensor: half the change of the angle).
+    Or, of nodes together, their way outwards over the network's extent along that axis. Or of the
+    cell, one number per component (shear as in the tensor: half the change of the angle).
     """
 
     pair = of_cell = part = True
@@ -60,7 +61,8 @@ class Displacement(Quantity):
 class Force(Quantity):
     """Force on a node, one number per component.
 
-    Or one number for a pair, positive where it pulls the nodes apart.
+    Or one number for a pair, positive where it pulls the nodes apart, or for nodes together,
+    positive where it pulls them outwards.
     """
 
     through = pair = True

@@ -9,6 +9,7 @@ from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
 from mechlearn.network import Network
+from mechlearn.tasks.groups import group_ports
 from mechlearn.tasks.ports import CellPort, NodePort, PairPort, Port, components_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Quantity:
             )
         if cell:
             return self._of_cell(at)
+        if terminal.together:
+            return group_ports(self, terminal, at.network, at.kinematics)
         if single and (len(terminal.ids) == 2 or len(known) > 1):
             return [self._of_pair(at)]
         if single and len(terminal.ids) != 1:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
 from mechlearn.tasks.curves import AFTER, as_examples, read_curve
-from mechlearn.tasks.keys import Finite, keyed
+from mechlearn.tasks.keys import Finite, Positive, keyed
 from mechlearn.tasks.ports import PLACES
 from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.quantity import Quantity
@@ -97,6 +97,9 @@ class _Place(Table):
     components : list of "x", "y", "z", "rx", "ry", "rz", optional
         Which components a displacement or force lists; where left out all but rotations (a
         displacement of rz is an angle, a force on it a moment).
+    together : bool, optional
+        Whether the nodes move as one along each of the components, as under a rigid plate: a
+        displacement is that of all of them, and a force their total.
     """
 
     name: str = ""
@@ -104,6 +107,7 @@ class _Place(Table):
     near: list[Finite] | None = None
     cell: CellComponent | list[CellComponent] | None = None
     components: list[Component] | None = None
+    together: bool = False
 
 
 if TYPE_CHECKING:  # mypy does not see the keys
@@ -221,6 +225,11 @@ class Target(_Measured):
         Displacement of the source at which a stiffness is wanted.
     between : two floats, optional
         Displacements of the source between which a plateau, or work, is wanted.
+    points : int (≥ 2), optional
+        Instead of those of the curve, so many at equal distances, on straight lines between them.
+    of_untrained : float (> 0), optional
+        Unit of its values and scale: this part of the largest force (displacement) that it reads
+        before training, in the course of the examples. A curve's source goes in parts of its value.
     match : str, optional
         Instead of a value: the target whose strain this one shall equal.
     limit : "at_least" or "at_most", optional
@@ -244,6 +253,8 @@ class Target(_Measured):
     curve: Annotated[list[tuple[Finite, Finite]] | None, BeforeValidator(read_curve)] = None
     at: Finite | None = None
     between: tuple[Finite, Finite] | None = None
+    points: Annotated[int, Field(ge=2, le=100_000, strict=True)] | None = None
+    of_untrained: Positive | None = None
     match: str | None = None
     limit: Literal["at_least", "at_most"] | None = None
     baseline: Literal["unloaded", "reference"] | None = None
