@@ -16,7 +16,8 @@ from mechlearn.energies.spring import (
     Resistor as Resistor, Spring as Spring,
 )
 from mechlearn.energies.laws import energy as energy
-from mechlearn.energies.tuples import Angle as Angle, Area as Area, Crease as Crease
+from mechlearn.energies.fillings import Area as Area, Volume as Volume
+from mechlearn.energies.tuples import Angle as Angle, Crease as Crease
 from mechlearn.energies.rigidity import rigidity as rigidity
 from mechlearn.errors import (
     InputError as InputError, MechlearnError as MechlearnError, SolveError as SolveError,

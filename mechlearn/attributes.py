@@ -112,8 +112,9 @@ def checked_labels(labels: Sequence[str] | None, n: int) -> tuple[str, ...] | No
     return None if texts == tuple(map(str, range(n))) else texts
 
 
-#: Nodes of an element in each table of node tuples; those of polygons differ.
-TUPLES = {"triples": 3, "quadruples": 4, "polygons": None}
+#: Nodes of an element in each table of node tuples; those of polygons differ, and surfaces have the
+#: three of each triangle.
+TUPLES = {"triples": 3, "quadruples": 4, "polygons": None, "surfaces": None}
 
 
 def checked_tuples(tables: Mapping[str, Any], n: int) -> Mapping[str, NDArray[np.int64]]:
@@ -137,15 +138,19 @@ def checked_tuples(tables: Mapping[str, Any], n: int) -> Mapping[str, NDArray[np
             table = np.empty((0, k or 3), dtype=np.int64)
         if table.ndim != 2 or table.shape[1] < (k or 3) or table.dtype.kind not in "iu":
             raise InputError(f"{name} must be rows of {k or 'three or more'} node ids.")
-        ids = np.sort(table, axis=1)
+        faces = name == "surfaces"
+        triangles = np.pad(table, ((0, 0), (0, -table.shape[1] % 3)), constant_values=-1)
+        ids = np.sort(triangles.reshape(len(table), -1, 3) if faces else table[:, None])
         given = ids >= 0
-        bad = (ids >= n).any(axis=1) | (given.sum(axis=1) < (k or 3))
-        bad |= ((np.diff(ids, axis=1) == 0) & given[:, 1:]).any(axis=1)
+        bad = (ids >= n).any(axis=(1, 2)) | (given.sum(axis=(1, 2)) < (k or 3))
+        bad |= ((np.diff(ids) == 0) & given[..., 1:]).any(axis=(1, 2))
+        bad |= faces & (given.sum(axis=(1, 2)) % 3 != 0)
         if bad.any() or (k and table.shape[1] != k):
             row = int(np.argmax(bad))
+            what = "triangles, of three" if faces else k or "three or more"
             raise InputError(
-                f"{name}: row {row}, {table[row].tolist()}, must be {k or 'three or more'} "
-                f"different nodes, 0 to {n - 1}."
+                f"{name}: row {row}, {table[row].tolist()}, must be {what} different nodes, "
+                f"0 to {n - 1}."
             )
         out[name] = frozen(table.astype(np.int64))
     return MappingProxyType(out)

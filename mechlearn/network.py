@@ -53,8 +53,8 @@ class Network:
     labels : sequence of str, optional
         What the nodes are called, such as "A:52A", each another text. Tasks can name nodes so, and
         messages do. Labels that only count from 0 are dropped.
-    tuples : mapping of "triples", "quadruples" or "polygons" to node ids, optional
-        Rows of nodes of elements such as angles: (t, 3), (t, 4), or lists of three and more.
+    tuples : mapping of "triples", "quadruples", "polygons" or "surfaces" to node ids, optional
+        Rows of nodes of elements: (t, 3), (t, 4), or lists; of surfaces, three per triangle.
     tuple_shifts : mapping of the same names to (t, k, d) integer arrays, optional
         Images of these nodes in a periodic network; each the nearest to the one before if left out.
     notes : sequence of str, optional

@@ -6,10 +6,11 @@ from typing import Any
 from mechlearn.energies.beam import Bar, Beam, FiniteBeam
 from mechlearn.energies.catalogue import LAWS
 from mechlearn.energies.element import Element
+from mechlearn.energies.fillings import Area, Volume
 from mechlearn.energies.laws import added
 from mechlearn.energies.solid import Solid
 from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
-from mechlearn.energies.tuples import Angle, Area, Crease
+from mechlearn.energies.tuples import Angle, Crease
 from mechlearn.errors import InputError, hint
 from mechlearn.extensions import Registry
 from mechlearn.network import Network
@@ -33,6 +34,7 @@ energies = Registry(
         Angle,
         Crease,
         Area,
+        Volume,
         *LAWS,
     ),
 )

@@ -1,12 +1,13 @@
-"""Elements on tuples of nodes: angles between bonds, creases, areas.
+"""Elements on tuples of nodes: angles between bonds, and creases.
 
 A kind is a table of node tuples, a ``strain`` in the vectors of their nodes, and an ``energy`` of
 the strain, both in UFL. Such elements act beside bonds, to which they are added.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, ClassVar, Never, override
 
 import numpy as np
@@ -21,6 +22,9 @@ from mechlearn.network import Network
 
 #: Sine of an angle below which bonds count as collinear.
 COLLINEAR = 1e-6
+#: Bend that straight bonds have at rest already, so that its size is smooth: at a moment in
+#: proportion to it, as of an angular spring, it has no bearing on forces and stiffnesses.
+SMOOTH = 1e-5
 
 
 class TupleEnergy(Element):
@@ -29,7 +33,7 @@ class TupleEnergy(Element):
     Attributes
     ----------
     table : str
-        The network's table of node tuples: "triples", "quadruples" or "polygons".
+        The network's table of node tuples: "triples", "quadruples", "polygons" or "surfaces".
     strains : tuple of str
         The change from the reference configuration, and reference measures beside it.
     """
@@ -48,13 +52,30 @@ class TupleEnergy(Element):
 
     @abstractmethod
     def strain(self, now: Sequence[Any], rest: Sequence[Any]) -> tuple[Any, ...]:
-        """The ``strains`` of an element in UFL.
+        """The ``strains`` of a piece of an element in UFL, whose sums are those of the element.
 
         Parameters
         ----------
         now, rest : sequences of UFL vectors
             Positions of its nodes, and those in the reference configuration.
         """
+
+    def pieces(self, k: int) -> NDArray[np.int64]:
+        """Places in a row of ``k`` nodes of each piece of an element, (p, q); all in one here."""
+        return np.arange(k)[None]
+
+    def distinct(self, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of the distinct nodes in a row, (k,), and the pieces in terms of them, (p, q)."""
+        return np.arange(len(row)), self.pieces(len(row))
+
+    def rows(self, network: Network) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Nodes of every element, and where they are."""
+        rows, places = network.tuples[self.table], network.tuple_places(self.table)
+        return ((row[row >= 0], x[row >= 0]) for row, x in zip(rows, places, strict=True))
+
+    def derivative(self, *by: str) -> Any:
+        """``d energy / d by`` as a NumPy function of the strains and parameters."""
+        return _pointwise(self, by)
 
     @abstractmethod
     def energy(self, *args: Any, **kwargs: Any) -> Any:
@@ -88,42 +109,58 @@ class TupleEnergy(Element):
     def compatibility(self, network: Network) -> sparse.csr_array:
         """Derivatives of the change of every element by the displacements of nodes, (t, n d)."""
         from mechlearn.energies.derivatives import Pointwise
-        from mechlearn.fenics import ufl
 
         rows, places = network.tuples[self.table], network.tuple_places(self.table)
         sizes, d, entries = (rows >= 0).sum(axis=1), network.dim, []
         for k in np.unique(sizes):
-            names = [f"x{node}_{c}" for node in range(k) for c in range(d)]
-
-            def change(k: int = k, **x: Any) -> Any:
-                now = [ufl.as_vector([x[f"x{n}_{c}"] for c in range(d)]) for n in range(k)]
-                before = [ufl.as_vector([x[f"y{n}_{c}"] for c in range(d)]) for n in range(k)]
-                return self.strain(now, before)[0]
-
+            pieces = self.pieces(int(k))
+            names = [f"x{node}_{c}" for node in range(pieces.shape[1]) for c in range(d)]
+            known = [*names, *(f"y{name[1:]}" for name in names)]
+            slopes = {name: Pointwise(self._change(d), known, [name]) for name in names}
             mine = np.flatnonzero(sizes == k)
-            at = dict(zip(names, places[mine, :k].reshape(len(mine), -1).T, strict=True))
-            at |= {f"y{name[1:]}": values for name, values in at.items()}
-            for name in names:
-                node, c = map(int, name[1:].split("_"))
-                slope = Pointwise(change, list(at), [name])(**at)
-                entries.append((mine, d * rows[mine, node] + c, slope * np.ones(len(mine))))
+            for piece in pieces:
+                x = places[mine][:, piece].reshape(len(mine), -1).T
+                at = dict(zip(names, x, strict=True))
+                at |= {f"y{name[1:]}": values for name, values in at.items()}
+                for name, slope in slopes.items():
+                    node, c = map(int, name[1:].split("_"))
+                    dofs = d * rows[mine, piece[node]] + c
+                    entries.append((mine, dofs, slope(**at) * np.ones(len(mine))))
         row, column, value = map(np.concatenate, zip(*entries, strict=True))
         return sparse.csr_array((value, (row, column)), shape=(len(rows), d * network.n_nodes))
 
-    def _unstrained(self, values: Mapping[str, NDArray], *by: str) -> Any:
-        from mechlearn.energies.derivatives import Pointwise
+    def _change(self, d: int) -> Callable[..., Any]:
+        """The first strain of a piece as a function of the coordinates of its nodes."""
+        from mechlearn.fenics import ufl
 
-        names = [p.name for p in self.parameters]
+        def change(**x: Any) -> Any:
+            q = len(x) // (2 * d)
+            now, before = (
+                [ufl.as_vector([x[f"{of}{n}_{c}"] for c in range(d)]) for n in range(q)]
+                for of in "xy"
+            )
+            return self.strain(now, before)[0]
+
+        return change
+
+    def _unstrained(self, values: Mapping[str, NDArray], *by: str) -> Any:
         at: dict[str, Any] = dict.fromkeys(self.strains, 1.0) | {self.strains[0]: 0.0}
-        at |= {name: values[name] for name in names}
-        return Pointwise(self.energy, [*self.strains, *names], by)(**at)
+        return self.derivative(*by)(**at, **{p.name: values[p.name] for p in self.parameters})
+
+
+@cache
+def _pointwise(energy: TupleEnergy, by: tuple[str, ...]) -> Any:
+    from mechlearn.energies.derivatives import Pointwise
+
+    names = [*energy.strains, *(p.name for p in energy.parameters)]
+    return Pointwise(energy.energy, names, by)
 
 
 class Angle(TupleEnergy):
     """Angular springs at the middle one of three nodes.
 
-    In the plane the angle is signed, and may pass the straight one; in space it is that between
-    the bonds, which must not be straight.
+    In the plane the angle is signed, and may pass the straight one. In space it is that between the
+    bonds; where they are straight at rest it may bend to all sides.
     """
 
     name: ClassVar[str] = "angle"
@@ -140,7 +177,41 @@ class Angle(TupleEnergy):
         from mechlearn.fenics import ufl
 
         (x, y), (x0, y0) = _turn(now), _turn(rest)
-        return (ufl.atan2(y * x0 - x * y0, x * x0 + y * y0),)
+        change = ufl.atan2(y * x0 - x * y0, x * x0 + y * y0)
+        if len(now[0]) == 2:
+            return (change,)
+        # The bend of straight bonds is the length of a vector, of which the square is smooth.
+        units = (arm / ufl.sqrt(ufl.dot(arm, arm)) for arm in _arms(now))
+        along = sum(units)
+        bend = -2 * ufl.asin(ufl.sqrt(ufl.dot(along, along) + SMOOTH**2) / 2)
+        straight = ufl.And(ufl.lt(x0, 0), ufl.lt(y0, -COLLINEAR * x0))
+        return (ufl.conditional(straight, bend, change),)
+
+    @override
+    def compatibility(self, network):
+        if network.dim == 2:
+            return super().compatibility(network)
+        straight = self._straight(network)
+        bent = sparse.diags_array(1.0 * ~straight) @ super().compatibility(network)
+        rows, x = network.tuples[self.table][straight], network.tuple_places(self.table)[straight]
+        arms = [x[:, k] - x[:, 1] for k in (0, 2)]
+        first, last = (1 / np.linalg.norm(arm, axis=1) for arm in arms)
+        weights = np.column_stack([first, -first - last, last])
+        # Across, to two sides.
+        across = np.linalg.svd(arms[0][:, None])[2][:, 1:]
+        values = np.einsum("tk,tsd->stkd", weights, across)
+        count = np.broadcast_to(np.arange(2 * len(rows)).reshape(2, -1, 1, 1), values.shape)
+        dofs = np.broadcast_to(3 * rows[..., None] + np.arange(3), values.shape)
+        entries = values.ravel(), (count.ravel(), dofs.ravel())
+        sides = sparse.csr_array(entries, shape=(2 * len(rows), 3 * network.n_nodes))
+        return sparse.csr_array(sparse.vstack([bent, sides]))
+
+    def _straight(self, network: Network) -> NDArray[np.bool_]:
+        """Mask of the triples in space that are straight at rest."""
+        x = network.tuple_places(self.table)
+        a, b = x[:, 0] - x[:, 1], x[:, 2] - x[:, 1]
+        along, across = np.vecdot(a, b), np.linalg.norm(np.cross(a, b), axis=1)
+        return (along < 0) & (across < -COLLINEAR * along)
 
     @override
     def energy(self, angle, angle_stiffness, rest_angle):
@@ -149,8 +220,9 @@ class Angle(TupleEnergy):
     @override
     def require(self, network):
         super().require(network)
+        _require_arms(self, network)
         if network.dim == 3:
-            _require_corners(self, network, (0, 1, 2))
+            _require_corners(self, network, (0, 1, 2), ~self._straight(network))
 
 
 class Crease(TupleEnergy):
@@ -187,42 +259,31 @@ class Crease(TupleEnergy):
         _require_corners(self, network, (3, 2, 1))
 
 
-class Area(TupleEnergy):
-    """Fillings of polygons in the plane, under pressure.
-
-    The energy is that of a compressible filling, less the work of a pressure inside:
-    ``bulk (A - A0)^2 / (2 A0) - pressure (A - A0)``.
-    """
-
-    name: ClassVar[str] = "area"
-    plural: ClassVar[str] = "areas"
-    table: ClassVar[str] = "polygons"
-    dimension: ClassVar[int] = 2
-    strains: ClassVar[tuple[str, ...]] = ("growth", "area")
-    parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("bulk", about="Modulus of a filling against a change of its area."),
-        Parameter("pressure", 0.0, positive=False, about="Pressure in a polygon."),
-    )
-
-    @override
-    def strain(self, now, rest):
-        from mechlearn.fenics import ufl
-
-        before = _area(rest)
-        sign = ufl.sign(before)  # of polygons that run clockwise
-        return sign * (_area(now) - before), sign * before
-
-    @override
-    def energy(self, growth, area, bulk, pressure):
-        return bulk * growth**2 / (2 * area) - pressure * growth
+def _require_arms(kind: TupleEnergy, network: Network) -> None:
+    """Raise InputError where the middle node of a triple is where another one is."""
+    x = network.tuple_places(kind.table)
+    arms = np.linalg.norm(x[:, [0, 2]] - x[:, [1]], axis=2).min(axis=1)
+    none = np.flatnonzero(arms <= COLLINEAR * network.lengths.mean())
+    if len(none):
+        row = network.tuples[kind.table][none[0]]
+        raise InputError(
+            f"energy: {kind.plural}: of nodes {listed(network.named(row))} of {kind.table} "
+            f"{none[0]} the middle one is where another is, so that there is no angle; leave it "
+            "out."
+        )
 
 
-def _require_corners(kind: TupleEnergy, network: Network, nodes: tuple[int, ...]) -> None:
-    """Raise InputError where three nodes of an element are on a line."""
+def _require_corners(
+    kind: TupleEnergy,
+    network: Network,
+    nodes: tuple[int, ...],
+    those: NDArray[np.bool_] | bool = True,
+) -> None:
+    """Raise InputError where three nodes of an element, one of ``those``, are on a line."""
     places = network.tuple_places(kind.table)[:, list(nodes)]
     a, b = (places[:, k] - places[:, 1] for k in (0, 2))
     size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    flat = np.flatnonzero(np.linalg.norm(np.cross(a, b), axis=1) < COLLINEAR * size)
+    flat = np.flatnonzero(those & (np.linalg.norm(np.cross(a, b), axis=1) <= COLLINEAR * size))
     if len(flat):
         row = network.tuples[kind.table][flat[0]]
         raise InputError(
@@ -231,11 +292,15 @@ def _require_corners(kind: TupleEnergy, network: Network, nodes: tuple[int, ...]
         )
 
 
+def _arms(nodes: Sequence[Any]) -> tuple[Any, Any]:
+    return nodes[0] - nodes[1], nodes[2] - nodes[1]
+
+
 def _turn(nodes: Sequence[Any]) -> tuple[Any, Any]:
     """Cosine and sine, times lengths, of the angle from the second bond to the first."""
     from mechlearn.fenics import ufl
 
-    a, b = nodes[0] - nodes[1], nodes[2] - nodes[1]
+    a, b = _arms(nodes)
     if len(a) == 2:
         return ufl.dot(a, b), a[0] * b[1] - a[1] * b[0]
     across = ufl.cross(a, b)
@@ -250,8 +315,3 @@ def _fold(nodes: Sequence[Any]) -> tuple[Any, Any]:
     edge = c - b
     one, other = ufl.cross(b - a, edge), ufl.cross(edge, d - c)
     return ufl.sqrt(ufl.dot(edge, edge)) * ufl.dot(one, other), ufl.dot(edge, ufl.cross(one, other))
-
-
-def _area(nodes: Sequence[Any]) -> Any:
-    around = zip(nodes, [*nodes[1:], nodes[0]], strict=True)
-    return sum(a[0] * b[1] - a[1] * b[0] for a, b in around) / 2

@@ -142,8 +142,6 @@ class Corrector:
         self._usual = self._usual or self._steep()
         return point
 
-    # Iterations that run away are told by what is no number any more.
-    @np.errstate(over="ignore", invalid="ignore")
     def step(
         self,
         start: PathPoint,

@@ -1,13 +1,11 @@
 """Elements on tuples of nodes, such as angles and creases: forms on a mesh of their own.
 
 An element on three and more nodes has no cell of a mesh: it is a row of node numbers, and its
-energy a UFL expression of these nodes' vectors. FFCx compiles that for a mesh with one cell per
-element, on which the nodes' vectors are constants. A rank evaluates the elements whose first nodes
-it owns.
+strain a UFL expression of these nodes' vectors. FFCx compiles that for a mesh with one cell per
+element, or piece of one, on which the nodes' vectors are constants. A rank evaluates the elements
+whose first nodes it owns.
 """
 
-from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,123 +16,155 @@ from mechlearn.energies.tuples import TupleEnergy
 from mechlearn.fem.assembly import compiled_form
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fem.mesh import BondMesh
-from mechlearn.fenics import MPI, PETSc, fem, mesh, ufl
+from mechlearn.fenics import MPI, fem, mesh, ufl
 
 
 class TupleForms:
     """Energy of elements on node tuples and its derivatives, element by element.
+
+    The strain of an element is a sum over its *pieces*, such as the sides of a polygon, of which
+    there may be any number. FFCx compiles that of a piece and its derivatives; the energy, a
+    function of the strain, is NumPy's.
 
     Parameters
     ----------
     energy : TupleEnergy
     reference : (n, k, d) array
         Where the nodes of every element are at rest; in a periodic network side by side.
+    pieces : (p, q) integer array, optional
+        Which of its nodes each piece has; as the element says unless given.
     """
 
-    def __init__(self, energy: TupleEnergy, reference: NDArray) -> None:
+    def __init__(
+        self, energy: TupleEnergy, reference: NDArray, pieces: NDArray | None = None
+    ) -> None:
         self.energy, self.shape = energy, reference.shape
         n, k, d = reference.shape
-        domain = mesh.create_interval(MPI.COMM_SELF, n, (0.0, 1.0))
+        self._pieces = energy.pieces(k) if pieces is None else pieces
+        p, q = self._pieces.shape
+        domain = mesh.create_interval(MPI.COMM_SELF, n * p, (0.0, 1.0))
         # DOLFINx numbers cells as it likes.
         self._order = np.asarray(domain.topology.original_cell_index)
-        self._each = fem.functionspace(domain, ("DG", 0))
-        self._nodes = fem.functionspace(domain, ("DG", 0, (k * d,)))
-        rest, self._state, self._move = (fem.Function(self._nodes) for _ in range(3))
+        each = fem.functionspace(domain, ("DG", 0, (len(energy.strains),)))
+        nodes = fem.functionspace(domain, ("DG", 0, (q * d,)))
+        rest, self._state = fem.Function(nodes), fem.Function(nodes)
         self._put(rest, reference)
-        self._parameters = {p.name: fem.Function(self._each) for p in energy.parameters}
-        before = _vectors(rest, k, d)
-        now = [x + u for x, u in zip(before, _vectors(self._state, k, d), strict=True)]
-        self._strains = energy.strain(now, before)
-        named = dict(zip(energy.strains, self._strains, strict=True))
-        # The integral over a cell is the energy of its element.
-        self._dx = ufl.dx(domain=domain, metadata={"quadrature_degree": 0})
-        self._density = energy.energy(**named, **self._parameters) / ufl.CellVolume(domain)
-        self._force = ufl.derivative(
-            self._density * self._dx, self._state, ufl.TestFunction(self._nodes)
+        before = _vectors(rest, q, d)
+        now = [x + u for x, u in zip(before, _vectors(self._state, q, d), strict=True)]
+        strains = ufl.as_vector(energy.strain(now, before))
+        # The integral over a cell is the number of its piece.
+        dx = ufl.dx(domain=domain, metadata={"quadrature_degree": 0})
+        change = strains[0] / ufl.CellVolume(domain) * dx
+        share = ufl.TestFunction(each) / ufl.CellVolume(domain)
+        slopes = ufl.derivative(change, self._state, ufl.TestFunction(nodes))
+        self._strains = compiled_form(ufl.inner(share, strains) * dx)
+        self._slopes = compiled_form(slopes)
+        self._curvatures = compiled_form(
+            ufl.derivative(slopes, self._state, ufl.TrialFunction(nodes))
         )
-        self._forms: dict[str, fem.Form] = {}
+        self._matrix = fem.petsc.create_matrix(self._curvatures)
+        self._values: dict[str, NDArray] = {}
+        self.put_state(np.zeros(self.shape))
+        # What has a size at rest is measured in its own sense.
+        size = self._summed(self._of_pieces(self._strains))[:, 1:]
+        self._sense = np.sign(size[:, 0]) if size.size else np.ones(n)
 
     def set(self, **parameters: ArrayLike) -> None:
         """Set parameters, each one number or one per element."""
         for name, values in parameters.items():
-            self._put(self._parameters[name], np.broadcast_to(values, self.shape[0]))
+            self._values[name] = np.broadcast_to(values, self.shape[0])
 
     def put_state(self, moves: NDArray) -> None:
         """Set the displacements of the nodes of every element, (n, k, d)."""
         self._put(self._state, moves)
+        self._known: dict[str, NDArray] = {}
 
     def energies(self) -> NDArray[np.float64]:
         """Energy of every element, (n,)."""
-        share = ufl.TestFunction(self._each)
-        return self._per_element("energies", lambda: share * self._density * self._dx)
+        return self._energy()
 
     def forces(self) -> NDArray[np.float64]:
         """Derivatives of the energy by the nodes of every element, (n, k, d)."""
-        return self._per_element("forces", lambda: self._force).reshape(self.shape)
+        return self._energy(self._by)[:, None, None] * self.strain_slopes()
 
     def stiffnesses(self) -> NDArray[np.float64]:
         """Second derivatives, (n, k d, k d)."""
         n, k, d = self.shape
-        form, matrix = self._tangent
-        matrix.zeroEntries()
-        fem.petsc.assemble_matrix(matrix, form)
-        matrix.assemble()
-        out = np.empty((n, k * d, k * d))
-        out[self._order] = matrix.getValuesCSR()[2].reshape(out.shape)
-        return out
-
-    @cached_property
-    def _tangent(self) -> tuple[fem.Form, PETSc.Mat]:
-        by = ufl.derivative(self._force, self._state, ufl.TrialFunction(self._nodes))
-        form = compiled_form(by)
-        return form, fem.petsc.create_matrix(form)
+        p, q = self._pieces.shape
+        self._matrix.zeroEntries()
+        fem.petsc.assemble_matrix(self._matrix, self._curvatures)
+        self._matrix.assemble()
+        found = np.empty((n * p, q * d, q * d))
+        found[self._order] = self._matrix.getValuesCSR()[2].reshape(found.shape)
+        found = found.reshape(n, p, q * d, q * d) * self._sense[:, None, None, None]
+        dofs = (d * self._pieces[..., None] + np.arange(d)).reshape(p, q * d)
+        curvatures = np.zeros((n, k * d, k * d))
+        each = np.arange(n)[:, None, None, None]
+        np.add.at(curvatures, (each, dofs[:, :, None], dofs[:, None]), found)
+        slopes = self.strain_slopes().reshape(n, -1)
+        tension, modulus = self._energy(self._by), self._energy(self._by, self._by)
+        straining = slopes[:, :, None] * slopes[:, None]
+        return tension[:, None, None] * curvatures + modulus[:, None, None] * straining
 
     def sensitivities(self, name: str) -> NDArray[np.float64]:
         """Derivatives of every element's energy by a parameter of it, (n,)."""
-        return self._per_element(f"by {name}", lambda: self._by(name))
+        return self._energy(name)
 
     def sensitivity_rates(self, name: str, moves: NDArray) -> NDArray[np.float64]:
         """Rates of :meth:`sensitivities` as the nodes of every element move, (n, k, d)."""
-        self._put(self._move, moves)
-        return self._per_element(
-            f"rate by {name}", lambda: ufl.derivative(self._by(name), self._state, self._move)
-        )
+        return self._energy(name, self._by) * (self.strain_slopes() * moves).sum(axis=(1, 2))
 
     def strain(self) -> NDArray[np.float64]:
         """Change of every element from the reference configuration, (n,)."""
-        share, volume = ufl.TestFunction(self._each), ufl.CellVolume(self._each.mesh)
-        return self._per_element("strain", lambda: share * self._strains[0] / volume * self._dx)
+        return self._at()[:, 0]
 
     def strain_slopes(self) -> NDArray[np.float64]:
         """Derivatives of :meth:`strain` by the nodes of every element, (n, k, d)."""
-        test, volume = ufl.TestFunction(self._nodes), ufl.CellVolume(self._each.mesh)
-        density = self._strains[0] / volume * self._dx
-        found = self._per_element(
-            "strain slopes", lambda: ufl.derivative(density, self._state, test)
-        )
-        return found.reshape(self.shape)
+        if "slopes" not in self._known:
+            n, k, d = self.shape
+            p, q = self._pieces.shape
+            out = np.zeros((n, k, d))
+            each, nodes = np.arange(n)[:, None, None], self._pieces[None]
+            np.add.at(out, (each, nodes), self._of_pieces(self._slopes).reshape(n, p, q, d))
+            self._known["slopes"] = self._sense[:, None, None] * out
+        return self._known["slopes"]
 
-    def _by(self, name: str) -> Any:
-        parameter, share = self._parameters[name], ufl.TestFunction(self._each)
-        return ufl.derivative(self._density * self._dx, parameter, share)
+    @property
+    def _by(self) -> str:
+        return self.energy.strains[0]
 
-    def _form(self, name: str, make: Callable[[], Any]) -> fem.Form:
-        if name not in self._forms:
-            self._forms[name] = compiled_form(make())
-        return self._forms[name]
+    def _at(self) -> NDArray[np.float64]:
+        """All strains of every element, (n, strains)."""
+        if "strains" not in self._known:
+            found = self._summed(self._of_pieces(self._strains))
+            self._known["strains"] = self._sense[:, None] * found
+        return self._known["strains"]
 
-    def _per_element(self, name: str, make: Callable[[], Any]) -> NDArray[np.float64]:
-        found = fem.assemble_vector(self._form(name, make)).array.reshape(self.shape[0], -1)
+    def _energy(self, *by: str) -> NDArray[np.float64]:
+        """Energy of every element, or a derivative by names, (n,)."""
+        strains = dict(zip(self.energy.strains, self._at().T, strict=True))
+        found = self.energy.derivative(*by)(**strains, **self._values)
+        return np.broadcast_to(found, self.shape[:1]).astype(float)
+
+    def _of_pieces(self, form: fem.Form) -> NDArray[np.float64]:
+        """Numbers of every piece, (n, p, ...)."""
+        n, p = self.shape[0], len(self._pieces)
+        found = fem.assemble_vector(form).array.reshape(n * p, -1)
         out = np.empty_like(found)
         out[self._order] = found
-        return out[:, 0] if out.shape[1] == 1 else out
+        return out.reshape(n, p, -1)
+
+    def _summed(self, of_pieces: NDArray) -> NDArray[np.float64]:
+        return of_pieces.sum(axis=1)
 
     def _put(self, function: fem.Function, values: NDArray) -> None:
-        function.x.array[:] = np.reshape(values, (self.shape[0], -1))[self._order].ravel()
+        """Set the vectors of the nodes of all pieces from those of elements, (n, k, d)."""
+        of_pieces = values[:, self._pieces].reshape(len(self._order), -1)
+        function.x.array[:] = of_pieces[self._order].ravel()
 
 
 def _vectors(function: fem.Function, k: int, d: int) -> list:
-    """Vectors of the nodes of an element."""
+    """Vectors of the nodes of a piece."""
     return [ufl.as_vector([function[d * i + c] for c in range(d)]) for i in range(k)]
 
 
@@ -158,17 +188,19 @@ class TupleElements:
         network, table = mesh.network, energy.table
         rows, places = network.tuples[table], network.tuple_places(table)
         mine = mesh.tuples_owned(table)
-        count = (rows[mine] >= 0).sum(axis=1)
-        # Polygons of one number of nodes have one form.
-        sizes = np.unique(count)
-        self._groups = [np.flatnonzero(count == k) for k in sizes]
+        # Elements of the same pieces have one form.
+        alike: dict[bytes, tuple[NDArray, NDArray, list[int]]] = {}
+        for k, row in enumerate(rows[mine]):
+            first, pieces = energy.distinct(row[row >= 0])
+            alike.setdefault(pieces.tobytes(), (first, pieces, []))[2].append(k)
+        self._groups = [np.array(group) for _, _, group in alike.values()]
         self._own, self._n = mine, network.count(table)
         self._forms, self._dofs, self._affine = [], [], []
         d = network.dim
-        for k, group in zip(sizes, self._groups, strict=True):
-            x = places[mine[group], :k]
-            self._forms.append(TupleForms(energy, x))
-            self._dofs.append(mesh.dofs_of_nodes(rows[mine[group], :k])[..., :d])
+        for (first, pieces, _), group in zip(alike.values(), self._groups, strict=True):
+            x = places[mine[group]][:, first]
+            self._forms.append(TupleForms(energy, x, pieces))
+            self._dofs.append(mesh.dofs_of_nodes(rows[mine[group]][:, first])[..., :d])
             if self.cell:
                 units = strain_tensors(np.eye(self.cell), d)  # (d, d, c)
                 self._affine.append(np.einsum("ijc,nkj->nkic", units, x))

@@ -17,6 +17,7 @@ from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
 from mechlearn.networks.graphs import from_networkx
 from mechlearn.networks.lattice import cubic, fcc, honeycomb, kagome, square, triangular
+from mechlearn.networks.membranes import balloon, membrane_chain
 from mechlearn.networks.origami import hinges, miura
 from mechlearn.networks.packing import packing
 from mechlearn.networks.protein import protein
@@ -24,9 +25,10 @@ from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
-    "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx", "generate", "generators",
-    "hinges", "honeycomb", "kagome", "keep_nodes", "miura", "packing", "protein",
-    "prune_to_coordination", "square", "to_text", "triangular", "trim_floppy", "with_angles",
+    "balloon", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx", "generate",
+    "generators", "hinges", "honeycomb", "kagome", "keep_nodes", "membrane_chain", "miura",
+    "packing", "protein", "prune_to_coordination", "square", "to_text", "triangular",
+    "trim_floppy", "with_angles",
 ]  # fmt: skip
 
 #: Generators by the name a task file gives them.
@@ -34,7 +36,20 @@ generators = Registry(
     "generator",
     inspect.isfunction,
     "a generator: a function that returns an ml.Network",
-    (packing, delaunay, triangular, square, honeycomb, kagome, cubic, fcc, crossbar, miura),
+    (
+        packing,
+        delaunay,
+        triangular,
+        square,
+        honeycomb,
+        kagome,
+        cubic,
+        fcc,
+        crossbar,
+        miura,
+        membrane_chain,
+        balloon,
+    ),
 )
 
 

@@ -16,7 +16,7 @@ def with_angles(network: Network) -> Network:
     """The network with ``triples`` of the ends of neighbouring bonds and the node between them.
 
     In the plane, of every bond and the next one around a node, without angles of more than half a
-    turn; in space, of all pairs of bonds at a node that are not collinear.
+    turn; in space, of all pairs of bonds at a node that are not collinear, or its only ones.
 
     Parameters
     ----------
@@ -72,4 +72,5 @@ def _all_pairs(node: NDArray, directions: NDArray) -> NDArray[np.int64]:
     two = np.arange(len(one)) - np.repeat(np.cumsum(before) - before - start, before)
     one, two = order[one], order[two]
     cosine = np.einsum("pi,pi->p", directions[one], directions[two])
-    return np.column_stack([two, one])[np.abs(cosine) < STRAIGHT]
+    alone = (cosine < 0) & (np.bincount(node)[node[one]] == 2)
+    return np.column_stack([two, one])[alone | (np.abs(cosine) < STRAIGHT)]

@@ -31,6 +31,8 @@ class NetworkTable(Table, extra="allow"):
         Nodes of creases, the edge in the middle.
     polygons : list of node ids, optional
         Nodes of areas, in order.
+    surfaces : list of node ids, optional
+        The three nodes of each triangle of a closed surface, one triangle after the other.
     tuple_shifts : mapping of str to integer vectors, optional
         Periodic images of these nodes, by the name of their list; the nearest where left out.
     angles : "neighbours", optional
@@ -44,6 +46,7 @@ class NetworkTable(Table, extra="allow"):
     triples: list[tuple[Id, Id, Id]] = Field(default_factory=list)
     quadruples: list[tuple[Id, Id, Id, Id]] = Field(default_factory=list)
     polygons: list[list[int]] = Field(default_factory=list)
+    surfaces: list[list[int]] = Field(default_factory=list)
     tuple_shifts: dict[str, list[list[list[int]]]] = Field(default_factory=dict)
     angles: Literal["neighbours"] | None = None
 

@@ -16,6 +16,8 @@ POLYGONS = replace(
 CUBIC = ml.networks.with_angles(ml.networks.cubic((2, 2, 3)))
 CELL = ml.networks.with_angles(ml.networks.triangular((3, 4), periodic=True))
 SHEET = ml.networks.miura((1, 1), b=1.3)
+BALLOON = ml.networks.balloon(0)
+CHAIN = ml.networks.with_angles(ml.networks.membrane_chain(2, 6))
 RNG = np.random.default_rng(0)
 
 
@@ -41,6 +43,12 @@ CASES = {
     "frames": (SQUARE, FLAT, "finite_beam + angle"),
     "space": (CUBIC, pulled(CUBIC, [0, 1, 2, 3], 11, [0.2, 0.2, 0.1], 10), "angle + finite_spring"),
     "sheet": (SHEET, pulled(SHEET, [0, 3, 4], 8, [0.1, 0.0, 0.1], 6), "finite_spring + crease"),
+    "balloon": (
+        BALLOON,
+        pulled(BALLOON, [0, 1, 2], 8, [0.2, 0.0, 0.1], 6),
+        "finite_spring + volume",
+    ),
+    "chain": (CHAIN, pulled(CHAIN, [2, 3], 8, [0.2, 0.1], 6), "finite_spring + angle + area"),
     "cell": (CELL, of_cell(CELL), "finite_spring + angle"),
 }
 
@@ -75,7 +83,7 @@ def states_of(name):
     return at.free.states(), at.gradient(next(reversed(at.learns)))
 
 
-@pytest.mark.parametrize("name", ["areas", "cell", "sheet"])
+@pytest.mark.parametrize("name", ["areas", "balloon", "cell", "sheet"])
 def test_ranks_find_one_state_and_one_gradient(name):
     state, gradient = states_of(name)
     for other, slopes in on_ranks(2, states_of, name):
@@ -102,6 +110,67 @@ def test_a_run_with_angles_is_trained_saved_and_loaded(tmp_path):
     assert np.any(more.learned["angle_stiffness"] != run.learned["angle_stiffness"])
 
 
+@pytest.mark.parametrize("sides", [4, 8, 30])
+def test_a_ring_of_springs_under_pressure_is_a_regular_polygon(sides):
+    """Tension k (l - l0) in its sides l, of which the area is sides l^2 / (4 tan(pi / sides))."""
+    ring, k, p, bulk = ml.networks.membrane_chain(1, sides), 2.0, 0.05, 0.03
+    task = ml.Task(targets=[ml.Target(nodes=[0, sides // 2], strain=0.1, baseline="reference")])
+    model = "finite_spring + area"
+    at = ml.System(ring, task, model, check=False, stiffness=k, bulk=0.0, pressure=p)
+    slope = 1 / np.tan(np.pi / sides) / 2
+    np.testing.assert_allclose(at.outputs, k / (k - p * slope) - 1, atol=1e-10)
+    at = ml.System(ring, task, model, check=False, stiffness=k, bulk=bulk, pressure=p)
+    side = 1 + at.outputs[0, 0]
+    inside = p - bulk * (side**2 - 1)
+    np.testing.assert_allclose(k * (side - 1), inside * slope * side, atol=1e-10)
+
+
+def test_an_icosahedron_of_springs_under_pressure_keeps_its_shape():
+    k, p, bulk = 2.0, 0.1, 0.3
+    task = ml.Task(targets=[ml.Target(nodes=BALLOON.edges[0].tolist(), strain=0.1,
+                                      baseline="reference")])  # fmt: skip
+    at = ml.System(BALLOON, task, "finite_spring + volume", stiffness=k, bulk=bulk, pressure=p)
+    rest = BALLOON.lengths[0]
+    side, size = rest * (1 + at.outputs[0, 0]), 5 * (3 + np.sqrt(5)) / 12
+    inside = p - bulk * ((side / rest) ** 3 - 1)
+    np.testing.assert_allclose(30 * k * (side - rest), inside * 3 * size * side**2, atol=1e-10)
+
+
+def test_a_filling_resists_as_a_gas_of_one_modulus():
+    """A unit square between plates, pressed by d: a force of bulk d on them, to all orders."""
+    soft = ml.energy(lambda e, soft=1e-9: soft * e**2 / 2, name="soft")
+    square = ml.Network(
+        [[0, 0], [1, 0], [1, 1], [0, 1]], [[0, 1], [1, 2], [2, 3], [3, 0]],
+        tuples={"polygons": [[3, 2, 1, 0]]},
+    )  # fmt: skip
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1]), ml.Support(nodes=[2], components=["x"])],
+        sources=[
+            ml.Source(name="a", nodes=2, components=["y"], displacement=[-0.3]),
+            ml.Source(name="b", nodes=3, displacement=[0.0, -0.3]),
+        ],
+        targets=[ml.Target(source="a", quantity="force", force=[0.0])],
+    )
+    at = ml.System(square, task, soft + ml.Area(), check=False, bulk=2.0)
+    np.testing.assert_allclose(at.outputs, -2.0 * 0.3 / 2, atol=1e-8)
+
+
+def test_a_straight_chain_in_space_is_held_by_its_angles():
+    """Bent as a beam of stiffness k times the length of its links: F L^3 / (3 k), L of 3 links."""
+    x = np.column_stack([np.arange(5.0), np.zeros((5, 2))])
+    chain = ml.networks.with_angles(ml.Network(x, [[i, i + 1] for i in range(4)]))
+    assert chain.count("triples") == 3
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1])],
+        sources=[ml.Source(name="end", nodes=4, force=[0.0, 3e-6, 4e-6])],
+        targets=[ml.Target(nodes=4, displacement=[0.0, 0.0, 0.0])],
+    )
+    at = ml.System(chain, task, "finite_spring + angle", angle_stiffness=2.0)
+    # Angles of moment (3 - i) F each, at nodes 1, 2, 3: deflection is the sum of its squares.
+    wanted = (9 + 4 + 1) / 2.0 * np.array([3e-6, 4e-6])
+    np.testing.assert_allclose(at.outputs[0, 1:], wanted, rtol=1e-8)
+
+
 @pytest.mark.parametrize(
     ("net", "model", "message"),
     [
@@ -110,9 +179,24 @@ def test_a_run_with_angles_is_trained_saved_and_loaded(tmp_path):
         (SQUARE, "finite_spring + crease", "lives in 3D; the network is in 2D"),
         (SQUARE, "resistor + angle", "need nodes that move"),
         (
-            replace(ml.networks.cubic((2, 2, 3)), tuples={"triples": [[0, 1, 2]]}),
+            replace(ml.networks.cubic((2, 2, 3)), tuples={"triples": [[1, 0, 2]]}),
             "finite_spring + angle",
-            "nodes 0, 1 and 2 of triples 0 are on a line",
+            "nodes 1, 0 and 2 of triples 0 are on a line",
+        ),
+        (
+            replace(BALLOON, tuples={"polygons": [[0, 1, 2]]}),
+            "finite_spring + area",
+            "lives in 2D; the network is in 3D",
+        ),
+        (
+            replace(SQUARE, tuples={"polygons": [[0, 1, 5, 4], [0, 5, 1, 4]]}),
+            "finite_spring + area",
+            "polygon 1, of nodes 0, 5, 1 and 4, crosses or touches itself",
+        ),
+        (
+            replace(BALLOON, tuples={"surfaces": BALLOON.tuples["surfaces"][:, 3:]}),
+            "finite_spring + volume",
+            "surface 0 is not closed, or its triangles do not all have the same sense, at nodes",
         ),
     ],
 )
@@ -125,11 +209,15 @@ def test_bad_node_tuples_are_refused_in_a_sentence(net, model, message):
 @pytest.mark.parametrize(
     ("tuples", "message"),
     [
-        ({"pairs": [[0, 1]]}, "Node tuples are triples, quadruples and polygons, not 'pairs'"),
+        (
+            {"pairs": [[0, 1]]},
+            "Node tuples are triples, quadruples, polygons and surfaces, not 'pairs'",
+        ),
         ({"triples": [[0, 1]]}, "triples must be rows of 3 node ids"),
         ({"triples": [[0, 1, 0]]}, r"row 0, \[0, 1, 0\], must be 3 different nodes, 0 to 15"),
         ({"quadruples": [[0, 1, 2, 16]]}, "must be 4 different nodes, 0 to 15"),
         ({"polygons": [[0, 1, 2, 3], [0, 1]]}, "row 1, .*must be three or more different nodes"),
+        ({"surfaces": [[0, 1, 2, 3]]}, "row 0, .*must be triangles, of three different nodes"),
     ],
 )
 def test_tables_that_are_no_node_tuples_are_refused(tuples, message):

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mechlearn.energies.tuples import Angle, Area, Crease
+from mechlearn.energies.fillings import Area, Volume
+from mechlearn.energies.tuples import Angle, Crease
 from mechlearn.fem.tuples import TupleForms
 
 RNG = np.random.default_rng(3)
-KINDS = [(Angle(), 3, 2), (Angle(), 3, 3), (Crease(), 4, 3), (Area(), 3, 2), (Area(), 5, 2)]
+KINDS = [
+    (Angle(), 3, 2),
+    (Angle(), 3, 3),
+    (Crease(), 4, 3),
+    (Area(), 3, 2),
+    (Area(), 5, 2),
+    (Volume(), 12, 3),
+]
 
 
 def made(kind, k, d, n=5):
@@ -89,6 +97,22 @@ def test_a_fold_is_the_angle_between_two_triangles():
         moved[0, 3] = [0.5, -np.cos(angle), np.sin(angle)]
         forms.put_state(moved - flat)
         np.testing.assert_allclose(np.abs(forms.strain()), abs(angle), atol=1e-14)
+
+
+def test_straight_bonds_in_space_bend_to_all_sides():
+    """By an angle 2 arctan d of unit bonds whose middle node moves by d."""
+    straight = np.array([[[-1.0, 0, 0], [0, 0, 0], [1, 0, 0]]]) @ Rotation.random(rng=3).as_matrix()
+    forms = TupleForms(Angle(), straight)
+    forms.set(angle_stiffness=1.5, rest_angle=0.0)
+    bends = np.linalg.eigvalsh(forms.stiffnesses()[0])
+    np.testing.assert_allclose(bends, [0] * 7 + [1.5 * 6] * 2, atol=1e-9)
+    np.testing.assert_allclose(forms.forces(), 0, atol=1e-12)
+    side = np.cross(straight[0, 2], [0.0, 0, 1])
+    side /= np.linalg.norm(side)
+    for d in (1e-3, 0.3, 2.0):
+        forms.put_state(d * np.array([[np.zeros(3), side, np.zeros(3)]]))
+        force = 1.5 * 2 * np.arctan(d) * 2 / (1 + d**2)
+        np.testing.assert_allclose(forms.forces()[0, 1], force * side, rtol=1e-9, atol=1e-10)
 
 
 def test_an_area_is_that_of_its_triangle():
