@@ -154,24 +154,24 @@ def path(
         Write over what is there.
     """
     from mechlearn.runs.folder import new_folder
-    from mechlearn.studies.path import follow, system_of, write
+    from mechlearn.studies.path import check, follow, system_of, write
 
     given: dict[str, Any] = {"source": source, "to": to, "steps": steps, "control": control}
     chosen = {k: v for k, v in given.items() if v is not None} | (
         {"branch": True} if branch else {}
     )
     system, options = system_of(run)
-    on_first(lambda: new_folder(output, overwrite))
     with about(run):
+        check(system, options | chosen)
+        on_first(lambda: new_folder(output, overwrite))
         found = follow(system, **options | chosen)
     on_first(lambda: write(found, output))
     critical = len(found.limit_points), len(found.bifurcations)
     text = f"{len(found.point)} points; limit points: {critical[0]}, bifurcations: {critical[1]}"
     for row in found.limit_points:
         say("limit     " + ", ".join(f"{k} {v:.10g}" for k, v in row.items()))
-    if found.attrs["ended"]:
-        warn(found.attrs["ended"])
     say(f"{text}\nWritten to {output}/")
+    _warn_of([found.attrs["ended"]] if found.attrs["ended"] else [])
 
 
 def states(

@@ -142,6 +142,8 @@ class Corrector:
         self._usual = self._usual or self._steep()
         return point
 
+    # Iterations that run away are told by what is no number any more.
+    @np.errstate(over="ignore", invalid="ignore")
     def step(
         self,
         start: PathPoint,

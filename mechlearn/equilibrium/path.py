@@ -3,18 +3,21 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 from scipy.optimize import brentq
 
 from mechlearn.equilibrium.balance import NotConverged
-from mechlearn.equilibrium.corrector import SAFE, Corrector, Move, PathPoint
+from mechlearn.equilibrium.corrector import BENT, SAFE, STRAIGHT, Corrector, Move, PathPoint
 from mechlearn.errors import SolveError
 
 #: Factors on the arc step after an easy point and after a failure; its range, in first steps.
 LONGER, SHORTER, SMALLEST, LARGEST = 1.5, 0.4, 1e-8, 2.0
 #: Iterations of an easy point.
 EASY = 6
-#: Arc length within which several critical points are one.
-COINCIDENT = 1e-7
+#: Arc length within which several critical points are one, and any two points.
+COINCIDENT, SAME = 1e-7, 1e-6
+#: Displacements of a network that has come apart, over its size, and its load over the largest.
+APART, LET_GO = 10.0, 1e-2
 #: Move along the mode by which a branch is looked for, and how many of it away it is taken for
 #: found; steps until then, at most.
 OFFSET, AWAY, SEARCH = 1e-2, 5.0, 200
@@ -53,7 +56,7 @@ class Follower(Corrector):
         SolveError
             Where the path ends before.
         """
-        step, here, before = length, start, None
+        step, here, before, largest = length, start, None, abs(start.at.factor)
         for _ in range(most):
             if here.at.factor == to:
                 return
@@ -84,6 +87,10 @@ class Follower(Corrector):
             yield new
             if ends:
                 return
+            largest = max(largest, abs(new.at.factor))
+            self._check_open(start, new, step, to)
+            if abs(new.at.factor) < LET_GO * largest:
+                self._check_whole(new)
             before, here = here if along else None, new
             step = min(step * LONGER, LARGEST * length) if count <= EASY else step
         raise SolveError(
@@ -91,6 +98,31 @@ class Follower(Corrector):
             f"{to:.6g}; take longer steps.",
             "no equilibrium",
         )
+
+    def _check_open(self, start: PathPoint, point: PathPoint, step: float, to: float) -> None:
+        """Raise SolveError where a path has come back to its start."""
+        between = start.at - point.at
+        ahead = self._inner(point.rate, between)
+        aside = between - point.rate * ahead
+        near = 0 < ahead < step and self._inner(aside, aside) < (BENT * step) ** 2
+        if near and self._inner(point.rate, start.rate) > STRAIGHT:
+            beside = self.step(point, ahead)[0].at - start.at
+            if self._inner(beside, beside) < SAME**2:
+                raise SolveError(
+                    f"The path is closed: it comes back to its start at load factor "
+                    f"{start.at.factor:.6g}, and does not reach {to:.6g}.",
+                    "no equilibrium",
+                )
+
+    def _check_whole(self, point: PathPoint) -> None:
+        """Raise SolveError for a network that has come apart."""
+        extent = float(np.ptp(self.balance.model.network.nodes, axis=0).max())
+        if self.balance.largest(point.at.u) > APART * max(extent, self.balance.length):
+            raise SolveError(
+                f"The path ends at load factor {point.at.factor:.6g}: displacements are {APART:g} "
+                "times the size of the network, which has come apart.",
+                "no equilibrium",
+            )
 
     def trace(
         self, start: PathPoint, known: Sequence[PathPoint], every: bool = True

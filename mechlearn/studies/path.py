@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mechlearn.energies.element import Element
 from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.driving import words_of
 from mechlearn.equilibrium.newton import NewtonEquilibrium
-from mechlearn.errors import InputError, SolveError, about, listed
+from mechlearn.errors import SolveError, about
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file
 from mechlearn.learning.system import System
@@ -22,14 +21,13 @@ from mechlearn.network import Network
 from mechlearn.runs.config import read_setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
+from mechlearn.studies.schedule import Control, driven, schedule
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Ways to go along a path.
-Control = Literal["arc", "force", "displacement"]
 #: Columns of a path that belong to no source or target.
 FIXED = ("factor", "energy", "stable")
 
@@ -194,26 +192,6 @@ def check(at: System, options: Mapping[str, Any]) -> str:
     return f"along {name!r}, by {options['control']}, to load factor {ways}"
 
 
-def schedule(
-    at: System, source: str | None, to: ArrayLike | None, steps: int, control: Control
-) -> tuple[Problem, str, list[float]]:
-    """The problem under a path's control, the name of its source, and load factors to reach."""
-    if at.energy.linear:
-        raise InputError(
-            f"A {at.energy.name} answers in proportion to its load: its path is a straight line. "
-            "Take elements of finite displacements, such as finite_spring or finite_beam."
-        )
-    if control not in ("arc", "force", "displacement"):
-        raise InputError(f"control = {control!r} is none of arc, force and displacement.")
-    if isinstance(steps, bool) or int(steps) != steps or steps < 1:
-        raise InputError(f"steps = {steps} must be a whole number of at least 1.")
-    name, numbers = _driven(at.problem, source)
-    problem, by_force = at.problem, bool(at.problem.loads[numbers[0]])
-    if control not in ("arc", "force" if by_force else "displacement"):
-        problem = _controlled(problem, numbers, to)
-    return problem, name, _factors(problem, numbers, to)
-
-
 def _points(
     at: System, factors: Sequence[float], steps: int, control: Control, branch: bool
 ) -> tuple[list[PathPoint], str]:
@@ -236,6 +214,8 @@ def _points(
                 points.append(solver_of(at).path(at.problem.values, at.factor)[1])
     except SolveError as error:
         return points, str(error)
+    except KeyboardInterrupt:
+        return points, f"Interrupted at load factor {points[-1].at.factor:.6g}."
     return points, ""
 
 
@@ -255,66 +235,6 @@ def solver_of(at: System) -> NewtonEquilibrium:
     return solver
 
 
-def _driven(problem: Problem, source: str | None) -> tuple[str, list[int]]:
-    """Name of the source that is meant, and its numbers among those of all sources."""
-    known = list(dict.fromkeys(port.terminal for port in problem.drives))
-    if not known:
-        raise InputError("A path needs a source, and the task has none.")
-    if source is not None and source not in known:
-        raise InputError(f"source = {source!r} is none of the task's ({listed(known)}).")
-    name = source or known[0]
-    return name, [k for k, port in enumerate(problem.drives) if port.terminal == name]
-
-
-def _controlled(problem: Problem, numbers: list[int], to: ArrayLike | None) -> Problem:
-    """The problem with a source that imposes a displacement instead of a force, or vice versa."""
-    name, loads = problem.drives[numbers[0]].terminal, problem.loads.copy()
-    if to is None:
-        raise InputError(f"control: say up to what value (to) {name!r} is driven.")
-    loads[numbers] ^= True
-    by_force, ports = bool(loads[numbers[0]]), problem.sources[numbers]
-    first = _values(problem, numbers, to)[0]
-    held, values, given = problem.held.copy(), problem.values.copy(), problem.given.copy()
-    held[:, ports] = not by_force
-    values[:, ports] = given[:, numbers] = first * _units(problem, numbers, by_force)
-    grounded = np.setdiff1d(problem.grounded, ports) if by_force else problem.grounded
-    return replace(problem, loads=loads, held=held, values=values, given=given, grounded=grounded)
-
-
-def _units(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np.float64]:
-    factors = [problem.drives[k].factors(problem.network) for k in numbers]
-    return np.array([each[int(by_force)] for each in factors])
-
-
-def _values(problem: Problem, numbers: list[int], to: ArrayLike) -> NDArray[np.float64]:
-    """Values of a source that are reached one after the other, (values, numbers)."""
-    try:
-        wanted = np.asarray(to, dtype=float).reshape(-1, len(numbers))
-    except (TypeError, ValueError):
-        wanted = np.empty((0, 0))
-    if not (wanted.size and np.isfinite(wanted).all()):
-        name = problem.drives[numbers[0]].terminal
-        raise InputError(
-            f"to = {to!r} must be the value of {name!r} at the end, {len(numbers)} "
-            f"number{'s' * (len(numbers) > 1)}, or a list of such."
-        )
-    return wanted
-
-
-def _factors(problem: Problem, numbers: list[int], to: ArrayLike | None) -> list[float]:
-    """Load factors at which a source has given values."""
-    if to is None:
-        return [1.0]
-    wanted, name = _values(problem, numbers, to), problem.drives[numbers[0]].terminal
-    value = problem.given[0, numbers] / _units(problem, numbers, bool(problem.loads[numbers[0]]))
-    if not value.any():
-        raise InputError(f"{name!r} is 0 in the task, and no multiple of that is {to}.")
-    factors = wanted @ value / (value @ value)
-    if np.abs(wanted - np.outer(factors, value)).max() > 1e-9 * np.abs(wanted).max():
-        raise InputError(f"to = {to} must be multiples of the value of {name!r}, {value.tolist()}.")
-    return factors.tolist()
-
-
 def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> EquilibriumPath:
     """Points as a table in the user's units."""
     p, equilibrium = at.problem, solver_of(at)
@@ -327,7 +247,7 @@ def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Equ
     factor = np.array([point.at.factor for point in points])
     data: dict[str, Any] = {"factor": ("point", factor)}
     for source in dict.fromkeys(port.terminal for port in p.drives):
-        mine = _driven(p, source)[1]
+        mine = driven(p, source)[1]
         u, f = across[:, mine], through[:, mine]
         if len(mine) > 1:
             along = p.given[0, mine] / np.linalg.norm(p.given[0, mine])

@@ -16,7 +16,8 @@ from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.learning.system import System
 from mechlearn.network import Network
 from mechlearn.studies.landscape import States
-from mechlearn.studies.path import schedule, solved_directly, solver_of, table
+from mechlearn.studies.path import solved_directly, solver_of, table
+from mechlearn.studies.schedule import schedule
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
 

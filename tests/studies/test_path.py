@@ -189,15 +189,18 @@ def test_the_command_writes_a_table_a_summary_and_a_picture(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words", "said"),
     [
-        ("finite_spring", (), "answers in proportion to its load"),
-        ("", ("--source", "pull"), "source = 'pull' is none of the task's"),
-        ("", ("--steps", "0"), "steps = 0 must be"),
+        (("finite_spring", "spring"), (), "answers in proportion to its load"),
+        ((), ("--source", "pull"), "source = 'pull' is none of the task's"),
+        ((), ("--steps", "0"), "steps = 0 must be"),
+        ((), ("--to", "0"), "is where the path of 'push' begins"),
+        (("-20.0", "0.0"), (), "'push' is 0 in the task, and so are all sources"),
     ],
 )
-def test_what_has_no_path_is_refused(tmp_path, capsys, change, words, said):
-    (tmp_path / "truss.toml").write_text(TOML.replace(change or "none", "spring"))
+def test_a_path_that_makes_no_sense_is_refused(tmp_path, capsys, change, words, said):
+    (tmp_path / "truss.toml").write_text(TOML.replace(*change) if change else TOML)
     assert command("path", tmp_path / "truss.toml", "-o", tmp_path / "out", *words) == 2
     assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_check_says_where_a_path_leads(tmp_path, capsys):
