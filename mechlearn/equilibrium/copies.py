@@ -59,7 +59,7 @@ class Copies:
         near = tolerance * self._balance.length
         away = (self.aligned(b.shape, a.shape) - a.shape) * self.arm
         if self.floats:
-            away = self._points(away)[:, : self._model.places]
+            away = self._points(away)[: self._problem.network.n_nodes, : self._model.places]
         if np.abs(away).max(initial=0.0) < near:
             return True
         if not self._freely:
@@ -76,16 +76,19 @@ class Copies:
             return b
         out, model, n = b.copy(), self._model, self._problem.network.n_nodes
         of_points = self._points(out)
+        # Internal unknowns of bonds do not turn.
+        of_points = of_points[:n] if model.internal else of_points
         if not self._turns:
             away = (self._points(a) - of_points)[:n].ravel()
             of_points += (self._left @ (self._left.T @ away)).reshape(n, -1)[0]
             return out
-        x, y = self._places(a), self._places(b)
+        x, y = (self._places(s)[: len(of_points)] for s in (a, b))
         moved, turn = _superposed(y, x)
-        of_points[:, : model.places] = moved - model.points
+        of_points[:, : model.places] = moved - model.points[: len(of_points)]
         if model.width > model.places and len(turn) == 2:
             angle = np.arctan2(turn[0, 1], turn[0, 0])
-            back = (self._points(a) - of_points)[:, model.places].mean() - angle
+            mine = self._points(a)[: len(of_points), model.places]
+            back = (mine - of_points[:, model.places]).mean() - angle
             of_points[:, model.places] += angle + 2 * np.pi * np.round(back / (2 * np.pi))
         return out
 

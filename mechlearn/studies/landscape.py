@@ -27,8 +27,9 @@ class States(xarray.Dataset):
     their names; of these ``saddle.index``, the number of unstable modes, ``saddle.ends``, the two
     states below one of index 1, or -1, and ``saddle.barrier``, its height above both. Along
     ``transition``: ``from`` and ``to``, numbers of states, -1 where none follows, or from the
-    number of states on of others that are stable under load alone; ``load``, the load factor at
-    which the first one loses its stability; ``upwards``, 1 where it grows there.
+    number of states on of others that are stable under load alone; ``load``, the value of the
+    source at which the first one loses its stability, and ``load_factor``, that as a multiple of
+    the whole load; ``upwards``, 1 where the factor grows there.
     """
 
     __slots__ = ()
@@ -52,8 +53,8 @@ class States(xarray.Dataset):
 
     @property
     def transitions(self) -> list[dict[str, Any]]:
-        """Transitions: from one state to another, at a load factor, as it grows or falls."""
-        rows = self._rows("transition", ["from", "to", "load", "upwards"])
+        """Transitions: from one state to another, at a load, as it grows or falls."""
+        rows = self._rows("transition", ["from", "to", "load", "load_factor", "upwards"])
         return [row | {"upwards": bool(row["upwards"])} for row in rows]
 
     @property

@@ -76,12 +76,13 @@ def _controlled(problem: Problem, numbers: list[int], to: ArrayLike | None) -> P
     farthest = wanted[np.abs(wanted).max(axis=1).argmax()]
     held, values, given = problem.held.copy(), problem.values.copy(), problem.given.copy()
     held[:, ports] = not by_force
-    values[:, ports] = given[:, numbers] = farthest * _units(problem, numbers, by_force)
+    values[:, ports] = given[:, numbers] = farthest * units_of(problem, numbers, by_force)
     grounded = np.setdiff1d(problem.grounded, ports) if by_force else problem.grounded
     return replace(problem, loads=loads, held=held, values=values, given=given, grounded=grounded)
 
 
-def _units(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np.float64]:
+def units_of(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np.float64]:
+    """Units of a source's numbers, as displacements or as forces."""
     factors = [problem.drives[k].factors(problem.network) for k in numbers]
     return np.array([each[int(by_force)] for each in factors])
 
@@ -109,7 +110,7 @@ def _factors(problem: Problem, numbers: list[int], to: ArrayLike | None) -> list
             raise InputError(f"{name!r} is 0 in the task, and so are all sources: no path to go.")
         return [1.0]
     wanted = _values(problem, numbers, to)
-    value = problem.given[0, numbers] / _units(problem, numbers, bool(problem.loads[numbers[0]]))
+    value = problem.given[0, numbers] / units_of(problem, numbers, bool(problem.loads[numbers[0]]))
     if not value.any():
         raise InputError(
             f"to = {to!r} must be a multiple of what {name!r} is in the task, and not 0."

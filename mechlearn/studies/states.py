@@ -17,7 +17,7 @@ from mechlearn.learning.system import System
 from mechlearn.network import Network
 from mechlearn.studies.landscape import States
 from mechlearn.studies.path import solved_directly, solver_of, table
-from mechlearn.studies.schedule import schedule
+from mechlearn.studies.schedule import driven, schedule, units_of
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
 
@@ -178,6 +178,11 @@ def _check(
             f"A {at.energy.name} has one state at any load. "
             "Take elements of finite displacements, such as finite_spring or finite_beam."
         )
+    if at.energy.continuum:
+        raise InputError(
+            "States of solids are not looked for: folded cells of their mesh would count among "
+            "them. Take finite_beam for the struts."
+        )
     if not ways or not set(ways) <= set(WAYS):
         raise InputError(f"search = {ways} must be of {listed(WAYS)}.")
     if protocol not in (None, "force", "displacement"):
@@ -296,8 +301,8 @@ def _transitions(
     """Variables of the transitions as a load goes up and down."""
     problem, name, factors = schedule(at, source, to, STEPS, control)
     low, high = _range(factors, to)
-    driven = solved_directly(at, problem).load(0.0)
-    follower, start = solver_of(driven).path(problem.values, 0.0)
+    loaded = solved_directly(at, problem).load(0.0)
+    follower, start = solver_of(loaded).path(problem.values, 0.0)
     held = np.flatnonzero(follower.load.imposed.held & ~problem.kept)
     if len(held) > (control == "displacement"):
         raise InputError(
@@ -314,10 +319,16 @@ def _transitions(
     length = max(abs(low), abs(high)) / STEPS / abs(start.rate.factor)
     protocol = Protocol(follower, low, high, length)
     protocol.run(moves, BRANCHES)
-    rows = protocol.transitions
+    rows, numbers = protocol.transitions, driven(problem, name)[1]
+    unit = units_of(problem, numbers, bool(problem.loads[numbers[0]]))
+    value = problem.given[0, numbers] / unit
+    # Of several numbers, along the direction of their load.
+    per_factor = float(value[0]) if len(value) == 1 else float(np.linalg.norm(value))
+    reached = np.array([t.factor for t in rows])
     return {
         "from": ("transition", np.array([t.source for t in rows], dtype=int)),
         "to": ("transition", np.array([t.target for t in rows], dtype=int)),
-        "load": ("transition", np.array([t.factor for t in rows])),
+        "load": ("transition", reached * per_factor),
+        "load_factor": ("transition", reached),
         "upwards": ("transition", np.array([int(t.upwards) for t in rows])),
     }

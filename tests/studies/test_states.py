@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ranks import on_ranks
 from scipy.optimize import brentq, minimize
-from test_path import TOML, column, command
+from test_path import STACK, TOML, TOP, column, command, force, stack
 
 import mechlearn as ml
 from mechlearn.energies.catalogue import Bistable
@@ -20,6 +20,11 @@ PUSH = ml.Task(
     supports=[ml.Support(nodes=[0, 2])],
     sources=[ml.Source(name="push", nodes=1, components=["y"], force=[-20.0])],
     targets=[ml.Target(name="side", nodes=[0, 1], strain=0.1)],
+)
+PUSH_SOLID = ml.Task(
+    supports=[ml.Support(nodes=[0])],
+    sources=[ml.Source(nodes=1, components=["y"], force=[-1.0])],
+    targets=[ml.Target(nodes=1, components=["x"], displacement=[0.1])],
 )
 #: Energies between the two lengths of bistable bonds in a row, and how far these are apart.
 HEIGHTS, SNAP = np.array([0.1, 0.15, 0.2]), 0.4
@@ -119,8 +124,39 @@ def test_a_protocol_by_displacement_starts_where_states_are():
     # Limit points of the closed form's force.
     forces = -slope(lambda y: toggle_energy(y, 0.3), np.linspace(-3, 3, 20001))
     assert [row["upwards"] for row in loaded.transitions] == [True, False]
-    loads = [20 * row["load"] for row in loaded.transitions]
+    loads = [-row["load"] for row in loaded.transitions]
     np.testing.assert_allclose(loads, [forces.max(), forces.min()], rtol=1e-6)
+
+
+def snaps_of_the_stack():
+    """Displacements of the end of a stack at which its bars snap through, and back."""
+    apex = [brentq(lambda u: 1 + slope(force, u) / TOP, *ends, xtol=1e-13)
+            for ends in ((1.4, 3.0), (3.0, 4.6))]  # fmt: skip
+    return [u + force(u) / TOP for u in apex]
+
+
+def test_states_at_an_imposed_displacement_lie_in_the_loop_of_the_stack():
+    end = sum(snaps_of_the_stack()) / 2
+    found = ml.states(STACK, stack(displacement=[-end]), ml.FiniteSpring(), factor=1.0,
+                      stiffness=[K, K, TOP], starts=12)  # fmt: skip
+    np.testing.assert_allclose(found["push"], -end, atol=1e-12)
+    exact = [brentq(lambda u: u + force(u) / TOP - end, *ends) for ends in ((0, 2), (2, 4), (4, 6))]
+    np.testing.assert_allclose(found["apex"], [-exact[0], -exact[2]], atol=1e-9)
+    lowest = min(found.barriers, key=lambda row: row["potential"])
+    # Straight bars, each shorter by 1, and the spring above, which is shorter by end - H.
+    assert lowest["potential"] == pytest.approx(K + TOP * (end - exact[1]) ** 2 / 2, rel=1e-9)
+
+
+def test_a_stack_snaps_and_comes_back_at_the_displacements_of_the_closed_form():
+    found = ml.states(STACK, stack(displacement=[-3.0]), ml.FiniteSpring(), barriers=False,
+                      stiffness=[K, K, TOP], search="path", protocol="displacement",
+                      to=[-14.0, 1.0])  # fmt: skip
+    np.testing.assert_allclose(found["apex"], [0, -2 * H], atol=1e-9)
+    assert [(row["from"], row["to"], row["upwards"]) for row in found.transitions] == [
+        (0, 1, True), (1, 0, False),
+    ]  # fmt: skip
+    loads = [-row["load"] for row in found.transitions]
+    np.testing.assert_allclose(loads, snaps_of_the_stack(), rtol=1e-8)
 
 
 def test_states_are_those_of_an_independent_minimisation():
@@ -238,6 +274,8 @@ def test_options_that_make_no_sense_are_refused(options, said):
 def test_networks_without_isolated_states_are_refused():
     with pytest.raises(ml.InputError, match="A spring has one state at any load"):
         ml.states(TOGGLE, PUSH, ml.Spring())
+    with pytest.raises(ml.InputError, match="States of solids are not looked for"):
+        ml.states(ml.Network([[0, 0], [1, 0]], [[0, 1]]), PUSH_SOLID, ml.Solid(), width=0.1)
     net, task, springs = row(2)
     # Nothing but their tension keeps the bonds in a row.
     ends = ml.Support(nodes=[0, 2], components=["y"])
@@ -265,6 +303,14 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
     assert len(summary["states"]) == 2
     for name in ("landscape.png", "states.png"):
         assert (tmp_path / "out" / name).stat().st_size > 5000
+
+
+def test_a_run_has_the_states_of_what_was_learned():
+    run = ml.train(TOGGLE, PUSH, energy=ml.FiniteSpring() + ml.Angle(), learn="stiffness",
+                   steps=1, angle_stiffness=0.3 * K, stiffness=K)  # fmt: skip
+    found = run.states(search="path", barriers=False)
+    assert found.sizes["state"] == 2
+    assert found["energy"][1] > 0
 
 
 def test_what_has_one_state_is_refused_by_the_command(tmp_path, capsys):
