@@ -131,7 +131,7 @@ def find(
         Where no stable state is found.
     """
     ways = [search] if isinstance(search, str) else list(search)
-    _check(at, ways, factor, starts, amplitude, seed, barriers, protocol)
+    _check(at, ways, factor, starts, amplitude, seed, barriers, protocol, source)
     at = at.copy(example=example)
     at = solved_directly(at, at.problem)
     if factor is None:
@@ -171,6 +171,7 @@ def _check(
     seed: int,
     barriers: int | bool,
     protocol: str | None,
+    source: str | None,
 ) -> None:
     """Raise InputError for options that make no sense."""
     if at.energy.linear:
@@ -193,6 +194,8 @@ def _check(
             raise InputError(f"{name} = {value!r} must be a whole number of at least 0.")
     if not (np.isfinite(amplitude) and amplitude > 0):
         raise InputError(f"amplitude = {amplitude!r} must be a number above 0.")
+    if source is not None:
+        driven(at.problem, source)
     if factor is not None and not np.isfinite(factor):
         raise InputError(f"factor = {factor!r} must be a number.")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ranks import on_ranks
 from scipy.optimize import brentq, minimize
-from test_path import STACK, TOML, TOP, column, command, force, stack
+from test_path import BARS, STACK, TOML, TOP, bars, column, command, force, stack
 
 import mechlearn as ml
 from mechlearn.energies.catalogue import Bistable
@@ -263,7 +263,8 @@ def test_a_seed_repeats_the_search():
         ({"amplitude": 0.0}, "amplitude = 0.0 must be a number above 0"),
         ({"factor": np.inf}, "factor = inf must be a number"),
         ({"protocol": "heat"}, "protocol = 'heat' is none of"),
-        ({"source": "pull"}, "source = 'pull' is none of the task's"),
+        ({"source": "pull", "search": "random"}, "source = 'pull' is none of the task's"),
+        ({"protocol": "displacement"}, "control: say up to what value"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, said):
@@ -275,7 +276,8 @@ def test_networks_without_isolated_states_are_refused():
     with pytest.raises(ml.InputError, match="A spring has one state at any load"):
         ml.states(TOGGLE, PUSH, ml.Spring())
     with pytest.raises(ml.InputError, match="States of solids are not looked for"):
-        ml.states(ml.Network([[0, 0], [1, 0]], [[0, 1]]), PUSH_SOLID, ml.Solid(), width=0.1)
+        ml.states(ml.Network([[0, 0], [1, 0]], [[0, 1]]), PUSH_SOLID,
+                  ml.Solid(material="neo_hookean"), width=0.1)  # fmt: skip
     net, task, springs = row(2)
     # Nothing but their tension keeps the bonds in a row.
     ends = ml.Support(nodes=[0, 2], components=["y"])
@@ -306,11 +308,10 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
 
 
 def test_a_run_has_the_states_of_what_was_learned():
-    run = ml.train(TOGGLE, PUSH, energy=ml.FiniteSpring() + ml.Angle(), learn="stiffness",
-                   steps=1, angle_stiffness=0.3 * K, stiffness=K)  # fmt: skip
-    found = run.states(search="path", barriers=False)
+    run = ml.train(BARS, bars(force=[-0.1]), energy="finite_spring", learn="stiffness", steps=1)
+    found = run.states(search="path", to=-5.0, barriers=False)
     assert found.sizes["state"] == 2
-    assert found["energy"][1] > 0
+    np.testing.assert_allclose(found["push"], [0, -2 * H], atol=1e-9)
 
 
 def test_what_has_one_state_is_refused_by_the_command(tmp_path, capsys):
