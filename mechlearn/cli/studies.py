@@ -125,13 +125,15 @@ def path(
     steps: int | None = None,
     control: Literal["arc", "force", "displacement"] | None = None,
     branch: Switch = False,
+    film: Switch = False,
     overwrite: Switch = False,
 ) -> None:
     """Follow the equilibria of a network along its load, over limit points.
 
-    Writes path.csv (factor,
-    displacement and force of every source, targets, energy, stable), summary.json with the limit
-    points, and path.png. Options that are left out are those of the task's table [path].
+    Writes path.csv (factor, displacement and force of every source, targets, energy, stable),
+    summary.json with the limit points, the bifurcations and the states without load, and path.png.
+    Where a path ends early, what is known of it is written. Options that are left out are those of
+    the task's table [path].
 
     Parameters
     ----------
@@ -150,6 +152,8 @@ def path(
         loading with forces or displacements, from one stable state to the next.
     branch
         At the first bifurcation, leave along the path that branches off there.
+    film
+        Also write path.gif, the deformed states with the curve beside.
     overwrite
         Write over what is there.
     """
@@ -166,6 +170,10 @@ def path(
         on_first(lambda: new_folder(output, overwrite))
         found = follow(system, **options | chosen)
     on_first(lambda: write(found, output))
+    if film:
+        from mechlearn.render.path_film import path_film
+
+        on_first(lambda: path_film(system, found, output / "path.gif"))
     critical = len(found.limit_points), len(found.bifurcations)
     text = f"{len(found.point)} points; limit points: {critical[0]}, bifurcations: {critical[1]}"
     for row in found.limit_points:

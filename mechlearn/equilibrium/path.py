@@ -30,9 +30,11 @@ class Follower(Corrector):
     ----------
     exact : bool
         Whether tangents of all points are exact, at a second factorisation each.
+    unloaded : bool
+        Whether points without load are among those that are found, as "unloaded".
     """
 
-    exact = True
+    exact, unloaded = True, False
 
     def follow(
         self, start: PathPoint, to: float, length: float, branch: bool = False, most: int = 10_000
@@ -164,6 +166,13 @@ class Follower(Corrector):
 
     def _critical(self, a: PathPoint, b: PathPoint) -> Iterator[PathPoint]:
         """Limit points and bifurcations between two neighbours, in their order."""
+        if self.unloaded and a.at.factor * b.at.factor < 0:
+            at = self.between(a, b, lambda p: p.at.factor)
+            at = replace(at, at=replace(at.at, factor=0.0), kind="unloaded")
+            yield from self._critical(a, at)
+            yield at
+            yield from self._critical(at, b)
+            return
         limit, change = a.rises != b.rises, b.unstable - a.unstable
         if abs(change) == limit:
             if limit:

@@ -20,9 +20,11 @@ from mechlearn.io.writing import replaced_file
 from mechlearn.plots import plot_error
 from mechlearn.plots.style import INK, escaped
 from mechlearn.render.captions import heading, label, percent, readings
+from mechlearn.render.colours import Shades
 from mechlearn.render.fields import loaded_states, recorded_states
 from mechlearn.render.offscreen import Stage
 from mechlearn.render.run_view import Look, RunView
+from mechlearn.render.scene import Scene
 from mechlearn.render.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -64,10 +66,10 @@ def film(
     SolveError
         Where a state on the way has no equilibrium.
     """
-    writer = _writer(path, size)
-    images = (_actuation if what == "actuation" else _training)(run, example, look, size)
+    writer = film_writer(path, size)
+    frames = (_actuation if what == "actuation" else _training)(run, example, look, size)
     with replaced_file(path) as place:
-        writer(place, images)
+        writer(place, frames)
     return path
 
 
@@ -109,8 +111,8 @@ def _actuation(run: "Run", example: int, look: Look, size: tuple[int, int]) -> I
         )
         for a, s in zip(amplitudes, states, strict=True)
     ]
-    images = list(_images(shown, words, curve, size))
-    yield from [*images, *images[-1:] * HOLD, *images[-2:0:-1]]
+    frames = list(_images(shown, words, curve, size))
+    yield from [*frames, *frames[-1:] * HOLD, *frames[-2:0:-1]]
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
@@ -141,8 +143,8 @@ def _training(run: "Run", example: int, look: Look, size: tuple[int, int]) -> Im
                    + ([said] if (said := readings(run, example, s.fields.outputs)) else []))
         for p, s in zip(places, shown.states, strict=True)
     ]  # fmt: skip
-    images = list(_images(shown, words, curve, size))
-    yield from [*images[:1] * (HOLD // 2), *images, *images[-1:] * (2 * HOLD)]
+    frames = list(_images(shown, words, curve, size))
+    yield from [*frames[:1] * (HOLD // 2), *frames, *frames[-1:] * (2 * HOLD)]
 
 
 def _answers(
@@ -165,14 +167,37 @@ def _images(
     curve: Callable[["Axes", int], None],
     size: tuple[int, int],
 ) -> Images:
-    """Frames with their captions, from one point of view."""
-    run, scenes = shown.run, shown.scenes
-    ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
-    points = np.concatenate([*ends, scenes[-1].points()])
+    """Frames of a run with their captions."""
+    scenes = shown.scenes
     loads = [label(m).replace("\n", " ") for m in scenes[0].marks if m.is_source and m.active]
     full = [f"full load: {', '.join(loads)}"] if len(loads) <= NAMED else []
     caption = "; ".join([*full, *shown.scale_and_example, *shown.sizes_in_words])
-    sheet = Sheet(size, heading(run), caption, column=900.0)
+    return images(scenes, shown.shades, (heading(shown.run), caption), words, curve, size)
+
+
+def images(
+    scenes: Sequence[Scene],
+    shades: Shades,
+    titles: tuple[str, str],
+    words: Sequence[str],
+    curve: Callable[["Axes", int], None],
+    size: tuple[int, int],
+) -> Images:
+    """Frames from one point of view, with a curve beside.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+    shades : Shades
+        Colours of the bonds.
+    titles : title and caption of all
+    words : what is said of each
+    curve : draws the curve of a frame, given axes and its number
+    size : width and height in pixels
+    """
+    ends = [scenes[0].points(), *(s.points() for s in scenes[len(scenes) // 2 :: 4])]
+    points = np.concatenate([*ends, scenes[-1].points()])
+    sheet = Sheet(size, *titles, column=900.0)
     unit, w = sheet.unit, size[0]
     room = round(sheet.width), round(sheet.height - 45 * unit)
     projection = scenes[0].projection(room, points=points)
@@ -180,12 +205,12 @@ def _images(
     place = (left, sheet.top + 0.18 * sheet.height, w - left - 40 * unit, 0.6 * sheet.height)
     with closing(Stage(room)) as stage:
         for k, (scene, said) in enumerate(zip(scenes, words, strict=True)):
-            sheet = Sheet(size, heading(run), caption, column=900.0)
+            sheet = Sheet(size, *titles, column=900.0)
             line = sheet.text(32 * unit, sheet.top + 16 * unit, said, 24)
             sheet.fit(line, w - 64 * unit)
             corner = 0, round(sheet.top + 45 * unit)
             sheet.picture(stage.picture(scene, projection), (*corner, *room))
-            sheet.explain(scene, shown.shades, below=45 * unit)
+            sheet.explain(scene, shades, below=45 * unit)
             sheet.scale_bar(projection)
             axes = sheet.frame(place)
             curve(axes, k)
@@ -207,7 +232,7 @@ def _set_words(axes: "Axes", size: float) -> None:
 # -- files ---------------------------------------------------------------------------------------
 
 
-def _writer(path: Path, size: tuple[int, int]) -> Callable[[Path, Iterable[NDArray]], None]:
+def film_writer(path: Path, size: tuple[int, int]) -> Callable[[Path, Iterable[NDArray]], None]:
     """Writer of a film format; raises InputError where it is not installed."""
     if path.suffix.lower() == ".gif":
         return _write_gif

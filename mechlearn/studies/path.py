@@ -1,5 +1,6 @@
 """Equilibrium paths of networks: states along the load, stable or not, and critical points."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
@@ -7,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import Akima1DInterpolator
 
 from mechlearn.energies.element import Element
 from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.driving import words_of
 from mechlearn.equilibrium.newton import NewtonEquilibrium
 from mechlearn.errors import SolveError, about
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file
 from mechlearn.learning.system import System
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Columns of a path that belong to no source or target.
 FIXED = ("factor", "energy", "stable")
+#: Difference of states that are one, over the largest; points of a curve between neighbours.
+SAME, FINE = 1e-6, 9
 
 
 class EquilibriumPath(xarray.Dataset):
@@ -68,6 +73,16 @@ class EquilibriumPath(xarray.Dataset):
         """Points at which other paths branch off, as :attr:`limit_points`."""
         return [{k: v for k, v in row.items() if k != "stable"} for row in self.rows("bifurcation")]
 
+    @property
+    def unloaded(self) -> list[dict[str, Any]]:
+        """States without load, each once, as :attr:`rows`."""
+        rows, states = self.rows(), self["states"].values
+        size, found = np.ptp(states) or 1.0, list[int]()
+        for k in np.flatnonzero(self["factor"].values == 0):
+            if all(np.abs(states[k] - states[j]).max() > SAME * size for j in found):
+                found.append(int(k))
+        return [rows[k] for k in found]
+
     def plot(self, source: str | None = None, ax: "Axes | None" = None) -> "Axes":  # type: ignore[override]
         """Draw force against displacement of a source, unstable parts dashed; returns the Axes.
 
@@ -82,13 +97,18 @@ class EquilibriumPath(xarray.Dataset):
 
         ax, name = new_axes() if ax is None else ax, source or self.attrs["source"]
         x, y = self[name].values, self[f"{name}.force"].values
-        stable = self["stable"].values == 1
-        lines = ax.plot(x, np.where(stable, y, np.nan), label="stable")
-        if not stable.all():
-            # A part that is unstable reaches to the points beside it.
-            beside = ~stable | np.r_[~stable[1:], False] | np.r_[False, ~stable[:-1]]
-            ax.plot(x, np.where(beside, y, np.nan), "--", color=lines[0].get_color(),
-                    label="unstable", zorder=1)  # fmt: skip
+        lines, stable = self._curve(name), self["stable"].values == 1
+        # What is critical belongs to both sides.
+        unstable = ~stable & ~np.isin(self["kind"].values, ["limit", "bifurcation"])
+        parts = np.where(unstable[1:] | unstable[:-1] | ~(stable[1:] | stable[:-1]), 1, 0)
+        colour = None
+        for part, style in ((0, "-"), (1, "--")):
+            curves = [np.vstack([line, [[np.nan, np.nan]]])
+                      for line, of in zip(lines, parts, strict=True) if of == part]  # fmt: skip
+            if curves:
+                drawn, = ax.plot(*np.concatenate(curves).T, style, color=colour, zorder=2 - part,
+                                 label=("stable", "unstable")[part])  # fmt: skip
+                colour = drawn.get_color()
         for kind, marker in (("limit", "o"), ("bifurcation", "s")):
             at = self["kind"].values == kind
             if at.any():
@@ -96,8 +116,25 @@ class EquilibriumPath(xarray.Dataset):
                         if kind == "limit" else kind)  # fmt: skip
         ax.set_xlabel(f"{self.attrs['across']} of {name}")
         ax.set_ylabel(self.attrs["through"])
-        ax.legend(frameon=False)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(frameon=False)
         return ax
+
+    def _curve(self, name: str) -> list[NDArray[np.float64]]:
+        """Displacements and forces of a source between neighbouring points, (k, 2) each.
+
+        Along an equilibrium path, a smooth curve through all of them.
+        """
+        at = np.column_stack([self[name].values, self[f"{name}.force"].values])
+        ends = list(np.stack([at[:-1], at[1:]], axis=1))
+        steps = np.linalg.norm(np.diff(at, axis=0) / (np.ptp(at, axis=0) + 1e-300), axis=1)
+        apart = steps > 0
+        if self.attrs.get("control") != "arc" or np.count_nonzero(apart) < 4:
+            return ends
+        arc = np.concatenate([[0.0], np.cumsum(steps)])
+        curve = Akima1DInterpolator(arc[np.r_[True, apart]], at[np.r_[True, apart]], axis=0)
+        fine = np.linspace(0, 1, FINE)
+        return [curve(a + fine * (b - a)) for a, b in itertools.pairwise(arc)]
 
     def to_csv(self) -> bytes:
         """The columns as a CSV table."""
@@ -180,7 +217,9 @@ def follow(
     problem, name, factors = schedule(at, source, to, steps, control)
     at = solved_directly(at, problem)
     points, ended = _points(at, factors, steps, control, branch)
-    return table(at, points, name, ended)
+    found = table(at, points, name, ended)
+    found.attrs["control"] = control
+    return found
 
 
 def check(at: System, options: Mapping[str, Any]) -> str:
@@ -198,7 +237,7 @@ def _points(
     """Points of a path, and why it ended early."""
     at.load(0.0)
     follower, start = solver_of(at).path(at.problem.values, 0.0)
-    follower.exact = False
+    follower.exact, follower.unloaded = False, True
     points, first = [start], abs(factors[0] or 1.0)
     try:
         for to in factors:
@@ -273,6 +312,10 @@ def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Equ
     data["stable"] = ("point", [int(point.unstable == 0) for point in points])
     data["kind"] = ("point", [point.kind for point in points])
     data["states"] = (("point", "node", "component"), settled.states())
+    if p.cell:
+        strains = [at.model.cell_strain(field) for field in settled.fields().T]
+        data["cell"] = (("point", "direction", "along"),
+                        np.array([strain_tensors(s, p.network.dim) for s in strains]))  # fmt: skip
     words = words_of(p, name) if name else ("", "")
     attrs = {"source": name, "across": words[0], "through": words[1], "ended": ended}
     return EquilibriumPath(data, coords={"component": list(p.components)}, attrs=attrs)
@@ -311,6 +354,8 @@ def write(found: EquilibriumPath, folder: FilePath) -> None:
         "ended": found.attrs["ended"],
         "limit_points": found.limit_points,
         "bifurcations": found.bifurcations,
+        "unloaded": found.unloaded,
+        "stable_unloaded": sum(row["stable"] for row in found.unloaded),
     }
     write_file(folder / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
     figure = Figure(figsize=(8, 5), layout="constrained")
