@@ -12,6 +12,7 @@ from mechlearn.extensions import Registry
 from mechlearn.network import Network
 from mechlearn.networks._check import fits, in_words
 from mechlearn.networks.angles import with_angles
+from mechlearn.networks.arch import arch
 from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
@@ -25,9 +26,9 @@ from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
-    "balloon", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx", "generate",
-    "generators", "hinges", "honeycomb", "kagome", "keep_nodes", "membrane_chain", "miura",
-    "packing", "protein", "prune_to_coordination", "square", "to_text", "triangular",
+    "arch", "balloon", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx",
+    "generate", "generators", "hinges", "honeycomb", "kagome", "keep_nodes", "membrane_chain",
+    "miura", "packing", "protein", "prune_to_coordination", "square", "to_text", "triangular",
     "trim_floppy", "with_angles",
 ]  # fmt: skip
 
@@ -49,6 +50,7 @@ generators = Registry(
         miura,
         membrane_chain,
         balloon,
+        arch,
     ),
 )
 

@@ -156,6 +156,19 @@ def test_lattices_take_their_counts_one_by_one():
         triangular(8)
 
 
+def test_an_arch_is_a_strip_whose_middle_rises():
+    strip, bent = triangular(14, 2, spacing=2.0), networks.arch((14, 2), rise=1.5, spacing=2.0)
+    raised = bent.nodes - strip.nodes
+    np.testing.assert_array_equal(bent.edges, strip.edges)
+    apex = bent.node_sets["apex"][0]
+    assert apex in bent.node_sets["top"]
+    # 14 nodes per row have none in the middle: the apex is a quarter of a spacing beside it.
+    np.testing.assert_allclose(raised[apex], [0.0, 3.0 * (1 - (0.5 / 13.5) ** 2)], atol=1e-9)
+    np.testing.assert_allclose(raised[[0, -1]], 0.0, atol=1e-12)
+    with pytest.raises(InputError, match="The rise of an arch"):
+        networks.arch(rise="high")
+
+
 @pytest.mark.parametrize("make", [triangular, square, honeycomb, kagome, cubic, fcc])
 def test_disorder_moves_nodes_within_its_bound_and_keeps_the_bonds(make):
     perfect, moved = make(disorder=0.0), make(disorder=0.2, seed=4)
