@@ -21,7 +21,7 @@ from mechlearn.equilibrium.iteration import TOLERANCE, Iteration, Point
 from mechlearn.errors import SolveError
 
 #: Steps of a minimisation, and of Newton's method with deflation, at most.
-STEPS, DEFLATED = 400, 100
+STEPS, DEFLATED = 400, 60
 #: Longest step in bond lengths: of a minimisation, and down from a saddle point.
 STRIDE, DESCENT = 0.5, 0.1
 #: Last step in bond lengths.

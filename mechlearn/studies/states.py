@@ -29,7 +29,7 @@ Protocols = Literal["force", "displacement"]
 #: that find nothing new, pairs of neighbours, and branches of a protocol, at most.
 ASIDE, PATIENCE, PAIRS, BRANCHES = 0.1, 4, 100, 500
 #: Steps that a path would take at the rate of its beginning.
-STEPS = 50
+STEPS = 20
 #: Digits of energies, in units of a bond's, by which states are sorted.
 DIGITS = 9
 
@@ -136,6 +136,8 @@ def find(
     at = solved_directly(at, at.problem)
     if factor is None:
         _check_held(at.problem)
+    if protocol:
+        _check_protocol(at, protocol, source, to)
     at.load(factor or 0.0)
     found = solver_of(at).landscape(factor is None)
     if "path" in ways and factor is None and len(at.problem.drives):
@@ -209,6 +211,18 @@ def _check_held(p: Problem) -> None:
         raise InputError(
             "Nothing holds the network as a whole once its sources let go; add a [[supports]] "
             "table, or look for states under a load (factor)."
+        )
+
+
+def _check_protocol(
+    at: System, control: Protocols, source: str | None, to: ArrayLike | None
+) -> None:
+    """Raise InputError for a load that cannot go up and down by itself."""
+    problem, name, _ = schedule(at, source, to, STEPS, control)
+    if np.count_nonzero(problem.held[0] & ~problem.kept) > (control == "displacement"):
+        raise InputError(
+            f"protocol = {control!r} drives {name!r}, and other displacements are imposed, too; "
+            "a protocol needs a task in which all other sources are forces, and one number."
         )
 
 
@@ -307,11 +321,6 @@ def _transitions(
     loaded = solved_directly(at, problem).load(0.0)
     follower, start = solver_of(loaded).path(problem.values, 0.0)
     held = np.flatnonzero(follower.load.imposed.held & ~problem.kept)
-    if len(held) > (control == "displacement"):
-        raise InputError(
-            f"protocol = {control!r} drives {name!r}, and other displacements are imposed, too; "
-            "a protocol needs a task in which all other sources are forces, and one number."
-        )
     moves = []
     for state in minima:
         begin = factor

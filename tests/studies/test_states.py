@@ -239,8 +239,14 @@ def test_copies_of_a_network_that_nothing_holds_are_one_state():
 
 
 def states_of_toggle():
-    found = toggle(0.3, search=["path", "random"], starts=3, barriers=2)
-    return found["push"].values, found["saddle.potential"].values, found["saddle.ends"].values
+    found = toggle(0.3, search=["path", "random"], starts=2, barriers=1, protocol="force")
+    loads = found["load"].values
+    return (
+        found["push"].values,
+        found["saddle.potential"].values,
+        found["saddle.ends"].values,
+        loads,
+    )
 
 
 def test_ranks_find_the_same_states():
@@ -289,6 +295,8 @@ def test_networks_without_isolated_states_are_refused():
                  ml.Source(nodes=1, components=["y"], displacement=[-0.1])],
         targets=[ml.Target(nodes=[0, 1], strain=0.1)],
     )  # fmt: skip
+    with pytest.raises(ml.InputError, match="other displacements are imposed, too"):
+        ml.states(TOGGLE, held, ml.FiniteSpring() + ml.Angle(), factor=1.0, protocol="displacement")
     with pytest.raises(ml.InputError, match="Nothing holds the network as a whole once"):
         ml.states(TOGGLE, held, ml.FiniteSpring() + ml.Angle())
 
