@@ -195,7 +195,14 @@ class PortReader:
         rows, self._reference, spans = problem.functionals()
         self._comm = model.comm
         self.rows = model.local_rows(rows)
+        self._enclosing = [
+            (k, span, port)
+            for k, (span, port) in enumerate(zip(spans, problem.ports, strict=True))
+            if port.encloses
+        ]
+        self._at_rest = [port.size(self._reference[s])[0] for _, s, port in self._enclosing]
         self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])
+        self.distance[[k for k, *_ in self._enclosing]] = 0.0
         self._pairs = self.distance > 0
         self._only_pairs = bool(self._pairs.all())
         # Which port every raw row belongs to, and the first row of every port.
@@ -225,6 +232,9 @@ class PortReader:
         values = np.where(self._pairs, extensions, vectors[self._first])
         unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
         slopes[self._port, self._raw] = unit
+        for (k, span, port), rest in zip(self._enclosing, self._at_rest, strict=True):
+            size, slopes[k, span], _ = port.size(vectors[span])
+            values[k] = size - rest
         return Reading(values, slopes, vectors)
 
     def _distances(self, vectors: NDArray) -> NDArray[np.float64]:
@@ -244,7 +254,10 @@ class PortReader:
         n = vectors / distances[port]
         of_pairs = np.where(self._together, -np.outer(n, n), 0.0)
         of_pairs.flat[:: len(n) + 1] += 1.0
-        return tension * of_pairs
+        found = tension * of_pairs
+        for k, span, there in self._enclosing:
+            found[span, span] = forces[k] * there.size(vectors[span])[2]
+        return found
 
     def linearised(self) -> sparse.csr_array:
         """Rows that read the ports to first order about rest, owned degrees of freedom."""

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.linalg import qr
 
 from mechlearn.energies.beam import Section
+from mechlearn.errors import InputError
 from mechlearn.network import Network
 from mechlearn.tasks.problem import Problem
 
@@ -208,6 +209,8 @@ def _reduced(rows: sparse.csr_array) -> sparse.csr_array:
 
 def _port_rows(problem: Problem) -> sparse.csr_array:
     """Linear functionals of the ports on nodal states, (ports, n c)."""
+    if any(port.encloses for port in problem.ports):
+        raise InputError("A pressure on what nodes enclose has no counterpart in input decks.")
     rows, reference, spans = problem.functionals()
     out = []
     for span in spans:

@@ -78,7 +78,7 @@ class Mark:
         if not self._points_somewhere:
             return {}
         both = zip(self.ports, self.values, strict=True)
-        return {p.nodes: float(np.sign(v)) for p, v in both if p.component is None and v}
+        return {p.nodes: float(np.sign(v)) for p, v in both if isinstance(p, PairPort) and v}
 
     def pushes(self, dim: int) -> dict[int, NDArray[np.float64]]:
         """Nodes that are moved or loaded, with directions (no rotations)."""
@@ -144,7 +144,7 @@ class Mark:
                 for node in port.nodes:
                     place = places.setdefault(node, nodes[node].copy())
                     place[port.component] = rest[node, port.component] + factor * way
-            elif port.component is None:
+            elif isinstance(port, PairPort):
                 a, b = port.nodes
                 line = apart(network, nodes, a, b, strain)
                 length = np.linalg.norm(network.separation(a, b)) * (1 + factor * value)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
+from mechlearn.tasks.enclosed import EnclosedPressure, Growth
 from mechlearn.tasks.path_quantities import Absorbed, Peak, Plateau, States, Stiffness, Valley, Work
 from mechlearn.tasks.ports import Port, volume
 from mechlearn.tasks.quantity import Place, Quantity
@@ -82,7 +83,13 @@ class Current(Quantity):
 
 
 class Pressure(Quantity):
-    """As voltage, in channels."""
+    """As voltage, in channels.
+
+    Or, as one number of three and more nodes that move, inside the polygon of these, in their
+    order, or inside the closed surface that has them.
+    """
+
+    enclosed = EnclosedPressure()
 
 
 class Flow(Quantity):
@@ -178,7 +185,7 @@ quantities: dict[str, Quantity] = {
     kind.key: kind()
     for kind in (
         Strain, Displacement, Force, Voltage, Current, Pressure, Flow, Charge, Stress, Poisson,
-        Modulus, Peak, Valley, Plateau, Stiffness, Work, Absorbed, States,
+        Modulus, Growth, Peak, Valley, Plateau, Stiffness, Work, Absorbed, States,
     )
 }  # fmt: skip
 

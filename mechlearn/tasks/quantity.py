@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mechlearn.tasks.task import Task, Terminal
 
 
+#: Nodes from which on there is something that they enclose.
+THREE = 3
+
+
 class Place(NamedTuple):
     """Source or target in its task on a network."""
 
@@ -57,6 +61,8 @@ class Quantity:
     on_path = False
     #: Whether it is about limit points alone, and no other part of the path matters.
     of_limits = False
+    #: What it is where one number is of more than two nodes, if something else.
+    enclosed: "Quantity | None" = None
     #: Whether it is a part of something, which reads in per cent.
     part = False
 
@@ -68,6 +74,11 @@ class Quantity:
         if cls.of_cell:
             cls.of_cells.append(cls.key)
         cls.title = vars(cls).get("title", cls.key)
+
+    def among(self, nodes: object, value: object) -> "Quantity":
+        """Kind that it is at some nodes: of what three and more enclose, if it has such a kind."""
+        around = isinstance(nodes, list) and len(nodes) >= THREE
+        return self.enclosed if self.enclosed and around and not isinstance(value, list) else self
 
     def check(self, values: NDArray, terminal: "Terminal", numbers: NDArray) -> None:
         """Raise InputError for impossible ``values``, (k, t), in examples of those ``numbers``."""

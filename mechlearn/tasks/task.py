@@ -149,7 +149,7 @@ class Terminal(_Imposed):
     @property
     def kind(self) -> Quantity:
         """Kind of that quantity."""
-        return quantities[self.quantity]
+        return quantities[self.quantity].among(self.nodes, getattr(self, self.quantity, None))
 
     @property
     def of_pair(self) -> bool:
