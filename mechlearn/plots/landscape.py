@@ -90,6 +90,7 @@ def plot_shapes(found: "States", network: "Network", figure: "Figure") -> None:
 
     moves = found["states"].values[:SHAPES]
     rows = -(-len(moves) // ROW)
+    figure.set_size_inches(12, 1 + 3 * rows)
     axes: Any = figure.subplots(rows, min(len(moves), ROW), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()

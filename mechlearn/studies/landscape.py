@@ -111,7 +111,7 @@ def write(found: States, network: Network, folder: Path) -> None:
     plot_landscape(found, axes[0])
     if both:
         plot_transitions(found, axes[1])
-    shapes = Figure(figsize=(12, 8), layout="constrained")
+    shapes = Figure(layout="constrained")
     plot_shapes(found, network, shapes)
     for name, figure in (("landscape", levels), ("states", shapes)):
         FigureCanvasAgg(figure)
