@@ -86,7 +86,9 @@ def source_table(rows: list[dict[str, Any]]) -> str:
 
     lines = []
     for row in rows[:20]:
-        said = ", ".join(f"{key} {amount(value, key)}" for key, value in known_of(row).items())
+        known = known_of(row)
+        said = ", ".join(f"{key} {amount(value, key)}" for key, value in known.items())
+        said = f"at rest, {said}" if known.keys() == {"stiffness"} else said
         example = f" ({row['example']})" if "example" in row else ""
         lines.append(f"source {plain(row['name'])}{example}: {said}")
     return "\n".join([*lines, *(["..."] if len(rows) > 20 else [])])

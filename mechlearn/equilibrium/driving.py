@@ -151,7 +151,8 @@ def source_table(
 ) -> list[dict[str, Any]]:
     """Rows of summary.json, one per source and example in which it acts; None where unknown.
 
-    Empty where there are very many; ``largest`` as :func:`work_of` takes it.
+    Empty where there are very many; ``largest`` as :func:`work_of` takes it. Of a source whose path
+    targets are about, the stiffness at rest alone.
     """
     p = at.problem
     if not len(p.sources) or p.given.size > MOST:
@@ -169,6 +170,8 @@ def source_table(
     rows = []
     for row, example, mine in p.rows(p.drives, p.acts, columns):
         row["work"] = float(work[example, mine].sum())
+        if p.on_path:
+            row |= dict.fromkeys(row.keys() - {"name", "example", "stiffness"})
         rows.append({key: _known(value) for key, value in row.items()})
     return rows
 

@@ -15,8 +15,9 @@ from mechlearn.runs.config import Setup
 from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.studies.path import check as check_path
+from mechlearn.tasks.ports import PathPort
 from mechlearn.tasks.problem import Problem
-from mechlearn.tasks.task import Target, Terminal, ids_of
+from mechlearn.tasks.task import Support, Target, Terminal, ids_of
 
 
 def check_setup(
@@ -50,7 +51,10 @@ def check_setup(
         *([plain(setup.title)] if setup.title else []),
         f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
         f"coordination {network.coordination:.3f}"
-        + "".join(f", {len(rows)} {name}" for name, rows in network.tuples.items()),
+        + "".join(
+            f", {len(rows)} {name.removesuffix('s') if len(rows) == 1 else name}"
+            for name, rows in network.tuples.items()
+        ),
         f"element   {energy.name}; learns {listed(setup.learn)} by {name_of(rule)}",
     ]
     if start:
@@ -102,7 +106,7 @@ def check_setup(
 
 def _supports(problem: Problem) -> list[str]:
     out = [
-        f"nodes {listed(problem.network.described(ids_of(s)))}"
+        _nodes(s, problem.network).removeprefix("at ")
         + (f", components {listed(s.components)}" if s.components else "")
         for s in problem.task.supports
     ]
@@ -113,12 +117,17 @@ def _supports(problem: Problem) -> list[str]:
 
 def _where(terminal: Terminal, network: Network) -> str:
     if terminal.cell is None:
-        return f"at nodes {listed(network.described(ids_of(terminal)))}"
+        return _nodes(terminal, network)
     return f"of the cell, {listed(terminal.cell_names)}"
 
 
+def _nodes(place: Support | Terminal, network: Network) -> str:
+    ids = network.described(ids_of(place))
+    return f"at node{'s' * (len(ids) > 1)} {listed(ids)}"
+
+
 def _terminals(problem: Problem) -> list[str]:
-    lines = []
+    lines, paths = [], {p.terminal: p.source for p in problem.answers if isinstance(p, PathPort)}
     for kind, terminals in (("source", problem.task.sources), ("target", problem.task.targets)):
         for t in terminals:
             value = f"{t.quantity} {t.value}"
@@ -126,5 +135,6 @@ def _terminals(problem: Problem) -> list[str]:
                 value = f"match {t.match!r}" if t.match else value
                 value += {"at_least": " or more", "at_most": " or less", None: ""}[t.limit]
                 value += ", from the unloaded network" if t.baseline == "unloaded" else ""
-            lines.append(f"{kind}    {t.name!r} {_where(t, problem.network)}: {value}")
+            where = f"of source {paths[t.name]!r}" if t.name in paths else None
+            lines.append(f"{kind}    {t.name!r} {where or _where(t, problem.network)}: {value}")
     return lines

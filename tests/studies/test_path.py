@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from paths import ROOT
 from ranks import on_ranks
 from scipy.optimize import brentq
 from scipy.special import ellipk
@@ -211,6 +212,26 @@ def test_a_check_says_where_a_path_leads(tmp_path, capsys):
     task.write_text(TOML + 'source = "pull"\n')
     assert command("check", task) == 2
     assert "source = 'pull' is none of the task's" in capsys.readouterr().err
+
+
+def test_a_check_of_limit_loads_says_of_what_source(capsys):
+    command("check", ROOT / "tasks/toggle.toml")
+    said = capsys.readouterr().out
+    assert "3 nodes, 2 bonds, coordination 1.333, 1 triple\n" in said
+    assert "source    'push' at node 1: force [9.0]\n" in said
+    assert "target    'peak' of source 'push': peak 8.0\n" in said
+
+
+def test_of_a_source_with_a_path_the_stiffness_at_rest_is_known():
+    from mechlearn.equilibrium.driving import source_table
+
+    task = bars(force=[-8.0]).model_copy(
+        update={"targets": [ml.Target(name="peak", source="push", peak=5.0)]}
+    )
+    at = ml.System(BARS, task, ml.FiniteSpring(), stiffness=K)
+    [row] = source_table(at.equilibrium, at.free)
+    assert row == {"name": "push", "displacement": None, "force": None, "work": None,
+                   "stiffness": pytest.approx(2 * K * (H / REST) ** 2)}  # fmt: skip
 
 
 def test_ranks_find_one_path():
