@@ -123,8 +123,8 @@ class Adam(Optimiser):
         instead of 73.
     eps : float, optional
         The constant in the denominator, in units of the signal. Left out, it is ``EPS`` times the
-        typical signal of the first step, fixed from then on. Without it, elements that no task
-        reaches would turn rounding errors into full steps.
+        typical signal of the first step that has any, fixed from then on. Without it, elements that
+        no task reaches would turn rounding errors into full steps.
     rate : float, optional
         Step size; every scale has a default.
     """
@@ -152,6 +152,8 @@ class Adam(Optimiser):
             # What is no number is no rounding, and is found later.
             signal = np.where(np.abs(signal) <= memory["rounding"], 0.0, signal)
         if "sum" not in memory:
+            if not signal.any():  # which says nothing of what is typical
+                return np.zeros_like(signal)
             # Squares are numbers in any units; a power of two changes no digit.
             unit = np.exp2(np.frexp(np.abs(signal).max(initial=0.0))[1].astype(float) - 1)
             typical = unit * np.sqrt(np.mean((signal / unit) ** 2))

@@ -73,7 +73,8 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
             f"source {source.name!r} must impose one number, such as a displacement along one "
             "component, whose values the curve gives"
         )
-    several, word = isinstance(source.value, list), PARTNERS[source.quantity]
+    several = isinstance(source.value, list)
+    word = "stress" if source.cell is not None else PARTNERS[source.quantity]
     if first.of_untrained is not None:
         at = [u * float(np.squeeze(source.value)) for u in at]
     examples: list[Example] = [{source.name: [u] if several else u} for u in at]

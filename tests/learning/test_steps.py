@@ -72,6 +72,15 @@ def test_adam_is_the_published_one(dof):
         assert step(g) == pytest.approx(expected, rel=1e-12)
 
 
+def test_adam_waits_for_the_first_signal(dof):
+    """A step without any signal, as of constants that cancel at first, sets no scale."""
+    late, early = (make_optimiser(Train(rate=0.01), dof) for _ in range(2))
+    assert not late(np.zeros(4)).any()
+    signal = 1e-6 * np.array([1.0, -2.0, 3.0, 0.0])
+    np.testing.assert_array_equal(late(signal), early(signal))
+    assert np.abs(late(signal)).max() == pytest.approx(0.01, rel=1e-3)
+
+
 def test_momentum_is_a_heavy_ball(dof):
     step = make_optimiser(Train(optimiser={"name": "momentum", "momentum": 0.5}, rate=0.1), dof)
     assert [step(np.ones(1))[0] for _ in range(3)] == pytest.approx([-0.1, -0.15, -0.175])
