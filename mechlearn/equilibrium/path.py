@@ -74,7 +74,7 @@ class Follower(Corrector):
                     yield critical
                     if branch and critical.kind == "bifurcation":
                         branch = ends = along = False
-                        new = self.branch(here, critical, length)
+                        start = new = self.branch(here, critical, length)
                         break
             except NotConverged as failure:
                 self._made = False

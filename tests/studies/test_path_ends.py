@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import mechlearn as ml
 from mechlearn.cli import main
@@ -42,6 +43,27 @@ def test_a_path_that_comes_back_to_its_start_ends():
     found = ml.path(TRIANGLE, task, ml.FiniteSpring())
     assert "The path is closed: it comes back to its start at load factor 0" in found.attrs["ended"]
     assert len(found.point) < 200
+
+
+def test_a_steep_truss_leaves_and_returns_sideways():
+    """Its springs swing aside where L^3 = L0 y^2, on a closed path that does not lead farther."""
+    net = ml.Network([[0, 0], [1, 3], [2, 0]], [[0, 1], [1, 2]])
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 2])],
+        sources=[ml.Source(name="push", nodes=1, components=["y"], force=[-3.0])],
+        targets=[ml.Target(name="aside", nodes=1, components=["x"], displacement=[0.1])],
+    )
+    found = ml.path(net, task, ml.FiniteSpring(), stiffness=2.0, steps=30, branch=True)
+    rest = np.sqrt(10)
+    y = brentq(lambda y: np.hypot(1, y) ** 3 - rest * y**2, 1.5, 3.0)
+    force = 4 * (rest - np.hypot(1, y)) * y / np.hypot(1, y)
+    assert found.bifurcations[0]["push"] == pytest.approx(y - 3, rel=1e-8)
+    assert -found.bifurcations[0]["push.force"] == pytest.approx(force, rel=1e-8)
+    assert "The path is closed" in found.attrs["ended"]
+    x, y = found["aside"].values, 3 + found["push"].values
+    pull = [(1 - rest / np.hypot(1 + s * x, y)) * (1 + s * x) for s in (1, -1)]
+    np.testing.assert_allclose(*pull, atol=1e-9)
+    assert np.abs(x).max() > 1
 
 
 def test_bonds_that_bear_no_such_load_leave_the_start():
