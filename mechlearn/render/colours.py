@@ -12,6 +12,8 @@ QUIET = "#5B626D"
 SOURCE, TARGET, SUPPORT = "#E8590C", "#C2188B", INK
 BOND, GHOST, CELL, RIM = "#7D8590", "#BCC2CB", "#939AA5", "#4A5059"
 REMOVED = "#8A919C"
+#: Faces of elements on node tuples, how much they hide in space, and bonds beside coloured faces.
+TINTED, TINT, PLAIN = "#D5DFEB", 0.6, "#7C8694"
 #: Energies are shown over so many powers of ten.
 DECADES = 4.0
 

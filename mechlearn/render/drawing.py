@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, rgb
+from mechlearn.render.colours import CELL, GHOST, REMOVED, RIM, SUPPORT, TINT, rgb
 from mechlearn.render.geometry import space
 from mechlearn.render.marks import Mark
 from mechlearn.render.scene import Scene, Solid
@@ -53,6 +53,8 @@ def draw_bonds(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None = 
             _add(plotter, _lines(rest.ends, colours), 0.0, line_width=1, lighting=False)
         else:
             _add_lines(plotter, scene, rest.ends, thin, colours, -3 * layer, lighting=False)
+    if scene.tuples:
+        _draw_faces(plotter, scene, layer)
     if len(dashes := scene.dashes()):
         _draw_dashes(plotter, scene, dashes)
     if scene.solid is not None:
@@ -125,6 +127,22 @@ def _draw_joints(plotter: "pyvista.Plotter", scene: Scene, away: NDArray | None)
     balls["radius"] = radii[widest]
     balls["colour"] = colours.astype(np.uint8)
     _add(plotter, balls.glyph(geom=shape, scale="radius", orient=False), 0.0, **_surface(scene))
+
+
+def _draw_faces(plotter: "pyvista.Plotter", scene: Scene, layer: float) -> None:
+    """Draw the elements on node tuples as faces, translucent in space."""
+    import pyvista as pv
+
+    for number, (polygons, colours) in enumerate(scene.faces()):
+        sizes = [len(polygon) for polygon in polygons]
+        first = np.cumsum([0, *sizes[:-1]])
+        cells = [np.r_[k, start + np.arange(k)] for k, start in zip(sizes, first, strict=True)]
+        mesh = pv.PolyData(space(np.vstack(polygons)), faces=np.concatenate(cells))
+        mesh["colour"] = colours
+        # Triangles, as polygons need not be convex.
+        height = (number / 4 - 2.5) * layer if scene.flat else 0.0
+        opacity = 1.0 if scene.flat else TINT
+        _add(plotter, mesh.triangulate(), height, opacity=opacity, lighting=False)
 
 
 def _draw_dashes(plotter: "pyvista.Plotter", scene: Scene, dashes: NDArray) -> None:

@@ -12,7 +12,7 @@ from mechlearn.energies.kinematics import Displacements
 from mechlearn.errors import InputError
 from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, scale, which_example
-from mechlearn.render.colours import DECADES, Shades
+from mechlearn.render.colours import DECADES, PLAIN, TINTED, Shades, rgb
 from mechlearn.render.deformation import (
     RigidMotion,
     amplification,
@@ -29,6 +29,8 @@ from mechlearn.render.scene import Solid as DrawnSolid
 if TYPE_CHECKING:
     from mechlearn.runs.run import Run
 
+#: Table of the bonds.
+EDGES = "edges"
 #: Widths that are no quantity: all alike, and those of the struts themselves.
 EVEN, TRUE = "even", "true"
 
@@ -188,6 +190,7 @@ class RunView(StateView):
         self.nodal = [s.nodal for s in self.states]
         colour = look.colour or _usual(run)
         self.removed = [_removed(run, s) for s in self.states]
+        self._table = self._table_of(colour)
         self._values, self.shades = self._quantity(colour)
         self._widths = self._thickness(colour)
         if self.deforms:
@@ -224,8 +227,8 @@ class RunView(StateView):
         run, net, values = self.run, self.run.network, self._values[k]
         moves = self.factor * self.displacements(self.nodal[k]) * self.deforms
         body = self.states[k].fields.body if run.energy.continuum else None
-        colours = np.zeros((net.n_edges, 3), np.uint8)
-        if body is None:
+        colours = np.tile(rgb(PLAIN), (net.n_edges, 1))
+        if body is None and self._table == EDGES:
             colours = self.shades.colours(values)
         exact = self.look.thickness == TRUE
         section = run.energy.section(self.states[k].parameters) if exact else None
@@ -244,7 +247,23 @@ class RunView(StateView):
             whole=self.look.whole,
             factor=self.factor,
             removed=self.removed[k],
+            tuples={} if body is not None else self._tuples(k),
         )
+
+    def _table_of(self, name: str) -> str:
+        """Table whose elements have a quantity: that of bonds, or of node tuples."""
+        name = next(iter(self.run.learned)) if name == "change" else name
+        parameters = {p.name: p.table for p in self.run.energy.parameters}
+        return parameters.get(name, EDGES)
+
+    def _tuples(self, k: int) -> dict[str, NDArray[np.uint8]]:
+        """Colours of the elements on node tuples, by their tables."""
+        colours = {}
+        for kind in self.run.energy.tuples:
+            plain = np.tile(rgb(TINTED), (self.run.network.count(kind.table), 1))
+            shown = kind.table == self._table
+            colours[kind.table] = self.shades.colours(self._values[k]) if shown else plain
+        return colours
 
     def _cell_strain(self, k: int) -> NDArray[np.float64] | None:
         """Shown strain of a deformable periodic cell."""
@@ -274,7 +293,7 @@ class RunView(StateView):
 
     def _left(self, values: list[NDArray]) -> NDArray[np.float64]:
         """Values in all states without removed bonds."""
-        if self.run.energy.continuum:
+        if self.run.energy.continuum or self._table != EDGES:
             return np.concatenate(values)
         return np.concatenate([v[~gone] for v, gone in zip(values, self.removed, strict=True)])
 
@@ -323,7 +342,8 @@ class RunView(StateView):
     def _thickness(self, colour: str) -> list[NDArray]:
         """Relative thickness of bonds, 0 to 1, in every state."""
         name, m = self.look.thickness or colour, self.run.network.n_edges
-        if name in (EVEN, TRUE) or self.run.energy.continuum:
+        of_tuples = self._table_of(name) != EDGES
+        if name in (EVEN, TRUE) or self.run.energy.continuum or of_tuples:
             return [np.full(m, 0.4)] * len(self.states)
         values, shades = self._quantity(name)
         return [shades.widths(v) for v in values]

@@ -1,5 +1,6 @@
 """Scenes: geometry and sizes of all that a picture of a network shows, without text."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -22,6 +23,7 @@ from mechlearn.render.geometry import (
     viewing_direction,
 )
 from mechlearn.render.marks import Mark, apart
+from mechlearn.render.tuples import SHAPES, faces
 
 #: Dashes that stand for a bond that was removed, and for an edge of the cell that is wanted.
 DASHES, DASHES_OF_CELL = 6, 30
@@ -84,6 +86,8 @@ class Scene:
         By how much displacements are amplified.
     removed : (m,) bool array, optional
         Bonds that are not there any more, drawn as dashes.
+    tuples : dict of names of tables to (t, 3) arrays of 0 to 255
+        Colours of elements on node tuples, drawn as faces.
     quick : bool
         Whether few facets are drawn in space, for a picture that is soon replaced by another.
     extent : float
@@ -106,6 +110,7 @@ class Scene:
     whole: bool = False
     factor: float = 1.0
     removed: NDArray[np.bool_] | None = None
+    tuples: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     quick: bool = False
 
     def __post_init__(self) -> None:
@@ -159,6 +164,17 @@ class Scene:
             return np.empty((0, 2, 3))
         made = segments(self._deformed, self.nodes, whole=self.whole)
         return dashed(made.of(self.removed[made.bond]).ends, DASHES)
+
+    def faces(self) -> Iterator[tuple[list[NDArray[np.float64]], NDArray[np.uint8]]]:
+        """Polygons of elements on node tuples, (k, d) each, and their colours, back to front."""
+        for table in sorted(self.tuples, key=list(SHAPES).index):
+            rows, net = self.network.tuples[table], self._deformed
+            places = self.nodes[rows]
+            if net.periodic:
+                places = places + self.network.tuple_shifts[table] @ net.lattice_vectors
+            polygons, number = faces(table, rows, places)
+            if polygons:
+                yield polygons, self.tuples[table][number]
 
     def rest(self) -> Segments:
         """Line segments of the bonds at rest, where shown."""

@@ -44,6 +44,9 @@ def draw_scene(axes: "Axes", scene: Scene, projection: Projection) -> None:
         grey = np.tile(rgb(GHOST), (scene.network.n_edges, 1))
         for ends, colours, _, cap in _shaded(rest, grey, 1.0):
             lines(ends, scene.thin, colours, 1, cap)
+    for polygons, tints in scene.faces():
+        shapes = [projection.pixels(polygon) for polygon in polygons]
+        axes.add_collection(PolyCollection(shapes, facecolors=tints / 255, zorder=1.2))
     lines(scene.dashes(), scene.thin, REMOVED, 1.5)
     if scene.solid is not None:
         cells = list(projection.pixels(scene.solid.points[scene.solid.cells]))
