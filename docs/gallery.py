@@ -11,6 +11,7 @@ from matplotlib import pyplot
 
 from mechlearn import plots
 from mechlearn.render import render
+from mechlearn.render.path_film import path_film
 from mechlearn.runs.config import read_setup
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train_file
@@ -21,6 +22,8 @@ DOCS = Path(__file__).parent
 PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"
 SIZE, FILM = (1200, 750), (800, 500)
 
+#: Options of what is a film of a path.
+PATH = "--film"
 #: Sections: a title, the page that says more, and pictures: a task, a file, options of the command
 #: line, and what is to be seen.
 SHOWN = {
@@ -42,6 +45,8 @@ SHOWN = {
         ("allostery-finite", "actuation.gif", "", "The source is pulled from nothing to full; "
          "every frame is an equilibrium at finite strain, found from the one before."),
         ("allostery", "training.gif", "", "The same network while it learns."),
+        ("bistable", "path.gif", PATH, "An arch that has learned to stay where it is pushed: a "
+         "force grows until it snaps, and is taken away."),
     ],
     ("In space", "[A network from a PDB file](howto/network.md#proteins)"): [
         ("allostery-3d", "space.png", "--colour energy", "A packing in space, coloured by energy; "
@@ -88,7 +93,13 @@ def main() -> None:
     for task, name, options, _ in (picture for shown in SHOWN.values() for picture in shown):
         if task not in runs:
             runs[task] = train_file(TASKS / f"{task}.toml")
-        render(runs[task], PICTURES / name, **_options(name, options))
+        run = runs[task]
+        if options == PATH:
+            path_film(
+                run.system(), run.path(), PICTURES / name, title=run.setup.title, size=(960, 480)
+            )
+        else:
+            render(run, PICTURES / name, **_options(name, options))
     runs["iris"] = train_file(TASKS / "iris.toml")
     _plot(runs)
     (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
@@ -99,8 +110,7 @@ def page() -> str:
     parts = [HEAD]
     for (title, more), shown in SHOWN.items():
         tiles = [
-            (name, words, " ".join(f"mechlearn render runs/{task} {name} {options}".split()))
-            for task, name, options, words in shown
+            (name, words, _command(task, name, options)) for task, name, options, words in shown
         ]
         parts += [f"## {title}\n", *_grid(tiles), f"{more} →\n"]
     parts += [
@@ -122,6 +132,12 @@ def _grid(tiles: Iterable[tuple[str, str, str]]) -> Iterator[str]:
             f"{words}\n\n`{call}`\n\n</div>\n"
         )
     yield "</div>\n"
+
+
+def _command(task: str, name: str, options: str) -> str:
+    if options == PATH:
+        return f"mechlearn path runs/{task} -o snap {PATH}"
+    return " ".join(f"mechlearn render runs/{task} {name} {options}".split())
 
 
 def _options(name: str, text: str) -> dict:

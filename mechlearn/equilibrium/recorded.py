@@ -13,6 +13,12 @@ from mechlearn.errors import SolveError
 
 #: Part of the source's force in the first arc step, and multiple of it at which a path ends.
 FIRST, FARTHEST = 0.05, 10.0
+#: Said where a path is left.
+BRANCHES = (
+    "The path of the source meets a bifurcation, as at the buckling of a perfect column, beyond "
+    "which nothing follows it; break the symmetry, by nodes a little aside or one more source with "
+    "a small force."
+)
 
 
 class Record:
@@ -59,7 +65,13 @@ class Record:
         self._whole = whole
 
     def pairs(self) -> Iterator[tuple[PathPoint, PathPoint]]:
-        """Neighbours along the path, as far as it goes."""
+        """Neighbours along the path, as far as it goes.
+
+        Raises
+        ------
+        SolveError
+            At a bifurcation: beyond it a network does not follow the path.
+        """
         k = 0
         while True:
             if k + 1 == len(self.points):
@@ -72,6 +84,8 @@ class Record:
                 except SolveError as error:
                     self.broken = f": {error}"
                     return
+            if self.points[k].kind == "bifurcation":
+                raise SolveError(BRANCHES, "unstable")
             yield self.points[k], self.points[k + 1]
             k += 1
 

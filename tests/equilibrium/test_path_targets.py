@@ -164,3 +164,51 @@ def test_a_point_that_the_path_does_not_reach_is_told():
     given = task(DISPLACED, states=2)
     with pytest.raises(ml.InputError, match="no minimum on its path"):
         ml.System(apart, given, "finite_spring").outputs  # noqa: B018
+
+
+def test_a_path_is_not_followed_beyond_a_bifurcation():
+    """Two slender beams buckle sideways before they snap."""
+    shallow = ml.Network([[0.0, 0.0], [4.0, -1.0], [8.0, 0.0]], [[0, 1], [1, 2]])
+    at = ml.System(shallow, task({"force": [1e-3]}, peak=1e-4), "finite_beam", width=0.1)
+    with pytest.raises(ml.SolveError, match="meets a bifurcation"):
+        at.outputs  # noqa: B018
+
+
+KINDS = {
+    "stout beams": (
+        ml.Network([[0.0, 0.0], [4.0, -1.0], [8.0, 0.1]], [[0, 1], [1, 2]]), "finite_beam", "width",
+        0.8, ml.Source(name="push", nodes=1, components=["y"], displacement=[2.4]),
+        {"stiffness": 1.0, "at": 0.5}, [{"nodes": [0, 2]}],
+    ),
+    "a tripod in space": (
+        ml.Network([[0, 0, 1.0], [3.0, 0, 0], [-1.5, 2.6, 0], [-1.5, -2.6, 0]],
+                   [[0, 1], [0, 2], [0, 3]]), "finite_spring", "stiffness", 1.0,
+        ml.Source(name="push", nodes=0, components=["z"], displacement=[-2.5]),
+        {"peak": 1.0}, [{"nodes": [1, 2, 3]}, {"nodes": 0, "components": ["x", "y"]}],
+    ),
+    "a pair of nodes": (
+        ml.networks.delaunay(20, seed=1), "finite_spring", "stiffness", 1.0,
+        ml.Source(name="push", nodes=[3, 8], strain=0.1),
+        {"work": 1.0, "between": [0.01, 0.06]}, [],
+    ),
+    "a periodic cell": (
+        ml.networks.triangular(4, 4, periodic=True, disorder=0.1), "finite_spring", "stiffness",
+        1.0, ml.Source(name="push", cell="xx", strain=-0.05), {"stiffness": 1.0, "at": -0.02}, [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slopes_are_exact_for_frames_in_space_of_pairs_and_cells(kind):
+    net, model, name, value, source, target, supports = KINDS[kind]
+    given = ml.Task(supports=supports, sources=[source],
+                    targets=[ml.Target(name="target", source="push", **target)])  # fmt: skip
+    values, h = np.full(net.n_edges, value), 1e-4
+
+    def at(values):
+        return ml.System(net, given, model, **{name: values})
+
+    moved = np.eye(len(values))[0] * h
+    slope = (at(values + moved).outputs[0] - at(values - moved).outputs[0]) / (2 * h)
+    exact = at(values).jacobian(name)[0, :, 0]
+    np.testing.assert_allclose(exact, slope, rtol=1e-6, atol=1e-9 * np.abs(exact).max())
