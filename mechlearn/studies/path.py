@@ -204,7 +204,7 @@ def follow(
     branch : bool
         At the first bifurcation, leave the path along the one that branches off there.
     example : int, optional
-        Counted from 0; the first one in which the source's value is not 0 where left out.
+        Counted from 0; the one in which the source has its largest value where left out.
 
     Raises
     ------

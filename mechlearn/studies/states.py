@@ -92,7 +92,7 @@ def find(
     protocol: Protocols | None = None,
     source: str | None = None,
     to: ArrayLike | None = None,
-    example: int = 0,
+    example: int | None = None,
 ) -> States:
     """Stable states of a system, the barriers between them, and transitions under a load.
 
@@ -120,8 +120,8 @@ def find(
         Of the path and the protocol; the first where left out.
     to : float or sequence, optional
         The values between which it goes; plus and minus its own where left out.
-    example : int
-        Counted from 0.
+    example : int, optional
+        Counted from 0; the one in which the source has its largest value where left out.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def find(
     """
     ways = [search] if isinstance(search, str) else list(search)
     _check(at, ways, factor, starts, amplitude, seed, barriers, protocol, source)
-    at = at.copy(example=example)
+    at = at.copy(example=at.problem.example_of(source) if example is None else example)
     at = solved_directly(at, at.problem)
     if factor is None:
         _check_held(at.problem)
@@ -183,8 +183,8 @@ def _check(
         )
     if at.energy.continuum:
         raise InputError(
-            "States of solids are not looked for: folded cells of their mesh would count among "
-            "them. Take finite_beam for the struts."
+            "States of solids are not looked for: it would take too long, and find states of the "
+            "mesh. Take finite_beam for the struts."
         )
     if not ways or not set(ways) <= set(WAYS):
         raise InputError(f"search = {ways} must be of {listed(WAYS)}.")

@@ -160,9 +160,9 @@ class Problem:
         return out
 
     def example_of(self, source: str | None) -> int:
-        """First example in which a source, any unless named, has a value that is not 0; else 0."""
+        """First example in which a source, any unless named, has its largest value."""
         mine = [source in (None, port.terminal) for port in self.drives]
-        return int(np.argmax((self.given[:, mine] != 0).any(axis=1)))
+        return int(np.argmax(np.linalg.norm(self.given[:, mine], axis=1)))
 
     @property
     def n_examples(self) -> int:
