@@ -117,6 +117,10 @@ class Element(metaclass=ElementType):
         """
         return None
 
+    def hookean(self, values: Mapping[str, NDArray]) -> bool:
+        """True if elements are as stiff, stretched or pressed by a tenth, as they are at rest."""
+        return True
+
     def bending_stiffness(
         self, values: Mapping[str, NDArray]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -264,6 +268,17 @@ class BondEnergy(Element):
         return False
 
     @override
+    def hookean(self, values):
+        first = self.strains[0]
+        moduli = [
+            self.derivative(first, first)(
+                **{**values, **dict.fromkeys(self.strains, 0.0), first: part * values["length"]}
+            )
+            for part in (0.0, 0.1, -0.1)
+        ]
+        return not self.internal and all(np.allclose(m, moduli[0]) for m in moduli)
+
+    @override
     def bending_stiffness(self, values):
         space = self.dimension == 3
         if not self.kinematics.rotations(3):
@@ -307,6 +322,7 @@ class BondEnergy(Element):
 
     def _unstrained(self, values: Mapping[str, NDArray], *by: str) -> NDArray[np.float64]:
         """Derivative of the energy of unstrained bonds."""
+        values = {**values, **self.completed(values)}
         length = values["length"] / self.segments
         rest = dict.fromkeys(self.strains, 0.0)
         with np.errstate(all="ignore"):  # infinite parameters, as of rigid joints

@@ -117,6 +117,11 @@ def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section
                 f"{listed(given)}: means nothing to a deck of the run's own {energy.name}s; "
                 "model = solid makes struts of them."
             )
+        if section is None and not energy.hookean(values):
+            raise InputError(
+                f"The struts of a deck are of one stiffness; that of {energy.plural} depends on "
+                "how far they are stretched. Export data, such as .vtu or .csv."
+            )
         return network, energy, section or sticks(network, axial_stiffness(energy, values)), ""
     turned = energy.bending_stiffness(values)
     rigid = section.modulus * section.second_moment / network.lengths

@@ -6,6 +6,7 @@ from scipy.optimize import minimize
 
 import mechlearn as ml
 from mechlearn.energies.catalogue import (
+    LAWS,
     OF_LENGTH,
     Bistable,
     Cable,
@@ -60,6 +61,37 @@ def test_forces_of_a_law_have_its_slopes_by_every_constant(law, x):
 )
 def test_forces_of_laws(law, constants, x, force):
     np.testing.assert_allclose(stretched(law, x, **constants)[0], force, atol=1e-12)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_forces_are_slopes_of_energies(law):
+    """Of the energy of each law, by differences; of Bezier springs along their curve."""
+    energy, x, h = law(), np.linspace(-0.31, 0.47, 9), 1e-6
+    values = {p.name: p.values(LINE)[0] for p in energy.parameters} | {"length": 1.0}
+    values |= energy.completed({n: np.array([v]) for n, v in values.items()})
+    for number, by in enumerate(energy.strains):
+        at = {name: x * (1 + k) for k, name in enumerate(energy.strains)}
+        up, down = (energy.derivative()(**values, **at | {by: at[by] + s}) for s in (h, -h))
+        slope = energy.derivative(by)(**values, **at) * np.ones(len(x))
+        np.testing.assert_allclose(slope, (up - down) / (2 * h), atol=1e-8, err_msg=str(number))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_laws_are_exported_as_data_and_as_parts_and_refused_as_decks(law, tmp_path):
+    net = ml.networks.triangular((3, 3))
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0, 1, 2])],
+        sources=[ml.Source(nodes=8, displacement=[0.02, 0.01])],
+        targets=[ml.Target(nodes=6, displacement=[0.01, 0.0])],
+    )
+    own = {Cable: {"soft": 0.1}, Contact: {"soft": 0.1}, Cubic: {"cubic": 2.0}}.get(law, {})
+    energy = SOFT + law if "soft" in own else law
+    run = ml.train(net, task, energy=energy, learn=law.stiffness_parameter, material=own, steps=1)
+    for name in ("part.vtu", "part.csv", "part.dxf"):
+        run.export(tmp_path / name)
+        assert (tmp_path / name).stat().st_size
+    with pytest.raises(ml.InputError, match="depends on how far they are stretched"):
+        run.export(tmp_path / "part.inp")
 
 
 def test_a_bistable_spring_has_two_lengths_at_rest_and_a_barrier():
