@@ -42,6 +42,7 @@ class TupleForms:
         n, k, d = reference.shape
         self._pieces = energy.pieces(k) if pieces is None else pieces
         p, q = self._pieces.shape
+        self._whole = np.array_equal(self._pieces, np.arange(k)[None])
         domain = mesh.create_interval(MPI.COMM_SELF, n * p, (0.0, 1.0))
         # DOLFINx numbers cells as it likes.
         self._order = np.asarray(domain.topology.original_cell_index)
@@ -97,10 +98,13 @@ class TupleForms:
         found = np.empty((n * p, q * d, q * d))
         found[self._order] = self._matrix.getValuesCSR()[2].reshape(found.shape)
         found = found.reshape(n, p, q * d, q * d) * self._sense[:, None, None, None]
-        dofs = (d * self._pieces[..., None] + np.arange(d)).reshape(p, q * d)
-        curvatures = np.zeros((n, k * d, k * d))
-        each = np.arange(n)[:, None, None, None]
-        np.add.at(curvatures, (each, dofs[:, :, None], dofs[:, None]), found)
+        if self._whole:
+            curvatures = found[:, 0]
+        else:
+            curvatures = np.zeros((n, k * d, k * d))
+            dofs = (d * self._pieces[..., None] + np.arange(d)).reshape(p, q * d)
+            each = np.arange(n)[:, None, None, None]
+            np.add.at(curvatures, (each, dofs[:, :, None], dofs[:, None]), found)
         slopes = self.strain_slopes().reshape(n, -1)
         tension, modulus = self._energy(self._by), self._energy(self._by, self._by)
         straining = slopes[:, :, None] * slopes[:, None]
@@ -123,9 +127,12 @@ class TupleForms:
         if "slopes" not in self._known:
             n, k, d = self.shape
             p, q = self._pieces.shape
-            out = np.zeros((n, k, d))
-            each, nodes = np.arange(n)[:, None, None], self._pieces[None]
-            np.add.at(out, (each, nodes), self._of_pieces(self._slopes).reshape(n, p, q, d))
+            found = self._of_pieces(self._slopes).reshape(n, p, q, d)
+            if self._whole:
+                out = found[:, 0]
+            else:
+                out = np.zeros((n, k, d))
+                np.add.at(out, (np.arange(n)[:, None, None], self._pieces[None]), found)
             self._known["slopes"] = self._sense[:, None, None] * out
         return self._known["slopes"]
 
