@@ -20,6 +20,8 @@ from mechlearn.errors import SolveError
 
 #: Residual and last move (bond lengths) of an equilibrium, and iterations that it may take.
 TOLERANCE, LAST_MOVE, ITERATIONS = 1e-12, 1e-7, 15
+#: A residual that is only rounding, which steps of a nearly singular system make worse.
+ROUNDING = 1e-15
 #: A chord iteration leaves at most that part of the residual; else the stiffness is made anew.
 CHORD = 0.2
 #: A stiffness this near, in bond lengths, is that of a point that need not be exact.
@@ -227,15 +229,18 @@ class Corrector:
     def _corrected(self, predicted: Move, across: Move) -> tuple[Move, Residual, int]:
         """Equilibrium on the plane through a prediction, across a direction; iterations, too."""
         at, last, moved = predicted, np.inf, np.inf
+        before: tuple[Move, Residual] | None = None
         self._near = np.inf
         for count in range(ITERATIONS):
             state = self._evaluate(at)
             if state.norm < TOLERANCE and moved < LAST_MOVE:
                 return at, state, count
+            if before and before[1].norm < ROUNDING and state.norm > before[1].norm:
+                return *before, count
             if not self._made or state.norm > CHORD * last:
                 self._factorise(at, state, across)
                 self._near = 0.0
-            last = state.norm
+            last, before = state.norm, (at, state)
             rest, by_load = self._to_balance(state.force, state.gap), self._by_load
             off = at - predicted + rest
             change = rest + by_load * (-self._inner(across, off) / self._inner(across, by_load))
