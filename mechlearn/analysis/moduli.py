@@ -33,6 +33,19 @@ class Moduli:
     compliance: NDArray[np.float64]
 
     @property
+    def stiffness(self) -> NDArray[np.float64]:
+        """Stresses by strains of the components, those of shear as changes of angle, (c, c)."""
+        engineering = np.array([1.0 if n[0] == n[1] else 2.0 for n in self.components])
+        whole = np.linalg.inv(engineering[:, None] * self.compliance)
+        return (whole + whole.T) / 2
+
+    @property
+    def zener(self) -> float:
+        """Zener's ratio of anisotropy: shear modulus over that of an isotropic solid, xx and yy."""
+        c, shear = self.stiffness, self._number("xy", normal=False)
+        return float(2 * c[shear, shear] / (c[0, 0] - c[0, 1]))
+
+    @property
     def bulk(self) -> float:
         """Pressure over the loss of volume (in 2D area) under it."""
         d = sum(n[0] == n[1] for n in self.components)

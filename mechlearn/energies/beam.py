@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf, pi
 from typing import Annotated, Any, ClassVar, override
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import Strict
 
 from mechlearn.energies.element import BondEnergy
@@ -35,6 +35,8 @@ POISSON = Parameter(
     about="Poisson's ratio, which gives the shear (and twisting) stiffness.",
     positive=False,
 )
+#: Factors on stiffnesses of a section.
+Factor = Annotated[float, Gt(0)]
 JOINT = Parameter(
     "joint_stiffness",
     inf,
@@ -57,18 +59,22 @@ class Section:
         Size out of the plane.
     poisson : (m,) array or number
         Poisson's ratio.
+    shear_factor : float, optional
+        Shear correction factor, instead of that of the section.
     """
 
     modulus: Any
     width: Any
     thickness: Any = None
     poisson: Any = 0.0
+    shear_factor: Any = None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Section":
+    def of(cls, values: Mapping[str, Any], shear_factor: float | None = None) -> "Section":
         """Section by ``values`` of modulus, width (or radius), thickness and poisson."""
         width = values["width"] if "width" in values else 2 * values["radius"]
-        return cls(values["modulus"], width, values.get("thickness"), values.get("poisson", 0.0))
+        thickness, poisson = values.get("thickness"), values.get("poisson", 0.0)
+        return cls(values["modulus"], width, thickness, poisson, shear_factor)
 
     @property
     def area(self) -> Any:
@@ -91,6 +97,8 @@ class Section:
         The latter is 5/6, of circles 6 (1 + nu) / (7 + 6 nu) after G. R. Cowper, J. Appl. Mech.
         33, 335 (1966), https://doi.org/10.1115/1.3625046.
         """
+        if self.shear_factor is not None:
+            return 2 * (1 + self.poisson) / self.shear_factor
         if self.thickness is None:
             return (7 + 6 * self.poisson) / 3
         return 2 * (1 + self.poisson) * 6 / 5
@@ -146,7 +154,18 @@ class Beam(Strut):
     turn about the strut times its length. ``joint_stiffness`` (moment per angle, infinite unless
     given) is that of a spring between either end of the strut and its node: in series with both
     modes of bending, not with twist.
+
+    Parameters
+    ----------
+    shear_factor : float, optional
+        Shear correction factor of the section; 5/6 of rectangles, Cowper's of circles where left
+        out.
+    torsion_factor : float, optional
+        Torsion constant over that of the section (of a circle, twice its second moment), in space.
     """
+
+    shear_factor: Factor | None = None
+    torsion_factor: Factor | None = None
 
     name: ClassVar[str] = "beam"
     linear: ClassVar[bool] = True
@@ -165,7 +184,7 @@ class Beam(Strut):
 
     @override
     def energy(self, extension, bending, shear, length, rest_length, joint_stiffness, **section):
-        shape = Section.of(section)
+        shape = Section.of(section, self.shear_factor)
         return _stretched(extension, length, rest_length, shape) + _bent(
             bending, shear, length, shape, joint_stiffness
         )
@@ -197,9 +216,10 @@ class SpatialBeam(Beam):
     @override
     def energy(self, extension, twist, bending_1, bending_2, shear_1, shear_2, length, rest_length,
                joint_stiffness, **section):  # fmt: skip
-        shape = Section.of(section)
-        rigidity = shape.modulus * shape.second_moment
-        twisted = rigidity / (1 + shape.poisson) * twist**2 / (2 * length**3)  # G J = E I / (1+nu)
+        shape = Section.of(section, self.shear_factor)
+        # G J = E I / (1 + nu) of a circle
+        rigidity = shape.modulus * shape.second_moment / (1 + shape.poisson)
+        twisted = (self.torsion_factor or 1.0) * rigidity * twist**2 / (2 * length**3)
         return (
             _stretched(extension, length, rest_length, shape)
             + twisted
@@ -226,9 +246,12 @@ class FiniteBeam(Strut):
     ----------
     segments : int
         Into how many elements a strut is divided; the error falls with the square of it.
+    shear_factor : float, optional
+        Shear correction factor of the section; 5/6 where left out.
     """
 
     segments: Annotated[int, Strict(), Ge(1), Le(1000)] = 12
+    shear_factor: Factor | None = None
 
     name: ClassVar[str] = "finite_beam"
     plural: ClassVar[str] = "geometrically exact beams"
@@ -256,7 +279,7 @@ class FiniteBeam(Strut):
 
     @override
     def energy(self, extension, bending, shear, length, rest_length, **section):
-        shape = Section.of(section)
+        shape = Section.of(section, self.shear_factor)
         return (
             _stretched(extension, length, rest_length / self.segments, shape)
             + shape.modulus * shape.second_moment * bending**2 / (2 * length**3)

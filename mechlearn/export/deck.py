@@ -123,6 +123,10 @@ def _as_learned(run: "Run", options: Options) -> tuple[Network, Element, Section
                 "how far they are stretched. Export data, such as .vtu or .csv."
             )
         return network, energy, section or sticks(network, axial_stiffness(energy, values)), ""
+    if factors := [n for n in ("shear_factor", "torsion_factor") if energy.settings.get(n)]:
+        raise InputError(
+            f"{factors[0]}: the sections of a deck have shear and torsion of their own."
+        )
     turned = energy.bending_stiffness(values)
     rigid = section.modulus * section.second_moment / network.lengths
     if turned is not None and energy.linear and not np.allclose(turned[0], rigid):

@@ -25,11 +25,17 @@ CELLS = {
     "octet truss, braced": ([*CORNERS, [0.25, 0.25, 0.25]], [ROOT2 / 2, ROOT3 / 4]),
 }
 
+#: Of struts that bend, without diagonals.
+BARE = {
+    "SC, struts": ([[0, 0, 0]], [1]),
+    "BCC, struts": ([[0, 0, 0], [0.5, 0.5, 0.5]], [ROOT3 / 2]),
+}
+
 
 @cache
 def cells(name: str, n: int) -> ml.Network:
     """So many cells along every axis."""
-    basis, reach = CELLS[name]
+    basis, reach = (CELLS | BARE)[name]
     basis = np.array(basis, dtype=float)
     d = basis.shape[1]
     grid = np.argwhere(np.ones((n,) * d))
@@ -62,6 +68,49 @@ def test_moduli_do_not_depend_on_how_many_cells_are_taken(name, kind):
     # Stresses are densities, as energies are.
     assert_same(one, three)
     assert_same(two, three)
+
+
+#: C11, C12, C44 for struts of a diameter in cells of size 1, E = 1.
+LATTICES = {
+    ("SC, struts", 0.1): (7.85398163421e-3, 0.0, 2.87638249619e-5),
+    ("BCC, struts", 0.1): (6.16317739539e-3, 5.98740805552e-3, 6.07529304078e-3),
+    ("FCC, octet truss", 0.1): (2.25325975623e-2, 1.09481799263e-2, 1.12662025671e-2),
+    ("SC, struts", 0.01): (None, 0.0, 2.94454909e-9),
+    ("BCC, struts", 0.01): (6.04721394782e-5, None, None),
+    ("FCC, octet truss", 0.01): (2.22179450e-4, None, None),
+}
+
+
+@pytest.mark.parametrize(("name", "diameter"), LATTICES)
+def test_moduli_of_lattices_of_beams_are_those_published(name, diameter):
+    """CPShub/sim-data (CC BY 4.0), lattices_secondgradient_homogenization, nu = 0.33."""
+    beams = ml.Beam(shear_factor=5 / 6)
+    found = ml.moduli(cells(name, 1), beams, radius=diameter / 2, poisson=0.33)
+    ours = found.stiffness[[0, 0, 3], [0, 1, 3]]
+    for ours_is, wanted in zip(ours, LATTICES[name, diameter], strict=True):
+        if wanted is not None:
+            assert ours_is == pytest.approx(wanted, rel=2e-5, abs=1e-15)
+    assert found.zener == pytest.approx(2 * ours[2] / (ours[0] - ours[1]))
+
+
+def test_twist_and_shear_follow_their_factors():
+    """A cantilever: M l / (G J) and F (l^3 / (3 E I) + l / (kappa G A))."""
+    strut, radius, nu, kappa = ml.Network([[0, 0, 0], [2.0, 0, 0]], [[0, 1]]), 0.4, 0.25, 0.7
+    twisted, bent = (
+        ml.System(
+            strut,
+            ml.Task(
+                supports=[ml.Support(nodes=0)],
+                sources=[ml.Source(name="load", nodes=1, components=[along], force=[1.0])],
+                targets=[ml.Target(name="answer", source="load", displacement=[1.0])],
+            ),
+            ml.Beam(shear_factor=kappa, torsion_factor=0.5), radius=radius, poisson=nu,
+        ).outputs[0, 0]
+        for along in ("rx", "y")
+    )  # fmt: skip
+    area, second, shear = np.pi * radius**2, np.pi / 4 * radius**4, 1 / (2 * (1 + nu))
+    assert twisted == pytest.approx(2.0 / (shear * 0.5 * 2 * second), rel=1e-10)
+    assert bent == pytest.approx(8.0 / (3 * second) + 2.0 / (kappa * shear * area), rel=1e-10)
 
 
 def test_moduli_of_small_cells_have_closed_forms():
