@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ranks import on_ranks
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from test_limit_loads import MODEL, TOGGLE, B, H, force, limits
@@ -212,3 +213,29 @@ def test_slopes_are_exact_for_frames_in_space_of_pairs_and_cells(kind):
     slope = (at(values + moved).outputs[0] - at(values - moved).outputs[0]) / (2 * h)
     exact = at(values).jacobian(name)[0, :, 0]
     np.testing.assert_allclose(exact, slope, rtol=1e-6, atol=1e-9 * np.abs(exact).max())
+
+
+def learned_on_an_arch(target):
+    """Constants of an arch after three steps of coupled learning."""
+    net = ml.networks.arch((8, 2), rise=1.0, disorder=0.1)
+    given = ml.Task(
+        supports=[ml.Support(nodes="left"), ml.Support(nodes="right")],
+        sources=[ml.Source(name="push", nodes="apex", components=["y"], displacement=[-1.0])],
+        targets=[ml.Target(name="target", source="push", **target)],
+    )
+    run = ml.train(
+        net, given, energy="finite_spring", learn=["stiffness", "rest_length"], steps=3, rate=0.01,
+        rule=ml.CoupledLearning(eta=1e-2), tolerance=1e-9,
+    )  # fmt: skip
+    return np.r_[run.learned["stiffness"], run.learned["rest_length"]]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [{"stiffness": 0.1, "at": -0.5},
+     {"curve": [[-0.3, -0.01], [-0.6, -0.005], [-1.0, 0.005]], "scale": 0.01}],
+)  # fmt: skip
+def test_ranks_learn_the_same(target):
+    alone = learned_on_an_arch(target)
+    for found in on_ranks(2, learned_on_an_arch, target):
+        np.testing.assert_allclose(found, alone, rtol=1e-8)
