@@ -46,7 +46,7 @@ def _constants(degree: int) -> tuple[Parameter, ...]:
             for k in range(1, degree + 1)
         ),
         REST_LENGTH,
-        Parameter("series", about="Stiffness in series, which follows from the curve."),
+        Parameter("series", about="Stiffness in series, from the curve.", derived=True),
     )
 
 

@@ -36,6 +36,8 @@ class Parameter:
         Whether it is the bond's, the same for all elements of a sum.
     table : str
         The network's table of elements that carry it: "edges", or a name of node tuples.
+    derived : bool
+        Whether it follows from others, and is neither given nor learned.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Parameter:
     about: str = ""
     shared: bool = False
     table: str = "edges"
+    derived: bool = False
 
     @property
     def elements(self) -> str:
@@ -60,6 +63,12 @@ class Parameter:
     def dimension(self) -> str:
         """One of its elements in words."""
         return self.elements.removesuffix("s")
+
+    def of_user(self, where: str) -> "Parameter":
+        """Itself; raises InputError, which says ``where``, if users do not give it."""
+        if self.derived:
+            raise InputError(f"{where}: {self.name} follows from the others; leave it out.")
+        return self
 
     def values(self, network: "Network", given: Any = None) -> NDArray[np.float64]:
         """Values, the defaults unless ``given``, for the elements of a ``network``, one each."""

@@ -262,6 +262,7 @@ class LearningDof:
             parameter = energy.parameter(name)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
+        parameter.of_user(where)
         self.name, self.rate = name, learn.rate
         self._chain = learn.chain
         self.table, count = parameter.table, network.count(parameter.table)

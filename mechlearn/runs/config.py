@@ -191,9 +191,10 @@ class Setup(Table):
     def material(self, energy: Element, network: Network) -> dict[str, NDArray[np.float64]]:
         """Values of an element's parameters that are given, in bond order."""
         return {
-            name: values_per_bond(value, network, f"energy.{name}", energy.parameter(name))
+            name: values_per_bond(value, network, f"energy.{name}", parameter)
             for name, value in (self.energy.model_extra or {}).items()
             if name not in energy.setting_names()
+            for parameter in [energy.parameter(name).of_user("energy")]
         }
 
     def with_objects(self, energy: Element, cost: Cost, rule: Any) -> "Setup":

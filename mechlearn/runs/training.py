@@ -244,8 +244,9 @@ def train(
     made: Procedure = rules.make(rule, "rule")
     device = None if device is None else devices.make(device, "device")
     per_bond = {
-        name: values_per_bond(values, network, f"material {name!r}", element.parameter(name))
+        name: values_per_bond(values, network, f"material {name!r}", parameter)
         for name, values in (material or {}).items()
+        for parameter in [element.parameter(name).of_user("material")]
     }
     setup = Setup(
         title=title,

@@ -266,6 +266,17 @@ def test_curves_of_no_spring_are_refused_in_a_sentence(elongations, forces, mess
                   **controls(elongations, forces))  # fmt: skip
 
 
+def test_what_follows_from_the_curve_is_neither_given_nor_learned():
+    task = ml.Task(
+        supports=[ml.Support(nodes=0), ml.Support(nodes=1, components=["y"])],
+        sources=[ml.Source(name="pull", nodes=1, components=["x"], force=[0.1])],
+        targets=[ml.Target(source="pull", displacement=[0.1])],
+    )
+    for given in ({"material": {"series": 2.0}}, {"learn": ["series"]}):
+        with pytest.raises(ml.InputError, match="series follows from the others; leave it out"):
+            ml.train(LINE, task, energy="bezier_law", **given, steps=1)
+
+
 def test_bad_internal_unknowns_are_refused_in_a_sentence():
     with pytest.raises(ml.InputError, match="degree = 0 must be from 1 to 12"):
         Bezier(degree=0)
