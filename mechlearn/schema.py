@@ -192,6 +192,10 @@ def input_error(error: ValidationError, model: type[BaseModel], where: str) -> I
             message = "it should be a list"
             if isinstance(value, int | float | str):
                 message += f", such as [{given}]"
+        beside = [p for p in problems if p["loc"][:-1] == problem["loc"][:-1] and p is not problem]
+        for word in beside:  # of a union
+            if word["type"] == "literal_error":
+                message += f", or {word['ctx']['expected']}"
         text = f"{key} = {given}: {message.replace('input should', 'it should')}."
     return InputError(f"{where}: {text}")
 

@@ -9,6 +9,9 @@ from mechlearn.energies.parameters import Parameter
 from mechlearn.energies.tuples import TupleEnergy
 from mechlearn.errors import InputError, listed
 
+#: Size of what is flat, over that of a box of its nodes.
+FLAT = 1e-12
+
 
 class Filling(TupleEnergy):
     """Compressible filling of what is enclosed, under a pressure that works inside."""
@@ -24,6 +27,14 @@ class Filling(TupleEnergy):
     @override
     def energy(self, growth, size, bulk, pressure):
         return bulk * growth**2 / (2 * size) - pressure * growth
+
+    def _check_size(self, number: int, size: float, x: NDArray) -> None:
+        """Raise InputError for an element of nodes at ``x`` whose size is nothing."""
+        if abs(size) <= FLAT * np.ptp(x, axis=0).max() ** x.shape[1]:
+            raise InputError(
+                f"energy: {self.plural}: row {number} of {self.table} encloses nothing; its nodes "
+                "are on one line or plane."
+            )
 
 
 class Area(Filling):
@@ -57,6 +68,7 @@ class Area(Filling):
                     f"energy: {self.plural}: polygon {k}, of nodes {listed(network.named(row))}, "
                     "crosses or touches itself; give its nodes in their order around it."
                 )
+            self._check_size(k, np.linalg.det(edges).sum() / 2, x)
 
 
 class Volume(Filling):
@@ -107,6 +119,7 @@ class Volume(Filling):
                     f"energy: {self.plural}: surface {k} closes across the periodic cell; it must "
                     "enclose its volume without that."
                 )
+            self._check_size(k, np.linalg.det(x[first][triangles]).sum() / 6, x)
 
 
 def _cross_each_other(edges: NDArray) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.energies.kinematics import Displacements, left_free
-from mechlearn.errors import SolveError
+from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
@@ -339,16 +339,21 @@ class Release:
 
 
 def check_size(model: Model, problem: Problem, stiffness: float) -> None:
-    """Raise InputError for units in which energies or signals underflow or overflow.
+    """Raise InputError for units in which energies overflow, and constants that divide by zero.
 
     Raises
     ------
     SolveError
-        For a mean stiffness at rest that is none, or no number.
+        For a mean stiffness at rest that is none.
     """
     moves = isinstance(problem.kinematics, Displacements)
     stiffness = abs(stiffness) or model.cell_stiffness()
     size = stiffness * (float(model.network.lengths.mean()) ** 2 if moves else 1.0)
+    if np.isnan(size):
+        raise InputError(
+            f"energy: a {model.energy.name} has no stiffness where nothing has moved: a constant "
+            "of it is out of range, such as a zero by which it divides."
+        )
     if not size > 0:
         raise SolveError(
             f"The mean stiffness of elements where nothing has moved is {size:g}, so no state is "

@@ -12,6 +12,8 @@ from mechlearn.errors import SolveError
 
 #: Factors on the arc step after an easy point and after a failure; its range, in first steps.
 LONGER, SHORTER, SMALLEST, LARGEST = 1.5, 0.4, 1e-8, 2.0
+#: Largest strain or turn of a bond in a step: a load far above that of a snap would pass it by.
+TURN = 0.2
 #: Iterations of an easy point.
 EASY = 6
 #: Arc length within which several critical points are one, and any two points.
@@ -59,6 +61,7 @@ class Follower(Corrector):
             Where the path ends before.
         """
         step, here, before, largest = length, start, None, abs(start.at.factor)
+        step = min(step, self._longest(start))
         for _ in range(most):
             if here.at.factor == to:
                 return
@@ -95,11 +98,21 @@ class Follower(Corrector):
                 self._check_whole(new)
             before, here = here if along else None, new
             step = min(step * LONGER, LARGEST * length) if count <= EASY else step
+            step = min(step, self._longest(here))
         raise SolveError(
             f"After {most} points of the path its load factor is {here.at.factor:.6g} and not yet "
             f"{to:.6g}; take longer steps.",
             "no equilibrium",
         )
+
+    def _longest(self, point: PathPoint) -> float:
+        """Arc length from a point within which no bond strains or turns by more than ``TURN``."""
+        network = self.balance.problem.network
+        moved = self.balance.model.to_nodes(point.rate.u[:, None])[:, : network.dim, 0]
+        i, j = network.edges[~network.crossing].T
+        apart = np.linalg.norm(moved[j] - moved[i], axis=1)
+        strains = apart / network.lengths[~network.crossing]
+        return TURN / max(strains.max(initial=0.0), TURN / np.finfo(float).max)
 
     def _check_open(self, start: PathPoint, point: PathPoint, step: float, to: float) -> None:
         """Raise SolveError where a path has come back to its start."""

@@ -90,10 +90,11 @@ def units_of(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np
 def _values(problem: Problem, numbers: list[int], to: ArrayLike) -> NDArray[np.float64]:
     """Values of a source that are reached one after the other, (values, numbers)."""
     try:
-        wanted = np.asarray(to, dtype=float).reshape(-1, len(numbers))
+        given = np.asarray(to, dtype=float)
+        wanted = given.reshape(-1, given.shape[-1] if given.ndim > 1 else len(numbers))
     except (TypeError, ValueError):
         wanted = np.empty((0, 0))
-    if not (wanted.size and np.isfinite(wanted).all()):
+    if wanted.shape[1] != len(numbers) or not (wanted.size and np.isfinite(wanted).all()):
         name = problem.drives[numbers[0]].terminal
         raise InputError(
             f"to = {to!r} must be the value of {name!r} at the end, {len(numbers)} "

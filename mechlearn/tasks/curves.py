@@ -40,6 +40,8 @@ def read_curve(given: Any) -> Any:
                 if len(row) != 2:
                     raise ValueError(f"line {number} has {len(row)} columns; a curve has two")
                 rows.append([float(cell) for cell in row])
+        if not rows:
+            raise ValueError("it has no line of two numbers")
     except (OSError, ValueError, csv.Error) as error:
         raise ValueError(f"{given} cannot be read as a curve: {failure(error)}") from None
     return rows
@@ -65,6 +67,9 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
             raise ValueError("a curve is of the force at a source; name it as source = ...")
         if target.source != first.source or _abscissae(target) != at:
             raise ValueError("curves of one task are at the same values of one source")
+        if target.given or target.match:
+            word = [*target.given, "match"][0]
+            raise ValueError(f"a target with a curve has no {word}; give one of them")
         if (target.of_untrained is None) != (first.of_untrained is None):
             raise ValueError("curves of one task are all of them of_untrained, or none is")
     source = sources[first.source or ""]
@@ -93,18 +98,38 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
     return targets, examples
 
 
+def check_sequence(examples: "list[Example]", named: list[str]) -> None:
+    """Raise ValueError for examples of names that there are not, and after none."""
+    for number, example in enumerate(examples, 1):
+        for name, value in example.items():
+            where = f"example {number}"
+            if name not in (*named, AFTER):
+                raise ValueError(
+                    f"{where} names {name!r}, which is no source or target ({', '.join(named)})"
+                )
+            if name != AFTER and value == "previous":
+                raise ValueError(f'{where}: {name} = "previous" is no value')
+            if name == AFTER and value != "previous":
+                raise ValueError(f'{where}: after = {value!r} must be "previous"')
+            if name == AFTER and number == 1:
+                raise ValueError(f"{where} is the first, and comes after none; leave after out")
+
+
 def _abscissae(target: "Target") -> list[float]:
     """Values of the source at the points of a curve, or at as many as are wanted between them.
 
     Raises
     ------
     ValueError
-        For points between values that go up and down.
+        For one value twice in a row, and for points between values that go up and down.
     """
     given = [u for u, _ in target.curve or ()]
+    ways = np.sign(np.diff(given))
+    if not ways.all():
+        twice = given[int(np.argmin(np.abs(ways)))]
+        raise ValueError(f"a curve has two points, one after the other, at {twice:g}; give one")
     if target.points is None:
         return given
-    ways = np.sign(np.diff(given))
     if len(given) < 2 or not (ways == ways[0]).all() or not ways[0]:
         raise ValueError("points of a curve are between two values or more, in their order")
     return np.linspace(given[0], given[-1], target.points).tolist()

@@ -111,6 +111,9 @@ def enclosure(at: Place, relative: bool) -> list[Port]:
     ids, dim = tuple(terminal.ids), network.dim
     if not isinstance(at.kinematics, Displacements) or isinstance(terminal.value, list):
         raise InputError(f"{name}: what nodes enclose is one number, and of nodes that move.")
+    if terminal.components is not None or terminal.together:
+        key = "together" if terminal.together else "components"
+        raise InputError(f"{name}: what nodes enclose has no key {key}.")
     if len(ids) > MOST:
         raise InputError(f"{name}: {len(ids)} nodes are too many for a pressure; {MOST} may be.")
     kind: Filling

@@ -106,6 +106,7 @@ class _Numbers:
         first: list[int] = []
         port: list[int] = []
         for terminal in (*task.sources, *task.targets):
+            terminal.kind.check_keys(terminal)
             for there in terminal.kind.ports(Place(terminal, task, network, kinematics)):
                 key = there.key
                 first_there = self.ports[first[places[key]]] if key in places else there

@@ -110,8 +110,6 @@ class PathQuantity(Quantity):
 
     imposed = False
     on_path = True
-    #: Keys of a target that say where on the path it is.
-    places: tuple[str, ...] = ()
     #: Whether the source may apply forces in several components, in proportion.
     of_many = False
 
@@ -129,31 +127,35 @@ class PathQuantity(Quantity):
         others = [t for t in at.task.targets if not t.kind.on_path]
         if others:
             raise InputError(
-                f"{name}: a {self.title} is learned with no target of one state, such as "
+                f"{name}: {self.named} is learned with no target of one state, such as "
                 f"{others[0].full_name}."
             )
         if len(at.task.examples) > 1:
-            raise InputError(f"{name}: a {self.title} is of one path; leave examples out.")
+            raise InputError(f"{name}: {self.named} is of one path; leave examples out.")
         where = [s for s in at.task.sources if (s.ids, s.cell) == (terminal.ids, terminal.cell)]
         forces = all(source.kind.through for source in at.task.sources)
         if not where or not (forces or len(at.task.sources) == 1):
             raise InputError(
-                f"{name}: a {self.title} is of the path of a source: name it as source = ..., and "
+                f"{name}: {self.named} is of the path of a source: name it as source = ..., and "
                 "let all sources apply forces, or have this one alone."
             )
         number = not isinstance(where[0].value, list) or len(where[0].value) == 1
         if not number and not (self.of_many and where[0].kind.through):
             raise InputError(
-                f"{name}: a {self.title} is of one number of its source, such as a displacement "
+                f"{name}: {self.named} is of one number of its source, such as a displacement "
                 "along one component."
             )
-        for key in ("at", "between"):
-            if (getattr(terminal, key) is None) == (key in self.places):
-                raise InputError(
-                    f"{name}: a {self.title} "
-                    + (f"needs {key} = ..." if key in self.places else f"has no key {key}")
-                    + "."
-                )
+        example = (at.task.examples or [{}])[0]
+        if not np.any(example.get(where[0].name, where[0].value)):
+            raise InputError(f"{name}: {where[0].full_name} is 0, so there is no path.")
+        if np.size(terminal.value) != 1:
+            raise InputError(
+                f"{name}: {self.named} is one number, not {np.size(terminal.value)}; "
+                "give a target for each."
+            )
+        ends = getattr(terminal, "between", None)
+        if ends and ends[0] == ends[1]:
+            raise InputError(f"{name}: between = {list(ends)} must be two different displacements.")
         return [
             PathPort(terminal.name, quantity=self.key, source=where[0].name, at=at_point)
             for at_point in self.points(terminal)
@@ -169,6 +171,14 @@ class Peak(PathQuantity):
     title, of_many, of_limits = "peak load", True, True
     #: Number of the limit point along the path.
     number = 0
+
+    @override
+    def check(self, values: Any, terminal: "Terminal", numbers: Any) -> None:
+        if not self.number and (values <= 0).any():
+            raise InputError(
+                f"{terminal.full_name}: peak = {values.min():g} must be above 0; it is counted "
+                "along the force of the source."
+            )
 
     @override
     def measure(self, path: Path, port: PathPort, wanted: float) -> Measured:
@@ -241,6 +251,14 @@ class Absorbed(PathQuantity):
     """
 
     title = "absorbed energy"
+
+    @override
+    def check(self, values: Any, terminal: "Terminal", numbers: Any) -> None:
+        if (values < 0).any():
+            raise InputError(
+                f"{terminal.full_name}: absorbed = {values.min():g} must not be below 0; a network "
+                "gives back no more than it was given."
+            )
 
     @override
     def measure(self, path: Path, port: PathPort, wanted: float) -> Measured:

@@ -61,6 +61,8 @@ class Quantity:
     on_path = False
     #: Whether it is about limit points alone, and no other part of the path matters.
     of_limits = False
+    #: Keys of a target that say where on the path it is.
+    places: tuple[str, ...] = ()
     #: What it is where one number is of more than two nodes, if something else.
     enclosed: "Quantity | None" = None
     #: Whether it is a part of something, which reads in per cent.
@@ -82,6 +84,18 @@ class Quantity:
 
     def check(self, values: NDArray, terminal: "Terminal", numbers: NDArray) -> None:
         """Raise InputError for impossible ``values``, (k, t), in examples of those ``numbers``."""
+
+    def check_keys(self, terminal: "Terminal") -> None:
+        """Raise InputError for keys of a target that its quantity does not have, or needs."""
+        for key in ("at", "between", "points"):
+            if (getattr(terminal, key, None) is None) == (key in self.places):
+                has = f"needs {key} = ..." if key in self.places else f"has no key {key}"
+                raise InputError(f"{terminal.full_name}: {self.named} {has}.")
+
+    @property
+    def named(self) -> str:
+        """Title with its article."""
+        return f"{'an' if self.title[0] in 'aeiou' else 'a'} {self.title}"
 
     def ports(self, at: Place) -> list[Port]:
         """Ports that a terminal is about, in the order of its numbers.

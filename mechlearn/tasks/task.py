@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
-from mechlearn.tasks.curves import AFTER, as_examples, read_curve
+from mechlearn.tasks.curves import AFTER, as_examples, check_sequence, read_curve
 from mechlearn.tasks.keys import Finite, Positive, keyed
 from mechlearn.tasks.ports import PLACES
 from mechlearn.tasks.quantities import quantities
@@ -250,7 +250,9 @@ class Target(_Measured):
 
     source: str | None = None
     quantity: Word = None  # type: ignore[assignment]  # found after the rest
-    curve: Annotated[list[tuple[Finite, Finite]] | None, BeforeValidator(read_curve)] = None
+    curve: Annotated[
+        list[tuple[Finite, Finite]] | None, Field(min_length=1), BeforeValidator(read_curve)
+    ] = None
     at: Finite | None = None
     between: tuple[Finite, Finite] | None = None
     points: Annotated[int, Field(ge=2, le=100_000, strict=True)] | None = None
@@ -362,19 +364,7 @@ class Task(Table):
                 )
         for target in self.targets:
             self._fill(target)
-        for number, example in enumerate(self.examples, 1):
-            if (after := example.get(AFTER)) not in (None, "previous") or (after and number == 1):
-                raise ValueError(
-                    f'example {number}: after = {after!r} must be "previous", and there must be one'
-                )
-            for name, value in example.items():
-                if value == "previous" and name != AFTER:
-                    raise ValueError(f'example {number}: {name} = "previous" is no value')
-                if name not in (*named, AFTER):
-                    raise ValueError(
-                        f"example {number} names {name!r}, which is no source or target "
-                        f"({', '.join(named)})"
-                    )
+        check_sequence(self.examples, named)
         return self
 
     def _fill(self, target: Target) -> None:

@@ -33,6 +33,11 @@ def stretched(law, x, **constants):
     return float(at.outputs[0, 0]) - SOFTNESS * x, slopes
 
 
+def test_a_constant_by_which_a_law_divides_is_no_zero():
+    with pytest.raises(ml.InputError, match=r"bistable_law has no stiffness .* a zero"):
+        stretched(Bistable, 0.1, snap=0.0)
+
+
 @pytest.mark.parametrize("law", OF_LENGTH)
 @pytest.mark.parametrize("x", [-0.3, 0.27])
 def test_forces_of_a_law_have_its_slopes_by_every_constant(law, x):

@@ -76,6 +76,18 @@ def test_limit_points_of_two_bars_are_those_of_the_closed_form():
     assert found.attrs["ended"] == ""
 
 
+@pytest.mark.parametrize("load", [-100.0, -2000.0])
+def test_a_load_far_above_the_snap_does_not_pass_it_by(load):
+    source = {"name": "push", "nodes": 1, "components": ["y"], "force": [load]}
+    task = ml.Task(supports=[ml.Support(nodes=[0, 2])], sources=[source],
+                   targets=[ml.Target(name="snap", source="push", peak=1.0)])  # fmt: skip
+    found = ml.path(BARS, task, ml.FiniteSpring(), stiffness=K, steps=4)
+    limits = [(-p["push"], -p["push.force"]) for p in found.limit_points]
+    np.testing.assert_allclose(limits, apex_limits(), rtol=1e-8)
+    peak = ml.System(BARS, task, ml.FiniteSpring(), stiffness=K).outputs
+    np.testing.assert_allclose(peak, apex_limits()[0][1], rtol=1e-8)
+
+
 def test_a_path_that_snaps_back_under_displacement_is_followed():
     found = ml.path(STACK, stack(displacement=[-14.0]), ml.FiniteSpring(),
                     stiffness=[K, K, TOP], to=-9.0, steps=30)  # fmt: skip
@@ -194,6 +206,7 @@ def test_the_command_writes_a_table_a_summary_and_a_picture(tmp_path):
         ((), ("--source", "pull"), "source = 'pull' is none of the task's"),
         ((), ("--steps", "0"), "steps = 0 must be"),
         ((), ("--to", "0"), "is where the path of 'push' begins"),
+        (("steps = 40", "to = [[1.0, 2.0]]"), (), "value of 'push' at the end, 1 number"),
         (("-20.0", "0.0"), (), "'push' is 0 in the task, and so are all sources"),
     ],
 )

@@ -73,12 +73,35 @@ def test_a_curve_in_units_of_the_untrained_network(tmp_path):
         ("curve = [[0, 0], [-1, -1], [0, 0]]\npoints = 5", "in their order"),
         ("curve = [[0, 0]]\npoints = 5", "two values or more"),
         ("curve = [[0, 0], [1, 1]]\nof_untrained = 0.0", "of_untrained"),
+        ("curve = []", r"targets\[1\]\.curve = \[\]: .*at least 1 item"),
+        ('curve = "head.csv"', "it has no line of two numbers"),
+        ("curve = [[0, 0], [-1, 1], [-1, 2]]", "two points, one after the other, at -1"),
+        ("curve = [[0, 0], [-1, 1]]\npeak = 2.0", "a target with a curve has no peak"),
     ],
 )
 def test_curves_that_make_no_sense_are_refused(tmp_path, lines, said):
+    (tmp_path / "head.csv").write_text("u,F\n", encoding="utf-8")
     (tmp_path / "three.csv").write_text("0,0\n1,2,3\n", encoding="utf-8")
     with pytest.raises(InputError, match=said):
         assert read_setup(written(tmp_path, lines + "\n")).task
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"after": "next"}, "or 'free' or 'previous'"),
+        ({"after": 1.0}, 'after = 1.0 must be "previous"'),
+        ({"aftr": "previous"}, "names 'aftr', which is no source or target"),
+        ({"push": "previous"}, 'push = "previous" is no value'),
+    ],
+)
+def test_sequences_that_make_no_sense_are_refused(second, said):
+    source = {"name": "push", "nodes": 1, "components": ["y"], "displacement": [1.0]}
+    target = {"source": "push", "force": [1.0]}
+    with pytest.raises(InputError, match=said):
+        ml.Task(sources=[source], targets=[target], examples=[{}, second])
+    with pytest.raises(InputError, match="example 1 is the first, and comes after none"):
+        ml.Task(sources=[source], targets=[target], examples=[{"after": "previous"}])
 
 
 def test_what_is_nothing_before_training_is_no_unit():

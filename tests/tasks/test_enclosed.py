@@ -116,6 +116,11 @@ def test_slopes_of_sizes_are_differences_of_them():
 @pytest.mark.parametrize(
     ("net", "nodes", "message"),
     [
+        (
+            ml.Network([[0, 0], [1, 0], [2, 0], [1, 1]], [[0, 1], [1, 2], [0, 3], [2, 3], [1, 3]]),
+            [0, 1, 2],
+            "source 'pump': .* row 0 of polygons encloses nothing",
+        ),
         (RING, [0, 2, 1, 3], "source 'pump': .*polygon 0, .*crosses or touches itself"),
         (BALLOON, [0, 1, 2], "no row of surfaces of the network has just its nodes"),
         (ml.networks.square((30, 30)), list(range(900)), "900 nodes are too many for a pressure"),
@@ -124,7 +129,17 @@ def test_slopes_of_sizes_are_differences_of_them():
 def test_nodes_that_enclose_nothing_are_refused(net, nodes, message):
     task = ml.Task(
         sources=[ml.Source(name="pump", nodes=nodes, pressure=0.1)],
-        targets=[ml.Target(nodes=[0, 5], strain=0.1)],
+        targets=[ml.Target(nodes=[0, 3], strain=0.1)],
     )
     with pytest.raises(ml.InputError, match=message):
         ml.System(net, task, "finite_spring", check=False)
+
+
+@pytest.mark.parametrize("key", [{"together": True}, {"components": ["x"]}])
+def test_keys_of_single_nodes_are_none_of_what_they_enclose(key):
+    task = ml.Task(
+        sources=[ml.Source(name="pump", nodes=[0, 1, 2, 3], pressure=0.1, **key)],
+        targets=[ml.Target(source="pump", growth=0.1)],
+    )
+    with pytest.raises(ml.InputError, match=f"what nodes enclose has no key {next(iter(key))}"):
+        ml.System(RING, task, "finite_spring", check=False)
