@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Coordinates, and what tasks ask for, are no larger: their squares must be numbers.
 LARGEST = 1e100
+#: No bond crosses a periodic cell more often.
+BOX = 2**31
 
 
 def checked_nodes(nodes: ArrayLike, fewest: int) -> NDArray[np.float64]:
@@ -336,3 +338,49 @@ def _ambiguous(node: int, network: "Network") -> str:
     if node < len(names):
         text += f', or "{names[node]}" for the one that is number {node} counted from 0'
     return f"{text}."
+
+
+def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
+    """Integer shifts to the nearest periodic images of vectors, shape (..., d).
+
+    Exact for any cell: the lattice vectors are reduced first, after which rounding and the
+    neighbouring images are enough.
+    """
+    v = np.atleast_2d(vectors)
+    combine = _reduction(cell)
+    reduced = combine @ cell
+    cells = -np.rint(v @ np.linalg.inv(reduced))
+    if not (np.abs(cells) <= BOX).all():
+        raise InputError("The periodic cell is far too small for its network.")
+    base = cells.astype(np.int64)
+    d = cell.shape[0]
+    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
+    best, shortest = base.copy(), np.linalg.norm(v + base @ reduced, axis=1)
+    for step in steps[1:]:
+        length = np.linalg.norm(v + (base + step) @ reduced, axis=1)
+        closer = length < shortest * (1 - 1e-12)
+        best[closer], shortest[closer] = base[closer] + step, length[closer]
+    return (best @ combine).reshape(np.shape(vectors))
+
+
+def _reduction(cell: NDArray) -> NDArray[np.int64]:
+    """Minkowski reduction of the lattice vectors, as integer combinations."""
+    d = len(cell)
+    combine = np.eye(d, dtype=np.int64)
+    others = np.stack(np.meshgrid(*[(-1, 0, 1)] * (d - 1), indexing="ij"), axis=-1)
+    others = others.reshape(-1, d - 1)
+    while True:
+        before = combine.copy()
+        for k in range(d):
+            rest = np.arange(d) != k
+            short = combine[rest] @ cell
+            # Rounding makes the big steps, the neighbours the last ones.
+            nearest = np.rint(np.linalg.lstsq(short.T, combine[k] @ cell, rcond=None)[0])
+            tries = combine[k] - (nearest.astype(np.int64) + others) @ combine[rest]
+            lengths = np.linalg.norm(tries @ cell, axis=1)
+            own = np.linalg.norm(combine[k] @ cell)
+            if lengths.min() < own * (1 - 1e-12):
+                combine[k] = tries[np.argmin(lengths)]
+        if np.array_equal(before, combine):
+            return combine

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from mechlearn.attributes import (
+    BOX,
     LARGEST,
     checked_bonds,
     checked_data,
@@ -22,14 +23,13 @@ from mechlearn.attributes import (
     checked_sets,
     checked_tuples,
     frozen,
+    nearest_image,
     renumbered,
 )
 from mechlearn.errors import InputError, listed, real_numbers
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
 SHORTEST_BOND = 1e-12
-#: No bond crosses a periodic cell more often.
-BOX = 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +245,41 @@ class Network:
         added = {name: np.asarray(values) for name, values in edge_data.items()}
         return replace(self, edge_data={**self.edge_data, **added})
 
+    def tile(self, *counts: int, ends: str = "trim") -> "Network":
+        """A finite network of so many copies of the periodic cell along every axis.
+
+        Sets, data and node tuples are those of every copy; ``left``, ``right``, ``bottom`` and
+        ``top`` (in 3D ``front`` and ``back``) are the nodes within half a bond of a face.
+
+        Parameters
+        ----------
+        *counts : int
+            One per axis of the cell.
+        ends : "trim" or "keep"
+            Bonds that leave the copies are cut, and nodes that then hang by one bond left out, one
+            after the other; or these bonds stay, with nodes at their far ends.
+
+        Raises
+        ------
+        InputError
+            For a finite network, and where no network is left.
+        """
+        from mechlearn.networks.tiling import tile
+
+        return tile(self, counts, ends)
+
+    def supercell(self, *counts: int) -> "Network":
+        """The periodic network of so many copies of its cell along every axis, as one cell.
+
+        Raises
+        ------
+        InputError
+            For a finite network, and counts that are none.
+        """
+        from mechlearn.networks.tiling import supercell
+
+        return supercell(self, counts)
+
     def to_networkx(self) -> Any:
         """The network as a networkx graph: see :func:`mechlearn.networks.graphs.to_networkx`."""
         from mechlearn.networks.graphs import to_networkx
@@ -262,52 +297,6 @@ class Network:
         from mechlearn.render.notebook import network_html
 
         return network_html(self)
-
-
-def nearest_image(vectors: NDArray, cell: NDArray) -> NDArray[np.int64]:
-    """Integer shifts to the nearest periodic images of vectors, shape (..., d).
-
-    Exact for any cell: the lattice vectors are reduced first, after which rounding and the
-    neighbouring images are enough.
-    """
-    v = np.atleast_2d(vectors)
-    combine = _reduction(cell)
-    reduced = combine @ cell
-    cells = -np.rint(v @ np.linalg.inv(reduced))
-    if not (np.abs(cells) <= BOX).all():
-        raise InputError("The periodic cell is far too small for its network.")
-    base = cells.astype(np.int64)
-    d = cell.shape[0]
-    steps = np.stack(np.meshgrid(*[(-1, 0, 1)] * d, indexing="ij"), axis=-1).reshape(-1, d)
-    steps = steps[np.argsort(np.abs(steps).sum(axis=1), kind="stable")]
-    best, shortest = base.copy(), np.linalg.norm(v + base @ reduced, axis=1)
-    for step in steps[1:]:
-        length = np.linalg.norm(v + (base + step) @ reduced, axis=1)
-        closer = length < shortest * (1 - 1e-12)
-        best[closer], shortest[closer] = base[closer] + step, length[closer]
-    return (best @ combine).reshape(np.shape(vectors))
-
-
-def _reduction(cell: NDArray) -> NDArray[np.int64]:
-    """Minkowski reduction of the lattice vectors, as integer combinations."""
-    d = len(cell)
-    combine = np.eye(d, dtype=np.int64)
-    others = np.stack(np.meshgrid(*[(-1, 0, 1)] * (d - 1), indexing="ij"), axis=-1)
-    others = others.reshape(-1, d - 1)
-    while True:
-        before = combine.copy()
-        for k in range(d):
-            rest = np.arange(d) != k
-            short = combine[rest] @ cell
-            # Rounding makes the big steps, the neighbours the last ones.
-            nearest = np.rint(np.linalg.lstsq(short.T, combine[k] @ cell, rcond=None)[0])
-            tries = combine[k] - (nearest.astype(np.int64) + others) @ combine[rest]
-            lengths = np.linalg.norm(tries @ cell, axis=1)
-            own = np.linalg.norm(combine[k] @ cell)
-            if lengths.min() < own * (1 - 1e-12):
-                combine[k] = tries[np.argmin(lengths)]
-        if np.array_equal(before, combine):
-            return combine
 
 
 def pieces(edges: NDArray, n_nodes: int) -> NDArray[np.int64]:

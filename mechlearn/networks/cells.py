@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.attributes import BOX
 from mechlearn.errors import InputError, listed
-from mechlearn.network import BOX
 
 #: Corners of a cell of each family, and its edges, in the order in which VTK and meshio count the
 #: nodes in the middle of edges.

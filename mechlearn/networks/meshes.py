@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.attributes import renumbered
+from mechlearn.attributes import BOX, renumbered
 from mechlearn.errors import InputError, first_line
 from mechlearn.io.meshfile import read_mesh, take_sets
 from mechlearn.io.untrusted import check_vtk_xml, refuse_entities
-from mechlearn.network import BOX, Network
+from mechlearn.network import Network
 from mechlearn.networks.cells import (
     FAMILIES,
     Mesh,

@@ -149,6 +149,11 @@ class Setup(Table):
         if tuples or table.tuple_shifts:
             shifts = {name: np.array(rows) for name, rows in table.tuple_shifts.items()}
             network = replace(network, tuples=tuples, tuple_shifts=shifts)
+        if table.supercell is not None:
+            try:
+                network = network.supercell(*table.supercell)
+            except InputError as error:
+                raise InputError(f"network: supercell: {error}") from None
         return networks.with_angles(network) if table.angles else network
 
     def _bonds(self, folder: Path) -> Network:

@@ -35,6 +35,8 @@ class NetworkTable(Table, extra="allow"):
         The three nodes of each triangle of a closed surface, one triangle after the other.
     tuple_shifts : mapping of str to integer vectors, optional
         Periodic images of these nodes, by the name of their list; the nearest where left out.
+    supercell : list of int, optional
+        So many copies of the periodic cell along every axis, as one cell.
     angles : "neighbours", optional
         Triples of all bonds that are neighbours around a node.
     """
@@ -48,6 +50,7 @@ class NetworkTable(Table, extra="allow"):
     polygons: list[list[int]] = Field(default_factory=list)
     surfaces: list[list[int]] = Field(default_factory=list)
     tuple_shifts: dict[str, list[list[list[int]]]] = Field(default_factory=dict)
+    supercell: list[int] | None = None
     angles: Literal["neighbours"] | None = None
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.attributes import node_ids
+from mechlearn.attributes import nearest_image, node_ids
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, multiplicity
-from mechlearn.network import Network, nearest_image
+from mechlearn.network import Network
 
 if TYPE_CHECKING:
     from mechlearn.tasks.task import Support, Task, Terminal
