@@ -271,6 +271,11 @@ class Network:
     def supercell(self, *counts: int) -> "Network":
         """The periodic network of so many copies of its cell along every axis, as one cell.
 
+        Parameters
+        ----------
+        *counts : int
+            One per axis of the cell.
+
         Raises
         ------
         InputError

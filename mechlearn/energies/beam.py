@@ -71,7 +71,10 @@ class Section:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], shear_factor: float | None = None) -> "Section":
-        """Section by ``values`` of modulus, width (or radius), thickness and poisson."""
+        """Section by ``values`` of modulus, width (or radius), thickness and poisson.
+
+        With ``shear_factor``, that instead of the section's own.
+        """
         width = values["width"] if "width" in values else 2 * values["radius"]
         thickness, poisson = values.get("thickness"), values.get("poisson", 0.0)
         return cls(values["modulus"], width, thickness, poisson, shear_factor)
