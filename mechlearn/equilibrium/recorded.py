@@ -210,15 +210,21 @@ class RecordedPath:
             "no equilibrium",
         )
 
-    def limits(self) -> list[PathPoint]:
-        """Limit points of the force up to where the source has its value.
+    def valleys(self) -> list[tuple[PathPoint, PathPoint]]:
+        """Maxima and the minima after them up to where the source has its value.
+
+        Only those beyond which the path is stable: where several parts of a network snap, it also
+        rises through states in which some of them are unstable.
 
         Raises
         ------
         SolveError
             Where the path is lost before.
         """
-        return [p for p in self._record.points[: self._last + 1] if p.kind == "limit"]
+        points = self._record.points
+        limits = [k for k in range(self._last + 1) if points[k].kind == "limit"]
+        pairs = zip(limits[::2], limits[1::2], strict=False)
+        return [(points[a], points[b]) for a, b in pairs if not points[b + 1].unstable]
 
     def _passed(self, point: PathPoint) -> bool:
         """True of a point beyond a displacement at which the path ends."""

@@ -53,8 +53,8 @@ class Path(Protocol):
     def limit(self, number: int) -> Any:
         """A limit point of the force, counted from 0 along the path."""
 
-    def limits(self) -> Sequence[Any]:
-        """All limit points of the force up to the end of the path."""
+    def valleys(self) -> Sequence[tuple[Any, Any]]:
+        """Maxima and the minima of the force after them, beyond which the path is stable."""
 
     def cycle(self) -> tuple[Sequence[tuple[Any, Any]], Any]:
         """Snaps of a cycle of loading up to the end and unloading, and the state after it.
@@ -283,8 +283,8 @@ class Absorbed(PathQuantity):
 class States(PathQuantity):
     """Number of stable states without load on the path of a source up to its value.
 
-    One counts where the load before it falls to 5 % of its peak below zero. Up to there, what is
-    missing is a fraction: how far the valley still is above.
+    One counts where the load before it falls to 5 % of its peak below zero. What is missing, or one
+    too many, is a fraction: how far the valley still is above, or below.
     """
 
     title = "number of stable states"
@@ -296,8 +296,7 @@ class States(PathQuantity):
 
     @override
     def measure(self, path: Path, port: PathPort, wanted: float) -> Measured:
-        limits = path.limits()
-        pairs = list(zip(limits[::2], limits[1::2], strict=False))
+        pairs = path.valleys()
         parts = [path.force(valley) / path.force(peak) for peak, valley in pairs]
         count = 1 + sum(part <= -MARGIN for part in parts)
         found = Measured(float(count))
@@ -312,7 +311,7 @@ class States(PathQuantity):
         best = min(candidates, key=lambda k: abs(parts[k] + MARGIN))
         peak, valley = pairs[best]
         weight = -1 / (1 + MARGIN)
-        found.value = count + (1 if count < wanted else 0) + (parts[best] + MARGIN) * weight
+        found.value = count + (1 if count < wanted else -1) + (parts[best] + MARGIN) * weight
         found.add_force(path, valley, weight / path.force(peak))
         found.add_force(path, peak, -weight * parts[best] / path.force(peak))
         return found

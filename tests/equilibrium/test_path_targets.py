@@ -69,6 +69,27 @@ def test_what_stays_snapped_keeps_energy_and_counts_as_a_state():
     assert system(DISPLACED, {"states": 2}, kh=kh).outputs[0] == 2
 
 
+def test_states_of_a_chain_are_those_of_its_bonds():
+    """Beyond 6 of the 13 minima on its path a bond is on top of its barrier."""
+    barrier, snap = np.array([0.06, 0.1, 0.14]), np.array([0.35, 0.45, 0.4])
+    chain = ml.Network([[k, 0.0] for k in range(4)], [[k, k + 1] for k in range(3)])
+    top = snap / 2 * (1 - 1 / np.sqrt(3))
+    peaks = 32 * barrier * top * (top - snap) * (2 * top - snap) / snap**4
+    task = ml.Task(
+        supports=[ml.Support(nodes=[0]), ml.Support(nodes=[1, 2, 3], components=["y"])],
+        sources=[ml.Source(name="pull", nodes=3, components=["x"], force=[1.3 * peaks.max()])],
+        targets=[ml.Target(name="states", source="pull", states=8)],
+    )
+    at = ml.System(chain, task, "bistable_law", barrier=barrier, snap=snap)
+    assert at.outputs[0, 0] == 8
+
+
+def test_a_state_too_many_is_a_fraction():
+    (_, peak), (_, valley) = limits(K, 4.0)
+    value = 1 - (valley / peak + 0.05) / 1.05
+    np.testing.assert_allclose(system(DISPLACED, {"states": 1}, kh=4.0).outputs[0], value)
+
+
 SLOPES = [case[:2] for case in VALUES[:8:2]] + [
     (LOADED, {"absorbed": 3.0}), (DISPLACED, {"states": 2}),
     ({"displacement": [-1.0]}, {"stiffness": 3.0, "at": -0.5}),
