@@ -167,7 +167,10 @@ def plot_nudges(
             known = [f"{p:.3f}" if np.isfinite(p) else "none" for p in study.powers[:2]]
             name = f"{study.rule}: {known[0]} and {known[1]}"
             look: dict[str, Any] = {"marker": "o", "markersize": 4, "label": name}
-            ax.loglog(study.amount, values(study), **look | rule_look(study.rule))
+            ax.plot(study.amount, values(study), **look | rule_look(study.rule))
+        ax.set_xscale("log")
+        if any(np.any(values(study) > 0) for study in studies):  # paths have no contrast
+            ax.set_yscale("log")
     beside.set_axis_off()
     beside.legend(
         *axes[0].get_legend_handles_labels(),

@@ -110,8 +110,9 @@ def _target(target: Target, run: "Run") -> str:
         nodes = _nodes(target.nodes, run)
         return f"{start} the {kind.change_of} of {nodes} shall then change {how}{_limit(target)}."
     how = f"equal that of “{match}”" if match else "be what each example says" if varies else ""
-    where = f"{_along(target)} {_place(target, run)}"
-    where = where if target.cell is None else f" of {_component(target)}"
+    cell = target.cell is not None
+    where = f" of {_component(target)}" if cell else f"{_along(target)} {_place(target, run)}"
+    where += "".join(f", {key} {_numbers(getattr(target, key))}," for key in kind.places)
     return f"{start} the {what}{where} shall then {how or f'be {by}'}{_limit(target)}."
 
 
@@ -131,6 +132,10 @@ def _place(terminal: Terminal, run: "Run") -> str:
         for p in (*run.problem.drives, *run.problem.answers)
     )
     return f"{'between' if pair else 'at'} {_nodes(terminal.nodes, run)}"
+
+
+def _numbers(values: Any) -> str:
+    return " and ".join(f"{value:g}" for value in np.ravel(values))
 
 
 def _along(terminal: Terminal) -> str:

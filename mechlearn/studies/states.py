@@ -274,10 +274,13 @@ def _columns(at: System, states: Sequence[Stationary], factor: float) -> dict[st
     return {**out, "potential": np.array([s.potential for s in states])}
 
 
+#: Dimensions of what is more than a number of each state.
+ARRAYS = {"states": ("node", "component"), "cell": ("direction", "along")}
+
+
 def _labelled(columns: Mapping[str, Any], dim: str, prefix: str = "") -> dict[str, Any]:
     return {
-        prefix + name: ((dim, "node", "component") if name == "states" else dim, values)
-        for name, values in columns.items()
+        prefix + name: ((dim, *ARRAYS.get(name, ())), values) for name, values in columns.items()
     }
 
 

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 from test_limit_loads import MODEL, TOGGLE, B, H, force, limits
 
 import mechlearn as ml
+from mechlearn.report.description import in_sentences
 
 K, KH = 9.0, 7.5
 DISPLACED, LOADED = {"displacement": [6.5]}, {"force": [9.0]}
@@ -145,6 +146,14 @@ def test_the_contrast_of_three_states_is_near_the_slope_of_a_stiffness():
     at = system(DISPLACED, {"stiffness": 3.0, "at": 3.0})
     rule = ml.CoupledLearning(eta=1e-4, variant="centred")
     np.testing.assert_allclose(at.signal(rule, "stiffness"), at.gradient("stiffness"), rtol=6e-3)
+
+
+def test_a_page_says_where_on_the_path_of_a_cell_work_is_wanted():
+    net = ml.networks.packing(nodes=30, seed=1, periodic=True)
+    wanted = {"source": "press", "work": 1e-3, "between": [-0.01, -0.04]}
+    task = ml.Task(sources=[ml.Source(name="press", cell="yy", strain=-0.05)], targets=[wanted])
+    said = " ".join(in_sentences(ml.train(net, task, energy="finite_spring", steps=0)))
+    assert "the work of the cell (yy), between -0.01 and -0.04, shall" in said
 
 
 @pytest.mark.parametrize("rule", [ml.GradientDescent(), ml.CoupledLearning(eta=1e-3)])

@@ -8,6 +8,7 @@ from ranks import on_ranks
 
 import mechlearn as ml
 from mechlearn.energies import element_for
+from mechlearn.solids.sizing import size_struts
 
 SQUARE = ml.networks.with_angles(ml.networks.square((4, 4)))
 POLYGONS = replace(
@@ -106,6 +107,8 @@ def test_a_run_with_angles_is_trained_saved_and_loaded(tmp_path):
     np.testing.assert_allclose(again.system().outputs, run.system().outputs, rtol=1e-9)
     with pytest.raises(ml.InputError, match=r"angular springs have no counterpart in \.inp files"):
         run.export(tmp_path / "part.inp")
+    with pytest.raises(ml.InputError, match="A solid has no counterpart of angular springs"):
+        size_struts(run)
     more = ml.train(net, task, start=run, steps=1)
     assert np.any(more.learned["angle_stiffness"] != run.learned["angle_stiffness"])
 

@@ -227,6 +227,15 @@ def test_two_bonds_in_a_periodic_cell_share_its_length():
     assert {tuple(np.round(row["barriers"], 9)) for row in found.barriers} == {(0.2, 0.2)}
 
 
+def test_states_of_a_cell_that_deforms_have_its_strain():
+    net = ml.networks.packing(nodes=30, seed=1, periodic=True)
+    task = ml.Task(sources=[ml.Source(name="press", cell="yy", strain=-0.02)],
+                   targets=[ml.Target(source="press", stress=0.1)])  # fmt: skip
+    found = ml.states(net, task, "finite_spring", search="path", barriers=False, factor=1.0)
+    assert found["cell"].shape == (found.sizes["state"], 2, 2)
+    np.testing.assert_allclose(found["cell"][0, 1, 1], -0.02)
+
+
 def test_copies_of_a_network_that_nothing_holds_are_one_state():
     # A triangle of equal bonds is its mirror image, turned and with two nodes exchanged.
     net = ml.Network([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]], [[0, 1], [1, 2], [2, 0]])
