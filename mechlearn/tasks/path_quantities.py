@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, override
 
 import numpy as np
 
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 from mechlearn.tasks.ports import PathPort, Port
 from mechlearn.tasks.quantity import Place, Quantity
 
@@ -112,6 +112,8 @@ class PathQuantity(Quantity):
     on_path = True
     #: Whether the source may apply forces in several components, in proportion.
     of_many = False
+    #: Whether other sources may act, too, whose work is then part of the energy.
+    of_several = False
 
     def measure(self, path: Path, port: PathPort, wanted: float) -> Measured:
         """The quantity on a path at one of its ports, of which a number is wanted."""
@@ -132,12 +134,24 @@ class PathQuantity(Quantity):
             )
         if len(at.task.examples) > 1:
             raise InputError(f"{name}: {self.named} is of one path; leave examples out.")
-        where = [s for s in at.task.sources if (s.ids, s.cell) == (terminal.ids, terminal.cell)]
+        where = [
+            s for s in at.task.sources
+            if (s.ids, s.cell) == (terminal.ids, terminal.cell)
+            and terminal.components in (None, s.components)
+        ]  # fmt: skip
+        if len(where) > 1:
+            names = listed(source.name for source in where)
+            raise InputError(f"{name}: say which of the sources ({names}) it is about.")
         forces = all(source.kind.through for source in at.task.sources)
         if not where or not (forces or len(at.task.sources) == 1):
             raise InputError(
                 f"{name}: {self.named} is of the path of a source: name it as source = ..., and "
                 "let all sources apply forces, or have this one alone."
+            )
+        if len(at.task.sources) > 1 and not self.of_several:
+            raise InputError(
+                f"{name}: {self.named} is of the path of one source alone; leave the others out, "
+                "or move nodes a little aside instead."
             )
         number = not isinstance(where[0].value, list) or len(where[0].value) == 1
         if not number and not (self.of_many and where[0].kind.through):
@@ -168,7 +182,7 @@ class Peak(PathQuantity):
     Counted along the force that the source applies.
     """
 
-    title, of_many, of_limits = "peak load", True, True
+    title, of_many, of_several, of_limits = "peak load", True, True, True
     #: Number of the limit point along the path.
     number = 0
 
@@ -287,7 +301,7 @@ class States(PathQuantity):
     too many, is a fraction: how far the valley still is above, or below.
     """
 
-    title = "number of stable states"
+    title, of_several = "number of stable states", True
 
     @override
     def check(self, values: Any, terminal: "Terminal", numbers: Any) -> None:

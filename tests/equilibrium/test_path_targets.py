@@ -196,6 +196,21 @@ def test_targets_that_make_no_sense_are_refused(source, target, message):
         ml.System(TOGGLE, given, MODEL)
 
 
+def test_of_two_forces_at_a_node_each_has_its_own_peak():
+    push, aside = ({"name": c, "nodes": 1, "components": [c], "force": [f]}
+                   for c, f in (("y", 9.0), ("x", 0.5)))  # fmt: skip
+
+    def read(**target):
+        given = ml.Task(supports=[{"nodes": [0, 2]}], sources=[push, aside], targets=[target])
+        return ml.System(TOGGLE, given, MODEL, stiffness=K, angle_stiffness=KH).outputs[0, 0]
+
+    peaks = [read(source=name, peak=1.0) for name in ("y", "x")]
+    np.testing.assert_allclose(peaks[1] / peaks[0], 0.5 / 9.0, rtol=1e-9)
+    for target in ({"absorbed": 1.0}, {"work": 1.0, "between": [0.0, 1.0]}):
+        with pytest.raises(ml.InputError, match="is of the path of one source alone"):
+            read(source="x", **target)
+
+
 def test_a_point_that_the_path_does_not_reach_is_told():
     with pytest.raises(ml.SolveError, match="has no maximum of the load up to a displacement of 1"):
         system({"displacement": [1.0]}, {"peak": 3.0}).outputs  # noqa: B018
