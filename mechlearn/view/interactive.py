@@ -22,7 +22,7 @@ from mechlearn.render.offscreen import load_pyvista
 from mechlearn.render.run_view import StateView
 from mechlearn.render.scene import Scene
 from mechlearn.render.scene import Solid as DrawnSolid
-from mechlearn.tasks.ports import PairPort
+from mechlearn.tasks.ports import NodePort, PairPort
 from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import Target
 from mechlearn.units import typeset
@@ -294,7 +294,8 @@ class InteractiveView(StateView):
         """Marks of the task, and one for the nodes that are chosen."""
         if not self.chosen:
             return self._marks
-        port, none = PairPort("", tuple(self.chosen)), np.zeros(1)
+        nodes, none = tuple(self.chosen), np.zeros(1)
+        port = NodePort("", nodes, component=0) if len(nodes) == 1 else PairPort("", nodes)
         target = Target(nodes=self.chosen, strain=0.0)
         return [*self._marks, Mark(target, (port,), none, False, self.moves, False, none)]
 
