@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.plots.bonds import line_segments, projected
+from mechlearn.plots.bonds import line_segments
 from mechlearn.plots.style import AFTER, BEFORE, FAINT, INK, LIMIT, font_size, legend, new_axes
 
 if TYPE_CHECKING:
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 LEVEL = 0.3
 #: Shapes in a picture at most, and in a row.
 SHAPES, ROW = 12, 4
+#: Shapes in space are seen from 20 degrees above and 25 aside: right and up on the page.
+_SIDE, _ABOVE = np.radians(25), np.radians(20)
+OBLIQUE = np.array(
+    [
+        [np.cos(_SIDE), -np.sin(_SIDE) * np.sin(_ABOVE)],
+        [np.sin(_SIDE), np.cos(_SIDE) * np.sin(_ABOVE)],
+        [0.0, np.cos(_ABOVE)],
+    ]
+)
 
 
 def plot_landscape(found: "States", ax: "Axes | None" = None) -> "Axes":
@@ -108,7 +117,7 @@ def _shape(network: "Network", move: NDArray) -> NDArray[np.float64]:
     """Line segments of the bonds, (lines, 2, 2), where nodes have moved."""
     d = network.dim
     moves = move[:, :d] if move.shape[1] >= d else np.zeros(network.nodes.shape)
-    nodes, vectors = projected(network)
-    axes = np.linalg.lstsq(network.nodes, nodes, rcond=None)[0] if d == 3 else np.eye(2)
+    axes = OBLIQUE if d == 3 else np.eye(2)
     along = moves[network.edges[:, 1]] - moves[network.edges[:, 0]]
-    return line_segments(network, nodes + moves @ axes, vectors + along @ axes)[0]
+    nodes, vectors = network.nodes + moves, network.vectors + along
+    return line_segments(network, nodes @ axes, vectors @ axes)[0]
