@@ -1,4 +1,4 @@
-"""How many random arches learn the second stable state of tasks/bistable.toml.
+"""Success rate of random arches in learning the second stable state of tasks/bistable.toml.
 
 Prints for every seed the least force that it takes to push the arch down before training (one
 stable state where it is above zero), where the apex stays after it was pushed past its snap and
@@ -37,7 +37,7 @@ class Trial(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether it has learned what it should."""
+        """True of an arch that has learned its second state."""
         there = self.converged and self.off < 1e-6 and abs(self.second / SECOND - 1) < 0.02
         return self.least_force > 0 and there and self.barrier > 0.05
 

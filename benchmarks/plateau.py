@@ -1,4 +1,4 @@
-"""How many random packings learn the two plateaus of tasks/plateau.toml.
+"""Success rate of random packings in learning the two plateaus of tasks/plateau.toml.
 
 Prints for every seed the largest deviation of the force from the wanted curve, over its 25 points,
 and the root of the mean square, both in units of F_max, half the largest force before training;

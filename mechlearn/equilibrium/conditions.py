@@ -13,6 +13,7 @@ from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
 from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
+from mechlearn.tasks.enclosed import EnclosurePort
 from mechlearn.tasks.problem import Problem
 
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
@@ -198,7 +199,7 @@ class PortReader:
         self._enclosing = [
             (k, span, port)
             for k, (span, port) in enumerate(zip(spans, problem.ports, strict=True))
-            if port.encloses
+            if isinstance(port, EnclosurePort)
         ]
         self._at_rest = [port.size(self._reference[s])[0] for _, s, port in self._enclosing]
         self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])

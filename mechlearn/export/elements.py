@@ -12,6 +12,7 @@ from scipy.linalg import qr
 from mechlearn.energies.beam import Section
 from mechlearn.errors import InputError
 from mechlearn.network import Network
+from mechlearn.tasks.enclosed import EnclosurePort
 from mechlearn.tasks.problem import Problem
 
 #: Elements along a beam.
@@ -209,7 +210,7 @@ def _reduced(rows: sparse.csr_array) -> sparse.csr_array:
 
 def _port_rows(problem: Problem) -> sparse.csr_array:
     """Linear functionals of the ports on nodal states, (ports, n c)."""
-    if any(port.encloses for port in problem.ports):
+    if any(isinstance(port, EnclosurePort) for port in problem.ports):
         raise InputError("A pressure on what nodes enclose has no counterpart in input decks.")
     rows, reference, spans = problem.functionals()
     out = []

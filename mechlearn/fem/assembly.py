@@ -3,6 +3,7 @@
 Matrices share their memory with PETSc wherever one rank has them alone.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -38,7 +39,7 @@ def compiled_form(form: ufl.Form) -> fem.Form:
     )
 
 
-class BaseModel:
+class BaseModel(ABC):
     """Energy and forces of a finite-element model at its state.
 
     Subclasses set the attributes, and make the forms of the energy and of its derivative
@@ -119,9 +120,9 @@ class BaseModel:
         whole, count = total(self.comm, np.array([each[free].sum(), np.count_nonzero(free)]))
         return float(whole / max(count, 1))
 
+    @abstractmethod
     def to_bonds(self, local: NDArray) -> NDArray[np.float64]:
         """Values of owned bonds, shape (..., bonds), as one row per bond on every rank."""
-        raise NotImplementedError
 
     def to_elements(self, name: str, local: NDArray) -> NDArray[np.float64]:
         """Values of the owned elements with a parameter, (..., owned), of all on every rank."""

@@ -1,7 +1,7 @@
 """Areas and volumes enclosed by nodes, and the pressures that are their partners."""
 
 from dataclasses import dataclass
-from typing import ClassVar, override
+from typing import override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,6 @@ class EnclosurePort(Port):
         -1 where they run the other way round.
     """
 
-    encloses: ClassVar[bool] = True
     faces: tuple[tuple[int, ...], ...] = ()
     sense: float = 1.0
 
@@ -45,8 +44,8 @@ class EnclosurePort(Port):
             entries += [(d * k + c, last + j, moved[c, j]) for c, j in np.argwhere(moved).tolist()]
         return entries, places.ravel().tolist()
 
-    @override
     def size(self, x: NDArray) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Size of what is enclosed, and its derivatives, first and second, by ``x``, (k d,)."""
         faces = np.array(self.faces)
         k, q = faces.shape
         corners, size = x.reshape(-1, q)[faces], x.size

@@ -6,6 +6,7 @@ parameters of every element, what a source's force changes by where its displace
 is ``dF/dL = dS/du``, and what the energy changes by is ``S`` itself: all of them are local.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, override
@@ -105,7 +106,7 @@ class Measured:
             self.rates.append((-weight / path.unit / path.rates(path.start())[1], path.start()))
 
 
-class PathQuantity(Quantity):
+class PathQuantity(Quantity, ABC):
     """Quantity of the path of one source; targets of no other kind go along."""
 
     imposed = False
@@ -115,9 +116,9 @@ class PathQuantity(Quantity):
     #: Whether other sources may act, too, whose work is then part of the energy.
     of_several = False
 
+    @abstractmethod
     def measure(self, path: Path, port: PathPort, wanted: float) -> Measured:
         """The quantity on a path at one of its ports, of which a number is wanted."""
-        raise NotImplementedError
 
     def points(self, terminal: Any) -> list[tuple[float, ...]]:
         """Places of its ports on the path, from the keys of :attr:`places`."""

@@ -12,7 +12,7 @@ that never move are no ports; they are taken out of the equations altogether.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,13 +75,6 @@ class Port(ABC):
     def key(self) -> tuple[Any, ...]:
         """Equal of ports that are the same."""
         return type(self), frozenset(self.nodes), self.component, self.cell
-
-    #: Whether its value is that of :meth:`size`, of the places of its nodes.
-    encloses: ClassVar[bool] = False
-
-    def size(self, x: NDArray) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        """Size of what is enclosed, and its derivatives, first and second, by ``x``, (k d,)."""
-        raise NotImplementedError
 
     def dof(self, width: int) -> int:
         """Its degree of freedom, with ``width`` of them at every node; -1 for pair and cell."""
