@@ -168,8 +168,8 @@ class Solid(Element):
 
     @override
     def model(self, network, problem, parameters, comm):
-        from mechlearn.solids.model import SolidModel
+        from mechlearn.solids.strut_model import StrutModel
 
         known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)
         values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
-        return SolidModel(network, self, values, problem.fixed, comm)
+        return StrutModel(network, self, values, problem.fixed, comm)

@@ -188,7 +188,7 @@ def solid(network: Network, energy: Any, section: Section, problem: Problem) -> 
         sections[-1].append(f"*SOLID SECTION, ELSET={name}, MATERIAL={name}")
         sections[-1] += [number(thickness)] if d == 2 else []
     ports = _port_rows(problem) @ spread
-    group = group.ravel()[drawn.strut]
+    group = group.ravel()[drawn.element]
     ties, none = _reduced(spread[problem.fixed]), np.empty((0, 2), dtype=np.int64)
     return Mesh(_spaced(points), list(cells), kind, group, sections, ports, none, ties)
 

@@ -212,6 +212,6 @@ def body(model: "SolidModel", field: NDArray) -> Body:
     """The cells of a solid in a state (owned dofs) of its present parameters; on every rank."""
     moved = model.deformed(field)
     domain = model.domain
-    rest = domain.points_at(model.get("width"))
+    rest = model.points
     density = model.cell_energies() / model.cell_volumes()
-    return Body(rest, moved - rest, domain.drawn.cells, domain.drawn.strut, density)
+    return Body(rest, moved - rest, domain.drawn.cells, domain.drawn.element, density)

@@ -13,7 +13,7 @@ from mechlearn.errors import listed
 from mechlearn.solids.outline import crossings, optional
 
 if TYPE_CHECKING:
-    from mechlearn.solids.model import SolidModel
+    from mechlearn.solids.strut_model import StrutModel
 
 
 def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int64]:
@@ -32,7 +32,7 @@ def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int
     return np.unique(np.sort(strut[crossings(lines, facets)], axis=1), axis=0)
 
 
-def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
+def contact_warnings(model: "StrutModel", states: NDArray) -> list[str]:
     """Warnings for states (owned dofs, k) in which struts overlap.
 
     In 3D the axes of struts that share no joint are compared, straight between displaced joints.
@@ -41,7 +41,7 @@ def contact_warnings(model: "SolidModel", states: NDArray) -> list[str]:
     for number, state in enumerate(states.T, 1):
         if model.places == 2:
             points = model.deformed(state)
-            pairs = overlaps(points, model.domain.drawn.facets, model.domain.drawn.facet_strut)
+            pairs = overlaps(points, model.domain.drawn.facets, model.domain.drawn.facet_element)
         else:
             nodes = model.network.nodes + model.to_nodes(state)[:, :3]
             pairs = rod_overlaps(nodes, model.network.edges, model.get("width"))

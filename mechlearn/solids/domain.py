@@ -4,6 +4,9 @@ gmsh's order of points and cells, whole on every rank, is what all of :mod:`mech
 of; DOLFINx renumbers them and spreads them over ranks, which ends here.
 """
 
+from abc import ABC, abstractmethod
+from typing import override
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -13,7 +16,7 @@ from scipy.spatial import cKDTree
 from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
 from mechlearn.parallel import on_first
-from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, roundness, volumes
+from mechlearn.solids.meshing import SimplexMesh, SolidMesh, make_mesh, quality, roundness, volumes
 from mechlearn.solids.patches import VOLUME, node_rows
 from mechlearn.solids.shape import dilations, velocities
 from mechlearn.solids.struts import Struts
@@ -48,24 +51,20 @@ def mesh_and_velocity(struts: Struts, size: float) -> tuple[SolidMesh, sparse.cs
     return drawn, velocity
 
 
-class Domain:
-    """Mesh and function space of a solid at reference widths, distributed over ranks.
+class Domain(ABC):
+    """Mesh and function space of a solid in its reference shape, distributed over ranks.
 
     Parameters
     ----------
-    struts : Struts
-    size : float
-        Of the cells, over the local width.
+    drawn : SimplexMesh
+    velocity : (d p, m) sparse array
+        How points move when the parameters of shape of the elements change.
     order : int
         Degree of the displacements.
     comm : MPI communicator
 
     Attributes
     ----------
-    drawn : SolidMesh
-        Points and cells, whole on every rank.
-    velocity : (d p, m) sparse array
-        How points move when widths change.
     mesh, space : the mesh and the displacements in DOLFINx
     cell : integer array
         Which of ``drawn.cells`` each local cell is, ghosts included; the first ``owned_cells`` are
@@ -76,18 +75,12 @@ class Domain:
         Where local blocks of degrees of freedom sit.
     """
 
-    def __init__(self, struts: Struts, size: float, order: int, comm: MPI.Comm) -> None:
-        self.comm, self.struts = comm, struts
-        d = struts.network.dim
-
-        def drawing() -> tuple[NDArray, NDArray, NDArray, sparse.csr_array]:
-            drawn, velocity = mesh_and_velocity(struts, size)
-            return drawn.points, drawn.cells, drawn.level, velocity
-
-        points, cells, level, self.velocity = on_first(drawing, comm)
-        self.drawn = SolidMesh(struts, points, cells, level)
-        self._volumes = volumes(points, cells)
-        self._poorest = min(POOREST, quality(points, cells).min() / 2)
+    def __init__(
+        self, drawn: SimplexMesh, velocity: sparse.csr_array, order: int, comm: MPI.Comm
+    ) -> None:
+        self.comm, self.drawn, self.velocity = comm, drawn, velocity
+        points, cells = drawn.points, drawn.cells
+        d = points.shape[1]
         root = comm.rank == 0
         shape = "triangle" if d == 2 else "tetrahedron"
         element = basix_ufl.element("Lagrange", shape, 1, shape=(d,))
@@ -110,19 +103,82 @@ class Domain:
         scalar = fem.functionspace(self.mesh, ("Lagrange", order))
         self.places = scalar.tabulate_dof_coordinates()[:, :d]
 
-    def strut_of_cells(self) -> NDArray[np.int64]:
-        """Strut of every local cell, ghosts included."""
-        return self.drawn.strut[self.cell]
+    def element_of_cells(self) -> NDArray[np.int64]:
+        """Element of every local cell, ghosts included."""
+        return self.drawn.element[self.cell]
+
+    @abstractmethod
+    def patches(self) -> sparse.csr_array:
+        """Functionals of the nodes' states, node by node, as rows of owned dofs."""
 
     def mesh_motion(self) -> tuple[fem.Function, sparse.csr_array]:
-        """Displacement field of mesh points, and the derivative of its values by strut widths."""
-        d = self.struts.network.dim
+        """Displacement field of mesh points, and the its derivatives by parameters of shape."""
+        d = self.drawn.points.shape[1]
         space = fem.functionspace(self.mesh, ("Lagrange", 1, (d,)))
         field = fem.Function(space)
         point = np.empty(len(field.x.array) // d, dtype=np.int64)
         point[space.dofmap.list[: len(self._corners)]] = self._corners
         return field, self.velocity[(d * point[:, None] + np.arange(d)).ravel()]
 
+    def _on_owned(self, rows: sparse.coo_array) -> sparse.csr_array:
+        """Functionals of local degrees of freedom, summed over ranks, on those owned here."""
+        blocks, d = self.space.dofmap.index_map, self.places.shape[1]
+        # Every rank adds what its own cells contribute, to ghosts too.
+        block, component = np.divmod(rows.col, d)
+        columns = d * blocks.local_to_global(block.astype(np.int32)) + component
+        shape = (rows.shape[0], d * blocks.size_global)
+        whole = sparse.csr_array((rows.data, (rows.row, columns)), shape=shape)
+        if self.comm.size > 1:
+            whole = sparse.csr_array(sum(self.comm.allgather(whole)))
+        first, last = blocks.local_range
+        return sparse.csr_array(whole[:, d * first : d * last])
+
+    def interpolate_to(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
+        """Interpolation of a local field, ghosts included, to another mesh, as an initial guess."""
+        values = self.at_points(field)
+        out = LinearNDInterpolator(self.drawn.points, values)(other.places)
+        outside = np.isnan(out[:, 0])
+        nearest = cKDTree(self.drawn.points).query(other.places[outside])[1]
+        out[outside] = values[nearest]
+        return out.ravel()
+
+    def at_points(self, field: NDArray) -> NDArray[np.float64]:
+        """Nodal values of local degrees of freedom at the points of the mesh, (p, d)."""
+        here = self.block_of_point >= 0
+        out = np.full(self.drawn.points.shape, -np.inf)
+        out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]
+        self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.MAX)
+        return out
+
+
+class StrutDomain(Domain):
+    """Domain of struts at reference widths.
+
+    Parameters
+    ----------
+    struts : Struts
+    size : float
+        Of the cells, over the local width.
+    order : int
+        Degree of the displacements.
+    comm : MPI communicator
+    """
+
+    drawn: SolidMesh
+
+    def __init__(self, struts: Struts, size: float, order: int, comm: MPI.Comm) -> None:
+        self.struts = struts
+
+        def drawing() -> tuple[NDArray, NDArray, NDArray, sparse.csr_array]:
+            drawn, velocity = mesh_and_velocity(struts, size)
+            return drawn.points, drawn.cells, drawn.level, velocity
+
+        points, cells, level, velocity = on_first(drawing, comm)
+        super().__init__(SolidMesh(struts, points, cells, level), velocity, order, comm)
+        self._volumes = volumes(points, cells)
+        self._poorest = min(POOREST, quality(points, cells).min() / 2)
+
+    @override
     def patches(self) -> sparse.csr_array:
         """Functionals of the nodes' mean displacements and rotations, as rows of owned dofs.
 
@@ -133,7 +189,7 @@ class Domain:
         SolveError
             Where the cells do not fill the patches.
         """
-        d, blocks = self.struts.network.dim, self.space.dofmap.index_map
+        d = self.struts.network.dim
         self._check_patches()
         cells = np.flatnonzero(self.drawn.patch[self.cell[: self.owned_cells]] >= 0)
         dofs = self.space.dofmap.list[cells]
@@ -141,15 +197,7 @@ class Domain:
         corners = self.drawn.points[self._corners[cells]]
         node = self.drawn.patch[self.cell[cells]]
         here = node_rows(self.struts, node, corners, dofs, len(self.places), sides)
-        # Every rank adds what its own cells contribute, to ghosts too.
-        block, component = np.divmod(here.col, d)
-        columns = d * blocks.local_to_global(block.astype(np.int32)) + component
-        shape = (here.shape[0], d * blocks.size_global)
-        whole = sparse.csr_array((here.data, (here.row, columns)), shape=shape)
-        if self.comm.size > 1:
-            whole = sparse.csr_array(sum(self.comm.allgather(whole)))
-        first, last = blocks.local_range
-        return sparse.csr_array(whole[:, d * first : d * last])
+        return self._on_owned(here)
 
     def _check_patches(self) -> None:
         patch, d = self.drawn.patch, self.struts.network.dim
@@ -173,20 +221,3 @@ class Domain:
         points, cells = self.points_at(width), self.drawn.cells
         kept = volumes(points, cells) / self._volumes
         return bool(kept.min() > SMALLEST and quality(points, cells).min() > self._poorest)
-
-    def interpolate_to(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
-        """Interpolation of a local field, ghosts included, to another mesh, as an initial guess."""
-        values = self.at_points(field)
-        out = LinearNDInterpolator(self.drawn.points, values)(other.places)
-        outside = np.isnan(out[:, 0])
-        nearest = cKDTree(self.drawn.points).query(other.places[outside])[1]
-        out[outside] = values[nearest]
-        return out.ravel()
-
-    def at_points(self, field: NDArray) -> NDArray[np.float64]:
-        """Nodal values of local degrees of freedom at the points of the mesh, (p, d)."""
-        here = self.block_of_point >= 0
-        out = np.full(self.drawn.points.shape, -np.inf)
-        out[here] = field.reshape(len(self.places), -1)[self.block_of_point[here]]
-        self.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.MAX)
-        return out

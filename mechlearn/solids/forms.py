@@ -36,14 +36,14 @@ class SolidForms:
 
     def __init__(self, domain: Domain, element: Solid) -> None:
         mesh, space = domain.mesh, domain.space
-        d = domain.struts.network.dim
+        d = domain.drawn.points.shape[1]
         self.moves, self.velocity = domain.mesh_motion()
         self.state, self.rate = fem.Function(space), fem.Function(space)
         per_cell = fem.functionspace(mesh, ("DG", 0))
         names = [p.name for p in element.parameters if p.name != "width"]
         self.parameters = {name: fem.Function(per_cell) for name in names}
         axis = fem.Function(fem.functionspace(mesh, ("DG", 0, (d,))))
-        axis.x.array[:] = domain.struts.axes[domain.strut_of_cells()].ravel()
+        axis.x.array[:] = domain.drawn.axes[domain.element_of_cells()].ravel()
         constant = [fem.Constant(mesh, float(c)) for c in (element.poisson, 0.0)]
         law = density(element.material, d == 2 and element.plane == "stress", *constant)
         degree = 2 * (element.order - 1)

@@ -1,11 +1,12 @@
 """Meshes of solid networks by gmsh, as plain arrays: triangles in 2D, tetrahedra in 3D."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,36 +29,28 @@ CHANGE = "widths or mesh_size"
 Arrays = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
 
 
-@dataclass(frozen=True, eq=False)
-class SolidMesh:
-    """Simplex mesh of the struts, in gmsh's order.
+class SimplexMesh(ABC):
+    """Simplex mesh whose cells belong to elements.
 
     Attributes
     ----------
-    struts : Struts
-        What was meshed.
     points : (p, d) array
     cells : (c, d + 1) integer array
         Corners of every cell, with positive volume.
-    level : (p,) integer array
-        Dimension of the geometric entity a point lies on: 0 for corners of the solid, 1 for its
-        edges, ``d`` inside it.
     """
 
-    struts: Struts
     points: NDArray[np.float64]
     cells: NDArray[np.int64]
-    level: NDArray[np.int64]
 
-    @cached_property
-    def strut(self) -> NDArray[np.int64]:
-        """Strut of every cell, (c,); cells of joints belong to the nearest strut."""
-        return self.struts.nearest(self.points[self.cells].mean(axis=1))
+    @property
+    @abstractmethod
+    def element(self) -> NDArray[np.int64]:
+        """Element of every cell, (c,)."""
 
-    @cached_property
-    def patch(self) -> NDArray[np.int64]:
-        """Node of the patch that contains each cell, -1 outside patches, (c,)."""
-        return patch_of(self.struts, self.points[self.cells].mean(axis=1))
+    @property
+    @abstractmethod
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vector along which every element's eigenstrain acts, (elements, d)."""
 
     @cached_property
     def facets(self) -> NDArray[np.int64]:
@@ -73,10 +66,45 @@ class SolidMesh:
         return every[first[count == 1]]
 
     @property
-    def facet_strut(self) -> NDArray[np.int64]:
-        """Strut of every surface facet, (f,)."""
+    def facet_element(self) -> NDArray[np.int64]:
+        """Element of every surface facet, (f,)."""
         _ = self.facets
-        return self.strut[self.__dict__["_facet_cell"]]
+        return self.element[self.__dict__["_facet_cell"]]
+
+
+@dataclass(frozen=True, eq=False)
+class SolidMesh(SimplexMesh):
+    """Simplex mesh of the struts, in gmsh's order.
+
+    Attributes
+    ----------
+    struts : Struts
+        What was meshed.
+    level : (p,) integer array
+        Dimension of the geometric entity a point lies on: 0 for corners of the solid, 1 for its
+        edges, ``d`` inside it.
+    """
+
+    struts: Struts
+    points: NDArray[np.float64]
+    cells: NDArray[np.int64]
+    level: NDArray[np.int64]
+
+    @cached_property
+    @override
+    def element(self) -> NDArray[np.int64]:
+        """Strut of every cell, (c,); cells of joints belong to the nearest strut."""
+        return self.struts.nearest(self.points[self.cells].mean(axis=1))
+
+    @property
+    @override
+    def axes(self) -> NDArray[np.float64]:
+        return self.struts.axes
+
+    @cached_property
+    def patch(self) -> NDArray[np.int64]:
+        """Node of the patch that contains each cell, -1 outside patches, (c,)."""
+        return patch_of(self.struts, self.points[self.cells].mean(axis=1))
 
 
 def volumes(points: NDArray, cells: NDArray) -> NDArray[np.float64]:
@@ -105,7 +133,7 @@ def roundness(mesh: SolidMesh) -> NDArray[np.float64]:
     Facets between points of a cylinder cut some of it off: at a size of half the width, a sixth.
     """
     struts, net = mesh.struts, mesh.struts.network
-    corners, strut = mesh.points[mesh.facets], mesh.facet_strut
+    corners, strut = mesh.points[mesh.facets], mesh.facet_element
     start, axis = net.nodes[net.edges[strut, 0]], struts.axes[strut]
     offset = corners - start[:, None]
     along = np.einsum("fkd,fd->fk", offset, axis)

@@ -122,7 +122,7 @@ def _screened_laplacian(mesh: SolidMesh) -> sparse.csr_array:
     gradients = np.concatenate([-gradients.sum(axis=1, keepdims=True), gradients], axis=1)
     volume = volumes(points, cells)[:, None, None]
     stiffness = _assembled(mesh, volume * (gradients @ gradients.swapaxes(1, 2)))
-    return stiffness + _p1_mass(mesh, mesh.struts.width[mesh.strut] ** -2.0)
+    return stiffness + _p1_mass(mesh, mesh.struts.width[mesh.element] ** -2.0)
 
 
 def _p1_mass(mesh: SolidMesh, density: NDArray) -> sparse.csr_array:

@@ -20,7 +20,7 @@ from mechlearn.solids.contact import overlaps, rod_overlaps
 from mechlearn.solids.domain import SIDES, mesh_and_velocity
 from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, volumes
-from mechlearn.solids.model import SolidModel
+from mechlearn.solids.strut_model import StrutModel
 from mechlearn.solids.struts import Struts, rounded_widths
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.task import Source, Support, Target, Task
@@ -54,7 +54,7 @@ def rod(dim, length=1.0):
 def solid(net, energy, held=(), **parameters):
     known = {p.name: p.default(net) for p in energy.parameters} | parameters
     values = {k: np.broadcast_to(v, net.n_edges).astype(float) for k, v in known.items()}
-    return SolidModel(net, energy, values, held, MPI.COMM_WORLD)
+    return StrutModel(net, energy, values, held, MPI.COMM_WORLD)
 
 
 # -- meshes ----------------------------------------------------------------------------------------
@@ -70,9 +70,9 @@ def test_a_plane_mesh_is_good_and_every_cell_has_its_strut(hinge, size):
     assert good.min() > 0.2
     # Patches are finer than coarse meshes: cells next to them lead from one size to the other.
     assert good[~np.isin(mesh.cells, mesh.cells[inside]).any(axis=1)].mean() > 0.9
-    assert set(mesh.strut) == set(range(net.n_edges))
+    assert set(mesh.element) == set(range(net.n_edges))
     centres = mesh.points[mesh.cells].mean(axis=1)
-    start, axis = net.nodes[net.edges[mesh.strut, 0]], mesh.struts.axes[mesh.strut]
+    start, axis = net.nodes[net.edges[mesh.element, 0]], mesh.struts.axes[mesh.element]
     along = np.einsum("cd,cd->c", centres - start, axis)
     away = np.linalg.norm(centres - start - along[:, None] * axis, axis=1)
     assert (away < max(mesh.struts.joint_radius.max(), width.max() / 2)).all()
@@ -130,7 +130,7 @@ def test_no_strut_is_lost_in_space():
     """The mesh is as large as the struts, found without OpenCASCADE; each strut has its cells."""
     struts = hard_to_unite()
     drawn, _ = mesh_and_velocity(struts, 1.0)
-    assert set(drawn.strut) == set(range(struts.network.n_edges))
+    assert set(drawn.element) == set(range(struts.network.n_edges))
     assert volumes(drawn.points, drawn.cells).sum() == pytest.approx(kernels.volume(struts), 0.03)
 
 
@@ -156,7 +156,7 @@ def test_a_union_that_fails_is_tried_anew_and_refused_by_name(monkeypatch):
     monkeypatch.setattr(boolean, "call_isolated", crash_once)
     mesh = make_mesh(struts, 1.0)
     assert asked == [0, 1]
-    assert set(mesh.strut) == set(range(9))
+    assert set(mesh.element) == set(range(9))
     lost = []
 
     def always_loses(make, *arguments):
@@ -455,11 +455,11 @@ def test_springs_to_other_joints_do_not_lead_a_solver_astray():
 
 def test_overlapping_struts_are_found():
     mesh = make_mesh(Struts(frame(), np.full(14, 0.1)), 0.8)
-    assert len(overlaps(mesh.points, mesh.facets, mesh.facet_strut)) == 0
+    assert len(overlaps(mesh.points, mesh.facets, mesh.facet_element)) == 0
     squeezed = mesh.points.copy()
     right = squeezed[:, 0] > 1.5
     squeezed[right, 0] = 3.0 - squeezed[right, 0]  # fold one half onto the other
-    assert len(overlaps(squeezed, mesh.facets, mesh.facet_strut)) > 0
+    assert len(overlaps(squeezed, mesh.facets, mesh.facet_element)) > 0
 
 
 def test_overlapping_rods_are_found():

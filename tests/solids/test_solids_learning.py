@@ -125,7 +125,7 @@ def test_a_struts_width_only_concerns_itself_and_its_joints():
     for strut in range(len(edges)):
         points = np.unique(moved[:, [strut]].nonzero()[0] // 2)
         cells = np.isin(domain.drawn.cells, points).all(axis=1)
-        touched = np.unique(domain.drawn.strut[cells])
+        touched = np.unique(domain.drawn.element[cells])
         assert np.isin(edges[touched], edges[strut]).any(axis=1).all()
 
 

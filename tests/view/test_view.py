@@ -96,7 +96,7 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
             view.draw()
             scene, model = view.scene(), view.system.model
             # The joints' mean places are those of the nodes as drawn.
-            rest = model.domain.points_at(model.get("width"))
+            rest = model.points
             moves = np.empty(rest.shape)
             moves[model.domain.block_of_point] = scene.solid.points - rest
             means = points + model.to_nodes(moves.ravel())[:, : rest.shape[1]]
@@ -104,7 +104,7 @@ def test_solid_struts_are_drawn_as_a_body_that_moves_with_its_joints():
             assert len(scene.solid.colours) == len(scene.solid.cells)
         assert not np.array_equal(scene.nodes, points)
         view.picked = 4
-        struts = model.domain.drawn.strut
+        struts = model.domain.drawn.element
         gold = (view.scene().solid.colours == rgb(PICKED)).all(axis=1)
         assert np.array_equal(gold, struts == 4)
     finally:
