@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 import mechlearn as ml
-from mechlearn.runs.config import Setup, read_setup
+from mechlearn.runs.config import Setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 TASK = Path(__file__).parents[1] / "tasks" / "bistable.toml"

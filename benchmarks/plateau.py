@@ -17,7 +17,8 @@ import numpy as np
 
 import mechlearn as ml
 from mechlearn.errors import MechlearnError
-from mechlearn.runs.config import Setup, read_setup
+from mechlearn.runs.config import Setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 TASK = Path(__file__).parents[1] / "tasks" / "plateau.toml"

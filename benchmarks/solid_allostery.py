@@ -13,7 +13,8 @@ from pathlib import Path
 
 import mechlearn as ml
 from mechlearn.render.solid import draw_solid
-from mechlearn.runs.config import RuleTable, read_setup
+from mechlearn.runs.config import RuleTable
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 TASK = Path(__file__).parents[1] / "tasks" / "solid-allostery.toml"

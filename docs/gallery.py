@@ -12,8 +12,8 @@ from matplotlib import pyplot
 from mechlearn import plots
 from mechlearn.render import render
 from mechlearn.render.path_film import path_film
-from mechlearn.runs.config import read_setup
 from mechlearn.runs.run import Run
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_file
 from mechlearn.studies.compare import compare, nudge_study
 from mechlearn.studies.sweep import sweep

@@ -22,7 +22,7 @@ from claims import PROJECT, Claims, full
 
 import mechlearn as ml
 from mechlearn.plots.style import style
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A929C"

@@ -25,7 +25,7 @@ from claims import PROJECT, Claims, full
 import mechlearn as ml
 from mechlearn.plots import plot_learning
 from mechlearn.plots.style import rule_look, style
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.studies.compare import compare, cosine, table
 
 claims = Claims()

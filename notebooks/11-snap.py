@@ -15,7 +15,7 @@ import numpy as np
 from claims import PROJECT, Claims, full
 
 import mechlearn as ml
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 # %% [markdown]

@@ -202,7 +202,7 @@ def ranks(quick: bool) -> Iterator[Row]:
 
 def sweeps(quick: bool) -> Iterator[Row]:
     """64 trainings of a packing of 1,024 nodes on two workers and on one."""
-    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.taskfile import read_setup
     from mechlearn.studies.sweep import sweep
 
     setup = read_setup(HERE.parent / "tasks" / "allostery.toml")

@@ -72,7 +72,8 @@ MODULES = {
         "mechlearn.learning.dofs": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
-        "mechlearn.runs.config": ("Setup", "read_setup", "to_toml"),
+        "mechlearn.runs.config": ("Setup",),
+        "mechlearn.runs.taskfile": ("read_setup", "to_toml"),
         "mechlearn.extensions": ("Registry", "load_plugin", "load"),
     }),
 }  # fmt: skip

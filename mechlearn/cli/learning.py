@@ -29,7 +29,7 @@ def check(task: Path, *, draw: Path | None = None, feasible: Switch = False) -> 
         Search for the best answer within the bounds of what learns, for at most ten seconds.
     """
     from mechlearn.feasibility.check import check_setup
-    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.taskfile import read_setup
 
     setup = read_setup(task)
     from mechlearn.runs.progress import patience
@@ -78,7 +78,7 @@ def train(
     quiet
         Say nothing but errors and warnings.
     """
-    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.taskfile import read_setup
 
     setup = read_setup(task)
     from mechlearn.runs.folder import locked, new_folder, resumable

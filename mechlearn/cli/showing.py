@@ -165,9 +165,9 @@ def view(
     """
     if size() > 1:
         raise InputError("view runs on one rank; it answers one person.")
-    from mechlearn.runs.config import read_setup
     from mechlearn.runs.folder import locked, new_folder
     from mechlearn.runs.run import Run
+    from mechlearn.runs.taskfile import read_setup
     from mechlearn.runs.training import Training, begin
     from mechlearn.view import serve as show
 

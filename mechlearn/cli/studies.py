@@ -43,8 +43,8 @@ def compare(
         raise InputError(f"--seeds {seeds} must be at least 1.")
     if size() > 1:
         raise InputError("compare runs on one rank; its trainings are small.")
-    from mechlearn.runs.config import read_setup
     from mechlearn.runs.folder import new_folder
+    from mechlearn.runs.taskfile import read_setup
 
     setup = read_setup(task)
     new_folder(output, overwrite)
@@ -85,8 +85,8 @@ def sweep(
     """
     if size() > 1:
         raise InputError("sweep runs on one rank; its workers are processes of their own.")
-    from mechlearn.runs.config import read_setup
     from mechlearn.runs.progress import Counter
+    from mechlearn.runs.taskfile import read_setup
     from mechlearn.studies.sweep import TABLE, parse
     from mechlearn.studies.sweep import sweep as train_all
 

@@ -17,7 +17,7 @@ from mechlearn.report.description import duration, in_sentences, number
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
-from mechlearn.runs.config import to_toml
+from mechlearn.runs.taskfile import to_toml
 from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
 from mechlearn.units import typeset

@@ -19,8 +19,9 @@ from mechlearn.io.meshfile import read_fields, state_fields, states_of, write_ne
 from mechlearn.io.untrusted import check_hdf
 from mechlearn.io.writing import staged_files
 from mechlearn.network import Network
-from mechlearn.runs.config import Setup, read_setup, to_toml
+from mechlearn.runs.config import Setup
 from mechlearn.runs.folder import FILES, has_checkpoint, locked
+from mechlearn.runs.taskfile import read_setup, to_toml
 from mechlearn.schema import key_path
 from mechlearn.tasks.data import write_examples
 

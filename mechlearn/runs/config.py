@@ -1,15 +1,13 @@
-"""Task files: schema, validation, the objects that they describe, and writing as TOML."""
+"""Set-ups: the schema of task files, and the objects that they describe."""
 
 import logging
-import re
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from mechlearn import networks
 from mechlearn.attributes import TUPLES, values_per_bond
@@ -24,21 +22,14 @@ from mechlearn.learning.optimisers import Train
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.tables import CostTable, EnergyTable, NetworkTable, RuleTable
-from mechlearn.schema import Table, input_error
+from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, costs
-from mechlearn.tasks.data import read_examples
 from mechlearn.tasks.path import PathTable
 from mechlearn.tasks.task import Example, Source, Support, Target, Task
 
 logger = logging.getLogger(__name__)
-#: The most bytes that a task file may have.
-LARGEST = 2**27
 #: Keys of a protein network that say how stiff its bonds are.
 STIFFNESS_LAWS = ("decay", "backbone")
-#: The most parts that a key may have, and a key with more of them.
-DEEPEST = 20
-_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-DEEP = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*+\.[ \t]*+){{{DEEPEST}}}{_PART}")
 #: The tables of a task file that are those of a task.
 TASK_TABLES = ("supports", "sources", "targets", "examples")
 
@@ -106,7 +97,7 @@ class Setup(Table):
     def _stiffness_of_the_network(cls, data: Any) -> Any:
         """Initial stiffness of springs by the network's law, where it is given one."""
         data = _summed(data)
-        laws = [k for k in STIFFNESS_LAWS if _entry(_entry(data, "network"), k) is not None]
+        laws = [k for k in STIFFNESS_LAWS if entry(entry(data, "network"), k) is not None]
         if not laws or not all(isinstance(data.get(k, {}), dict) for k in ("learn", "energy")):
             return data
         energy, learn = data.get("energy", {}), data.get("learn", {})
@@ -254,74 +245,6 @@ class Setup(Table):
         return self.model_copy(update={name: getattr(task, name) for name in TASK_TABLES})
 
 
-def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
-    """Read and validate a task file; raises InputError that names the file and the key.
-
-    A ``closed`` one must not name files outside of its folder.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
-    except IsADirectoryError:
-        raise InputError(
-            f"{path} is a folder; a task file such as tasks/allostery.toml is needed."
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {(error.strerror or error)}.") from None
-    if len(text) > LARGEST:
-        raise InputError(f"{path} has more than {LARGEST} bytes: it is no task file.")
-    try:
-        words = text.decode("utf-8-sig")
-        if DEEP.search(words):  # of those tomllib takes a time that grows with the square
-            raise InputError(f"{path} has a key of more than {DEEPEST} parts: it is no task file.")
-        data = tomllib.loads(words)
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path} is not UTF-8 (at line {line}); save it in that encoding."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from None
-    targets = data.get("targets")
-    curves = (
-        [t for t in targets if isinstance(_entry(t, "curve"), str)]
-        if isinstance(targets, list)
-        else []
-    )
-    named = data.get("examples"), _entry(data.get("network"), "file"), *(t["curve"] for t in curves)
-    for name in named if closed else ():
-        if isinstance(name, str) and (path.parent / name).resolve().parent != path.parent.resolve():
-            raise InputError(f"{path}: {name!r} lies outside the run, and is not read.")
-    for target in curves:
-        target["curve"] = str(path.parent / target["curve"])
-    if isinstance(data.get("examples"), str):
-        try:
-            data["examples"] = read_examples(path.parent / data["examples"])
-        except InputError as error:
-            raise InputError(f"{path}: examples: {error}") from None
-    try:
-        return Setup.model_validate(data)
-    except ValidationError as error:
-        raise input_error(error, Setup, str(path)) from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def to_toml(setup: Setup, examples: str | None = None) -> str:
-    """The set-up as TOML, every default written out; its examples in a file, where one is named."""
-    import tomli_w
-
-    left_out = {"examples"} if examples else set()
-    data = setup.model_dump(
-        mode="json",
-        exclude_none=True,
-        exclude=left_out if setup.plugins else left_out | {"plugins"},
-        fallback=lambda value: value.tolist() if isinstance(value, np.ndarray) else repr(value),
-    )
-    return tomli_w.dumps(({"examples": examples} if examples else {}) | data)
-
-
 def _keys(table: Table) -> dict[str, Any]:
     """Name and further keys of a table."""
     return {**table.model_dump(), **(table.model_extra or {})}
@@ -341,7 +264,7 @@ def _law(table: dict[str, Any]) -> dict[str, Any]:
 
 def _summed(data: Any) -> Any:
     """Task file with one table of several ``[[energy]]``, whose elements add up, laws by name."""
-    tables = _entry(data, "energy")
+    tables = entry(data, "energy")
     if isinstance(tables, dict):
         data = data | {"energy": _law(tables)}
     if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
@@ -356,5 +279,6 @@ def _summed(data: Any) -> Any:
     return data | {"energy": one}
 
 
-def _entry(table: Any, name: str) -> Any:
+def entry(table: Any, name: str) -> Any:
+    """Value of a key; None where there is none, or no table."""
     return table.get(name) if isinstance(table, dict) else None

@@ -20,9 +20,10 @@ from mechlearn.learning.optimisers import Optimiser, Train
 from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.checkpoint import Checkpoints, Interrupted
-from mechlearn.runs.config import TASK_TABLES, Setup, read_setup
+from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.runs.run import Run
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.warm_start import begin_with, with_start
 from mechlearn.schema import build, checked
 from mechlearn.tasks.ports import by_label

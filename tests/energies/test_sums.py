@@ -8,7 +8,7 @@ import ufl
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies import element_for
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 
 PLUGIN = """
 import ufl

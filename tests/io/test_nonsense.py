@@ -6,8 +6,8 @@ import pytest
 
 from mechlearn import parallel as ranks
 from mechlearn.errors import InputError
-from mechlearn.runs.config import DEEP, read_setup
 from mechlearn.runs.progress import patience
+from mechlearn.runs.taskfile import DEEP, read_setup
 from mechlearn.studies.sweep import _cluster
 
 
@@ -29,7 +29,7 @@ def test_a_key_of_too_many_parts_is_refused(text, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "title = 'mechlearn.runs.config.read_setup of www.example.org'",
+        "title = 'mechlearn.runs.taskfile.read_setup of www.example.org'",
         "a = [1.5, 2.5, 3.5]" * 30,
         "x" * 3_000_000,
         "x." * 19 + "x",

@@ -21,7 +21,8 @@ from mechlearn.network import Network, nearest_image
 from mechlearn.networks import from_file, to_text
 from mechlearn.networks.graphs import write_graphml
 from mechlearn.networks.tables import write_csv, write_npz
-from mechlearn.runs.config import Setup, read_setup, to_toml
+from mechlearn.runs.config import Setup
+from mechlearn.runs.taskfile import read_setup, to_toml
 from mechlearn.tasks.ports import close_pairs
 
 SEEDS = st.integers(0, 2**32 - 1)

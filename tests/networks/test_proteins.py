@@ -15,7 +15,7 @@ from mechlearn.errors import InputError
 from mechlearn.networks import from_file, protein
 from mechlearn.render.scene import Scene
 from mechlearn.report.description import in_sentences
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 
 
 def place(k, away=0.0):

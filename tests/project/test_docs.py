@@ -18,7 +18,7 @@ from paths import ROOT
 import mechlearn as ml
 from mechlearn.cli import app
 from mechlearn.feasibility.check import check_setup
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 TABLES = tables()

@@ -7,7 +7,7 @@ import pytest
 from paths import TASKS
 
 import mechlearn as ml
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 
 

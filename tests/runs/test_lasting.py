@@ -19,9 +19,10 @@ from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.parallel import rank
 from mechlearn.runs.checkpoint import Checkpoints, Stopped
-from mechlearn.runs.config import Setup, read_setup
+from mechlearn.runs.config import Setup
 from mechlearn.runs.folder import BEFORE, CHECKPOINT, FILES, LOCK, locked, new_folder
 from mechlearn.runs.run import Run
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import begin, train_setup
 
 sys.path.insert(0, str(TESTS / "long"))

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from mechlearn.runs.config import Setup, to_toml
+from mechlearn.runs.config import Setup
 from mechlearn.runs.progress import Progress
+from mechlearn.runs.taskfile import to_toml
 
 TASK = {
     "title": "A [bold] title",

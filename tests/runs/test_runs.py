@@ -15,7 +15,7 @@ from mechlearn.cli import main
 from mechlearn.io.formats import FORMATS
 from mechlearn.io.meshfile import write_network
 from mechlearn.runs.checkpoint import differences
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 
 SMALL = """
 title = "small"

@@ -92,7 +92,7 @@ def test_cells_of_order_1_are_as_stiff_as_is_said(dim, sizes, said):
 
 def test_check_and_train_warn_of_cells_of_order_1(tmp_path):
     from mechlearn.feasibility.check import check_setup
-    from mechlearn.runs.config import read_setup
+    from mechlearn.runs.taskfile import read_setup
 
     (tmp_path / "task.toml").write_text(
         "[network]\npoints = [[0, 0], [1, 0], [0.4, 0.8]]\nedges = [[0, 1], [1, 2], [2, 0]]\n"

@@ -10,7 +10,7 @@ import pytest
 from mechlearn.cli import main
 from mechlearn.errors import InputError
 from mechlearn.plots import plot_learning
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.studies.compare import all_rules, compare, nudge_study, table
 
 TASK = """

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mechlearn as ml
-from mechlearn.runs.config import Setup, read_setup
+from mechlearn.runs.config import Setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import begin
 
 TASK = Path(__file__).parents[2] / "tasks" / "plateau.toml"

@@ -7,7 +7,7 @@ import pytest
 from reference import pair_row, solve_linear
 
 import mechlearn as ml
-from mechlearn.runs.config import read_setup, to_toml
+from mechlearn.runs.taskfile import read_setup, to_toml
 from mechlearn.tasks.formulate import pose
 
 A = ml.Task(

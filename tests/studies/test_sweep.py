@@ -15,7 +15,7 @@ from conftest import train_inline
 import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.errors import InputError
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import train_setup
 from mechlearn.studies.sweep import TABLE, _cluster, members, parse, sweep
 

@@ -13,7 +13,8 @@ from mechlearn.extensions import name_of
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import CoupledLearning, EquilibriumPropagation, GradientDescent
 from mechlearn.runs.checkpoint import Checkpoints
-from mechlearn.runs.config import RuleTable, Setup, Train, to_toml
+from mechlearn.runs.config import RuleTable, Setup, Train
+from mechlearn.runs.taskfile import to_toml
 from mechlearn.runs.training import train_setup
 from mechlearn.studies.compare import compare
 

@@ -5,7 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.training import begin
 from mechlearn.tasks.data import read_examples, write_examples
 

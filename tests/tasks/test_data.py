@@ -5,7 +5,7 @@ import pytest
 
 import mechlearn as ml
 from mechlearn.errors import InputError
-from mechlearn.runs.config import read_setup
+from mechlearn.runs.taskfile import read_setup
 from mechlearn.tasks import data
 
 NAMES, CLASSES = ["a", "b"], ["yes", "no"]
