@@ -245,28 +245,23 @@ class Network:
         added = {name: np.asarray(values) for name, values in edge_data.items()}
         return replace(self, edge_data={**self.edge_data, **added})
 
-    def tile(self, *counts: int, ends: str = "trim") -> "Network":
+    def tile(self, *counts: int, **options: Any) -> "Network":
         """A finite network of so many copies of the periodic cell along every axis.
-
-        Sets, data and node tuples are those of every copy; ``left``, ``right``, ``bottom`` and
-        ``top`` (in 3D ``front`` and ``back``) are the nodes within half a bond of a face.
 
         Parameters
         ----------
         *counts : int
             One per axis of the cell.
-        ends : "trim" or "keep"
-            Bonds that leave the copies are cut, and nodes that then hang by one bond left out, one
-            after the other; or these bonds stay, with nodes at their far ends.
+        **options : those of :func:`mechlearn.networks.tiling.tile`, such as ``ends``
 
         Raises
         ------
         InputError
-            For a finite network, and where no network is left.
+            For a finite network, cells that differ, and where no network is left.
         """
         from mechlearn.networks.tiling import tile
 
-        return tile(self, counts, ends)
+        return tile(self, counts, **options).network
 
     def supercell(self, *counts: int) -> "Network":
         """The periodic network of so many copies of its cell along every axis, as one cell.

@@ -237,6 +237,8 @@ def _documented(module: str, name: str) -> list[str]:
     lines = [f".. autoclass:: {module}.{name}", "   :members:"]
     if any(base.__module__.startswith("mechlearn") for base in thing.__bases__):
         lines += ["   :show-inheritance:"]
+    if name == "Run":  # what draws and writes it is in a base that has no page of its own
+        lines += ["   :inherited-members:"]
     return [*lines, ""]
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from mechlearn.attributes import fixed, fixed_array
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
-from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
 from mechlearn.runs.archive import compare_law, read_run, write_run
 from mechlearn.runs.config import TASK_TABLES, Setup
 from mechlearn.runs.folder import new_folder
+from mechlearn.runs.presented import Presented
 from mechlearn.runs.summary import Targets, target_table
 from mechlearn.tasks.formulate import pose
 from mechlearn.tasks.problem import Problem
@@ -27,7 +27,6 @@ from mechlearn.units import percent
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.axes import Axes
 
     from mechlearn.learning.system import System
     from mechlearn.runs.curve import Curve
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Run:
+class Run(Presented):
     """Finished training; immutable.
 
     Attributes
@@ -104,11 +103,6 @@ class Run:
             f"{repr(self.network)[1:-1]}>"
         )
 
-    def _repr_html_(self) -> str:
-        from mechlearn.render.notebook import run_html
-
-        return run_html(self)
-
     @property
     def displacements(self) -> NDArray[np.float64]:
         """Displacements of nodes in the response, (examples, n, d); zero with potentials."""
@@ -143,7 +137,7 @@ class Run:
     @property
     def parameters(self) -> dict[str, NDArray[np.float64]]:
         """All parameters of the learned network's elements by name, in bond order."""
-        known, given = self.energy.parameters, self._given()
+        known, given = self.energy.parameters, self.given()
         out = {p.name: np.array(given.get(p.name, p.values(self.network)), float) for p in known}
         out[known[0].name][self.setup.imperfections.broken] = 0.0
         return out
@@ -186,7 +180,7 @@ class Run:
             name: learning_mask(table.frozen, self.network, name, self.energy.parameter(name))
             for name, table in self.setup.learn.items()
         }
-        values = self._given() | ({} if learned else dict(self.initial))
+        values = self.given() | ({} if learned else dict(self.initial))
         system = System(
             self.network, task or self.problem, self.energy, learns=learns, check=task is not None,
             cut=self.setup.imperfections.broken, comm=MPI.COMM_SELF if alone else None,
@@ -248,6 +242,29 @@ class Run:
 
         return without(self, [int(b) for b in np.atleast_1d(bonds)])
 
+    def tile(self, *counts: int, **options: Any) -> "Run":
+        """A finite sample of so many copies of the cell along every axis, with what was learned.
+
+        Nothing is learned: the run's task is to be pressed between two plates by 1 %, and the
+        force that is wanted is that of as much of the periodic cell.
+
+        Parameters
+        ----------
+        *counts : int
+            One per axis of the cell.
+        **options : those of :func:`mechlearn.runs.tiles.tiled`, such as ``ends``
+
+        Raises
+        ------
+        InputError
+            For a finite network, cells that differ, and where no network is left.
+        SolveError
+            Where cell or sample have no equilibrium under that load.
+        """
+        from mechlearn.runs.tiles import tiled
+
+        return tiled(self, counts, **options)
+
     def evaluate(self) -> Targets:
         """Table of targets of the learned network, solved anew from rest."""
         system, before = self.system(), self.system(learned=False).outputs
@@ -289,76 +306,9 @@ class Run:
 
         return find(self.system(), **options)
 
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, NDArray[np.float64]]:
         """Values of the parameters that the set-up gives, or that were learned."""
         return {**self.setup.material(self.energy, self.network), **self.learned}
-
-    def plot(self, what: str = "error", **options: Any) -> "Axes":
-        """Draw one of a run's plots; returns the matplotlib Axes.
-
-        Parameters
-        ----------
-        what : {"error", "dofs", "spectrum", "confusion"}
-            Error and contrast against the step; the distribution of what learned, or the stiffness
-            spectrum, before and after; which classes are taken for which.
-        **options : those of the function in :mod:`mechlearn.plots`, such as ``ax``
-
-        Raises
-        ------
-        InputError
-            For another plot, or one that cannot be drawn of this run.
-        """
-        from mechlearn import plots
-
-        known = {name: f"plot_{name}" for name in ("error", "dofs", "spectrum", "confusion")}
-        if what not in known:
-            raise InputError(f"what = {what!r} is no plot of a run; known are {', '.join(known)}.")
-        return getattr(plots, known[what])(self, **options)
-
-    def picture(self, what: str = "network", **options: Any) -> Any:
-        """Draw one of a run's pictures, an image that notebooks show.
-
-        Parameters
-        ----------
-        what : str
-            Which picture.
-        **options : those of :func:`mechlearn.render.picture`, which says what there is
-        """
-        from mechlearn.render import picture
-
-        return picture(self, what, **options)
-
-    def show(self, **options: Any) -> Any:
-        """Show the network, deformed and at rest, to be turned by hand (pyvista).
-
-        Parameters
-        ----------
-        **options
-            Those of :func:`mechlearn.render.show`, which opens a window, or a view in the notebook.
-        """
-        from mechlearn.render import show
-
-        return show(self, **options)
-
-    def export(self, path: str | Path, **options: Any) -> Path:
-        """Write the learned network to a file; the suffix says in which format.
-
-        Parameters
-        ----------
-        path : path
-            The file; see :func:`mechlearn.export.export` for the formats.
-        **options
-            Those of :class:`mechlearn.export.Options`, such as ``unit`` (mm) of a part.
-
-        Raises
-        ------
-        InputError
-            For an unknown format, or options that mean nothing to it.
-        """
-        from mechlearn.export import export
-
-        export(self, path, **options)
-        return Path(path)
 
     # -- the folder ----------------------------------------------------------------------------
 

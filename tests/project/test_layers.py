@@ -24,7 +24,8 @@ FACADES = {
     "mechlearn.feasibility.check": {"render"},
     "mechlearn.network": {"networks", "render"},
     "mechlearn.runs.curve": {"plots"},
-    "mechlearn.runs.run": {"export", "plots", "render", "studies"},
+    "mechlearn.runs.presented": {"export", "plots", "render"},
+    "mechlearn.runs.run": {"studies"},
     "mechlearn.studies.comparison": {"plots"},
     "mechlearn.studies.path": {"plots"},
     "mechlearn.studies.landscape": {"plots"},
@@ -84,7 +85,7 @@ def test_imports_are_found_at_all():
     assert "mechlearn.fem.model" in imported("mechlearn.equilibrium.balance")[0]
     assert "mechlearn.fenics" in below("mechlearn.runs.training")
     assert "mechlearn.runs.run" not in imported("mechlearn.runs.archive")[0]  # for types alone
-    assert "mechlearn.render" in imported("mechlearn.runs.run")[1]
+    assert "mechlearn.render" in imported("mechlearn.runs.presented")[1]
 
 
 def test_folders_import_those_before_them():
