@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError, numbers_of
 from mechlearn.network import Network
 from mechlearn.networks import _check
+from mechlearn.networks.framing import framed, with_mean
 
 #: Names of the faces along the axes in 2D and 3D, low and high.
 FACES = {
@@ -19,7 +20,7 @@ FACES = {
 #: How near to a face its nodes are, in mean bond lengths.
 NEAR = 0.5
 #: What becomes of bonds that leave the copies.
-ENDS = ("trim", "keep")
+ENDS = ("trim", "keep", "frame")
 
 #: Axis, or function of places (k, d) in fractions of the extent, that gives weights (k,).
 type Grade = str | Callable[[NDArray[np.float64]], Any]
@@ -45,7 +46,7 @@ class Tiling(NamedTuple):
     ----------
     network : Network
     origins : mapping of "nodes", "edges" and names of node tuples to (k,) integer arrays
-        Number of the cell's node, bond or tuple of which each is a copy.
+        Number of the cell's node, bond or tuple of which each is a copy; -1 of a frame.
     """
 
     network: Network
@@ -53,7 +54,7 @@ class Tiling(NamedTuple):
 
     def values(self, table: str, of_cell: NDArray) -> NDArray[np.float64]:
         """Values of all copies of the elements of a ``table``, from those of the cell's."""
-        return np.asarray(of_cell, dtype=float)[self.origins[table]]
+        return with_mean(np.asarray(of_cell, dtype=float))[self.origins[table]]
 
     def places(self, table: str) -> NDArray[np.float64]:
         """Middles of nodes, bonds or tuples in fractions of the network's extent, (k, d)."""
@@ -99,9 +100,10 @@ def tile(
         Periodic.
     counts : sequence of int
         Copies along every axis of the cell.
-    ends : "trim" or "keep"
+    ends : "trim", "keep" or "frame"
         Bonds that leave the copies are cut, and nodes that then hang by one bond left out, one
-        after the other; or these bonds stay, with nodes at their far ends.
+        after the other; or these bonds stay, with nodes at their far ends; or all bonds end at the
+        outline of the copies, where struts join them, the set ``frame`` (of mean properties).
     to : Network, optional
         Another cell with the same bonds: positions of nodes, and numbers of bonds, go over into
         its own across the sample.
@@ -117,6 +119,17 @@ def tile(
     if ends not in ENDS:
         raise InputError(f"tile: ends = {ends!r} must be one of {', '.join(map(repr, ENDS))}.")
     copies = _Copies(network, counts)
+    made = (
+        _made(framed(network, copies.counts, FACES[network.dim]))
+        if ends == "frame"
+        else (_with_faces(_open(copies, ends)))
+    )
+    return made if to is None else _graded(made, network, to, grade)
+
+
+def _open(copies: "_Copies", ends: str) -> Tiling:
+    """Copies whose bonds that leave them are cut or kept."""
+    network = copies.of
     edges, outside = copies.wrapped(network.edges, _between(network.shifts))
     kept = ~outside.any(axis=(1, 2))
     tuples, origins = {}, {}
@@ -138,10 +151,7 @@ def tile(
             'take more, or ends = "keep".'
         )
     whole = copies.network(edges[kept], tuples, kept=kept, far=far, origins=origins)
-    made = _trimmed(whole) if ends == "trim" else _made(whole)
-    if to is not None:
-        made = _graded(made, network, to, grade)
-    return made._replace(network=_with_faces(made.network))
+    return _trimmed(whole) if ends == "trim" else _made(whole)
 
 
 def _graded(made: Tiling, cell: Network, to: Network, grade: Grade) -> Tiling:
@@ -160,9 +170,10 @@ def _graded(made: Tiling, cell: Network, to: Network, grade: Grade) -> Tiling:
     for name, values in cell.edge_data.items():
         other = to.edge_data.get(name)
         if other is not None and {np.asarray(v).dtype.kind for v in (values, other)} == {"f"}:
-            change = (np.asarray(other) - values)[origins["edges"]]
+            change = with_mean(np.asarray(other) - values)[origins["edges"]]
             data[name] = data[name] + along.reshape(-1, *[1] * (change.ndim - 1)) * change
-    nodes = net.nodes + at * (to.nodes - cell.nodes)[origins["nodes"]]
+    moved = np.vstack([to.nodes - cell.nodes, np.zeros(net.dim)])  # the frame stays
+    nodes = net.nodes + at * moved[origins["nodes"]]
     return made._replace(network=replace(net, nodes=nodes, edge_data=data))
 
 
@@ -283,8 +294,7 @@ def without_nodes(made: Tiling, nodes: NDArray) -> Tiling:
     net = made.network
     given = {f.name: getattr(net, f.name) for f in fields(net)} | {"origins": made.origins}
     kept = ~np.isin(net.edges, nodes).any(axis=1)
-    left = _trimmed(given, kept)
-    return left._replace(network=_with_faces(left.network))
+    return _with_faces(_trimmed(given, kept))
 
 
 def _trimmed(given: dict[str, Any], kept: NDArray[np.bool_] | None = None) -> Tiling:
@@ -309,13 +319,14 @@ def _trimmed(given: dict[str, Any], kept: NDArray[np.bool_] | None = None) -> Ti
     return _made(given)
 
 
-def _with_faces(network: Network) -> Network:
-    """The network with sets of the outermost nodes along the axes."""
+def _with_faces(made: Tiling) -> Tiling:
+    """Tiling with sets of the outermost nodes along the axes."""
+    net = made.network
     # In a honeycomb the next row is half a bond away, and no part of the face.
-    near, sets = NEAR * (1 - 1e-9) * network.lengths.mean(), dict(network.node_sets)
-    for x, (low, high) in zip(network.nodes.T, FACES[network.dim], strict=True):
+    near, sets = NEAR * (1 - 1e-9) * net.lengths.mean(), dict(net.node_sets)
+    for x, (low, high) in zip(net.nodes.T, FACES[net.dim], strict=True):
         sets |= {
             low: np.flatnonzero(x <= x.min() + near),
             high: np.flatnonzero(x >= x.max() - near),
         }
-    return replace(network, node_sets=sets)
+    return made._replace(network=replace(net, node_sets=sets))

@@ -71,6 +71,16 @@ def test_a_sample_in_space():
     assert part.targets[0]["reached"] < 0
 
 
+def test_a_framed_sample_is_stiffer_than_a_trimmed_one():
+    cell = ml.networks.honeycomb((2, 2), periodic=True, disorder=0.2, seed=1)
+    run = learned(cell, "beam", BARS)
+    trimmed, framed = (run.tile(3, 3, ends=ends) for ends in ("trim", "frame"))
+    frame = framed.network.edge_sets["frame"]
+    np.testing.assert_allclose(framed.learned["width"][frame], run.learned["width"].mean())
+    force = [abs(part.targets[0]["reached"]) for part in (trimmed, framed)]
+    assert force[0] < abs(framed.targets[0]["wanted"]) < force[1]
+
+
 def test_angles_that_learned_are_those_of_their_copies():
     cell = ml.networks.with_angles(ml.networks.triangular(3, 2, periodic=True))
     count = len(cell.tuples["triples"])
