@@ -74,11 +74,11 @@ class PortConstraints:
         """Number of constraints of an example with a negative eigenvalue in the KKT matrix."""
         return int(np.count_nonzero(self.held & ~self.repelling))
 
-    def with_ground(self, ports: NDArray, stiffness: float) -> "PortConstraints":
+    def with_ground(self, ports: NDArray, stiffness: NDArray) -> "PortConstraints":
         """Constraints in parallel with springs to the ground at some ports.
 
-        With ``g`` their stiffness, both carry ``f' = f + g reading``, so a port that is not held
-        obeys ``reading - f' / g = -f / g``.
+        With ``g`` their stiffness, (ports,), both carry ``f' = f + g reading``, so a port that is
+        not held obeys ``reading - f' / g = -f / g``.
         """
         held, compliance = self.held.copy(), self.compliance.copy()
         repelling = self.repelling.copy()
@@ -89,7 +89,7 @@ class PortConstraints:
         return PortConstraints(held, compliance, repelling)
 
     def values_with_ground(
-        self, values: NDArray, ports: NDArray, stiffness: float
+        self, values: NDArray, ports: NDArray, stiffness: NDArray
     ) -> NDArray[np.float64]:
         """Values of the constraints of :meth:`with_ground`."""
         out, soft = values.copy(), self.compliance[:, ports]
@@ -370,14 +370,21 @@ def check_size(model: Model, problem: Problem, stiffness: float) -> None:
         )
 
 
-def tie_to_ground(model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float) -> float:
-    """Springs to ground at nodes that are always held; states are unchanged.
+def tie_to_ground(
+    model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float
+) -> NDArray[np.float64]:
+    """Springs to ground at ports that are always held; states are unchanged.
 
     They make the matrix definite where only displaced nodes hold the network as a whole; what they
-    carry must be taken off the forces at their ports. Returns their stiffness, 0 where there are
-    none.
+    carry must be taken off the forces at their ports. Returns their stiffness, (grounded,).
     """
-    if len(problem.grounded) == 0:
-        return 0.0
-    model.stiffen(matrix, problem.dofs[problem.grounded], stiffness)
-    return stiffness
+    dofs, out = problem.dofs[problem.grounded], np.full(len(problem.grounded), stiffness)
+    of_nodes = dofs >= 0
+    if of_nodes.any():
+        model.stiffen(matrix, dofs[of_nodes], stiffness)
+    if not of_nodes.all():
+        names = [str(problem.ports[k].cell) for k in problem.grounded[~of_nodes]]
+        # The cell moves all bonds at once.
+        out[~of_nodes] *= np.square(model.network.lengths).sum()
+        model.stiffen_cell([problem.cell.index(name) for name in names], out[~of_nodes][0])
+    return out

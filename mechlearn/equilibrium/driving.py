@@ -15,6 +15,8 @@ from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.errors import SolveError
 from mechlearn.tasks.problem import Problem
 
+#: Words of the sources that drive the whole cell, whose values are tensors.
+TENSORS = ("deformation_gradient", "piola_stress")
 #: More numbers of sources than this, over all examples, are not summarised.
 MOST = 2000
 #: Unknowns, over all examples, up to which work is summed along the load.
@@ -52,6 +54,7 @@ def driven(at: Equilibrium, free: EquilibriumState) -> Driven:
     scales = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
     zero, stretch = (0.0, np.ones(len(p.ports))) if at.unloaded is None else at.unloaded.ports
     across = (free.readings - zero)[:, p.sources] / stretch[p.sources] / scales[:, 0]
+    across = across + [port.offset for port in p.drives]
     through = free.forces[:, p.sources] / scales[:, 1]
     stiffness = np.full(across.shape, np.nan)
     for k, port in enumerate(p.sources):
@@ -170,6 +173,8 @@ def source_table(
     rows = []
     for row, example, mine in p.rows(p.drives, p.acts, columns):
         row["work"] = float(work[example, mine].sum())
+        if p.drives[mine[0]].words(p.kinematics) == TENSORS:
+            row |= dict(zip(TENSORS, free.cell[example].tolist(), strict=True))
         if p.on_path:
             row |= dict.fromkeys(row.keys() - {"name", "example", "stiffness"})
         rows.append({key: _known(value) for key, value in row.items()})

@@ -60,7 +60,7 @@ class Tangent:
         Displacements by unit forces at the ports' raw rows.
     A : (raw rows, raw rows) array
         Compliance of the raw rows.
-    ground : float
+    ground : (grounded,) array
         Stiffness of the springs to the ground at grounded ports, which is part of ``K``.
     inertia : Inertia
     raw : callable
@@ -71,7 +71,7 @@ class Tangent:
     u: NDArray[np.float64]
     X: NDArray[np.float64]
     A: NDArray[np.float64]
-    ground: float
+    ground: NDArray[np.float64]
     inertia: Inertia
     raw: Callable[[NDArray], NDArray] = field(repr=False)
 
@@ -115,11 +115,11 @@ class KKTSystem:
     ) -> None:
         self.tangent, self._imposed, self._jacobian = tangent, imposed, jacobian
         # The ground is there also where a port is not held now: its force follows its move.
-        tied = imposed.with_ground(grounded, tangent.ground) if tangent.ground else imposed
+        tied = imposed.with_ground(grounded, tangent.ground) if len(grounded) else imposed
         rows, r = tied.ports, len(curvature)
         self._held, self._compliance = imposed.held[rows], tied.compliance[rows]
         self._ground = np.zeros(len(rows))
-        if tangent.ground:
+        if len(grounded):
             self._ground[np.isin(rows, grounded)] = tangent.ground
         A, J = tangent.A, jacobian[rows]
         kkt = np.zeros((2 * r + len(rows),) * 2)

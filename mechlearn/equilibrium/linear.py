@@ -67,7 +67,7 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         if not self._sized:
             check_size(model, self._all, model.mean_stiffness(matrix))
             self._sized = True
-        self.ground = 0.0
+        self.ground = np.empty(0)
         if len(self._all.grounded):
             self.ground = tie_to_ground(model, self._all, matrix, model.mean_stiffness(matrix))
         self._solver.factor()
@@ -209,7 +209,7 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
         """Port response of the network with springs to ground where always held."""
         grounded, stiffness = self.problem.grounded, self.ground
         constraints = conditions.constraints
-        if not stiffness:
+        if not len(stiffness):
             return conditions
         if constraints not in self._tied:
             tied = constraints.with_ground(grounded, stiffness)
@@ -223,7 +223,7 @@ class LinearEquilibrium(Equilibrium["LinearState"]):
 
     def without_ground(self, forces: NDArray, readings: NDArray) -> NDArray[np.float64]:
         """Forces at the ports, (..., ports), without those of springs to ground."""
-        if not self.ground:
+        if not len(self.ground):
             return forces
         grounded, forces = self.problem.grounded, forces.copy()
         forces[..., grounded] -= self.ground * readings[..., grounded]

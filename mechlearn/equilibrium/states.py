@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.equilibrium.conditions import Conditions, PortConstraints
+from mechlearn.fem.macroscopic_strain import cell_response
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import Sense
 from mechlearn.tasks.problem import Problem
@@ -50,6 +51,11 @@ class EquilibriumState(ABC):
     def energies(self) -> NDArray[np.float64]:
         """Elastic energy of the network in every example."""
         return self.each(self.model.total_energy)
+
+    @cached_property
+    def cell(self) -> NDArray[np.float64]:
+        """Deformation gradient, first Piola-Kirchhoff stress of the cell, (examples, 2, d, d)."""
+        return np.array([cell_response(self.model, field) for field in self.fields().T])
 
     def strains(self) -> NDArray[np.float64]:
         """All strains of every owned bond in every example, (k, examples, owned bonds)."""

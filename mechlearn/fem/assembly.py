@@ -57,6 +57,8 @@ class BaseModel(ABC):
     state: fem.Function
     local_free: NDArray[np.bool_]
     n_owned: int
+    #: Unknowns of the cell.
+    cell = 0
     _energy_form: fem.Form
     _force_form: fem.Form
     _vector: la.Vector

@@ -3,6 +3,7 @@
 Most forms are compiled when they are first asked for.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.energies.element import BondEnergy
 from mechlearn.energies.kinematics import Bond
 from mechlearn.fem.assembly import compiled_form
-from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fem.mesh import BondMesh
 from mechlearn.fenics import fem, la, ufl
 
@@ -30,7 +31,7 @@ class BondForms:
     state, rate : dolfinx.fem.Function
         The state at which everything is evaluated, and a rate of change of it.
     cell_strain, cell_rate : dolfinx.fem.Function
-        The same of the cell's strain, where it deforms.
+        The same of the cell's unknowns, where it deforms.
     parameters : dict of names to dolfinx.fem.Function
         Those of the bonds.
     length : dolfinx.fem.Function
@@ -46,7 +47,7 @@ class BondForms:
     def __init__(self, mesh: BondMesh, energy: BondEnergy) -> None:
         # A model is its own mesh, and would not be freed at once if its forms kept it.
         self._domain, self._space, self._bond_of_cell = mesh.mesh, mesh.space, mesh.bond_of_cell
-        self._dim, self._places, self._turning = mesh.network.dim, mesh.places, mesh.turning
+        self._cell_names, self._places, self._turning = mesh.cell_names, mesh.places, mesh.turning
         self._internal = range(mesh.internal)
         self._element, self.cell = energy, mesh.cell
         self._spaces: dict[tuple[int, ...], fem.FunctionSpace] = {}
@@ -113,7 +114,7 @@ class BondForms:
         if self._turning:
             (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, ends))
         if of_cell is not None:
-            jump = jump + ufl.dot(_tensor(of_cell, self._dim), self._vector)
+            jump = jump + ufl.dot(_tensor(of_cell, self._cell_names), self._vector)
         return self._element.strains_of(
             Bond(
                 self._vector,
@@ -238,9 +239,9 @@ def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
     return one, np.cross(t, one)
 
 
-def _tensor(components: Any, dim: int) -> Any:
-    """The symmetric tensor of some components, in UFL."""
-    number = strain_tensors(np.arange(len(cell_components(dim))), dim).astype(int)
+def _tensor(components: Any, names: Sequence[str]) -> Any:
+    """The tensor ``F - I`` of the unknowns of the cell, in UFL."""
+    number = strain_tensors(np.arange(len(names)), names).astype(int)
     return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
 
 

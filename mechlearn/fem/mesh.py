@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError
-from mechlearn.fem.macroscopic_strain import cell_components, strain_tensors
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI, basix_ufl, dolfinx, fem, mesh, ufl
 from mechlearn.linalg.solver import BorderedMatrix
 from mechlearn.network import Network
@@ -40,9 +40,10 @@ class BondMesh:
         Degrees of freedom ``width * node + component`` that never move.
     comm : MPI communicator
         Over which cells and points are spread.
-    cell : bool
-        Whether the cell of a periodic network deforms. Its strain is then the last few degrees of
-        freedom of the first rank.
+    cell : sequence of str
+        Names of the unknowns of a periodic network's cell, none where it is rigid; see
+        :mod:`mechlearn.fem.macroscopic_strain`. They are the last few degrees of freedom of the
+        first rank.
     tables : sequence of str
         Of node tuples whose elements there are.
     internal : int
@@ -62,7 +63,7 @@ class BondMesh:
     turning : bool
         Whether any is.
     cell : int
-        How many components the cell's strain has as part of the state; 0 where the cell is rigid.
+        How many unknowns the cell has as part of the state; 0 where it is rigid.
     cells, points : (cells, 2) integer and (points, d) arrays
         The points of every cell, bond by bond, its ends first, and where they are at rest; whole on
         every rank.
@@ -90,13 +91,13 @@ class BondMesh:
         kinematics: Kinematics,
         held: Iterable[int],
         comm: MPI.Comm,
-        cell: bool,
+        cell: Sequence[str] = (),
         tables: Sequence[str] = (),
         internal: int = 0,
     ) -> None:
         self.network, self.segments, self.comm = network, segments, comm
         self.internal = internal
-        self.cell = len(cell_components(network.dim)) if cell else 0
+        self.cell, self.cell_names = len(cell), tuple(cell)
         self.width = len(kinematics.components(network.dim))
         self.places = self.width - kinematics.rotations(network.dim)
         self.turning = self.places < self.width
@@ -227,12 +228,12 @@ class BondMesh:
         out = self.to_points(local)[: self.network.n_nodes]
         if self.cell:
             x = self.network.nodes - self.network.nodes.mean(axis=0)
-            tensors = strain_tensors(self.cell_strain(local), self.network.dim)
+            tensors = strain_tensors(self.cell_strain(local), self.cell_names)
             out[:, : self.places] += np.einsum("ij...,nj->ni...", tensors, x)
         return out
 
     def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
-        """The components of the cell's strain in a state (owned dofs, ...), on every rank."""
+        """The cell's unknowns in a state (owned dofs, ...), on every rank, (c, ...)."""
         return self._border.split(local)[1]
 
     def to_local(self, per_point: NDArray) -> NDArray[np.float64]:
@@ -279,6 +280,11 @@ class BondMesh:
             swap.scatter_forward()
             out[:, k] = swap.array
         return np.vstack([out, self.cell_strain(columns)]) if self.cell else out
+
+    def stiffen_cell(self, unknowns: Iterable[int], stiffness: float) -> None:
+        """Add springs to some unknowns of the cell, after the stiffness was assembled."""
+        added = np.isin(np.arange(self.cell), list(unknowns))
+        self._border.C = self._border.C + np.diag(stiffness * added)
 
     def over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
         """Sums of cell values (k, cells) over every owned bond."""

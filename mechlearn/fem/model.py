@@ -5,7 +5,7 @@ go in and come out are in the network's own order and whole on every rank, excep
 ``local``. The forms are built once, when the model is made.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, override
 
@@ -38,10 +38,10 @@ class Model(BondMesh, BaseModel):
         Degrees of freedom ``width * node + component`` that never move (supports and gauge).
     comm : MPI communicator
         Over which the mesh is spread.
-    cell : bool
-        Whether the cell of a periodic network deforms; see
-        :mod:`mechlearn.fem.macroscopic_strain`. Its strain is then the last few degrees of freedom
-        of the first rank.
+    cell : sequence of str
+        Names of the unknowns of a periodic network's cell, none where it is rigid; see
+        :mod:`mechlearn.fem.macroscopic_strain`. They are the last few degrees of freedom of the
+        first rank.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Model(BondMesh, BaseModel):
         energy: BondEnergy,
         held: Iterable[int] = (),
         comm: MPI.Comm = MPI.COMM_WORLD,
-        cell: bool = False,
+        cell: Sequence[str] = (),
     ) -> None:
         self.energy = energy = energy.in_dimension(network.dim)
         tables = list(dict.fromkeys(kind.table for kind in energy.tuples))
@@ -257,7 +257,6 @@ class Model(BondMesh, BaseModel):
     def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
         super().shift(matrix, springs)
         if self.cell:
-            # The cell's strain moves all bonds at once, and its stiffness grows with their number.
             each = self._border.split(springs)[1]
             self._border.C = self._border.C + np.diag(each * self.network.n_edges)
 

@@ -209,7 +209,7 @@ class TupleElements:
             self._forms.append(TupleForms(energy, x, pieces))
             self._dofs.append(mesh.dofs_of_nodes(rows[mine[group]][:, first])[..., :d])
             if self.cell:
-                units = strain_tensors(np.eye(self.cell), d)  # (d, d, c)
+                units = strain_tensors(np.eye(self.cell), mesh.cell_names)  # (d, d, c)
                 self._affine.append(np.einsum("ijc,nkj->nkic", units, x))
         self.values = {p.name: p.values(network) for p in energy.parameters}
         self.set(**self.values)

@@ -280,7 +280,7 @@ class System:
         settled, dim = settled or self.free, self.network.dim
         field, cell = settled.fields()[:, example], np.zeros((dim, dim))
         if self.problem.cell:
-            cell = strain_tensors(self.model.cell_strain(field), dim)
+            cell = strain_tensors(self.model.cell_strain(field), self.problem.cell)
         return Response(
             settled.states()[example],
             self.equilibrium.outputs(settled)[example] / self.problem.units_at(self.factor),

@@ -65,7 +65,7 @@ def in_units_of_untrained(problem: Problem, at: "System") -> Task:
 def _times(value: Any, factor: float) -> Any:
     """Number or numbers of a target times a factor; words as they are."""
     if isinstance(value, list):
-        return [factor * v + 0.0 for v in value]
+        return [_times(v, factor) for v in value]
     return value if isinstance(value, str) else factor * value + 0.0  # no -0
 
 

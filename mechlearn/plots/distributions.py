@@ -148,7 +148,7 @@ def model_at_rest(
 
     from mechlearn.fenics import MPI
 
-    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=False)
+    problem = replace(run.problem, gauge=np.empty(0, dtype=np.int64), cell=())
     model = run.energy.model(run.network, problem, {**run.parameters, **parameters}, MPI.COMM_SELF)
     free = model.local_free
     model.put_state(np.zeros(len(free)))

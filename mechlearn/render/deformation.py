@@ -65,15 +65,15 @@ def bond_strains(
     if jump.shape[1] == 1:
         return np.abs(jump[:, 0])
     if cell is not None:
-        jump = jump + network.images @ cell
+        jump = jump + network.images @ cell.T
     if linear:
         return np.einsum("bc,bc->b", v, jump) / length**2
     return np.linalg.norm(v + jump, axis=1) / length - 1
 
 
 def strained(network: Network, strain: NDArray) -> Network:
-    """Network in a cell of given strain, (d, d)."""
-    return replace(network, cell=network.cell @ (np.eye(network.dim) + strain))
+    """Network in a cell of given ``F - I``, (d, d)."""
+    return replace(network, cell=network.cell @ (np.eye(network.dim) + strain).T)
 
 
 def reading(network: Network, port: Port, displacements: NDArray, linear: bool = True) -> float:
@@ -224,7 +224,7 @@ def bent(
     start = (network.nodes + moves)[i]
     line = vector + moves[j] - moves[i]
     if strain is not None:
-        line = line + network.images @ strain
+        line = line + network.images @ strain.T
     s = np.linspace(0, 1, pieces(network) + 1)
     points = start[:, None] + s[:, None] * line[:, None]
     # Cubics that vanish at both ends and have slope 1 at the first, or at the second.

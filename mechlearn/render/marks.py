@@ -164,7 +164,7 @@ def apart(
     if not network.periodic:
         return v
     image = network.separation(a, b) - (network.nodes[b] - network.nodes[a])
-    return v + image if strain is None else v + image + image @ strain
+    return v + image if strain is None else v + image + image @ strain.T
 
 
 def _axes(component: str) -> set[tuple[int, int]]:
@@ -179,7 +179,9 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
     for terminal in (*problem.task.sources, *problem.task.targets):
         source = isinstance(terminal, Source)
         numbers = problem.drives if source else problem.answers
+        there = (problem.acts if source else problem.active)[example]
         mine = [k for k, p in enumerate(numbers) if p.terminal == terminal.name]
+        mine = [k for k in mine if there[k]] or mine  # without free entries of tensors
         ports = tuple(numbers[k] for k in mine)
         if not any(port.nodes or port.cell for port in ports):
             continue  # it is about a whole path
@@ -193,7 +195,7 @@ def marks(problem: Problem, example: int = 0) -> list[Mark]:
         units = np.array([p.unit for p in ports])
         moves = isinstance(problem.kinematics, Displacements)
         share = isinstance(terminal, Target) and not problem.task.cost.has_values
-        values = loads if share else loads / units
+        values = loads if share else loads / units + [p.offset for p in ports]
         out.append(Mark(terminal, ports, values, active, moves, share, loads))
     return out
 

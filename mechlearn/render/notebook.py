@@ -182,6 +182,10 @@ def _asked(terminal: Any) -> str:
 def _amount(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list) and isinstance(value[0], list):
+        return "; ".join(", ".join(map(_amount, row)) for row in value)
+    if isinstance(value, str):
+        return value
     numbers = np.atleast_1d(np.asarray(value, dtype=float))
     text = ", ".join(f"{v:.4g}" for v in numbers[:3]) + (", ..." if len(numbers) > 3 else "")
     return text if len(numbers) == 1 else f"({text})"

@@ -36,6 +36,8 @@ def amount(value: Any, quantity: str) -> str:
     """Value of a quantity; strains in per cent."""
     if isinstance(value, list):
         return ", ".join(amount(v, quantity) for v in value)
+    if isinstance(value, str):
+        return value
     if quantities[quantity].part:
         return typeset(percent(value, signed=True))
     return number(value)

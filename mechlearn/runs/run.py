@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mechlearn.attributes import fixed, fixed_array
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
-from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
 from mechlearn.runs.archive import compare_law, read_run, write_run
@@ -111,14 +110,9 @@ class Run(Presented):
         return np.zeros((len(self.response), *self.network.nodes.shape))
 
     @cached_property
-    def cell_strain(self) -> NDArray[np.float64]:
-        """Strain of the periodic cell in the response, (examples, d, d); zero where it is rigid."""
-        dim = self.network.dim
-        if not self.problem.cell:
-            return np.zeros((len(self.response), dim, dim))
-        system = self.system()
-        strain = system.model.cell_strain(system.free.fields())
-        return np.moveaxis(strain_tensors(strain, dim), -1, 0)
+    def cell(self) -> NDArray[np.float64]:
+        """Deformation gradient, first Piola-Kirchhoff stress of the cell, (examples, 2, d, d)."""
+        return self.system().free.cell
 
     @property
     def converged(self) -> bool:

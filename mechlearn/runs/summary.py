@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mechlearn.attributes import FixedList
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import EquilibriumState, NewtonEquilibrium
-from mechlearn.equilibrium.driving import source_table
+from mechlearn.equilibrium.driving import TENSORS, source_table
 from mechlearn.errors import SolveError, plain
 from mechlearn.io.tables import aligned
 from mechlearn.learning import Learner
@@ -140,6 +140,7 @@ def summarise(
     return {
         "targets": target_table(problem, reached, learner.history.outputs[0], absolute),
         "sources": source_table(learner.equilibrium, free),
+        **cell_table(problem, free),
         "converged": bool(error <= tolerance),
         "outcome": verdict.outcome,
         "why": verdict.why,
@@ -211,10 +212,11 @@ def target_table(
     units, rows = problem.units, []
     error = problem.relative_errors(reached * units)
     targets = {t.name: t for t in problem.task.targets}
+    offset = np.array([port.offset for port in problem.answers])
     read = {
-        "wanted": problem.goals(reached * units) / units,
-        "initial": initial,
-        "reached": reached,
+        "wanted": problem.goals(reached * units) / units + offset,
+        "initial": initial + offset,
+        "reached": reached + offset,
     }
 
     def columns(name: str) -> dict[str, NDArray]:
@@ -230,6 +232,16 @@ def target_table(
         row["relative_error"] = float(error[example, mine].max())
         rows.append(row)
     return rows
+
+
+def cell_table(problem: Problem, free: EquilibriumState) -> dict[str, list[dict[str, Any]]]:
+    """Rows ``cell`` of summary.json, one per example; nothing of a cell that is rigid."""
+    if not problem.cell:
+        return {}
+    rows = [dict(zip(TENSORS, each.tolist(), strict=True)) for each in free.cell]
+    if len(rows) > 1:
+        rows = [{"example": k} | row for k, row in enumerate(rows, 1)]
+    return {"cell": rows}
 
 
 def shrunk(problem: Problem, unpulled: NDArray) -> list[str]:

@@ -16,7 +16,6 @@ from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.driving import words_of
 from mechlearn.equilibrium.newton import NewtonEquilibrium
 from mechlearn.errors import SolveError, about
-from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file
 from mechlearn.learning.system import System
@@ -281,7 +280,8 @@ def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Equ
     zero, stretch = (0.0, np.ones(len(p.ports))) if unloaded is None else unloaded.ports
     scales = np.array([port.factors(p.network) for port in p.drives]).reshape(-1, 2)
     readings = (np.array([point.readings for point in points]) - zero)[:, p.sources]
-    across = readings / stretch[p.sources] / scales[:, 0]
+    offset = np.array([port.offset for port in p.drives])
+    across = readings / stretch[p.sources] / scales[:, 0] + offset
     through = np.array([point.at.forces for point in points])[:, p.sources] / scales[:, 1]
     factor = np.array([point.at.factor for point in points])
     data: dict[str, Any] = {"factor": ("point", factor)}
@@ -290,7 +290,8 @@ def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Equ
         u, f = across[:, mine], through[:, mine]
         if len(mine) > 1:
             along = p.given[0, mine] / np.linalg.norm(p.given[0, mine])
-            data[source], data[f"{source}.force"] = ("point", u @ along), ("point", f @ along)
+            data[source] = ("point", (u - offset[mine]) @ along)
+            data[f"{source}.force"] = ("point", f @ along)
             for k, number in enumerate(mine):
                 label = p.drives[number].suffix(p.components).lstrip(".")
                 data[f"{source}.{label}"] = ("point", u[:, k])
@@ -306,16 +307,15 @@ def table(at: System, points: Sequence[PathPoint], name: str, ended: str) -> Equ
         target = terminal if names.count(terminal) == 1 else full
         data[target if target not in data else f"{target} (target)"] = (
             "point",
-            outputs[:, k] / p.units[k],
+            outputs[:, k] / p.units[k] + p.answers[k].offset,
         )
     data["energy"] = ("point", [point.energy for point in points])
     data["stable"] = ("point", [int(point.unstable == 0) for point in points])
     data["kind"] = ("point", [point.kind for point in points])
     data["states"] = (("point", "node", "component"), settled.states())
     if p.cell:
-        strains = [at.model.cell_strain(field) for field in settled.fields().T]
-        data["cell"] = (("point", "direction", "along"),
-                        np.array([strain_tensors(s, p.network.dim) for s in strains]))  # fmt: skip
+        data["cell"] = ("point", "direction", "along"), settled.cell[:, 0] - np.eye(p.network.dim)
+        data["piola_stress"] = ("point", "direction", "along"), settled.cell[:, 1]
     words = words_of(p, name) if name else ("", "")
     attrs = {"source": name, "across": words[0], "through": words[1], "ended": ended}
     return EquilibriumPath(data, coords={"component": list(p.components)}, attrs=attrs)

@@ -221,7 +221,8 @@ def accuracy(outputs: ArrayLike, wanted: ArrayLike) -> float:
 def read_examples(path: Path) -> list[dict[str, Any]]:
     """Examples from a CSV file: a column per source or target, a row per example.
 
-    The first row has their names; one of several numbers has columns ``name[1]``, ``name[2]``, ...
+    The first row has their names; one of several numbers has columns ``name[1]``, ``name[2]``, ...,
+    a tensor ``name[1][1]``, ``name[1][2]``, ...
     An empty cell leaves the value written with the source or target, "free" switches it off. In a
     column ``after`` is "previous", or nothing.
 
@@ -271,10 +272,7 @@ def write_examples(path: Path, examples: Sequence[Mapping[str, Any]]) -> None:
     for example in examples:
         row: dict[str, Any] = {}
         for name, value in example.items():
-            if isinstance(value, list):
-                row |= {f"{name}[{k}]": v for k, v in enumerate(value, 1)}
-            else:
-                row[name] = value
+            row |= _flat(name, value)
         columns |= dict.fromkeys(row)
         rows.append(row)
     lines = [list(columns)]
@@ -287,17 +285,30 @@ def _example(head: list[str], row: list[str], where: str) -> dict[str, Any]:
     if len(row) != len(head):
         raise InputError(f"{where}: {len(row)} values in {len(head)} columns.")
     out: dict[str, Any] = {}
-    several: dict[str, dict[int, float]] = {}
     for name, cell in zip(head, row, strict=True):
-        cell = cell.strip()
-        if not cell:
-            continue
-        part = re.fullmatch(r"(.+)\[(\d{1,9})\]", name)
-        if part:
-            several.setdefault(part[1], {})[int(part[2])] = _number(cell, where, name)
-        else:
+        if cell := cell.strip():
             word = cell == "free" or name == AFTER
             out[name] = cell if word else _number(cell, where, name)
+    return _nested(_nested(out, where), where)
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    """Columns of a value: those of a list are ``name[1]``, ..., of a tensor ``name[1][1]``, ..."""
+    if not isinstance(value, list):
+        return {name: value}
+    parts = [_flat(f"{name}[{k}]", v) for k, v in enumerate(value, 1)]
+    return {column: v for part in parts for column, v in part.items()}
+
+
+def _nested(columns: dict[str, Any], where: str) -> dict[str, Any]:
+    """Columns whose last indices are gathered in lists."""
+    out: dict[str, Any] = {}
+    several: dict[str, dict[int, Any]] = {}
+    for name, value in columns.items():
+        if part := re.fullmatch(r"(.+)\[(\d{1,9})\]", name):
+            several.setdefault(part[1], {})[int(part[2])] = value
+        else:
+            out[name] = value
     for name, numbers in several.items():
         if name in out or sorted(numbers) != list(range(1, len(numbers) + 1)):
             raise InputError(f"{where}: {name} needs columns {name}[1], {name}[2], ..., filled.")

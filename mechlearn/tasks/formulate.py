@@ -12,6 +12,7 @@ from mechlearn.extensions import is_own
 from mechlearn.network import Network
 from mechlearn.tasks.costs import check_cost
 from mechlearn.tasks.curves import AFTER
+from mechlearn.tasks.gradients import check_independent, held_against_turning, unknowns_of_cell
 from mechlearn.tasks.groups import GroupPort, ties_of
 from mechlearn.tasks.ports import Port, components_of, resolve
 from mechlearn.tasks.problem import Problem
@@ -39,11 +40,15 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
     active.setflags(write=False)
     unloaded = any(t.baseline == "unloaded" for t in task.targets)
     # What is let go in the unloaded state does not hold the network.
-    gauge, grounded = _gauge(at, supported, held & (kept | (not unloaded)), unloaded)
+    firm = held & (kept | (not unloaded))
+    gauge, grounded = _gauge(at, supported, firm, unloaded)
+    ports = [at.ports[k] for k in at.first]
+    entering = held.any(axis=0) | at.any_at_ports(there.any(axis=0) & ~at.is_target)
+    if cell := unknowns_of_cell(network, ports, entering):
+        check_independent(cell, ports, at.rows_of_cell, held)
+        grounded = np.union1d(grounded, held_against_turning(cell, ports, firm))
     names = [t.full_name for t in at.terminals]
-    ties = ties_of(
-        [at.ports[k] for k in at.first], [names[k] for k in at.first], supported, at.components
-    )
+    ties = ties_of(ports, [names[k] for k in at.first], supported, at.components)
     held = np.pad(held, ((0, 0), (0, len(ties))), constant_values=True)
     values = np.pad(values, ((0, 0), (0, len(ties))))
     kept = np.pad(kept, (0, len(ties)), constant_values=True)
@@ -51,7 +56,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         network=network,
         task=task,
         kinematics=kinematics,
-        ports=(*(at.ports[k] for k in at.first), *ties),
+        ports=(*ports, *ties),
         drives=tuple(at.ports[k] for k in sources),
         sources=at.port[sources],
         loads=at.through[sources],
@@ -67,7 +72,7 @@ def pose(task: Task, network: Network, kinematics: Kinematics = SPACE) -> Proble
         limit=np.array([_limit(at.ports[k], at.terminals[k]) for k in targets]),
         through=at.through[targets],
         scale=scale,
-        cell=any(port.cell is not None for port in at.ports),
+        cell=cell,
         supported=supported,
         gauge=gauge,
         after=np.array([AFTER in example for example in task.examples or [{}]]),
@@ -132,6 +137,21 @@ class _Numbers:
     def at_ports(self, those: list[bool]) -> NDArray[np.bool_]:
         """Mask of the ports that have only such numbers, (ports,)."""
         return np.array([all(those[k] for k in self.at(n)) for n in range(len(self.first))])
+
+    def any_at_ports(self, those: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mask of the ports that have some of those numbers, (ports,)."""
+        return np.isin(np.arange(len(self.first)), self.port[those])
+
+    @property
+    def rows_of_cell(self) -> NDArray[np.float64]:
+        """Functionals of the ports on the entries of the cell's ``F - I``, (ports, d d)."""
+        last, d = self.network.n_nodes * len(self.components), self.network.dim
+        out = np.zeros((len(self.first), d * d))
+        for port, number in enumerate(self.first):
+            if self.ports[number].cell is not None:
+                for _, column, value in self.ports[number].rows(self.network, self.kinematics)[0]:
+                    out[port, column - last] = value
+        return out
 
     def place(self, number: int) -> str:
         """Place of a number, as messages have it."""
@@ -199,8 +219,8 @@ def _given(task: Task, at: _Numbers) -> tuple[NDArray, NDArray]:
         there = np.array([value != "free" for value in given])
         block = np.ix_(there, where)
         values[block] = _values(given, there, terminal, len(where)) * at.units[where]
-        on[block] = True
-    return values, on
+        on[block] = ~np.isnan(values[block])
+    return np.where(on, values, 0.0), on
 
 
 def _imposed(at: _Numbers, given: NDArray, there: NDArray) -> tuple[NDArray, NDArray]:
@@ -226,7 +246,7 @@ def _imposed(at: _Numbers, given: NDArray, there: NDArray) -> tuple[NDArray, NDA
         for k in targets:
             if not len(sources):
                 # Held where it is, so that there is a force to read.
-                held[:, port] |= at.through[k]
+                held[:, port] |= at.through[k] & there[:, k].any()
         for k in targets:
             wrong = there[:, k] & (held[:, port] != at.through[k])
             if wrong.any():
@@ -273,8 +293,9 @@ def _cannot_be_read(
 
 def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDArray[np.float64]:
     """Values of a terminal in the examples that switch it on, (examples, ports)."""
-    expected = np.size(terminal.value)
-    numbers = [np.atleast_1d(v) for v, on in zip(given, there, strict=True) if on]
+    kind = terminal.kind
+    expected = len(kind.numbers(terminal.value))
+    numbers = [kind.numbers(v) for v, on in zip(given, there, strict=True) if on]
     wrong = [k for k, v in enumerate(numbers) if len(v) != expected]
     if wrong:
         number = np.flatnonzero(there)[wrong[0]] + 1
@@ -282,7 +303,7 @@ def _values(given: list, there: NDArray, terminal: Terminal, ports: int) -> NDAr
             f"example {number}: {terminal.name!r} needs {expected} "
             f"number{'s' if expected > 1 else ''}, not {len(numbers[wrong[0]])}."
         )
-    values = np.array(numbers, dtype=float).reshape(-1, expected)
+    values = np.array(numbers).reshape(-1, expected)
     terminal.kind.check(values, terminal, np.flatnonzero(there) + 1)
     return np.tile(values, ports // expected)
 

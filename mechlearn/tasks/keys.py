@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 from pydantic import AfterValidator, Field, FiniteFloat, create_model
@@ -25,15 +25,20 @@ Positive = Annotated[FiniteFloat, Gt(0)]
 Size = Annotated[FiniteFloat, Ge(0)]
 Part = Annotated[float, Ge(0), Lt(1)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
+#: Tensors, row by row, of which some entries may be free.
+Matrix = list[list[Finite | Literal["free"]]]
 
 
 def keyed(base: type[Table], kinds: Iterable[Any]) -> Any:
     """Table with a key of its own for every quantity of those ``kinds``."""
     about, fields = list[str](), dict[str, Any]()
     for kind in kinds:
-        typed, more = (list[Finite], "") if kind.vector else (Finite | list[Finite], "float or ")
+        typed: Any = list[Finite] if kind.vector else Finite | list[Finite]
+        said = "list of float" if kind.vector else "float or list of float"
+        if kind.tensor:
+            typed, said = Matrix, 'rows of float or "free"'
         meaning = " ".join((kind.__doc__ or "").split())
-        about.append(f"{kind.key} : {more}list of float, optional")
+        about.append(f"{kind.key} : {said}, optional")
         about.append(textwrap.fill(meaning, 96, initial_indent=TAB, subsequent_indent=TAB))
         fields[kind.key] = (typed | None, None)
     doc = f"{base.__name__}.{KEYS}" + "\n".join(about)

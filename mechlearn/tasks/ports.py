@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mechlearn.attributes import nearest_image, node_ids
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError, listed
-from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, multiplicity
+from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, entry, multiplicity
 from mechlearn.network import Network
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Port(ABC):
         What the nodes are called; their ids where left out.
     unit : float
         The port's value, or force, over the user's quantity: a pair's distance for strains.
+    offset : float
+        The user's quantity where the port reads zero.
     length : float
         What its value is a strain of: a pair's distance, 1 of the cell; infinite where it is none.
     component : int, optional
@@ -64,6 +66,7 @@ class Port(ABC):
     length: float = np.inf
     component: int | None = None
     cell: str | None = None
+    offset: float = 0.0
     #: -1 where its value counts against the axis of its component.
     sign = 1.0
 
@@ -85,7 +88,7 @@ class Port(ABC):
         """Entries of its raw rows, and the vector's components in the reference configuration.
 
         These are zero where its value is a raw row. Columns are the degrees of freedom of the
-        nodes, then the components of the cell's strain.
+        nodes, then the entries of the cell's deformation gradient, less one, row by row.
         """
 
     @abstractmethod
@@ -183,6 +186,29 @@ class CellPort(Port):
     @override
     def factors(self, network: Network) -> tuple[float, float]:
         return 1.0, volume(network) * multiplicity(self.cell)
+
+
+class GradientPort(CellPort):
+    """Entry of the deformation gradient of a periodic cell; one on the diagonal is a strain."""
+
+    @property
+    @override
+    def key(self) -> tuple[Any, ...]:
+        i, j = entry(self.cell)
+        return CellPort if i == j else GradientPort, frozenset(), None, self.cell
+
+    @override
+    def rows(self, network: Network, kinematics: Kinematics) -> tuple[Entries, list[float]]:
+        last, (i, j) = network.n_nodes * len(kinematics.components(network.dim)), entry(self.cell)
+        return [(0, last + network.dim * i + j, 1.0)], [0.0]
+
+    @override
+    def words(self, kinematics: Kinematics) -> tuple[str, str]:
+        return "deformation_gradient", "piola_stress"
+
+    @override
+    def factors(self, network: Network) -> tuple[float, float]:
+        return 1.0, volume(network)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mechlearn.energies.kinematics import Kinematics
-from mechlearn.fem.macroscopic_strain import cell_components
+from mechlearn.fem.macroscopic_strain import gradient_basis
 from mechlearn.network import Network
 from mechlearn.tasks.costs import evaluate
 from mechlearn.tasks.ports import Port
@@ -57,8 +57,8 @@ class Problem:
         Whether the output is the port's force rather than its value.
     scale : (examples, t) array
         What errors are measured in.
-    cell : bool
-        Whether the cell of the periodic network deforms.
+    cell : tuple of str
+        Names of the unknowns of the periodic cell, none where it is rigid.
     supported, gauge : (k,) integer arrays
         Degrees of freedom ``d * node + component`` that never move: those of supports, and those
         pinned where nothing holds the network as a whole (they take no force).
@@ -69,8 +69,9 @@ class Problem:
     kept : (ports,) bool array
         Which ports are held in that state too: those of supports.
     grounded : (g,) integer array
-        Ports of nodes that are held in every example: tied to the ground, which changes no state,
-        so that the stiffness is definite where they hold the network.
+        Ports of nodes that are held in every example, and entries of the cell's deformation
+        gradient that hold it against turning: tied to the ground, which changes no state, so that
+        the stiffness is definite where they hold the network.
     """
 
     network: Network
@@ -92,7 +93,7 @@ class Problem:
     limit: NDArray[np.float64]
     through: NDArray[np.bool_]
     scale: NDArray[np.float64]
-    cell: bool
+    cell: tuple[str, ...]
     supported: NDArray[np.int64]
     gauge: NDArray[np.int64]
     after: NDArray[np.bool_]
@@ -300,7 +301,7 @@ class Problem:
         -------
         rows : (r, n c) sparse array
             A node port has one row, its component; a pair has ``d``, the change of its vector; the
-            cell has one. Where the cell deforms, the components of its strain are more columns.
+            cell has one. Where the cell deforms, its unknowns are more columns.
         reference : (r,) array
             The pair's vector in the reference configuration; zero for other ports.
         spans : list of slices
@@ -315,8 +316,11 @@ class Problem:
             reference += vector
             spans.append(slice(first, len(reference)))
         r, c, v = np.array(entries).T
-        shape = (len(reference), last + (len(cell_components(dim)) if self.cell else 0))
+        shape = (len(reference), last + (dim * dim if self.cell else 0))
         rows = sparse.csr_array((v, (r.astype(int), c.astype(int))), shape=shape)
+        if self.cell:
+            of_cell = sparse.csr_array(gradient_basis(self.cell))
+            rows = sparse.csr_array(rows @ sparse.block_diag([sparse.eye_array(last), of_cell]))
         return rows, np.array(reference), spans
 
     @property

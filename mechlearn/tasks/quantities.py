@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mechlearn.errors import InputError
 from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplicity
 from mechlearn.tasks.enclosed import EnclosedPressure, Growth
+from mechlearn.tasks.gradients import DeformationGradient, PiolaStress
 from mechlearn.tasks.path_quantities import Absorbed, Peak, Plateau, States, Stiffness, Valley, Work
 from mechlearn.tasks.ports import Port, volume
 from mechlearn.tasks.quantity import Place, Quantity
@@ -185,13 +186,16 @@ quantities: dict[str, Quantity] = {
     kind.key: kind()
     for kind in (
         Strain, Displacement, Force, Voltage, Current, Pressure, Flow, Charge, Stress, Poisson,
-        Modulus, Growth, Peak, Valley, Plateau, Stiffness, Work, Absorbed, States,
+        Modulus, DeformationGradient, PiolaStress, Growth, Peak, Valley, Plateau, Stiffness, Work,
+        Absorbed, States,
     )
 }  # fmt: skip
 
 
 def amount(value: Any, key: str, digits: int = 6) -> str:
     """Signed value, or values in brackets, of a quantity by its key, or of what is none."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
         return f"({', '.join(amount(v, key, digits) for v in value)})"
     if key in quantities and quantities[key].part:

@@ -1,6 +1,6 @@
 """Base of the quantities of sources and targets: what each measures, and where."""
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 class Quantity:
     """Kind of source and target, of nodes and pairs of them.
 
-    The key is the name of the class, its docstring the meaning of the key.
+    The key is the name of the class unless given, its docstring the meaning of the key.
     """
 
     key: str
@@ -55,6 +55,8 @@ class Quantity:
     imposed = True
     #: Whether the cell of a periodic network knows it; nodes do where their kinematics says so.
     of_cell = False
+    #: Whether its value is a tensor of the whole cell, row by row.
+    tensor = False
     #: Whether it is over a strain that a source imposes.
     ratio = False
     #: Whether it is of a source's path rather than of one state.
@@ -68,11 +70,11 @@ class Quantity:
     #: Whether it is a part of something, which reads in per cent.
     part = False
 
-    #: Keys of the quantities that cells know.
+    #: Keys of the quantities that components of cells know.
     of_cells: ClassVar[list[str]] = []
 
     def __init_subclass__(cls) -> None:
-        cls.key = cls.__name__.lower()
+        cls.key = vars(cls).get("key", cls.__name__.lower())
         if cls.of_cell:
             cls.of_cells.append(cls.key)
         cls.title = vars(cls).get("title", cls.key)
@@ -84,6 +86,10 @@ class Quantity:
 
     def check(self, values: NDArray, terminal: "Terminal", numbers: NDArray) -> None:
         """Raise InputError for impossible ``values``, (k, t), in examples of those ``numbers``."""
+
+    def numbers(self, value: Any) -> NDArray[np.float64]:
+        """Numbers of a value in a table, (t,); nan where one is free."""
+        return np.atleast_1d(np.asarray(value, dtype=float))
 
     def check_keys(self, terminal: "Terminal") -> None:
         """Raise InputError for keys of a target that its quantity does not have, or needs."""
@@ -173,11 +179,7 @@ class Quantity:
 
     def _of_cell(self, at: Place) -> list[Port]:
         terminal, name, names = at.terminal, at.terminal.full_name, at.terminal.cell_names
-        if not at.network.periodic or not isinstance(at.kinematics, Displacements):
-            what = "a finite one" if not at.network.periodic else "one of potentials"
-            raise InputError(
-                f"{name} is about the cell of a periodic elastic network; this is {what}."
-            )
+        require_cell(at)
         known = (*cell_components(at.network.dim), VOLUME)
         for component in set(names) - set(known):
             raise InputError(
@@ -205,6 +207,16 @@ class Quantity:
     def unit_of_cell(self, component: str, at: Place) -> float:
         """Unit of the port at a component of the cell's strain."""
         return 1.0
+
+
+def require_cell(at: Place) -> None:
+    """Raise InputError unless the network is periodic, and its nodes move."""
+    if not at.network.periodic or not isinstance(at.kinematics, Displacements):
+        what = "a finite one" if not at.network.periodic else "one of potentials"
+        raise InputError(
+            f"{at.terminal.full_name} is about the cell of a periodic elastic network; this is "
+            f"{what}."
+        )
 
 
 def _length(component: str, dim: int) -> float:

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
 from mechlearn.tasks.curves import AFTER, as_examples, check_sequence, read_curve
-from mechlearn.tasks.keys import Finite, Positive, keyed
+from mechlearn.tasks.gradients import WHOLE
+from mechlearn.tasks.keys import Finite, Matrix, Positive, keyed
 from mechlearn.tasks.ports import PLACES
 from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.quantity import Quantity
@@ -20,11 +21,11 @@ from mechlearn.tasks.quantity import Quantity
 #: Displacements along the axes, and rotations about them where nodes turn.
 Component = Literal["x", "y", "z", "rx", "ry", "rz"]
 #: What a source or target of the cell of a periodic network is about.
-CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume"]
+CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume", "whole"]
 #: What a target that is measured from the unloaded network reads from the one that was given.
 ABSOLUTE = ("unpulled", "pulled")
-#: One value: a strain, or one number per component of a displacement or force.
-Value = float | list[float]
+#: One value: a strain, one number per component of a displacement or force, or a tensor.
+Value = float | list[float] | Matrix
 #: Word for what is imposed or asked for; which of them a network knows depends on its elements.
 if TYPE_CHECKING:
     Word = str
@@ -90,10 +91,10 @@ class _Place(Table):
     near : list of float, optional
         Instead of nodes: the place, in fractions of the network's extent, where a node (or a
         pair of close, unbonded nodes) is looked for.
-    cell : "xx", "yy", "zz", "xy", "xz", "yz" or "volume", or a list of these, optional
+    cell : "xx", "yy", "zz", "xy", "xz", "yz", "volume" or "whole", or a list, optional
         Instead of nodes: components of the strain and stress of a periodic cell, which then
         deforms; volume is the sum of the normal strains, under a pressure. What no source
-        prescribes is free of stress.
+        prescribes is free of stress. A deformation gradient is of the whole, and needs no such key.
     components : list of "x", "y", "z", "rx", "ry", "rz", optional
         Which components a displacement or force lists; where left out all but rotations (a
         displacement of rz is an angle, a force on it a moment).
@@ -125,6 +126,8 @@ class Terminal(_Imposed):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
+        if self.cell is None and any(quantities[word].tensor for word in self.given):
+            object.__setattr__(self, "cell", WHOLE)
         places = [name for name in (*PLACES, "source") if name in type(self).model_fields]
         if sum(getattr(self, name) is not None for name in places) != 1:
             raise ValueError(f"give exactly one of {', '.join(places[:-1])} and {places[-1]}")
@@ -295,7 +298,7 @@ class Target(_Measured):
 
 
 #: One situation to learn: values by the name of a source or target; "free" switches one off.
-Example = dict[str, Finite | list[Finite] | Literal["free", "previous"]]
+Example = dict[str, Finite | list[Finite] | Matrix | Literal["free", "previous"]]
 
 
 class Task(Table):
