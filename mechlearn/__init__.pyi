@@ -8,6 +8,7 @@ from mechlearn.energies.beam import (
     Bar as Bar, Beam as Beam, FiniteBeam as FiniteBeam, Section as Section,
 )
 from mechlearn.energies.element import BondEnergy as BondEnergy
+from mechlearn.energies.material import Material as Material
 from mechlearn.energies.parameters import Parameter as Parameter
 from mechlearn.energies.kinematics import Bond as Bond
 from mechlearn.energies.solid import Hinge as Hinge, Solid as Solid

@@ -120,6 +120,7 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
         Bonds to cut first; nothing of that is written.
     """
     from mechlearn.equilibrium.driving import source_table as sources_of
+    from mechlearn.runs.part import describe_part, part_lines
     from mechlearn.runs.run import Run
 
     loaded = Run.load(run)
@@ -128,8 +129,14 @@ def evaluate(run: Path, *, cut: list[int] | None = None) -> None:
         rows = loaded.evaluate()
         system = loaded.system()
         driven = sources_of(system.equilibrium, system.free)
+        found = {"targets": rows, "sources": driven}
+        warnings = describe_part(found, loaded.setup, system.equilibrium, system.free)
     say(str(rows))
     if driven:
         say(source_table(driven))
+    for name, said in part_lines(found):
+        say(f"{name}: {said}")
+    for text in warnings:
+        say(f"Warning: {text}")
     if system.accuracy is not None:
         say(error_text({"error": system.error, "accuracy": system.accuracy}))

@@ -58,6 +58,8 @@ def fail(text: str, code: int) -> NoReturn:
 
 def verdict(run: "Run") -> str:
     """Result of a training: targets, success, warnings."""
+    from mechlearn.runs.part import part_lines
+
     summary, steps = run.summary, run.summary["steps"]
     said = "NOT learned" if run.outcome == "not learned" else run.outcome
     lines = [
@@ -66,6 +68,7 @@ def verdict(run: "Run") -> str:
     ]
     if summary["reported_step"] < steps:
         lines.append(f"The network of step {summary['reported_step']}, the best, is the result.")
+    lines += [f"{name}: {said}" for name, said in part_lines(summary)]
     if summary["why"]:
         lines.append(f"{summary['outcome'].capitalize()}: {summary['why']}.")
     return "\n".join([*lines, *(f"Warning: {plain(w)}" for w in summary["warnings"])])
@@ -87,7 +90,10 @@ def source_table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows[:20]:
         known = known_of(row)
-        said = ", ".join(f"{key} {amount(value, key)}" for key, value in known.items())
+        units = row.get("units", {})
+        said = ", ".join(
+            f"{key} {amount(value, key, unit=units.get(key, ''))}" for key, value in known.items()
+        )
         said = f"at rest, {said}" if known.keys() == {"stiffness"} else said
         example = f" ({row['example']})" if "example" in row else ""
         lines.append(f"source {plain(row['name'])}{example}: {said}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf, pi
 from typing import Annotated, Any, ClassVar, override
 
+import numpy as np
 from annotated_types import Ge, Gt, Le
 from pydantic import Strict
 
@@ -35,6 +36,8 @@ POISSON = Parameter(
     about="Poisson's ratio, which gives the shear (and twisting) stiffness.",
     positive=False,
 )
+#: Bending strains, each with the shear whose force adds to its moment at the ends, and its sign.
+BENDING = (("bending", "shear", 1), ("bending_1", "shear_2", -1), ("bending_2", "shear_1", 1))
 #: Factors on stiffnesses of a section.
 Factor = Annotated[float, Gt(0)]
 JOINT = Parameter(
@@ -115,6 +118,21 @@ class Strut(BondEnergy):
     @override
     def section(self, values):
         return Section.of(values)
+
+    @override
+    def fibre_stress(self, values, through):
+        section, length = Section.of(values), values["length"]
+        bent = [(through.get(m, 0.0), sign * through.get(v, 0.0)) for m, v, sign in BENDING]
+        ends = [
+            np.linalg.norm(np.broadcast_arrays(*(end * m + v / 2 for m, v in bent)), axis=0)
+            for end in (-1, 1)
+        ]
+        modulus = section.second_moment / (section.width / 2)
+        normal = (
+            np.abs(through[self.strains[0]]) / section.area + length * np.max(ends, 0) / modulus
+        )
+        shear = length * through.get("twist", 0.0) / (2 * modulus)  # of circles
+        return np.sqrt(normal**2 + 3 * shear**2)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,16 @@ class Element(metaclass=ElementType):
         """The struts' sections at ``values`` of the parameters, (m,); None for no struts."""
         return None
 
+    def fibre_stress(
+        self, values: Mapping[str, NDArray], through: Mapping[str, NDArray]
+    ) -> NDArray[np.float64] | None:
+        """Largest equivalent stress (von Mises) in the struts, (m,); None of those without section.
+
+        ``values`` are those of all parameters and the ``length``; ``through`` are the partners of
+        the strains, by the names of these.
+        """
+        return None
+
     def axial_stiffness(self, values: Mapping[str, NDArray]) -> NDArray[np.float64] | None:
         """Force per extension of unstrained bonds, (m,); None of those that are no bonds.
 

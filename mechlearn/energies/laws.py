@@ -258,6 +258,10 @@ class Sum(BondEnergy):
         return self._bonds[0].section(values) if len(self._bonds) == 1 else None
 
     @override
+    def fibre_stress(self, values, through):
+        return self._bonds[0].fibre_stress(values, through) if len(self._bonds) == 1 else None
+
+    @override
     def prestresses(self, values, name=None):
         return self._any("prestresses", values, name)
 

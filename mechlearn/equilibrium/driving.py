@@ -183,7 +183,7 @@ def source_table(
 
 def known_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The quantities of a row of :func:`source_table` that are known."""
-    said = {k: v for k, v in row.items() if k not in ("name", "example")}
+    said = {k: v for k, v in row.items() if k not in ("name", "example", "units")}
     return {k: v for k, v in said.items() if None not in (v if isinstance(v, list) else [v])}
 
 

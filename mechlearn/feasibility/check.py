@@ -12,7 +12,7 @@ from mechlearn.learning import RuleLearner
 from mechlearn.learning.device import Imperfections
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
-from mechlearn.runs.training import make_learner
+from mechlearn.runs.learner import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.studies.path import check as check_path
 from mechlearn.tasks.ports import PathPort

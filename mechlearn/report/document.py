@@ -17,6 +17,7 @@ from mechlearn.report.description import duration, in_sentences, number
 from mechlearn.report.figures import data_address, error_curve, histograms, setup_picture
 from mechlearn.report.modes import softest
 from mechlearn.report.motion import moving_picture
+from mechlearn.runs.part import part_lines
 from mechlearn.runs.taskfile import to_toml
 from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import ABSOLUTE, LIMITS
@@ -166,6 +167,7 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
             out.append((name, duration(summary[key])))
     if summary["steps"] and "wall_s" in summary:
         out.append(("Per step", duration(summary["wall_s"] / summary["steps"])))
+    out += part_lines(summary)
     out += [(f"Source {row['name']}", _driven(row)) for row in summary.get("sources", [])[:DRIVEN]]
     if "ranks" in summary:
         out.append(("Ranks", str(summary["ranks"])))
@@ -177,7 +179,9 @@ def _keys(run: "Run") -> list[tuple[str, str]]:
 def _driven(row: dict[str, Any]) -> str:
     """Imposed value of a source and its conjugate force, in words."""
     example = f"example {row['example']}: " if "example" in row else ""
-    return example + ", ".join(f"{k} {number(v, 5)}" for k, v in known_of(row).items())
+    units = row.get("units", {})
+    said = (f"{k} {number(v, 5)} {units.get(k, '')}".rstrip() for k, v in known_of(row).items())
+    return example + ", ".join(said)
 
 
 def _results(run: "Run") -> dict[str, Any]:
@@ -205,7 +209,7 @@ def _results(run: "Run") -> dict[str, Any]:
 
 
 def _read(row: dict[str, Any], key: str) -> str:
-    return typeset(amount(row[key], row["quantity"], 5))
+    return typeset(amount(row[key], row["quantity"], 5, row.get("unit", "")))
 
 
 def _shaded(table: NDArray[np.int64]) -> tuple[list[list[tuple[int, float]]], str]:

@@ -116,7 +116,7 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
     with about(folder / "task.toml"):
         setup.require(energy)
         energy = setup.element(network.dim, energy)
-        setup.material(energy, network)
+        setup.constants(energy, network)
         for name in setup.learn:
             energy.parameter(name)
     with about(folder / "learned.vtu"):

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from mechlearn.attributes import TUPLES, values_per_bond
 from mechlearn.energies import element_of, energies
 from mechlearn.energies.catalogue import LAW, LAWS
 from mechlearn.energies.element import PLUS, Element
+from mechlearn.energies.material import Material
 from mechlearn.errors import InputError, listed
 from mechlearn.extensions import load_packages, name_of, needed, registries, table_of
 from mechlearn.learning.device import Imperfections
@@ -26,6 +27,7 @@ from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, costs
 from mechlearn.tasks.path import PathTable
 from mechlearn.tasks.task import Example, Source, Support, Target, Task
+from mechlearn.units import UNITS, Units
 
 logger = logging.getLogger(__name__)
 #: Keys of a protein network that say how stiff its bonds are.
@@ -44,6 +46,11 @@ class Setup(Table):
     start : str, optional
         The folder of a run, relative to the task file, whose learned network this training
         begins with.
+    unit : "mm", "m" or "um", optional
+        Unit of length, from which those of force, stress and mass follow: mm, N, MPa and g; m, N,
+        Pa and kg; or µm, µN, MPa and pg. Without one, numbers have no units.
+    material : Material, optional
+        What the part is made of.
     network : NetworkTable
         Where the network comes from.
     energy : EnergyTable, optional
@@ -76,6 +83,8 @@ class Setup(Table):
 
     title: str = ""
     start: str | None = None
+    unit: Literal["mm", "m", "um"] | None = None
+    material: Material | None = None
     network: NetworkTable
     energy: EnergyTable = Field(default_factory=EnergyTable)
     learn: dict[str, Learn] = Field(min_length=1)
@@ -177,6 +186,10 @@ class Setup(Table):
             For an unknown model, unless ``given`` is of that name, and for keys that it has not.
         """
         name, keys = self.energy.model, self.energy.model_extra or {}
+        kinds = [energies[n] for n in self.energy.models if n in energies]
+        if self.made_of and any("poisson" in kind.setting_names() for kind in kinds):
+            poisson = self.made_of.poisson
+            keys = keys if poisson is None else {"poisson": poisson} | keys
         if given is not None:
             given = energies.make(given, "energy")
             if not isinstance(given, Element) or given.name != name:
@@ -184,14 +197,42 @@ class Setup(Table):
             return given.in_dimension(dim)
         return element_of({"model": name, **keys}, dim)
 
-    def material(self, energy: Element, network: Network) -> dict[str, NDArray[np.float64]]:
-        """Values of an element's parameters that are given, in bond order."""
-        return {
+    @property
+    def units(self) -> Units | None:
+        """Units of the task, if it has any."""
+        return None if self.unit is None else UNITS[self.unit]
+
+    @property
+    def made_of(self) -> Material | None:
+        """Material with all that its card knows, in the units of the task."""
+        return None if self.material is None else self.material.completed(self.units)
+
+    def constants(self, energy: Element, network: Network) -> dict[str, NDArray[np.float64]]:
+        """Values of an element's parameters that are given, in bond order.
+
+        Raises
+        ------
+        InputError
+            For values that are no such parameters', and a material of elements that have none.
+        """
+        given = {
             name: values_per_bond(value, network, f"energy.{name}", parameter)
             for name, value in (self.energy.model_extra or {}).items()
             if name not in energy.setting_names()
             for parameter in [energy.parameter(name).of_user("energy")]
         }
+        known = {p.name for p in energy.parameters}
+        if self.made_of is None:
+            return given
+        if "modulus" not in known:
+            raise InputError(
+                f"material: a {energy.name} is made of no material; bars, beams and solids are."
+            )
+        for name in known & {"modulus", "poisson"} - given.keys() - self.learn.keys():
+            value = getattr(self.made_of, name)
+            if value is not None:
+                given[name] = np.full(network.n_edges, value)
+        return given
 
     def with_objects(self, energy: Element, cost: Cost, rule: Any) -> "Setup":
         """The same of objects, which need not be registered; tables are made of them for files."""

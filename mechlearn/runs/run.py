@@ -302,7 +302,7 @@ class Run(Presented):
 
     def given(self) -> dict[str, NDArray[np.float64]]:
         """Values of the parameters that the set-up gives, or that were learned."""
-        return {**self.setup.material(self.energy, self.network), **self.learned}
+        return {**self.setup.constants(self.energy, self.network), **self.learned}
 
     # -- the folder ----------------------------------------------------------------------------
 

@@ -183,7 +183,8 @@ class Targets(FixedList):
                 plain(row["name"]) + (f" ({row['example']})" if "example" in row else ""),
                 LIMITS.get(row.get("limit", ""), "")
                 + amount(row["wanted"], row["quantity"], digits),
-                *(amount(row[key], row["quantity"], digits) for key in numbers),
+                *(amount(row[key], row["quantity"], digits) for key in numbers[:1]),
+                amount(row["reached"], row["quantity"], digits, row.get("unit", "")),
                 percent(row["relative_error"]),
                 *(amount(row[k], row["quantity"], digits) if k in row else "" for k in absolute),
             ]

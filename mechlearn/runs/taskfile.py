@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -55,7 +56,11 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
         if isinstance(targets, list)
         else []
     )
-    named = data.get("examples"), entry(data.get("network"), "file"), *(t["curve"] for t in curves)
+    card = entry(data.get("material"), "file")
+    named = (
+        data.get("examples"), entry(data.get("network"), "file"), card,
+        *(t["curve"] for t in curves),
+    )  # fmt: skip
     for name in named if closed else ():
         if isinstance(name, str) and (path.parent / name).resolve().parent != path.parent.resolve():
             raise InputError(f"{path}: {name!r} lies outside the run, and is not read.")
@@ -66,12 +71,23 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
             data["examples"] = read_examples(path.parent / data["examples"])
         except InputError as error:
             raise InputError(f"{path}: examples: {error}") from None
+    if isinstance(card, str):
+        data["material"] = _card(path.parent / card) | data["material"] | {"file": None}
     try:
         return Setup.model_validate(data)
     except ValidationError as error:
         raise input_error(error, Setup, str(path)) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """Keys of a material's file; raises InputError for one that cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} is no card of a material: {reason}.") from None
 
 
 def to_toml(setup: Setup, examples: str | None = None) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from mechlearn.attributes import values_per_bond
 from mechlearn.energies import element_for
 from mechlearn.energies.element import Element
+from mechlearn.energies.material import Material
 from mechlearn.fenics import MPI
 from mechlearn.learning import Hardware, Learner, RuleLearner
 from mechlearn.learning.device import Imperfections, devices
@@ -21,6 +22,8 @@ from mechlearn.learning.rules import Procedure, rules
 from mechlearn.network import Network
 from mechlearn.runs.checkpoint import Checkpoints, Interrupted
 from mechlearn.runs.config import TASK_TABLES, Setup
+from mechlearn.runs.learner import make_learner
+from mechlearn.runs.part import describe_part
 from mechlearn.runs.run import Run
 from mechlearn.runs.summary import cautions, result_of, summarise, timestamp
 from mechlearn.runs.taskfile import read_setup
@@ -111,18 +114,22 @@ class Training:
         reported, free, outputs, warnings = result_of(learner, setup.train.keep)
         warnings += learner.network.notes
         warnings += cautions(learner, reported, outputs, setup.train.tolerance)
+        states = free.states()
+        found = summarise(learner, free, outputs, setup.train.tolerance, setup.train.steps)
+        if learner.device is None:
+            warnings += describe_part(found, setup, learner.equilibrium, free)
         return Run(
             setup=setup.with_task(by_label(problem.task, learner.network)),
             network=learner.network,
             initial=self.initial,
             learned=learner.parameters,
-            response=free.states(),
+            response=states,
             history=history,
             energy=learner.energy,
             memory=learner.memory(),
             summary={
                 "title": setup.title,
-                **summarise(learner, free, outputs, setup.train.tolerance, setup.train.steps),
+                **found,
                 "reported_step": reported,
                 "wall_s": self.seconds,
                 "setup_s": self._setup_seconds,
@@ -135,7 +142,7 @@ class Training:
 @checked(
     network=Network,
     task=Task,
-    material=Mapping,
+    material=Mapping | Material,
     imperfections=Imperfections,
     start=Run,
     title=str,
@@ -149,7 +156,8 @@ def train(
     energy: Element | type[Element] | str | None = None,
     learn: Learn | Mapping[str, Learn] | Sequence[str] | str | None = None,
     rule: Procedure | type[Procedure] | str | None = None,
-    material: Mapping[str, ArrayLike] | None = None,
+    material: Mapping[str, ArrayLike] | Material | None = None,
+    unit: Literal["mm", "m", "um"] | None = None,
     steps: int = 2000,
     tolerance: float = 1e-3,
     optimiser: Optimiser | type[Optimiser] | str | Mapping[str, Any] = "adam",
@@ -180,8 +188,11 @@ def train(
         first parameter (stiffness); left out, that learns between 0.01 and 10.
     rule : Procedure, its class or name, optional
         The learning rule; coupled learning with eta 0.01 unless given.
-    material : mapping of parameter names to numbers or (m,) arrays, optional
-        Values of parameters that do not learn, where they differ from the default.
+    material : mapping of parameter names to numbers or (m,) arrays, or Material, optional
+        Values of parameters that do not learn, where they differ from the default; or what the
+        part is made of, as ``ml.Material(name="PLA")``.
+    unit : "mm", "m" or "um", optional
+        Unit of length, from which the others follow; see :class:`mechlearn.runs.config.Setup`.
     steps : int
         At most this many updates.
     tolerance : float
@@ -244,13 +255,17 @@ def train(
     element = element_for(network, energy)
     made: Procedure = rules.make(rule, "rule")
     device = None if device is None else devices.make(device, "device")
+    made_of = material if isinstance(material, Material) else None
+    constants = material if isinstance(material, Mapping) else {}
     per_bond = {
         name: values_per_bond(values, network, f"material {name!r}", parameter)
-        for name, values in (material or {}).items()
+        for name, values in constants.items()
         for parameter in [element.parameter(name).of_user("material")]
     }
     setup = Setup(
         title=title,
+        unit=unit,
+        material=made_of,
         network={"file": "network.vtu"},
         energy={"model": element.name, **element.settings, **per_bond},
         learn=learning_tables(learn, element),
@@ -327,34 +342,6 @@ def go_on(run: Run, task: Task | None = None) -> Training:
     network, energy = run.network, run.energy
     setup = begin_with(run.setup.with_task(task or run.setup.task), run, network, energy)
     return Training(setup, lambda: make_learner(setup, network, energy))
-
-
-def make_learner(
-    setup: Setup,
-    network: Network,
-    energy: Element,
-    rule: Procedure | None = None,
-    device: Hardware | None = None,
-    comm: MPI.Comm | None = None,
-) -> Learner:
-    """Learner of a set-up, by its own rule or another."""
-    rule = rule or setup.procedure
-    kind = rule.learner() if isinstance(rule, Procedure) else RuleLearner
-    learner = kind(
-        network,
-        setup.task,
-        energy,
-        setup.learn,
-        rule,
-        material=setup.material(energy, network),
-        imperfections=setup.imperfections,
-        device=device,
-        comm=comm,
-        **dict(setup.train),
-    )
-    if setup.train.steps and isinstance(learner, RuleLearner):
-        learner.require_states()
-    return learner
 
 
 def _train(

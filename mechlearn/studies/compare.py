@@ -27,7 +27,7 @@ from mechlearn.learning.rules import (
 )
 from mechlearn.phase import ADJOINT
 from mechlearn.runs.config import Setup
-from mechlearn.runs.training import make_learner
+from mechlearn.runs.learner import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.schema import checked, pick
 

@@ -20,8 +20,8 @@ from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file
 from mechlearn.learning.system import System
 from mechlearn.network import Network
+from mechlearn.runs.learner import make_learner
 from mechlearn.runs.taskfile import read_setup
-from mechlearn.runs.training import make_learner
 from mechlearn.runs.warm_start import with_start
 from mechlearn.studies.schedule import Control, driven, schedule
 from mechlearn.tasks.problem import Problem

@@ -192,10 +192,12 @@ quantities: dict[str, Quantity] = {
 }  # fmt: skip
 
 
-def amount(value: Any, key: str, digits: int = 6) -> str:
+def amount(value: Any, key: str, digits: int = 6, unit: str = "") -> str:
     """Signed value, or values in brackets, of a quantity by its key, or of what is none."""
     if isinstance(value, str):
         return value
+    if unit:
+        return f"{amount(value, key, digits)} {unit}"
     if isinstance(value, list):
         return f"({', '.join(amount(v, key, digits) for v in value)})"
     if key in quantities and quantities[key].part:

@@ -7,7 +7,8 @@ from mechlearn.energies import FiniteSpring, Spring
 from mechlearn.errors import InputError
 from mechlearn.learning.device import Imperfections
 from mechlearn.learning.dofs import Learn
-from mechlearn.runs.training import Training, begin, go_on, make_learner, train
+from mechlearn.runs.learner import make_learner
+from mechlearn.runs.training import Training, begin, go_on, train
 from mechlearn.tasks.task import Source, Target, Task
 
 TASK = Task(

@@ -1,0 +1,73 @@
+"""Strength of struts: stresses in a state, and the volume of a part."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechlearn.equilibrium.states import EquilibriumState
+from mechlearn.fem.model import Model
+from mechlearn.fem.superposition import BondResponse
+from mechlearn.fenics import MPI
+
+
+def stresses(state: EquilibriumState) -> NDArray[np.float64] | None:
+    """Largest equivalent stress in every strut and example, (examples, m), whole on every rank.
+
+    That of the worst fibre at either end, axial, bending and twisting stress together (von Mises),
+    without the shear stress of bending and without what joints and corners concentrate. None of
+    elements without a section, and of solids.
+    """
+    model = state.model
+    if model.energy.continuum or model.energy.section(_values(model)) is None:
+        return None
+    return state.each(lambda: _stresses(model))
+
+
+def _stresses(model: Model) -> NDArray[np.float64]:
+    """Stress in every strut at the model's state: the largest over its segments, (m,)."""
+    strains = model.expected_strains(np.zeros(model.n_owned + model.cell))
+    here = BondResponse(model.energy, model.unstrained().parameters, strains)
+    through = dict(zip(model.energy.strains, here.stresses(), strict=True))
+    out = np.zeros(model.network.n_edges)
+    per_cell = model.energy.fibre_stress(here.parameters, through)
+    assert per_cell is not None  # it has a section
+    np.maximum.at(out, model.bond_of_cell[: model.n_cells], per_cell)
+    return model.comm.allreduce(out, op=MPI.MAX)
+
+
+def volume(model: Any) -> float | None:
+    """Volume of the struts, or of the solid; None of elements without a section.
+
+    Struts reach from node to node: where they join, what they share counts for each.
+    """
+    if model.energy.continuum:
+        cells = model.cell_volumes()
+        if model.places == 2:
+            cells = cells * model.get("thickness")[model.domain.drawn.element]
+        return float(cells.sum())
+    section = model.energy.section(_values(model))
+    return None if section is None else float((section.area * model.network.lengths).sum())
+
+
+def extent(model: Any) -> list[float]:
+    """Size of a part along every axis, of a plane one also out of the plane.
+
+    That of its nodes with half the width of the widest strut about each, or of the solid.
+    """
+    net, depth = model.network, []
+    if model.energy.continuum:
+        sides = np.ptp(model.points, axis=0)
+        depth = [model.get("thickness").max()] if net.dim == 2 else []
+    else:
+        section, half = model.energy.section(_values(model)), np.zeros(net.n_nodes)
+        for ends in net.edges.T:
+            np.maximum.at(half, ends, np.broadcast_to(section.width, net.n_edges) / 2)
+        sides = (net.nodes.T + half).max(axis=1) - (net.nodes.T - half).min(axis=1)
+        depth = [] if section.thickness is None else [np.max(section.thickness)]
+    return [float(side) for side in (*sides, *depth)]
+
+
+def _values(model: Model) -> dict[str, NDArray[np.float64]]:
+    """Parameters of the bonds by name."""
+    return {p.name: model.get(p.name) for p in model.energy.bond_parameters}

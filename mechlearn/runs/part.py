@@ -1,0 +1,164 @@
+"""Facts of a design as a part: size, volume, mass, stress, utilisation, and the stroke it bears."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from mechlearn.energies.material import Material
+from mechlearn.equilibrium.base import Equilibrium
+from mechlearn.equilibrium.states import EquilibriumState
+from mechlearn.equilibrium.strength import extent, stresses, volume
+from mechlearn.errors import SolveError
+from mechlearn.network import Network
+from mechlearn.runs.config import Setup
+from mechlearn.units import UNITS, percent
+
+#: How often the load is raised by half in search of that at which the strength is reached.
+RAISES = 6
+#: Unknowns, over all examples, up to which it is looked for at finite displacement.
+LARGEST = 20_000
+#: Relative error of the stroke at strength.
+WITHIN = 1e-4
+
+
+def describe_part(
+    summary: dict[str, Any], setup: Setup, at: Equilibrium, free: EquilibriumState
+) -> list[str]:
+    """Add units and :func:`part_facts` to a summary; returns warnings about the part."""
+    for table in ("targets", "sources"):
+        with_units(summary[table], setup)
+    facts = part_facts(setup, at, free)
+    summary |= facts
+    return cautions_of(facts, at.model.network)
+
+
+def part_facts(setup: Setup, at: Equilibrium, free: EquilibriumState) -> dict[str, Any]:
+    """Facts of summary.json about a part, in the units of its task; empty of what is none.
+
+    Of struts with a section and of solids: ``volume``, ``bounding_box`` (the extent of the nodes
+    and of the widths about them); with a density also ``mass``. Of struts: ``stress``, the largest
+    there is (see :func:`mechlearn.equilibrium.strength.stresses`), and ``weakest``, the bond and
+    the example (from 1) where it is; with a strength also ``utilisation``, their ratio, and
+    ``stroke_at_strength``, what every source imposes (its displacement, strain or force) where the
+    weakest strut reaches it.
+    """
+    out: dict[str, Any] = {} if setup.unit is None else {"unit": setup.unit}
+    size = volume(at.model)
+    if size is None:
+        return out
+    material = setup.made_of or Material()
+    out |= {"volume": size, "bounding_box": extent(at.model)}
+    if material.density:
+        out["mass"] = (
+            size * material.density * (1.0 if setup.units is None else setup.units.mass_of)
+        )
+    found = stresses(free)
+    if found is None:
+        return out
+    example, bond = np.unravel_index(int(found.argmax()), found.shape)
+    out |= {"stress": float(found.max())}
+    out["weakest"] = {"bond": int(bond), "example": int(example) + 1}
+    if material.strength:
+        out["utilisation"] = float(found.max() / material.strength)
+        factor = load_at_strength(at, found, material.strength)
+        if factor is not None:
+            out["stroke_at_strength"] = _strokes(at, int(example), factor)
+    return out
+
+
+def load_at_strength(at: Equilibrium, found: NDArray, strength: float) -> float | None:
+    """Factor on all sources at which the largest stress is the strength.
+
+    None where it is not reached before equilibrium is lost, or far beyond the load at which it were
+    if stress grew in proportion; and of networks too large to ask.
+    """
+    if at.model.energy.linear and at.model.load_at_rest() is None:
+        return float(strength / found.max()) if found.max() > 0 else None
+    if at.model.matrix.size[0] * at.problem.n_examples > LARGEST or not found.max() > 0:
+        return None
+    values, kept = at.problem.values, at.keep()
+
+    def excess(factor: float) -> float:
+        at.drive(factor * values)
+        now = stresses(at.free())
+        return -1.0 if now is None else float(now.max()) / strength - 1
+
+    try:
+        # About in proportion, then outwards until the strength lies in between.
+        low, high = 0.0, strength / found.max()
+        for _ in range(RAISES):
+            if excess(high) >= 0:
+                return float(brentq(excess, low, high, xtol=WITHIN * high, rtol=WITHIN))
+            low, high = high, 1.5 * high
+        return None
+    except SolveError:
+        return None
+    finally:
+        at.go_back(kept)
+        at.drive(values)
+        at.free()
+
+
+def cautions_of(facts: dict[str, Any], network: Network) -> list[str]:
+    """Warnings about a part that does not hold, in sentences."""
+    used = facts.get("utilisation", 0.0)
+    if used <= 1:
+        return []
+    nodes = network.edges[facts["weakest"]["bond"]].tolist()
+    return [
+        f"The part does not hold: the strut between nodes {nodes[0]} and {nodes[1]} bears "
+        f"{used:.3g} times the stress that its material withstands."
+    ]
+
+
+def with_units(rows: list[dict[str, Any]], setup: Setup) -> list[dict[str, Any]]:
+    """Rows of targets and sources with the units of their numbers; rotations are left without."""
+    turns = {t.name for t in (*setup.sources, *setup.targets) if "r" in "".join(t.components or [])}
+    if setup.units is None:
+        return rows
+    for row in rows:
+        if row["name"] in turns:
+            continue
+        if "quantity" in row:
+            row["unit"] = setup.units.of(row["quantity"])
+        else:
+            row["units"] = {key: unit for key in row if (unit := setup.units.of(key))}
+    return rows
+
+
+def part_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and words for what a summary knows of a part."""
+    units = UNITS.get(summary.get("unit", ""))
+
+    def said(value: float, quantity: str) -> str:
+        return f"{value:.4g} {units.of(quantity) if units else ''}".rstrip()
+
+    out = []
+    if "volume" in summary:
+        sides = " x ".join(f"{v:.4g}" for v in summary["bounding_box"])
+        parts = [f"{sides} {units.length if units else ''}".rstrip()]
+        parts += [said(summary[key], key) for key in ("volume", "mass") if key in summary]
+        out.append(("Part", ", ".join(parts)))
+    if "stress" in summary:
+        text = f"{said(summary['stress'], 'stress')} in bond {summary['weakest']['bond']}"
+        if "utilisation" in summary:
+            text += f", {percent(summary['utilisation'])} of the strength"
+        out.append(("Largest stress", text))
+    if "stroke_at_strength" in summary:
+        stroke = summary["stroke_at_strength"]
+        many = stroke.items() if isinstance(stroke, dict) else [("", stroke)]
+        numbers = (f"{name} {np.round(v, 6)}".strip() for name, v in many)
+        out.append(("Strength reached at", ", ".join(numbers)))
+    return out
+
+
+def _strokes(at: Equilibrium, example: int, factor: float) -> Any:
+    """Values of the sources at a factor, by name; of a single number that alone."""
+    p, out = at.problem, {}
+    for row, _, _numbers in p.rows(p.drives, p.acts, lambda _: {"value": p.given * factor}):
+        if row.get("example", 1) == example + 1:
+            out[row["name"]] = row["value"]
+    return next(iter(out.values())) if len(out) == 1 else out
