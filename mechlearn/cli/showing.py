@@ -40,7 +40,8 @@ def render(
         Which example to draw, counted from 1.
     colour
         What colours the bonds: any parameter, "change" (learned over initial), "strain", "tension",
-        "energy" or "contrast" (clamped less free).
+        "energy", "contrast" (clamped less free), of struts also "stress" and, with a material,
+        "utilisation" (stress over strength).
     thickness
         What sets their widths: the same, or "even"; of bars and beams also "true". As the colour
         unless given.

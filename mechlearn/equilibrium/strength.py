@@ -1,10 +1,12 @@
 """Strength of struts: stresses in a state, and the volume of a part."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.energies.element import Element
 from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import BondResponse
@@ -19,12 +21,17 @@ def stresses(state: EquilibriumState) -> NDArray[np.float64] | None:
     elements without a section, and of solids.
     """
     model = state.model
-    if model.energy.continuum or model.energy.section(_values(model)) is None:
+    if not has_stress(model.energy, _values(model)):
         return None
-    return state.each(lambda: _stresses(model))
+    return state.each(lambda: strut_stresses(model))
 
 
-def _stresses(model: Model) -> NDArray[np.float64]:
+def has_stress(energy: Element, values: Mapping[str, NDArray]) -> bool:
+    """True of elements that are struts with a section, at ``values`` of their parameters."""
+    return not energy.continuum and energy.section(values) is not None
+
+
+def strut_stresses(model: Model) -> NDArray[np.float64]:
     """Stress in every strut at the model's state: the largest over its segments, (m,)."""
     strains = model.expected_strains(np.zeros(model.n_owned + model.cell))
     here = BondResponse(model.energy, model.unstrained().parameters, strains)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.equilibrium.strength import has_stress, strut_stresses
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
 
@@ -62,6 +63,8 @@ class StateFields:
         The mesh of solid struts.
     cell : (d, d) array, optional
         Strain of the periodic cell.
+    stress : (m,) array, optional
+        Largest equivalent stress of every strut; see :mod:`mechlearn.equilibrium.strength`.
     """
 
     state: NDArray[np.float64]
@@ -71,6 +74,7 @@ class StateFields:
     outputs: NDArray[np.float64]
     body: Body | None = None
     cell: NDArray[np.float64] | None = None
+    stress: NDArray[np.float64] | None = None
 
 
 class State:
@@ -205,7 +209,11 @@ def state_fields(system: "System", answer: "Response") -> StateFields:
     tension = model.to_bonds(model.local_tensions())
     if len(system.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
-    return StateFields(answer.state, strain, energy, tension, answer.outputs, cell=answer.cell)
+    values = {p.name: model.get(p.name) for p in element.parameters}
+    stress = strut_stresses(model) if has_stress(element, values) else None
+    return StateFields(
+        answer.state, strain, energy, tension, answer.outputs, cell=answer.cell, stress=stress
+    )
 
 
 def body(model: "SolidModel", field: NDArray) -> Body:

@@ -84,6 +84,7 @@ def render(
     colour : str, optional
         What colours the bonds: any parameter of theirs, ``"change"`` (learned over initial),
         ``"strain"``, ``"tension"``, ``"energy"`` or ``"contrast"`` (energy clamped less free);
+        of struts also ``"stress"`` and, with a material, ``"utilisation"`` (stress over strength);
         of conductors the names of their drop and flux, such as ``"voltage"`` and ``"current"``.
         Left out, the first learning parameter, for ``states`` and ``response`` the strain, for
         solids the energy density.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
+from mechlearn.equilibrium.strength import has_stress
 from mechlearn.errors import InputError
 from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, scale, which_example
@@ -82,7 +83,14 @@ def quantities(run: "Run") -> list[str]:
     drop, through = _words(run)
     values = [drop, "energy"] if run.energy.continuum else [drop, through, "energy"]
     contrast = ["contrast"] if run.setup.task.cost.has_values else []
-    return [*run.learned, *fixed, "change", *values, *contrast]
+    stress = ["stress"] if has_stress(run.energy, run.parameters) else []
+    used = ["utilisation"] if stress and _strength(run) else []
+    return [*run.learned, *fixed, "change", *values, *contrast, *stress, *used]
+
+
+def _strength(run: "Run") -> float | None:
+    """Strength of the material, where the run has one."""
+    return None if run.setup.made_of is None else run.setup.made_of.strength
 
 
 def _words(run: "Run") -> tuple[str, str]:
@@ -308,6 +316,12 @@ class RunView(StateView):
         if name == through:
             values = [t for s in self.states if (t := s.fields.tension) is not None]
             return values, Shades(self._left(values), name, diverging=self.moves)
+        if name in ("stress", "utilisation"):
+            unit = _strength(run) if name == "utilisation" else None
+            found = [t for s in self.states if (t := s.fields.stress) is not None]
+            values = [stress / (unit or 1.0) for stress in found]
+            sign = run.setup.units.of(name) if run.setup.units else ""
+            return values, Shades(self._left(values), f"{name} {sign}".rstrip())
         if name == "energy":
             fields = [s.fields for s in self.states]
             values = [f.energy if f.body is None else f.body.density for f in fields]

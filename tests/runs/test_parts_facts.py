@@ -11,6 +11,7 @@ from ranks import run_command
 import mechlearn as ml
 from mechlearn.energies.material import cards
 from mechlearn.equilibrium.strength import extent, stresses, volume
+from mechlearn.render.run_view import Look, RunView
 
 LENGTH, MODULUS, WIDTH, DEPTH, RADIUS = 10.0, 1000.0, 0.5, 2.0, 0.25
 
@@ -196,3 +197,14 @@ def test_cards_are_complete():
     for name, card in cards().items():
         assert card.source, name
         assert None not in (card.modulus, card.density, card.strength, card.elongation), name
+
+
+def test_pictures_of_stress_and_utilisation(tmp_path):
+    """The same colours, the scale of one that of the other over the strength."""
+    trained(tmp_path)
+    run = ml.Run.load(tmp_path / "run")
+    stress, used = (RunView(run, 0, Look(colour=c)).shades for c in ("stress", "utilisation"))
+    assert stress.high / used.high == pytest.approx(cards()["PLA"].strength)
+    assert "MPa" in stress.title
+    with pytest.raises(ml.InputError, match=r"known are .*stress"):
+        Look(colour="strength").check(run)
