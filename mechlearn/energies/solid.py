@@ -1,6 +1,6 @@
 """Solid struts: bonds that are bodies of finite width, joined where they meet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, override
 
 import numpy as np
@@ -11,7 +11,7 @@ from mechlearn.energies.beam import Section
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import BODY, Kinematics
 from mechlearn.energies.parameters import Parameter
-from mechlearn.errors import InputError
+from mechlearn.errors import InputError, listed
 
 #: A change of the eigenstrain that shows, and stress over modulus that does not.
 EIGENSTRAIN, UNSTRESSED = 0.01, 1e-7
@@ -24,7 +24,20 @@ SLENDER = 4.0
 #: the size given. See tests/solids/test_solid_supports.py.
 STIFF, COARSE = {2: 1.3, 3: 3.0}, 0.8
 
-Material = Literal["linear", "neo_hookean", "st_venant_kirchhoff"]
+Material = Literal[
+    "linear", "st_venant_kirchhoff", "neo_hookean", "mooney_rivlin", "yeoh", "bertoldi_boyce"
+]
+#: Constants that each law has, and those of them that it cannot do without.
+CONSTANTS: dict[str, tuple[tuple[str, ...], int]] = {
+    "linear": ((), 0),
+    "st_venant_kirchhoff": ((), 0),
+    "neo_hookean": (("c1",), 0),
+    "mooney_rivlin": (("c1", "c2"), 2),
+    "yeoh": (("c1", "c2", "c3"), 1),
+    "bertoldi_boyce": (("c1", "c2"), 2),
+}
+#: Poisson's ratio unless given.
+POISSON = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,108 @@ class Hinge:
 
 
 @dataclass(frozen=True)
-class Solid(Element):
+class Continuum(Element):
+    """Material of solids, whatever their elements are; its settings are those of ``Solid``.
+
+    The constants of a law say its shape, and how stiff it is unless a ``modulus`` is given or
+    learned: Young's modulus at small strain, by which the whole energy is scaled.
+    """
+
+    continuum: ClassVar[bool] = True
+
+    material: Material = "linear"
+    plane: Literal["stress", "strain"] = "stress"
+    poisson: Annotated[float, Gt(-1), Lt(0.5)] = POISSON
+    order: Literal[1, 2] = 2
+    c1: float | None = None
+    c2: float | None = None
+    c3: float | None = None
+    bulk: float | None = None
+
+    def __post_init__(self) -> None:
+        if not -1 < self.poisson < 0.5:
+            raise InputError(
+                f"energy: poisson = {self.poisson} must lie between -1 and 0.5; a rubber may take "
+                "0.4995, which is all but incompressible (0.5)."
+            )
+        given = {k: getattr(self, k) for k in ("c1", "c2", "c3") if getattr(self, k) is not None}
+        known, least = CONSTANTS[self.material]
+        for name in given:
+            if name not in known:
+                has = listed(known) if known else "none: a modulus and poisson say all"
+                raise InputError(f"energy: {name} is no constant of {self.material} ({has}).")
+        missing = [name for name in known[:least] if name not in given]
+        if missing:
+            raise InputError(f"energy: {self.material} needs {listed(missing)}.")
+        if not given:  # Young's modulus and Poisson's ratio say all
+            if self.bulk is not None:
+                raise InputError(
+                    "energy: bulk is a constant beside c1; give poisson, or c1 as well."
+                )
+            return
+        shear = 2 * (
+            given.get("c1", 0.0) + (given["c2"] if self.material == "mooney_rivlin" else 0)
+        )
+        if not shear > 0:
+            raise InputError(
+                f"energy: {self.material} with {listed(f'{k} = {v:g}' for k, v in given.items())} "
+                f"has no positive shear modulus ({shear:g})."
+            )
+        # The law of Bertoldi and Boyce resists changes of volume by all of its terms.
+        more = 2 / 3 * shear + 8 * given["c2"] if self.material == "bertoldi_boyce" else 0.0
+        if self.bulk is not None:
+            whole = self.bulk + more
+            ratio = (3 * whole - 2 * shear) / (2 * (3 * whole + shear))
+            if self.poisson != POISSON and abs(self.poisson - ratio) > 1e-9:
+                raise InputError("energy: bulk and poisson both say how compressible it is.")
+            if not (self.bulk > 0 and -1 < ratio < 0.5):
+                raise InputError(f"energy: bulk = {self.bulk:g} is of no stable solid.")
+            object.__setattr__(self, "poisson", ratio)
+        modulus = 2 * shear * (1 + self.poisson)
+        object.__setattr__(self, "_unit", modulus)
+        if not self.constants[5] > 0:
+            raise InputError(
+                f"energy: {self.material} with poisson = {self.poisson:g} needs a volume term "
+                "below zero; give a larger one, or bulk."
+            )
+        stiffness, *others = self.parameters
+        kept = replace(stiffness, default=modulus), *others
+        object.__setattr__(self, "parameters", kept)
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """``mu``, ``la``, ``c1``, ``c2``, ``c3`` and that of the volume, for modulus 1, and 0."""
+        mu = 1 / (2 * (1 + self.poisson))
+        la = self.poisson / ((1 + self.poisson) * (1 - 2 * self.poisson))
+        unit = self.__dict__.get("_unit", 1.0)
+        c1, c2, c3 = ((getattr(self, k) or 0.0) / unit for k in ("c1", "c2", "c3"))
+        bulk = la + 2 / 3 * mu
+        if self.material == "bertoldi_boyce":
+            bulk -= 4 / 3 * c1 + 8 * c2
+        return mu, la, c1, c2, c3, bulk, 0.0
+
+    def averages_volume(self, dim: int) -> bool:
+        """True if the volume term takes one dilatation per cell, so that cells do not lock."""
+        thick = dim == 3 or self.plane == "strain"
+        return thick and self.order == 2 and self.poisson > LOCKING
+
+    @property
+    @override
+    def linear(self) -> bool:
+        """True if strains are small and the energy quadratic in the displacements."""
+        return self.material == "linear"
+
+    @override
+    def prestresses(self, values, name=None):
+        return False
+
+    @override
+    def stiffens(self, values, name):
+        return True
+
+
+@dataclass(frozen=True)
+class Solid(Continuum):
     """The network as a solid: struts of finite width, joined by discs (2D) or balls (3D).
 
     Parameters of the struts are their Young's ``modulus``, their ``thickness`` out of the plane
@@ -59,16 +173,25 @@ class Solid(Element):
 
     Parameters
     ----------
-    material : "linear", "neo_hookean" or "st_venant_kirchhoff"
-        The law between strain and stress; see :mod:`mechlearn.solids.materials`.
+    material : str
+        The law between strain and stress: "linear", or of finite strain "st_venant_kirchhoff",
+        "neo_hookean", "mooney_rivlin", "yeoh" or "bertoldi_boyce"; see
+        :mod:`mechlearn.solids.materials`.
     plane : "stress" or "strain"
         In 2D: a thin sheet, or a slice of a long body.
     poisson : float
-        Poisson's ratio at small strain. In 3D and in plane strain, P1 cells lock near 0.5.
+        Poisson's ratio at small strain, below 0.5.
     order : 1 or 2
         Degree of the displacements in every cell. In bending, P1 answers with 0.75 of what is
         right with two cells across a strut, 0.9 with four and 0.97 with eight (in 3D with 0.6 with
-        two); P2 is right to 1 % at the size 0.7 (in 3D to 2 % at 0.5).
+        two), and locks near a Poisson's ratio of 0.5 in 3D and in plane strain; P2 is right to 1 %
+        at the size 0.7 (in 3D to 2 % at 0.5), at any Poisson's ratio.
+    c1, c2, c3 : float, optional
+        Constants of the law, force per area: its shape, and how stiff it is unless a modulus is
+        given or learned.
+    bulk : float, optional
+        Bulk modulus beside these constants, instead of poisson; of "bertoldi_boyce" the constant of
+        the volume term, to which others add.
     mesh_size : float
         Size of the cells over the width of the strut.
     hinge : Hinge, optional
@@ -77,13 +200,13 @@ class Solid(Element):
     Raises
     ------
     InputError
-        For a Poisson's ratio outside -1 to 0.5.
+        For a Poisson's ratio outside -1 to 0.5, and constants that do not go with the law, or are
+        of no stable solid.
     """
 
     name: ClassVar[str] = "solid"
     kinematics: ClassVar[Kinematics] = BODY
     rigid_joints: ClassVar[bool] = True
-    continuum: ClassVar[bool] = True
     plural: ClassVar[str] = "struts of a solid"
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("modulus", about="Young's modulus of the strut, force per area."),
@@ -101,25 +224,8 @@ class Solid(Element):
         ),
     )
 
-    material: Material = "linear"
-    plane: Literal["stress", "strain"] = "stress"
-    poisson: Annotated[float, Gt(-1), Lt(0.5)] = 0.3
-    order: Literal[1, 2] = 2
     mesh_size: Annotated[float, Gt(0), Le(2)] = 0.5
     hinge: Hinge | None = None
-
-    def __post_init__(self) -> None:
-        if not -1 < self.poisson < 0.5:
-            raise InputError(
-                f"energy: poisson = {self.poisson} must lie between -1 and 0.5; an incompressible "
-                "solid (0.5) needs another formulation, a rubber may take 0.49."
-            )
-
-    @property
-    @override
-    def linear(self) -> bool:
-        """True if strains are small and the energy quadratic in the displacements."""
-        return self.material == "linear"
 
     @override
     def section(self, values):

@@ -106,7 +106,7 @@ class Iteration:
                 return near
         except NotConverged:
             pass
-        if self.balance.frames:
+        if self.balance.model.expects:
             try:
                 return self._full_newton_mip(start, imposed)
             except NotConverged:
@@ -131,7 +131,8 @@ class Iteration:
 
         A slender strut that bends by a Newton step is stretched by it to second order, at a cost
         that is large against that of bending: downhill alone there are but tiny steps. Nor must the
-        stiffness believe in that stretch; it takes the tension that the step was meant to make.
+        stiffness believe in that stretch; it takes the tension that the step was meant to make. So
+        do nearly incompressible cells with their volume, and their pressure.
         This is the mixed-integration-point iteration of Magisano, Leonetti and Garcea (2017).
         """
         at = self.balance

@@ -4,11 +4,15 @@ Other widths move the points of the mesh by the design velocities, ``X = Y + D``
 width is one to those moves.
 """
 
-from mechlearn.energies.solid import Solid
+from typing import Any
+
+import numpy as np
+
+from mechlearn.energies.solid import Continuum
 from mechlearn.fem.assembly import compiled_form
-from mechlearn.fenics import fem, ufl
+from mechlearn.fenics import basix_ufl, fem, ufl
 from mechlearn.solids.domain import Domain
-from mechlearn.solids.materials import density
+from mechlearn.solids.materials import Law, density, law_of
 
 
 class SolidForms:
@@ -17,7 +21,7 @@ class SolidForms:
     Parameters
     ----------
     domain : Domain
-    element : Solid
+    element : Continuum
 
     Attributes
     ----------
@@ -32,44 +36,102 @@ class SolidForms:
         The energy of every cell.
     inverted : dolfinx.fem.Form, optional
         The volume that is turned inside out; None of linear solids.
+    pressure : dolfinx.fem.Function, optional
+        A change of the pressures in the cells; None where dilatations are not those of cells.
+    expected_pressure : dolfinx.fem.Form, optional
+        Pressures, to first order after the ``rate``.
+    correction : dolfinx.fem.Form, optional
+        What the ``pressure`` adds to the stiffness.
     """
 
-    def __init__(self, domain: Domain, element: Solid) -> None:
+    def __init__(self, domain: Domain, element: Continuum) -> None:
         mesh, space = domain.mesh, domain.space
+        self._domain, self._element = domain, element
         d = domain.drawn.points.shape[1]
         self.moves, self.velocity = domain.mesh_motion()
         self.state, self.rate = fem.Function(space), fem.Function(space)
         per_cell = fem.functionspace(mesh, ("DG", 0))
         names = [p.name for p in element.parameters if p.name != "width"]
         self.parameters = {name: fem.Function(per_cell) for name in names}
-        axis = fem.Function(fem.functionspace(mesh, ("DG", 0, (d,))))
-        axis.x.array[:] = domain.drawn.axes[domain.element_of_cells()].ravel()
-        constant = [fem.Constant(mesh, float(c)) for c in (element.poisson, 0.0)]
-        law = density(element.material, d == 2 and element.plane == "stress", *constant)
-        degree = 2 * (element.order - 1)
-        dx = ufl.Measure("dx", domain=mesh, metadata={"quadrature_degree": degree})
+        self._constants = fem.Constant(mesh, element.constants)
+        self._degree = 2 * (element.order - 1)
         shape = ufl.Identity(d) + ufl.grad(self.moves)
         gradient = ufl.grad(self.state) * ufl.inv(shape)
         scale = self.parameters["modulus"] * ufl.det(shape)
         if d == 2:
             scale = scale * self.parameters["thickness"]
-        energy = scale * law(gradient, self.parameters["eigenstrain"], axis)
+        growth = ufl.Identity(d)
+        if "eigenstrain" in self.parameters:
+            axis = fem.Function(fem.functionspace(mesh, ("DG", 0, (d,))))
+            axis.x.array[:] = domain.drawn.axes[domain.element_of_cells()].ravel()
+            growth = growth + self.parameters["eigenstrain"] * ufl.outer(axis, axis)
+        self._across: fem.Function | None = None
+        distortion, dilatation, volumetric = density(
+            element, self._constants, gradient, growth, self._solved
+        )
+        dx, middle = (
+            ufl.Measure("dx", domain=mesh, metadata={"quadrature_degree": degree})
+            for degree in (self._degree, 0)
+        )
+        # One dilatation per cell, where it cannot be kept at every point.
+        spread = middle if element.averages_volume(d) else dx
+        kept = scale * volumetric(dilatation)
+
+        def integrated(weight: Any) -> Any:
+            return weight * scale * distortion * dx + weight * kept * spread
+
         jacobian = ufl.det(ufl.Identity(d) + gradient)
         inside_out = ufl.conditional(ufl.gt(jacobian, 0.0), 0.0, 1.0)
         self.inverted = None if element.linear else compiled_form(inside_out * dx)
-        force = ufl.derivative(energy * dx, self.state, ufl.TestFunction(space))
-        self.energy, self.force = compiled_form(energy * dx), compiled_form(force)
-        self.stiffness = compiled_form(ufl.derivative(force, self.state, ufl.TrialFunction(space)))
+        energy = integrated(1)
+        test, trial = ufl.TestFunction(space), ufl.TrialFunction(space)
+        force = ufl.derivative(energy, self.state, test)
+        self.energy, self.force = compiled_form(energy), compiled_form(force)
         share = ufl.TestFunction(per_cell)
-        self.cell_energy = compiled_form(share * energy * dx)
+        self.pressure: fem.Function | None = None
+        self.expected_pressure = self.correction = None
+        if spread is middle and not element.linear:
+            self.pressure = fem.Function(per_cell)
+            at = ufl.variable(dilatation)
+            slope = ufl.diff(volumetric(at), at)
+            ahead = slope + ufl.diff(slope, at) * ufl.derivative(dilatation, self.state, self.rate)
+            self.expected_pressure = compiled_form(share * ahead / ufl.CellVolume(mesh) * middle)
+            bent = ufl.derivative(ufl.derivative(dilatation, self.state, test), self.state, trial)
+            self.correction = compiled_form(scale * self.pressure * bent * middle)
+        self.stiffness = compiled_form(ufl.derivative(force, self.state, trial))
+        self.cell_energy = compiled_form(integrated(share))
         by = {name: (function, share) for name, function in self.parameters.items()}
         by["width"] = (self.moves, ufl.TestFunction(self.moves.function_space))
         self._by_parameter = {
-            name: ufl.derivative(energy * dx, function, test)
-            for name, (function, test) in by.items()
+            name: ufl.derivative(energy, function, test) for name, (function, test) in by.items()
         }
         self._sensitivity: dict[str, fem.Form] = {}
         self._sensitivity_rate: dict[str, fem.Form] = {}
+
+    def _solved(self, law: Law, trace: Any, j: Any) -> Any:
+        """``C33`` as an expression whose value and derivatives are those of the solution."""
+        mesh = self._domain.mesh
+        element = basix_ufl.quadrature_element("triangle", degree=self._degree)
+        self._across = fem.Function(fem.functionspace(mesh, element))
+        points = basix_ufl.quadrature_element("triangle", degree=self._degree).custom_quadrature()[
+            0
+        ]
+        self._invariants = fem.Expression(ufl.as_vector([trace, j]), points)
+        numbers = np.asarray(self._element.constants)
+        self._law = law_of(self._element.material, numbers, np.log)
+        at = ufl.variable(self._across)
+        slope = ufl.diff(law.of_plane(trace, j, at), at)
+        return self._across - slope / ufl.diff(slope, at)
+
+    def refresh(self) -> None:
+        """Solve for ``C33`` at the state, where it has no closed form."""
+        if self._across is None:
+            return
+        cells = np.arange(len(self._domain.cell), dtype=np.int32)
+        found = self._invariants.eval(self._domain.mesh, cells).reshape(len(cells), -1, 2)
+        with np.errstate(all="ignore"):
+            across = self._law.solved(found[..., 0], found[..., 1])
+        self._across.x.array[self._across.function_space.dofmap.list] = across
 
     def sensitivity(self, name: str) -> fem.Form:
         """Derivative of the energy by a parameter of cells, or by widths via mesh motion."""

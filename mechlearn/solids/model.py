@@ -104,6 +104,7 @@ class SolidModel(BaseModel):
         element = self.domain.element_of_cells()
         for name, function in self._forms.parameters.items():
             function.x.array[:] = self._values[name][element]
+        self._forms.refresh()
 
     # -- parameters ----------------------------------------------------------------------------
 
@@ -166,13 +167,43 @@ class SolidModel(BaseModel):
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def assemble_stiffness(self, expected: None = None) -> PETSc.Mat:
+    @override
+    def put_state(self, local: NDArray) -> None:
+        super().put_state(local)
+        self._forms.refresh()
+
+    @property
+    @override
+    def expects(self) -> bool:
+        return self._forms.pressure is not None
+
+    def expected_strains(self, step: NDArray) -> NDArray[np.float64] | None:
+        """Pressure in owned cells, to first order after a step (owned dofs) from the state."""
+        return self._pressures(step) if self.expects else None
+
+    def _pressures(self, step: NDArray) -> NDArray[np.float64]:
+        self._put_rate(step)
+        form = self._forms.expected_pressure
+        assert form is not None
+        values = self._assembled(form, len(self.domain.cell))
+        return values[: self.domain.owned_cells]
+
+    def _put_rate(self, rate: NDArray) -> None:
+        self._forms.rate.x.array[: self.n_owned] = rate
+        self._forms.rate.x.scatter_forward()
+
+    def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """Tangent stiffness ``d2U/du2``, projected on the supports; always the same Mat.
 
-        Motions that do not are there too, and resisted by themselves.
+        Motions that do not are there too, and resisted by themselves. With ``expected`` pressures
+        of the owned cells, these press as hard as those say, not as their dilatation does.
         """
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness)
+        if expected is not None and self._forms.pressure is not None:
+            now = self._pressures(np.zeros(self.n_owned))
+            self._forms.pressure.x.array[: len(now)] = expected - now
+            fem.petsc.assemble_matrix(self.matrix, self._forms.correction)
         self.matrix.assemble()
         if self._supports.constrain(self.matrix):
             self._outgrow()
@@ -259,8 +290,7 @@ class SolidModel(BaseModel):
 
     def local_sensitivity_rate(self, name: str, rate: NDArray) -> NDArray[np.float64]:
         """Directional derivative of :meth:`local_sensitivity` along ``rate`` (owned dofs)."""
-        self._forms.rate.x.array[: self.n_owned] = rate
-        self._forms.rate.x.scatter_forward()
+        self._put_rate(rate)
         return self._to_elements(name, self._forms.sensitivity_rate(name))
 
     def counts(self) -> dict[str, int]:
