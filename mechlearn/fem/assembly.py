@@ -130,11 +130,6 @@ class BaseModel(ABC):
         """Values of the owned elements with a parameter, (..., owned), of all on every rank."""
         return self.to_bonds(local)
 
-    @property
-    def expects(self) -> bool:
-        """True if Newton's steps are to use the stresses that the one before was to make."""
-        return False
-
     # -- what only models know whose mesh depends on the parameters --------------------------------
 
     def renew(self) -> bool:

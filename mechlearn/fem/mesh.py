@@ -100,7 +100,7 @@ class BondMesh:
         self.cell, self.cell_names = len(cell), tuple(cell)
         self.width = len(kinematics.components(network.dim))
         self.places = self.width - kinematics.rotations(network.dim)
-        self.turning = self.places < self.width
+        self.turning = self.expects = self.places < self.width
         if internal > self.width or (internal and segments > 1):
             raise InputError(
                 f"energy: its bonds have {internal} internal unknowns and {segments} segments; "

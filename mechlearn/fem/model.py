@@ -278,11 +278,6 @@ class Model(BondMesh, BaseModel):
                 return None
         return super().load_at_rest()
 
-    @property
-    @override
-    def expects(self) -> bool:
-        return self.turning
-
     def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
         """First-order strains of owned cells, (k, cells), after a step (owned dofs)."""
         return self._cell_strains() + self._strain_rates(step)

@@ -89,6 +89,7 @@ class SolidModel(BaseModel):
         self.n_owned = self.domain.owned_blocks * self.places
         self._forms = forms = SolidForms(self.domain, self.energy)
         self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
+        self.expects = forms.pressure is not None
         self.matrix = fem.petsc.create_matrix(forms.stiffness)
         self._springs: dict[tuple[int, ...], PETSc.Mat] = {}
         self._solvers: WeakSet[DirectSolver] = WeakSet()
@@ -171,11 +172,6 @@ class SolidModel(BaseModel):
     def put_state(self, local: NDArray) -> None:
         super().put_state(local)
         self._forms.refresh()
-
-    @property
-    @override
-    def expects(self) -> bool:
-        return self._forms.pressure is not None
 
     def expected_strains(self, step: NDArray) -> NDArray[np.float64] | None:
         """Pressure in owned cells, to first order after a step (owned dofs) from the state."""
