@@ -69,7 +69,7 @@ MODULES = {
         "mechlearn.learning.rules": ("Procedure", "Rule", "Contrastive"),
         "mechlearn.tasks.costs": ("Cost",),
         "mechlearn.learning.optimisers": ("Train", "Optimiser", "Plain", "Momentum", "Adam"),
-        "mechlearn.learning.dofs": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
+        "mechlearn.learning.scales": ("Scale", "Linear", "Log", "Sigmoid", "Softplus"),
         "mechlearn.learning": ("Learner", "RuleLearner", "Hardware"),
         "mechlearn.learning.history": None,
         "mechlearn.runs.config": ("Setup",),

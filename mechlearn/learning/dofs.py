@@ -1,19 +1,18 @@
-"""Learning degrees of freedom: parameters with bounds and masks, and scales of their steps."""
+"""Learning degrees of freedom: parameters with bounds, masks and symmetry."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, override
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
-from scipy import special
 
 from mechlearn.attributes import named_data, values_per_bond
 from mechlearn.energies.element import Element
 from mechlearn.energies.parameters import Parameter
 from mechlearn.errors import InputError, listed
+from mechlearn.learning.scales import scales
+from mechlearn.learning.symmetry import Operation, symmetry_classes
 from mechlearn.network import Network
 from mechlearn.schema import Table
 from mechlearn.tasks.keys import Finite, Part, Positive
@@ -21,137 +20,6 @@ from mechlearn.tasks.task import Id
 
 if TYPE_CHECKING:
     from mechlearn.learning.system import System
-
-#: On a saturating scale a value keeps this part of its range away from where the coordinate ends.
-EDGE = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Scale(ABC):
-    """A coordinate ``x`` of values between bounds; all arrays have one entry per element.
-
-    Attributes
-    ----------
-    low, high : (m,) arrays
-    steepness : float
-        How many times faster than at 1 a saturating scale turns.
-    """
-
-    low: NDArray[np.float64] | float
-    high: NDArray[np.float64] | float
-    steepness: float = 1.0
-    #: Adam's step of the coordinate where the user gives none, at a steepness of 1.
-    adam_rate: ClassVar[float]
-    #: Bounds that no value reaches.
-    unreached: ClassVar[tuple[str, ...]] = ()
-
-    @abstractmethod
-    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
-        """The coordinate of values."""
-
-    @abstractmethod
-    def values(self, x: NDArray) -> NDArray[np.float64]:
-        """The values of a coordinate, not yet clipped to the bounds."""
-
-    @abstractmethod
-    def slope(self, values: NDArray) -> NDArray[np.float64]:
-        """Derivative of the value by the coordinate."""
-
-    def moved(self, values: NDArray, step: NDArray) -> NDArray[np.float64]:
-        """The values after a step of their coordinate, not yet clipped to the bounds."""
-        return self.values(self.coordinate(values) + step)
-
-
-class Linear(Scale):
-    """The value itself, clipped at the bounds."""
-
-    adam_rate = 0.005
-
-    @override
-    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
-        return values
-
-    @override
-    def values(self, x: NDArray) -> NDArray[np.float64]:
-        return x
-
-    @override
-    def slope(self, values: NDArray) -> NDArray[np.float64]:
-        return np.ones_like(values)
-
-
-class Log(Scale):
-    """The logarithm of the value, clipped at the bounds."""
-
-    adam_rate = 0.1
-
-    @override
-    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
-        return np.log(values)
-
-    @override
-    def values(self, x: NDArray) -> NDArray[np.float64]:
-        return np.exp(x)
-
-    @override
-    def slope(self, values: NDArray) -> NDArray[np.float64]:
-        return values
-
-    @override
-    def moved(self, values: NDArray, step: NDArray) -> NDArray[np.float64]:
-        return values * np.exp(step)
-
-
-class Sigmoid(Scale):
-    """``low + (high - low) / (1 + exp(-steepness x))``: the bounds are never reached.
-
-    Li, Mao, Nat. Commun. 15, 10528 (2024), https://doi.org/10.1038/s41467-024-54849-z.
-    """
-
-    adam_rate = 0.3
-    unreached = ("low", "high")
-
-    @override
-    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
-        return special.logit(np.clip(self._part(values), EDGE, 1 - EDGE)) / self.steepness
-
-    @override
-    def values(self, x: NDArray) -> NDArray[np.float64]:
-        return self.low + (self.high - self.low) * special.expit(self.steepness * x)
-
-    @override
-    def slope(self, values: NDArray) -> NDArray[np.float64]:
-        part = self._part(values)
-        return self.steepness * (self.high - self.low) * part * (1 - part)
-
-    def _part(self, values: NDArray) -> NDArray[np.float64]:
-        return (values - self.low) / (self.high - self.low)
-
-
-class Softplus(Scale):
-    """``low + log(1 + exp(steepness x)) / steepness``: never below, clipped at the upper bound."""
-
-    adam_rate = 0.1
-    unreached = ("low",)
-
-    @override
-    def coordinate(self, values: NDArray) -> NDArray[np.float64]:
-        above = np.maximum(self.steepness * (values - self.low), EDGE)
-        return (above + np.log(-np.expm1(-above))) / self.steepness
-
-    @override
-    def values(self, x: NDArray) -> NDArray[np.float64]:
-        return self.low + np.logaddexp(0.0, self.steepness * x) / self.steepness
-
-    @override
-    def slope(self, values: NDArray) -> NDArray[np.float64]:
-        return -np.expm1(-self.steepness * (values - self.low))
-
-
-#: Scales by the name that task files use.
-scales: dict[str, type[Scale]] = {
-    "log": Log, "linear": Linear, "sigmoid": Sigmoid, "softplus": Softplus,
-}  # fmt: skip
 
 
 def _as_list(value: object) -> object:
@@ -184,6 +52,11 @@ class Learn(Table):
         Whether a signal is multiplied by the slope of the scale before a step.
     rate : float (> 0), optional
         Step size for this parameter, instead of train.rate.
+    symmetry : list of "mirror_x", "mirror_y", "mirror_z", "rotation_2", ..., "rotation_6", optional
+        Mirrors, and turns (by a half, a third, a fourth or a sixth, in 3D about z), under which
+        elements that are images of each other have one value, and the mean of their signals.
+    centre : list of float, optional
+        Of the symmetry; the middle of the nodes' extent where left out.
     """
 
     bounds: tuple[Finite, Finite] | None = None
@@ -195,6 +68,8 @@ class Learn(Table):
     steepness: Positive = 1.0
     chain: bool = True
     rate: Positive | None = None
+    symmetry: list[Operation] = Field(default_factory=list)
+    centre: list[Finite] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -289,6 +164,14 @@ class LearningDof:
             )
         spread = initial * (1 + learn.spread * rng.uniform(-1, 1, count))
         self.values = np.where(self.learns, np.clip(spread, self.low, self.high), spread)
+        self._classes: NDArray[np.int64] | None = None
+        if learn.symmetry:
+            try:
+                classes = symmetry_classes(network, learn.symmetry, self.table, learn.centre)
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from None
+            self._classes = classes
+            self.values = np.where(self.learns, self._means(self.values), self.values)
         ends = [self.values == getattr(self, bound) for bound in scale.unreached]
         stuck = np.any(ends, axis=0) & self.learns
         if np.any(stuck):
@@ -323,10 +206,19 @@ class LearningDof:
         np.minimum(inside, self.high, out=inside)
         self.values = inside if self._all_learn else np.where(self.learns, inside, self.values)
 
+    def _means(self, numbers: NDArray) -> NDArray[np.float64]:
+        """Means over those of a symmetry class that learn, (m,)."""
+        assert self._classes is not None
+        learning = np.bincount(self._classes, self.learns)
+        total = np.bincount(self._classes, numbers * self.learns)
+        return (total / np.maximum(learning, 1))[self._classes]
+
     def on_scale(self, signal: NDArray) -> NDArray[np.float64]:
         """Derivative by the value converted to one by the scale's coordinate."""
         if self._chain:
             signal = signal * self.scale.slope(self.values)
+        if self._classes is not None:
+            signal = self._means(signal)
         return signal if self._all_learn else np.where(self.learns, signal, 0.0)
 
 

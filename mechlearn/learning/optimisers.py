@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from mechlearn.errors import InputError, called, numbers_of
 from mechlearn.extensions import Registry, fresh, is_own, name_of, table_of
-from mechlearn.learning.dofs import LearningDof, Linear
+from mechlearn.learning.dofs import LearningDof
+from mechlearn.learning.scales import Linear
 from mechlearn.schema import Checked, Table
 from mechlearn.tasks.keys import Part, Positive
 

@@ -6,8 +6,9 @@ import pytest
 import mechlearn as ml
 from mechlearn.energies import Spring
 from mechlearn.errors import InputError
-from mechlearn.learning.dofs import LearningDof, scales
+from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.optimisers import Train, make_optimiser
+from mechlearn.learning.scales import scales
 
 LOW, HIGH = 0.5, 4.0
 VALUES = np.linspace(0.6, 3.9, 7)
