@@ -40,7 +40,8 @@ def strut_stresses(model: Model) -> NDArray[np.float64]:
     per_cell = model.energy.fibre_stress(here.parameters, through)
     assert per_cell is not None  # it has a section
     np.maximum.at(out, model.bond_of_cell[: model.n_cells], per_cell)
-    return model.comm.allreduce(out, op=MPI.MAX)
+    model.comm.Allreduce(MPI.IN_PLACE, out, op=MPI.MAX)
+    return out
 
 
 def volume(model: Any) -> float | None:
