@@ -52,6 +52,7 @@ from mechlearn.studies.sequence import (
 )
 from mechlearn.studies.states import states as states
 from mechlearn.studies.sweep import sweep as sweep
+from mechlearn.studies.tiling import tile_check as tile_check
 from mechlearn.studies.verify import verify as verify
 from mechlearn.tasks import data as data
 from mechlearn.tasks.costs import (

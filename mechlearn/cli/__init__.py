@@ -21,7 +21,7 @@ from mechlearn import __version__
 from mechlearn import parallel as ranks
 from mechlearn.cli.learning import check, evaluate, train
 from mechlearn.cli.output import fail, show_notes
-from mechlearn.cli.showing import export, render, report, view
+from mechlearn.cli.showing import export, render, report, tile, view
 from mechlearn.cli.studies import compare, path, states, sweep, verify
 from mechlearn.errors import InputError, MechlearnError
 from mechlearn.extensions import load_plugin
@@ -59,7 +59,8 @@ app = App(
     version_flags=["--version"],
 )
 COMMANDS = (
-    check, train, evaluate, compare, sweep, path, states, verify, render, export, report, view
+    check, train, evaluate, compare, sweep, path, states, verify, render, export, tile,
+    report, view,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(with_plugins(command))

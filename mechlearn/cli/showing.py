@@ -1,8 +1,8 @@
-"""Commands that show or convert a run: render, export, report, view."""
+"""Commands that show or convert a run: render, export, tile, report, view."""
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -103,6 +103,84 @@ def export(
     given = options.given() if options else {}
     said = on_first(lambda: write(loaded, out, **given))
     say(f"{said}\nWritten to {out}".lstrip())
+
+
+def tile(
+    run: Path,
+    counts: Annotated[list[int], Parameter(negative="")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    ends: Literal["trim", "keep", "frame"] = "trim",
+    to: Path | None = None,
+    grade: str = "x",
+    check: Switch = False,
+    axis: Literal["x", "y", "z"] | None = None,
+    strain: float | None = None,
+    plates: Literal["sliding", "clamped"] = "sliding",
+    points: int = 11,
+    overwrite: Switch = False,
+) -> None:
+    """Repeat a learned periodic cell to a finite sample, or compare such samples with the cell.
+
+    The sample is a run, which all commands take; or a file, where the output has the suffix of one
+    (see mechlearn export). With --check, samples of two to so many copies are pressed between
+    plates, and the cell by itself: writes tile.csv (moduli, Poisson's ratios, their trend with the
+    size), curves.csv (stress and strain), tile.json and tile.png.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run of a periodic network.
+    counts
+        How many copies along every axis of the cell.
+    output
+        The folder to write, which must be new or empty, or a file.
+    ends
+        What becomes of bonds that leave the copies: trim them, and what then hangs by one bond;
+        keep them; or a frame of struts around the sample, at which they end.
+    to
+        The run of another cell with the same bonds, into which this one goes over.
+    grade
+        Along which axis it does.
+    check
+        Compare samples of several sizes with the cell.
+    axis
+        Along which samples are pressed; that of the run's sources if left out.
+    strain
+        At the end of the load, below zero where it presses; that of the run's sources if left out.
+    plates
+        Whether the nodes at the plates slide and turn freely, or are clamped to them.
+    points
+        Steps of the load; linear elements need one.
+    overwrite
+        Write over what is there.
+    """
+    from mechlearn.export import FORMATS
+    from mechlearn.export import export as write_part
+    from mechlearn.runs.folder import new_folder
+    from mechlearn.runs.run import Run
+
+    loaded, other = Run.load(run), None if to is None else Run.load(to)
+    if check:
+        from mechlearn.studies.tiling import tile_check, write
+
+        if other is not None:
+            raise InputError("--check is of samples of one cell; leave out --to.")
+        with about(run):
+            on_first(lambda: new_folder(output, overwrite))
+            found = tile_check(loaded, *counts, axis=axis, strain=strain, plates=plates, ends=ends,
+                               points=points)  # fmt: skip
+        on_first(lambda: write(found, output))
+        say(f"{found.table()}\nWritten to {output}/")
+        return
+    with about(run):
+        made = loaded.tile(*counts, ends=ends, to=other, grade=None if other is None else grade)
+        if output.suffix.lower() in FORMATS:
+            say(f"{on_first(lambda: write_part(made, output))}\nWritten to {output}".lstrip())
+            return
+    on_first(lambda: made.save(output, overwrite))
+    say(f"{made.network}\n{made.targets}\nWritten to {output}/")
 
 
 def report(run: Path, *, output: Annotated[Path | None, Parameter(alias="-o")] = None) -> None:

@@ -17,7 +17,7 @@ FACES = {
     2: (("left", "right"), ("bottom", "top")),
     3: (("left", "right"), ("front", "back"), ("bottom", "top")),
 }
-#: How near to a face its nodes are, in mean bond lengths.
+#: How near to a face its nodes are, in mean bond lengths of the cell.
 NEAR = 0.5
 #: What becomes of bonds that leave the copies.
 ENDS = ("trim", "keep", "frame")
@@ -47,10 +47,13 @@ class Tiling(NamedTuple):
     network : Network
     origins : mapping of "nodes", "edges" and names of node tuples to (k,) integer arrays
         Number of the cell's node, bond or tuple of which each is a copy; -1 of a frame.
+    near : float
+        How near to a face its nodes are.
     """
 
     network: Network
     origins: Mapping[str, NDArray[np.int64]]
+    near: float = 0.0
 
     def values(self, table: str, of_cell: NDArray) -> NDArray[np.float64]:
         """Values of all copies of the elements of a ``table``, from those of the cell's."""
@@ -92,7 +95,7 @@ def tile(
     """Finite network of copies of a cell.
 
     Sets, data and node tuples are those of every copy; ``left``, ``right``, ``bottom`` and ``top``
-    (in 3D ``front`` and ``back``) are the nodes less than half a bond from a face.
+    (in 3D ``front`` and ``back``) are the nodes less than half a mean bond from a face.
 
     Parameters
     ----------
@@ -119,11 +122,12 @@ def tile(
     if ends not in ENDS:
         raise InputError(f"tile: ends = {ends!r} must be one of {', '.join(map(repr, ENDS))}.")
     copies = _Copies(network, counts)
-    made = (
-        _made(framed(network, copies.counts, FACES[network.dim]))
-        if ends == "frame"
-        else (_with_faces(_open(copies, ends)))
-    )
+    if ends == "frame":
+        made = _made(framed(network, copies.counts, FACES[network.dim]))
+    else:
+        # In a honeycomb the next row is half a bond away, and no part of the face.
+        near = NEAR * (1 - 1e-9) * float(network.lengths.mean())
+        made = _with_faces(_open(copies, ends)._replace(near=near))
     return made if to is None else _graded(made, network, to, grade)
 
 
@@ -191,6 +195,11 @@ def check_same_topology(cell: Network, to: Network) -> None:
             "tile: a graded tiling goes from one cell to another with the same lattice vectors and "
             "the same bonds, in the same order; these differ."
         )
+
+
+def checked_counts(network: Network, counts: Sequence[int]) -> list[int]:
+    """Counts of copies along the axes of a cell; raises InputError for others, or without one."""
+    return _Copies(network, counts).counts
 
 
 class _Copies:
@@ -294,7 +303,7 @@ def without_nodes(made: Tiling, nodes: NDArray) -> Tiling:
     net = made.network
     given = {f.name: getattr(net, f.name) for f in fields(net)} | {"origins": made.origins}
     kept = ~np.isin(net.edges, nodes).any(axis=1)
-    return _with_faces(_trimmed(given, kept))
+    return _with_faces(_trimmed(given, kept)._replace(near=made.near))
 
 
 def _trimmed(given: dict[str, Any], kept: NDArray[np.bool_] | None = None) -> Tiling:
@@ -321,9 +330,8 @@ def _trimmed(given: dict[str, Any], kept: NDArray[np.bool_] | None = None) -> Ti
 
 def _with_faces(made: Tiling) -> Tiling:
     """Tiling with sets of the outermost nodes along the axes."""
-    net = made.network
-    # In a honeycomb the next row is half a bond away, and no part of the face.
-    near, sets = NEAR * (1 - 1e-9) * net.lengths.mean(), dict(net.node_sets)
+    net, near = made.network, made.near
+    sets = dict(net.node_sets)
     for x, (low, high) in zip(net.nodes.T, FACES[net.dim], strict=True):
         sets |= {
             low: np.flatnonzero(x <= x.min() + near),

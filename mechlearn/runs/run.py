@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mechlearn.runs.curve import Curve
     from mechlearn.studies.landscape import States
     from mechlearn.studies.path import EquilibriumPath
+    from mechlearn.studies.tiling import TileCheck
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -258,6 +259,19 @@ class Run(Presented):
         from mechlearn.runs.tiles import tiled
 
         return tiled(self, counts, **options)
+
+    def tile_check(self, *counts: int, **options: Any) -> "TileCheck":
+        """Comparison of samples of up to so many copies of the cell with the cell itself.
+
+        Parameters
+        ----------
+        *counts : int
+            One per axis of the cell.
+        **options : those of :func:`mechlearn.studies.tiling.tile_check`, such as ``plates``
+        """
+        from mechlearn.studies.tiling import tile_check
+
+        return tile_check(self, *counts, **options)
 
     def evaluate(self) -> Targets:
         """Table of targets of the learned network, solved anew from rest."""

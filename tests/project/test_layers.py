@@ -29,6 +29,7 @@ FACADES = {
     "mechlearn.studies.comparison": {"plots"},
     "mechlearn.studies.path": {"plots"},
     "mechlearn.studies.landscape": {"plots"},
+    "mechlearn.studies.tiling": {"plots"},
     "mechlearn.studies.verify": {"render"},
     "mechlearn.tasks.task": {"render"},
 }
