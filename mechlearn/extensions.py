@@ -25,7 +25,6 @@ from typing import Any, Self
 import numpy as np
 
 from mechlearn.errors import InputError, MechlearnError, called, failure, hint, listed
-from mechlearn.schema import build, settings
 
 #: Registries by the module that holds them, in the order in which a kind is told.
 HOMES = {
@@ -110,7 +109,11 @@ class Registry(dict[str, Any]):
             given = self.pick(next(iter(self)) if given is None else given, where)
         if not self.fits(given):
             raise InputError(f"{where} = {given!r} must be {self.about}; known are {listed(self)}.")
-        return build(given, keys, where, ["name"]) if isinstance(given, type) or keys else given
+        if not (isinstance(given, type) or keys):
+            return given
+        from mechlearn.schema import build  # waits for pydantic until something is made
+
+        return build(given, keys, where, ["name"])
 
 
 #: How to bring an extension that is not there.
@@ -125,6 +128,8 @@ def name_of(thing: Any) -> str:
 
 def table_of(thing: Any) -> dict[str, Any]:
     """Table of a task file for an object: its name, and what it is made with."""
+    from mechlearn.schema import settings
+
     return {"name": name_of(thing)} | {
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in settings(thing).items()
@@ -245,6 +250,8 @@ def fresh[T](thing: T) -> T:
 
 def kept_by(thing: Any) -> dict[str, Any]:
     """Copies of the numbers, arrays and None that users' objects keep beside their arguments."""
+    from mechlearn.schema import settings
+
     own = getattr(thing, "__dict__", {}) if is_own(thing) else {}
     names = own.keys() - settings(thing).keys() if own else ()
     return {n: copy(own[n]) for n in names if isinstance(own[n], Number | np.ndarray | None)}

@@ -8,6 +8,7 @@ import functools
 import inspect
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -48,6 +49,9 @@ def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
     signature = own.replace(parameters=[*own.parameters.values(), more])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {**command.__annotations__, "plugin": kind}
+    # Plain text keeps its line ends; the help has those of the terminal.
+    said, rule, keys = inspect.cleandoc(command.__doc__ or "").partition("\n\nParameters\n")
+    run.__doc__ = re.sub(r"(?<!\n)\n(?!\n)", " ", said) + rule + keys
     return run
 
 
@@ -57,6 +61,7 @@ app = App(
     "the result, take the learned network elsewhere.",
     version=__version__,
     version_flags=["--version"],
+    help_format="plaintext",
 )
 COMMANDS = (
     check, train, evaluate, compare, sweep, path, states, verify, render, export, tile,

@@ -77,5 +77,5 @@ def extent(model: Any) -> list[float]:
 
 
 def _values(model: Model) -> dict[str, NDArray[np.float64]]:
-    """Parameters of the bonds by name."""
-    return {p.name: model.get(p.name) for p in model.energy.bond_parameters}
+    """Parameters of bonds, or struts of a solid, by name."""
+    return {p.name: model.get(p.name) for p in model.energy.parameters if p.table == "edges"}

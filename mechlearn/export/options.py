@@ -4,11 +4,19 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from mechlearn.errors import InputError
-from mechlearn.schema import Checked
+
+
+class _Checked(type):
+    """Metaclass like :class:`mechlearn.schema.Checked`, for which help need not wait."""
+
+    def __call__(cls, *args: Any, **data: Any) -> Any:
+        from mechlearn.schema import Checked
+
+        return Checked.__call__(cls, *args, **data)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
-class Options(metaclass=Checked):
+class Options(metaclass=_Checked):
     """Options of exports; nonsense raises InputError.
 
     Parameters

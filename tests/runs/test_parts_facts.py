@@ -122,6 +122,16 @@ def test_part_in_a_summary(tmp_path, model):
     assert tomllib.loads((tmp_path / "run/task.toml").read_text())["material"]["name"] == "PLA"
 
 
+def test_solid_has_a_size_and_a_mass(tmp_path):
+    """The same cantilever as a body, joined by discs of 1.2 widths, and no stress of struts."""
+    summary = trained(tmp_path, model="solid")
+    beyond = np.pi * 0.6**2 / 2 - 0.5 * 0.2  # about what half a disc adds at an end
+    assert summary["volume"] == pytest.approx(5 * (40 + 2 * beyond), rel=1e-2)
+    assert summary["mass"] == pytest.approx(summary["volume"] * cards()["PLA"].density * 1e-3)
+    assert summary["bounding_box"] == pytest.approx([41.2, 1.2, 5.0], rel=1e-2)
+    assert "stress" not in summary
+
+
 def test_warning_of_a_part_that_breaks(tmp_path):
     summary = trained(tmp_path, push=20.0)
     assert summary["utilisation"] > 1
