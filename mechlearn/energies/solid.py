@@ -278,4 +278,4 @@ class Solid(Continuum):
 
         known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)
         values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
-        return StrutModel(network, self, values, problem.fixed, comm)
+        return StrutModel(network, self, values, problem.fixed, comm, problem.cell)

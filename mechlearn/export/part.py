@@ -15,7 +15,7 @@ from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, MechlearnError, listed
 from mechlearn.export.options import Options
 from mechlearn.solids import outline, sizing
-from mechlearn.solids.contact import rod_overlaps
+from mechlearn.solids.images import rod_overlaps
 from mechlearn.solids.struts import Struts
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _check_rods(part: Part) -> None:
         edges = np.vstack([edges, np.column_stack([part.supported, stands])])
         nodes = np.vstack([nodes, feet])
         width = np.concatenate([width, 2 * part.posts])
-    pairs = rod_overlaps(nodes, edges, width)
+    pairs = rod_overlaps(np.arange(len(edges)), nodes[edges], edges, width)
     if len(pairs):
         bonds = np.flatnonzero(part.sized.kept)
         name = [str(b) for b in bonds] + [f"post of node {n}" for n in part.supported]

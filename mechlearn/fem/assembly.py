@@ -4,7 +4,7 @@ Matrices share their memory with PETSc wherever one rank has them alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI, PETSc, dolfinx, fem, la, mesh, ufl
+from mechlearn.linalg.solver import BorderedMatrix
+from mechlearn.network import Network
 from mechlearn.parallel import total
 
 #: Compiled forms by their UFL signatures, without meshes or functions of their own.
@@ -39,7 +42,45 @@ def compiled_form(form: ufl.Form) -> fem.Form:
     )
 
 
-class BaseModel(ABC):
+class CellStrain:
+    """Change of a periodic cell, the last degrees of freedom of the first rank.
+
+    Attributes
+    ----------
+    network : Network
+    cell : int
+        How many unknowns the cell has as part of the state; 0 where it is rigid.
+    cell_names : tuple of str
+        Their names; see :mod:`mechlearn.fem.macroscopic_strain`.
+    """
+
+    network: Network
+    cell: int
+    cell_names: tuple[str, ...]
+    _border: BorderedMatrix
+
+    def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
+        """The cell's unknowns in a state (owned dofs, ...), on every rank, (c, ...)."""
+        return self._border.split(local)[1]
+
+    def affine(self, local: NDArray) -> NDArray[np.float64]:
+        """Displacements of the nodes by the cell's strain, about their centre, (n, d, ...)."""
+        x = self.network.nodes - self.network.nodes.mean(axis=0)
+        tensors = strain_tensors(self.cell_strain(local), self.cell_names)
+        return np.einsum("ij...,nj->ni...", tensors, x)
+
+    def cell_stiffness(self) -> float:
+        """Mean stiffness of a bond against strains of the cell; 0 where it is rigid."""
+        each = self._border.C.diagonal() / np.square(self.network.lengths).sum()
+        return float(np.abs(each).mean()) if self.cell else 0.0
+
+    def stiffen_cell(self, unknowns: Iterable[int], stiffness: float) -> None:
+        """Add springs to some unknowns of the cell, after the stiffness was assembled."""
+        added = np.isin(np.arange(self.cell), list(unknowns))
+        self._border.C = self._border.C + np.diag(stiffness * added)
+
+
+class BaseModel(CellStrain, ABC):
     """Energy and forces of a finite-element model at its state.
 
     Subclasses set the attributes, and make the forms of the energy and of its derivative
@@ -110,6 +151,10 @@ class BaseModel(ABC):
         diagonal.array[:] = springs[: self.n_owned]
         matrix.setDiagonal(diagonal, addv=PETSc.InsertMode.ADD_VALUES)
         diagonal.destroy()
+        if self.cell:
+            # The cell's strain moves all bonds at once, and its stiffness grows with their number.
+            each = self._border.split(springs)[1]
+            self._border.C = self._border.C + np.diag(each * self.network.n_edges)
 
     def mean_stiffness(self, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
         """Mean of a stiffness matrix's diagonal where no support holds.
@@ -155,10 +200,6 @@ class BaseModel(ABC):
     def inverted(self) -> bool:
         """True if cells are inverted in the state; never for bonds."""
         return False
-
-    def cell_stiffness(self) -> float:
-        """Mean stiffness of a bond against strains of the cell; 0 where there is none."""
-        return 0.0
 
     def counts(self) -> dict[str, int]:
         """Sizes of the mesh for summary.json."""

@@ -114,7 +114,7 @@ class BondForms:
         if self._turning:
             (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, ends))
         if of_cell is not None:
-            jump = jump + ufl.dot(_tensor(of_cell, self._cell_names), self._vector)
+            jump = jump + ufl.dot(cell_tensor(of_cell, self._cell_names), self._vector)
         return self._element.strains_of(
             Bond(
                 self._vector,
@@ -211,10 +211,10 @@ class BorderForms:
         self._columns = compiled_form(ufl.derivative(force, strain, rate))
         self._corner = compiled_form(ufl.derivative(of_cell, strain, rate))
 
-    def assemble(self, mesh: BondMesh, vector: la.Vector) -> tuple[NDArray, NDArray]:
+    def assemble(self, mesh: Any, vector: la.Vector) -> tuple[NDArray, NDArray]:
         """Border columns (owned dofs of points, c) and corner (c, c), of this rank.
 
-        ``vector`` is one of the points, to work in.
+        ``mesh`` is a model; ``vector`` is one of its points, to work in.
         """
         c = self._rate.function_space.dofmap.bs
         rate, force = self._rate.x.array.reshape(-1, c), vector.array
@@ -239,8 +239,8 @@ def _normals(t: NDArray) -> tuple[NDArray[np.float64], ...]:
     return one, np.cross(t, one)
 
 
-def _tensor(components: Any, names: Sequence[str]) -> Any:
-    """The tensor ``F - I`` of the unknowns of the cell, in UFL."""
+def cell_tensor(components: Any, names: Sequence[str]) -> Any:
+    """Tensor ``F - I`` of the unknowns of a cell, in UFL."""
     number = strain_tensors(np.arange(len(names)), names).astype(int)
     return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
 

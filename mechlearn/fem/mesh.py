@@ -16,13 +16,13 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError
-from mechlearn.fem.macroscopic_strain import strain_tensors
+from mechlearn.fem.assembly import CellStrain
 from mechlearn.fenics import MPI, basix_ufl, dolfinx, fem, mesh, ufl
 from mechlearn.linalg.solver import BorderedMatrix
 from mechlearn.network import Network
 
 
-class BondMesh:
+class BondMesh(CellStrain):
     """Line cells of bonds, equally divided, the function space of states, and maps to and from it.
 
     *Points* are the network's nodes, then those inside bonds, bond by bond. A rank owns some points
@@ -220,22 +220,6 @@ class BondMesh:
         out[self.dof_of_local] = local[: self.n_owned]
         return self._over_ranks(out).reshape(len(self.points), self.width, *local.shape[1:])
 
-    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank.
-
-        Nodes of a cell that deforms are taken along by it, about their centre.
-        """
-        out = self.to_points(local)[: self.network.n_nodes]
-        if self.cell:
-            x = self.network.nodes - self.network.nodes.mean(axis=0)
-            tensors = strain_tensors(self.cell_strain(local), self.cell_names)
-            out[:, : self.places] += np.einsum("ij...,nj->ni...", tensors, x)
-        return out
-
-    def cell_strain(self, local: NDArray) -> NDArray[np.float64]:
-        """The cell's unknowns in a state (owned dofs, ...), on every rank, (c, ...)."""
-        return self._border.split(local)[1]
-
     def to_local(self, per_point: NDArray) -> NDArray[np.float64]:
         """A field in the order of points, shape (points, width), as owned degrees of freedom."""
         return per_point.reshape(-1)[self.dof_of_local]
@@ -280,11 +264,6 @@ class BondMesh:
             swap.scatter_forward()
             out[:, k] = swap.array
         return np.vstack([out, self.cell_strain(columns)]) if self.cell else out
-
-    def stiffen_cell(self, unknowns: Iterable[int], stiffness: float) -> None:
-        """Add springs to some unknowns of the cell, after the stiffness was assembled."""
-        added = np.isin(np.arange(self.cell), list(unknowns))
-        self._border.C = self._border.C + np.diag(stiffness * added)
 
     def over_bonds(self, per_cell: NDArray) -> NDArray[np.float64]:
         """Sums of cell values (k, cells) over every owned bond."""

@@ -253,18 +253,6 @@ class Model(BondMesh, BaseModel):
         by_cell += self.per_cell(self._forms.border.force).sum(axis=1)
         return self._border.join(force, total(self.comm, by_cell))
 
-    @override
-    def shift(self, matrix: PETSc.Mat, springs: NDArray) -> None:
-        super().shift(matrix, springs)
-        if self.cell:
-            each = self._border.split(springs)[1]
-            self._border.C = self._border.C + np.diag(each * self.network.n_edges)
-
-    @override
-    def cell_stiffness(self) -> float:
-        each = self._border.C.diagonal() / np.square(self.network.lengths).sum()
-        return float(np.abs(each).mean()) if self.cell else 0.0
-
     def _at(self, strains: NDArray) -> BondResponse:
         """Derivatives of the energies of owned cells at strains, (k, cells)."""
         here = {name: values[self._mine] for name, values in self._forms.values.items()}
@@ -277,6 +265,16 @@ class Model(BondMesh, BaseModel):
             if not total(self.comm, int(tight)):
                 return None
         return super().load_at_rest()
+
+    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
+        """Owned degrees of freedom, shape (dofs, ...), as (n, width, ...) on every rank.
+
+        Nodes of a cell that deforms are taken along by it, about their centre.
+        """
+        out = self.to_points(local)[: self.network.n_nodes]
+        if self.cell:
+            out[:, : self.places] += self.affine(local)
+        return out
 
     def expected_strains(self, step: NDArray) -> NDArray[np.float64]:
         """First-order strains of owned cells, (k, cells), after a step (owned dofs)."""

@@ -167,7 +167,7 @@ class BorderedSolver:
 
     Parameters
     ----------
-    inner : DirectSolver
+    inner : DirectSolver, or IterativeSolver where all is definite
         Of ``K``.
     border : BorderedMatrix
         Its arrays may change before every :meth:`factor`.
@@ -175,7 +175,7 @@ class BorderedSolver:
         Promise that the whole matrix is positive definite.
     """
 
-    def __init__(self, inner: DirectSolver, border: BorderedMatrix, *, definite: bool) -> None:
+    def __init__(self, inner: Any, border: BorderedMatrix, *, definite: bool) -> None:
         self._inner, self._border, self._definite = inner, border, definite
 
     def factor(self) -> None:

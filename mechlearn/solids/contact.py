@@ -3,33 +3,38 @@
 Nothing keeps struts apart; where they overlap, the state is no answer any more, and that is said.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from mechlearn.errors import listed
+from mechlearn.solids.images import rod_overlaps, strut_pairs, translations_within, with_images
+from mechlearn.solids.meshing import SolidMesh
 from mechlearn.solids.outline import crossings, optional
 
 if TYPE_CHECKING:
     from mechlearn.solids.strut_model import StrutModel
 
 
-def overlaps(points: NDArray, facets: NDArray, strut: NDArray) -> NDArray[np.int64]:
+def overlaps(points: NDArray, mesh: SolidMesh, cell: NDArray | None) -> NDArray[np.int64]:
     """Pairs of struts whose outlines intersect in the plane, (k, 2), each pair once, in order.
 
     Parameters
     ----------
     points : (p, 2) array
         Points of the deformed mesh.
-    facets : (f, 2) integer array
-        Edges of its outline.
-    strut : (f,) integer array
-        The strut of every edge.
+    mesh : SolidMesh
+    cell : (2, 2) array, optional
+        Deformed lattice vectors of a periodic one.
     """
-    lines = optional("shapely").linestrings(points[facets])
-    return np.unique(np.sort(strut[crossings(lines, facets)], axis=1), axis=0)
+    facets, strut = points[mesh.facets], mesh.facet_element
+    steps = np.zeros((1, 2), int) if cell is None else translations_within(points, cell)
+    moved = steps @ cell if cell is not None else steps
+    lines = optional("shapely").linestrings((facets + moved[:, None, None]).reshape(-1, 2, 2))
+    found = crossings(lines, np.tile(mesh.first[mesh.facets], (len(steps), 1)))
+    return strut_pairs(found, np.tile(strut, len(steps)), len(facets))
 
 
 def contact_warnings(model: "StrutModel", states: NDArray) -> list[str]:
@@ -39,12 +44,14 @@ def contact_warnings(model: "StrutModel", states: NDArray) -> list[str]:
     """
     out = []
     for number, state in enumerate(states.T, 1):
+        points, net = model.deformed(state), model.network
+        cell = None if net.cell is None else net.cell @ model.gradient().T
         if model.places == 2:
-            points = model.deformed(state)
-            pairs = overlaps(points, model.domain.drawn.facets, model.domain.drawn.facet_element)
+            pairs = overlaps(points, model.domain.drawn, cell)
         else:
-            nodes = model.network.nodes + model.to_nodes(state)[:, :3]
-            pairs = rod_overlaps(nodes, model.network.edges, model.get("width"))
+            nodes = net.nodes + model.to_nodes(state)[:, :3]
+            images = with_images(replace(net, nodes=nodes, cell=cell))
+            pairs = rod_overlaps(*images, model.get("width"))
         if len(pairs):
             some = listed([f"{a}-{b}" for a, b in pairs], limit=5)
             out.append(
@@ -52,26 +59,3 @@ def contact_warnings(model: "StrutModel", states: NDArray) -> list[str]:
                 "contact is not modelled, so the answer does not hold there."
             )
     return out
-
-
-def rod_overlaps(nodes: NDArray, edges: NDArray, width: NDArray) -> NDArray[np.int64]:
-    """Pairs of round rods between nodes (n, 3) that overlap and share no node, (k, 2), in order."""
-    ends = nodes[edges]
-    reach = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).max() + width.max()
-    near = cKDTree(ends.mean(axis=1)).query_pairs(reach, output_type="ndarray")
-    a, b = near[np.lexsort((near[:, 1], near[:, 0]))].T
-    share = (edges[a][:, :, None] == edges[b][:, None, :]).any(axis=(1, 2))
-    a, b = a[~share], b[~share]
-    p, q = nodes[edges[a, 0]], nodes[edges[b, 0]]
-    u, v = nodes[edges[a, 1]] - p, nodes[edges[b, 1]] - q
-    uu, vv, uv = (np.einsum("kd,kd->k", x, y) for x, y in ((u, u), (v, v), (u, v)))
-    w = p - q
-    uw, vw = np.einsum("kd,kd->k", u, w), np.einsum("kd,kd->k", v, w)
-    # Alternate projections settle on the nearest points of two segments (a convex problem).
-    t = np.full(len(a), 0.5)
-    for _ in range(50):
-        s = np.clip((uv * t - uw) / uu, 0, 1)
-        t = np.clip((uv * s + vw) / vv, 0, 1)
-    gap = np.linalg.norm(w + s[:, None] * u - t[:, None] * v, axis=1)
-    close = gap < (width[a] + width[b]) / 2
-    return np.stack([a, b], axis=1)[close]

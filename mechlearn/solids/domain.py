@@ -5,6 +5,7 @@ of; DOLFINx renumbers them and spreads them over ranks, which ends here.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import override
 
 import numpy as np
@@ -18,6 +19,7 @@ from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
 from mechlearn.parallel import on_first
 from mechlearn.solids.meshing import SimplexMesh, SolidMesh, make_mesh, quality, roundness, volumes
 from mechlearn.solids.patches import VOLUME, node_rows
+from mechlearn.solids.periodic import tied_space
 from mechlearn.solids.shape import dilations, velocities
 from mechlearn.solids.struts import Struts
 
@@ -47,7 +49,7 @@ def mesh_and_velocity(struts: Struts, size: float) -> tuple[SolidMesh, sparse.cs
         free = sparse.csr_array((elsewhere @ velocity) * wider)
         points = drawn.points + (free @ ((1 - 1 / wider) * struts.width)).reshape(-1, 3)
         velocity = sparse.csr_array(free + grown)
-        drawn = SolidMesh(struts, points, drawn.cells, drawn.level)
+        drawn = replace(drawn, points=points)
     return drawn, velocity
 
 
@@ -66,6 +68,7 @@ class Domain(ABC):
     Attributes
     ----------
     mesh, space : the mesh and the displacements in DOLFINx
+        Of a periodic network, their periodic part.
     cell : integer array
         Which of ``drawn.cells`` each local cell is, ghosts included; the first ``owned_cells`` are
         this rank's.
@@ -96,12 +99,10 @@ class Domain(ABC):
         everywhere = count.size_local + count.num_ghosts
         self.cell = np.asarray(topology.original_cell_index[:everywhere])
         self._corners = np.asarray(geometry.input_global_indices)[geometry.dofmaps[0][:everywhere]]
-        self.space = fem.functionspace(self.mesh, ("Lagrange", order, (d,)))
+        self.space, self.places = tied_space(self.mesh, order, drawn.cell)
         self.owned_blocks = self.space.dofmap.index_map.size_local
         self.block_of_point = np.full(len(points), -1)
         self.block_of_point[self._corners] = self.space.dofmap.list[:everywhere, : d + 1]
-        scalar = fem.functionspace(self.mesh, ("Lagrange", order))
-        self.places = scalar.tabulate_dof_coordinates()[:, :d]
 
     def element_of_cells(self) -> NDArray[np.int64]:
         """Element of every local cell, ghosts included."""

@@ -4,12 +4,14 @@ Other widths move the points of the mesh by the design velocities, ``X = Y + D``
 width is one to those moves.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mechlearn.energies.solid import Continuum
 from mechlearn.fem.assembly import compiled_form
+from mechlearn.fem.forms import BorderForms, cell_tensor
 from mechlearn.fenics import basix_ufl, fem, ufl
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.materials import Law, density, law_of
@@ -22,6 +24,8 @@ class SolidForms:
     ----------
     domain : Domain
     element : Continuum
+    cell : sequence of str
+        Names of the unknowns of the periodic cell, none where it is rigid.
 
     Attributes
     ----------
@@ -31,7 +35,11 @@ class SolidForms:
         Of the points, ``D``: the ``velocity`` (sparse) times the change of the widths.
     parameters : dict of names to dolfinx.fem.Function
         Those of the cells, the width left out.
+    cell_strain, cell_rate : dolfinx.fem.Function
+        The strain of the periodic cell, the same everywhere, and its rate; where it deforms.
     energy, force, stiffness : dolfinx.fem.Form
+    border, correction_border : BorderForms, optional
+        Derivatives by the cell's strain, where it deforms, of the energy and the ``correction``.
     cell_energy : dolfinx.fem.Form
         The energy of every cell.
     inverted : dolfinx.fem.Form, optional
@@ -44,7 +52,7 @@ class SolidForms:
         What the ``pressure`` adds to the stiffness.
     """
 
-    def __init__(self, domain: Domain, element: Continuum) -> None:
+    def __init__(self, domain: Domain, element: Continuum, cell: Sequence[str] = ()) -> None:
         mesh, space = domain.mesh, domain.space
         self._domain, self._element = domain, element
         d = domain.drawn.points.shape[1]
@@ -57,6 +65,11 @@ class SolidForms:
         self._degree = 2 * (element.order - 1)
         shape = ufl.Identity(d) + ufl.grad(self.moves)
         gradient = ufl.grad(self.state) * ufl.inv(shape)
+        self.cell = cell
+        if cell:
+            of_cell = fem.functionspace(mesh, ("DG", 0, (len(cell),)))
+            self.cell_strain, self.cell_rate = fem.Function(of_cell), fem.Function(of_cell)
+            gradient = gradient + cell_tensor(self.cell_strain, cell)
         scale = self.parameters["modulus"] * ufl.det(shape)
         if d == 2:
             scale = scale * self.parameters["thickness"]
@@ -87,17 +100,20 @@ class SolidForms:
         test, trial = ufl.TestFunction(space), ufl.TrialFunction(space)
         force = ufl.derivative(energy, self.state, test)
         self.energy, self.force = compiled_form(energy), compiled_form(force)
+        self.border = self._border(energy, force)
         share = ufl.TestFunction(per_cell)
         self.pressure: fem.Function | None = None
-        self.expected_pressure = self.correction = None
+        self.expected_pressure = self.correction = self.correction_border = None
         if spread is middle and not element.linear:
             self.pressure = fem.Function(per_cell)
             at = ufl.variable(dilatation)
             slope = ufl.diff(volumetric(at), at)
-            ahead = slope + ufl.diff(slope, at) * ufl.derivative(dilatation, self.state, self.rate)
+            ahead = slope + ufl.diff(slope, at) * self._changing(dilatation)
             self.expected_pressure = compiled_form(share * ahead / ufl.CellVolume(mesh) * middle)
-            bent = ufl.derivative(ufl.derivative(dilatation, self.state, test), self.state, trial)
-            self.correction = compiled_form(scale * self.pressure * bent * middle)
+            work = scale * self.pressure * dilatation * middle
+            pull = ufl.derivative(work, self.state, test)
+            self.correction = compiled_form(ufl.derivative(pull, self.state, trial))
+            self.correction_border = self._border(work, pull)
         self.stiffness = compiled_form(ufl.derivative(force, self.state, trial))
         self.cell_energy = compiled_form(integrated(share))
         by = {name: (function, share) for name, function in self.parameters.items()}
@@ -142,6 +158,17 @@ class SolidForms:
     def sensitivity_rate(self, name: str) -> fem.Form:
         """Directional derivative of :meth:`sensitivity` along a rate of the state."""
         if name not in self._sensitivity_rate:
-            change = ufl.derivative(self._by_parameter[name], self.state, self.rate)
+            change = self._changing(self._by_parameter[name])
             self._sensitivity_rate[name] = compiled_form(change)
         return self._sensitivity_rate[name]
+
+    def _border(self, energy: Any, force: Any) -> BorderForms | None:
+        """Derivatives of an energy by the cell's strain, where it deforms."""
+        return BorderForms(energy, force, self.cell_strain, self.cell_rate) if self.cell else None
+
+    def _changing(self, form: Any) -> Any:
+        """Rate of change of a form, or expression, while the state changes at the rate."""
+        change = ufl.derivative(form, self.state, self.rate)
+        if self.cell:
+            change += ufl.derivative(form, self.cell_strain, self.cell_rate)
+        return change

@@ -54,10 +54,12 @@ class Kernel(ABC):
         return self.rod(np.array([x, y, low]), np.eye(3)[2], rod, (0.0, 0.0))
 
     def struts(self, struts: Struts, rods: list[Rod]) -> tuple[list, list]:
-        """Balls of the joints in space, and rods between them."""
-        net, radii = struts.network, struts.joint_radius
+        """Balls of the joints in space, and rods between them, or to cuts across the cell."""
+        net, radii, p = struts.network, struts.joint_radius, struts.pieces
         balls = [b for x, r in zip(net.nodes, radii, strict=True) for b in self.ball(x, r)]
-        each = zip(net.nodes[net.edges[:, 0]], struts.axes, rods, radii[net.edges], strict=True)
+        start = p.origin + p.low[:, None] * net.vectors[p.strut]
+        ends = np.where(np.stack([p.low > 0, p.high < 1], axis=1), 0.0, radii[net.edges[p.strut]])
+        each = zip(start, struts.axes[p.strut], rods, ends, strict=True)
         return balls, [body for one in each for body in self.rod(*one)]
 
 
@@ -181,10 +183,15 @@ class OpenCascade(Kernel):
             return self.occ.fuse(first, others)[0]
 
 
+def lines(add: Any, points: list[int]) -> list[int]:
+    """Straight lines of gmsh from each of some points to the next, and back to the first."""
+    following = points[1:] + points[:1]
+    return [add.addLine(a, b) for a, b in zip(points, following, strict=True)]
+
+
 def loop(add: Any, points: list[int]) -> int:
     """Closed loop of straight lines through points of gmsh."""
-    following = points[1:] + points[:1]
-    return add.addCurveLoop([add.addLine(a, b) for a, b in zip(points, following, strict=True)])
+    return add.addCurveLoop(lines(add, points))
 
 
 def shortened_rod(

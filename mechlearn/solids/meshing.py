@@ -11,16 +11,20 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.errors import SolveError
+from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.network import Network
 from mechlearn.solids import kernels
 from mechlearn.solids.boolean import check_volume, first_success
+from mechlearn.solids.images import rod_overlaps, with_images
 from mechlearn.solids.outline import optional, outline
 from mechlearn.solids.patches import CORNERS, FACES, patch_of
+from mechlearn.solids.periodic import first_images
 from mechlearn.solids.struts import JOINT, Struts
 
 #: What a union may lose of the struts' volume, which is known to 1e-5.
 LOST = 1e-3
+#: How accurate OpenCASCADE has areas and centres of discs, in half widths.
+ON = 1e-6
 #: Digits of places and widths in units of the mean strut: a network is meshed alike in any units.
 DIGITS = 14
 #: What to change where gmsh fails.
@@ -43,6 +47,18 @@ class SimplexMesh(ABC):
     cells: NDArray[np.int64]
 
     @property
+    def cell(self) -> NDArray[np.float64] | None:
+        """Lattice vectors of a periodic mesh, in rows; None of a finite one."""
+        return None
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """First of all points that are images of each other across the cell, (p,)."""
+        if self.cell is None:
+            return np.arange(len(self.points))
+        return first_images(self.points, self.cell)
+
+    @property
     @abstractmethod
     def element(self) -> NDArray[np.int64]:
         """Element of every cell, (c,)."""
@@ -54,13 +70,16 @@ class SimplexMesh(ABC):
 
     @cached_property
     def facets(self) -> NDArray[np.int64]:
-        """Facets on the surface, (f, d) points; in 2D the solid lies to the left of each."""
+        """Facets on the surface, (f, d) points; in 2D the solid lies to the left of each.
+
+        Cuts across the cell are none.
+        """
         d = self.points.shape[1]
         corners = np.array([[1, 2], [2, 0], [0, 1]] if d == 2 else
                            [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]])  # fmt: skip
         every = self.cells[:, corners].reshape(-1, d)
         _, first, count = np.unique(
-            np.sort(every, axis=1), axis=0, return_index=True, return_counts=True
+            np.sort(self.first[every], axis=1), axis=0, return_index=True, return_counts=True
         )
         self.__dict__["_facet_cell"] = first[count == 1] // (d + 1)
         return every[first[count == 1]]
@@ -101,6 +120,11 @@ class SolidMesh(SimplexMesh):
     def axes(self) -> NDArray[np.float64]:
         return self.struts.axes
 
+    @property
+    @override
+    def cell(self) -> NDArray[np.float64] | None:
+        return self.struts.network.cell
+
     @cached_property
     def patch(self) -> NDArray[np.int64]:
         """Node of the patch that contains each cell, -1 outside patches, (c,)."""
@@ -133,8 +157,10 @@ def roundness(mesh: SolidMesh) -> NDArray[np.float64]:
     Facets between points of a cylinder cut some of it off: at a size of half the width, a sixth.
     """
     struts, net = mesh.struts, mesh.struts.network
-    corners, strut = mesh.points[mesh.facets], mesh.facet_element
-    start, axis = net.nodes[net.edges[strut, 0]], struts.axes[strut]
+    corners = mesh.points[mesh.facets]
+    piece = struts.nearest_piece(corners.mean(axis=1))
+    strut, start = struts.pieces.strut[piece], struts.pieces.origin[piece]
+    axis = struts.axes[strut]
     offset = corners - start[:, None]
     along = np.einsum("fkd,fd->fk", offset, axis)
     radial = offset - along[..., None] * axis[:, None]
@@ -167,20 +193,34 @@ def make_mesh(struts: Struts, size: float) -> SolidMesh:
     Raises
     ------
     InputError
-        For struts that overlap without meeting (2D).
+        For struts that overlap without meeting.
     SolveError
         Where gmsh fails.
     """
     # Both gmsh and OpenCASCADE have tolerances that are lengths, and tell apart what rounding does.
     unit = float(struts.network.lengths.mean())
-    net = Network(np.round(struts.network.nodes / unit, DIGITS), struts.network.edges)
+    net, cell = struts.network, struts.network.cell
+    cell = None if cell is None else np.round(cell / unit, DIGITS)
+    net = Network(np.round(net.nodes / unit, DIGITS), net.edges, cell, net.shifts)
     drawn = replace(struts, network=net, width=np.round(struts.width / unit, DIGITS))
+    if net.dim == 3:
+        _check_apart(drawn)
     if net.dim == 2:
         points, cells, level = _meshed(_draw_plane, drawn, size)
     else:
         made = _draw_space, drawn, size, kernels.volume(drawn)
         points, cells, level = first_success(_meshed, drawn, *made)
     return SolidMesh(struts, unit * points, cells, level)
+
+
+def _check_apart(struts: Struts) -> None:
+    """Raise InputError for round struts that pass through each other."""
+    bad = rod_overlaps(*with_images(struts.network), struts.width)
+    if len(bad):
+        raise InputError(
+            f"Struts {listed([f'{i}-{j}' for i, j in bad], limit=5)} overlap without meeting at a "
+            "node: make them thinner, or join them at a node."
+        )
 
 
 def _meshed(draw: Callable[..., None], struts: Struts, *options: float) -> Arrays:
@@ -224,7 +264,8 @@ def _draw_plane(gmsh: ModuleType, struts: Struts, size: float) -> None:
         add.addPoint(x, y, 0.0, 2 * size * half)
         for (x, y), half in zip(rim.points, rim.half_width, strict=True)
     ]
-    loops = [kernels.loop(add, tags[corners]) for corners in rim.loops]
+    lines = [kernels.lines(add, tags[corners]) for corners in rim.loops]
+    loops = [add.addCurveLoop(some) for some in lines]
     centres, patches = [], []
     for centre, radius, joint in zip(
         struts.network.nodes, struts.patch_radius, struts.joint_radius, strict=True
@@ -236,9 +277,20 @@ def _draw_plane(gmsh: ModuleType, struts: Struts, size: float) -> None:
         centres.append(add.addPoint(*centre, 0.0, wanted))
     add.addPlaneSurface(loops)
     add.synchronize()
+    moves = struts.network.images[struts.pieces.strut[struts.pieces.halves[:, 0]]]
+    numbers = np.concatenate(lines)[rim.cuts]
+    for (line, image), move in zip(numbers.tolist(), moves, strict=True):
+        gmsh.model.mesh.setPeriodic(1, [image], [line], _translation(-move))
     for centre, patch in zip(centres, patches, strict=True):
         gmsh.model.mesh.embed(0, [centre], 2, patch)
     gmsh.option.setNumber("Mesh.Algorithm", 6)  # frontal Delaunay: the best-shaped triangles
+
+
+def _translation(move: NDArray) -> list[float]:
+    """A translation as gmsh takes it."""
+    affine = np.eye(4)
+    affine[: len(move), 3] = move
+    return affine.ravel().tolist()
 
 
 def _draw_space(gmsh: ModuleType, struts: Struts, size: float, wanted: float, attempt: int) -> None:
@@ -254,11 +306,36 @@ def _draw_space(gmsh: ModuleType, struts: Struts, size: float, wanted: float, at
     occ.synchronize()
     for centre, ((_, patch),) in zip(centres, inside, strict=True):
         gmsh.model.mesh.embed(0, [centre], 3, patch)
+    _tie_cuts(gmsh, struts)
     set_number = gmsh.option.setNumber
     set_number("Mesh.MeshSizeFromPoints", 0)
     set_number("Mesh.MeshSizeFromCurvature", np.pi / size)  # cells per turn: size follows width
     set_number("Mesh.MeshSizeMax", size * 2 * struts.joint_radius.max())
     set_number("Mesh.Algorithm3D", 10)
+
+
+def _tie_cuts(gmsh: ModuleType, struts: Struts) -> None:
+    """Mesh both sides of every cut across the cell alike; raises SolveError where one is lost."""
+    net, p, occ = struts.network, struts.pieces, gmsh.model.occ
+    faces = [tag for _, tag in gmsh.model.getEntities(2)]
+    centres = np.array([occ.getCenterOfMass(2, tag) for tag in faces])
+    areas = np.array([occ.getMass(2, tag) for tag in faces])
+    for one in p.halves[:, 0]:
+        strut, place = p.strut[one], p.high[one]
+        middle, move = p.origin[one] + place * net.vectors[strut], -net.images[strut]
+        half = struts.profile(place)[0] * struts.width[strut] / 2
+        whole = np.abs(areas - np.pi * half**2) < ON * half**2
+        both = [
+            np.flatnonzero(whole & (np.linalg.norm(centres - x, axis=1) < ON * half))
+            for x in (middle, middle + move)
+        ]
+        if [len(found) for found in both] != [1, 1]:
+            raise SolveError(
+                f"The cut of strut {strut} across the cell is no whole disc: another strut or "
+                "joint overlaps with it."
+            )
+        (line,), (image,) = both
+        gmsh.model.mesh.setPeriodic(2, [faces[image]], [faces[line]], _translation(move))
 
 
 def _polyhedron(occ: Any, centre: NDArray, radius: float) -> tuple[int, int]:

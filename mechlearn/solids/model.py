@@ -4,7 +4,7 @@ Arrays that go in and come out are in the network's own order, one row per node 
 every rank; ``local`` ones hold the degrees of freedom, or the elements, that this rank answers for.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, override
 from weakref import WeakSet
 
@@ -15,9 +15,11 @@ from scipy import sparse
 from mechlearn.energies.kinematics import spins, translations
 from mechlearn.errors import listed
 from mechlearn.fem.assembly import BaseModel
+from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI, PETSc, fem, la
-from mechlearn.linalg.solver import DirectSolver, IterativeSolver
+from mechlearn.linalg.solver import BorderedMatrix, BorderedSolver, DirectSolver, IterativeSolver
 from mechlearn.network import Network
+from mechlearn.parallel import total
 from mechlearn.solids.domain import Domain
 from mechlearn.solids.forms import SolidForms
 from mechlearn.solids.meshing import volumes
@@ -43,6 +45,10 @@ class SolidModel(BaseModel):
         Degrees of freedom ``width * node + component`` that never move (supports and gauge).
     comm : MPI communicator
         Over which the mesh is spread.
+    cell : sequence of str
+        Names of the unknowns of a periodic network's cell, none where it is rigid; see
+        :mod:`mechlearn.fem.macroscopic_strain`. They are the last few degrees of freedom of the
+        first rank, and the others are of the periodic part of the displacements.
 
     Attributes
     ----------
@@ -71,10 +77,13 @@ class SolidModel(BaseModel):
         parameters: Mapping[str, NDArray],
         held: Iterable[int],
         comm: MPI.Comm = MPI.COMM_WORLD,
+        cell: Sequence[str] = (),
     ) -> None:
         self.network, self.energy, self.comm = network, energy, comm
         self.places = network.dim
         self.width = len(energy.kinematics.components(network.dim))
+        self.cell, self.cell_names = len(cell), tuple(cell)
+        self._border = BorderedMatrix(comm, C=np.zeros((self.cell, self.cell)))
         self.held = np.unique(np.fromiter(held, dtype=np.int64))
         self._values = {k: np.array(v, dtype=float) for k, v in parameters.items()}
         self.meshes = self.remeshed = 0
@@ -87,7 +96,7 @@ class SolidModel(BaseModel):
         self.meshes += 1
         self.domain = domain
         self.n_owned = self.domain.owned_blocks * self.places
-        self._forms = forms = SolidForms(self.domain, self.energy)
+        self._forms = forms = SolidForms(self.domain, self.energy, self.cell_names)
         self.state, self._energy_form, self._force_form = forms.state, forms.energy, forms.force
         self.expects = forms.pressure is not None
         self.matrix = fem.petsc.create_matrix(forms.stiffness)
@@ -96,8 +105,9 @@ class SolidModel(BaseModel):
         self._vector = la.vector(self.domain.space.dofmap.index_map, self.places)
         self.patches = self.domain.patches()
         self._supports = Supports(self.patches[self.held], self.comm)
-        self.local_free = np.ones(self.n_owned, dtype=bool)
-        self.local_turns = ~self.local_free
+        of_cell = self.cell if self.comm.rank == 0 else 0
+        self.local_free = np.ones(self.n_owned + of_cell, dtype=bool)
+        self.local_turns = np.arange(len(self.local_free)) >= self.n_owned
         self._fill()
 
     def _fill(self) -> None:
@@ -142,35 +152,57 @@ class SolidModel(BaseModel):
         return self.comm.allreduce(out, op=MPI.SUM)
 
     def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        """Displacements and turns of the nodes, (n, width, ...), of owned degrees of freedom."""
+        """Displacements and turns of the nodes, (n, width, ...), of owned degrees of freedom.
+
+        Nodes of a cell that deforms are taken along by it, about their centre.
+        """
+        out = self._periodic_part(local)
+        if self.cell:
+            out[:, : self.places] += self.affine(local)
+        return out
+
+    def _periodic_part(self, local: NDArray) -> NDArray[np.float64]:
         out = self.comm.allreduce(self.patches @ local[: self.n_owned], op=MPI.SUM)
         return out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank."""
-        return np.concatenate(self.comm.allgather(local[: self.n_owned]))
+        """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank.
+
+        Where the cell deforms, its unknowns come last.
+        """
+        parts = self.comm.allgather(local[: self.n_owned])
+        return np.concatenate([*parts, self.cell_strain(local)] if self.cell else parts)
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The part of :meth:`pack` that this rank owns."""
         first = self.domain.space.dofmap.index_map.local_range[0] * self.places
-        return whole[first : first + self.n_owned]
+        mine = whole[first : first + self.n_owned]
+        return self._border.join(mine, whole[-self.cell :]) if self.cell else mine
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
         """Functionals of nodal displacements as functionals of the owned dofs.
 
         Of displacements that obey the supports.
         """
-        return self._supports.project_rows(sparse.csr_array(functionals @ self.patches))
+        columns, nodes = functionals.tocsc(), self.patches.shape[0]
+        mine = sparse.csr_array(columns[:, :nodes] @ self.patches)
+        mine = self._supports.project_rows(mine)
+        if self.cell and self.comm.rank == 0:
+            mine = sparse.csr_array(sparse.hstack([mine, columns[:, nodes:]]))
+        return mine
 
     @override
     def obeyed(self, local: NDArray) -> NDArray[np.float64]:
-        return self._supports.obeyed(local)
+        owned, of_cell = local[: self.n_owned], local[self.n_owned :]
+        return np.concatenate([self._supports.obeyed(owned), of_cell])
 
     # -- evaluation ----------------------------------------------------------------------------
 
     @override
     def put_state(self, local: NDArray) -> None:
         super().put_state(local)
+        if self.cell:
+            self._forms.cell_strain.x.array.reshape(-1, self.cell)[:] = self.cell_strain(local)
         self._forms.refresh()
 
     def expected_strains(self, step: NDArray) -> NDArray[np.float64] | None:
@@ -185,8 +217,10 @@ class SolidModel(BaseModel):
         return values[: self.domain.owned_cells]
 
     def _put_rate(self, rate: NDArray) -> None:
-        self._forms.rate.x.array[: self.n_owned] = rate
+        self._forms.rate.x.array[: self.n_owned] = rate[: self.n_owned]
         self._forms.rate.x.scatter_forward()
+        if self.cell:
+            self._forms.cell_rate.x.array.reshape(-1, self.cell)[:] = self.cell_strain(rate)
 
     def assemble_stiffness(self, expected: NDArray | None = None) -> PETSc.Mat:
         """Tangent stiffness ``d2U/du2``, projected on the supports; always the same Mat.
@@ -196,48 +230,61 @@ class SolidModel(BaseModel):
         """
         self.matrix.zeroEntries()
         fem.petsc.assemble_matrix(self.matrix, self._forms.stiffness)
+        borders = [self._forms.border]
         if expected is not None and self._forms.pressure is not None:
-            now = self._pressures(np.zeros(self.n_owned))
+            now = self._pressures(np.zeros(len(self.local_free)))
             self._forms.pressure.x.array[: len(now)] = expected - now
             fem.petsc.assemble_matrix(self.matrix, self._forms.correction)
+            borders.append(self._forms.correction_border)
         self.matrix.assemble()
         if self._supports.constrain(self.matrix):
             self._outgrow()
+        parts = [forms.assemble(self, self._vector) for forms in borders if forms is not None]
+        if parts:
+            columns, corners = (np.sum(arrays, axis=0) for arrays in zip(*parts, strict=True))
+            self._border.B = self._supports.obeyed(columns)
+            self._border.C = total(self.comm, corners)
         return self.matrix
+
+    @override
+    def local_force(self) -> NDArray[np.float64]:
+        force = super().local_force()
+        if self._forms.border is None:
+            return force
+        by_cell = self.per_cell(self._forms.border.force).sum(axis=1)
+        return self._border.join(force, total(self.comm, by_cell))
+
+    def per_cell(self, form: fem.Form) -> NDArray[np.float64]:
+        """A form with several numbers per cell of the mesh, (k, owned cells)."""
+        k = form.function_spaces[0].dofmap.index_map_bs
+        values = self._assembled(form, k * len(self.domain.cell))
+        return values.reshape(-1, k)[: self.domain.owned_cells].T
 
     def _outgrow(self) -> None:
         for solver in self._solvers:
             solver.invalidate_pattern()
 
     def stiffen(self, matrix: PETSc.Mat, dofs: Iterable[int], stiffness: float) -> None:
-        """Add springs to ground at the mean displacements of joints."""
+        """Add springs to ground at the mean displacements of joints.
+
+        Every spring is a dense block on the points of its joint.
+        """
         dofs = tuple(dofs)
         known = dofs in self._springs
         if not known:
-            self._springs[dofs] = self._unit_springs(dofs)
+            self._springs[dofs] = self._supports.springs(self.patches[np.array(dofs)], matrix)
             self._outgrow()
         # Only the first time does the matrix's pattern grow by that of the springs.
         pattern = PETSc.Mat.Structure
         structure = pattern.SUBSET_NONZERO_PATTERN if known else pattern.DIFFERENT_NONZERO_PATTERN
         matrix.axpy(stiffness, self._springs[dofs], structure)
 
-    def _unit_springs(self, dofs: tuple[int, ...]) -> PETSc.Mat:
-        """Stiffness of unit springs to ground at the mean displacements of joints.
-
-        Every spring is a dense block on the points of its joint.
-        """
-        own = self._supports.project_rows(self.patches[np.array(dofs)])
-        whole = sparse.hstack(self.comm.allgather(own), format="csr")
-        rows = sparse.csr_array(own.T @ whole)
-        rows.sort_indices()
-        sizes = (self.n_owned, self.matrix.size[0])
-        csr = (rows.indptr.astype(PETSc.IntType), rows.indices.astype(PETSc.IntType), rows.data)
-        out = PETSc.Mat().createAIJ((sizes, sizes), bsize=self.places, csr=csr, comm=self.comm)
-        out.assemble()
-        return out
-
-    def solver(self, *, definite: bool) -> DirectSolver | IterativeSolver:
+    def solver(self, *, definite: bool) -> DirectSolver | IterativeSolver | BorderedSolver:
         """Linear solver for the solid's size and dimension."""
+        inner = self._inner_solver(definite)
+        return BorderedSolver(inner, self._border, definite=definite) if self.cell else inner
+
+    def _inner_solver(self, definite: bool) -> DirectSolver | IterativeSolver:
         if definite and self.places == 3 and self.matrix.size[0] >= ITERATIVE_FROM:
             return IterativeSolver(self.matrix, self._rigid_motions())
         solver = DirectSolver(self.matrix, definite=definite)
@@ -247,7 +294,8 @@ class SolidModel(BaseModel):
     def _rigid_motions(self) -> list[NDArray[np.float64]]:
         """Rigid motions of the owned dofs: near-nullspace for multigrid."""
         x = self.domain.places[: self.n_owned // self.places] - self.network.nodes.mean(axis=0)
-        return [motion.ravel() for motion in translations(x) + spins(x)]
+        turns = [] if self.network.periodic else spins(x)
+        return [motion.ravel() for motion in translations(x) + turns]
 
     def inverted(self) -> bool:
         """True if cells are inverted in the state, at finite strain.
@@ -321,8 +369,16 @@ class SolidModel(BaseModel):
         return self._moved()
 
     def _moved(self) -> NDArray[np.float64]:
+        at_rest, centre = self.points, self.network.nodes.mean(axis=0)
         moved = self.domain.at_points(self.state.x.array)
-        return self.points + moved
+        return at_rest + (at_rest - centre) @ (self.gradient() - np.eye(self.places)).T + moved
+
+    def gradient(self) -> NDArray[np.float64]:
+        """Deformation gradient of the periodic cell at the state, (d, d)."""
+        one = np.eye(self.places)
+        if not self.cell:
+            return one
+        return one + strain_tensors(self._forms.cell_strain.x.array[: self.cell], self.cell_names)
 
     def _to_elements(self, name: str, form: fem.Form) -> NDArray[np.float64]:
         return self._per_element(self._assembled(form, len(self.domain.cell)))

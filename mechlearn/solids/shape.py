@@ -42,14 +42,21 @@ def velocities(mesh: SolidMesh) -> sparse.csr_array:
     given, project = _surface(mesh)
     grown, elsewhere = dilations(mesh)
     given, project = elsewhere @ given + grown, elsewhere @ project
-    stiffness = sparse.kron(_screened_laplacian(mesh), sparse.eye_array(d), format="csr")
+    # Points that are images of each other move alike.
+    kept, image = np.unique(mesh.first, return_inverse=True)
+    spread = sparse.csr_array((np.ones(len(image)), (np.arange(len(image)), image)))
+    laplacian = spread.T @ _screened_laplacian(mesh) @ spread
+    own = (d * kept[:, None] + np.arange(d)).ravel()
+    spread = sparse.kron(spread, sparse.eye_array(d), format="csr")
+    given, project = given[own], project[own][:, own]
+    stiffness = sparse.kron(laplacian, sparse.eye_array(d), format="csr")
     # Struts of one colour are so far apart that their velocities do not meet.
     near = _neighbours(struts.network.edges, struts.network.n_nodes)
     colour = _colours(near)
     pick = sparse.csr_array((np.ones(m), (np.arange(m), colour)), shape=(m, colour.max() + 1))
     start = (given @ pick).toarray()
     free = _solve(stiffness, project, -(stiffness @ start))
-    moved = start + free
+    moved = spread @ (start + free)
     # To whom each velocity belongs: the strut of that colour next to where the point lies.
     point_strut = struts.nearest(mesh.points)
     whose = np.full((m, pick.shape[1]), -1)

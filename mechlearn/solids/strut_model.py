@@ -4,7 +4,7 @@ The widths at which the mesh was made are the reference; other widths move its p
 velocities, ``X = Y + D``, and all integrals are pulled back to ``Y``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import override
 
 import numpy as np
@@ -37,6 +37,8 @@ class StrutModel(SolidModel):
         displacements and turns of nodes, as :mod:`mechlearn.solids.patches` has them.
     comm : MPI communicator
         Over which the mesh is spread.
+    cell : sequence of str
+        Names of the unknowns of a periodic network's cell, none where it is rigid.
 
     Raises
     ------
@@ -53,8 +55,9 @@ class StrutModel(SolidModel):
         parameters: Mapping[str, NDArray],
         held: Iterable[int],
         comm: MPI.Comm = MPI.COMM_WORLD,
+        cell: Sequence[str] = (),
     ) -> None:
-        super().__init__(network, energy, parameters, held, comm)
+        super().__init__(network, energy, parameters, held, comm, cell)
         if network.dim == 3 and energy.hinge is not None:
             raise InputError("energy: hinge is for plane networks; 3D struts are round rods.")
         if network.dim == 3 and np.any(parameters["thickness"] != 1):
@@ -89,9 +92,10 @@ class StrutModel(SolidModel):
             self._mesh(self._values["width"])
 
             def carried(local: NDArray) -> NDArray[np.float64]:
-                carrier.x.array[:owned] = local
+                carrier.x.array[:owned] = local[:owned]
                 carrier.x.scatter_forward()
-                return self.obeyed(old.interpolate_to(carrier.x.array, self.domain)[: self.n_owned])
+                new = self.obeyed(old.interpolate_to(carrier.x.array, self.domain)[: self.n_owned])
+                return self._border.join(new, self.cell_strain(local)) if self.cell else new
 
             return carried
         self._fill()
@@ -123,17 +127,18 @@ class StrutModel(SolidModel):
         return self.domain.points_at(self._values["width"])
 
     @override
-    def to_nodes(self, local: NDArray) -> NDArray[np.float64]:
-        out = super().to_nodes(local)
+    def _periodic_part(self, local: NDArray) -> NDArray[np.float64]:
+        out = super()._periodic_part(local)
         # Turns are read at the joints' size of the reference.
         out[:, self.places :] /= self._grown.reshape(-1, *[1] * (out.ndim - 1))
         return out
 
     def local_strains(self) -> NDArray[np.float64]:
         """Change of the distance of every strut's joints, (1, m); to first order where linear."""
-        u = self.to_nodes(self.state.x.array[: self.n_owned])[:, : self.places]
-        net = self.network
+        net, owned = self.network, self.state.x.array[: self.n_owned]
+        u = self._periodic_part(owned)[:, : self.places]
         change = u[net.edges[:, 1]] - u[net.edges[:, 0]]
+        change = change + net.vectors @ (self.gradient() - np.eye(net.dim)).T
         if self.energy.linear:
             extension = np.einsum("md,md->m", change, self.domain.struts.axes)
         else:

@@ -17,6 +17,7 @@ from scipy import sparse
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
+from mechlearn.solids.images import Pieces, joined
 
 #: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
 #: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
@@ -30,6 +31,8 @@ PATCH = 0.765
 NORM = 8
 #: Points on each ramp between a hinge and the full width.
 RAMP = 5
+#: How far beyond a cut a piece counts as present, in strut lengths: its corners lie on the cut.
+CUT = 1e-9
 #: Entries of the arrays that are made at once (points times primitives).
 CHUNK = 4_000_000
 
@@ -51,7 +54,8 @@ class Struts:
     Parameters
     ----------
     network : Network
-        Finite, in 2D or 3D.
+        In 2D or 3D. Struts across a periodic cell are cut where nothing else touches them, and the
+        pieces belong to the nodes at their ends; see :attr:`pieces`.
     width : (m,) array
         Full width (diameter in 3D) of every strut away from its hinges, in the network's unit.
     hinge : Hinge, optional
@@ -60,7 +64,7 @@ class Struts:
     Raises
     ------
     InputError
-        For a periodic network, and for struts wider than they are long.
+        For struts wider than they are long.
     """
 
     network: Network
@@ -68,8 +72,7 @@ class Struts:
     hinge: Hinge | None = None
 
     def __post_init__(self) -> None:
-        if self.network.periodic:
-            raise InputError("A periodic network cannot be made solid yet; use a finite one.")
+        object.__setattr__(self, "network", joined(self.network))
         ends = self.joint_radius[self.network.edges].sum(axis=1)
         short = np.flatnonzero(ends >= self.network.lengths)
         if len(short):
@@ -134,39 +137,98 @@ class Struts:
         ramp = self.hinge.length * (1 + np.linspace(0, 1, RAMP + 1))
         return np.concatenate([[0.0], ramp, 1 - ramp[::-1], [1.0]])
 
+    @cached_property
+    def cuts(self) -> NDArray[np.float64]:
+        """Cuts of struts across the cell (0 to 1), midway between what meets them, (m,).
+
+        Raises
+        ------
+        InputError
+            For a strut that lies in others from end to end.
+        """
+        net, reach = self.network, self._reach
+        bad = np.flatnonzero(net.crossing & (reach.sum(axis=1) >= net.lengths))
+        if len(bad):
+            raise InputError(
+                f"Bond {listed(bad)} overlaps with its neighbours from end to end, and cannot be "
+                "cut where it crosses the cell; make struts thinner."
+            )
+        return (reach[:, 0] + net.lengths - reach[:, 1]) / (2 * net.lengths)
+
+    @cached_property
+    def _reach(self) -> NDArray[np.float64]:
+        """Lengths from its ends over which every strut lies in joints or neighbours, (m, 2)."""
+        net, half = self.network, self.width / 2
+        reach = self.joint_radius[net.edges]
+        strut, side = np.divmod(np.argsort(net.edges.ravel(), kind="stable"), 2)
+        away = np.where(side == 0, 1, -1)[:, None] * self.axes[strut]
+        last = np.cumsum(np.bincount(net.edges.ravel(), minlength=net.n_nodes))
+        for first, end in zip(np.r_[0, last[:-1]], last, strict=True):
+            here, cosine = strut[first:end], away[first:end] @ away[first:end].T
+            sine = np.sqrt(np.maximum(1 - cosine**2, 1e-12))
+            far = (half[here] + half[here, None] * cosine) / sine
+            # Those that leave the other way round touch nowhere but in the joint.
+            far[cosine < -1 + 1e-9] = 0.0
+            np.fill_diagonal(far, 0.0)
+            at = here, side[first:end]
+            reach[at] = np.maximum(reach[at], far.max(axis=1))
+        return reach
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The struts, those across the cell cut in two."""
+        net = self.network
+        whole, cut = np.flatnonzero(~net.crossing), np.flatnonzero(net.crossing)
+        start = net.nodes[net.edges[:, 0]]
+        place = self.cuts[cut] if len(cut) else np.empty(0)
+        zero, one = np.zeros(len(cut)), np.ones(len(cut))
+        return Pieces(
+            np.r_[whole, cut, cut],
+            np.concatenate([start[whole], start[cut], start[cut] - net.images[cut]]),
+            np.r_[np.zeros(len(whole)), zero, place],
+            np.r_[np.ones(len(whole)), place, one],
+        )
+
     @property
     def rods(self) -> list[Rod]:
-        """Every strut as places along it and radii there, linear in between."""
-        place, half = self.stations, self.profile(self.stations)[0] / 2
-        each = zip(self.network.lengths, self.width, strict=True)
-        return [(place * length, half * width) for length, width in each]
+        """Every piece as places from its start and radii there, linear in between."""
+        out, p = [], self.pieces
+        for strut, low, high in zip(p.strut, p.low, p.high, strict=True):
+            place = np.unique(np.clip(self.stations, low, high))
+            half = self.profile(place)[0] / 2
+            along = (place - low) * self.network.lengths[strut]
+            out.append((along, half * self.width[strut]))
+        return out
 
     # -- points --------------------------------------------------------------------------------
 
     def _along(self, points: NDArray) -> tuple[NDArray, NDArray]:
-        """Coordinates of points along every axis (0 to 1) and their distances from it, (k, m)."""
-        net = self.network
-        start = net.nodes[net.edges[:, 0]]
-        s = points @ self.axes.T - np.einsum("md,md->m", start, self.axes)
-        place = s / net.lengths
-        clamped = np.clip(s, 0, net.lengths)
-        square = np.zeros(place.shape)
-        for c in range(net.dim):
-            offset = points[:, c, None] - (start[:, c] + clamped * self.axes[:, c])
+        """Coordinates of points along every piece (0 to 1) and their distances from it, (k, q)."""
+        p = self.pieces
+        axes, length = self.axes[p.strut], self.network.lengths[p.strut]
+        s = points @ axes.T - np.einsum("md,md->m", p.origin, axes)
+        clamped = np.clip(s, p.low * length, p.high * length)
+        square = np.zeros(s.shape)
+        for c in range(self.network.dim):
+            offset = points[:, c, None] - (p.origin[:, c] + clamped * axes[:, c])
             square += offset**2
-        return place, np.sqrt(square)
+        return s / length, np.sqrt(square)
 
     def _chunks(self, points: NDArray) -> Iterator[slice]:
-        rows = max(1, CHUNK // (self.network.n_edges + self.network.n_nodes))
+        rows = max(1, CHUNK // (len(self.pieces.strut) + self.network.n_nodes))
         for first in range(0, len(points), rows):
             yield slice(first, first + rows)
 
     def nearest(self, points: NDArray) -> NDArray[np.int64]:
         """Strut in which every point lies deepest, (k,)."""
-        out = np.empty(len(points), dtype=np.int64)
+        return self.pieces.strut[self.nearest_piece(points)]
+
+    def nearest_piece(self, points: NDArray) -> NDArray[np.int64]:
+        """Piece in which every point lies deepest, (k,)."""
+        out, width = np.empty(len(points), dtype=np.int64), self.width[self.pieces.strut]
         for part in self._chunks(points):
             place, distance = self._along(points[part])
-            half = self.profile(np.clip(place, 0, 1))[0] * self.width / 2
+            half = self.profile(np.clip(place, 0, 1))[0] * width / 2
             out[part] = np.argmin(distance - half, axis=1)
         return out
 
@@ -180,13 +242,14 @@ class Struts:
             Distance up to which a surface counts, as a fraction of the primitive's half width. The
             nearest surface always counts.
         """
-        m = self.network.n_edges
-        point, primitive, distance = list[NDArray](), list[NDArray](), list[NDArray]()
+        p, point, primitive = self.pieces, list[NDArray](), list[NDArray]()
+        distance = list[NDArray]()
         for part in self._chunks(points):
             x = points[part]
             place, away = self._along(x)
-            half = self.profile(np.clip(place, 0, 1))[0] * self.width / 2
-            gap = np.where((place >= 0) & (place <= 1), np.abs(away - half), np.inf)
+            half = self.profile(np.clip(place, 0, 1))[0] * self.width[p.strut] / 2
+            within = (place >= p.low - CUT) & (place <= p.high + CUT)
+            gap = np.where(within, np.abs(away - half), np.inf)
             square = np.square(x[:, None, :] - self.network.nodes[None]).sum(axis=2)
             rim = np.abs(np.sqrt(square) - self.joint_radius)
             gap = np.hstack([gap, rim])
@@ -198,7 +261,7 @@ class Struts:
             primitive.append(column)
             distance.append(gap[row, column])
         pairs = np.concatenate(point), np.concatenate(primitive)
-        return Touch(self, points, *pairs, np.concatenate(distance), m)
+        return Touch(self, points, *pairs, np.concatenate(distance), len(p.strut))
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +271,7 @@ class Touch:
     Attributes
     ----------
     point, primitive : (t,) integer arrays
-        Struts come first, then joints (from ``split`` on).
+        Pieces of struts come first, then joints (from ``split`` on).
     distance : (t,) array
         How far the point is from that surface.
     """
@@ -228,12 +291,13 @@ class Touch:
     @cached_property
     def _frames(self) -> tuple[NDArray, NDArray, NDArray]:
         """Unit normals (t, d), local half widths (t,), and normal speeds by width or radius."""
-        s, net = self.struts, self.struts.network
+        s, net, pieces = self.struts, self.struts.network, self.struts.pieces
         x = self.points[self.point]
-        strut = np.where(self.on_strut, self.primitive, 0)
+        piece = np.where(self.on_strut, self.primitive, 0)
+        strut = pieces.strut[piece]
         joint = np.where(self.on_strut, 0, self.primitive - self.split)
         from_node = x - net.nodes[joint]
-        from_start = x - net.nodes[net.edges[strut, 0]]
+        from_start = x - pieces.origin[piece]
         along = np.einsum("td,td->t", from_start, s.axes[strut])
         radial = from_start - along[:, None] * s.axes[strut]
         value, slope = s.profile(np.clip(along / net.lengths[strut], 0, 1))
@@ -261,9 +325,8 @@ class Touch:
         """Normal speed of every pair's surface by the struts' widths, (t, m)."""
         t, s = len(self.point), self.struts
         rows = np.flatnonzero(self.on_strut)
-        own = sparse.csr_array(
-            (self._frames[2][rows], (rows, self.primitive[rows])), shape=(t, self.split)
-        )
+        strut = s.pieces.strut[self.primitive[rows]]
+        own = sparse.csr_array((self._frames[2][rows], (rows, strut)), shape=(t, s.network.n_edges))
         rims = np.flatnonzero(~self.on_strut)
         pick = sparse.csr_array(
             (np.ones(len(rims)), (rims, self.primitive[rims] - self.split)),

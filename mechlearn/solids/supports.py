@@ -70,6 +70,20 @@ class Supports:
         held = self._summed(sparse.csr_array(rows @ self._mine))
         return sparse.csr_array(rows - held @ self._mine.T)
 
+    def springs(self, rows: sparse.csr_array, matrix: PETSc.Mat) -> PETSc.Mat:
+        """Stiffness of unit springs to ground at functionals of the owned degrees of freedom.
+
+        Distributed as ``matrix`` is.
+        """
+        own = self.project_rows(rows)
+        whole = sparse.hstack(self._comm.allgather(own), format="csr")
+        csr = _arrays(sparse.csr_array(own.T @ whole))
+        out = PETSc.Mat().createAIJ(
+            matrix.getSizes(), bsize=matrix.getBlockSize(), csr=csr, comm=self._comm
+        )
+        out.assemble()
+        return out
+
     def constrain(self, matrix: PETSc.Mat) -> bool:
         """Replace a stiffness matrix by ``P K P + s V V^T``; True if its pattern grew."""
         if not self.any:

@@ -16,8 +16,9 @@ from mechlearn.linalg.solver import DirectSolver, IterativeSolver
 from mechlearn.network import Network
 from mechlearn.networks import delaunay
 from mechlearn.solids import boolean, kernels
-from mechlearn.solids.contact import overlaps, rod_overlaps
+from mechlearn.solids.contact import overlaps
 from mechlearn.solids.domain import SIDES, mesh_and_velocity
+from mechlearn.solids.images import rod_overlaps
 from mechlearn.solids.materials import density
 from mechlearn.solids.meshing import SolidMesh, make_mesh, quality, volumes
 from mechlearn.solids.strut_model import StrutModel
@@ -107,11 +108,6 @@ def test_crossing_struts_are_refused():
 def test_struts_wider_than_long_are_refused():
     with pytest.raises(InputError, match="joints at both ends of bond 0"):
         Struts(rod(2), np.full(2, 0.6))
-
-
-def test_periodic_networks_are_refused(torus):
-    with pytest.raises(InputError, match="periodic"):
-        Struts(torus, np.full(torus.n_edges, 0.1))
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch):
@@ -455,18 +451,19 @@ def test_springs_to_other_joints_do_not_lead_a_solver_astray():
 
 def test_overlapping_struts_are_found():
     mesh = make_mesh(Struts(frame(), np.full(14, 0.1)), 0.8)
-    assert len(overlaps(mesh.points, mesh.facets, mesh.facet_element)) == 0
+    assert len(overlaps(mesh.points, mesh, None)) == 0
     squeezed = mesh.points.copy()
     right = squeezed[:, 0] > 1.5
     squeezed[right, 0] = 3.0 - squeezed[right, 0]  # fold one half onto the other
-    assert len(overlaps(squeezed, mesh.facets, mesh.facet_element)) > 0
+    assert len(overlaps(squeezed, mesh, None)) > 0
 
 
 def test_overlapping_rods_are_found():
     nodes = np.array([[0.0, 0, 0], [1, 0, 0], [0.5, -1, 0.05], [0.5, 1, 0.05], [0.5, -1, 3]])
     edges = np.array([[0, 1], [2, 3], [3, 4]])
-    assert rod_overlaps(nodes, edges, np.full(3, 0.06)).tolist() == [[0, 1]]
-    assert len(rod_overlaps(nodes, edges, np.full(3, 0.04))) == 0
+    rods = np.arange(3), nodes[edges], edges
+    assert rod_overlaps(*rods, np.full(3, 0.06)).tolist() == [[0, 1]]
+    assert len(rod_overlaps(*rods, np.full(3, 0.04))) == 0
 
 
 def test_conjugate_gradients_find_what_the_direct_solver_finds(monkeypatch):
