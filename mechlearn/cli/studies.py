@@ -125,6 +125,7 @@ def path(
     steps: int | None = None,
     control: Literal["arc", "force", "displacement"] | None = None,
     branch: Switch = False,
+    waves: list[int] | None = None,
     film: Switch = False,
     overwrite: Switch = False,
 ) -> None:
@@ -152,6 +153,9 @@ def path(
         loading with forces or displacements, from one stable state to the next.
     branch
         At the first bifurcation, leave along the path that branches off there.
+    waves
+        Of a periodic network: the number of cells along an axis after which patterns repeat
+        themselves that may buckle before the cell does by itself; once for every axis.
     film
         Also write path.gif, the deformed states with the curve beside.
     overwrite
@@ -161,6 +165,7 @@ def path(
     from mechlearn.studies.path import check, follow, system_of, write
 
     given: dict[str, Any] = {"source": source, "to": to, "steps": steps, "control": control}
+    given["waves"] = waves
     chosen = {k: v for k, v in given.items() if v is not None} | (
         {"branch": True} if branch else {}
     )
@@ -178,6 +183,8 @@ def path(
     text = f"{len(found.point)} points; limit points: {critical[0]}, bifurcations: {critical[1]}"
     for row in found.limit_points:
         say("limit     " + ", ".join(f"{k} {v:.10g}" for k, v in row.items()))
+    if "bloch" in found.attrs:
+        say("waves     " + ", ".join(f"{k} {v}" for k, v in found.attrs["bloch"].items()))
     say(f"{text}\nWritten to {output}/")
     _warn_of([found.attrs["ended"]] if found.attrs["ended"] else [])
 

@@ -24,10 +24,11 @@ VOLUME = "volume"
 def cell_components(dim: int, turning: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the unknowns of the cell: normal ones, shear, then those of planes that turn.
 
+    In the order of Voigt: in 3D xx, yy, zz, yz, xz, xy.
     Of a plane such as "xy" among ``turning`` "xy" and "yx" are two unknowns, else "xy" is both.
     """
     axes = "xyz"[:dim]
-    shear = [a + b for k, a in enumerate(axes) for b in axes[k + 1 :]]
+    shear = [a + b for k, a in enumerate(axes) for b in axes[k + 1 :]][::-1]
     return (*(a + a for a in axes), *shear, *(name[::-1] for name in shear if name in turning))
 
 
@@ -101,6 +102,12 @@ def piola_stress(
     return found.reshape(dim, dim)
 
 
+def deformation_gradient(model: Any, state: NDArray) -> NDArray[np.float64]:
+    """Deformation gradient of a model's cell in a state (owned dofs,), (d, d)."""
+    out = np.eye(model.network.dim)
+    return out + strain_tensors(model.cell_strain(state), model.cell_names) if model.cell else out
+
+
 def cell_response(model: Any, state: NDArray) -> NDArray[np.float64]:
     """Deformation gradient and first Piola-Kirchhoff stress of a cell, (2, d, d).
 
@@ -112,11 +119,10 @@ def cell_response(model: Any, state: NDArray) -> NDArray[np.float64]:
     state : (owned dofs,) array
         An equilibrium of its nodes.
     """
-    dim = model.network.dim
+    gradient = deformation_gradient(model, state)
     if not model.cell:
-        return np.array([np.eye(dim), np.full((dim, dim), np.nan)])
+        return np.array([gradient, np.full_like(gradient, np.nan)])
     volume = abs(np.linalg.det(model.network.lattice_vectors))
-    gradient = np.eye(dim) + strain_tensors(model.cell_strain(state), model.cell_names)
     model.put_state(state)
     forces = model.cell_strain(model.local_force())
     linear = model.energy.linear

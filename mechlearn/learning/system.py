@@ -31,7 +31,7 @@ from mechlearn.equilibrium import (
 )
 from mechlearn.equilibrium.states import Response, output_jacobian
 from mechlearn.errors import InputError, listed
-from mechlearn.fem.macroscopic_strain import strain_tensors
+from mechlearn.fem.macroscopic_strain import deformation_gradient
 from mechlearn.fenics import MPI
 from mechlearn.learning.rules import Rule, signals
 from mechlearn.learning.untrained import in_units_of_untrained
@@ -39,6 +39,7 @@ from mechlearn.network import Network
 from mechlearn.phase import ADJOINT, Phase
 from mechlearn.schema import checked
 from mechlearn.tasks.formulate import pose
+from mechlearn.tasks.moduli import require_linear
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
 
@@ -278,15 +279,13 @@ class System:
             Counted from 0.
         """
         settled, dim = settled or self.free, self.network.dim
-        field, cell = settled.fields()[:, example], np.zeros((dim, dim))
-        if self.problem.cell:
-            cell = strain_tensors(self.model.cell_strain(field), self.problem.cell)
+        field = settled.fields()[:, example]
         return Response(
             settled.states()[example],
             self.equilibrium.outputs(settled)[example] / self.problem.units_at(self.factor),
             {name: read[example] for name, read in self.equilibrium.from_reference().items()},
             float(settled.energies[example]),
-            cell,
+            deformation_gradient(self.model, field) - np.eye(dim),
             field,
         )
 
@@ -372,6 +371,7 @@ class System:
 
     def _posed(self, task: Task) -> Problem:
         """The task in numbers, each target with its baseline."""
+        require_linear(task, self.energy)
         prestressed = self.prestressed
         usual = "unloaded" if isinstance(self.energy.kinematics, Displacements) else "reference"
         # Where nothing prestresses, both are the same state.

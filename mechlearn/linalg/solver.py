@@ -195,6 +195,13 @@ class BorderedSolver:
                 "held; hold more of the cell's strain, or add bonds."
             )
 
+    @property
+    def schur(self) -> NDArray[np.float64]:
+        """Schur complement of ``K``, (c, c); raises SolveError where ``K`` is singular."""
+        if not self._definite and self._inner.inertia().zero:
+            raise SolveError("The state is at the limit of its stability.", "singular")
+        return self._schur
+
     def inertia(self) -> Inertia:
         """Signs of the eigenvalues of the whole matrix."""
         e = self._eigenvalues

@@ -23,6 +23,7 @@ from mechlearn.network import Network
 from mechlearn.runs.learner import make_learner
 from mechlearn.runs.taskfile import read_setup
 from mechlearn.runs.warm_start import with_start
+from mechlearn.studies.bloch import wave_check
 from mechlearn.studies.schedule import Control, driven, schedule
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.task import Task
@@ -45,6 +46,10 @@ class EquilibriumPath(xarray.Dataset):
     or "bifurcation" at critical points; ``states``, (point, node, component). A source of several
     numbers is measured along the direction of its load, and has each of them as ``NAME.x`` and
     ``NAME.force.x``, too. ``attrs["ended"]`` says why the path ended early.
+
+    Where waves were asked for, ``waves`` are the lowest eigenvalues of their stiffness over the
+    mean stiffness, (point, wave), up to the first that is negative, ``wave_vector`` theirs, and
+    ``attrs["bloch"]`` the columns at the state in which the first vanishes, and its ``wave``.
     """
 
     __slots__ = ()
@@ -150,6 +155,7 @@ def path(
     steps: int = 50,
     control: Control = "arc",
     branch: bool = False,
+    waves: ArrayLike | None = None,
     **parameters: Any,
 ) -> EquilibriumPath:
     """Equilibria of a network as the load of its sources goes along a schedule.
@@ -158,7 +164,7 @@ def path(
     ----------
     network, task, energy
         The energy must be one of finite displacements.
-    source, to, steps, control, branch
+    source, to, steps, control, branch, waves
         As in :func:`mechlearn.studies.path.follow`.
     **parameters : number, (m,) array, or name of edge data
         Values of the bonds' parameters.
@@ -171,7 +177,9 @@ def path(
         Where rest is no equilibrium.
     """
     at = System(network, task, energy, check=False, **parameters)
-    return follow(at, source=source, to=to, steps=steps, control=control, branch=branch)
+    return follow(
+        at, source=source, to=to, steps=steps, control=control, branch=branch, waves=waves
+    )
 
 
 def follow(
@@ -182,6 +190,7 @@ def follow(
     steps: int = 50,
     control: Control = "arc",
     branch: bool = False,
+    waves: ArrayLike | None = None,
     example: int | None = None,
 ) -> EquilibriumPath:
     """Equilibria of a system as its load goes along a schedule.
@@ -202,6 +211,9 @@ def follow(
         jumps to the next.
     branch : bool
         At the first bifurcation, leave the path along the one that branches off there.
+    waves : d whole numbers, or (k, d) array, optional
+        Of a periodic network: patterns that repeat themselves after so many cells, or wave vectors
+        in parts of the reciprocal lattice, whose buckling is looked for.
     example : int, optional
         Counted from 0; the one in which the source has its largest value where left out.
 
@@ -218,6 +230,14 @@ def follow(
     points, ended = _points(at, factors, steps, control, branch)
     found = table(at, points, name, ended)
     found.attrs["control"] = control
+    if waves is not None:
+        checked = wave_check(at, solver_of(at), points, waves)
+        found = found.assign(waves=(("point", "wave"), checked.lowest))
+        found = found.assign_coords(wave_vector=(("wave", "direction"), checked.vectors))
+        if checked.onset is not None:
+            (row,) = table(at, [checked.onset], name, "").rows()
+            found.attrs["bloch"] = row | {"wave": checked.vectors[checked.first].tolist()}
+            del found.attrs["bloch"]["stable"]
     return found
 
 
@@ -354,6 +374,7 @@ def write(found: EquilibriumPath, folder: FilePath) -> None:
         "ended": found.attrs["ended"],
         "limit_points": found.limit_points,
         "bifurcations": found.bifurcations,
+        **({"bloch": found.attrs.get("bloch")} if "waves" in found else {}),
         "unloaded": found.unloaded,
         "stable_unloaded": sum(row["stable"] for row in found.unloaded),
     }

@@ -1,7 +1,7 @@
 """Schedules of load paths: the source that is driven, how, and load factors to reach."""
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.errors import InputError, listed
 from mechlearn.learning.system import System
 from mechlearn.tasks.problem import Problem
+from mechlearn.tasks.task import Source
 
 #: Ways to go along a path.
 Control = Literal["arc", "force", "displacement"]
@@ -51,14 +52,14 @@ def driven(problem: Problem, source: str | None) -> tuple[str, list[int]]:
 
 def _check_independent(problem: Problem) -> None:
     """Raise InputError for sources that impose the same on nodes, or more than they can move."""
-    held = problem.sources[~problem.loads]
+    imposed = ~problem.loads & problem.acts[0]
+    held = problem.sources[imposed]
     rows = problem.linear_rows()[held].toarray()
     rows[:, problem.fixed] = 0.0
     size = np.linalg.norm(rows, axis=1, keepdims=True)
     for k in range(len(held)):
         if np.linalg.matrix_rank(rows[: k + 1] / np.maximum(size[: k + 1], 1e-300), 1e-9) <= k:
-            names = [p.terminal for p, load in zip(problem.drives, problem.loads, strict=True)
-                     if not load]  # fmt: skip
+            names = [problem.drives[k].terminal for k in np.flatnonzero(imposed)]
             raise InputError(
                 f"source {names[k]!r} imposes what supports and other sources "
                 f"({listed(dict.fromkeys(names[:k])) or 'none'}) hold already; leave one out."
@@ -68,6 +69,11 @@ def _check_independent(problem: Problem) -> None:
 def _controlled(problem: Problem, numbers: list[int], to: ArrayLike | None) -> Problem:
     """The problem with a source that imposes a displacement instead of a force, or vice versa."""
     name, loads = problem.drives[numbers[0]].terminal, problem.loads.copy()
+    if _source(problem, numbers).kind.tensor:
+        raise InputError(
+            f"control: the tensor {name!r} is driven as the task says; leave control out, or give "
+            "the components of the cell, and what is free, in sources of their own."
+        )
     if to is None:
         raise InputError(f"control: say up to what value (to) {name!r} is driven.")
     loads[numbers] ^= True
@@ -89,10 +95,14 @@ def units_of(problem: Problem, numbers: list[int], by_force: bool) -> NDArray[np
 
 def _values(problem: Problem, numbers: list[int], to: ArrayLike) -> NDArray[np.float64]:
     """Values of a source that are reached one after the other, (values, numbers)."""
+    source, rows = _source(problem, numbers), cast(Any, to)
     try:
-        given = np.asarray(to, dtype=float)
+        if source.kind.tensor:
+            tensors = rows if np.ndim(rows[0][0]) else [rows]
+            rows = np.nan_to_num([source.kind.numbers(tensor) for tensor in tensors])
+        given = np.asarray(rows, dtype=float)
         wanted = given.reshape(-1, given.shape[-1] if given.ndim > 1 else len(numbers))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError):
         wanted = np.empty((0, 0))
     if wanted.shape[1] != len(numbers) or not (wanted.size and np.isfinite(wanted).all()):
         name = problem.drives[numbers[0]].terminal
@@ -101,6 +111,12 @@ def _values(problem: Problem, numbers: list[int], to: ArrayLike) -> NDArray[np.f
             f"number{'s' * (len(numbers) > 1)}, or a list of such."
         )
     return wanted
+
+
+def _source(problem: Problem, numbers: list[int]) -> Source:
+    """Source of some numbers."""
+    name = problem.drives[numbers[0]].terminal
+    return next(source for source in problem.task.sources if source.name == name)
 
 
 def _factors(problem: Problem, numbers: list[int], to: ArrayLike | None) -> list[float]:

@@ -82,7 +82,7 @@ def as_examples(task: "Task") -> "tuple[list[Target], list[Example]]":
     word = "stress" if source.cell is not None else PARTNERS[source.quantity]
     if first.of_untrained is not None:
         at = [u * float(np.squeeze(source.value)) for u in at]
-    examples: list[Example] = [{source.name: [u] if several else u} for u in at]
+    examples: list[Any] = [{source.name: [u] if several else u} for u in at]
     for example in examples[1:]:
         example[AFTER] = "previous"
     targets = []

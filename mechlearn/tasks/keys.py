@@ -26,7 +26,8 @@ Size = Annotated[FiniteFloat, Ge(0)]
 Part = Annotated[float, Ge(0), Lt(1)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), AfterValidator(_squarable)]
 #: Tensors, row by row, of which some entries may be free.
-Matrix = list[list[Finite | Literal["free"]]]
+Entry = Finite | Literal["free"]
+Matrix = list[list[Entry]]
 
 
 def keyed(base: type[Table], kinds: Iterable[Any]) -> Any:
@@ -36,7 +37,7 @@ def keyed(base: type[Table], kinds: Iterable[Any]) -> Any:
         typed: Any = list[Finite] if kind.vector else Finite | list[Finite]
         said = "list of float" if kind.vector else "float or list of float"
         if kind.tensor:
-            typed, said = Matrix, 'rows of float or "free"'
+            typed, said = Matrix | list[Entry], 'rows of float or "free"'
         meaning = " ".join((kind.__doc__ or "").split())
         about.append(f"{kind.key} : {said}, optional")
         about.append(textwrap.fill(meaning, 96, initial_indent=TAB, subsequent_indent=TAB))

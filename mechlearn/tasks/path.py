@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mechlearn.schema import Table
-from mechlearn.tasks.keys import Finite
+from mechlearn.tasks.keys import Entry, Finite, Matrix
 
 
 class PathTable(Table):
@@ -17,7 +17,8 @@ class PathTable(Table):
         The source whose values ``to`` are; the first where left out. The others grow in proportion.
     to : float or list, optional
         Its value at the end, or a list of values that are reached one after the other, each a list
-        where the source has several numbers; its value in the task where left out.
+        where the source has several numbers, and rows where it is a tensor; its value in the task
+        where left out.
     steps : int (≥ 1), optional
         How many steps the way there would take at the rate of its beginning.
     control : "arc", "force" or "displacement", optional
@@ -25,10 +26,14 @@ class PathTable(Table):
         loading with forces or displacements, from one stable state to the next.
     branch : bool, optional
         At the first bifurcation, leave along the path that branches off there.
+    waves : list of int (≥ 1), optional
+        Of a periodic network: numbers of cells along its axes after which patterns repeat
+        themselves that may buckle before the cell does by itself.
     """
 
     source: str | None = None
-    to: Finite | list[Finite] | list[list[Finite]] | None = None
+    to: Finite | list[Finite] | list[list[Entry]] | list[Matrix] | None = None
     steps: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 50
     control: Literal["arc", "force", "displacement"] = "arc"
     branch: bool = False
+    waves: list[Annotated[int, Field(ge=1, le=1000, strict=True)]] | None = None

@@ -154,6 +154,16 @@ class Modulus(Stress):
         return super().unit_of_cell(component, at) * strain
 
 
+class Moduli(Stress):
+    """Of the cell of linear elements, its stiffness tensor, row by row in Voigt's notation.
+
+    Stresses xx, yy, xy (in 3D xx, yy, zz, yz, xz, xy) by unit strains, those of shear as changes of
+    angle. Entries that are "free", or 0 in the mask, are not asked for.
+    """
+
+    imposed, ratio, tensor, of_linear = False, True, True, True
+
+
 def _imposed_strain(at: Place, among: set[str]) -> tuple[str, float]:
     """Strain component imposed by a source among some of a target."""
     terminal, task = at.terminal, at.task
@@ -187,7 +197,7 @@ quantities: dict[str, Quantity] = {
     for kind in (
         Strain, Displacement, Force, Voltage, Current, Pressure, Flow, Charge, Stress, Poisson,
         Modulus, DeformationGradient, PiolaStress, Growth, Peak, Valley, Plateau, Stiffness, Work,
-        Absorbed, States,
+        Absorbed, States, Moduli,
     )
 }  # fmt: skip
 

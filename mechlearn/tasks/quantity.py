@@ -59,6 +59,8 @@ class Quantity:
     tensor = False
     #: Whether it is over a strain that a source imposes.
     ratio = False
+    #: Whether it is about a network of linear elements.
+    of_linear = False
     #: Whether it is of a source's path rather than of one state.
     on_path = False
     #: Whether it is about limit points alone, and no other part of the path matters.
@@ -89,7 +91,8 @@ class Quantity:
 
     def numbers(self, value: Any) -> NDArray[np.float64]:
         """Numbers of a value in a table, (t,); nan where one is free."""
-        return np.atleast_1d(np.asarray(value, dtype=float))
+        each = value if isinstance(value, list | tuple | np.ndarray) else [value]
+        return np.array([np.nan if isinstance(v, str) else v for v in each], dtype=float)
 
     def check_keys(self, terminal: "Terminal") -> None:
         """Raise InputError for keys of a target that its quantity does not have, or needs."""

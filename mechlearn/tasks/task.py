@@ -13,7 +13,8 @@ from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
 from mechlearn.tasks.curves import AFTER, as_examples, check_sequence, read_curve
 from mechlearn.tasks.gradients import WHOLE
-from mechlearn.tasks.keys import Finite, Matrix, Positive, keyed
+from mechlearn.tasks.keys import Entry, Finite, Matrix, Positive, keyed
+from mechlearn.tasks.moduli import unit_strains
 from mechlearn.tasks.ports import PLACES
 from mechlearn.tasks.quantities import quantities
 from mechlearn.tasks.quantity import Quantity
@@ -25,7 +26,7 @@ CellComponent = Literal["xx", "yy", "zz", "xy", "xz", "yz", "volume", "whole"]
 #: What a target that is measured from the unloaded network reads from the one that was given.
 ABSOLUTE = ("unpulled", "pulled")
 #: One value: a strain, one number per component of a displacement or force, or a tensor.
-Value = float | list[float] | Matrix
+Value = float | list[Entry] | Matrix
 #: Word for what is imposed or asked for; which of them a network knows depends on its elements.
 if TYPE_CHECKING:
     Word = str
@@ -224,6 +225,8 @@ class Target(_Measured):
     curve : list of pairs of numbers, or str, optional
         Instead of a value: wanted forces (currents) at values that its source imposes, one after
         the other, each state reached from the one before; or a CSV file of two such columns.
+    mask : rows of 0 or 1, optional
+        Which of the moduli are asked for, row by row.
     at : float, optional
         Displacement of the source at which a stiffness is wanted.
     between : two floats, optional
@@ -256,6 +259,7 @@ class Target(_Measured):
     curve: Annotated[
         list[tuple[Finite, Finite]] | None, Field(min_length=1), BeforeValidator(read_curve)
     ] = None
+    mask: list[list[Annotated[int, Field(ge=0, le=1)]]] | None = None
     at: Finite | None = None
     between: tuple[Finite, Finite] | None = None
     points: Annotated[int, Field(ge=2, le=100_000, strict=True)] | None = None
@@ -298,7 +302,7 @@ class Target(_Measured):
 
 
 #: One situation to learn: values by the name of a source or target; "free" switches one off.
-Example = dict[str, Finite | list[Finite] | Matrix | Literal["free", "previous"]]
+Example = dict[str, Finite | list[Entry] | Matrix | Literal["free", "previous"]]
 
 
 class Task(Table):
@@ -337,23 +341,22 @@ class Task(Table):
 
     @model_validator(mode="after")
     def _curves(self) -> Self:
-        """Examples of the targets that are curves, one per point, each after the one before."""
+        """Examples of the targets that are curves or moduli, and names of all."""
         if any(t.curve is not None for t in self.targets):
             targets, examples = as_examples(self)
             object.__setattr__(self, "targets", targets)
             object.__setattr__(self, "examples", examples)
+        for kind, terminals in (("source", self.sources), ("target", self.targets)):
+            for number, terminal in enumerate(terminals, 1):
+                given = terminal.name or (kind if len(terminals) == 1 else f"{kind} {number}")
+                object.__setattr__(terminal, "name", given)
+        for name, value in unit_strains(self, Source).items():
+            object.__setattr__(self, name, value)
         return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        named: list[str] = []
-        for kind, terminals in (("source", self.sources), ("target", self.targets)):
-            for number, terminal in enumerate(terminals, 1):
-                if not terminal.name:
-                    object.__setattr__(
-                        terminal, "name", kind if len(terminals) == 1 else f"{kind} {number}"
-                    )
-                named.append(terminal.name)
+        named = [terminal.name for terminal in (*self.sources, *self.targets)]
         if AFTER in named:
             raise ValueError(f"{AFTER!r} is a key of examples, and no name of a source or target")
         twice = {n for n in named if named.count(n) > 1}
