@@ -11,16 +11,20 @@ from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import BondResponse
 from mechlearn.fenics import MPI
+from mechlearn.solids.stress import peak_stresses
 
 
 def stresses(state: EquilibriumState) -> NDArray[np.float64] | None:
     """Largest equivalent stress in every strut and example, (examples, m), whole on every rank.
 
-    That of the worst fibre at either end, axial, bending and twisting stress together (von Mises),
-    without the shear stress of bending and without what joints and corners concentrate. None of
-    elements without a section, and of solids.
+    Of struts that of the worst fibre at either end, axial, bending and twisting stress together
+    (von Mises), without the shear stress of bending and without what joints and corners
+    concentrate; of solids that of :func:`mechlearn.solids.stress.peak_stresses`. None of elements
+    without a section.
     """
     model = state.model
+    if model.energy.continuum:
+        return state.each(lambda: peak_stresses(model))
     if not has_stress(model.energy, _values(model)):
         return None
     return state.each(lambda: strut_stresses(model))

@@ -123,13 +123,16 @@ def test_part_in_a_summary(tmp_path, model):
 
 
 def test_solid_has_a_size_and_a_mass(tmp_path):
-    """The same cantilever as a body, joined by discs of 1.2 widths, and no stress of struts."""
+    """The same cantilever as a body, joined by discs of 1.2 widths."""
     summary = trained(tmp_path, model="solid")
     beyond = np.pi * 0.6**2 / 2 - 0.5 * 0.2  # about what half a disc adds at an end
     assert summary["volume"] == pytest.approx(5 * (40 + 2 * beyond), rel=1e-2)
     assert summary["mass"] == pytest.approx(summary["volume"] * cards()["PLA"].density * 1e-3)
     assert summary["bounding_box"] == pytest.approx([41.2, 1.2, 5.0], rel=1e-2)
-    assert "stress" not in summary
+    beam = 3 * cards()["PLA"].modulus * 2.0 / (2 * 40.0**2)
+    away = 1 - (0.6 + 0.5) / 40  # of the joint, towards the push
+    assert summary["stress"] == pytest.approx(beam * away, rel=0.02)
+    assert summary["utilisation"] == pytest.approx(summary["stress"] / cards()["PLA"].strength)
 
 
 def test_warning_of_a_part_that_breaks(tmp_path):
