@@ -17,6 +17,7 @@ from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
 from mechlearn.networks.graphs import from_networkx
+from mechlearn.networks.imperfection import imperfect
 from mechlearn.networks.lattice import cubic, fcc, honeycomb, kagome, square, triangular
 from mechlearn.networks.membranes import balloon, membrane_chain
 from mechlearn.networks.origami import hinges, miura
@@ -27,9 +28,9 @@ from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
     "arch", "balloon", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx",
-    "generate", "generators", "hinges", "honeycomb", "kagome", "keep_nodes", "membrane_chain",
-    "miura", "packing", "protein", "prune_to_coordination", "square", "to_text", "triangular",
-    "trim_floppy", "with_angles",
+    "generate", "generators", "hinges", "honeycomb", "imperfect", "kagome", "keep_nodes",
+    "membrane_chain", "miura", "packing", "protein", "prune_to_coordination", "square", "to_text",
+    "triangular", "trim_floppy", "with_angles",
 ]  # fmt: skip
 
 #: Generators by the name a task file gives them.
@@ -57,6 +58,12 @@ generators = Registry(
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def seeded(name: str | None) -> bool:
+    """True for the name of a generator with a seed."""
+    generator = generators.get(name) if name else None
+    return generator is not None and "seed" in inspect.signature(generator).parameters
 
 
 def generate(name: str, /, **parameters: Any) -> Network:

@@ -154,6 +154,9 @@ class Setup(Table):
                 network = network.supercell(*table.supercell)
             except InputError as error:
                 raise InputError(f"network: supercell: {error}") from None
+        if table.imperfection is not None:
+            seed = (table.model_extra or {}).get("seed", 0)
+            network = networks.imperfect(network, table.imperfection, seed)
         return networks.with_angles(network) if table.angles else network
 
     def _bonds(self, folder: Path) -> Network:
@@ -163,6 +166,8 @@ class Setup(Table):
             raise InputError("network: give exactly one of generator, file and points.")
         if (table.edges is None) != (table.points is None):
             raise InputError("network: points and edges go together.")
+        if table.imperfection is not None and not networks.seeded(table.generator):
+            parameters.pop("seed", None)  # which is that of the imperfection alone
         if table.generator is not None:
             return networks.generate(table.generator, **parameters)
         if table.file is not None:

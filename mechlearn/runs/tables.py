@@ -1,6 +1,6 @@
 """Tables of a task file that name a thing and its parameters: network, element, rule, cost."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -37,6 +37,9 @@ class NetworkTable(Table, extra="allow"):
         Periodic images of these nodes, by the name of their list; the nearest where left out.
     supercell : list of int, optional
         So many copies of the periodic cell along every axis, as one cell.
+    imperfection : float (≥ 0, ≤ 0.2), optional
+        Every coordinate of a node is moved at random by up to this part of the mean bond length, by
+        the key seed, so that paths follow the pattern that buckles.
     angles : "neighbours", optional
         Triples of all bonds that are neighbours around a node.
     """
@@ -51,6 +54,7 @@ class NetworkTable(Table, extra="allow"):
     surfaces: list[list[int]] = Field(default_factory=list)
     tuple_shifts: dict[str, list[list[list[int]]]] = Field(default_factory=dict)
     supercell: list[int] | None = None
+    imperfection: Annotated[Finite, Field(ge=0, le=0.2)] | None = None
     angles: Literal["neighbours"] | None = None
 
 
