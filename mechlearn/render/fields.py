@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mechlearn.equilibrium.strength import has_stress, strut_stresses
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
+from mechlearn.solids.stress import cell_stresses
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium.states import Response
@@ -64,7 +65,8 @@ class StateFields:
     cell : (d, d) array, optional
         Strain of the periodic cell.
     stress : (m,) array, optional
-        Largest equivalent stress of every strut; see :mod:`mechlearn.equilibrium.strength`.
+        Largest equivalent stress of every strut; see :mod:`mechlearn.equilibrium.strength`. Of
+        solids that of every cell.
     """
 
     state: NDArray[np.float64]
@@ -203,9 +205,9 @@ def state_fields(system: "System", answer: "Response") -> StateFields:
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(system.network, answer.state, element.linear, answer.cell)
     if element.continuum:
-        return StateFields(
-            answer.state, strain, energy, None, answer.outputs, body(model, answer.field)
-        )
+        drawn = body(model, answer.field)
+        stress = cell_stresses(model)
+        return StateFields(answer.state, strain, energy, None, answer.outputs, drawn, stress=stress)
     tension = model.to_bonds(model.local_tensions())
     if len(system.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)

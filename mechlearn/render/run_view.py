@@ -83,7 +83,8 @@ def quantities(run: "Run") -> list[str]:
     drop, through = _words(run)
     values = [drop, "energy"] if run.energy.continuum else [drop, through, "energy"]
     contrast = ["contrast"] if run.setup.task.cost.has_values else []
-    stress = ["stress"] if has_stress(run.energy, run.parameters) else []
+    stressed = run.energy.continuum or has_stress(run.energy, run.parameters)
+    stress = ["stress"] if stressed else []
     used = ["utilisation"] if stress and _strength(run) else []
     return [*run.learned, *fixed, "change", *values, *contrast, *stress, *used]
 

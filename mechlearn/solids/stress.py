@@ -6,6 +6,7 @@ import basix
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.attributes import nearest_image
 from mechlearn.fenics import MPI
 from mechlearn.solids.materials import IMAGINARY, Law, law_of
 from mechlearn.solids.meshing import volumes
@@ -41,6 +42,13 @@ def peak_stresses(model: Any) -> NDArray[np.float64]:
         np.maximum.at(row, element[here], mean[here])
     comm.Allreduce(MPI.IN_PLACE, peaks, op=MPI.MAX)
     return np.where(peaks[0] > 0, peaks[0], peaks[1])
+
+
+def cell_stresses(model: Any) -> NDArray[np.float64]:
+    """Equivalent stress of every cell at the model's state, mean of its corners; on one rank."""
+    out = np.zeros(len(model.domain.drawn.cells))
+    out[model.domain.cell] = equivalent(cauchy_stresses(model)).mean(axis=1)
+    return out
 
 
 def cauchy_stresses(model: Any) -> NDArray[np.float64]:
@@ -107,7 +115,8 @@ def _gradients(model: Any) -> NDArray[np.float64]:
     moved = model.state.x.array.reshape(-1, d)[dofs]  # (cells, dofs, d)
     x = model.points[_corners(domain)[owned]]
     inverse = np.linalg.inv(x[:, 1:] - x[:, :1])  # [c, j, k]: d xi_k / d x_j
-    return np.einsum("cai,kpa,cjk->cpij", moved, slopes, inverse)
+    found = np.einsum("cai,kpa,cjk->cpij", moved, slopes, inverse)
+    return found + model.gradient() - np.eye(d)
 
 
 def _corners(domain: Any) -> NDArray[np.int64]:
@@ -126,5 +135,8 @@ def _away(model: Any) -> NDArray[np.bool_]:
     out = np.ones(len(drawn.cells), dtype=bool)
     for ends in net.edges[drawn.element].T:
         reach = struts.joint_radius[ends] + BEYOND * struts.width[drawn.element]
-        out &= np.linalg.norm(middle - net.nodes[ends], axis=1) > reach
+        offset = middle - net.nodes[ends]
+        if net.cell is not None:
+            offset = offset + nearest_image(offset, net.cell) @ net.cell
+        out &= np.linalg.norm(offset, axis=1) > reach
     return out

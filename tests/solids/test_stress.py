@@ -7,7 +7,7 @@ from ranks import on_ranks
 import mechlearn as ml
 from mechlearn.equilibrium.strength import stresses
 from mechlearn.solids.materials import law_of
-from mechlearn.solids.stress import _stress_of, cauchy_stresses, equivalent
+from mechlearn.solids.stress import _gradients, _stress_of, cauchy_stresses, equivalent
 
 LAWS = {
     "st_venant_kirchhoff": {}, "neo_hookean": {}, "mooney_rivlin": {"c1": 0.3, "c2": 0.1},
@@ -85,6 +85,30 @@ def test_bending_stress_is_that_of_beams(dim, size, above):
     reach = 1.05 * width
     wanted = push * np.array([20 - reach, 10 - reach]) / modulus
     assert found == pytest.approx(wanted * (1 + above), rel=0.02)
+
+
+@pytest.mark.parametrize("material", ["linear", "neo_hookean"])
+def test_mean_stress_of_a_cell_is_the_macroscopic_one(material):
+    """The volume average of the stress in the struts (Hill), nominal: J sigma F^-T, to 1 %."""
+    net = ml.networks.honeycomb((1, 1), periodic=True)
+    squeeze = ml.Source(name="pull", cell=["xx", "yy"], strain=[0.02, -0.01])
+    felt = ml.Target(cell="xx", stress=1.0)
+    energy = ml.Solid(material=material, mesh_size=0.4)
+    system = ml.System(net, ml.Task(sources=[squeeze], targets=[felt]), energy)
+    system.set(modulus=100.0, width=0.2)
+    system.model.put_state(system.free.fields()[:, 0])
+    model = system.model
+    stress, size = cauchy_stresses(model)[..., :2, :2], model.cell_volumes()[model.domain.cell]
+    if material != "linear":
+        f = np.eye(2) + _gradients(model)
+        deep = np.sqrt((2 * MU + LA) / (2 * MU + LA * np.linalg.det(f) ** 2))
+        stress = (np.linalg.det(f) * deep)[..., None, None] * stress @ np.linalg.inv(f).mT
+    mean = np.einsum("c,cpij->ij", size, stress) / 3 / abs(np.linalg.det(net.cell))
+    assert mean == pytest.approx(system.free.cell[0, 1], rel=0.01, abs=0.01 * abs(mean).max())
+
+
+#: Lame's constants of a modulus of 1 and a Poisson's ratio of 0.3.
+MU, LA = 1 / 2.6, 0.3 / (1.3 * 0.4)
 
 
 def peaks():
