@@ -205,9 +205,10 @@ def state_fields(system: "System", answer: "Response") -> StateFields:
     energy = model.to_bonds(model.local_energies())
     strain = bond_strains(system.network, answer.state, element.linear, answer.cell)
     if element.continuum:
-        drawn = body(model, answer.field)
-        stress = cell_stresses(model)
-        return StateFields(answer.state, strain, energy, None, answer.outputs, drawn, stress=stress)
+        drawn, of_cells = body(model, answer.field), cell_stresses(model)
+        return StateFields(
+            answer.state, strain, energy, None, answer.outputs, drawn, stress=of_cells
+        )
     tension = model.to_bonds(model.local_tensions())
     if len(system.problem.components) == 1:  # the sign of a current is that of the bond's direction
         tension = np.abs(tension)
