@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
 from mechlearn.parallel import on_first
+from mechlearn.solids.images import translations_within
 from mechlearn.solids.meshing import SimplexMesh, SolidMesh, make_mesh, quality, roundness, volumes
 from mechlearn.solids.patches import VOLUME, node_rows
 from mechlearn.solids.periodic import tied_space
@@ -136,10 +137,14 @@ class Domain(ABC):
 
     def interpolate_to(self, field: NDArray, other: "Domain") -> NDArray[np.float64]:
         """Interpolation of a local field, ghosts included, to another mesh, as an initial guess."""
-        values = self.at_points(field)
-        out = LinearNDInterpolator(self.drawn.points, values)(other.places)
+        values, points = self.at_points(field), self.drawn.points
+        if self.drawn.cell is not None:
+            steps = translations_within(np.vstack([points, other.places]), self.drawn.cell)
+            points = (points + (steps @ self.drawn.cell)[:, None]).reshape(-1, points.shape[1])
+            values = np.tile(values, (len(steps), 1))
+        out = LinearNDInterpolator(points, values)(other.places)
         outside = np.isnan(out[:, 0])
-        nearest = cKDTree(self.drawn.points).query(other.places[outside])[1]
+        nearest = cKDTree(points).query(other.places[outside])[1]
         out[outside] = values[nearest]
         return out.ravel()
 

@@ -43,6 +43,28 @@ class Pieces:
         return np.stack([np.flatnonzero(self.high < 1), np.flatnonzero(self.low > 0)], axis=1)
 
 
+def _moved(network: Network, moved: NDArray, step: NDArray) -> Network:
+    """The same periodic network by other images of some nodes, (n,) bools, a step of cells away."""
+    assert network.shifts is not None
+    one, other = moved[network.edges].T.astype(int)
+    shifts = network.shifts + (one - other)[:, None] * step
+    nodes = network.nodes + moved[:, None] * (step @ network.lattice_vectors)
+    return replace(network, nodes=nodes, shifts=shifts)
+
+
+def cut_elsewhere(network: Network, uncut: NDArray[np.bool_]) -> Network:
+    """Periodic network in which fewer bonds of a mask cross the cell, by other images of nodes."""
+    assert network.shifts is not None
+    while True:
+        bad = np.flatnonzero(uncut & network.crossing)
+        ends = ((network.edges[b, k], (1 - 2 * k) * network.shifts[b]) for b in bad for k in (0, 1))
+        tried = [_moved(network, np.arange(network.n_nodes) == n, -s) for n, s in ends]
+        left = [np.count_nonzero(uncut & other.crossing) for other in tried]
+        if not left or min(left) >= len(bad):
+            return network
+        network = tried[int(np.argmin(left))]
+
+
 def joined(network: Network) -> Network:
     """Periodic network whose bonds inside the cell hold it together, by other images of nodes.
 
@@ -59,11 +81,8 @@ def joined(network: Network) -> Network:
         bond = apart[np.argmin(np.abs(shifts[apart]).sum(axis=1))]
         outward = first[bond] == 0
         moved = part == (second if outward else first)[bond]
-        step = shifts[bond] if outward else -shifts[bond]
-        one, other = moved[network.edges].T.astype(int)
-        shifts = shifts + (one - other)[:, None] * step
-        nodes = network.nodes + moved[:, None] * (step @ network.lattice_vectors)
-        network = replace(network, nodes=nodes, shifts=shifts)
+        network = _moved(network, moved, shifts[bond] if outward else -shifts[bond])
+        shifts = network.shifts
     return network
 
 

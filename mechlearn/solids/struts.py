@@ -17,7 +17,7 @@ from scipy import sparse
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError, listed
 from mechlearn.network import Network
-from mechlearn.solids.images import Pieces, joined
+from mechlearn.solids.images import Pieces, cut_elsewhere, joined
 
 #: Joint radius over the p-norm of the half widths that meet there: above 1, so that the flat ends
 #: of struts lie inside the joint, and strut sides cross its rim at an angle instead of touching it.
@@ -72,7 +72,6 @@ class Struts:
     hinge: Hinge | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "network", joined(self.network))
         ends = self.joint_radius[self.network.edges].sum(axis=1)
         short = np.flatnonzero(ends >= self.network.lengths)
         if len(short):
@@ -80,6 +79,9 @@ class Struts:
                 f"The joints at both ends of bond {listed(short)} overlap: widths must be well "
                 "below the bonds' lengths."
             )
+        if self.network.periodic:
+            uncut = self._reach.sum(axis=1) >= self.network.lengths
+            object.__setattr__(self, "network", joined(cut_elsewhere(self.network, uncut)))
 
     @cached_property
     def axes(self) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from paths import ROOT
 from ranks import on_ranks
 
 import mechlearn as ml
@@ -10,6 +11,8 @@ from mechlearn.errors import InputError
 from mechlearn.learning.system import System
 from mechlearn.network import Network
 from mechlearn.networks import cubic, honeycomb, triangular
+from mechlearn.runs.taskfile import read_setup
+from mechlearn.runs.training import train_setup
 from mechlearn.solids.domain import StrutDomain
 from mechlearn.solids.images import joined
 from mechlearn.solids.meshing import make_mesh, volumes
@@ -196,3 +199,24 @@ def test_rods_that_pass_through_each_other_are_refused():
     edges = np.array([[0, 1], [2, 3], [0, 4], [1, 4], [2, 4], [3, 4]])
     with pytest.raises(InputError, match="Struts 0-1 overlap without meeting"):
         make_mesh(Struts(Network(nodes, edges), np.full(6, 0.08)), 0.5)
+
+
+# -- learning --------------------------------------------------------------------------------------
+
+
+def test_a_cell_learns_a_negative_poissons_ratio_by_widths():
+    run = train_setup(read_setup(ROOT / "tasks" / "auxetic-solid.toml"))
+    assert run.targets[0]["initial"] > 0.2
+    assert run.targets[0]["reached"] == pytest.approx(-0.3, rel=0.01)
+    # On a mesh of its own, and read off its moduli.
+    assert ml.moduli(run).poisson() == pytest.approx(-0.3, rel=0.02)
+
+
+def test_struts_too_wide_to_be_cut_are_cut_elsewhere():
+    net = triangular(4, 4, periodic=True, disorder=0.25, seed=0)
+    width = np.full(net.n_edges, 0.25)
+    wide = Struts(net, width)
+    assert wide.network.vectors == pytest.approx(net.vectors, abs=1e-14)
+    assert not np.array_equal(wide.network.crossing, net.crossing)
+    mesh = make_mesh(wide, 0.7)
+    assert volumes(mesh.points, mesh.cells).min() > 0
