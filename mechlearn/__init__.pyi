@@ -38,6 +38,7 @@ from mechlearn.learning.rules import (
     GradientDescent as GradientDescent, GradientFree as GradientFree,
     GreedyPruning as GreedyPruning, Rule as Rule,
 )
+from mechlearn.learning.buckling import buckling as buckling
 from mechlearn.learning.system import System as System
 from mechlearn.network import Network as Network
 from mechlearn.phase import Phase as Phase

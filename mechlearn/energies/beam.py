@@ -309,6 +309,9 @@ class FiniteBeam(Strut):
         )
 
 
+Beam.nonlinear = FiniteBeam
+
+
 def _stretched(extension, length, rest_length, section) -> Any:
     """Energy of a stretched strut."""
     rigidity = section.modulus * section.area

@@ -69,6 +69,8 @@ class Element(metaclass=ElementType):
     table: ClassVar[str] = "edges"
     #: Elements on node tuples that act beside it.
     tuples: tuple[Any, ...] = ()
+    #: The same elements at finite displacement, of linear ones that exist there.
+    nonlinear: "ClassVar[type[Element] | None]" = None
     #: Whether elements are bodies with a mesh of their own instead of bonds.
     continuum: ClassVar[bool] = False
     #: Whether elements keep the angles at which they meet; else they turn freely about the nodes.

@@ -42,14 +42,15 @@ class FiniteSpring(Spring):
     name: ClassVar[str] = "finite_spring"
     plural: ClassVar[str] = "springs at finite displacement"
     linear: ClassVar[bool] = False
-    #: The linear law about an unstrained state; of this class alone, as subclasses are other laws.
-    small: ClassVar[type[Spring]] = Spring
 
     @override
     def strain(self, bond: Bond):
         now, twice = bond.vector + bond.jump, 2 * bond.vector + bond.jump
         # The difference of the lengths would have the rounding of lengths, not of strains.
         return bond.dot(twice, bond.jump) / (bond.dot(now, now) ** 0.5 + bond.length)
+
+
+Spring.nonlinear = FiniteSpring
 
 
 @dataclass(frozen=True)

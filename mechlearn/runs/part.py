@@ -11,7 +11,8 @@ from mechlearn.energies.material import Material
 from mechlearn.equilibrium.base import Equilibrium
 from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.equilibrium.strength import extent, stresses, volume
-from mechlearn.errors import SolveError
+from mechlearn.errors import MechlearnError, SolveError
+from mechlearn.learning.buckling import buckling_of
 from mechlearn.network import Network
 from mechlearn.runs.config import Setup
 from mechlearn.units import UNITS, percent
@@ -20,6 +21,8 @@ from mechlearn.units import UNITS, percent
 RAISES = 6
 #: Unknowns, over all examples, up to which it is looked for at finite displacement.
 LARGEST = 20_000
+#: Examples of which the buckling factor is found.
+EXAMPLES = 8
 #: Relative error of the stroke at strength.
 WITHIN = 1e-4
 
@@ -43,7 +46,8 @@ def part_facts(setup: Setup, at: Equilibrium, free: EquilibriumState) -> dict[st
     there is (see :func:`mechlearn.equilibrium.strength.stresses`), and ``weakest``, the bond and
     the example (from 1) where it is; with a strength also ``utilisation``, their ratio, and
     ``stroke_at_strength``, what every source imposes (its displacement, strain or force) where the
-    weakest strut reaches it.
+    weakest strut reaches it; and with any material ``buckling_factor``, the least factor on the
+    load at which the struts buckle (see :mod:`mechlearn.learning.buckling`).
     """
     out: dict[str, Any] = {} if setup.unit is None else {"unit": setup.unit}
     size = volume(at.model)
@@ -66,7 +70,24 @@ def part_facts(setup: Setup, at: Equilibrium, free: EquilibriumState) -> dict[st
         factor = load_at_strength(at, found, material.strength)
         if factor is not None:
             out["stroke_at_strength"] = _strokes(at, int(example), factor)
+    if setup.material is not None and (factor := _buckling(at)) is not None:
+        out["buckling_factor"] = factor
     return out
+
+
+def _buckling(at: Equilibrium) -> float | None:
+    """Lowest buckling factor over the examples; None where nothing buckles, or none is found."""
+    p, model = at.problem, at.model
+    if not (len(p.sources) and model.energy.table == "edges"):
+        return None
+    values = {q.name: model.get(q.name) for q in model.energy.parameters if q.table == "edges"}
+    found: list[float] = []
+    for example in range(min(p.n_examples, EXAMPLES)):
+        try:
+            found += buckling_of(p, model.energy, values, example).factors[:1].tolist()
+        except MechlearnError:  # of elements and loads without
+            return None
+    return min(found, default=None)
 
 
 def load_at_strength(at: Equilibrium, found: NDArray, strength: float) -> float | None:
@@ -104,13 +125,19 @@ def load_at_strength(at: Equilibrium, found: NDArray, strength: float) -> float 
 
 def cautions_of(facts: dict[str, Any], network: Network) -> list[str]:
     """Warnings about a part that does not hold, in sentences."""
-    used = facts.get("utilisation", 0.0)
+    out, used = [], facts.get("utilisation", 0.0)
+    if facts.get("buckling_factor", np.inf) <= 1:
+        out.append(
+            f"The part buckles at {facts['buckling_factor']:.3g} of its load; the linear answer is "
+            "not to be trusted beyond."
+        )
     if used <= 1:
-        return []
+        return out
     nodes = network.edges[facts["weakest"]["bond"]].tolist()
     return [
+        *out,
         f"The part does not hold: the strut between nodes {nodes[0]} and {nodes[1]} bears "
-        f"{used:.3g} times the stress that its material withstands."
+        f"{used:.3g} times the stress that its material withstands.",
     ]
 
 
@@ -152,6 +179,8 @@ def part_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         many = stroke.items() if isinstance(stroke, dict) else [("", stroke)]
         numbers = (f"{name} {np.round(v, 6)}".strip() for name, v in many)
         out.append(("Strength reached at", ", ".join(numbers)))
+    if "buckling_factor" in summary:
+        out.append(("Buckles at", f"{summary['buckling_factor']:.4g} times the load"))
     return out
 
 

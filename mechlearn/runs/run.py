@@ -27,6 +27,7 @@ from mechlearn.units import percent
 if TYPE_CHECKING:
     import xarray
 
+    from mechlearn.learning.buckling import Buckling
     from mechlearn.learning.system import System
     from mechlearn.runs.curve import Curve
     from mechlearn.studies.landscape import States
@@ -302,6 +303,17 @@ class Run(Presented):
         from mechlearn.studies.path import follow
 
         return follow(self.system(), **self.setup.path.model_dump() | options)
+
+    def buckling(self, **options: Any) -> "Buckling":
+        """Load factors at which what was learned buckles, and the modes.
+
+        Parameters
+        ----------
+        **options : those of :func:`mechlearn.learning.buckling.buckling`, ``example`` and ``count``
+        """
+        from mechlearn.learning.buckling import buckling
+
+        return buckling(self.system(alone=True), **options)
 
     def states(self, **options: Any) -> "States":
         """Stable states with what was learned, barriers between them, and transitions.
