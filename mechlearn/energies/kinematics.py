@@ -76,6 +76,10 @@ class Kinematics(ABC):
         """Number of rotations, the last components."""
         return 0
 
+    def curved(self, dim: int) -> bool:
+        """True if angles are no linear functions of the components of rotations."""
+        return False
+
     def includes(self, other: "Kinematics") -> bool:
         """True if a node's state has all that of another kind in it, in the same words."""
         components = set(other.components(2)) <= set(self.components(2))
@@ -139,7 +143,7 @@ class Frames(Displacements):
     def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
         x = nodes - nodes.mean(axis=0)
         n, d = x.shape
-        width = len(self.components(d))
+        width = d + (1 if d == 2 else 3)
         motions = list(np.broadcast_to(np.eye(width)[:d, None], (d, n, width)))
         if not periodic:
             for k in range(width - d):
@@ -153,7 +157,7 @@ class Frames(Displacements):
     def compatibility(self, network: Network) -> sparse.csr_array:
         """Displacements and rotations of second ends relative to how the first ends turn."""
         n, m, d = network.n_nodes, network.n_edges, network.dim
-        r, rows = self.rotations(d), np.arange(m + 1)
+        r, rows = 1 if d == 2 else 3, np.arange(m + 1)
         first, second = (
             sparse.kron(sparse.csr_array((np.ones(m), ends, rows), (m, n)), np.eye(d + r))
             for ends in network.edges.T
@@ -162,6 +166,52 @@ class Frames(Displacements):
         arms[:, :d, d:] = np.stack([_turned(a, network.vectors) for a in np.eye(r)], axis=-1)
         carried = sparse.bsr_array((arms, rows[:-1], rows))
         return sparse.csr_array(second - carried @ first)
+
+
+class Rods(Frames):
+    """Nodal displacements and rotations of any size, in space as unit quaternions.
+
+    Those are ``(rx / 2, ry / 2, rz / 2, 1 + r0 / 2)``, vector part first, so that the state is
+    additive and zero at rest, and small rotations are (rx, ry, rz).
+    """
+
+    @override
+    def components(self, dim: int) -> tuple[str, ...]:
+        return (*super().components(dim), *(() if dim == 2 else ("r0",)))
+
+    @override
+    def rotations(self, dim: int) -> int:
+        return 1 if dim == 2 else 4
+
+    @override
+    def curved(self, dim: int) -> bool:
+        return dim == 3
+
+    @override
+    def free_motions(self, nodes: NDArray, periodic: bool) -> NDArray[np.float64]:
+        motions, (n, d) = super().free_motions(nodes, periodic), nodes.shape
+        if d == 2:
+            return motions
+        each = motions.reshape(n, -1, motions.shape[1])
+        still = np.zeros((n, 1, motions.shape[1]))
+        return np.concatenate([each, still], axis=1).reshape(-1, motions.shape[1])
+
+    @override
+    def compatibility(self, network: Network) -> sparse.csr_array:
+        """Those of frames, and the norms of the quaternions at either end."""
+        of_frames, n, d = super().compatibility(network), network.n_nodes, network.dim
+        if d == 2:
+            return of_frames
+        width = len(self.components(d))
+        kept = np.arange(n * width).reshape(n, width)
+        spread = sparse.csr_array(
+            (np.ones(kept[:, :-1].size), (np.arange(kept[:, :-1].size), kept[:, :-1].ravel())),
+            shape=(kept[:, :-1].size, n * width),
+        )
+        norms = sparse.csr_array((np.ones(n), (np.arange(n), kept[:, -1])), shape=(n, n * width))[
+            network.edges.ravel()
+        ]
+        return sparse.csr_array(sparse.vstack([of_frames @ spread, norms]))
 
 
 class Bodies(Frames):
@@ -239,6 +289,7 @@ def spins(x: NDArray) -> list[NDArray[np.float64]]:
 
 SPACE = Displacements("displacement", "strain", "force")
 FRAME = Frames("displacement", "strain", "force")
+ROD = Rods("displacement", "strain", "force")
 BODY = Bodies("displacement", "strain", "force")
 VOLTAGE = Potentials("voltage", "voltage", "current")
 PRESSURE = Potentials("pressure", "pressure", "flow")

@@ -12,9 +12,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from mechlearn.equilibrium.conditions import Imposed, PortReader, Reading, check_size, tie_to_ground
-from mechlearn.equilibrium.kkt import KKTSystem, Tangent
+from mechlearn.equilibrium.conditions import Imposed, PortReader, Reading, check_size
+from mechlearn.equilibrium.kkt import KKTSystem, Tangent, tie_to_ground
 from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.linalg.solver import BorderedSolver, DirectSolver
@@ -267,7 +268,8 @@ class Balance:
             mine.solver = self.model.solver(definite=False)
         self.model.put_state(state.u)
         matrix = self.model.assemble_stiffness(expected)
-        ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness)
+        reading = sparse.csr_array(sparse.csr_array(state.read.slopes) @ self.ports.rows)
+        ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness, reading)
         if shift:
             self.model.shift(matrix, shift * self.arm**2)
         mine.solver.factor()

@@ -11,9 +11,8 @@ from scipy import sparse
 from mechlearn.energies.kinematics import Displacements, left_free
 from mechlearn.errors import InputError, SolveError
 from mechlearn.fem.model import Model
-from mechlearn.fenics import PETSc
 from mechlearn.parallel import total
-from mechlearn.tasks.enclosed import EnclosurePort
+from mechlearn.tasks.ports import CurvedPort
 from mechlearn.tasks.problem import Problem
 
 #: What is said where a nudge makes the energy plus the cost lose its minimum.
@@ -196,14 +195,17 @@ class PortReader:
         rows, self._reference, spans = problem.functionals()
         self._comm = model.comm
         self.rows = model.local_rows(rows)
-        self._enclosing = [
+        self._curved = [
             (k, span, port)
             for k, (span, port) in enumerate(zip(spans, problem.ports, strict=True))
-            if isinstance(port, EnclosurePort)
+            if isinstance(port, CurvedPort)
         ]
-        self._at_rest = [port.size(self._reference[s])[0] for _, s, port in self._enclosing]
+        number = {port.key: k for k, port in enumerate(problem.ports)}
+        self._beside = [[number.get(key, -1) for key in port.beside] for *_, port in self._curved]
+        self.follow(np.zeros(len(spans)))
+        self._at_rest = [port.size(self._reference[s])[0] for _, s, port in self._curved]
         self.distance = np.array([np.linalg.norm(self._reference[s]) for s in spans])
-        self.distance[[k for k, *_ in self._enclosing]] = 0.0
+        self.distance[[k for k, *_ in self._curved]] = 0.0
         self._pairs = self.distance > 0
         self._only_pairs = bool(self._pairs.all())
         # Which port every raw row belongs to, and the first row of every port.
@@ -220,6 +222,10 @@ class PortReader:
         """Numbers of the raw rows of some ports, given as a mask."""
         return np.flatnonzero(ports[self._port])
 
+    def follow(self, values: NDArray) -> None:
+        """Read values nearest to these, (ports,), where a state has several, from here on."""
+        self._near = np.append(values, 0.0)
+
     def read(self, local: NDArray) -> Reading:
         """Readings of a state, from owned degrees of freedom."""
         moves = self.raw(local)
@@ -233,8 +239,10 @@ class PortReader:
         values = np.where(self._pairs, extensions, vectors[self._first])
         unit = np.where(self._pairs[self._port], vectors / distances[self._port], 1.0)
         slopes[self._port, self._raw] = unit
-        for (k, span, port), rest in zip(self._enclosing, self._at_rest, strict=True):
-            size, slopes[k, span], _ = port.size(vectors[span])
+        for (k, span, port), rest, beside in zip(
+            self._curved, self._at_rest, self._beside, strict=True
+        ):
+            size, slopes[k, span], _ = port.size(vectors[span], self._near[beside])
             values[k] = size - rest
         return Reading(values, slopes, vectors)
 
@@ -256,8 +264,8 @@ class PortReader:
         of_pairs = np.where(self._together, -np.outer(n, n), 0.0)
         of_pairs.flat[:: len(n) + 1] += 1.0
         found = tension * of_pairs
-        for k, span, there in self._enclosing:
-            found[span, span] = forces[k] * there.size(vectors[span])[2]
+        for (k, span, there), beside in zip(self._curved, self._beside, strict=True):
+            found[span, span] = forces[k] * there.size(vectors[span], self._near[beside])[2]
         return found
 
     def linearised(self) -> sparse.csr_array:
@@ -368,23 +376,3 @@ def check_size(model: Model, problem: Problem, stiffness: float) -> None:
             f"{size:.0e}; choose other units.",
             "not finite",
         )
-
-
-def tie_to_ground(
-    model: Model, problem: Problem, matrix: PETSc.Mat, stiffness: float
-) -> NDArray[np.float64]:
-    """Springs to ground at ports that are always held; states are unchanged.
-
-    They make the matrix definite where only displaced nodes hold the network as a whole; what they
-    carry must be taken off the forces at their ports. Returns their stiffness, (grounded,).
-    """
-    dofs, out = problem.dofs[problem.grounded], np.full(len(problem.grounded), stiffness)
-    of_nodes = dofs >= 0
-    if of_nodes.any():
-        model.stiffen(matrix, dofs[of_nodes], stiffness)
-    if not of_nodes.all():
-        names = [str(problem.ports[k].cell) for k in problem.grounded[~of_nodes]]
-        # The cell moves all bonds at once.
-        out[~of_nodes] *= np.square(model.network.lengths).sum()
-        model.stiffen_cell([problem.cell.index(name) for name in names], out[~of_nodes][0])
-    return out

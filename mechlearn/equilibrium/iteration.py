@@ -100,6 +100,9 @@ class Iteration:
         NotConverged
             Where Newton's method gives up.
         """
+        # Angles are read near those of the way from the start.
+        to = np.where(imposed.held, imposed.values, start.readings)
+        self.balance.ports.follow((start.readings + to) / 2)
         try:
             near = self._nearby(start, imposed)
             if near is not None:

@@ -36,11 +36,16 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mechlearn.equilibrium.conditions import UNSTABLE, ExampleGroup, Imposed
 from mechlearn.errors import SolveError
+from mechlearn.fem.model import Model
+from mechlearn.fenics import PETSc
 from mechlearn.linalg.factorisation import Inertia
 from mechlearn.linalg.solver import BorderedSolver, DirectSolver
+from mechlearn.tasks.ports import CurvedPort
+from mechlearn.tasks.problem import Problem
 
 #: Smallest eigenvalue relative to the largest at which a condensed system is singular.
 SINGULAR = 1e-13
@@ -232,3 +237,31 @@ def inverse_compliance(
         raise SolveError(UNSTABLE, "unstable")
     half = vectors[:, ~floats] / size[:, None]
     return half / eigenvalues[~floats] @ half.T
+
+
+def tie_to_ground(
+    model: Model,
+    problem: Problem,
+    matrix: PETSc.Mat,
+    stiffness: float,
+    read: sparse.csr_array | None = None,
+) -> NDArray[np.float64]:
+    """Springs to ground at ports that are always held; states are unchanged.
+
+    They make the matrix definite where only displaced nodes hold the network as a whole; what they
+    carry must be taken off the forces at their ports. Returns their stiffness, (grounded,). What
+    curved ports ``read`` to first order are rows (ports, owned dofs).
+    """
+    dofs, out = problem.dofs[problem.grounded], np.full(len(problem.grounded), stiffness)
+    curved = np.array([isinstance(problem.ports[k], CurvedPort) for k in problem.grounded], bool)
+    of_nodes = (dofs >= 0) & ~curved
+    if of_nodes.any():
+        model.stiffen(matrix, dofs[of_nodes], stiffness)
+    if read is not None and curved.any():
+        model.stiffen_along(matrix, read[problem.grounded[curved]], stiffness)
+    if (dofs < 0).any():
+        names = [str(problem.ports[k].cell) for k in problem.grounded[dofs < 0]]
+        # The cell moves all bonds at once.
+        out[dofs < 0] *= np.square(model.network.lengths).sum()
+        model.stiffen_cell([problem.cell.index(name) for name in names], out[dofs < 0][0])
+    return out

@@ -22,9 +22,8 @@ from mechlearn.equilibrium.conditions import (
     PortConstraints,
     PortReader,
     check_size,
-    tie_to_ground,
 )
-from mechlearn.equilibrium.kkt import DEPENDENT, inverse_compliance
+from mechlearn.equilibrium.kkt import DEPENDENT, inverse_compliance, tie_to_ground
 from mechlearn.equilibrium.states import EquilibriumState, PhaseState, Rate
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.fem.model import Model

@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mechlearn.fem.macroscopic_strain import strain_tensors
 from mechlearn.fenics import MPI, PETSc, dolfinx, fem, la, mesh, ufl
@@ -155,6 +157,16 @@ class BaseModel(CellStrain, ABC):
             # The cell's strain moves all bonds at once, and its stiffness grows with their number.
             each = self._border.split(springs)[1]
             self._border.C = self._border.C + np.diag(each * self.network.n_edges)
+
+    def stiffen_along(self, matrix: PETSc.Mat, rows: sparse.csr_array, stiffness: float) -> None:
+        """Add springs to the ground to a matrix, along rows of one node's owned dofs each."""
+        first = matrix.getOwnershipRange()[0]
+        for start, end in pairwise(rows.indptr):
+            dofs = (rows.indices[start:end] + first).astype(PETSc.IntType)
+            values = rows.data[start:end]
+            each = stiffness * np.outer(values, values)
+            matrix.setValues(dofs, dofs, each, addv=PETSc.InsertMode.ADD_VALUES)
+        matrix.assemble()
 
     def mean_stiffness(self, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:
         """Mean of a stiffness matrix's diagonal where no support holds.

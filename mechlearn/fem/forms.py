@@ -5,11 +5,13 @@ Most forms are compiled when they are first asked for.
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mechlearn.energies.derivatives import gradient
 from mechlearn.energies.element import BondEnergy
 from mechlearn.energies.kinematics import Bond
 from mechlearn.fem.assembly import compiled_form
@@ -47,7 +49,7 @@ class BondForms:
     def __init__(self, mesh: BondMesh, energy: BondEnergy) -> None:
         # A model is its own mesh, and would not be freed at once if its forms kept it.
         self._domain, self._space, self._bond_of_cell = mesh.mesh, mesh.space, mesh.bond_of_cell
-        self._cell_names, self._places, self._turning = mesh.cell_names, mesh.places, mesh.turning
+        self._cell_names, self._places = mesh.cell_names, mesh.places
         self._internal = range(mesh.internal)
         self._element, self.cell = energy, mesh.cell
         self._spaces: dict[tuple[int, ...], fem.FunctionSpace] = {}
@@ -69,11 +71,13 @@ class BondForms:
         self._dx = ufl.Measure("dx", domain=mesh.mesh, metadata={"quadrature_degree": 0})
         self._share = ufl.TestFunction(self._per_bond)
 
-        now = self._strains(self.state, self.cell_strain if mesh.cell else None)
+        motion = self._motion(self.state, self.cell_strain if mesh.cell else None)
+        self._moved = [tuple(map(ufl.variable, part)) for part in motion]
+        self._now = now = energy.strains_of(self._bond(self._moved))
         named = dict(zip(energy.strains, now, strict=True))
         density = energy.energy(**named, length=self.length, **self.parameters)
         self._total = self._on_bonds(density)
-        self._force = ufl.derivative(self._total, self.state, ufl.TestFunction(mesh.space))
+        self._force = self._by_state(density)
         self._strain = self._by_strain(now)
         self.energy = compiled_form(self._total)
         self.force = compiled_form(self._force)
@@ -105,28 +109,31 @@ class BondForms:
         each, several = ufl.TestFunction(self.per_strain), len(values) > 1
         return self._on_bonds(ufl.dot(each, ufl.as_vector(values) if several else values[0]))
 
-    def _strains(self, w: Any, of_cell: Any = None) -> tuple:
-        """Strains of a nodal motion, and of a cell strain."""
+    def _motion(self, w: Any, of_cell: Any = None) -> list[list[Any]]:
+        """Jump, turn, rotation and internal unknowns of a nodal motion and cell strain."""
         # On intervals of length 1 the slope is the difference along the bond, wherever that is.
-        jump, turn, rotation = w.dx(0), None, None
+        jump, places = w.dx(0), self._places
         # Of quadratic functions, too, whose values in the middle are the internal unknowns.
         ends = w + jump.dx(0) / 8 if self._internal else w
-        if self._turning:
-            (jump, turn), (_, rotation) = (_split(x, self._places) for x in (jump, ends))
+        values, jumps, means = map(_numbers, (w, jump, ends))
+        moved = _packed(jumps[:places])
         if of_cell is not None:
-            jump = jump + ufl.dot(cell_tensor(of_cell, self._cell_names), self._vector)
-        return self._element.strains_of(
-            Bond(
-                self._vector,
-                self._direction,
-                self._normals,
-                self.length,
-                jump,
-                turn,
-                rotation,
-                ufl.dot,
-                tuple(w[c] if w.ufl_shape else w for c in self._internal),
-            )
+            moved = moved + ufl.dot(cell_tensor(of_cell, self._cell_names), self._vector)
+        return [_numbers(moved), jumps[places:], means[places:], values[: len(self._internal)]]
+
+    def _bond(self, motion: Sequence[Sequence[Any]]) -> Bond:
+        """A bond by the numbers of :meth:`_motion`."""
+        jump, turn, rotation, internal = motion
+        return Bond(
+            self._vector,
+            self._direction,
+            self._normals,
+            self.length,
+            _packed(jump),
+            _packed(turn),
+            _packed(rotation),
+            ufl.dot,
+            tuple(internal),
         )
 
     # -- derivatives ---------------------------------------------------------------------------
@@ -146,8 +153,8 @@ class BondForms:
     def geometric(self) -> tuple[fem.Function, fem.Form, "BorderForms | None"]:
         """Stresses and geometric stiffness."""
         pull = fem.Function(self.per_strain)
-        work = ufl.replace(self._strain, {self._strain.arguments()[0]: pull})
-        force = ufl.derivative(work, self.state, ufl.TestFunction(self._space))
+        density = sum(p * strain for p, strain in zip(_numbers(pull), self._now, strict=True))
+        work, force = self._on_bonds(density), self._by_state(density)
         motion = ufl.TrialFunction(self._space)
         form = compiled_form(ufl.derivative(force, self.state, motion))
         if not self.cell:
@@ -162,7 +169,8 @@ class BondForms:
     @cached_property
     def strain_of_motion(self) -> fem.Form:
         """Strains by motions from rest; of linear elements."""
-        return compiled_form(self._by_strain(self._strains(ufl.TrialFunction(self._space))))
+        moved = self._motion(ufl.TrialFunction(self._space))
+        return compiled_form(self._by_strain(self._element.strains_of(self._bond(moved))))
 
     @cached_property
     def strain_by_motion(self) -> fem.Form:
@@ -186,6 +194,13 @@ class BondForms:
         if name not in self._sensitivity_rate:
             self._sensitivity_rate[name] = compiled_form(self._changing(self._by_parameter(name)))
         return self._sensitivity_rate[name]
+
+    def _by_state(self, density: Any) -> Any:
+        """The derivative of a density by the state."""
+        rates = self._motion(ufl.TestFunction(self._space))
+        moved, rates = (list(chain(*parts)) for parts in (self._moved, rates))
+        slopes = gradient(density, moved)
+        return self._on_bonds(sum(slope * r for slope, r in zip(slopes, rates, strict=True)))
 
     def _by_parameter(self, name: str) -> Any:
         return ufl.derivative(self._total, self.parameters[name], self._share)
@@ -245,8 +260,11 @@ def cell_tensor(components: Any, names: Sequence[str]) -> Any:
     return ufl.as_matrix([[components[int(k)] for k in row] for row in number])
 
 
-def _split(w: Any, places: int) -> tuple:
-    """Displacement and rotation parts of a state."""
-    rotation = [w[c] for c in range(places, len(w))]
-    turn = rotation[0] if len(rotation) == 1 else ufl.as_vector(rotation)
-    return ufl.as_vector([w[c] for c in range(places)]), turn
+def _numbers(w: Any) -> list[Any]:
+    """Components of a vector, or a number alone."""
+    return [w[c] for c in range(w.ufl_shape[0])] if w.ufl_shape else [w]
+
+
+def _packed(numbers: Sequence[Any]) -> Any:
+    """A vector of several numbers, or the only one; None of none."""
+    return ufl.as_vector(numbers) if len(numbers) > 1 else numbers[0] if numbers else None

@@ -11,7 +11,7 @@ from mechlearn.energies.kinematics import Displacements, Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import affine_rows
 from mechlearn.network import Network
-from mechlearn.tasks.ports import Entries, Port
+from mechlearn.tasks.ports import CurvedPort, Entries, Port
 from mechlearn.tasks.quantity import Place, Quantity
 
 #: The most nodes around what is under pressure: forces on all of them are a dense system.
@@ -19,7 +19,7 @@ MOST = 400
 
 
 @dataclass(frozen=True)
-class EnclosurePort(Port):
+class EnclosurePort(CurvedPort):
     """Change of the area of a polygon, or of the volume of a closed surface.
 
     Attributes
@@ -44,7 +44,10 @@ class EnclosurePort(Port):
             entries += [(d * k + c, last + j, moved[c, j]) for c, j in np.argwhere(moved).tolist()]
         return entries, places.ravel().tolist()
 
-    def size(self, x: NDArray) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    @override
+    def size(
+        self, x: NDArray, near: NDArray | None = None
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """Size of what is enclosed, and its derivatives, first and second, by ``x``, (k d,)."""
         faces = np.array(self.faces)
         k, q = faces.shape

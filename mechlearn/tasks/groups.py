@@ -96,6 +96,8 @@ def group_ports(
         )
     if not kinematics.turned and max(components) >= places:
         raise InputError(f"{name}: joints of a solid do not turn together; leave rotations out.")
+    if kinematics.curved(network.dim) and max(components) >= places:
+        raise InputError(f"{name}: rods in space do not turn together; leave rotations out.")
     described, ports = tuple(network.described(ids)), list[Port]()
     for c in components:
         sign, unit, length = 1.0, 1.0, np.inf

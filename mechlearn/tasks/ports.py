@@ -140,6 +140,24 @@ class NodePort(Port):
         return kinematics.across, kinematics.through
 
 
+class CurvedPort(Port):
+    """Curved function of several raw rows."""
+
+    @property
+    def beside(self) -> tuple[tuple[Any, ...], ...]:
+        """Keys of ports whose last values say which value is meant, where there are several."""
+        return ()
+
+    @abstractmethod
+    def size(
+        self, x: NDArray, near: NDArray | None = None
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Value at those of the raw rows, (k,), with its first and second derivatives.
+
+        ``near`` are the last values of the ports ``beside``, zeros where left out.
+        """
+
+
 class PairPort(Port):
     """Change of the distance of two nodes, or the difference of their potentials."""
 

@@ -13,7 +13,7 @@ from mechlearn.energies.kinematics import Kinematics
 from mechlearn.fem.macroscopic_strain import gradient_basis
 from mechlearn.network import Network
 from mechlearn.tasks.costs import evaluate
-from mechlearn.tasks.ports import Port
+from mechlearn.tasks.ports import CurvedPort, Port
 from mechlearn.tasks.task import Task
 
 
@@ -348,7 +348,9 @@ class Problem:
         """Rows that read the ports to first order about rest, (ports, n c)."""
         rows, reference, spans = self.functionals()
         slopes = np.zeros((len(spans), len(reference)))
-        for k, span in enumerate(spans):
+        for k, (span, port) in enumerate(zip(spans, self.ports, strict=True)):
             distance = np.linalg.norm(reference[span])
             slopes[k, span] = reference[span] / distance if distance else 1.0
+            if isinstance(port, CurvedPort):
+                slopes[k, span] = port.size(reference[span])[1]
         return sparse.csr_array(sparse.csr_array(slopes) @ rows)

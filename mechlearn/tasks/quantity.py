@@ -11,6 +11,7 @@ from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplici
 from mechlearn.network import Network
 from mechlearn.tasks.groups import group_ports
 from mechlearn.tasks.ports import CellPort, NodePort, PairPort, Port, components_of
+from mechlearn.tasks.turns import TurnPort
 
 if TYPE_CHECKING:
     from mechlearn.tasks.task import Task, Terminal
@@ -155,8 +156,11 @@ class Quantity:
                 f"{name}: {self.key} has {np.size(terminal.value)} numbers where "
                 f"{len(components)} components need one each."
             )
+        curved = at.kinematics.curved(at.network.dim)
         return [
-            NodePort(terminal.name, (i,), tuple(at.network.described([i])), component=c)
+            (TurnPort if curved and c >= places else NodePort)(
+                terminal.name, (i,), tuple(at.network.described([i])), component=c
+            )
             for i in terminal.ids
             for c in components
         ]

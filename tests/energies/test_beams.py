@@ -611,7 +611,7 @@ def test_supports_clamp_and_terminals_mean_displacements_unless_they_name_rotati
     [
         (("size = [4, 4]", "size = [4, 4, 4]"), "triangular"),
         (('generator = "triangular"\nsize = [4, 4]', 'generator = "cubic"\nsize = [3, 3, 3]'),
-         "a finite_beam lives in 2D; the network is in 3D"),
+         "A finite_beam has no parameter 'width'; it has modulus or radius"),
         (("segments = 3", "segments = 0"), "energy: segments = 0"),
         (("segments = 3", "segments = 2.5"), "energy: segments = 2.5"),
         (("segments = 3", "segment = 3"), "segment is not a known key; did you mean 'segments'"),
