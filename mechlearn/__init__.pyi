@@ -5,12 +5,13 @@
 from mechlearn import analysis as analysis, networks as networks
 from mechlearn.analysis.moduli import Moduli as Moduli, moduli as moduli
 from mechlearn.energies.beam import (
-    Bar as Bar, Beam as Beam, FiniteBeam as FiniteBeam, Section as Section,
+    Bar as Bar, Beam as Beam, Section as Section,
 )
 from mechlearn.energies.element import BondEnergy as BondEnergy
 from mechlearn.energies.material import Material as Material
 from mechlearn.energies.parameters import Parameter as Parameter
 from mechlearn.energies.kinematics import Bond as Bond
+from mechlearn.energies.rod import FiniteBeam as FiniteBeam
 from mechlearn.energies.solid import Hinge as Hinge, Solid as Solid
 from mechlearn.energies.spring import (
     Capacitor as Capacitor, Channel as Channel, FiniteSpring as FiniteSpring,

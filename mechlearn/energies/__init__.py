@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mechlearn.energies.beam import Bar, Beam, FiniteBeam
+from mechlearn.energies.beam import Bar, Beam
 from mechlearn.energies.catalogue import LAWS
 from mechlearn.energies.element import Element
 from mechlearn.energies.fillings import Area, Volume
 from mechlearn.energies.laws import added
+from mechlearn.energies.rod import FiniteBeam
 from mechlearn.energies.solid import Solid
 from mechlearn.energies.spring import Capacitor, Channel, FiniteSpring, Resistor, Spring
 from mechlearn.energies.tuples import Angle, Crease

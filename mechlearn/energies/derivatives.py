@@ -13,18 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import special
 
+from mechlearn.energies.gradients import Symbol, lowered
 from mechlearn.errors import InputError
 from mechlearn.fenics import basix_ufl, ufl
 
 if TYPE_CHECKING:
     from mechlearn.energies.element import BondEnergy
-
-#: Passes of UFL that leave operations on real numbers only.
-LOWERING = (
-    ufl.algorithms.apply_algebra_lowering.apply_algebra_lowering,
-    ufl.algorithms.apply_derivatives.apply_derivatives,
-    ufl.algorithms.remove_complex_nodes.remove_complex_nodes,
-)
 
 
 class Term(NamedTuple):
@@ -46,14 +40,6 @@ class Term(NamedTuple):
     def is_number(self, number: float) -> bool:
         """True if the known factor is that number for all elements."""
         return isinstance(self.known, float) and self.known == number
-
-
-class Symbol(ufl.Constant):
-    """Argument of a function of users, which has no value while that is differentiated."""
-
-    def evaluate(self, *args: Any) -> Any:
-        """Raise TypeError, where UFL would not end."""
-        raise TypeError("a symbol has no value; use UFL's functions, such as ufl.exp")
 
 
 class Pointwise:
@@ -124,98 +110,6 @@ class Pointwise:
 
     def _symbols(self, names: Sequence[str]) -> set[Any]:
         return {constant for constant, name in self._names.items() if name in names}
-
-
-def lowered(expression: ufl.core.expr.Expr) -> ufl.core.expr.Expr:
-    """A scalar UFL expression as scalar operations."""
-    for step in LOWERING:
-        expression = step(expression)
-    nodes = _nodes([expression])
-    # Expansion takes time that grows with all ways through the expression.
-    if any(isinstance(node, ufl.classes.IndexSum | ufl.classes.ComponentTensor) for node in nodes):
-        expression = ufl.algorithms.expand_indices(expression)
-    return expression
-
-
-def interned(expressions: Sequence[ufl.core.expr.Expr]) -> list[ufl.core.expr.Expr]:
-    """Expressions in which what is equal is one object; UFL compares others node by node."""
-    known: dict[Any, ufl.core.expr.Expr] = {}
-    made: dict[int, ufl.core.expr.Expr] = {}
-    for node in _nodes(expressions):
-        operands = [made[id(operand)] for operand in node.ufl_operands]
-        key = (type(node), *map(id, operands)) if operands else node
-        if key not in known:
-            same = all(a is b for a, b in zip(operands, node.ufl_operands, strict=True))
-            known[key] = node if same else node._ufl_expr_reconstruct_(*operands)
-        made[id(node)] = known[key]
-    return [made[id(expression)] for expression in expressions]
-
-
-def _nodes(expressions: Sequence[ufl.core.expr.Expr]) -> list[ufl.core.expr.Expr]:
-    """Nodes of expressions, operands first, each object once."""
-    out, seen, stack = [], set[int](), [(expression, False) for expression in expressions]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            out.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            stack += [(operand, False) for operand in node.ufl_operands]
-    return out
-
-
-def gradient(
-    expression: ufl.core.expr.Expr, variables: Sequence[ufl.core.expr.Expr]
-) -> list[ufl.core.expr.Expr]:
-    """Derivatives of a scalar UFL expression by scalar variables, by reverse accumulation.
-
-    UFL's own derivatives go forward, once per variable; what is derived from these is several times
-    as long. A. Griewank, A. Walther, Evaluating Derivatives (2008), chapter 3.
-    """
-    expression, *last = interned([lowered(expression), *variables])
-    slopes, ends = {id(expression): ufl.as_ufl(1.0)}, set(map(id, last))
-    for node in reversed(_nodes([expression])):
-        if (slope := slopes.get(id(node))) is None or id(node) in ends:
-            continue
-        for k, operand in enumerate(node.ufl_operands):
-            if (partial := _partial(node, k)) is not None:
-                known, more = slopes.get(id(operand)), slope * partial
-                slopes[id(operand)] = more if known is None else known + more
-    return interned([slopes.get(id(variable), ufl.as_ufl(0.0)) for variable in last])
-
-
-def _partial(node: ufl.core.expr.Expr, k: int) -> Any:
-    """Derivative of an operation by its operand ``k``; None of what depends on no number."""
-    operands = list(node.ufl_operands)
-    if not isinstance(node, tuple(FUNCTIONS)):
-        return 1.0 if isinstance(node, ufl.classes.Variable) and k == 0 else None
-    if isinstance(operands[k], ufl.classes.ConstantValue | ufl.classes.Condition):
-        return None
-    match node:
-        case ufl.classes.Sum():
-            return 1.0
-        case ufl.classes.Product():
-            return operands[1 - k]
-        case ufl.classes.Division():
-            return -node / operands[1] if k else 1 / operands[1]
-        case ufl.classes.Conditional():
-            return ufl.conditional(operands[0], float(k == 1), float(k == 2))
-    domain = ufl.Mesh(basix_ufl.element("Lagrange", "interval", 1, shape=(2,)))
-    symbols = [ufl.variable(Symbol(domain)) for _ in operands]
-    function = ufl.diff(node._ufl_expr_reconstruct_(*symbols), symbols[k])
-    places = dict(zip((s.ufl_operands[0] for s in symbols), operands, strict=True))
-    return _substituted(ufl.algorithms.apply_derivatives.apply_derivatives(function), places)
-
-
-def _substituted(node: ufl.core.expr.Expr, places: Mapping[Any, Any]) -> ufl.core.expr.Expr:
-    """A small expression with others in place of its constants."""
-    if isinstance(node, ufl.classes.Variable):
-        return _substituted(node.ufl_operands[0], places)
-    if not node.ufl_operands:
-        return places.get(node, node)
-    operands = [_substituted(operand, places) for operand in node.ufl_operands]
-    return node._ufl_expr_reconstruct_(*operands)
 
 
 def strains_of(

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mechlearn.energies.derivatives import gradient
 from mechlearn.energies.element import BondEnergy
+from mechlearn.energies.gradients import gradient
 from mechlearn.energies.kinematics import Bond
 from mechlearn.fem.assembly import compiled_form
 from mechlearn.fem.macroscopic_strain import strain_tensors
