@@ -61,6 +61,8 @@ SHOWN = {
          "whole."),
         ("auxetic", "cell.png", "", "A periodic cell squeezed along x, which after ageing shrinks "
          "along y too: at rest and deformed, dashes where its sides are wanted."),
+        ("buckling-cell", "buckling.png", "--whole --colour energy --thickness true", "A honeycomb "
+         "of 4 x 4 cells that has learned the pressure under which its pattern buckles."),
         ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
          "scale."),
     ],

@@ -111,7 +111,7 @@ def _supports(problem: Problem) -> list[str]:
         for s in problem.task.supports
     ]
     return out or [
-        "none; the network floats" if not len(problem.grounded) else "none; held by displaced nodes"
+        "none; held by displaced nodes" if problem.held_by_nodes else "none; the network floats"
     ]
 
 

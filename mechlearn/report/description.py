@@ -84,7 +84,7 @@ def _support(support: Support, run: "Run") -> str:
 
 
 def _unsupported(run: "Run") -> str:
-    if len(run.problem.grounded):
+    if run.problem.held_by_nodes:
         return "Nothing but its sources holds it."
     return "Nothing holds it; it floats."
 

@@ -183,6 +183,11 @@ class Problem:
         return np.array([p.dof(len(self.components)) for p in self.ports], dtype=np.int64)
 
     @property
+    def held_by_nodes(self) -> bool:
+        """True if nodes that are always held stop motions of the network as a whole."""
+        return bool((self.dofs[self.grounded] >= 0).any())
+
+    @property
     def fixed(self) -> NDArray[np.int64]:
         """All degrees of freedom that never move: supports and gauge."""
         return np.union1d(self.supported, self.gauge)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import mechlearn as ml
 from mechlearn.runs.config import Setup
+from mechlearn.runs.taskfile import read_setup
+from mechlearn.runs.training import train_setup
 
 TASK = {
     "network": {
@@ -60,3 +63,12 @@ def test_what_is_no_imperfection_is_refused(size):
         network(imperfection=size)
     with pytest.raises(ml.InputError, match="imperfection"):
         ml.networks.imperfect(ml.networks.square(), size)
+
+
+def test_a_honeycomb_learns_the_pressure_under_which_it_buckles():
+    """The task file, on fewer cells."""
+    setup = read_setup(ROOT / "tasks" / "buckling-cell.toml")
+    table = setup.network.model_copy(update={"supercell": [2, 2]})
+    run = train_setup(setup.model_copy(update={"network": table}))
+    assert run.converged
+    assert run.cell[0, 1].diagonal() == pytest.approx([-2.5e-4, -2.5e-4], rel=1e-2)
