@@ -176,6 +176,12 @@ class Element(metaclass=ElementType):
         their default.
         """
 
+    def waves(self, model: Any, problem: "Problem", parameters: Mapping[str, Any]) -> Any:
+        """Stiffness of motions over many cells of a periodic :meth:`model`."""
+        from mechlearn.fem.waves import BondWaves
+
+        return BondWaves(model, problem, parameters)
+
     @abstractmethod
     def prestresses(self, values: Mapping[str, NDArray], name: str | None = None) -> bool:
         """Existence of prestress in unstrained elements; with a ``name``, its dependence on that.

@@ -279,3 +279,9 @@ class Solid(Continuum):
         known = {p.name: p.default(network) for p in self.parameters} | dict(parameters)
         values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
         return StrutModel(network, self, values, problem.fixed, comm, problem.cell)
+
+    @override
+    def waves(self, model, problem, parameters):
+        from mechlearn.solids.waves import SolidWaves
+
+        return SolidWaves(model, problem)

@@ -9,11 +9,12 @@ G. Geymonat, S. Mueller, N. Triantafyllidis, Arch. Ration. Mech. Anal. 122, 231 
 https://doi.org/10.1007/BF00380256.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,8 +31,52 @@ from mechlearn.network import Network
 DENSE = 400
 
 
-class WaveStiffness:
-    """Tangent stiffness of the waves of a periodic network, in states of its model.
+class WaveStiffness(ABC):
+    """Tangent stiffness of the waves of a periodic body, in states of its model.
+
+    Parameters
+    ----------
+    origin : (points,) integer array
+        Which point of the cell every point of the body is an image of that is cut open.
+    cells : (points, d) array
+        By how many cells it lies away from it.
+    width : int
+        How many numbers a point's state has.
+    free : (k,) integer array
+        Degrees of freedom of the points of the cell that waves move.
+    arm : (k,) array
+        Their units.
+    """
+
+    def __init__(
+        self, origin: NDArray, cells: NDArray, width: int, free: NDArray, arm: NDArray
+    ) -> None:
+        self._origin, self._cells, self._width = origin, cells, width
+        self._free, self._arm = free, arm
+
+    @abstractmethod
+    def at(self, state: NDArray) -> sparse.csr_array:
+        """Stiffness of the body that is cut open, in a state of the cell (owned dofs,)."""
+
+    def of_wave(self, matrix: sparse.csr_array, wave: ArrayLike) -> sparse.csc_array:
+        """Stiffness of a wave vector, in parts of the reciprocal lattice, from :meth:`at`.
+
+        Rotations are in units of their motion at the end of a mean bond.
+        """
+        phases = np.exp(2j * np.pi * (self._cells @ np.asarray(wave, dtype=float)))
+        points = np.arange(len(self._origin))
+        fold = sparse.csr_array((phases, (points, self._origin)))
+        fold = sparse.csr_array(sparse.kron(fold, sparse.eye_array(self._width)))
+        scaled = fold[:, self._free] @ sparse.diags_array(self._arm)
+        return sparse.csc_array(scaled.conj().T @ matrix @ scaled)
+
+    def lowest(self, matrix: sparse.csr_array, wave: ArrayLike) -> float:
+        """Lowest eigenvalue of :meth:`of_wave`."""
+        return lowest_eigenvalue(self.of_wave(matrix, wave))
+
+
+class BondWaves(WaveStiffness):
+    """Tangent stiffness of the waves of a periodic network of bonds.
 
     Parameters
     ----------
@@ -46,24 +91,23 @@ class WaveStiffness:
     def __init__(self, model: Any, problem: Any, parameters: Any) -> None:
         network = model.network
         self._model = model
-        opened, self._origin, self._shift = cut_open(network)
+        opened, origin, shift = cut_open(network)
         free = replace(problem, supported=np.arange(0), gauge=np.arange(0), cell=())
         self._open = model.energy.model(opened, free, parameters, MPI.COMM_SELF)
-        images, count = len(self._origin) - network.n_nodes, len(self._open.points)
+        images, count = len(origin) - network.n_nodes, len(self._open.points)
         inner = np.arange(network.n_nodes, count - images)
-        # Which point of the cell every point is an image of.
-        self._point = np.r_[self._origin, inner]
-        self._cells = np.vstack([self._shift, np.zeros((len(inner), network.dim))])
         width = model.width
         held = np.isin(np.arange(width * (count - images)), model.held)
-        self._free = np.flatnonzero(~held | np.isin(np.arange(len(held)), problem.gauge))
-        turns = self._free % width >= model.places
-        self._arm = np.where(turns, 1 / network.lengths.mean(), 1.0)
+        moving = np.flatnonzero(~held | np.isin(np.arange(len(held)), problem.gauge))
+        turns = moving % width >= model.places
+        arm = np.where(turns, 1 / network.lengths.mean(), 1.0)
+        cells = np.vstack([shift, np.zeros((len(inner), network.dim))])
+        super().__init__(np.r_[origin, inner], cells, width, moving, arm)
 
+    @override
     def at(self, state: NDArray) -> sparse.csr_array:
-        """Stiffness of the network that is cut open, in a state of the cell (owned dofs,)."""
         model, opened = self._model, self._open
-        moved = model.to_points(state)[self._point]
+        moved = model.to_points(state)[self._origin]
         strain = deformation_gradient(model, state) - np.eye(model.network.dim)
         moved[:, : model.places] += opened.points @ strain.T
         local = opened.to_local(moved)
@@ -72,22 +116,6 @@ class WaveStiffness:
         matrix = sparse.csr_array((values, columns, rows), shape=(len(local),) * 2)
         order = np.argsort(opened.dof_of_local)
         return matrix[order][:, order]
-
-    def of_wave(self, matrix: sparse.csr_array, wave: ArrayLike) -> sparse.csc_array:
-        """Stiffness of a wave vector, in parts of the reciprocal lattice, from :meth:`at`.
-
-        Rotations are in units of their motion at the end of a mean bond.
-        """
-        phases = np.exp(2j * np.pi * (self._cells @ np.asarray(wave, dtype=float)))
-        points = np.arange(len(self._point))
-        fold = sparse.csr_array((phases, (points, self._point)))
-        fold = sparse.csr_array(sparse.kron(fold, sparse.eye_array(self._model.width)))
-        scaled = fold[:, self._free] @ sparse.diags_array(self._arm)
-        return sparse.csc_array(scaled.conj().T @ matrix @ scaled)
-
-    def lowest(self, matrix: sparse.csr_array, wave: ArrayLike) -> float:
-        """Lowest eigenvalue of :meth:`of_wave`."""
-        return lowest_eigenvalue(self.of_wave(matrix, wave))
 
 
 def lowest_eigenvalue(matrix: sparse.csc_array) -> float:

@@ -77,6 +77,8 @@ class Domain(ABC):
         Local block of degrees of freedom at every point, -1 where this rank has none.
     places : (blocks, d) array
         Where local blocks of degrees of freedom sit.
+    tied : TiedSpace
+        These, and the space on the mesh as it is cut open.
     """
 
     def __init__(
@@ -100,7 +102,8 @@ class Domain(ABC):
         everywhere = count.size_local + count.num_ghosts
         self.cell = np.asarray(topology.original_cell_index[:everywhere])
         self._corners = np.asarray(geometry.input_global_indices)[geometry.dofmaps[0][:everywhere]]
-        self.space, self.places = tied_space(self.mesh, order, drawn.cell)
+        self.tied = tied_space(self.mesh, order, drawn.cell)
+        self.space, self.places = self.tied.space, self.tied.places
         self.owned_blocks = self.space.dofmap.index_map.size_local
         self.block_of_point = np.full(len(points), -1)
         self.block_of_point[self._corners] = self.space.dofmap.list[:everywhere, : d + 1]

@@ -139,6 +139,16 @@ class SolidForms:
         slope = ufl.diff(law.of_plane(trace, j, at), at)
         return self._across - slope / ufl.diff(slope, at)
 
+    def copy_parameters(self, other: "SolidForms") -> None:
+        """Take parameters, widths and the cell's strain over from forms on the same mesh."""
+        functions = [(self.moves, other.moves)]
+        functions += [(function, other.parameters[k]) for k, function in self.parameters.items()]
+        if self.cell:
+            functions.append((self.cell_strain, other.cell_strain))
+        for function, of_other in functions:
+            function.x.array[:] = of_other.x.array
+        self.refresh()
+
     def refresh(self) -> None:
         """Solve for ``C33`` at the state, where it has no closed form."""
         if self._across is None:

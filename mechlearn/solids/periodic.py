@@ -5,7 +5,7 @@ freedom in the map of these itself, so that forms, matrices and ranks need nothi
 solved for is the periodic part of the displacement; the cell's strain adds an affine one.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,30 @@ def first_images(places: NDArray, cell: NDArray) -> NDArray[np.int64]:
     return np.unique(label, return_index=True)[1][label]
 
 
-def tied_space(
-    domain: mesh.Mesh, order: int, cell: NDArray | None
-) -> tuple[fem.FunctionSpace, NDArray[np.float64]]:
-    """Vector Lagrange space of periodic functions, and the places of its local blocks, (b, d).
+class TiedSpace(NamedTuple):
+    """Vector Lagrange space of periodic functions, and that on the mesh as it is cut open.
+
+    Attributes
+    ----------
+    space : dolfinx.fem.FunctionSpace
+    places : (b, d) array
+        Of its local blocks.
+    opened : dolfinx.fem.FunctionSpace
+        Of functions that are not periodic.
+    block : (local blocks of that,) integer array
+        Which local block of the space each is an image of.
+    opened_places : (local blocks of that, d) array
+    """
+
+    space: fem.FunctionSpace
+    places: NDArray[np.float64]
+    opened: fem.FunctionSpace
+    block: NDArray[np.int64]
+    opened_places: NDArray[np.float64]
+
+
+def tied_space(domain: mesh.Mesh, order: int, cell: NDArray | None) -> TiedSpace:
+    """Space of periodic functions on a mesh.
 
     Parameters
     ----------
@@ -64,7 +84,7 @@ def tied_space(
     scalar = fem.functionspace(domain, ("Lagrange", order))
     places = scalar.tabulate_dof_coordinates()[:, :d]
     if cell is None:
-        return plain, places
+        return TiedSpace(plain, places, plain, np.arange(len(places)), places)
     blocks, comm = plain.dofmap.index_map, domain.comm
     whole = np.concatenate(comm.allgather(places[: blocks.size_local]))
     first = first_images(whole, cell)
@@ -80,7 +100,8 @@ def tied_space(
     local = np.where(mine, number - start, end - start + np.searchsorted(others, number))
     at = np.empty((int(end - start) + len(others), d))
     at[local] = places
-    return _with_map(plain, element, tied, local[plain.dofmap.list].astype(np.int32)), at
+    space = _with_map(plain, element, tied, local[plain.dofmap.list].astype(np.int32))
+    return TiedSpace(space, at, plain, local, places)
 
 
 def _with_map(

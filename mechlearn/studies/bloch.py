@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.newton import NewtonEquilibrium
 from mechlearn.errors import InputError
-from mechlearn.fem.waves import WaveStiffness, wave_vectors
+from mechlearn.fem.waves import wave_vectors
 from mechlearn.learning.system import System
 
 
@@ -53,12 +53,12 @@ def wave_check(
     Raises
     ------
     InputError
-        For finite networks, solids, and waves that there are not.
+        For finite networks, and waves that there are not.
     """
-    if not at.network.periodic or at.energy.continuum:
-        raise InputError("waves: only cells of periodic networks of bonds have waves.")
+    if not at.network.periodic:
+        raise InputError("waves: only cells of periodic networks have waves.")
     vectors = wave_vectors(waves, at.network.dim)
-    stiffness = WaveStiffness(at.model, at.problem, at.parameters)
+    stiffness = at.energy.waves(at.model, at.problem, at.parameters)
     follower, _ = solver.path(at.problem.values, at.factor)
     unit = follower.balance.stiffness
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 import mechlearn as ml
 from mechlearn.cli import app
-from mechlearn.fem.waves import DENSE, WaveStiffness, lowest_eigenvalue, wave_vectors
+from mechlearn.fem.waves import DENSE, lowest_eigenvalue, wave_vectors
 from mechlearn.learning.system import System
 from mechlearn.networks.angles import with_angles
 
@@ -73,7 +73,7 @@ STATES = [
 
 def spectrum(net, energy, gradient, waves):
     system = System(net, task(gradient), energy, check=False)
-    waved = WaveStiffness(system.model, system.problem, system.parameters)
+    waved = energy.waves(system.model, system.problem, system.parameters)
     matrix = waved.at(system.free.fields()[:, 0])
     found = [np.linalg.eigvalsh(waved.of_wave(matrix, wave).toarray()) for wave in waves]
     return np.sort(np.concatenate(found))
