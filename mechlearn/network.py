@@ -6,7 +6,7 @@ finite elements; it is checked once, when it is made, so that everything after c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,9 @@ from mechlearn.attributes import (
     renumbered,
 )
 from mechlearn.errors import InputError, listed, real_numbers
+
+if TYPE_CHECKING:
+    from mechlearn.networks.bodies import Body
 
 #: Bonds shorter than this fraction of the network's extent count as having no length.
 SHORTEST_BOND = 1e-12
@@ -59,6 +62,8 @@ class Network:
         Images of these nodes in a periodic network; each the nearest to the one before if left out.
     notes : sequence of str, optional
         What the reader of its file chose or left out, in sentences.
+    body : Body, optional
+        Cells of a meshed body, whose nodes these are; see :mod:`mechlearn.networks.bodies`.
 
     Raises
     ------
@@ -79,6 +84,7 @@ class Network:
     notes: tuple[str, ...] = ()
     tuples: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     tuple_shifts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    body: "Body | None" = None
 
     def __post_init__(self) -> None:
         nodes = checked_nodes(self.nodes, 2 if self.cell is None else 1)
@@ -116,7 +122,9 @@ class Network:
         return len(self.edges)
 
     def count(self, table: str) -> int:
-        """Number of elements of a ``table``: "edges", or a name of node tuples."""
+        """Number of elements of a ``table``: "edges", "regions", or a name of node tuples."""
+        if table == "regions":
+            return self.body.n_elements if self.body else 0
         return self.n_edges if table == "edges" else len(self.tuples.get(table, ()))
 
     @property

@@ -58,13 +58,13 @@ def element_for(network: Network, energy: Element | type[Element] | str | None =
     energy = Spring if energy is None else energy
     given = _named(energy, "energy") if isinstance(energy, str) else [energy]
     made: list[Element] = [energies.make(each, "energy") for each in given]
-    element = _sum(made).in_dimension(network.dim)
+    element = _sum(made).on(network)
     for kind in element.tuples:
         kind.require(network)
     return element
 
 
-def element_of(table: Mapping[str, Any], dim: int) -> Element:
+def element_of(table: Mapping[str, Any], network: Network) -> Element:
     """Element of a table ``[energy]``, whose other keys are settings and parameters.
 
     Raises
@@ -76,7 +76,7 @@ def element_of(table: Mapping[str, Any], dim: int) -> Element:
     for kind in _named(table["model"], "energy: model"):
         settings = {k: v for k, v in table.items() if k in kind.setting_names()}
         made.append(build(kind, settings, "energy"))
-    element = _sum(made).in_dimension(dim)
+    element = _sum(made).on(network)
     known = ["model", *(p.name for p in element.parameters), *element.setting_names()]
     for key in table:
         if key not in known:

@@ -154,6 +154,14 @@ class Element(metaclass=ElementType):
             )
         return cast("Self", form(**self.settings))
 
+    def on(self, network: "Network") -> "Element":
+        """The element on a network; raises InputError where there are none of its kind."""
+        if network.body is not None:
+            raise InputError(
+                f"energy: a {self.name} is of bonds, and this is a body; take model = 'solid'."
+            )
+        return self.in_dimension(network.dim)
+
     def cautions(self, network: "Network", values: Mapping[str, Any]) -> list[str]:
         """Warnings about the element at given values of its parameters."""
         return []
@@ -204,8 +212,8 @@ class Element(metaclass=ElementType):
         values: dict[str, Any] = asdict(self) if is_dataclass(self) else {}
         return {name: value for name, value in values.items() if value is not None}
 
-    def of_bonds(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values of parameters of bonds, without those of elements on node tuples."""
+    def of_cells(self, values: Mapping[str, Any], network: "Network") -> dict[str, Any]:
+        """Values of parameters for the cells of the network's file; of bonds, not node tuples."""
         return {name: v for name, v in values.items() if self.parameter(name).table == "edges"}
 
     def parameter(self, name: str) -> Parameter:

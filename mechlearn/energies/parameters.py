@@ -35,7 +35,8 @@ class Parameter:
     shared : bool
         Whether it is the bond's, the same for all elements of a sum.
     table : str
-        The network's table of elements that carry it: "edges", or a name of node tuples.
+        The network's table of elements that carry it: "edges", "regions" of a body, or a name of
+        node tuples.
     derived : bool
         Whether it follows from others, and is neither given nor learned.
 

@@ -171,6 +171,8 @@ def check_rigidity(energy: Element, network: Network, supported: ArrayLike) -> R
 
 def uncounted(energy: Element) -> str:
     """Reason why :func:`check_rigidity` counts nothing."""
+    if energy.table == "regions":
+        return "not counted (a body in one piece)"
     why = "joints are rigid" if energy.rigid_joints else "large network"
     return f"not counted ({why})"
 

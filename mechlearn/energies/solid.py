@@ -1,7 +1,7 @@
 """Solid struts: bonds that are bodies of finite width, joined where they meet."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal, override
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, ClassVar, Literal, override
 
 import numpy as np
 from annotated_types import Gt, Le, Lt
@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from mechlearn.energies.beam import Section
 from mechlearn.energies.element import Element
-from mechlearn.energies.kinematics import BODY, Kinematics
+from mechlearn.energies.kinematics import BODY, SPACE, Kinematics
 from mechlearn.energies.parameters import Parameter
 from mechlearn.errors import InputError, listed
 
@@ -18,6 +18,10 @@ EIGENSTRAIN, UNSTRESSED = 0.01, 1e-7
 
 #: P1 cells answer too stiffly above this Poisson's ratio, except in plane stress.
 LOCKING = 0.4
+LOCKED = (
+    "Cells of order 1 lock near incompressibility (poisson = {:g}): the solid answers far too "
+    "stiffly; use order 2."
+)
 #: Struts this many times as long as wide bend rather than shear.
 SLENDER = 4.0
 #: How much too stiff P1 cells are in bending, by dimension, over their squared size; measured up to
@@ -159,6 +163,12 @@ class Continuum(Element):
     def stiffens(self, values, name):
         return True
 
+    @override
+    def waves(self, model, problem, parameters):
+        from mechlearn.solids.waves import SolidWaves
+
+        return SolidWaves(model, problem)
+
 
 @dataclass(frozen=True)
 class Solid(Continuum):
@@ -228,6 +238,15 @@ class Solid(Continuum):
     hinge: Hinge | None = None
 
     @override
+    def on(self, network):
+        if network.body is None:
+            return self.in_dimension(network.dim)
+        for field in fields(Solid):
+            if field.name not in _shared(self) and getattr(self, field.name) != field.default:
+                raise InputError(f"energy: {field.name} is of struts; a body brings its mesh.")
+        return BodySolid(**_shared(self)).on(network)
+
+    @override
     def section(self, values):
         return Section.of(values)
 
@@ -266,10 +285,7 @@ class Solid(Continuum):
             )
         thick = network.dim == 3 or self.plane == "strain"
         if thick and self.poisson > LOCKING:
-            out.append(
-                f"Cells of order 1 lock near incompressibility (poisson = {self.poisson:g}): the "
-                "solid answers far too stiffly; use order 2."
-            )
+            out.append(LOCKED.format(self.poisson))
         return out
 
     @override
@@ -280,8 +296,55 @@ class Solid(Continuum):
         values = {k: np.broadcast_to(v, network.n_edges).astype(float) for k, v in known.items()}
         return StrutModel(network, self, values, problem.fixed, comm, problem.cell)
 
-    @override
-    def waves(self, model, problem, parameters):
-        from mechlearn.solids.waves import SolidWaves
 
-        return SolidWaves(model, problem)
+@dataclass(frozen=True)
+class BodySolid(Continuum):
+    """A meshed body, of regions that have a modulus and a thickness each."""
+
+    name: ClassVar[str] = "solid"
+    kinematics: ClassVar[Kinematics] = SPACE
+    rigid_joints: ClassVar[bool] = True
+    plural: ClassVar[str] = "regions of a body"
+    table: ClassVar[str] = "regions"
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter(
+            "modulus", about="Young's modulus of the region, force per area.", table="regions"
+        ),
+        Parameter("thickness", about="Size of the region out of the plane (2D).", table="regions"),
+    )
+
+    @override
+    def on(self, network):
+        if network.body is None:
+            return Solid(**_shared(self)).on(network)
+        if network.body.order != self.order:
+            raise InputError(
+                f"energy: order = {self.order}, but the body was read for displacements of order "
+                f"{network.body.order}; give both the same."
+            )
+        return self
+
+    @override
+    def of_cells(self, values, network):
+        return {name: each[network.body.element] for name, each in values.items()}
+
+    @override
+    def cautions(self, network, values):
+        thick = network.dim == 3 or self.plane == "strain"
+        if self.order == 1 and thick and self.poisson > LOCKING:
+            return [LOCKED.format(self.poisson)]
+        return []
+
+    @override
+    def model(self, network, problem, parameters, comm):
+        from mechlearn.solids.body_model import BodyModel
+
+        values = {p.name: p.values(network, parameters.get(p.name)) for p in self.parameters}
+        if network.dim == 3 and np.any(values["thickness"] != 1):
+            raise InputError("energy: thickness is for plane bodies; leave it out in 3D.")
+        return BodyModel(network, self, values, problem.fixed, comm, problem.cell)
+
+
+def _shared(energy: Continuum) -> dict[str, Any]:
+    """Settings of a material, whatever its elements are."""
+    return {field.name: getattr(energy, field.name) for field in fields(Continuum)}

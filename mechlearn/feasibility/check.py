@@ -34,7 +34,7 @@ def check_setup(
     """
     start, setup = setup.start, with_start(setup, folder)
     network = setup.build_network(folder)
-    energy, rule = setup.element(network.dim), setup.procedure
+    energy, rule = setup.element(network), setup.procedure
     learner = make_learner(setup, network, energy)
     problem = learner.problem
     # The first state is found, and what its first step needs.
@@ -49,8 +49,8 @@ def check_setup(
     kind = "periodic" if network.periodic else "finite"
     lines = [
         *([plain(setup.title)] if setup.title else []),
-        f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, {network.n_edges} bonds, "
-        f"coordination {network.coordination:.3f}"
+        f"network   {kind}, {network.dim}D: {network.n_nodes} nodes, "
+        f"{network.body or _bonds(network)}"
         + "".join(
             f", {len(rows)} {name.removesuffix('s') if len(rows) == 1 else name}"
             for name, rows in network.tuples.items()
@@ -104,6 +104,10 @@ def check_setup(
     return "\n".join(lines), known
 
 
+def _bonds(network: Network) -> str:
+    return f"{network.n_edges} bonds, coordination {network.coordination:.3f}"
+
+
 def _supports(problem: Problem) -> list[str]:
     out = [
         _nodes(s, problem.network).removeprefix("at ")
@@ -116,6 +120,8 @@ def _supports(problem: Problem) -> list[str]:
 
 
 def _where(terminal: Terminal, network: Network) -> str:
+    if terminal.region is not None:
+        return f"over {terminal.region!r}"
     if terminal.cell is None:
         return _nodes(terminal, network)
     return f"of the cell, {listed(terminal.cell_names)}"

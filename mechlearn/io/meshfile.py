@@ -39,6 +39,8 @@ def write_network(
 ) -> None:
     """Write nodes and bonds in the reference configuration, in the network's order.
 
+    Of a body, its cells, with data one per cell, and the facets of its named parts.
+
     Numbers among the data of bonds and nodes go along, and what a network is beside them:
     ``dimension`` and ids of the nodes, a 0/1 field for every set (``node_set:left``), the integer
     ``shift`` of periodic bonds, and the lattice vectors as point data ``cell_1``, ``cell_2``, ...
@@ -54,11 +56,18 @@ def write_network(
 
     path = Path(path)
     kind, carries_data = _format(path, network)
-    mesh = meshio.Mesh(_three(network.nodes), [("line", network.edges)])
+    blocks = _blocks(network)
+    if network.body and kind.startswith("gmsh"):  # meshio writes cells of one kind alone
+        blocks = blocks[:1]
+    mesh = meshio.Mesh(_three(network.nodes), blocks)
     if carries_data:
         mesh.point_data = _point_fields(network) | _storable(point_data or {})
-        lines = _line_fields(network) | _storable(cell_data or {})
-        mesh.cell_data = {name: [values] for name, values in lines.items()}
+        fields = _part_fields(network) if network.body else _line_fields(network)
+        for name, values in (fields | _storable(cell_data or {})).items():
+            sizes = [len(rows) for _, rows in blocks]
+            missing = max(0, sum(sizes) - len(values))
+            whole = np.concatenate([values, np.zeros((missing, *values.shape[1:]), values.dtype)])
+            mesh.cell_data[name] = np.split(whole[: sum(sizes)], np.cumsum(sizes)[:-1])
     with replaced_file(path) as place, guarded_meshio():
         try:
             meshio.write(place, mesh, file_format=kind)
@@ -118,16 +127,52 @@ def read_fields(
         Where the file is damaged, or holds other nodes or bonds than the network.
     """
     mesh = read_mesh(path)
-    if [block.type for block in mesh.cells] != ["line"]:
-        raise InputError(f"{path} is damaged: it should hold the bonds as lines, and nothing else.")
-    bonds = mesh.cells[0].data
-    if len(mesh.points) != network.n_nodes or not np.array_equal(bonds, network.edges):
+    blocks = _blocks(network)
+    if [block.type for block in mesh.cells] != [kind for kind, _ in blocks]:
+        what = "the cells of the body" if network.body else "the bonds as lines"
+        raise InputError(f"{path} is damaged: it should hold {what}, and nothing else.")
+    bonds, wanted = mesh.cells[0].data, blocks[0][1]
+    if len(mesh.points) != network.n_nodes or not np.array_equal(bonds, wanted):
         raise InputError(
             f"{path} does not belong to the network, whose {network.n_nodes} nodes and "
-            f"{network.n_edges} bonds it should hold; it has {len(mesh.points)} and {len(bonds)}"
-            f"{', joined otherwise' if len(bonds) == network.n_edges else ''}."
+            f"{len(wanted)} {'cells' if network.body else 'bonds'} it should hold; it has "
+            f"{len(mesh.points)} and {len(bonds)}"
+            f"{', joined otherwise' if len(bonds) == len(wanted) else ''}."
         )
     return dict(mesh.point_data), {name: blocks[0] for name, blocks in mesh.cell_data.items()}
+
+
+def _blocks(network: Network) -> list[tuple[str, NDArray[np.int64]]]:
+    """Cells of a file in meshio's order of nodes: bonds, or cells and named facets of a body."""
+    body = network.body
+    if body is None:
+        return [("line", network.edges)]
+    kind, turned = {
+        3: ("triangle", [0, 1, 2]), 6: ("triangle6", [0, 1, 2, 5, 3, 4]),
+        4: ("tetra", [0, 1, 2, 3]), 10: ("tetra10", [0, 1, 2, 3, 9, 6, 8, 7, 5, 4]),
+    }[body.cells.shape[1]]  # fmt: skip
+    blocks = [(kind, body.cells[:, turned])]
+    if body.facets:
+        facets = np.concatenate(list(body.facets.values()))
+        flat, width = body.dim == 2, facets.shape[1]
+        kind = {2: "line", 3: "line3"}[width] if flat else {3: "triangle", 6: "triangle6"}[width]
+        blocks.append((kind, facets if flat or width == 3 else facets[:, [0, 1, 2, 5, 3, 4]]))
+    return blocks
+
+
+def _part_fields(network: Network) -> dict[str, NDArray]:
+    """Region of every cell, and 0/1 fields of the named parts of a body, cells before facets."""
+    body = network.body
+    assert body is not None, "a network of bonds has no parts"
+    sizes = [len(body.cells), *map(len, body.facets.values())]
+    block = np.repeat(np.arange(len(sizes)), sizes)
+    sets = {}
+    for name in {**body.sets, **body.facets}:
+        there = np.isin(block, 1 + np.array([k == name for k in body.facets]).nonzero()[0])
+        if name in body.sets:
+            there[: sizes[0]] = np.isin(body.element, body.sets[name])
+        sets[set_field("cell", name)] = there.astype(int)
+    return {"region": body.element.astype(int), **sets}
 
 
 def set_field(kind: str, name: str) -> str:

@@ -13,6 +13,7 @@ from mechlearn.network import Network
 from mechlearn.networks._check import fits, in_words
 from mechlearn.networks.angles import with_angles
 from mechlearn.networks.arch import arch
+from mechlearn.networks.body_meshes import body
 from mechlearn.networks.crossbar import crossbar
 from mechlearn.networks.delaunay import delaunay
 from mechlearn.networks.files import from_file, to_text
@@ -27,7 +28,7 @@ from mechlearn.networks.prune import prune_to_coordination
 from mechlearn.networks.trim import keep_nodes, trim_floppy
 
 __all__ = [
-    "arch", "balloon", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx",
+    "arch", "balloon", "body", "crossbar", "cubic", "delaunay", "fcc", "from_file", "from_networkx",
     "generate", "generators", "hinges", "honeycomb", "imperfect", "kagome", "keep_nodes",
     "membrane_chain", "miura", "packing", "protein", "prune_to_coordination", "square", "to_text",
     "triangular", "trim_floppy", "with_angles",

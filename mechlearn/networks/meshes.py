@@ -42,19 +42,20 @@ SUFFIXES = (*VTK, *OWN, *MESHIO)
 def read_network(path: Path) -> Network:
     """Network of a mesh file; raises InputError where it cannot be read, or used."""
     try:
-        return _read(path)
+        return network_of(mesh_of(path))
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         # What readers take of a damaged file may not go together in many ways.
         said = first_line(str(error)) or type(error).__name__
         raise InputError(f"{path} cannot be read as a mesh: it is garbled ({said}).") from None
 
 
-def _read(path: Path) -> Network:
+def mesh_of(path: Path) -> Mesh:
+    """All points and cells of a mesh file, with what is said of them."""
     suffix = path.suffix.lower()
     if suffix in OWN:
-        return network_of(OWN[suffix](path))
+        return OWN[suffix](path)
     if suffix in MESHIO:
-        return network_of(from_meshio(read_mesh(path)))
+        return from_meshio(read_mesh(path))
     pieces = 1
     if suffix in (".vtu", ".vtp"):
         refuse_entities(path)
@@ -67,12 +68,12 @@ def _read(path: Path) -> Network:
                 kinds <= {*FAMILIES, "vertex"}
                 and sum(len(block.data) for block in read.cells) == cells
             ):
-                return network_of(from_meshio(read))
+                return from_meshio(read)
     mesh = from_vtk(path, suffix)
     if suffix in (".obj", ".stl") or pieces > 1:
         borders = f", on the borders of its {pieces} pieces," if pieces > 1 else ""
         mesh = merge_points(mesh, borders)
-    return network_of(mesh)
+    return mesh
 
 
 def _by_meshio(path: Path) -> bool:

@@ -26,7 +26,8 @@ def heading(run: "Run") -> str:
 def sizes(network: Network) -> str:
     """Size of a network in words."""
     kind = "periodic, " if network.periodic else ""
-    return f"{network.n_nodes:,} nodes, {network.n_edges:,} bonds, {kind}{network.dim}D"
+    what = network.body or f"{network.n_edges:,} bonds"
+    return f"{network.n_nodes:,} nodes, {what}, {kind}{network.dim}D"
 
 
 def scale(factor: float) -> str:

@@ -166,6 +166,8 @@ def _where(terminal: Any) -> str:
     nodes = terminal.nodes
     if getattr(terminal, "cell", None) is not None:
         return f"cell {listed(terminal.cell_names)}"
+    if getattr(terminal, "region", None) is not None:
+        return str(terminal.region)
     if nodes is None:
         return f"near {tuple(terminal.near)}"
     if isinstance(nodes, str):

@@ -63,18 +63,21 @@ def in_sentences(run: "Run") -> list[str]:
     if (n := run.problem.n_examples) > 1:
         batches = f", in batches of {setup.train.batch}" if setup.train.batch else ""
         out.append(f"All this in {n:,} examples{batches}, which say how much.")
+    which = "region" if run.network.body else "bond"
     out.append(
         f"What learns is the {' and the '.join(in_words(name) for name in run.learned)} of every "
-        f"bond, {_rule(run)}, for at most {setup.train.steps:,} steps or until the "
+        f"{which}, {_rule(run)}, for at most {setup.train.steps:,} steps or until the "
         f"{in_words(run.summary['error_is'])} is at most {number(setup.train.tolerance)}."
     )
     return out
 
 
 def _network(network: Network) -> str:
-    kind = "A periodic network" if network.periodic else "A network"
+    what = "body" if network.body else "network"
+    kind = f"A periodic {what}" if network.periodic else f"A {what}"
     space = "the plane" if network.dim == 2 else "space"
-    return f"{kind} in {space}: {network.n_nodes:,} nodes and {network.n_edges:,} bonds"
+    parts = network.body or f"{network.n_edges:,} bonds"
+    return f"{kind} in {space}: {network.n_nodes:,} nodes and {parts}"
 
 
 def _support(support: Support, run: "Run") -> str:
@@ -133,6 +136,8 @@ def _place(terminal: Terminal, run: "Run") -> str:
         p.terminal == terminal.name and p.component is None and len(p.nodes) == 2
         for p in (*run.problem.drives, *run.problem.answers)
     )
+    if terminal.region is not None:
+        return f"over “{terminal.region}”"
     return f"{'between' if pair else 'at'} {_nodes(terminal.nodes, run)}"
 
 

@@ -110,7 +110,8 @@ def _facts(run: "Run") -> dict[str, Any]:
     wall = summary.get("wall_s")
     facts = [error, ("Steps", f"{steps:,}")]
     facts += [("Training", duration(wall))] if wall is not None else []
-    facts += [("Nodes", f"{network.n_nodes:,}"), ("Bonds", f"{network.n_edges:,}")]
+    facts.append(("Nodes", f"{network.n_nodes:,}"))
+    facts.append(("Body", f"{network.body}") if network.body else ("Bonds", f"{network.n_edges:,}"))
     return {
         "learned": run.converged,
         "verdict": verdict,

@@ -53,9 +53,10 @@ def write_run(run: "Run", folder: Path) -> Path:
     """
     tuples = {name: rows.tolist() for name, rows in run.network.tuples.items()}
     images = {name: shifts.tolist() for name, shifts in run.network.tuple_shifts.items()}
-    network = run.setup.network.model_validate(
-        {"file": "network.vtu", **tuples, **({"tuple_shifts": images} if images else {})}
-    )
+    table = {"file": "network.vtu", **tuples, **({"tuple_shifts": images} if images else {})}
+    if run.network.body is not None:
+        table = run.network.body.table("network.vtu", run.network.cell)
+    network = run.setup.network.model_validate(table)
     resolved = run.setup.model_copy(update={"network": network, "plugins": run.setup.origins()})
     many = len(run.setup.examples) > IN_TASK_FILE
     with locked(folder), staged_files(folder, last="summary.json") as stage:
@@ -70,7 +71,7 @@ def write_run(run: "Run", folder: Path) -> Path:
         write_network(
             stage / "learned.vtu",
             run.network,
-            cell_data=run.energy.of_bonds(run.learned),
+            cell_data=run.energy.of_cells(run.learned, run.network),
             point_data=state_fields(fields, run.response),
         )
         summary = {**run.summary, CHECKSUM: sha256(history).hexdigest(), **law(run)}
@@ -111,11 +112,11 @@ def _read(folder: Path, energy: Element | None) -> dict[str, Any]:
         if (folder / name).resolve().parent != home:
             raise InputError(f"{folder / name} lies outside the run, and is not read.")
     setup = read_setup(folder / "task.toml", closed=True)
-    with about(folder / (setup.network.file or "task.toml")):
+    with about(folder / (setup.network.file or setup.network.body or "task.toml")):
         network = setup.build_network(folder)
     with about(folder / "task.toml"):
         setup.require(energy)
-        energy = setup.element(network.dim, energy)
+        energy = setup.element(network, energy)
         setup.constants(energy, network)
         for name in setup.learn:
             energy.parameter(name)

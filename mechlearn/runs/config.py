@@ -161,9 +161,9 @@ class Setup(Table):
 
     def _bonds(self, folder: Path) -> Network:
         table, parameters = self.network, dict(self.network.model_extra or {})
-        ways = [k for k in ("generator", "file", "points") if getattr(table, k) is not None]
+        ways = [k for k in ("generator", "file", "body", "points") if getattr(table, k) is not None]
         if len(ways) != 1:
-            raise InputError("network: give exactly one of generator, file and points.")
+            raise InputError("network: give exactly one of generator, file, body and points.")
         if (table.edges is None) != (table.points is None):
             raise InputError("network: points and edges go together.")
         if table.imperfection is not None and not networks.seeded(table.generator):
@@ -173,8 +173,17 @@ class Setup(Table):
         if table.file is not None:
             return networks.from_file(folder / table.file, **parameters)
         if parameters:
-            name = min(parameters)
-            raise InputError(f"network: {name} is not a known key beside points and edges.")
+            beside = "body" if table.body else "points and edges"
+            raise InputError(f"network: {min(parameters)} is not a known key beside {beside}.")
+        if table.body is not None:
+            # What is no order is refused with the element.
+            linear = (self.energy.model_extra or {}).get("order", 2) == 1
+            return networks.body(
+                folder / table.body,
+                order=1 if linear else 2,
+                regions=table.regions,
+                cell=table.cell,
+            )
         points = table.points or []
         if len({len(p) for p in points}) > 1:
             raise InputError("network: points must all have two, or all three, coordinates.")
@@ -182,8 +191,8 @@ class Setup(Table):
             np.array(points, dtype=float), np.array(table.edges, np.int64).reshape(-1, 2)
         )
 
-    def element(self, dim: int, given: Element | None = None) -> Element:
-        """The element of a network in that dimension.
+    def element(self, network: Network, given: Element | None = None) -> Element:
+        """The element of a network.
 
         Raises
         ------
@@ -199,8 +208,8 @@ class Setup(Table):
             given = energies.make(given, "energy")
             if not isinstance(given, Element) or given.name != name:
                 raise InputError(f"energy = {given!r} must be an Element whose name is {name!r}.")
-            return given.in_dimension(dim)
-        return element_of({"model": name, **keys}, dim)
+            return given.on(network)
+        return element_of({"model": name, **keys}, network)
 
     @property
     def units(self) -> Units | None:

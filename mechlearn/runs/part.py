@@ -43,10 +43,10 @@ def part_facts(setup: Setup, at: Equilibrium, free: EquilibriumState) -> dict[st
 
     Of struts with a section and of solids: ``volume``, ``bounding_box`` (the extent of the nodes
     and of the widths about them); with a density also ``mass``. Of struts: ``stress``, the largest
-    there is (see :func:`mechlearn.equilibrium.strength.stresses`), and ``weakest``, the bond and
-    the example (from 1) where it is; with a strength also ``utilisation``, their ratio, and
-    ``stroke_at_strength``, what every source imposes (its displacement, strain or force) where the
-    weakest strut reaches it; and with any material ``buckling_factor``, the least factor on the
+    there is (see :func:`mechlearn.equilibrium.strength.stresses`), and ``weakest``, the bond (or
+    region) and the example (from 1) where it is; with a strength also ``utilisation``, their ratio,
+    and ``stroke_at_strength``, what every source imposes (its displacement, strain or force) where
+    the weakest strut reaches it; and with any material ``buckling_factor``, the least factor on the
     load at which the struts buckle (see :mod:`mechlearn.learning.buckling`).
     """
     out: dict[str, Any] = {} if setup.unit is None else {"unit": setup.unit}
@@ -64,7 +64,8 @@ def part_facts(setup: Setup, at: Equilibrium, free: EquilibriumState) -> dict[st
         return out
     example, bond = np.unravel_index(int(found.argmax()), found.shape)
     out |= {"stress": float(found.max())}
-    out["weakest"] = {"bond": int(bond), "example": int(example) + 1}
+    kind = "region" if at.model.network.body else "bond"
+    out["weakest"] = {kind: int(bond), "example": int(example) + 1}
     if material.strength:
         out["utilisation"] = float(found.max() / material.strength)
         factor = load_at_strength(at, found, material.strength)
@@ -133,10 +134,13 @@ def cautions_of(facts: dict[str, Any], network: Network) -> list[str]:
         )
     if used <= 1:
         return out
-    nodes = network.edges[facts["weakest"]["bond"]].tolist()
+    weakest = facts["weakest"]
+    where = f"region {weakest['region']}" if network.body else "the strut between nodes "
+    if not network.body:
+        where += " and ".join(map(str, network.edges[weakest["bond"]].tolist()))
     return [
         *out,
-        f"The part does not hold: the strut between nodes {nodes[0]} and {nodes[1]} bears "
+        f"The part does not hold: {where} bears "
         f"{used:.3g} times the stress that its material withstands.",
     ]
 
@@ -170,7 +174,9 @@ def part_lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         parts += [said(summary[key], key) for key in ("volume", "mass") if key in summary]
         out.append(("Part", ", ".join(parts)))
     if "stress" in summary:
-        text = f"{said(summary['stress'], 'stress')} in bond {summary['weakest']['bond']}"
+        weakest = summary["weakest"]
+        kind = "region" if "region" in weakest else "bond"
+        text = f"{said(summary['stress'], 'stress')} in {kind} {weakest[kind]}"
         if "utilisation" in summary:
             text += f", {percent(summary['utilisation'])} of the strength"
         out.append(("Largest stress", text))

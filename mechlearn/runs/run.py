@@ -75,7 +75,7 @@ class Run(Presented):
     def __post_init__(self) -> None:
         history = {n: fixed_array(v.values) for n, v in self.history.data_vars.items()}
         found = {
-            "energy": self.setup.element(self.network.dim, self.energy),
+            "energy": self.setup.element(self.network, self.energy),
             "history": self.history.copy(data=history),
             "response": fixed_array(self.response),
         }

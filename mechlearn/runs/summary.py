@@ -154,6 +154,7 @@ def summarise(
         "network": {
             "nodes": network.n_nodes,
             "bonds": network.n_edges,
+            **({"regions": network.body.n_elements} if network.body else {}),
             "dimension": network.dim,
             "periodic": network.periodic,
             "coordination": network.coordination,

@@ -21,6 +21,13 @@ class NetworkTable(Table, extra="allow"):
         Name of a generator, such as packing.
     file : str, optional
         A file, relative to the task file.
+    body : str, optional
+        A mesh file of a body that is no network, for ``model = "solid"``; relative to the task
+        file.
+    regions : "groups" or "cells", optional
+        Elements of a body: its named regions, or every cell by itself.
+    cell : list of vectors, optional
+        Lattice vectors of a body whose opposite sides match, which is periodic.
     points : list of coordinates, optional
         Coordinates of every node.
     edges : list of pairs of node ids, optional
@@ -46,6 +53,9 @@ class NetworkTable(Table, extra="allow"):
 
     generator: str | None = None
     file: str | None = None
+    body: str | None = None
+    regions: Literal["groups", "cells"] = "groups"
+    cell: list[list[Finite]] | None = None
     points: list[list[Finite]] | None = None
     edges: list[tuple[Id, Id]] | None = None
     triples: list[tuple[Id, Id, Id]] = Field(default_factory=list)

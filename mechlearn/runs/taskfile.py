@@ -59,6 +59,7 @@ def read_setup(path: str | Path, *, closed: bool = False) -> Setup:
     card = entry(data.get("material"), "file")
     named = (
         data.get("examples"), entry(data.get("network"), "file"), card,
+        entry(data.get("network"), "body"),
         *(t["curve"] for t in curves),
     )  # fmt: skip
     for name in named if closed else ():

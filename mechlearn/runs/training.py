@@ -266,7 +266,7 @@ def train(
         title=title,
         unit=unit,
         material=made_of,
-        network={"file": "network.vtu"},
+        network=table_of_network(network),
         energy={"model": element.name, **element.settings, **per_bond},
         learn=learning_tables(learn, element),
         **{name: getattr(task, name) for name in TASK_TABLES},
@@ -283,6 +283,13 @@ def train(
         return learner
 
     return _train(Training(setup, make), watch)
+
+
+def table_of_network(network: Network) -> dict[str, Any]:
+    """Table ``[network]`` of what is written with a run."""
+    if network.body is None:
+        return {"file": "network.vtu"}
+    return network.body.table("network.vtu", network.cell)
 
 
 def train_file(
@@ -326,7 +333,7 @@ def begin(setup: Setup, folder: Path = Path(), comm: MPI.Comm | None = None) -> 
 
     def make() -> Learner:
         network = setup.build_network(folder)
-        return make_learner(setup, network, setup.element(network.dim), comm=comm)
+        return make_learner(setup, network, setup.element(network), comm=comm)
 
     return Training(setup, make)
 

@@ -28,7 +28,7 @@ def with_start(setup: Setup, folder: Path = Path()) -> Setup:
         return setup
     network = setup.build_network(folder)
     run = Run.load(folder / setup.start)
-    return begin_with(setup, run, network, setup.element(network.dim))
+    return begin_with(setup, run, network, setup.element(network))
 
 
 def begin_with(setup: Setup, run: Run, network: Network, energy: Element) -> Setup:

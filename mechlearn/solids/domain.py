@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from mechlearn.errors import SolveError, listed
 from mechlearn.fenics import MPI, basix_ufl, fem, mesh, ufl
+from mechlearn.networks.bodies import SIDES
 from mechlearn.parallel import on_first
 from mechlearn.solids.images import translations_within
 from mechlearn.solids.meshing import SimplexMesh, SolidMesh, make_mesh, quality, roundness, volumes
@@ -24,11 +25,6 @@ from mechlearn.solids.periodic import tied_space
 from mechlearn.solids.shape import dilations, velocities
 from mechlearn.solids.struts import Struts
 
-#: The corners between which DOLFINx has the sides of triangles and tetrahedra, in its order.
-SIDES = {
-    2: np.array([(1, 2), (0, 2), (0, 1)]),
-    3: np.array([(2, 3), (1, 3), (1, 2), (0, 3), (0, 2), (0, 1)]),
-}
 #: Moved cells must keep this quality (1 is equilateral), or half that of the worst cell there was.
 POOREST = 0.1
 #: Moved cells must keep this fraction of their volume.

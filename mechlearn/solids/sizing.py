@@ -142,6 +142,8 @@ def sized(
 def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], float]:
     """Width of every bond, and the modulus for which it has the learned stiffness."""
     energy, net = run.energy, run.network
+    if net.body is not None:
+        raise InputError("A body has no struts: what becomes of it is a mesh (.vtu, .msh).")
     if not isinstance(energy.kinematics, Displacements):
         raise InputError(f"A run of springs, beams or solids is needed, not of a {energy.name}.")
     if energy.tuples:

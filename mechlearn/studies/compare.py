@@ -139,7 +139,7 @@ class _Builder:
     def __init__(self, setup: Setup, folder: Path) -> None:
         self.setup = setup = with_start(setup, folder)
         self.network = setup.build_network(folder)
-        self.energy = setup.element(self.network.dim)
+        self.energy = setup.element(self.network)
 
     def __call__(self, rule: Procedure, seed: int) -> Learner:
         train = self.setup.train.model_copy(update={"seed": self.setup.train.seed + seed})

@@ -357,7 +357,7 @@ def system_of(place: FilePath) -> tuple[System, dict[str, Any]]:
     setup = with_start(read_setup(place), place.parent)
     with about(place):
         network = setup.build_network(place.parent)
-        learner = make_learner(setup, network, setup.element(network.dim))
+        learner = make_learner(setup, network, setup.element(network))
     parameters: dict[str, Any] = learner.parameters
     return learner.system.copy(**parameters), setup.path.model_dump()
 

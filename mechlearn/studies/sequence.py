@@ -19,6 +19,7 @@ from mechlearn.runs.checkpoint import Interrupted
 from mechlearn.runs.folder import new_folder, within
 from mechlearn.runs.run import Run
 from mechlearn.runs.training import train
+from mechlearn.tasks.ports import PLACES
 from mechlearn.tasks.task import Example, Source, Target, Task, Terminal
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _scores(run: Run, tasks: Mapping[str, Task], learned: bool = True) -> list[t
 
 def _identity(terminal: Terminal, task: str) -> tuple:
     """Identity of a source or target without its values."""
-    places = (terminal.nodes, terminal.near, terminal.cell, terminal.components)
+    places = [getattr(terminal, name) for name in (*PLACES, "components")]
     others = tuple(getattr(terminal, name, None) for name in ("scale", "limit", "baseline"))
     match = getattr(terminal, "match", None)
     own = task if match is not None or terminal.near is not None else None

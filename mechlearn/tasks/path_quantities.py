@@ -137,7 +137,7 @@ class PathQuantity(Quantity, ABC):
             raise InputError(f"{name}: {self.named} is of one path; leave examples out.")
         where = [
             s for s in at.task.sources
-            if (s.ids, s.cell) == (terminal.ids, terminal.cell)
+            if (s.ids, s.cell, s.region) == (terminal.ids, terminal.cell, terminal.region)
             and terminal.components in (None, s.components)
         ]  # fmt: skip
         if len(where) > 1:

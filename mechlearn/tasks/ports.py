@@ -22,12 +22,13 @@ from mechlearn.energies.kinematics import Kinematics
 from mechlearn.errors import InputError, listed
 from mechlearn.fem.macroscopic_strain import affine_rows, cell_functional, entry, multiplicity
 from mechlearn.network import Network
+from mechlearn.networks.bodies import part_of
 
 if TYPE_CHECKING:
     from mechlearn.tasks.task import Support, Task, Terminal
 
 #: Ways to say where a source or target is.
-PLACES = ("nodes", "near", "cell")
+PLACES = ("nodes", "near", "cell", "region")
 #: Entries of a matrix: rows, columns and values.
 Entries = list[tuple[int, int, float]]
 
@@ -307,11 +308,16 @@ def resolve(task: "Task", network: Network) -> "Task":
     for table, ids, what in zip(tables, explicit, words, strict=True):
         if (source := getattr(table, "source", None)) is not None:
             at = next(t for t in placed if getattr(t, "name", None) == source)
-            place = {"nodes": at.nodes, "cell": at.cell, "source": None}
+            place = {"nodes": at.nodes, "cell": at.cell, "region": at.region, "source": None}
             place["components"] = table.components or at.components
             place["together"] = at.together
         elif getattr(table, "cell", None) is not None:
             place = {}
+        elif table.region is not None:
+            # A mean is of a source or target; a support holds every node. Single nodes of a part
+            # may be looked for beside it.
+            ids = part_of(network, table.region, what)[0].tolist()
+            place = {} if hasattr(table, "full_name") else {"nodes": ids, "region": None}
         else:
             place = {"nodes": ids or _near(table, network, taken, what), "near": None}
             taken.update(place["nodes"])
@@ -355,6 +361,11 @@ def _near(table: "Support | Terminal", network: Network, taken: set[int], what: 
     a, b = candidates[:, 0], candidates[:, -1]
     middle = network.nodes[a] + network.separation(a, b) / 2
     away = _distance(middle, place, network)
+    if network.body is not None and away.min() > network.lengths.max() * (3 if pair else 2):
+        raise InputError(
+            f"{what}: near = {near} is off the body, in a hole or outside; its nearest node is "
+            f"{away.min():.3g} away."
+        )
     return candidates[np.argmin(away)].tolist()
 
 

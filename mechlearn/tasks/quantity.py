@@ -11,6 +11,7 @@ from mechlearn.fem.macroscopic_strain import VOLUME, cell_components, multiplici
 from mechlearn.network import Network
 from mechlearn.tasks.groups import group_ports
 from mechlearn.tasks.ports import CellPort, NodePort, PairPort, Port, components_of
+from mechlearn.tasks.regions import region_ports
 from mechlearn.tasks.turns import TurnPort
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class Quantity:
             )
         if cell:
             return self._of_cell(at)
+        if terminal.region is not None:
+            return region_ports(self.key, terminal, at.network, at.kinematics)
         if terminal.together:
             return group_ports(self, terminal, at.network, at.kinematics)
         if single and (len(terminal.ids) == 2 or len(known) > 1):

@@ -65,18 +65,21 @@ class Support(Table):
     near : list of float, optional
         Instead of nodes: the place, in fractions of the network's extent, where a node is
         looked for that no other table names.
+    region : str, optional
+        Instead of nodes: a named part of a body, all of whose nodes are held.
     components : list of "x", "y", "z", "rx", "ry", "rz", optional
         Which components are held; all, rotations too, where left out.
     """
 
     nodes: Nodes | None = None
     near: list[Finite] | None = None
+    region: str | None = None
     components: list[Component] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.nodes is None) == (self.near is None):
-            raise ValueError("give exactly one of nodes and near")
+        if sum(place is not None for place in (self.nodes, self.near, self.region)) != 1:
+            raise ValueError("give exactly one of nodes, near and region")
         return self
 
 
@@ -96,6 +99,9 @@ class _Place(Table):
         Instead of nodes: components of the strain and stress of a periodic cell, which then
         deforms; volume is the sum of the normal strains, under a pressure. What no source
         prescribes is free of stress. A deformation gradient is of the whole, and needs no such key.
+    region : str, optional
+        Instead of nodes: a named part of a body, whose mean displacement is meant; a force is
+        spread over it evenly.
     components : list of "x", "y", "z", "rx", "ry", "rz", optional
         Which components a displacement or force lists; where left out all but rotations (a
         displacement of rz is an angle, a force on it a moment).
@@ -108,6 +114,7 @@ class _Place(Table):
     nodes: Nodes | None = None
     near: list[Finite] | None = None
     cell: CellComponent | list[CellComponent] | None = None
+    region: str | None = None
     components: list[Component] | None = None
     together: bool = False
 
@@ -377,18 +384,15 @@ class Task(Table):
         """Check the source that a target reads at; find a value that is in the examples alone."""
         name, known = target.name, [s.name for s in self.sources]
         if target.source is not None and target.source not in known:
-            raise ValueError(
-                f"target {name!r} reads at {target.source!r}, which is no source "
-                f"({', '.join(map(str, known)) or 'there is none'})"
-            )
+            there = ", ".join(map(str, known)) or "there is none"
+            where = f"target {name!r} reads at {target.source!r}"
+            raise ValueError(f"{where}, which is no source ({there})")
         if target.given or target.match:
             return
         given = [e[name] for e in self.examples if e.get(name, "free") != "free"]
         if len(given) < sum(e.get(name) != "free" for e in self.examples) or not given:
-            raise ValueError(
-                f"target {name!r} has no value: give it {target.quantity} = ..., or a value in "
-                "every one of the examples"
-            )
+            key = target.quantity
+            raise ValueError(f"target {name!r} has no value: give {key}, or one in all examples")
         value: Any = given[0]
         if target.kind.vector and not isinstance(value, list):
             value = [value]

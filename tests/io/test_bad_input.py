@@ -90,7 +90,7 @@ CASES = {
         '[network]\ngenerator = "triangular"\nsizes = [5, 5]\n',
         r"sizes.*'size'",
     ),
-    "no network": ("network", "[network]\n", r"exactly one of generator, file and points"),
+    "no network": ("network", "[network]\n", r"exactly one of generator, file, body and points"),
     "missing file": ("network", '[network]\nfile = "gone.vtu"\n', r"gone\.vtu"),
     "missing table": ("learn", "", r"learn is missing"),
     "unknown dof": ("learn", "[learn.stifness]\n", r"no parameter 'stifness'"),

@@ -96,8 +96,8 @@ def test_a_support_near_a_place_of_a_periodic_cell_is_looked_for_across_it(torus
     [
         ([{"near": [0.1, 0.5, 0.5]}], r"support 1: near needs 2 numbers in 2D"),
         ([{"nodes": [5]}, {"near": [0.5]}], r"support 2: near needs 2 numbers in 2D"),
-        ([{"nodes": [5], "near": [0.1, 0.5]}], r"exactly one of nodes and near"),
-        ([{"components": ["x"]}], r"exactly one of nodes and near"),
+        ([{"nodes": [5], "near": [0.1, 0.5]}], r"exactly one of nodes, near and region"),
+        ([{"components": ["x"]}], r"exactly one of nodes, near and region"),
         ([{"near": [0.1, np.nan]}], r"near\[2\] = nan"),
         ([{"nodes": list(range(30))}, {"near": [0.5, 0.5]}], r"support 2: no node is left near"),
     ],

@@ -1,0 +1,342 @@
+"""Meshed bodies: Cook's membrane, a plate with a hole, regions that learn, and what is no body.
+
+Cook's membrane, R. D. Cook, J. Struct. Div. ASCE 100, 1851 (1974), in plane strain. With Lame's
+constants 7500 and 0.375 and a load of 1 the middle of its end rises by 16.432584, by extrapolation:
+P. Krysl, FinEALE, ``Cook_3D_strain.m``. References of other bulk moduli are of Taylor-Hood cells
+(quadratic displacements, linear pressure), 128 x 128 on either diagonal, extrapolated.
+"""
+
+from functools import cache
+
+import meshio
+import numpy as np
+import pytest
+from ranks import on_ranks
+from scipy.spatial import Delaunay
+
+from mechlearn.energies import Solid, Spring
+from mechlearn.errors import InputError
+from mechlearn.learning.system import System
+from mechlearn.networks.body_meshes import body, body_of
+from mechlearn.networks.cells import Block, Mesh
+from mechlearn.tasks.task import Source, Support, Target, Task
+
+
+def mesh_of(points, cells, lines=None, kind="triangle", regions=None):
+    """Mesh with named groups of lines (or other facets) and cells."""
+    names, rows = list(lines or {}), [cells, *(lines or {}).values()]
+    starts = np.cumsum([0, *map(len, rows)])
+    blocks = [Block(kind, np.asarray(cells), np.arange(len(cells)))]
+    facet = "line" if kind != "tetra" else "triangle"
+    blocks += [
+        Block(facet, np.asarray(f), np.arange(a, b))
+        for f, a, b in zip(rows[1:], starts[1:-1], starts[2:], strict=True)
+    ]
+    sets = {
+        name: np.arange(a, b) for name, a, b in zip(names, starts[1:-1], starts[2:], strict=True)
+    }
+    sets |= {k: np.asarray(v) for k, v in (regions or {}).items()}
+    return Mesh(np.asarray(points, float), blocks, cell_sets=sets)
+
+
+def grid(n, shape=lambda x, y: (x, y), turned=False):
+    """Points and triangles of a square of ``n`` times ``n`` halved cells, in some shape."""
+    y, x = np.divmod(np.arange((n + 1) ** 2), n + 1)
+    a = (np.arange(n)[:, None] * (n + 1) + np.arange(n)).ravel()
+    b, c, d = a + 1, a + n + 1, a + n + 2
+    pairs = [(a, b, c), (b, d, c)] if turned else [(a, b, d), (a, d, c)]
+    cells = np.concatenate([np.stack(p, 1) for p in pairs])
+    return np.column_stack(shape(x / n, y / n)), cells
+
+
+@cache
+def cook(n, order=2, turned=False, by="groups"):
+    points, cells = grid(n, lambda x, y: (48 * x, 44 * x + (44 - 28 * x) * y), turned)
+    return body_of(mesh_of(points, cells), order, by)
+
+
+def task(force=100.0, near=(1.0, 1.0), **target):
+    target = target or {"displacement": [0.0, 7.0]}
+    return Task(
+        supports=[Support(region="left")],
+        sources=[Source(name="shear", region="right", force=[0.0, force])],
+        targets=[Target(name="tip", near=list(near), **target)],
+    )
+
+
+def membrane(n, poisson, material="linear", order=2, modulus=250.0):
+    energy = Solid(material=material, plane="strain", poisson=poisson, order=order)
+    return System(cook(n, order), task(), energy, modulus=modulus)
+
+
+def poisson_of(ratio):
+    """Poisson's ratio of a bulk modulus over the shear modulus."""
+    return (3 * ratio - 2) / (2 * (3 * ratio + 1))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_cooks_membrane_is_as_published(turned):
+    lame, shear = 7500.0, 0.375
+    poisson = lame / 2 / (lame + shear)
+    modulus, middle = 2 * shear * (1 + poisson), {"near": [1.0, 52 / 60]}
+    rises = []
+    for n in (4, 8, 16, 32):
+        energy = Solid(plane="strain", poisson=poisson)
+        aim = task(1.0, displacement=[0.0, 1.0], **middle)
+        rises.append(System(cook(n, 2, turned), aim, energy, modulus=modulus).outputs[0, 1])
+    miss = np.abs(np.array(rises) / 16.432584376299037 - 1)
+    assert (miss < [0.03, 0.01, 0.004, 0.002]).all()
+
+
+@pytest.mark.parametrize(("ratio", "wanted"), [(200, 7.793), (1000, 7.774)])
+def test_cooks_membrane_does_not_lock(ratio, wanted):
+    poisson = poisson_of(ratio)
+    rises = [membrane(n, poisson).outputs[0, 1] for n in (4, 8, 16)]
+    assert (np.abs(np.array(rises) / wanted - 1) < [0.03, 0.011, 0.005]).all()
+    # Cells of order 1 lock: they answer with a third.
+    assert membrane(16, poisson, order=1).outputs[0, 1] < 0.4 * wanted
+
+
+@pytest.mark.parametrize(("ratio", "wanted"), [(200, 6.957), (1000, 6.937)])
+def test_rubber_of_any_bulk_modulus_converges_at_finite_strain(ratio, wanted):
+    shear, poisson, rises = 80.194, poisson_of(ratio), []
+    for n in (4, 8, 16):
+        s = membrane(n, poisson, "neo_hookean", modulus=2 * shear * (1 + poisson))
+        rises.append(s.outputs[0, 1])
+        # From rest, in one step of the load.
+        assert s.equilibrium.counts.iterations <= 12
+        assert s.equilibrium.counts.load_steps == 0
+    assert (np.abs(np.array(rises) / wanted - 1) < [0.006, 0.004, 0.002]).all()
+
+
+def test_cells_of_order_1_say_that_they_lock():
+    s = membrane(8, 0.4995, order=1)
+    said = s.model.warnings(s.free.fields())
+    assert any("order 1 lock" in text for text in said)
+    s = membrane(8, 0.4995, order=2)
+    assert s.model.warnings(s.free.fields()) == []
+
+
+# -- a plate with a hole -------------------------------------------------------------------------
+
+
+def plate(n, radius=0.1):
+    """Quarter of a plate of side 1 with a hole, mapped from a square."""
+
+    def shape(x, y):
+        angle = np.pi / 2 * y
+        far = np.minimum(1 / np.maximum(np.cos(angle), 1e-9), 1 / np.maximum(np.sin(angle), 1e-9))
+        r = radius + (far - radius) * x**1.5
+        return r * np.cos(angle), r * np.sin(angle)
+
+    return body_of(mesh_of(*grid(n, shape)), 2, "groups")
+
+
+def test_a_hole_concentrates_stress_as_kirsch_says():
+    net, pull = plate(24), 1e-3
+    pulled = Task(
+        supports=[
+            Support(region="left", components=["x"]), Support(region="bottom", components=["y"])
+        ],
+        sources=[Source(name="pull", region="right", force=[pull], components=["x"])],
+        targets=[Target(name="end", region="right", displacement=[pull], components=["x"])],
+    )  # fmt: skip
+    s = System(net, pulled, Solid(plane="stress", poisson=0.3))
+    # Without the hole the end would move by the pull; the hole takes little of it.
+    assert 1.0 < s.outputs[0, 0] / pull < 1.05
+    u, x = s.model.to_nodes(s.free.fields()[:, 0]), net.nodes
+    # Hoop strain of the rim at the top of the hole, along it.
+    top = np.argmin(np.linalg.norm(x - [0.0, 0.1], axis=1))
+    rim = np.flatnonzero(np.abs(np.linalg.norm(x, axis=1) - 0.1) < 2e-4)
+    near = rim[np.argsort(x[rim, 0])[:3]]
+    slope = np.polyfit(x[near, 0], u[near, 0], 2)[1]
+    assert top in near
+    # 3.03 for a hole of a tenth of the plate's width (Howland 1930), instead of Kirsch's 3.
+    assert slope / pull == pytest.approx(3.03, rel=0.02)
+
+
+# -- regions -------------------------------------------------------------------------------------
+
+
+def halves(n=4, order=2):
+    points, cells = grid(n, lambda x, y: (2 * x, y))
+    left = points[cells].mean(axis=1)[:, 0] < 1
+    regions = {"soft": np.flatnonzero(left), "stiff": np.flatnonzero(~left)}
+    return body_of(mesh_of(points, cells, regions=regions), order, "groups")
+
+
+def test_regions_have_moduli_and_thickness_of_their_own():
+    net = halves()
+    assert list(net.body.sets) == ["soft", "stiff"]
+    pulled = Task(
+        supports=[Support(region="left", components=["x"]), Support(nodes=[0])],
+        sources=[Source(name="pull", region="right", force=[0.1, 0.0])],
+        targets=[Target(name="end", region="right", displacement=[0.1], components=["x"])],
+    )
+    s = System(net, pulled, Solid(poisson=0.0), modulus=[1.0, 4.0], thickness=[2.0, 1.0])
+    assert s.outputs[0, 0] == pytest.approx(0.1 * (1 / 2 + 1 / 4), rel=1e-10)
+    s.model.put_state(s.free.fields()[:, 0])
+    energies = s.model.to_bonds(s.model.local_energies())
+    assert energies == pytest.approx([0.1**2 / 2 / 2, 0.1**2 / 2 / 4], rel=1e-9)
+
+
+@pytest.mark.parametrize("material", ["linear", "neo_hookean", "yeoh"])
+@pytest.mark.parametrize("name", ["modulus", "thickness"])
+def test_derivatives_by_regions_are_exact(material, name):
+    constants = {"c1": 0.2, "c3": 0.01} if material == "yeoh" else {}
+    energy = Solid(material=material, plane="strain", poisson=0.49, **constants)
+    aim = Task(
+        supports=[Support(region="left")],
+        sources=[Source(name="pull", region="right", displacement=[0.2, 0.1])],
+        targets=[Target(name="mid", near=[0.5, 1.0], displacement=[0.1, 0.0])],
+    )
+    start = np.array([1.0, 2.0])
+    s = System(halves(2), aim, energy, **{name: start})
+    gradient, cost = s.gradient(name), s.cost
+    rng = np.random.default_rng(1).normal(size=2)
+    left = [
+        abs(System(halves(2), aim, energy, **{name: start + h * rng}).cost - cost
+            - h * gradient @ rng)
+        for h in (0.1, 0.05, 0.025)
+    ]  # fmt: skip
+    assert (np.log2(np.array(left[:-1]) / left[1:]) > 1.95).all()
+
+
+def test_units_change_nothing():
+    net = halves(3)
+    metres = type(net)(1e-3 * net.nodes, net.edges, node_sets=net.node_sets, body=net.body)
+    answers = []
+    for made, size, modulus in ((net, 1.0, 1.0), (metres, 1e-3, 1e6)):
+        aim = Task(
+            supports=[Support(region="left")],
+            sources=[Source(name="push", region="right", displacement=[-0.2 * size, 0.1 * size])],
+            targets=[Target(name="mid", near=[0.5, 1.0], displacement=[size, 0.0])],
+        )
+        energy = Solid(material="neo_hookean", plane="strain", poisson=0.4995)
+        answers.append(System(made, aim, energy, modulus=[modulus, 3 * modulus]).outputs / size)
+    assert answers[1] == pytest.approx(answers[0], rel=1e-8)
+
+
+def cube(n=2):
+    """Cube of tetrahedra, in two layers."""
+    x = np.stack(np.meshgrid(*[np.arange(n + 1)] * 3, indexing="ij"), -1).reshape(-1, 3) / n
+    cells = Delaunay(x + 1e-3 * np.sin(7 * x[:, [1, 2, 0]] * 3)).simplices
+    size = np.abs(np.linalg.det(x[cells[:, 1:]] - x[cells[:, :1]]))
+    cells = cells[size > 1e-9]
+    low = x[cells].mean(axis=1)[:, 2] < 0.5
+    regions = {"low": np.flatnonzero(low), "high": np.flatnonzero(~low)}
+    return mesh_of(x, cells, kind="tetra", regions=regions)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_bodies_in_space_are_pressed(order):
+    net = body_of(cube(), order, "groups")
+    axes = {"left": "x", "front": "y", "bottom": "z"}
+    pressed = Task(
+        supports=[Support(region=name, components=[c]) for name, c in axes.items()],
+        sources=[Source(name="press", region="top", force=[-0.1], components=["z"])],
+        targets=[Target(name="top", region="top", displacement=[-0.1], components=["z"])],
+    )
+    s = System(net, pressed, Solid(poisson=0.4995, order=order), modulus=[1.0, 1.0])
+    assert s.outputs[0, 0] == pytest.approx(-0.1, rel=1e-8)
+    values = {"thickness": [1.0, 2.0]}
+    with pytest.raises(InputError, match="thickness is for plane bodies"):
+        _ = System(net, pressed, Solid(order=order), **values).outputs
+
+
+def found_on_a_rank(order):
+    s = System(
+        halves(4, order),
+        Task(
+            supports=[Support(region="left")],
+            sources=[Source(name="pull", region="right", displacement=[0.3, 0.1])],
+            targets=[Target(name="mid", near=[0.5, 1.0], displacement=[0.1, 0.0])],
+        ),
+        Solid(material="neo_hookean", plane="strain", poisson=0.499, order=order),
+        modulus=[1.0, 2.0],
+    )
+    return s.outputs, s.gradient("modulus"), s.response().state
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_ranks_find_the_same(order):
+    alone = found_on_a_rank(order)
+    for found in on_ranks(2, found_on_a_rank, order):
+        for one, two in zip(alone, found, strict=True):
+            assert two == pytest.approx(one, rel=1e-8, abs=1e-10)
+
+
+# -- what is no body -----------------------------------------------------------------------------
+
+SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 1.5]], float)
+TWO = [[0, 1, 2], [0, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("points", "cells", "kind", "says"),
+    [
+        (SQUARE, [[0, 1], [1, 2]], "line", "triangles, quadrilaterals or tetrahedra"),
+        (SQUARE, [[0, 1, 2], [0, 0, 2]], "triangle", "Cell 1 is flat"),
+        (SQUARE, [[0, 1, 2], [0, 2, 1], [0, 2, 3]], "triangle", "facets are of three cells"),
+        (SQUARE, [[0, 1, 2], [0, 1, 3]], "triangle", "same side of the facet"),
+        (SQUARE, [[0, 1, 2], [2, 3, 4]], "triangle", "in 2 parts that share no facet"),
+    ],
+)
+def test_meshes_of_no_body_are_refused(points, cells, kind, says):
+    with pytest.raises(InputError, match=says):
+        body_of(mesh_of(points, cells, kind=kind), 2, "groups")
+
+
+@pytest.mark.parametrize(
+    ("made", "energy", "says"),
+    [
+        ({"source": "rim"}, {}, "'rim' is no part of the body; it has 'left'"),
+        ({"near": [0.5, 3.0]}, {}, "near = .* is off the body"),
+        ({"source": "right", "together": True}, {}, "mean over 'right'; for a rigid plate"),
+        ({}, {"mesh_size": 0.2}, "mesh_size is of struts"),
+        ({}, {"order": 1}, "order = 1, but the body was read for displacements of order 2"),
+        ({"force": 1.0}, {}, "needs a list of one number for each component"),
+    ],
+)
+def test_tasks_that_no_body_has_are_refused(made, energy, says):
+    source = {"region": made.get("source", "right"), "together": made.get("together", False)}
+    aim = Task(
+        supports=[Support(region="left")],
+        sources=[Source(name="pull", force=made.get("force", [0.0, 1.0]), **source)],
+        targets=[Target(name="tip", near=made.get("near", [1.0, 1.0]), displacement=[0.0, 1.0])],
+    )
+    with pytest.raises(InputError, match=says):
+        System(halves(2), aim, Solid(**energy))
+
+
+def test_elements_of_bonds_have_no_body_and_networks_no_region():
+    with pytest.raises(InputError, match="take model = 'solid'"):
+        System(halves(2), task(), Spring())
+    points, cells = grid(1)
+    net = body_of(mesh_of(points, cells), 1, "groups")
+    bonds = type(net)(net.nodes, net.edges)
+    with pytest.raises(InputError, match="region = 'left' is of a body"):
+        System(bonds, task(), Spring())
+
+
+def test_bodies_are_read_from_quadratic_and_unnamed_meshes(tmp_path):
+    points, cells = grid(2)
+    quads = np.array([[0, 1, 4, 3], [1, 2, 5, 4], [3, 4, 7, 6], [4, 5, 8, 7]])
+    flat = np.column_stack([points, np.zeros(len(points))])
+    numbers = {"cell_tags": [np.array([3, 3, 5, 5])]}
+    meshio.Mesh(flat, [("quad", quads)], cell_data=numbers).write(tmp_path / "quads.vtu")
+    net = body(tmp_path / "quads.vtu", order=1)
+    assert {k: len(np.flatnonzero(net.body.element == v)) for k, v in net.body.sets.items()} == {
+        "region_3": 4, "region_5": 4,
+    }  # fmt: skip
+    whole = body_of(mesh_of(points, cells), 2, "groups")
+    meshio.Mesh(
+        np.column_stack([whole.nodes, 0 * whole.nodes[:, 0]]),
+        [("triangle6", whole.body.cells[:, [0, 1, 2, 5, 3, 4]])],
+    ).write(tmp_path / "quadratic.vtu")
+    again = body(tmp_path / "quadratic.vtu")
+    assert np.array_equal(again.nodes, whole.nodes)
+    assert np.array_equal(again.body.cells, whole.body.cells)
+    assert "the corners make the body" in again.notes[0]
+    every = body(tmp_path / "quads.vtu", regions="cells")
+    assert every.body.n_elements == 8
