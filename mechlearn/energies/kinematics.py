@@ -198,7 +198,7 @@ class Rods(Frames):
 
     @override
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """Those of frames, and the norms of the quaternions at either end."""
+        """Compatibility matrix of frames, and the norms of the quaternions at either end."""
         of_frames, n, d = super().compatibility(network), network.n_nodes, network.dim
         if d == 2:
             return of_frames
