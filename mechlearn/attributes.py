@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,6 +158,48 @@ def checked_tuples(tables: Mapping[str, Any], n: int) -> Mapping[str, NDArray[np
     return MappingProxyType(out)
 
 
+def check_repeated(
+    tables: Mapping[str, NDArray[np.int64]], images: Mapping[str, NDArray[np.int64]]
+) -> None:
+    """Raise InputError for node tuples that are there twice, and would act twice.
+
+    Triples and quadruples are the same backwards, polygons from any of their nodes on and in
+    either sense, surfaces in any order of triangles. ``images``, (t, k, d), are of periodic
+    networks.
+    """
+    for name, rows in tables.items():
+        shifts = images.get(name, np.zeros((*rows.shape, 0), dtype=np.int64))
+        first: dict[Any, int] = {}
+        for number, (row, shift) in enumerate(zip(rows.tolist(), shifts.tolist(), strict=True)):
+            if name == "surfaces":
+                ids = [node for node in row if node >= 0]
+                key: Any = frozenset(map(frozenset, zip(*[iter(ids)] * 3, strict=True)))
+            else:
+                key = _undirected(
+                    [(i, *s) for i, s in zip(row, shift, strict=True) if i >= 0], name == "polygons"
+                )
+            before = first.setdefault(key, number)
+            if before != number:
+                raise InputError(
+                    f"{name}: row {number}, {[i for i in row if i >= 0]}, is row {before} again, "
+                    "and would act twice; leave one of them out."
+                )
+
+
+def _undirected(nodes: list[tuple[int, ...]], closed: bool) -> tuple[tuple[int, ...], ...]:
+    """Nodes and their images in one of both senses, from the least on where they are closed."""
+    ways = []
+    for way in (nodes, nodes[::-1]):
+        start = way.index(min(way, key=lambda node: node[0])) if closed else 0
+        origin = way[start][1:]
+        moved = [
+            (i, *(a - b for a, b in zip(shift, origin, strict=True)))
+            for i, *shift in way[start:] + way[:start]
+        ]
+        ways.append(tuple(moved))
+    return min(ways)
+
+
 def renumbered(sets: Mapping[str, NDArray], kept: NDArray, n: int) -> dict[str, NDArray[np.int64]]:
     """Sets restricted to the ``n`` nodes or edges ``kept``, renumbered in that order."""
     new = np.full(n, -1)
@@ -218,46 +260,6 @@ def named_data(there: Mapping[str, NDArray], name: str, where: str, kind: str) -
         known = listed(there) if there else "none"
         raise InputError(f"{where} = {name!r} is no {kind} of the network (it has {known}).")
     return there[name]
-
-
-def _refuse(self: Any, *_: Any, **__: Any) -> Never:
-    raise TypeError("what belongs to a finished run cannot be changed; copy it first.")
-
-
-class FixedDict(dict):
-    """A read-only dict; ``dict(...)`` of it can be changed."""
-
-    __setitem__ = __delitem__ = __ior__ = update = setdefault = _refuse  # type: ignore[assignment]
-    pop = popitem = clear = _refuse  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[type, tuple[dict]]:
-        return type(self), (dict(self),)
-
-
-class FixedList(list):
-    """A read-only list; ``list(...)`` of it can be changed."""
-
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = extend = insert = remove = pop = clear = sort = reverse = _refuse  # type: ignore
-
-    def __reduce__(self) -> tuple[type, tuple[list]]:
-        return type(self), (list(self),)
-
-
-def fixed(value: Any) -> Any:
-    """The same value with read-only mappings, lists and arrays."""
-    if isinstance(value, np.ndarray):
-        return fixed_array(value)
-    if isinstance(value, dict):
-        return FixedDict({name: fixed(part) for name, part in value.items()})
-    return FixedList(map(fixed, value)) if isinstance(value, list) else value
-
-
-def fixed_array(values: NDArray) -> NDArray:
-    """Read-only view of an array."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
 
 
 def node_ids(nodes: str | Sequence[int | str], network: "Network", what: str) -> list[int]:

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from mechlearn.attributes import (
     BOX,
     LARGEST,
+    check_repeated,
     checked_bonds,
     checked_data,
     checked_labels,
@@ -211,6 +212,7 @@ class Network:
             if np.shape(given) != (*rows.shape, self.dim):
                 raise InputError(f"The shifts of {name} must have shape {(*rows.shape, self.dim)}.")
             out[name] = frozen(np.asarray(given, dtype=np.int64))
+        check_repeated(self.tuples, out)
         return out
 
     def compatibility(self) -> sparse.csr_array:

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, InstanceOf, TypeAdapter, ValidationError, create_model
 
 from mechlearn.errors import InputError, MechlearnError, brief, failure, hint, listed
@@ -254,9 +255,15 @@ def build(kind: Any, given: Mapping[str, Any], where: str, reserved: Collection[
             raise InputError(f"{where}: {key} is not a known key; {hint(key, [*reserved, *known])}")
     given = {**({} if made is kind else settings(kind)), **given}
     try:
+        types = {} if issubclass(made, BaseModel) else get_type_hints(made.__init__)  # type: ignore[misc]
+    except (NameError, TypeError):  # annotations of users may name what is not there
+        types = {}
+    for key, value in given.items():
+        if types.get(key) is bool and not isinstance(value, bool | np.bool_):
+            raise InputError(f"{where}: {key} = {brief(value)}: it should be a valid boolean.")
+    try:
         if is_dataclass(made) or issubclass(made, BaseModel):
             return TypeAdapter(made).validate_python(given)
-        types = get_type_hints(made.__init__)  # type: ignore[misc]
         plain = {k: types[k] if types.get(k) in (bool, int, float, str) else Any for k in given}
         typed: Any = TypedDict("typed", plain)  # type: ignore[misc]
         return made(**TypeAdapter(typed).validate_python(given))

@@ -133,6 +133,10 @@ class Element(metaclass=ElementType):
         """True if elements are as stiff, stretched or pressed by a tenth, as they are at rest."""
         return True
 
+    def resists(self, values: Mapping[str, NDArray]) -> bool:
+        """True if elements at rest resist being pulled; ``values`` as of the axial stiffness."""
+        return True
+
     def bending_stiffness(
         self, values: Mapping[str, NDArray]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -303,6 +307,13 @@ class BondEnergy(Element):
             for part in (0.0, 0.1, -0.1)
         ]
         return not self.internal and all(np.allclose(m, moduli[0]) for m in moduli)
+
+    @override
+    def resists(self, values):
+        pulled = dict.fromkeys(self.strains, 0.0) | {self.strains[0]: 1e-9 * values["length"]}
+        stiffness = self.derivative(self.strains[0], self.strains[0])
+        with np.errstate(all="ignore"):  # of constants that make no sense, which others say
+            return bool(self.internal) or bool(np.any(stiffness(**{**values, **pulled})))
 
     @override
     def bending_stiffness(self, values):

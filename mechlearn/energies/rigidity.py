@@ -8,7 +8,7 @@ network has no unique answer.
 C. R. Calladine, Int. J. Solids Struct. 14, 161 (1978), https://doi.org/10.1016/0020-7683(78)90052-5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -143,6 +143,20 @@ def rigidity(
             len(modes), network.n_nodes, len(kinematics.components(network.dim))
         ),
         labels=network.labels,
+    )
+
+
+def check_stiffness(energy: Element, values: Mapping[str, NDArray]) -> None:
+    """Raise InputError for a network of bonds of which none resists being pulled, as contacts.
+
+    ``values`` are those of all parameters and the ``length``.
+    """
+    if energy.linear or energy.tuples or energy.prestresses(values) or energy.resists(values):
+        return
+    raise InputError(
+        f"energy: {energy.plural} do not resist being pulled, so that nothing holds this network "
+        "together; add elements that do, by a list of [[energy]] tables, one of them model = "
+        "'finite_spring'."
     )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from mechlearn.attributes import named_data, values_per_bond
 from mechlearn.energies.element import Element
@@ -62,11 +62,11 @@ class Learn(Table):
     bounds: tuple[Finite, Finite] | None = None
     initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = None
     spread: Part = 0.0
-    relative: bool = False
+    relative: StrictBool = False
     frozen: list[Id] | str = Field(default_factory=list)
     scale: Literal["log", "linear", "sigmoid", "softplus"] | None = None
     steepness: Positive = 1.0
-    chain: bool = True
+    chain: StrictBool = True
     rate: Positive | None = None
     symmetry: list[Operation] = Field(default_factory=list)
     centre: list[Finite] | None = None

@@ -20,7 +20,7 @@ from mechlearn.attributes import values_per_bond
 from mechlearn.energies import element_for
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
-from mechlearn.energies.rigidity import check_rigidity
+from mechlearn.energies.rigidity import check_rigidity, check_stiffness
 from mechlearn.equilibrium import (
     Equilibrium,
     EquilibriumState,
@@ -101,13 +101,12 @@ class System:
         names = (learns,) if isinstance(learns, str) else learns or parameters
         names = names or (energy.stiffness_parameter,)
         masks = names if isinstance(names, Mapping) and learns else {}
-        every = np.ones(network.n_edges, dtype=bool)
         self.learns = {
             p.name: masks.get(p.name, np.ones(network.count(p.table), dtype=bool))
             for p in map(energy.parameter, names)
         }
         self.problem = task if isinstance(task, Problem) else self._posed(task)
-        self._whole = every.copy()
+        self._whole = np.ones(network.n_edges, dtype=bool)
         self._whole[list(cut)] = False
         if not self._whole.all():
             if not energy.removal:
@@ -389,12 +388,13 @@ class System:
         values, there = self.parameters, np.zeros(self.network.n_edges, dtype=bool)
         for name in self.energy.removal:
             there |= values[name] != 0
-        if there.all() or not self.energy.removal:
-            return check_rigidity(self.energy, self.network, self.problem.driven)
+        check_stiffness(self.energy, values | {"length": self.network.lengths})
+        whole = there.all() or not self.energy.removal
+        network = self.network if whole else self.network.keep_edges(there)
         try:
-            return check_rigidity(self.energy, self.network.keep_edges(there), self.problem.driven)
+            return check_rigidity(self.energy, network, self.problem.driven)
         except InputError as error:
-            raise InputError(f"Without the bonds that are cut: {error}") from None
+            raise InputError(f"{'Without the bonds that are cut: ' * (not whole)}{error}") from None
 
     def _read(self) -> NDArray[np.float64]:
         return self.equilibrium.outputs(self.free)

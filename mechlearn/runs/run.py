@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.attributes import fixed, fixed_array
 from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import Displacements
 from mechlearn.learning.dofs import learning_mask
 from mechlearn.network import Network
 from mechlearn.runs.archive import compare_law, read_run, write_run
 from mechlearn.runs.config import TASK_TABLES, Setup
+from mechlearn.runs.fixed import fixed, fixed_array
 from mechlearn.runs.folder import new_folder
 from mechlearn.runs.presented import Presented
 from mechlearn.runs.summary import Targets, target_table

@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.attributes import FixedList
 from mechlearn.energies.rigidity import uncounted
 from mechlearn.equilibrium import EquilibriumState, NewtonEquilibrium
 from mechlearn.equilibrium.driving import TENSORS, source_table
@@ -20,6 +19,7 @@ from mechlearn.io.tables import aligned
 from mechlearn.learning import Learner
 from mechlearn.learning.dofs import LearningDof
 from mechlearn.learning.optimisers import oscillates
+from mechlearn.runs.fixed import FixedList
 from mechlearn.tasks.problem import Problem
 from mechlearn.tasks.quantities import amount
 from mechlearn.tasks.task import ABSOLUTE, LIMITS

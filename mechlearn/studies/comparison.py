@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mechlearn import parallel as ranks
 from mechlearn.errors import plain
 from mechlearn.io.tables import aligned, write_csv
@@ -63,7 +65,10 @@ def write_comparison(
         with replaced_file(output / f"{name}.png") as place:
             figure.savefig(place, dpi=150)
     said = aligned(list(RULES), [[f.format(**r) for f in RULES.values()] for r in rows])
-    powers = [(s.rule, *(f"{p:.4f}" for p in s.powers), f"{s.angle[-1]:.1e}") for s in studies]
+    powers = [
+        (s.rule, *("-" if np.isnan(p) else f"{p:.4f}" for p in s.powers), f"{s.angle[-1]:.1e}")
+        for s in studies
+    ]
     failed = [t for t in results if t.trouble and t.began]
     text = [f"{t.rule}, start {t.seed + 1}: {t.trouble}" for t in failed]
     return f"{said}\n\n{aligned(NUDGES, powers)}", text

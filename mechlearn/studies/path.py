@@ -15,7 +15,7 @@ from mechlearn.energies.element import Element
 from mechlearn.equilibrium.corrector import PathPoint
 from mechlearn.equilibrium.driving import words_of
 from mechlearn.equilibrium.newton import NewtonEquilibrium
-from mechlearn.errors import SolveError, about
+from mechlearn.errors import InputError, SolveError, about
 from mechlearn.io.tables import csv_table
 from mechlearn.io.writing import replaced_file, write_file
 from mechlearn.learning.system import System
@@ -244,8 +244,11 @@ def follow(
 def check(at: System, options: Mapping[str, Any]) -> str:
     """A path in words; raises InputError for ``options`` of :func:`follow` that make no sense."""
     chosen = {k: options[k] for k in ("source", "to", "steps", "control")}
-    at = at.copy(example=at.problem.example_of(options["source"]))
-    _, name, factors = schedule(at, **chosen)
+    try:
+        at = at.copy(example=at.problem.example_of(options["source"]))
+        _, name, factors = schedule(at, **chosen)
+    except InputError as error:
+        raise InputError(f"path: {error}") from None
     ways = ", then ".join(f"{factor:g}" for factor in factors)
     return f"along {name!r}, by {options['control']}, to load factor {ways}"
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from mechlearn.schema import Table
 from mechlearn.tasks.keys import Entry, Finite, Matrix
@@ -35,5 +35,5 @@ class PathTable(Table):
     to: Finite | list[Finite] | list[list[Entry]] | list[Matrix] | None = None
     steps: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 50
     control: Literal["arc", "force", "displacement"] = "arc"
-    branch: bool = False
+    branch: StrictBool = False
     waves: list[Annotated[int, Field(ge=1, le=1000, strict=True)]] | None = None

@@ -7,7 +7,7 @@ once. They say *what* in the user's words; :mod:`mechlearn.tasks.problem` says i
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, StrictBool, model_validator
 
 from mechlearn.schema import Table
 from mechlearn.tasks.costs import Cost, SquaredError, costs
@@ -116,7 +116,7 @@ class _Place(Table):
     cell: CellComponent | list[CellComponent] | None = None
     region: str | None = None
     components: list[Component] | None = None
-    together: bool = False
+    together: StrictBool = False
 
 
 if TYPE_CHECKING:  # mypy does not see the keys

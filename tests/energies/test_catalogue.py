@@ -143,3 +143,16 @@ def test_a_net_of_cables_is_the_solution_of_its_convex_programme():
     model = at.model
     at.free.states()
     np.testing.assert_allclose(model.to_bonds(model.local_tensions()), forces, atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_contacts_alone_hold_no_network(gap):
+    """A sentence instead of a search for a state: the task asks for another network."""
+    net = ml.networks.triangular(3, 3)
+    task = ml.Task(
+        sources=[ml.Source(nodes=[0, 8], strain=-0.1)],
+        targets=[ml.Target(nodes=[2, 6], strain=0.1)],
+    )
+    with pytest.raises(ml.InputError, match="energy: contacts do not resist being pulled"):
+        ml.System(net, task, Contact(), gap=gap)
+    assert ml.System(net, task, Contact() + ml.FiniteSpring(), gap=gap).outputs.shape == (1, 1)

@@ -50,6 +50,26 @@ CASES = {
         '[train.optimiser]\nname = "adam"\nbetass = [0.5, 0.5]\n',
         r"train\.optimiser: betass is not a known key; did you mean 'betas'",
     ),
+    "a word for a switch of a dof": (
+        "learn",
+        '[learn.stiffness]\nbounds = [0.1, 10.0]\nrelative = "yes"\n',
+        r"learn\.stiffness\.relative = 'yes': it should be a valid boolean",
+    ),
+    "a number for a switch of a rule": (
+        "rule",
+        '[rule]\nname = "coupled_learning"\nnormalise = 1\n',
+        r"rule: normalise = 1: it should be a valid boolean",
+    ),
+    "a word for a switch of a path": (
+        "train",
+        '[path]\nbranch = "no"\n',
+        r"path\.branch = 'no': it should be a valid boolean",
+    ),
+    "a word for nodes together": (
+        "train",
+        '[[sources]]\nnodes = [3, 4]\nforce = [1.0, 0.0]\ntogether = "yes"\n',
+        r"sources\[2\]\.together = 'yes': it should be a valid boolean",
+    ),
     "batch of none": ("train", "[train]\nbatch = 0\n", r"train\.batch = 0: .*greater than"),
     "unknown key of a hinge": (
         "energy",

@@ -265,9 +265,10 @@ def test_arguments_of_classes_of_users_have_the_types_they_say(net, task, own_ex
     given = {"name": "softsign_of_tests", "scale": "wide"}
     with pytest.raises(ml.InputError, match="rule: scale = 'wide': it should be a valid number"):
         ml.train(net, task, rule=given, steps=0)
-    rule = ml.train(
-        net, task, rule={**given, "scale": 2, "wide": "no", "at": [1]}, steps=0
-    ).setup.procedure
+    given["scale"] = 2
+    with pytest.raises(ml.InputError, match="rule: wide = 'no': it should be a valid boolean"):
+        ml.train(net, task, rule={**given, "wide": "no"}, steps=0)
+    rule = ml.train(net, task, rule={**given, "wide": False, "at": [1]}, steps=0).setup.procedure
     assert repr(rule) == "Softsign(scale=2.0, wide=False, at=[1])"
 
 

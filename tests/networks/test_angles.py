@@ -62,3 +62,38 @@ def test_sides_and_diagonals_of_a_miura_sheet():
     np.testing.assert_allclose(net.lengths[net.edge_sets["diagonals"]], short)
     others = np.setdiff1d(np.arange(net.n_edges), net.edge_sets["diagonals"])
     assert np.isclose(net.lengths[others][:, None], [1.0, 1.3]).any(axis=1).all()
+
+
+RING = [[0, 0], [1, 0], [1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("triples", [[0, 1, 2], [1, 2, 3], [0, 1, 2]]),
+        ("triples", [[0, 1, 2], [2, 1, 0]]),
+        ("quadruples", [[0, 1, 2, 3], [3, 2, 1, 0]]),
+        ("polygons", [[0, 1, 2, 3], [2, 3, 0, 1]]),
+        ("polygons", [[0, 1, 2, 3], [1, 0, 3, 2]]),
+        ("polygons", [[0, 1, 2, 3], [0, 1, 2], [2, 1, 0]]),
+        ("surfaces", [[0, 1, 2, 0, 2, 3], [3, 2, 0, 1, 2, 0]]),
+    ],
+)
+def test_elements_that_would_act_twice_are_refused(table, rows):
+    with pytest.raises(ml.InputError, match=rf"{table}: row {len(rows) - 1}, .* again, and would"):
+        ml.Network(RING, [[0, 1], [1, 2], [2, 3], [3, 0]], tuples={table: rows})
+
+
+def test_angles_over_images_are_not_the_same():
+    """In a cell of one node all angles are of it alone, and differ by its images."""
+    cell = ml.Network([[0, 0]], [[0, 0], [0, 0]], [[1, 0], [0, 1]], [[1, 0], [0, 1]])
+    angles = [[[1, 0], [0, 0], [0, 1]], [[0, 1], [0, 0], [-1, 0]]]
+    with pytest.raises(ml.InputError, match="different nodes"):
+        replace(cell, tuples={"triples": [[0, 0, 0]] * 2}, tuple_shifts={"triples": angles})
+    large = ml.networks.with_angles(ml.networks.square((3, 3), periodic=True))
+    shifts = np.array(large.tuple_shifts["triples"])
+    moved = shifts + np.random.default_rng(0).integers(-2, 3, (len(shifts), 1, 2))
+    again = {"triples": np.vstack([large.tuples["triples"], large.tuples["triples"][:1, ::-1]])}
+    images = {"triples": np.vstack([moved, shifts[:1, ::-1]])}
+    with pytest.raises(ml.InputError, match="is row 0 again"):
+        replace(large, tuples=again, tuple_shifts=images)

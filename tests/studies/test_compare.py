@@ -128,6 +128,9 @@ def test_command_writes_tables_and_figures(task, tmp_path, capsys):
     rules, nudges = capsys.readouterr().out.split("\n\n")
     assert_aligned(rules.splitlines(), ["rule", "reached", "final error", "steps"])
     assert_aligned(nudges.splitlines()[:-1], ["rule", "in update", "1 - cosine at"])
+    (centred,) = (line.split() for line in nudges.splitlines() if line.startswith("CpL C"))
+    assert centred[2] == "-"  # the contrast of centred coupled learning has no power
+    assert "nan" not in nudges
     for name in ("learning.png", "nudges.png", "nudges.csv"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
+from paths import ROOT
 from scipy.optimize import brentq
 
 import mechlearn as ml
@@ -95,6 +97,19 @@ def test_sources_that_impose_the_same_are_refused():
     )  # fmt: skip
     with pytest.raises(ml.InputError, match=r"source 'again' imposes what .*\(both\) hold already"):
         ml.path(TRIANGLE, task, ml.FiniteSpring())
+
+
+@pytest.mark.parametrize("command", ["check", "path"])
+def test_errors_of_the_table_name_it(command, tmp_path, capsys):
+    text = (ROOT / "tasks" / "toggle.toml").read_text()
+    (tmp_path / "task.toml").write_text(
+        re.sub(r"\[path\][^\[]*", "", text) + '[path]\nsource = "x"\n'
+    )
+    output = ["-o", str(tmp_path / "path")] if command == "path" else []
+    with pytest.raises(SystemExit) as stop:
+        main([command, str(tmp_path / "task.toml"), *output])
+    assert stop.value.code == 2
+    assert "task.toml: path: source = 'x' is none of the task's" in capsys.readouterr().err
 
 
 def test_a_command_keeps_the_part_of_a_path_that_is_known(tmp_path, capsys):
