@@ -96,7 +96,12 @@ def hinge_of(run: "Run", options: Options) -> Hinge | None:
 
 
 def sized(run: "Run", options: Options) -> sizing.SizedStruts:
-    """Struts with the learned stiffnesses, in units of the network."""
+    """Struts with the learned stiffnesses, in units of the network; InputError for a cell."""
+    if run.network.periodic:
+        raise InputError(
+            "A periodic cell has no ends and is no part to be made: repeat it to a finite one "
+            "first (mechlearn tile), and export that."
+        )
     return sizing.size_struts(
         run, largest=options.largest, smallest=options.smallest, drop=not options.keep
     )

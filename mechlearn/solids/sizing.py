@@ -148,8 +148,6 @@ def _wanted(run: "Run", largest: float | None) -> tuple[NDArray[np.float64], flo
         raise InputError(f"A run of springs, beams or solids is needed, not of a {energy.name}.")
     if energy.tuples:
         raise InputError(f"A solid has no counterpart of {energy.tuples[0].plural}.")
-    if net.periodic:
-        raise InputError("A periodic network has no outline to make a solid of.")
     values = {**run.parameters, "length": net.lengths}
     if energy.prestresses(values):
         raise InputError(

@@ -12,7 +12,7 @@ from mechlearn.cli import main
 from mechlearn.energies.solid import Hinge
 from mechlearn.errors import InputError
 from mechlearn.solids.sizing import size_struts
-from mechlearn.studies.verify import table, tune, verify
+from mechlearn.studies.verify import table, tune, verify, write
 
 TASK = ml.Task(
     sources=[ml.Source(name="in", nodes=[0, 6], strain=0.02)],
@@ -134,13 +134,29 @@ def test_two_ranks_say_the_same(tmp_path):
         assert float(rows[1][model]) == pytest.approx(float(rows[0][model]), rel=1e-6, abs=1e-12)
 
 
-def test_what_no_solid_can_be_made_of_is_refused(torus, plane, springs):
+def test_cells_are_verified_as_solid_cells(tmp_path):
+    net = ml.networks.honeycomb(1, 1, periodic=True)
+    task = ml.Task(
+        sources=[ml.Source(cell="xx", strain=1e-4)],
+        targets=[ml.Target(cell="xx", stress=1e-4), ml.Target(cell="yy", poisson=0.9)],
+    )
+    run = ml.train(net, task, energy=ml.Beam(), learn={"width": ml.Learn(initial=0.05)}, steps=0)
+    found = verify(run, size_struts(run))
+    assert found.struts.network.periodic
+    for row in found.targets:
+        assert row["beams"] == pytest.approx(row["learned"], rel=1e-9)
+        assert row["solid"] == pytest.approx(row["beams"], rel=0.06)  # joints have a size
+        assert row["finite solid"] == pytest.approx(row["solid"], rel=0.01)
+    assert found.targets[0]["solid"] > found.targets[0]["beams"]
+    write(found, tmp_path)
+    assert (tmp_path / "verify.png").is_file()
+
+
+def test_what_no_solid_can_be_made_of_is_refused(plane, springs):
     task = ml.Task(
         sources=[ml.Source(nodes=[0, 7], strain=0.1)],
         targets=[ml.Target(nodes=[3, 12], strain=0.01, baseline="reference")],
     )
-    with pytest.raises(InputError, match="periodic"):
-        size_struts(ml.train(torus, task, steps=0))
     rest = {"rest_length": ml.Learn(spread=0.01)}
     with pytest.raises(InputError, match="rest lengths"):
         size_struts(ml.train(plane, task, learn=rest, steps=0))
