@@ -55,7 +55,6 @@ class SolidWaves(WaveStiffness):
         periodic = of_model.state.x.array.reshape(-1, d)
         forms.state.x.array.reshape(-1, d)[:] = periodic[self._origin]
         forms.copy_parameters(of_model)
-        forms.refresh()
         self._matrix.zeroEntries()
         fem.petsc.assemble_matrix(self._matrix, forms.stiffness)
         self._matrix.assemble()
