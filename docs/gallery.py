@@ -65,8 +65,8 @@ SHOWN = {
          "of 4 x 4 cells that has learned the pressure under which its pattern buckles."),
         ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
          "scale."),
-        ("holes", "holes.png", "--colour thickness", "A rubber plate from a mesh file: the thickness "
-         "of every cell has learned that it widens when pulled."),
+        ("holes", "holes.png", "--colour thickness", "A rubber plate from a mesh file: the "
+         "thickness of every cell has learned that it widens when pulled."),
         ("auxetic-solid", "solidcell.png", "--amplify 10", "A periodic cell of solid struts: "
          "stretched along x by 1 %, drawn as 10 %, it widens."),
     ],

@@ -1,4 +1,4 @@
-"""Meshed bodies: Cook's membrane, a plate with a hole, regions that learn, and what is no body.
+"""Meshed bodies: Cook's membrane, a plate with a hole, and regions that learn.
 
 Cook's membrane, R. D. Cook, J. Struct. Div. ASCE 100, 1851 (1974), in plane strain. With Lame's
 constants 7500 and 0.375 and a load of 1 the middle of its end rises by 16.432584, by extrapolation:
@@ -14,10 +14,11 @@ import pytest
 from ranks import on_ranks
 from scipy.spatial import Delaunay
 
-from mechlearn.energies import Solid, Spring
+import mechlearn as ml
+from mechlearn.energies import Solid
 from mechlearn.errors import InputError
 from mechlearn.learning.system import System
-from mechlearn.networks.body_meshes import body, body_of
+from mechlearn.networks.body_meshes import body_of
 from mechlearn.networks.cells import Block, Mesh
 from mechlearn.tasks.task import Source, Support, Target, Task
 
@@ -266,77 +267,81 @@ def test_ranks_find_the_same(order):
             assert two == pytest.approx(one, rel=1e-8, abs=1e-10)
 
 
-# -- what is no body -----------------------------------------------------------------------------
-
-SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 1.5]], float)
-TWO = [[0, 1, 2], [0, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    ("points", "cells", "kind", "says"),
-    [
-        (SQUARE, [[0, 1], [1, 2]], "line", "triangles, quadrilaterals or tetrahedra"),
-        (SQUARE, [[0, 1, 2], [0, 0, 2]], "triangle", "Cell 1 is flat"),
-        (SQUARE, [[0, 1, 2], [0, 2, 1], [0, 2, 3]], "triangle", "facets are of three cells"),
-        (SQUARE, [[0, 1, 2], [0, 1, 3]], "triangle", "same side of the facet"),
-        (SQUARE, [[0, 1, 2], [2, 3, 4]], "triangle", "in 2 parts that share no facet"),
-    ],
-)
-def test_meshes_of_no_body_are_refused(points, cells, kind, says):
-    with pytest.raises(InputError, match=says):
-        body_of(mesh_of(points, cells, kind=kind), 2, "groups")
+def laminate(n=4, order=2):
+    """Two layers, square, periodic."""
+    points, cells = grid(n)
+    low = points[cells].mean(axis=1)[:, 1] < 0.5
+    regions = {"soft": np.flatnonzero(low), "stiff": np.flatnonzero(~low)}
+    return body_of(mesh_of(points, cells, regions=regions), order, "groups", np.eye(2))
 
 
-@pytest.mark.parametrize(
-    ("made", "energy", "says"),
-    [
-        ({"source": "rim"}, {}, "'rim' is no part of the body; it has 'left'"),
-        ({"near": [0.5, 3.0]}, {}, "near = .* is off the body"),
-        ({"source": "right", "together": True}, {}, "mean over 'right'; for a rigid plate"),
-        ({}, {"mesh_size": 0.2}, "mesh_size is of struts"),
-        ({}, {"order": 1}, "order = 1, but the body was read for displacements of order 2"),
-        ({"force": 1.0}, {}, "needs a list of one number for each component"),
-    ],
-)
-def test_tasks_that_no_body_has_are_refused(made, energy, says):
-    source = {"region": made.get("source", "right"), "together": made.get("together", False)}
-    aim = Task(
-        supports=[Support(region="left")],
-        sources=[Source(name="pull", force=made.get("force", [0.0, 1.0]), **source)],
-        targets=[Target(name="tip", near=made.get("near", [1.0, 1.0]), displacement=[0.0, 1.0])],
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_periodic_laminate_has_the_moduli_of_the_closed_form(order):
+    modulus, nu = np.array([1.0, 4.0]), 0.3
+    found = ml.moduli(laminate(4, order), Solid(plane="strain", order=order), modulus=modulus)
+    la, mu = modulus * nu / (1 + nu) / (1 - 2 * nu), modulus / 2 / (1 + nu)
+    along = la + 2 * mu
+    across = 1 / np.mean(1 / along)
+    wanted = np.zeros((3, 3))
+    wanted[1, 1] = across
+    wanted[0, 1] = wanted[1, 0] = np.mean(la / along) * across
+    wanted[0, 0] = np.mean(along - la**2 / along) + np.mean(la / along) ** 2 * across
+    wanted[2, 2] = 1 / np.mean(1 / mu)
+    assert found.stiffness == pytest.approx(wanted, abs=1e-12)
+
+
+def sheared(order):
+    """A periodic laminate of rubber at finite strain, sheared and pressed."""
+    pressed = Task(
+        sources=[Source(name="press", cell=["xx", "xy"], strain=[-0.1, 0.1])],
+        targets=[Target(name="across", cell="yy", strain=0.1)],
     )
+    energy = Solid(material="yeoh", c1=0.2, c3=0.1, plane="strain", poisson=0.499, order=order)
+    s = System(laminate(4, order), pressed, energy, modulus=[1.0, 3.0])
+    return s.outputs, s.gradient("modulus")
+
+
+def test_ranks_find_the_same_of_periodic_bodies():
+    alone = sheared(2)
+    for found in on_ranks(2, sheared, 2):
+        for one, two in zip(alone, found, strict=True):
+            assert two == pytest.approx(one, rel=1e-8, abs=1e-12)
+
+
+def test_a_run_of_a_body_is_what_it_was(tmp_path):
+    run = ml.train(
+        laminate(2), Task(
+            sources=[Source(name="stretch", cell="xx", strain=0.01)],
+            targets=[Target(name="across", cell="yy", strain=-0.002)],
+        ), energy=Solid(plane="strain"), learn={"modulus": ml.Learn(bounds=(0.5, 8.0))}, steps=3,
+        rule="equilibrium_propagation",
+    )  # fmt: skip
+    again = ml.Run.load(run.save(tmp_path / "run"))
+    assert np.array_equal(again.network.body.cells, run.network.body.cells)
+    assert again.network.periodic
+    assert list(again.network.body.facets) == list(run.network.body.facets)
+    assert again.learned["modulus"] == pytest.approx(run.learned["modulus"], rel=1e-14)
+    outputs = again.system().outputs
+    assert outputs == pytest.approx(run.system().outputs, rel=1e-12)
+    written = meshio.read(tmp_path / "run" / "learned.vtu")
+    assert written.cells[0].type == "triangle6"
+    cells = written.cell_data["modulus"][0]
+    assert np.unique(cells) == pytest.approx(np.unique(run.learned["modulus"]))
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ([[2.0, 0.0], [0.0, 1.0]], "0.5 times as long as the cell along its vector 1"),
+        ([[1.0, 0.0], [2.0, 0.0]], "2 independent, finite vectors"),
+    ],
+)
+def test_cells_that_no_body_fills_are_refused(cell, says):
     with pytest.raises(InputError, match=says):
-        System(halves(2), aim, Solid(**energy))
+        body_of(mesh_of(*grid(2)), 2, "groups", cell)
 
 
-def test_elements_of_bonds_have_no_body_and_networks_no_region():
-    with pytest.raises(InputError, match="take model = 'solid'"):
-        System(halves(2), task(), Spring())
-    points, cells = grid(1)
-    net = body_of(mesh_of(points, cells), 1, "groups")
-    bonds = type(net)(net.nodes, net.edges)
-    with pytest.raises(InputError, match="region = 'left' is of a body"):
-        System(bonds, task(), Spring())
-
-
-def test_bodies_are_read_from_quadratic_and_unnamed_meshes(tmp_path):
-    points, cells = grid(2)
-    quads = np.array([[0, 1, 4, 3], [1, 2, 5, 4], [3, 4, 7, 6], [4, 5, 8, 7]])
-    flat = np.column_stack([points, np.zeros(len(points))])
-    numbers = {"cell_tags": [np.array([3, 3, 5, 5])]}
-    meshio.Mesh(flat, [("quad", quads)], cell_data=numbers).write(tmp_path / "quads.vtu")
-    net = body(tmp_path / "quads.vtu", order=1)
-    assert {k: len(np.flatnonzero(net.body.element == v)) for k, v in net.body.sets.items()} == {
-        "region_3": 4, "region_5": 4,
-    }  # fmt: skip
-    whole = body_of(mesh_of(points, cells), 2, "groups")
-    meshio.Mesh(
-        np.column_stack([whole.nodes, 0 * whole.nodes[:, 0]]),
-        [("triangle6", whole.body.cells[:, [0, 1, 2, 5, 3, 4]])],
-    ).write(tmp_path / "quadratic.vtu")
-    again = body(tmp_path / "quadratic.vtu")
-    assert np.array_equal(again.nodes, whole.nodes)
-    assert np.array_equal(again.body.cells, whole.body.cells)
-    assert "the corners make the body" in again.notes[0]
-    every = body(tmp_path / "quads.vtu", regions="cells")
-    assert every.body.n_elements == 8
+def test_sides_that_do_not_match_are_refused():
+    points, cells = grid(4, lambda x, y: (x, y ** (1 + 0.2 * x)))
+    with pytest.raises(InputError, match=r"opposite sides of the body along vector 1 .* not match"):
+        body_of(mesh_of(points, cells), 2, "groups", np.eye(2))
