@@ -6,6 +6,7 @@ of; DOLFINx renumbers them and spreads them over ranks, which ends here.
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from functools import cached_property
 from typing import override
 
 import numpy as np
@@ -107,6 +108,35 @@ class Domain(ABC):
     def element_of_cells(self) -> NDArray[np.int64]:
         """Element of every local cell, ghosts included."""
         return self.drawn.element[self.cell]
+
+    @cached_property
+    def _drawn_order(self) -> NDArray[np.int64]:
+        """Global blocks in an order that is the same on any number of ranks.
+
+        That of the points of the drawn mesh between which they lie, of images the first.
+        """
+        d, owned, dofmap = self.places.shape[1], self.owned_cells, self.space.dofmap
+        blocks, corners = dofmap.list[:owned], self._corners[:owned]
+        ends = np.stack([corners, corners], axis=2)
+        if blocks.shape[1] > d + 1:
+            ends = np.concatenate([ends, np.sort(corners[:, SIDES[d]], axis=2)], axis=1)
+        number = dofmap.index_map.local_to_global(blocks.ravel().astype(np.int32))
+        here = np.unique(np.column_stack([number, ends.reshape(-1, 2)]), axis=0)
+        every = np.unique(np.concatenate(self.comm.allgather(here)), axis=0)
+        _, low, high = every[np.unique(every[:, 0], return_index=True)[1]].T
+        return np.lexsort((high, low))
+
+    def gathered(self, local: NDArray) -> NDArray[np.float64]:
+        """Degrees of freedom (owned dofs, ...) of all ranks, in the order of the drawn mesh."""
+        whole = np.concatenate(self.comm.allgather(local))
+        blocks = whole.reshape(-1, self.places.shape[1], *whole.shape[1:])
+        return blocks[self._drawn_order].reshape(whole.shape)
+
+    def scattered(self, whole: NDArray) -> NDArray[np.float64]:
+        """The part of :meth:`gathered` that this rank owns."""
+        first, last = self.space.dofmap.index_map.local_range
+        blocks = whole.reshape(-1, self.places.shape[1], *whole.shape[1:])
+        return blocks[np.argsort(self._drawn_order)[first:last]].reshape(-1, *whole.shape[1:])
 
     @abstractmethod
     def patches(self) -> sparse.csr_array:

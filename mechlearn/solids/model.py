@@ -166,17 +166,16 @@ class SolidModel(BaseModel):
         return out.reshape(self.network.n_nodes, self.width, *local.shape[1:])
 
     def pack(self, local: NDArray) -> NDArray[np.float64]:
-        """Owned degrees of freedom (dofs, ...) of all ranks, in DOLFINx's order, on every rank.
+        """Degrees of freedom (owned dofs, ...) in the order of the drawn mesh, on every rank.
 
         Where the cell deforms, its unknowns come last.
         """
-        parts = self.comm.allgather(local[: self.n_owned])
-        return np.concatenate([*parts, self.cell_strain(local)] if self.cell else parts)
+        whole = self.domain.gathered(local[: self.n_owned])
+        return np.concatenate([whole, self.cell_strain(local)]) if self.cell else whole
 
     def unpack(self, whole: NDArray) -> NDArray[np.float64]:
         """The part of :meth:`pack` that this rank owns."""
-        first = self.domain.space.dofmap.index_map.local_range[0] * self.places
-        mine = whole[first : first + self.n_owned]
+        mine = self.domain.scattered(whole[: len(whole) - self.cell])
         return self._border.join(mine, whole[-self.cell :]) if self.cell else mine
 
     def local_rows(self, functionals: sparse.csr_array) -> sparse.csr_array:
