@@ -317,11 +317,12 @@ class BondEnergy(Element):
 
     @override
     def bending_stiffness(self, values):
-        space = self.dimension == 3
-        if not self.kinematics.rotations(3):
+        dim = self.dimension or 2
+        none = [0.0] * self.kinematics.rotations(dim)
+        if not none:
             return None
-        jump, one = [0.0] * (3 if space else 2), [0.0, 0.0, 1.0] if space else [1.0]
-        none = [0.0] * len(one)
+        jump, one = [0.0] * dim, none.copy()
+        one[0 if dim == 2 else 2] = 1.0
         return self._moved(values, jump, one, none), self._moved(values, jump, none, one)
 
     @property

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, override
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.spatial.transform import Rotation
 
 from mechlearn.network import Network
 
@@ -79,6 +80,14 @@ class Kinematics(ABC):
     def curved(self, dim: int) -> bool:
         """True if angles are no linear functions of the components of rotations."""
         return False
+
+    def rotation_vectors(self, rotations: NDArray) -> NDArray[np.float64]:
+        """Rotation vectors, (n, 1) in 2D and (n, 3) in 3D, of the rotations of a state, (n, r)."""
+        return rotations
+
+    def dependent(self, network: Network) -> NDArray[np.int64]:
+        """Degrees of freedom that no small motion of the network changes."""
+        return np.empty(0, dtype=np.int64)
 
     def includes(self, other: "Kinematics") -> bool:
         """True if a node's state has all that of another kind in it, in the same words."""
@@ -197,21 +206,24 @@ class Rods(Frames):
         return np.concatenate([each, still], axis=1).reshape(-1, motions.shape[1])
 
     @override
+    def rotation_vectors(self, rotations: NDArray) -> NDArray[np.float64]:
+        if rotations.shape[1] == 1:
+            return rotations
+        return Rotation.from_quat(rotations / 2 + [0.0, 0.0, 0.0, 1.0]).as_rotvec()
+
+    @override
+    def dependent(self, network: Network) -> NDArray[np.int64]:
+        width = len(self.components(network.dim))
+        norms = np.arange(width - 1, width * network.n_nodes, width)
+        return norms if network.dim > 2 else norms[:0]
+
+    @override
     def compatibility(self, network: Network) -> sparse.csr_array:
-        """Compatibility matrix of frames, and the norms of the quaternions at either end."""
-        of_frames, n, d = super().compatibility(network), network.n_nodes, network.dim
-        if d == 2:
-            return of_frames
-        width = len(self.components(d))
-        kept = np.arange(n * width).reshape(n, width)
-        spread = sparse.csr_array(
-            (np.ones(kept[:, :-1].size), (np.arange(kept[:, :-1].size), kept[:, :-1].ravel())),
-            shape=(kept[:, :-1].size, n * width),
-        )
-        norms = sparse.csr_array((np.ones(n), (np.arange(n), kept[:, -1])), shape=(n, n * width))[
-            network.edges.ravel()
-        ]
-        return sparse.csr_array(sparse.vstack([of_frames @ spread, norms]))
+        """Compatibility matrix of frames; norms of quaternions are no strains."""
+        of_frames = super().compatibility(network)
+        columns = np.arange(network.n_nodes * len(self.components(network.dim)))
+        others = np.setdiff1d(columns, self.dependent(network))
+        return sparse.csr_array(of_frames @ sparse.eye_array(len(columns), format="csr")[others])
 
 
 class Bodies(Frames):

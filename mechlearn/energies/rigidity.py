@@ -119,7 +119,8 @@ def rigidity(
             sparse.vstack([c, *(t.compatibility(network) @ spread for t in tuples)])
         )
     motions = kinematics.free_motions(network.nodes, network.periodic)
-    free = np.setdiff1d(np.arange(c.shape[1]), np.asarray(held, dtype=int))
+    held = np.union1d(np.asarray(held, dtype=int), kinematics.dependent(network))
+    free = np.setdiff1d(np.arange(c.shape[1]), held)
     c = c[:, free]
     null = _null_space(c, hint=motions.shape[1])
     stopped = np.setdiff1d(np.arange(len(motions)), free)

@@ -27,7 +27,7 @@ from mechlearn import __version__
 from mechlearn.energies import energies
 from mechlearn.energies.beam import Section
 from mechlearn.energies.element import Element
-from mechlearn.energies.kinematics import Displacements
+from mechlearn.energies.kinematics import FRAME, Displacements
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed, plain
 from mechlearn.export.elements import Mesh, bonds, number, solid, sticks
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the deck; see :func:`mechlearn.export.export`."""
     network, energy, section, changes = _modelled(run, options)
-    problem = pose(run.setup.task, network, energy.kinematics)
+    kind = energy.kinematics
+    problem = pose(run.setup.task, network, FRAME if kind.curved(network.dim) else kind)
     mesh = (
         solid(network, energy, section, problem)
         if energy.continuum

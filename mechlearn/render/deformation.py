@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from mechlearn.energies.element import Element
 from mechlearn.network import Network
@@ -125,6 +126,8 @@ class RigidMotion:
         if len(w) == 2:
             turn = w[1, 0] if self.linear else np.arctan2(self.spin[1, 0], self.spin[0, 0])
             return rotations - turn
+        if not self.linear:
+            return (Rotation.from_matrix(self.spin.T) * Rotation.from_rotvec(rotations)).as_rotvec()
         return rotations - np.array([w[2, 1], w[0, 2], w[1, 0]])
 
 
@@ -215,7 +218,7 @@ def bent(
         Which part of the turn of one end against the other, and of the mean turn of both ends
         against the line between them, bends the strut; the rest is in its joints, or shears it.
     linear : bool
-        Whether turns are small; else the ends are turned as far as it says (in the plane).
+        Whether turns are small; else the ends are turned as far as it says.
     strain : (d, d) array, optional
         That of the periodic cell, with which images of nodes move.
     """
@@ -237,6 +240,8 @@ def bent(
         mean = ((one + two) / 2 - chord) * shares[1][:, None]
         apart = (two - one) / 2 * shares[0][:, None]
         ends = mean - apart, mean + apart
+    elif network.dim > 2:
+        ends = tuple(Rotation.from_rotvec(rotations[n]).apply(vector) - line for n in (i, j))
     else:
         heading = np.arctan2(vector[:, 1], vector[:, 0]) - np.arctan2(line[:, 1], line[:, 0])
         across = np.column_stack([-line[:, 1], line[:, 0]])

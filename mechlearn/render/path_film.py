@@ -103,7 +103,8 @@ def _scene(at: "System", found: "EquilibriumPath", k: int, colours: NDArray) -> 
     moves, lines = state[:, : net.dim], None
     if at.energy.kinematics.rotations(net.dim) and not at.energy.continuum:
         parts = shares(at.energy, net.lengths, at.parameters)
-        lines = bent(net, moves, state[:, net.dim :], parts, False, cell)
+        turns = at.energy.kinematics.rotation_vectors(state[:, net.dim :])
+        lines = bent(net, moves, turns, parts, False, cell)
     return Scene(
         net,
         net.nodes + moves,

@@ -284,9 +284,8 @@ class RunView(StateView):
         bends = run.energy.kinematics.rotations(net.dim) and not run.energy.continuum
         if not self.deforms or not bends:
             return None
-        turns = self.factor * self.rigid_motion(self.nodal[k]).relative_rotations(
-            self.nodal[k][:, net.dim :]
-        )
+        turns = run.energy.kinematics.rotation_vectors(self.nodal[k][:, net.dim :])
+        turns = self.factor * self.rigid_motion(self.nodal[k]).relative_rotations(turns)
         parts = shares(run.energy, net.lengths, self.states[k].parameters)
         return bent(net, moves, turns, parts, run.energy.linear, self._cell_strain(k))
 
