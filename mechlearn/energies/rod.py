@@ -20,6 +20,21 @@ from mechlearn.energies.beam import (
 from mechlearn.energies.kinematics import ROD, Bond, Kinematics
 from mechlearn.energies.parameters import Parameter
 
+REST_CURVATURE = Parameter(
+    "rest_curvature",
+    0.0,
+    positive=False,
+    about="Curvature at which it bears no moment, one over a radius.",
+)
+REST_CURVATURES = tuple(
+    Parameter(name, 0.0, positive=False, about=f"{what} at which it bears no moment, per length.")
+    for name, what in (
+        ("rest_twist", "Twist"),
+        ("rest_curvature_1", "Curvature about the first normal of the strut"),
+        ("rest_curvature_2", "Curvature about the second normal of the strut"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class FiniteBeam(Strut):
@@ -50,7 +65,7 @@ class FiniteBeam(Strut):
     plural: ClassVar[str] = "geometrically exact beams"
     linear: ClassVar[bool] = False
     kinematics: ClassVar[Kinematics] = ROD
-    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_PLANE, POISSON)
+    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_PLANE, POISSON, REST_CURVATURE)
     strains: ClassVar[tuple[str, ...]] = ("extension", "bending", "shear")
 
     @override
@@ -71,8 +86,11 @@ class FiniteBeam(Strut):
         return longer / chord, bond.length * bond.turn, -across / chord
 
     @override
-    def energy(self, extension, bending, shear, length, rest_length, **section):
-        shape = Section.of(section, self.shear_factor)
+    def energy(self, extension, bending, shear, length, rest_length, rest_curvature, **section):
+        shape, bending = (
+            Section.of(section, self.shear_factor),
+            bending - rest_curvature * length**2,
+        )
         return (
             stretched(extension, length, rest_length / self.segments, shape)
             + shape.modulus * shape.second_moment * bending**2 / (2 * length**3)
@@ -85,7 +103,7 @@ class SpatialFiniteBeam(FiniteBeam):
     """Geometrically exact rods in space, of circular section, with rotations as quaternions."""
 
     dimension: ClassVar[int | None] = 3
-    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_SPACE, POISSON)
+    parameters: ClassVar[tuple[Parameter, ...]] = (*IN_SPACE, POISSON, *REST_CURVATURES)
     strains: ClassVar[tuple[str, ...]] = (
         "extension", "twist", "bending_1", "bending_2", "shear_1", "shear_2", "norm_1", "norm_2",
     )  # fmt: skip
@@ -126,17 +144,21 @@ class SpatialFiniteBeam(FiniteBeam):
 
     @override
     def energy(self, extension, twist, bending_1, bending_2, shear_1, shear_2, norm_1, norm_2,
-               length, rest_length, **section):  # fmt: skip
+               length, rest_length, rest_twist, rest_curvature_1, rest_curvature_2,
+               **section):  # fmt: skip
         shape = Section.of(section, self.shear_factor)
-        bending = shape.modulus * shape.second_moment
+        twist -= rest_twist * length**2
+        bending_1 -= rest_curvature_1 * length**2
+        bending_2 -= rest_curvature_2 * length**2
+        stiffness = shape.modulus * shape.second_moment
         shearing = shape.modulus * shape.area / shape.shear_softness
-        twisting = (self.torsion_factor or 1.0) * bending / (1 + shape.poisson)
+        twisting = (self.torsion_factor or 1.0) * stiffness / (1 + shape.poisson)
         return (
             stretched(extension, length, rest_length / self.segments, shape)
-            + (twisting * twist**2 + bending * (bending_1**2 + bending_2**2)) / (2 * length**3)
+            + (twisting * twist**2 + stiffness * (bending_1**2 + bending_2**2)) / (2 * length**3)
             + shearing * (shear_1**2 + shear_2**2) / (2 * length)
             # Any stiffness: strains do not know the norms, which are 1 in equilibrium.
-            + bending * (norm_1**2 + norm_2**2) / (2 * length**3)
+            + stiffness * (norm_1**2 + norm_2**2) / (2 * length**3)
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from mechlearn.energies.kinematics import left_free
 from mechlearn.equilibrium.balance import Balance
@@ -90,6 +91,13 @@ class Copies:
             mine = self._points(a)[: len(of_points), model.places]
             back = (mine - of_points[:, model.places]).mean() - angle
             of_points[:, model.places] += angle + 2 * np.pi * np.round(back / (2 * np.pi))
+        elif self._problem.kinematics.curved(len(turn)):
+            rest = np.array([0.0, 0.0, 0.0, 2.0])
+            mine = self._points(a)[: len(of_points), model.places :] + rest
+            turned = Rotation.from_quat(of_points[:, model.places :] + rest)
+            found = 2 * (Rotation.from_matrix(turn.T) * turned).as_quat()
+            sides = np.sign(np.vecdot(mine, found))[:, None]  # both are the same rotation
+            of_points[:, model.places :] = sides * found - rest
         return out
 
     def _points(self, shape: NDArray) -> NDArray[np.float64]:

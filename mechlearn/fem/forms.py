@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mechlearn.energies.element import BondEnergy
-from mechlearn.energies.gradients import gradient
+from mechlearn.energies.gradients import gradient, lowered
 from mechlearn.energies.kinematics import Bond
 from mechlearn.fem.assembly import compiled_form
 from mechlearn.fem.macroscopic_strain import strain_tensors
@@ -72,7 +72,7 @@ class BondForms:
         self._share = ufl.TestFunction(self._per_bond)
 
         motion = self._motion(self.state, self.cell_strain if mesh.cell else None)
-        self._moved = [tuple(map(ufl.variable, part)) for part in motion]
+        self._moved = [tuple(ufl.variable(lowered(x)) for x in part) for part in motion]
         self._now = now = energy.strains_of(self._bond(self._moved))
         named = dict(zip(energy.strains, now, strict=True))
         density = energy.energy(**named, length=self.length, **self.parameters)

@@ -156,3 +156,60 @@ def test_an_end_moment_bends_a_rod_into_a_full_circle():
     )  # fmt: skip
     assert state[-1, :3] == pytest.approx(np.array([-length, 0.0, 0.0]), abs=1e-8)
     assert system.free.readings[0, 0] == pytest.approx(2 * pi, abs=1e-8)
+
+
+@pytest.fixture(scope="module")
+def tripod():
+    """Six rods on three clamped feet."""
+    nodes = [[0, 0, 0], [1, 0, 0], [0.4, 1, 0], [0.5, 0.4, 0.8], [0.9, 0.9, 1.0]]
+    return ml.Network(np.array(nodes), [[0, 3], [1, 3], [2, 3], [3, 4], [2, 4], [1, 4]])
+
+
+#: A displacement and a moment as sources; rotations and a force that is read as targets.
+TURNS = ml.Task(
+    supports=[ml.Support(nodes=[0, 1, 2])],
+    sources=[
+        ml.Source(name="push", nodes=[3], displacement=[0.05, 0.02, -0.2]),
+        ml.Source(name="turn", nodes=[4], force=[4e-6, 3e-6], components=["rx", "ry"]),
+    ],
+    targets=[
+        ml.Target(nodes=[4], displacement=[0.1, 0.2, 0.3], components=["x", "rz", "ry"]),
+        ml.Target(nodes=[3], force=[1e-4], components=["z"]),
+    ],
+)
+
+
+def test_gradients_by_all_parameters_of_rods_are_exact(tripod):
+    rng = np.random.default_rng(0)
+    values = {
+        "modulus": rng.uniform(1, 2, 6),
+        "radius": rng.uniform(0.04, 0.06, 6),
+        "rest_length": tripod.lengths * rng.uniform(0.98, 1.02, 6),
+        "poisson": rng.uniform(0.1, 0.4, 6),
+        "rest_twist": rng.uniform(-0.2, 0.2, 6),
+        "rest_curvature_1": rng.uniform(-0.2, 0.2, 6),
+        "rest_curvature_2": rng.uniform(-0.2, 0.2, 6),
+    }
+    rod = ml.FiniteBeam(segments=3)
+    at = ml.System(tripod, TURNS, rod, **values)
+    for name, value in values.items():
+        along, left, sizes = rng.standard_normal(6) * value, [], (3e-4, 1e-4)
+        for size in sizes:
+            moved = ml.System(tripod, TURNS, rod, **{**values, name: value + size * along})
+            left.append(abs(moved.cost - at.cost - size * (at.gradient(name) @ along)))
+        assert np.log(left[0] / left[1]) / np.log(sizes[0] / sizes[1]) > 1.95, name
+
+
+def test_a_rod_of_rest_curvature_and_twist_is_a_helix():
+    """Without load it has the shape of the Frenet helix of its curvature and torsion."""
+    curvature, twist, length = 2.0, 1.5, 2.0
+    source = ml.Source(name="load", nodes=[1], force=[0.0], components=["x"])
+    system, state = solved(
+        chain(np.array([[0.0, 0.0, 0.0], [length, 0.0, 0.0]])), [source], segments=16,
+        modulus=1.0, radius=0.05, rest_curvature_1=curvature, rest_twist=twist,
+    )  # fmt: skip
+    assert system.free.energies == pytest.approx(0.0, abs=1e-12)
+    rate = np.hypot(curvature, twist)
+    # Along its axis the helix advances by the sine of its pitch angle.
+    chord = np.hypot(2 * curvature / rate**2 * np.sin(rate * length / 2), length * twist / rate)
+    assert np.linalg.norm(state[1, :3] + [length, 0, 0]) == pytest.approx(chord, abs=1e-8)
