@@ -391,6 +391,7 @@ class Frame(Bench):
             "poisson": (-0.2, 0.45),
             "rest_length": (0.999, 1.001),
             "joint_stiffness": (1e-5, 1e-3),
+            "rest_curvature": (-0.02, 0.02),
         }
         self.at = {p.name: rng.uniform(*ranges[p.name], net.n_edges) for p in energy.parameters}
         self.at["rest_length"] = net.lengths * self.at["rest_length"]
