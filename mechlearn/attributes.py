@@ -228,6 +228,8 @@ def values_per_bond(
     """
     if isinstance(given, str):
         given = named_data(network.edge_data, given, where, "edge data")
+    if isinstance(given, Mapping) and network.body is not None:
+        given = network.body.of_regions(given, where)
     try:
         values = np.asarray(given)
         if values.dtype.kind not in "fiu":

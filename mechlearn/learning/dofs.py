@@ -34,15 +34,15 @@ class Learn(Table):
     ----------
     bounds : (low, high), optional
         Smallest and largest value; unbounded (but above 0) where left out.
-    initial : float, (m,) array or str, optional
-        One number, one per bond, or the name of edge data of the network; the element's default
-        where left out.
+    initial : float, (m,) array, mapping or str, optional
+        One number, one per bond, one by the name of every region of a body, or the name of edge
+        data of the network; the element's default where left out.
     spread : float (≥ 0, < 1), optional
         Random relative spread of the initial values (uniform, +-).
     relative : bool, optional
         Bounds and initial are in multiples of each bond's own length.
     frozen : list of int, or str, optional
-        Bonds that do not learn: ids, or an edge set.
+        Bonds that do not learn: ids, or an edge set; a region's name of a body.
     scale : "log", "linear", "sigmoid" or "softplus", optional
         What steps change: the logarithm, the value itself, or a coordinate that never reaches
         the bounds (softplus: the lower one).
@@ -60,7 +60,9 @@ class Learn(Table):
     """
 
     bounds: tuple[Finite, Finite] | None = None
-    initial: Annotated[Finite | list[Finite] | str | None, BeforeValidator(_as_list)] = None
+    initial: Annotated[
+        Finite | list[Finite] | dict[str, Finite] | str | None, BeforeValidator(_as_list)
+    ] = None
     spread: Part = 0.0
     relative: StrictBool = False
     frozen: list[Id] | str = Field(default_factory=list)
@@ -228,7 +230,10 @@ def learning_mask(
     """Mask of the elements that learn; ``frozen`` are ids, or the name of an edge set."""
     count, those = network.count(parameter.table), parameter.elements
     if isinstance(frozen, str):
-        ids = named_data(network.edge_sets, frozen, f"{where}: frozen", "edge set")
+        sets, kind = (
+            (network.body.sets, "region") if network.body else (network.edge_sets, "edge set")
+        )
+        ids = named_data(sets, frozen, f"{where}: frozen", kind)
     else:
         ids = np.asarray(frozen, dtype=int)
     bad = ids[ids >= count]

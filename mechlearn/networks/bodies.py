@@ -76,6 +76,24 @@ class Body:
         table: dict[str, Any] = {"body": file, "regions": "cells" if every else "groups"}
         return table if cell is None else table | {"cell": cell.tolist()}
 
+    def of_regions(self, values: Mapping[str, float], where: str) -> NDArray[np.float64]:
+        """Values of all elements from those by the names of regions, (elements,).
+
+        Raises
+        ------
+        InputError
+            For names that are no regions, and regions that are left out.
+        """
+        wrong = [name for name in values if name not in self.sets]
+        missing = [name for name in self.sets if name not in values]
+        if wrong or missing:
+            what = f"names {wrong[0]!r}" if wrong else f"leaves out {missing[0]!r}"
+            raise InputError(f"{where} {what}; the body has the regions {listed(self.sets)}.")
+        out = np.empty(self.n_elements)
+        for name, value in values.items():
+            out[self.sets[name]] = value
+        return out
+
     def mean(self, part: str, nodes: NDArray) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Nodes and their weights in the mean over a named part, boundary or region.
 

@@ -7,6 +7,7 @@ P. Krysl, FinEALE, ``Cook_3D_strain.m``. References of other bulk moduli are of 
 """
 
 from functools import cache
+from itertools import permutations
 
 import meshio
 import numpy as np
@@ -181,6 +182,25 @@ def test_regions_have_moduli_and_thickness_of_their_own():
     assert energies == pytest.approx([0.1**2 / 2 / 2, 0.1**2 / 2 / 4], rel=1e-9)
 
 
+def test_values_go_by_the_names_of_regions():
+    pulled = Task(
+        supports=[Support(region="left")],
+        sources=[Source(name="pull", region="right", force=[0.1, 0.0])],
+        targets=[Target(name="end", region="right", displacement=[0.2], components=["x"])],
+    )
+    named = {"stiff": 4.0, "soft": 1.0}
+    one, other = (System(halves(), pulled, Solid(), modulus=m) for m in (named, [1.0, 4.0]))
+    assert np.array_equal(one.outputs, other.outputs)
+    learn = {"thickness": ml.Learn(bounds=(0.1, 2.0), initial={"soft": 0.5, "stiff": 1.5},
+                                   frozen="stiff")}  # fmt: skip
+    run = ml.train(halves(), pulled, energy=Solid(), learn=learn, material={"modulus": named},
+                   steps=3, rule="equilibrium_propagation")  # fmt: skip
+    assert run.learned["thickness"][0] != 0.5
+    assert run.learned["thickness"][1] == 1.5
+    with pytest.raises(InputError, match="modulus leaves out 'stiff'; the body has the regions"):
+        System(halves(), pulled, Solid(), modulus={"soft": 1.0})
+
+
 @pytest.mark.parametrize("material", ["linear", "neo_hookean", "yeoh"])
 @pytest.mark.parametrize("name", ["modulus", "thickness"])
 def test_derivatives_by_regions_are_exact(material, name):
@@ -243,6 +263,31 @@ def test_bodies_in_space_are_pressed(order):
     values = {"thickness": [1.0, 2.0]}
     with pytest.raises(InputError, match="thickness is for plane bodies"):
         _ = System(net, pressed, Solid(order=order), **values).outputs
+
+
+def test_a_bonded_block_does_not_lock_in_space():
+    # Energy of a cube of bulk modulus 1,000 shear moduli, pressed by a tenth between rigid plates;
+    # Taylor-Hood cells, 8 x 8 x 8 x 6, say 6.2375e-3, and fall slowly.
+    def stored(n):
+        x = np.stack(np.meshgrid(*[np.arange(n + 1)] * 3, indexing="ij"), -1).reshape(-1, 3) / n
+        corner = np.array([[0, 0, 0]] * 6)
+        order = np.array(list(permutations(range(3))))
+        path = [corner] + [
+            corner + np.eye(3, dtype=int)[order[:, : k + 1]].sum(1) for k in range(3)
+        ]
+        start = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+        ids = (start + np.stack(path, axis=1)) @ [(n + 1) ** 2, n + 1, 1]
+        net = body_of(mesh_of(x, ids.reshape(-1, 4), kind="tetra"), 2, "groups")
+        pressed = Task(
+            supports=[Support(region="bottom"), Support(region="top", components=["x", "y"])],
+            sources=[Source(name="press", nodes="top", components=["z"], together=True,
+                            displacement=[-0.1])],
+            targets=[Target(name="side", near=[1.0, 0.5, 0.5], displacement=[0.1, 0.0, 0.0])],
+        )  # fmt: skip
+        return System(net, pressed, Solid(poisson=poisson_of(1000))).free.energies[0]
+
+    assert stored(2) == pytest.approx(6.2375e-3, rel=0.02)
+    assert stored(4) == pytest.approx(6.2375e-3, rel=0.003)
 
 
 def found_on_a_rank(order):
