@@ -5,6 +5,7 @@ from math import pi
 
 import numpy as np
 import pytest
+from ranks import on_ranks
 from scipy.spatial.transform import Rotation
 
 import mechlearn as ml
@@ -158,11 +159,11 @@ def test_an_end_moment_bends_a_rod_into_a_full_circle():
     assert system.free.readings[0, 0] == pytest.approx(2 * pi, abs=1e-8)
 
 
-@pytest.fixture(scope="module")
-def tripod():
-    """Six rods on three clamped feet."""
-    nodes = [[0, 0, 0], [1, 0, 0], [0.4, 1, 0], [0.5, 0.4, 0.8], [0.9, 0.9, 1.0]]
-    return ml.Network(np.array(nodes), [[0, 3], [1, 3], [2, 3], [3, 4], [2, 4], [1, 4]])
+#: Six rods on three clamped feet.
+TRIPOD = ml.Network(
+    [[0, 0, 0], [1, 0, 0], [0.4, 1, 0], [0.5, 0.4, 0.8], [0.9, 0.9, 1.0]],
+    [[0, 3], [1, 3], [2, 3], [3, 4], [2, 4], [1, 4]],
+)
 
 
 #: A displacement and a moment as sources; rotations and a force that is read as targets.
@@ -179,23 +180,23 @@ TURNS = ml.Task(
 )
 
 
-def test_gradients_by_all_parameters_of_rods_are_exact(tripod):
+def test_gradients_by_all_parameters_of_rods_are_exact():
     rng = np.random.default_rng(0)
     values = {
         "modulus": rng.uniform(1, 2, 6),
         "radius": rng.uniform(0.04, 0.06, 6),
-        "rest_length": tripod.lengths * rng.uniform(0.98, 1.02, 6),
+        "rest_length": TRIPOD.lengths * rng.uniform(0.98, 1.02, 6),
         "poisson": rng.uniform(0.1, 0.4, 6),
         "rest_twist": rng.uniform(-0.2, 0.2, 6),
         "rest_curvature_1": rng.uniform(-0.2, 0.2, 6),
         "rest_curvature_2": rng.uniform(-0.2, 0.2, 6),
     }
     rod = ml.FiniteBeam(segments=3)
-    at = ml.System(tripod, TURNS, rod, **values)
+    at = ml.System(TRIPOD, TURNS, rod, **values)
     for name, value in values.items():
         along, left, sizes = rng.standard_normal(6) * value, [], (3e-4, 1e-4)
         for size in sizes:
-            moved = ml.System(tripod, TURNS, rod, **{**values, name: value + size * along})
+            moved = ml.System(TRIPOD, TURNS, rod, **{**values, name: value + size * along})
             left.append(abs(moved.cost - at.cost - size * (at.gradient(name) @ along)))
         assert np.log(left[0] / left[1]) / np.log(sizes[0] / sizes[1]) > 1.95, name
 
@@ -213,3 +214,14 @@ def test_a_rod_of_rest_curvature_and_twist_is_a_helix():
     # Along its axis the helix advances by the sine of its pitch angle.
     chord = np.hypot(2 * curvature / rate**2 * np.sin(rate * length / 2), length * twist / rate)
     assert np.linalg.norm(state[1, :3] + [length, 0, 0]) == pytest.approx(chord, abs=1e-8)
+
+
+def turned():
+    """Outputs of the tripod, and their gradient."""
+    at = ml.System(TRIPOD, TURNS, ml.FiniteBeam(segments=3), radius=0.05)
+    return np.concatenate([at.outputs.ravel(), at.gradient("radius")])
+
+
+def test_two_ranks_find_the_same_turns():
+    for found in on_ranks(2, turned):
+        assert found == pytest.approx(turned(), rel=1e-8)
