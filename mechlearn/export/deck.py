@@ -30,7 +30,7 @@ from mechlearn.energies.element import Element
 from mechlearn.energies.kinematics import FRAME, Displacements
 from mechlearn.energies.solid import Solid
 from mechlearn.errors import InputError, listed, plain
-from mechlearn.export.elements import Mesh, bonds, number, solid, sticks
+from mechlearn.export.elements import Mesh, body, bonds, number, solid, sticks
 from mechlearn.export.options import Options
 from mechlearn.export.part import hinge_of, sized
 from mechlearn.io.writing import write_file
@@ -46,14 +46,7 @@ if TYPE_CHECKING:
 
 def write(run: "Run", path: Path, options: Options) -> str:
     """Write the deck; see :func:`mechlearn.export.export`."""
-    network, energy, section, changes = _modelled(run, options)
-    kind = energy.kinematics
-    problem = pose(run.setup.task, network, FRAME if kind.curved(network.dim) else kind)
-    mesh = (
-        solid(network, energy, section, problem)
-        if energy.continuum
-        else bonds(network, section, problem, options.abaqus)
-    )
+    mesh, problem, energy, changes = _meshed(run, options)
     lines = [*_head(run, mesh, energy), *_model(mesh, problem), *_steps(mesh, problem)]
     write_file(path, ("\n".join(lines) + "\n").encode())
     steps = "1 step" if problem.n_examples == 1 else f"{problem.n_examples} steps"
@@ -62,6 +55,26 @@ def write(run: "Run", path: Path, options: Options) -> str:
         f"{len(mesh.sections)} groups, {steps}, in units of the network."
     )
     return f"{said} {changes}".rstrip()
+
+
+def _meshed(run: "Run", options: Options) -> tuple[Mesh, Problem, Element, str]:
+    """Mesh of the deck, the task on it, its elements, and what was changed, in words."""
+    if run.network.body is not None:
+        if given := options.given():
+            raise InputError(f"{listed(given)}: means nothing to a body, written as it is meshed.")
+        if run.network.periodic:
+            raise InputError("An input deck has no periodic cell; use a finite body.")
+        problem = pose(run.setup.task, run.network, run.energy.kinematics)
+        return body(run.network, run.parameters, run.energy, problem), problem, run.energy, ""
+    network, energy, section, changes = _modelled(run, options)
+    kind = energy.kinematics
+    problem = pose(run.setup.task, network, FRAME if kind.curved(network.dim) else kind)
+    mesh = (
+        solid(network, energy, section, problem)
+        if energy.continuum
+        else bonds(network, section, problem, options.abaqus)
+    )
+    return mesh, problem, energy, changes
 
 
 def _modelled(run: "Run", options: Options) -> tuple[Network, Element, Section, str]:
@@ -153,7 +166,7 @@ def _head(run: "Run", mesh: Mesh, energy: Element) -> Iterator[str]:
     yield "*HEADING"
     yield _words(run.setup.title) or "learned network"
     yield f"** mechlearn {__version__}: a network of {energy.name} elements, in its own units."
-    if mesh.kind == "CPS6":
+    if mesh.kind.startswith("CPS"):
         yield "** Thin, and as much stiffer: modulus times thickness is what it was."
     if energy is run.energy and _own_model(run) == "spring":
         yield "** Springs are trusses; modulus times section over length is the stiffness."

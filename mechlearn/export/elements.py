@@ -1,6 +1,6 @@
 """Finite-element meshes of input decks: nodes, elements, sections, and functionals of ports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,6 +191,41 @@ def solid(network: Network, energy: Any, section: Section, problem: Problem) -> 
     group = group.ravel()[drawn.element]
     ties, none = _reduced(spread[problem.fixed]), np.empty((0, 2), dtype=np.int64)
     return Mesh(_spaced(points), list(cells), kind, group, sections, ports, none, ties)
+
+
+def body(
+    network: Network, parameters: Mapping[str, NDArray], energy: Any, problem: Problem
+) -> Mesh:
+    """Mesh of a body, as it is."""
+    meshed, d = network.body, network.dim
+    assert meshed is not None, "a network of bonds is no body"
+    width = meshed.cells.shape[1]
+    # Middles in the order of the codes.
+    turned = {6: [0, 1, 2, 5, 3, 4], 10: [0, 1, 2, 3, 9, 6, 8, 7, 5, 4]}.get(
+        width, np.arange(width)
+    )
+    kind = f"C3D{width}" if d == 3 else f"CP{'S' if energy.plane == 'stress' else 'E'}{width}"
+    modulus, thickness = parameters["modulus"], parameters["thickness"]
+    if kind.startswith("CPS"):
+        thin = THIN * network.lengths.min()
+        modulus, thickness = modulus * thickness / thin, np.full(len(thickness), thin)
+    alike, group = np.unique(np.stack([modulus, thickness], 1), axis=0, return_inverse=True)
+    sections = []
+    for g, (stiff, thick) in enumerate(alike, 1):
+        name = f"GROUP_{g}"
+        sections.append(_material(name, stiff, energy.poisson))
+        sections[-1].append(f"*SOLID SECTION, ELSET={name}, MATERIAL={name}")
+        sections[-1] += [number(thick)] if d == 2 else []
+    dofs = np.arange(d * network.n_nodes)
+    column = 6 * (dofs // d) + dofs % d
+    spread = sparse.csr_array(
+        (np.ones(len(dofs)), (dofs, column)), shape=(len(dofs), 6 * network.n_nodes)
+    )
+    ports, ties = _port_rows(problem) @ spread, sparse.csr_array((0, spread.shape[1]))
+    held = np.column_stack([problem.fixed // d, problem.fixed % d + 1])
+    cells = list(meshed.cells[:, turned])
+    regions = group.ravel()[meshed.element]
+    return Mesh(_spaced(network.nodes), cells, kind, regions, sections, ports, held, ties)
 
 
 def _reduced(rows: sparse.csr_array) -> sparse.csr_array:

@@ -66,6 +66,21 @@ class Body:
         """Number of elements."""
         return int(self.element.max()) + 1
 
+    @property
+    def surface(self) -> NDArray[np.int64]:
+        """Nodes of the facets that only one cell has."""
+        corners, d = np.arange(self.dim + 1), self.dim
+        middle = self.order == 2
+        facets = []
+        for left_out in corners:
+            kept = np.delete(corners, left_out)
+            sides = d + 1 + np.flatnonzero((SIDES[d] != left_out).all(axis=1))
+            facets.append(self.cells[:, np.concatenate([kept, sides]) if middle else kept])
+        every = np.concatenate(facets)
+        sorted_corners = np.sort(every[:, :d], axis=1)
+        first, count = np.unique(sorted_corners, axis=0, return_index=True, return_counts=True)[1:]
+        return np.unique(every[first[count == 1]])
+
     def __str__(self) -> str:
         several = "s" if self.n_elements > 1 else ""
         return f"{len(self.cells):,} cells of {self.n_elements:,} region{several}"

@@ -177,8 +177,12 @@ class Scene:
                 yield polygons, self.tuples[table][number]
 
     def rest(self) -> Segments:
-        """Line segments of the bonds at rest, where shown."""
-        return segments(self.network, whole=self.whole)
+        """Line segments of the bonds at rest, where shown; of a body, of its surface alone."""
+        rest = segments(self.network, whole=self.whole)
+        if self.network.body is None:
+            return rest
+        outer = np.isin(self.network.edges, self.network.body.surface).all(axis=1)
+        return rest.of(outer[rest.bond])
 
     def to_images(self) -> Segments:
         """The bonds from node to node, straight, to images of nodes where they cross the cell."""

@@ -13,7 +13,6 @@ import meshio
 import numpy as np
 import pytest
 from ranks import on_ranks
-from scipy.spatial import Delaunay
 
 import mechlearn as ml
 from mechlearn.energies import Solid
@@ -239,11 +238,12 @@ def test_units_change_nothing():
 
 
 def cube(n=2):
-    """Cube of tetrahedra, in two layers."""
+    """Cube of n x n x n cubes, six tetrahedra each, in two layers."""
     x = np.stack(np.meshgrid(*[np.arange(n + 1)] * 3, indexing="ij"), -1).reshape(-1, 3) / n
-    cells = Delaunay(x + 1e-3 * np.sin(7 * x[:, [1, 2, 0]] * 3)).simplices
-    size = np.abs(np.linalg.det(x[cells[:, 1:]] - x[cells[:, :1]]))
-    cells = cells[size > 1e-9]
+    turns = np.array(list(permutations(np.eye(3, dtype=int))))
+    path = np.concatenate([np.zeros((6, 1, 3), int), np.cumsum(turns, axis=1)], axis=1)
+    start = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    cells = ((start + path) @ [(n + 1) ** 2, n + 1, 1]).reshape(-1, 4)
     low = x[cells].mean(axis=1)[:, 2] < 0.5
     regions = {"low": np.flatnonzero(low), "high": np.flatnonzero(~low)}
     return mesh_of(x, cells, kind="tetra", regions=regions)
@@ -269,15 +269,7 @@ def test_a_bonded_block_does_not_lock_in_space():
     # Energy of a cube of bulk modulus 1,000 shear moduli, pressed by a tenth between rigid plates;
     # Taylor-Hood cells, 8 x 8 x 8 x 6, say 6.2375e-3, and fall slowly.
     def stored(n):
-        x = np.stack(np.meshgrid(*[np.arange(n + 1)] * 3, indexing="ij"), -1).reshape(-1, 3) / n
-        corner = np.array([[0, 0, 0]] * 6)
-        order = np.array(list(permutations(range(3))))
-        path = [corner] + [
-            corner + np.eye(3, dtype=int)[order[:, : k + 1]].sum(1) for k in range(3)
-        ]
-        start = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
-        ids = (start + np.stack(path, axis=1)) @ [(n + 1) ** 2, n + 1, 1]
-        net = body_of(mesh_of(x, ids.reshape(-1, 4), kind="tetra"), 2, "groups")
+        net = body_of(cube(n), 2, "groups")
         pressed = Task(
             supports=[Support(region="bottom"), Support(region="top", components=["x", "y"])],
             sources=[Source(name="press", nodes="top", components=["z"], together=True,
