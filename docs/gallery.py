@@ -22,8 +22,8 @@ DOCS = Path(__file__).parent
 PICTURES, TASKS = DOCS / "gallery", DOCS.parent / "tasks"
 SIZE, FILM = (1200, 750), (800, 500)
 
-#: Options of what is a film of a path.
-PATH = "--film"
+#: Options of what is a film of a path, and of a sample of a cell.
+PATH, SAMPLE = "--film", "5 5 --ends frame"
 #: Sections: a title, the page that says more, and pictures: a task, a file, options of the command
 #: line, and what is to be seen.
 SHOWN = {
@@ -63,6 +63,8 @@ SHOWN = {
          "along y too: at rest and deformed, dashes where its sides are wanted."),
         ("buckling-cell", "buckling.png", "--whole --colour energy --thickness true", "A honeycomb "
          "of 4 x 4 cells that has learned the pressure under which its pattern buckles."),
+        ("plateau-cell", "part.png", SAMPLE, "A sample of 5 x 5 cells with a frame around it, "
+         "pressed by 1 %, drawn as 5 %."),
         ("solid-allostery", "solid.png", "", "A solid, its strain energy density on a logarithmic "
          "scale."),
         ("holes", "holes.png", "--colour thickness", "A rubber plate from a mesh file: the "
@@ -104,11 +106,20 @@ def main() -> None:
             path_film(
                 run.system(), run.path(), PICTURES / name, title=run.setup.title, size=(960, 480)
             )
+        elif options == SAMPLE:
+            draw_sample(run, name)
         else:
             render(run, PICTURES / name, **_options(name, options))
     runs["iris"] = train_file(TASKS / "iris.toml")
     _plot(runs)
     (DOCS / "gallery.md").write_text(page(), encoding="utf-8")
+
+
+def draw_sample(run: Run, name: str) -> None:
+    """Draw a framed sample of a run's cell."""
+    sample = run.tile(5, 5, ends="frame")
+    look = {"colour": "energy", "thickness": "true", "amplify": 5.0}
+    render(sample, PICTURES / name, size=SIZE, **look)
 
 
 def page() -> str:
@@ -143,6 +154,8 @@ def _grid(tiles: Iterable[tuple[str, str, str]]) -> Iterator[str]:
 def _command(task: str, name: str, options: str) -> str:
     if options == PATH:
         return f"mechlearn path runs/{task} -o snap {PATH}"
+    if options == SAMPLE:
+        return f"mechlearn tile runs/{task} {SAMPLE} -o runs/part"
     return " ".join(f"mechlearn render runs/{task} {name} {options}".split())
 
 

@@ -142,6 +142,9 @@ class TileCheck:
             f"than the cell at small strain; {percent(last.surface)} of their nodes have fewer "
             "bonds than in the cell."
         )
+        for key in (k for k in rows[0] if k.startswith("poisson") and not k.endswith("_loaded")):
+            text += f" Poisson's ratio along {key[-1]} is {rows[len(self.samples) - 1][key]:.4g}"
+            text += f" instead of {rows[-1][key]:.4g}."
         if len(self.samples) > 1:
             limit = rows[len(self.samples)]["modulus_over_cell"]
             text += (

@@ -70,6 +70,16 @@ def test_a_lattice_in_space_tends_to_its_cell():
     assert rows["1/n to 0"]["poisson_x"] == pytest.approx(rows["cell"]["poisson_x"], abs=0.01)
 
 
+def test_samples_of_solids_tend_to_their_cell():
+    learn = {"width": ml.Learn(bounds=(0.05, 0.3), initial=0.15)}
+    element = ml.Solid(order=1, mesh_size=1.0)
+    cell = ml.networks.triangular(2, 2, periodic=True)
+    rows = by_copies(tile_check(cell_run(cell, element, learn), 3, 3))
+    ratios = [rows[name]["modulus_over_cell"] for name in ("2 x 2", "3 x 3", "1/n to 0")]
+    assert ratios[0] < ratios[1] < 1
+    assert ratios[2] == pytest.approx(1, abs=0.02)
+
+
 def test_clamped_plates_and_frames_are_stiffer(honeycomb):
     def ratio(**options):
         return tile_check(honeycomb, 3, 3, **options).rows()[1]["modulus_over_cell"]
