@@ -155,7 +155,9 @@ class OpenCascade(Kernel):
     def _rotated(self, bodies: Bodies, centre: NDArray, axis: NDArray | None) -> Bodies:
         """Bodies rotated about an axis through a point, or any where None is given."""
         if self.attempt:
-            rng = np.random.default_rng([self.attempt, *(tag for _, tag in bodies)])
+            # Rods of one direction alike: the two sides of a cut must match.
+            seed = [tag for _, tag in bodies] if axis is None else np.abs(axis * 1e6).astype(int)
+            rng = np.random.default_rng([self.attempt, *seed])
             about = rng.normal(size=3) if axis is None else axis
             self.occ.rotate(bodies, *centre, *about, rng.uniform(0.5, 2.5))
         return bodies
