@@ -510,9 +510,9 @@ def test_a_classification_at_rest_is_told_by_its_accuracy(tmp_path, capsys):
         [energy]
         model = "solid"
         [learn.width]
-        bounds = [0.02, 0.25]
-        initial = 0.1
-        """, "cannot be made solid"),
+        bounds = [0.5, 3.0]
+        initial = 2.0
+        """, "widths must be well below"),
     ],
 )  # fmt: skip
 def test_check_refuses_what_train_refuses(text, match, tmp_path, capsys):
