@@ -103,6 +103,8 @@ class ImperfectElements:
 
     def __init__(self, given: Imperfections, network: Network, seed: int) -> None:
         self.given, self._m, self._seed = given, network.n_edges, seed
+        if network.body is not None and given != Imperfections():
+            raise InputError("imperfections: they are of bonds; regions of a body have none.")
         if given.drift and given.levels:
             raise InputError(
                 "imperfections: dofs that only take levels cannot drift; leave one out."

@@ -51,6 +51,8 @@ class PruningLearner(Learner):
     @override
     def validate(cls, task: Task, energy: Element, learn: Mapping[str, Learn], rule: Any) -> None:
         first = energy.stiffness_parameter
+        if energy.table == "regions":
+            raise InputError(f"rule: {rule.name} removes bonds, which a body does not have.")
         if not list(learn) == [first] == list(energy.removal):
             raise InputError(
                 f"rule: {rule.name} removes whole bonds: only the {first} of a {energy.name} can "

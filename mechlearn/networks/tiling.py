@@ -206,6 +206,8 @@ class _Copies:
     """Copies of a cell, the last axis first, each with the nodes in their order."""
 
     def __init__(self, network: Network, counts: Sequence[int]) -> None:
+        if network.body is not None:
+            raise InputError("A body is not repeated here: repeat it where it is meshed.")
         if not network.periodic:
             raise InputError("Only a periodic network has a cell to repeat; this one is finite.")
         if len(counts) == 1 and isinstance(counts[0], Sequence | np.ndarray):

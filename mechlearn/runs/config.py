@@ -144,6 +144,8 @@ class Setup(Table):
         """The network; files are relative to ``folder``."""
         network, table = self._bonds(folder), self.network
         tuples = {name: rows for name in TUPLES if (rows := getattr(table, name))}
+        if network.body is not None and (tuples or table.angles):
+            raise InputError("network: a body has cells alone; leave angles and node tuples out.")
         if table.angles and "triples" in tuples:
             raise InputError("network: triples and angles both say where angles are; give one.")
         if tuples or table.tuple_shifts:

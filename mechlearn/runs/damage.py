@@ -19,6 +19,8 @@ def without(run: Run, bonds: Sequence[int]) -> Run:
         For bonds that do not exist, or are cut already, and where what is left is floppy or in
         pieces, or is no network of bonds.
     """
+    if run.network.body is not None:
+        raise InputError("cut: a body has no bonds that could be cut.")
     flaws = run.setup.imperfections
     bad = [b for b in bonds if not 0 <= b < run.network.n_edges or b in flaws.broken]
     if bad:

@@ -3,8 +3,9 @@
 import meshio
 import numpy as np
 import pytest
-from test_bodies import grid, halves, mesh_of, task
+from test_bodies import grid, halves, laminate, mesh_of, task
 
+import mechlearn as ml
 from mechlearn.cli import main
 from mechlearn.energies import Solid, Spring
 from mechlearn.errors import InputError
@@ -84,6 +85,22 @@ def test_bodies_are_read_from_quadratic_and_unnamed_meshes(tmp_path):
     assert "the corners make the body" in again.notes[0]
     every = body(tmp_path / "quads.vtu", regions="cells")
     assert every.body.n_elements == 8
+
+
+def test_what_is_of_bonds_is_refused():
+    net = halves(2)
+    learn = {"modulus": ml.Learn(bounds=(0.1, 2.0))}
+    options = {"energy": Solid(), "learn": learn, "steps": 0}
+    flaws = ml.Imperfections(levels=4)
+    with pytest.raises(InputError, match="regions of a body have none"):
+        ml.train(net, task(), imperfections=flaws, **options)
+    with pytest.raises(InputError, match="pruning removes bonds, which a body does not have"):
+        ml.train(net, task(), rule="pruning", **options)
+    with pytest.raises(InputError, match="repeat it where it is meshed"):
+        laminate(2).supercell(2, 2)
+    run = ml.train(net, task(), **options)
+    with pytest.raises(InputError, match="no bonds that could be cut"):
+        run.cut([0])
 
 
 TASK = """
