@@ -14,6 +14,11 @@ from scipy.spatial import cKDTree
 
 from mechlearn.network import Network, pieces
 
+#: What is said of bodies that overlap with their images.
+OVERLAPS = (
+    "Struts or joints overlap with images of others across the cell without meeting at a node; "
+    "make struts thinner."
+)
 #: By how much of a cell, rounding, places may be farther from each other than whole cells.
 NEAR = 1e-5
 

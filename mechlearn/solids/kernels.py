@@ -11,8 +11,10 @@ from typing import Any, override
 import numpy as np
 from numpy.typing import NDArray
 
+from mechlearn.errors import InputError
 from mechlearn.extensions import load
 from mechlearn.io.isolated import cpu_limit
+from mechlearn.solids.images import OVERLAPS, translations_within
 from mechlearn.solids.outline import rings
 from mechlearn.solids.struts import Rod, Struts
 
@@ -25,6 +27,8 @@ Bodies = list[tuple[int, int]]
 PATIENCE = (5.0, 0.1)
 #: How far out in a ball, over its radius, the rims of the rods that end in it may lie.
 INSIDE = 0.985
+#: Volume, over the cube of the thinnest width, from which bodies overlap with their images.
+OVERLAP = 1e-3
 #: Corners of plane parts that lie this close (mm) to a straight side are left out: each is a face.
 FLAT = 5e-3
 
@@ -222,7 +226,19 @@ def shortened_rod(
 
 
 def volume(struts: Struts) -> float:
-    """Volume of straight round struts with their joints, overlaps counted once."""
+    """Volume of straight round struts with their joints, overlaps counted once.
+
+    Raises
+    ------
+    InputError
+        For a periodic body that overlaps with an image of itself.
+    """
     kernel = Manifolds(load("manifold3d", "solids", "Solids in 3D need"), SIDES)
     balls, rods = kernel.struts(struts, struts.rods)
-    return float(kernel.union(balls + rods, []).volume())
+    whole, cell = kernel.union(balls + rods, []), struts.network.cell
+    if cell is not None:
+        steps = translations_within(np.asarray(whole.to_mesh().vert_properties)[:, :3], cell)
+        moved = (whole.translate(list(s @ cell)) for s in steps if tuple(s) > (0, 0, 0))
+        if max((whole ^ image).volume() for image in moved) > OVERLAP * struts.width.min() ** 3:
+            raise InputError(OVERLAPS)
+    return float(whole.volume())

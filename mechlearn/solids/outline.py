@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from mechlearn.errors import InputError, SolveError, listed
 from mechlearn.extensions import load
-from mechlearn.solids.images import Pieces, strut_pairs, translations_within, with_images
+from mechlearn.solids.images import OVERLAPS, Pieces, strut_pairs, translations_within, with_images
 from mechlearn.solids.struts import Struts
 
 #: Corners of the polygon that stands for a joint's disc.
@@ -196,7 +196,4 @@ def _check_images(whole: Any, struts: Struts) -> None:
         move = step @ cell
         image = shapely.transform(whole, lambda x, move=move: x + move)
         if whole.intersection(image).area > EXACT * struts.width.min() ** 2:
-            raise InputError(
-                "Struts or joints overlap with images of others across the cell without meeting "
-                "at a node; make struts thinner."
-            )
+            raise InputError(OVERLAPS)

@@ -194,6 +194,17 @@ def test_struts_that_cross_images_of_others_are_refused():
         make_mesh(Struts(net, np.full(6, 0.02)), 0.5)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_joints_that_overlap_with_images_of_others_are_refused(dim):
+    places = [[0.08, 0.5, 0.5], [0.92, 0.5, 0.5], [0.5, 0.5, 0.1]]
+    places = np.array(places)[:, [0, 2] if dim == 2 else [0, 1, 2]]
+    edges = [[0, 1], [0, 2], [1, 2], *[[2, 2]] * dim]
+    shifts = np.vstack([np.zeros((3, dim), int), np.eye(dim, dtype=int)])
+    net = Network(places, np.array(edges), np.eye(dim), shifts)
+    with pytest.raises(InputError, match="overlap"):
+        make_mesh(Struts(net, np.full(len(edges), 0.16)), 0.6)
+
+
 def test_rods_that_pass_through_each_other_are_refused():
     nodes = np.array([[0.0, 0, 0], [1, 0, 0], [0.5, 0.5, 0.05], [0.5, -0.5, 0.05], [0.5, 0, 1]])
     edges = np.array([[0, 1], [2, 3], [0, 4], [1, 4], [2, 4], [3, 4]])
