@@ -20,6 +20,7 @@ from mechlearn.errors import SolveError
 from mechlearn.fem.model import Model
 from mechlearn.linalg.solver import BorderedSolver, DirectSolver
 from mechlearn.parallel import largest, total
+from mechlearn.tasks.ports import CurvedPort
 from mechlearn.tasks.problem import Problem
 
 #: The first shift of an indefinite stiffness, relative to its mean: slender structures buckle by
@@ -147,6 +148,10 @@ class Balance:
         self.frames = model.turning
         self._first_shift = INERTIA_SHIFT0_FRAMES if self.frames else INERTIA_SHIFT0
         self.ports = PortReader(model, problem)
+        curved = [isinstance(p, CurvedPort) and p.component is not None for p in problem.ports]
+        self._moments_in_matrix = False
+        self._turns = np.zeros(self.ports.rows.shape[0], dtype=bool)
+        self._turns[self.ports.rows_of(np.array(curved, dtype=bool))] = True
         self._rows = self.ports.rows.T.tocsr()
         self._columns = self._rows.toarray()
         count = min(KEPT, UNKNOWNS_KEPT // model.matrix.size[0], problem.n_examples)
@@ -209,7 +214,7 @@ class Balance:
         ``expected`` are strains for :meth:`Model.assemble_stiffness`; ``accepts`` says of a system
         whether its inertia is that of the point to be reached.
         """
-        shift = 0.0
+        shift, self._moments_in_matrix = 0.0, False
         for _ in range(60):
             try:
                 tangent, du = self._factorise(state, expected, shift)
@@ -217,6 +222,9 @@ class Balance:
                 fits = accepts(kkt)
             except SolveError:
                 fits = False
+                if self._turns.any() and not self._moments_in_matrix:
+                    self._moments_in_matrix = True
+                    continue
             if fits:
                 self._mine.tangent = None if shift or kkt.unstable else tangent
                 return NewtonStep(*kkt.step(du, state.gap), shift, kkt)
@@ -268,8 +276,15 @@ class Balance:
             mine.solver = self.model.solver(definite=False)
         self.model.put_state(state.u)
         matrix = self.model.assemble_stiffness(expected)
-        reading = sparse.csr_array(sparse.csr_array(state.read.slopes) @ self.ports.rows)
-        ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness, reading)
+        read, curvature = None, np.zeros(self.ports.rows.shape[:1] * 2)
+        if self._turns.any():
+            read = sparse.csr_array(sparse.csr_array(state.read.slopes) @ self.ports.rows)
+            # Without what moments add, the stiffness may be singular where the whole is not.
+            curvature = self.ports.curvature(state.read.vectors, state.forces)
+            bent = self._turns & self._moments_in_matrix
+            curvature = np.where(bent[:, None] & bent, curvature, 0.0)
+            self.model.stiffen_along(matrix, self.ports.rows, -curvature)
+        ground = tie_to_ground(self.model, self.problem, matrix, self.stiffness, read)
         if shift:
             self.model.shift(matrix, shift * self.arm**2)
         mine.solver.factor()
@@ -281,7 +296,10 @@ class Balance:
             return self.ports.raw(local)[rows]
 
         A = raw(X)
-        tangent = Tangent(mine.solver, state.u, X, (A + A.T) / 2, ground, inertia, raw)
+        A = (A + A.T) / 2
+        tangent = Tangent(
+            mine.solver, state.u, X, A, ground, inertia, raw, curvature[rows][:, rows]
+        )
         return tangent, solution[:, count:].T
 
     def condense(
@@ -294,6 +312,7 @@ class Balance:
         """KKT system of a tangent, of the same raw ``rows``, under the conditions at a state."""
         slopes = state.read.slopes[:, rows]
         curvature = self.ports.curvature(state.read.vectors, state.forces)[rows][:, rows]
+        curvature = curvature - tangent.curvature
         grounded = self.problem.grounded
         return KKTSystem(tangent, state.imposed, slopes, curvature, grounded, critical)
 

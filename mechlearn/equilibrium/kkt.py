@@ -70,6 +70,8 @@ class Tangent:
     inertia : Inertia
     raw : callable
         Values of the raw rows for displacements, ``P u``.
+    curvature : (raw rows, raw rows) array
+        Part of the readings' curvature that is in ``K`` already; none if left out.
     """
 
     solver: DirectSolver | BorderedSolver = field(repr=False)
@@ -79,6 +81,7 @@ class Tangent:
     ground: NDArray[np.float64]
     inertia: Inertia
     raw: Callable[[NDArray], NDArray] = field(repr=False)
+    curvature: NDArray[np.float64] | float = 0.0
 
 
 class KKTSystem:
@@ -258,7 +261,9 @@ def tie_to_ground(
     if of_nodes.any():
         model.stiffen(matrix, dofs[of_nodes], stiffness)
     if read is not None and curved.any():
-        model.stiffen_along(matrix, read[problem.grounded[curved]], stiffness)
+        model.stiffen_along(
+            matrix, read[problem.grounded[curved]], stiffness * np.eye(np.count_nonzero(curved))
+        )
     if (dofs < 0).any():
         names = [str(problem.ports[k].cell) for k in problem.grounded[dofs < 0]]
         # The cell moves all bonds at once.

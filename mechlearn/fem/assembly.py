@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -158,14 +157,12 @@ class BaseModel(CellStrain, ABC):
             each = self._border.split(springs)[1]
             self._border.C = self._border.C + np.diag(each * self.network.n_edges)
 
-    def stiffen_along(self, matrix: PETSc.Mat, rows: sparse.csr_array, stiffness: float) -> None:
-        """Add springs to the ground to a matrix, along rows of one node's owned dofs each."""
+    def stiffen_along(self, matrix: PETSc.Mat, rows: sparse.csr_array, moduli: NDArray) -> None:
+        """Add ``rows^T moduli rows`` to a matrix; rows (k, owned dofs) are of one node each."""
         first = matrix.getOwnershipRange()[0]
-        for start, end in pairwise(rows.indptr):
-            dofs = (rows.indices[start:end] + first).astype(PETSc.IntType)
-            values = rows.data[start:end]
-            each = stiffness * np.outer(values, values)
-            matrix.setValues(dofs, dofs, each, addv=PETSc.InsertMode.ADD_VALUES)
+        entries = (rows.T @ sparse.csr_array(moduli) @ rows).tocoo()
+        for i, j, value in zip(*entries.coords, entries.data, strict=True):
+            matrix.setValue(first + i, first + j, value, addv=PETSc.InsertMode.ADD_VALUES)
         matrix.assemble()
 
     def mean_stiffness(self, matrix: PETSc.Mat, arm: NDArray | None = None) -> float:

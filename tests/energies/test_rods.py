@@ -108,7 +108,11 @@ def test_a_rod_that_is_turned_by_a_full_circle_stores_nothing():
 
 #: Moments on a rod along x whose twist is as stiff as its bending, over bending stiffness over
 #: length; and the settings and parameters of such rods.
-MOMENTS = {"arc": [0.0, 0.0, 0.8 * 2 * pi], "helix": [0.6 * 5.0, 0.0, 0.8 * 5.0]}
+MOMENTS = {
+    "half circle": [0.0, 0.0, pi],
+    "arc": [0.0, 0.0, 0.8 * 2 * pi],
+    "helix": [0.6 * 5.0, 0.0, 0.8 * 5.0],
+}
 ISOTROPIC = {
     "solid": ({}, {"poisson": 0.0}),
     "torsion": ({"torsion_factor": 1.25}, {"poisson": 0.25}),
