@@ -37,11 +37,13 @@ def systems(seed, softest, ground=0.0, compliance=COMPLIANCE):
     inertia = Inertia(int((values < 0).sum()), 0, int((values > 0).sum()))
     solver = SimpleNamespace(solve=lambda columns: inverse @ columns)
     columns = inverse @ rows.T
+    grounded = GROUNDED if ground else GROUNDED[:0]
+    tied = np.full(len(grounded), ground)
     tangent = Tangent(
-        solver, np.zeros(DOFS), columns, rows @ columns, ground, inertia, lambda u: rows @ u
+        solver, np.zeros(DOFS), columns, rows @ columns, tied, inertia, lambda u: rows @ u
     )
     imposed = Imposed(HELD, compliance, HELD & (compliance < 0), np.zeros(4))
-    kkt = KKTSystem(tangent, imposed, jacobian, curvature, GROUNDED)
+    kkt = KKTSystem(tangent, imposed, jacobian, curvature, grounded)
     bound = (jacobian @ rows)[HELD]
     whole = np.block([
         [stiffness - rows.T @ curvature @ rows, -bound.T],
@@ -90,4 +92,4 @@ def test_dependent_constraints_are_singular():
     twice[:2, 0] = 1.0
     imposed = Imposed(HELD, np.zeros(4), np.zeros(4, dtype=bool), np.zeros(4))
     with pytest.raises(SolveError, match="singular under the constraints"):
-        KKTSystem(kkt.tangent, imposed, twice, np.zeros((5, 5)), GROUNDED)
+        KKTSystem(kkt.tangent, imposed, twice, np.zeros((5, 5)), GROUNDED[:0])

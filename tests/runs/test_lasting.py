@@ -125,7 +125,7 @@ class Averaging(ml.Rule):
 
 def test_numbers_and_arrays_that_a_rule_keeps_go_on_with_it(tmp_path):
     setup = setup_of()
-    setup = setup.with_objects(setup.element(2), setup.task.cost, Averaging())
+    setup = setup.with_objects(setup.element(setup.build_network()), setup.task.cost, Averaging())
     whole = train_setup(setup)
     with pytest.raises(Stopped):
         train(tmp_path, setup, stop_at(6))

@@ -243,7 +243,7 @@ def test_settings_are_checked():
         table = {"model": "solid", **extra}
         setup = Setup(network={}, energy=table, learn={"width": {}}, targets=PINCH.targets)
         with pytest.raises(InputError, match=said):
-            setup.element(2)
+            setup.element(tower())
 
 
 def test_hinges_and_thickness_are_for_the_plane():
