@@ -292,8 +292,10 @@ class Balance:
         count = self._columns[:1, rows].shape[1]
         X, inertia = solution[:, :count], mine.solver.inertia()
 
+        ports = self.ports  # a tangent that knew its balance would not be freed at once
+
         def raw(local: NDArray) -> NDArray[np.float64]:
-            return self.ports.raw(local)[rows]
+            return ports.raw(local)[rows]
 
         A = raw(X)
         A = (A + A.T) / 2
