@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.energies.element import Element
+from mechlearn.energies.element import BondEnergy, Element
 from mechlearn.equilibrium.states import EquilibriumState
 from mechlearn.fem.model import Model
 from mechlearn.fem.superposition import BondResponse
@@ -31,8 +31,11 @@ def stresses(state: EquilibriumState) -> NDArray[np.float64] | None:
 
 
 def has_stress(energy: Element, values: Mapping[str, NDArray]) -> bool:
-    """True of elements that are struts with a section, at ``values`` of their parameters."""
-    return not energy.continuum and energy.section(values) is not None
+    """True of struts that say their stress, at ``values`` of their parameters."""
+    if not isinstance(energy, BondEnergy) or energy.section(values) is None:
+        return False
+    at_rest = dict.fromkeys(energy.strains, np.zeros(1))
+    return energy.fibre_stress({**values, "length": np.ones(1)}, at_rest) is not None
 
 
 def strut_stresses(model: Model) -> NDArray[np.float64]:

@@ -390,8 +390,8 @@ class System:
             there |= values[name] != 0
         check_stiffness(self.energy, values | {"length": self.network.lengths})
         whole = there.all() or not self.energy.removal
-        network = self.network if whole else self.network.keep_edges(there)
         try:
+            network = self.network if whole else self.network.keep_edges(there)
             return check_rigidity(self.energy, network, self.problem.driven)
         except InputError as error:
             raise InputError(f"{'Without the bonds that are cut: ' * (not whole)}{error}") from None

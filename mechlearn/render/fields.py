@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mechlearn.equilibrium.strength import has_stress, strut_stresses
 from mechlearn.errors import InputError, SolveError
 from mechlearn.render.deformation import bond_strains
-from mechlearn.solids.stress import cell_stresses
 
 if TYPE_CHECKING:
     from mechlearn.equilibrium.states import Response
@@ -200,6 +198,9 @@ def _unclamped() -> StateFields:
 
 def state_fields(system: "System", answer: "Response") -> StateFields:
     """Element fields of an answer; parameters must be as they were when it was given."""
+    from mechlearn.equilibrium.strength import has_stress, strut_stresses
+    from mechlearn.solids.stress import cell_stresses
+
     model, element = system.model, system.energy
     model.put_state(answer.field)
     energy = model.to_bonds(model.local_energies())

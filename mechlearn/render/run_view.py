@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechlearn.energies.kinematics import Displacements
-from mechlearn.equilibrium.strength import has_stress
 from mechlearn.errors import InputError
 from mechlearn.plots.style import in_words
 from mechlearn.render.captions import percent, scale, which_example
@@ -79,6 +78,8 @@ class Look:
 
 def quantities(run: "Run") -> list[str]:
     """Quantities that can colour and size the bonds of a run, learned ones first."""
+    from mechlearn.equilibrium.strength import has_stress  # waits for DOLFINx
+
     fixed = [k for k, v in run.parameters.items() if k not in run.learned and np.isfinite(v).all()]
     drop, through = _words(run)
     values = [drop, "energy"] if run.energy.continuum else [drop, through, "energy"]

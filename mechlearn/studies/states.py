@@ -275,7 +275,10 @@ def _columns(at: System, states: Sequence[Stationary], factor: float) -> dict[st
 
 
 #: Dimensions of what is more than a number of each state.
-ARRAYS = {"states": ("node", "component"), "cell": ("direction", "along")}
+ARRAYS = {
+    "states": ("node", "component"),
+    **dict.fromkeys(("cell", "piola_stress"), ("direction", "along")),
+}
 
 
 def _labelled(columns: Mapping[str, Any], dim: str, prefix: str = "") -> dict[str, Any]:
